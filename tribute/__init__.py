@@ -1,0 +1,3 @@
+"""Tribute: contribute, attribute, distribute."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,230 @@
+"""Immutable folders with a manifest, found again by what they were made from.
+
+Every stage writes one folder, `artifacts/<kind>/<key>/`. The key is the digest of what went in (input
+digests, config, code); the artifact's id is the digest of the manifest's `identity`, which adds what came
+out. Knows nothing of what the stages compute.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import rfc8785
+
+from tribute import __version__
+from tribute.errors import IntegrityError, RegistryError
+
+MANIFEST = "manifest.json"
+COLUMNS = ("contributions", "finetuning", "attribution", "rewards", "report")
+COLUMN_OF_KIND = {
+    "dataset": "contributions",
+    "adapter": "finetuning",
+    "baselines": "finetuning",
+    "retraining": "finetuning",
+    "credit": "attribution",
+    "attribution": "attribution",
+    "rewards": "rewards",
+}
+PACKAGES = ("numpy", "peft", "pyarrow", "torch", "transformers")
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A finished folder: `id` is the sha256 of `identity` in RFC 8785 form, 64 hex digits."""
+
+    path: Path
+    id: str
+    identity: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+
+    @property
+    def kind(self) -> str:
+        """One of `COLUMN_OF_KIND`."""
+        return str(self.identity["kind"])
+
+    @property
+    def inputs(self) -> Mapping[str, str]:
+        """Name of input → digest of what was read."""
+        return dict(self.identity["inputs"])
+
+    def file(self, name: str) -> Path:
+        """The path of one of the artifact's files."""
+        return self.path / name
+
+
+class Store:
+    """The artifacts of one workspace."""
+
+    def __init__(self, workspace: Path) -> None:
+        self.root = workspace / "artifacts"
+
+    def find(self, kind: str, inputs: Mapping[str, str], config: Mapping[str, Any]) -> Artifact | None:
+        """The artifact made from exactly this, or None."""
+        path = self.root / kind / artifact_key(kind, inputs, config)
+        return read_artifact(path) if (path / MANIFEST).exists() else None
+
+    def make(
+        self,
+        kind: str,
+        inputs: Mapping[str, str],
+        config: Mapping[str, Any],
+        build: Callable[[Path], Mapping[str, Any] | None],
+    ) -> Artifact:
+        """Find the artifact, or let `build` fill a folder that is then renamed into place.
+
+        `build` gets an empty folder and may return provenance (times, run ids), which is not hashed.
+        """
+        found = self.find(kind, inputs, config)
+        if found is not None:
+            return found
+        final = self.root / kind / artifact_key(kind, inputs, config)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(final.parent)
+        making = final.with_name(f".making-{os.getpid()}-{final.name}")
+        shutil.rmtree(making, ignore_errors=True)
+        making.mkdir()
+        try:
+            provenance = build(making) or {}
+            write_manifest(making, kind, inputs, config, provenance)
+            _publish(making, final)
+        finally:
+            shutil.rmtree(making, ignore_errors=True)
+        return read_artifact(final)
+
+    def all(self, kind: str) -> Iterator[Artifact]:
+        """Every finished artifact of a kind, in the order of their keys."""
+        folder = self.root / kind
+        for path in sorted(folder.iterdir()) if folder.exists() else ():
+            if not path.name.startswith(".") and (path / MANIFEST).exists():
+                yield read_artifact(path)
+
+    def get(self, kind: str, id_: str) -> Artifact:
+        """The artifact of this id (or a prefix of at least 8 digits). Raises RegistryError."""
+        for artifact in self.all(kind):
+            if len(id_) >= 8 and artifact.id.startswith(id_):
+                return artifact
+        raise RegistryError(f"there is no {kind} artifact {id_} in {self.root}; run `tribute run` first")
+
+
+def artifact_key(kind: str, inputs: Mapping[str, str], config: Mapping[str, Any]) -> str:
+    """24 hex digits that name the folder: the digest of everything that decides the result."""
+    return canonical_digest(_ingredients(kind, inputs, config))[:24]
+
+
+def write_manifest(
+    folder: Path,
+    kind: str,
+    inputs: Mapping[str, str],
+    config: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+) -> str:
+    """Write `manifest.json` over the files in `folder`; returns the artifact's id."""
+    identity = _ingredients(kind, inputs, config) | {"files": file_digests(folder)}
+    id_ = canonical_digest(identity)
+    content = {"id": id_, "identity": identity, "provenance": dict(provenance)}
+    write_atomically(folder / MANIFEST, (json.dumps(content, indent=2, sort_keys=True) + "\n").encode())
+    return id_
+
+
+def read_artifact(path: Path) -> Artifact:
+    """Read a folder's manifest. Raises IntegrityError where there is none that can be read."""
+    try:
+        content = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        return Artifact(path, content["id"], content["identity"], content["provenance"])
+    except (OSError, ValueError, KeyError) as error:
+        raise IntegrityError(
+            f"{path / MANIFEST}: no readable manifest ({error}); delete the folder and run again"
+        ) from error
+
+
+def verify_artifact(path: Path) -> Artifact:
+    """Check a folder's files and id against its manifest. Raises IntegrityError naming the first file."""
+    artifact = read_artifact(path)
+    if canonical_digest(artifact.identity) != artifact.id:
+        raise IntegrityError(f"{path / MANIFEST}: the identity does not have the id {artifact.id}")
+    recorded, found = artifact.identity["files"], file_digests(path)
+    for name in sorted(recorded.keys() | found.keys()):
+        if name not in found:
+            raise IntegrityError(f"{path / name}: missing; the manifest lists it")
+        if name not in recorded:
+            raise IntegrityError(f"{path / name}: not in the manifest; remove it")
+        if found[name] != recorded[name]:
+            raise IntegrityError(
+                f"{path / name}: sha256 {found[name]}, the manifest says {recorded[name]}; restore the file"
+            )
+    return artifact
+
+
+def canonical_digest(value: Any) -> str:
+    """sha256 of a JSON value in RFC 8785 form, 64 hex digits."""
+    return hashlib.sha256(rfc8785.dumps(value)).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """sha256 of a file, 64 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def file_digests(folder: Path) -> dict[str, str]:
+    """Relative path → sha256 of every file below `folder` but the manifest itself."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    named = {path.relative_to(folder).as_posix(): path for path in files}
+    return {name: file_sha256(path) for name, path in named.items() if name != MANIFEST}
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write beside, fsync, rename: a reader sees the old file or the new one, never half of one."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+@cache
+def code_digest(column: str) -> str:
+    """sha256 over the source of a column and of all it may import: the common ground and the columns to its left."""
+    package = Path(__file__).parent
+    columns = COLUMNS[: COLUMNS.index(column) + 1]
+    ground = [package / "artifacts.py", package / "errors.py", package / "__init__.py"]
+    sources = ground + [path for name in columns for path in (package / name).rglob("*.py")]
+    lines = {path.relative_to(package).as_posix(): file_sha256(path) for path in sorted(sources)}
+    return canonical_digest(lines)
+
+
+def _ingredients(kind: str, inputs: Mapping[str, str], config: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "inputs": dict(inputs),
+        "config": dict(config),
+        "code": {"tribute": __version__, "sha256": code_digest(COLUMN_OF_KIND[kind])},
+        "packages": {name: metadata.version(name) for name in PACKAGES},
+    }
+
+
+def _publish(making: Path, final: Path) -> None:
+    try:
+        making.rename(final)
+    except OSError:
+        # Another process finished the same artifact first; its bytes are as good as ours.
+        if not (final / MANIFEST).exists():
+            raise
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a killed process left half-made."""
+    for path in folder.glob(".making-*"):
+        if not Path(f"/proc/{path.name.split('-')[1]}").exists():
+            shutil.rmtree(path, ignore_errors=True)

