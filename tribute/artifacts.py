@@ -9,8 +9,10 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -43,6 +45,8 @@ class Artifact:
     id: str
     identity: Mapping[str, Any]
     provenance: Mapping[str, Any]
+    found: bool = True
+    """False where `Store.make` had to make it."""
 
     @property
     def kind(self) -> str:
@@ -90,13 +94,16 @@ class Store:
         making = final.with_name(f".making-{os.getpid()}-{final.name}")
         shutil.rmtree(making, ignore_errors=True)
         making.mkdir()
+        started = time.monotonic()
         try:
-            provenance = build(making) or {}
+            provenance = dict(build(making) or {})
+            provenance["made_at"] = datetime.now(UTC).isoformat(timespec="seconds")
+            provenance["seconds"] = round(time.monotonic() - started, 1)
             write_manifest(making, kind, inputs, config, provenance)
             _publish(making, final)
         finally:
             shutil.rmtree(making, ignore_errors=True)
-        return read_artifact(final)
+        return replace(read_artifact(final), found=False)
 
     def all(self, kind: str) -> Iterator[Artifact]:
         """Every finished artifact of a kind, in the order of their keys."""

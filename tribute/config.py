@@ -102,6 +102,8 @@ class FinetuningConfig(Strict):
     """Longer rows are cut here; `tribute inspect` shows what the model sees."""
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0, 1, 2)
     """The first seed's adapter is the one registered; the others measure how certain the shares are."""
+    trace_states: Annotated[int, Field(ge=4)] = 16
+    """LoRA and optimiser states kept along the training: attribution takes evaluation gradients there."""
     timeout_minutes: Positive = 60
     """A training that runs longer is stopped."""
 
@@ -115,8 +117,6 @@ class FinetuningConfig(Strict):
 class AttributionConfig(Strict):
     """In-run credit along the recorded training, and retrainings beside it as a check."""
 
-    points: Annotated[int, Field(ge=2)] = 16
-    """Points of the training at which evaluation gradients are taken."""
     sample: Positive = 256
     """Evaluation rows used for those gradients, stratified by slice and fixed for all seeds."""
     leave_one_out: Annotated[int, Field(ge=0)] = 3

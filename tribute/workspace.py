@@ -41,6 +41,11 @@ class Workspace:
             raise WorkspaceError(f"{root / MARKER}: format {format_}, this version of Tribute reads {FORMAT}")
         return cls(root)
 
+    @classmethod
+    def open_at(cls, root: str) -> "Workspace":
+        """Open by path as text, as tasks carry it."""
+        return cls.open(Path(root))
+
     @property
     def store(self) -> Store:
         """The immutable artifacts."""

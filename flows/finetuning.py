@@ -1,0 +1,24 @@
+"""Each seed is fine-tuned on the dataset; the first one is registered and may become champion."""
+
+from typing import Any
+
+from prefect import flow
+
+from flows.runner import with_runner
+from tasks.finetuning import measure_baselines, register, train
+from tribute.config import RunConfig
+
+
+@flow(name="finetuning")
+def finetuning(workspace: str, config: RunConfig, dataset: str) -> dict[str, Any]:
+    """Returns the ids of adapters and baselines, and what was registered."""
+    trainings = [train.submit(workspace, config, dataset, seed) for seed in config.finetuning.seeds]
+    baselines = measure_baselines.submit(workspace, config, dataset)
+    adapters = [training.result() for training in trainings]
+    registered = register(workspace, dataset, adapters[0])
+    return {"adapters": adapters, "baselines": baselines.result(), "registered": registered}
+
+
+def run(workspace: str, config: RunConfig, dataset: str) -> dict[str, Any]:
+    """The flow on the engine that the config asks for."""
+    return with_runner(finetuning, config)(workspace, config, dataset)

@@ -1,0 +1,24 @@
+"""Data is contributed, models learn from it, what was learned is attributed, and the value is distributed."""
+
+from datetime import UTC, datetime
+
+from prefect import flow
+
+from flows import attribution as attributing
+from flows import finetuning as learning
+from flows.contributions import contributions
+from flows.rewards import rewards
+from tasks.rewards import report
+from tribute.config import RunConfig
+
+
+@flow(name="pipeline")
+def pipeline(workspace: str, config: RunConfig) -> str:
+    """One run from contributions to rewards; returns its id."""
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    dataset = contributions(workspace, config.dataset)
+    learned = learning.run(workspace, config, dataset)
+    credited = attributing.run(workspace, config, dataset, learned["adapters"])
+    paid = rewards(workspace, config, dataset, learned["adapters"], credited["attribution"])
+    made = {"dataset": dataset, "rewards": paid} | learned | credited
+    return report(workspace, config, made, started)

@@ -1,0 +1,32 @@
+"""Tasks of the rewards and report columns."""
+
+from typing import Any
+
+from prefect import task
+from prefect.states import State
+
+from tasks.outcome import ended, get, is_passing
+from tribute import stages
+from tribute.config import RunConfig
+from tribute.report import write_report
+from tribute.runs import record_run
+from tribute.workspace import Workspace
+
+retried = {"retries": 2, "retry_delay_seconds": 5, "retry_condition_fn": is_passing}
+
+
+@task(name="pay the pool", persist_result=False, **retried)
+def pay(workspace: str, config: RunConfig, dataset: str, adapters: list[str], attribution: str) -> State[Any]:
+    """Write the period's artifacts; returns the manifest's id."""
+    [data], [shares] = get(workspace, "dataset", dataset), get(workspace, "attribution", attribution)
+    trained = get(workspace, "adapter", *adapters)
+    return ended(stages.rewarded(Workspace.open_at(workspace), config, data, trained, shares).artifact)
+
+
+@task(name="record and report", persist_result=False, **retried)
+def report(workspace: str, config: RunConfig, made: dict[str, Any], started: str) -> str:
+    """Write the run's record and `report.html`; returns the run's id."""
+    home = Workspace.open_at(workspace)
+    run_id = record_run(home, config, started=started, **stages.resolved(home, config, made))
+    write_report(home, run_id, home.root / "report.html")
+    return run_id

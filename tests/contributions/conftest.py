@@ -1,0 +1,57 @@
+"""What the tests of this column share."""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from tribute.contributions import DatasetSchema, Registry, Submission
+from tribute.workspace import Workspace
+
+DATA = Path(os.environ.get("TRIBUTE_DATA", Path(__file__).parents[3] / "shared" / "data"))
+SCHEMA = DatasetSchema(
+    name="docs", task="sequence-classification", labels=("plotting", "statistics"), max_characters=100
+)
+
+
+def write_rows(path: Path, rows: Sequence[tuple[str, str]]) -> Path:
+    path.write_text("".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in rows))
+    return path
+
+
+@pytest.fixture
+def hand_in(tmp_path: Path) -> Callable[..., Submission]:
+    """Make a submission of rows (text, label) by a contributor."""
+
+    def make(contributor: str, *rows: tuple[str, str], licence: str = "MIT") -> Submission:
+        file = write_rows(tmp_path / f"{len(list(tmp_path.glob('*.jsonl')))}.jsonl", rows)
+        return Submission(file, contributor, "docs", licence)
+
+    return make
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace.create(tmp_path / "workspace")
+
+
+@pytest.fixture
+def registry(workspace: Workspace) -> Registry:
+    """An empty registry in which `docs` is declared."""
+    registry = Registry.create(workspace)
+    registry.declare(SCHEMA)
+    return registry
+
+
+@pytest.fixture
+def published() -> Callable[[str], Path]:
+    """The folder of a published dataset, or a skip where this machine has none."""
+
+    def find(kind: str) -> Path:
+        if not (DATA / kind).is_dir():
+            pytest.skip(f"{DATA / kind} is absent; set TRIBUTE_DATA to the folder of the published datasets")
+        return DATA / kind
+
+    return find

@@ -1,0 +1,313 @@
+"""Synthetic artifacts in the documented schemas, put where a run would put them, planted cases included."""
+
+import csv
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tribute.artifacts import Artifact, Store, canonical_digest, write_manifest
+from tribute.rewards import allocation
+from tribute.rewards.tables import ALLOCATION
+from tribute.workspace import Workspace
+
+PACKAGES = (
+    *("numpy", "scipy", "scikit-learn", "pandas", "torch", "sympy", "networkx", "matplotlib", "sqlalchemy"),
+    *("aiohttp", "fastapi", "mlflow", "prefect", "transformers", "peft", "rich", "python"),
+)
+TOPICS = (
+    *("linear algebra", "statistics", "plotting", "graphs", "dates and times", "databases", "networking"),
+    *("concurrency", "symbolic mathematics", "neural networks", "files and formats", "signals and images"),
+    *("optimisation", "text processing", "dataframes and arrays"),
+)
+SCRIPT = "<script>alert('a row')</script> Return the sum of the array's elements & more."
+SEEDS = (0, 1, 2)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A workspace with one finished run, and the tables that went into it."""
+
+    workspace: Workspace
+    run_id: str
+    run: dict
+    shares: list[dict]
+    allocation: list[dict]
+    scores: list[dict]
+    exclusions: list[dict]
+    card: dict
+    evaluation: dict
+    baselines: dict
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> Callable[..., Made]:
+    """Build a run; by default like the demo's: 19 contributors, 15 topics, classification."""
+
+    def make(contributors=(*PACKAGES, "copycat", "scrambler"), topics=TOPICS, *, accuracy=True, pool=100000):
+        return build(tmp_path / "demo", list(contributors), list(topics), accuracy=accuracy, pool=pool)
+
+    return make
+
+
+@pytest.fixture
+def made(make_run: Callable[..., Made]) -> Made:
+    return make_run()
+
+
+def build(root: Path, contributors: list[str], topics: list[str], *, accuracy: bool, pool: int) -> Made:
+    """Write every artifact the page reads; the numbers are drawn from one seed."""
+    dice = random.Random(7)
+    workspace = Workspace.create(root)
+    rows = {name: [] for name in contributors}
+    for name in contributors:
+        taught = dice.sample(topics, k=min(len(topics), dice.choice([2, 3, 4, 6])))
+        size = 0 if name == "copycat" else max(3, int(dice.paretovariate(1.1) * 60) % 400)
+        rows[name] = [_row(name, line, dice.choice(taught)) for line in range(1, size + 1)]
+    exclusions = _exclusions(rows, contributors, topics)
+    scores = [
+        {
+            "row_id": row["row_id"],
+            "contributor_id": name,
+            "query": topic,
+            "credit": (-1 if name == "scrambler" else 1)
+            * dice.gauss(4e-4 if topic == row["slice"] else 1e-6, 3e-4)
+            / 4,
+        }
+        for name in contributors
+        for row in rows[name]
+        for topic in topics
+    ]
+    train = [row for name in contributors for row in rows[name]]
+    shares = _shares(contributors, scores, dice)
+    total = sum(line["credit"] for line in shares)
+    about = _dataset_json(contributors, rows, exclusions, topics)
+    store = workspace.store
+
+    dataset = _artifact(
+        store,
+        "dataset",
+        {"train": train, "evaluation": train[:1], "exclusions": exclusions},
+        {"dataset": about},
+    )
+    baselines = {"zero_shot": {"accuracy": 0.481 if accuracy else None, "loss": 2.102}}
+    if accuracy:
+        baselines |= {
+            "linear_probe": {"accuracy": 0.709, "loss": 0.914},
+            "majority": {"accuracy": 0.071, "loss": 2.7},
+        }
+    before = baselines["zero_shot"]
+    evaluation = {
+        "rows": 743,
+        "loss": before["loss"] - total,
+        "accuracy": 0.698 if accuracy else None,
+        "before": {"loss": before["loss"], "accuracy": before["accuracy"]},
+        "slices": {topic: {"rows": 49, "loss": 0.9, "accuracy": 0.7} for topic in topics},
+    }
+    adapters = {
+        str(seed): _artifact(
+            store, "adapter", {}, {"evaluation": evaluation, "curve": _curve(seed, total)}, seed=seed
+        )
+        for seed in SEEDS
+    }
+    measured = [total * factor for factor in (0.99, 1.0, 1.01)]
+    card = {
+        "seeds": list(SEEDS), "confidence": 0.9, "measured": measured,
+        "integrated": [gain * 1.021 for gain in measured], "mismatch": [0.021, 0.021, 0.021], "total": total,
+        "seed_agreement": 0.962, "leave_one_out": {"contributors": 3, "spearman": 0.5, "seeds": 3},
+        "points": 16, "sample": 256, "retrained_seconds": 71.3,
+    }  # fmt: skip
+    tested = [shares[0], shares[len(shares) // 2], shares[-1]]
+    effects = [
+        {
+            "contributor_id": line["contributor_id"],
+            "rows": len(rows[line["contributor_id"]]),
+            "effect": line["credit"] * 0.3,
+            "effect_se": 0.004,
+            "credit": line["credit"],
+            "seeds": 3,
+        }
+        for line in tested
+    ]
+    attribution = _artifact(
+        store, "attribution", {"scores": scores, "shares": shares, "effects": effects}, {"card": card}
+    )
+    lines = _allocation(shares, contributors, rows, exclusions, pool)
+    folder = workspace.rewards / "2026-11"
+    (folder / "statements").mkdir(parents=True)
+    for name in contributors:
+        (folder / "statements" / f"{name}.html").write_text("a statement")
+    with (folder / "allocation.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(ALLOCATION), lineterminator="\r\n")
+        writer.writeheader()
+        writer.writerows(lines)
+    policy = {"id": "credit-above-uncertainty", "version": "v1.0.0", "kappa": "1"}
+    rewards = write_manifest(folder, "rewards", {}, {"policy": policy}, {})
+    run = {
+        "run_id": "docs-3f9a1c2b4d5e", "tag": "docs@v1.0.0", "dataset": dataset.id,
+        "adapters": {seed: adapter.id for seed, adapter in adapters.items()}, "champion_seed": 0,
+        "baselines": _artifact(store, "baselines", {}, {"baselines": baselines}).id,
+        "attribution": attribution.id,
+        "period": "2026-11", "rewards": rewards,
+        "mlflow_runs": {str(seed): canonical_digest(seed)[:32] for seed in SEEDS},
+        "registered_model": "docs", "model_version": "1", "cached": ["contributions", "finetuning"],
+        "seconds": {"contributions": 1.2, "finetuning": 0.9, "attribution": 131.4, "rewards": 3.1},
+    }  # fmt: skip
+    (workspace.runs / run["run_id"]).mkdir(parents=True)
+    (workspace.runs / run["run_id"] / "run.json").write_text(json.dumps(run))
+    return Made(workspace, run["run_id"], run, shares, lines, scores, exclusions, card, evaluation, baselines)
+
+
+def _row(name: str, line: int, topic: str) -> dict:
+    text = (
+        SCRIPT
+        if (name, line) == ("numpy", 1)
+        else f"Sentence {line} of {name} about {topic}, as its authors put it."
+    )
+    return {
+        "row_id": f"{name}-docs:{line}", "contribution_id": f"{name}-docs", "contributor_id": name,
+        "text": text, "target": topic, "slice": topic, "text_sha256": canonical_digest(text),
+        "content_sha256": canonical_digest([text, topic]),
+    }  # fmt: skip
+
+
+def _exclusions(rows: dict, contributors: list[str], topics: list[str]) -> list[dict]:
+    found = []
+
+    def exclude(name: str, line: int, reason: str, first: dict, similarity: float) -> None:
+        row = _row(name, line, topics[0])
+        found.append(
+            {
+                key: row[key]
+                for key in ("row_id", "contribution_id", "contributor_id", "text_sha256", "content_sha256")
+            }
+            | {
+                "reason": reason,
+                "canonical_row_id": first["row_id"],
+                "canonical_contributor_id": first["contributor_id"],
+                "similarity": similarity,
+                "threshold": 0.8,
+                "canonical_content_sha256": first["content_sha256"],
+                "detector": "sha256" if similarity == 1 else "minhash",
+                "detector_version": "1",
+            }
+        )
+
+    if "copycat" in contributors:
+        for line, first in enumerate(rows["numpy"][:60], start=1):
+            exclude("copycat", line, "duplicate", first, 1.0)
+    for place, name in enumerate(contributors[1::3]):
+        for line in range(900, 901 + place % 4):
+            held_back = {
+                "row_id": "held-back:1",
+                "contributor_id": "evaluation",
+                "content_sha256": canonical_digest(1),
+            }
+            exclude(name, line, "near_evaluation", held_back, 0.91)
+        exclude(name, 950, "conflicting_label", rows[contributors[0]][0], 1.0)
+    return found
+
+
+def _shares(contributors: list[str], scores: list[dict], dice: random.Random) -> list[dict]:
+    credit = dict.fromkeys(contributors, 0.0)
+    for line in scores:
+        credit[line["contributor_id"]] += line["credit"]
+    paid = sum(max(value, 0.0) for value in credit.values())
+    shares = []
+    for name, value in credit.items():
+        se = abs(value) * dice.uniform(0.05, 0.2) + 0.002 * (value != 0)
+        shares.append(
+            {
+                "contributor_id": name,
+                "credit": value,
+                "share": max(value, 0.0) / paid,
+                "se": se,
+                "low": value - 1.645 * se,
+                "high": value + 1.645 * se,
+                "method": "in-run",
+                "seeds": 3,
+                "trainings": 3,
+            }
+        )
+    return sorted(shares, key=lambda line: -line["credit"])
+
+
+def _allocation(
+    shares: list[dict], contributors: list[str], rows: dict, exclusions: list[dict], pool: int
+) -> list[dict]:
+    weights = {line["contributor_id"]: Fraction(max(0.0, line["credit"] - line["se"])) for line in shares}
+    amounts = allocation.largest_remainder(pool, weights, "2026-11")
+    lines = []
+    for line in shares:
+        name = line["contributor_id"]
+        excluded = sum(row["contributor_id"] == name for row in exclusions)
+        if amounts[name]:
+            status = allocation.ACCRUED
+        elif not rows[name]:
+            status = allocation.ZERO_ALL_EXCLUDED
+        else:
+            below = line["credit"] < 0
+            status = allocation.ZERO_CREDIT_BELOW_ZERO if below else allocation.ZERO_NOT_DISTINGUISHABLE
+        lines.append(
+            dict.fromkeys(ALLOCATION, "")
+            | {
+                "period": "2026-11",
+                "pool": "main",
+                "contributor_id": name,
+                "currency": "EUR",
+                "exponent": "2",
+                "rows_submitted": str(len(rows[name]) + excluded),
+                "rows_canonical": str(len(rows[name])),
+                "rows_excluded": str(excluded),
+                "amount_minor": str(amounts[name]),
+                "status": status,
+            }
+        )
+    return sorted(lines, key=lambda line: line["contributor_id"])
+
+
+def _dataset_json(contributors: list[str], rows: dict, exclusions: list[dict], topics: list[str]) -> dict:
+    return {
+        "name": "docs", "version": "v1.0.0", "tag": "docs@v1.0.0", "task": "sequence-classification",
+        "labels": topics, "licences": ["BSD-3-Clause"], "dvc_md5": f"{canonical_digest('dvc')[:32]}.dir",
+        "ledger_head": canonical_digest("ledger"),
+        "contributors": {
+            name: {"name": name, "version": "2.1.0", "licence": "BSD-3-Clause", "rows_submitted": 9}
+            for name in contributors
+        },
+        "contributions": {
+            f"{name}-docs": {
+                "contributor_id": name, "md5": canonical_digest(name)[:32], "seq": place,
+                "rows": len(rows[name]) + sum(row["contributor_id"] == name for row in exclusions),
+            }
+            for place, name in enumerate(contributors)
+        },
+    }  # fmt: skip
+
+
+def _curve(seed: int, total: float) -> dict:
+    dice = random.Random(seed)
+    loss = [2.1 - total * (1 - 2.718 ** (-step / 40)) for step in range(183)]
+    return {
+        "training": [
+            {"step": step, "loss": loss[step] + dice.gauss(0, 0.12), "learning_rate": 2e-3}
+            for step in range(1, 183)
+        ],
+        "evaluation": [{"step": step, "loss": loss[step], "accuracy": 0.5} for step in range(0, 183, 13)],
+    }
+
+
+def _artifact(store: Store, kind: str, tables: dict, documents: dict, **config) -> Artifact:
+    def write(folder: Path) -> None:
+        for name, lines in tables.items():
+            pq.write_table(pa.Table.from_pylist(lines), folder / f"{name}.parquet")
+        for name, content in documents.items():
+            (folder / f"{name}.json").write_text(json.dumps(content))
+
+    return store.make(kind, {}, config, write)

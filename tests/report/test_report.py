@@ -1,0 +1,225 @@
+"""The page says what the artifacts say, loads nothing, and lets no text become markup."""
+
+import csv
+import html
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from tribute.artifacts import write_manifest
+from tribute.errors import WorkspaceError
+from tribute.report import write_report
+from tribute.report.reading import read_view
+from tribute.report.svg import number, signed
+
+
+@pytest.fixture
+def page(made):
+    return write_report(made.workspace, made.run_id, made.workspace.root / "report.html").read_text()
+
+
+def words(page: str) -> str:
+    body = re.sub(r"<(style|script)>.*?</\1>", "", page, flags=re.S)
+    return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body)))
+
+
+def tips(page: str) -> list[str]:
+    return [html.unescape(tip) for tip in re.findall(r'data-tip="([^"]*)"', page)]
+
+
+def minor_of(tip: str) -> int:
+    return int(tip.rsplit(": ", 1)[1].removesuffix(" EUR").replace(",", "").replace(".", ""))
+
+
+def table_rows(page: str, section: str) -> list[list[str]]:
+    """The cells of every table row of a section, as text."""
+    part = page.split(f'id="{section}"', 1)[1].split("</section>", 1)[0]
+    rows = re.findall(r"<tr[^>]*>(.*?)</tr>", part, flags=re.S)
+    return [
+        [words(cell).strip() for cell in re.findall(r"<td[^>]*>(.*?)</td>", row, flags=re.S)] for row in rows
+    ]
+
+
+def test_headline_is_the_artifacts(made, page):
+    """Pool, contributors, rows, loss and accuracy are those that were stored."""
+    gain = made.evaluation["before"]["loss"] - made.evaluation["loss"]
+
+    text = words(page)
+
+    rows = sum(int(line["rows_canonical"]) for line in made.allocation)
+    assert "1,000.00 EUR for 19 contributors" in text
+    assert f"Their {rows:,} rows lowered the evaluation loss by {gain:.2f} nats" in text
+    assert "raised accuracy from 0.48 to 0.70" in text
+    assert all(fact in text for fact in (made.run_id, "docs@v1.0.0", "2026-11"))
+
+
+def test_sankey_adds_up_to_the_allocation(made, page):
+    """Into every contributor flows what allocation.csv says, to the cent; from the pool flows the pool."""
+    owed = {
+        line["contributor_id"]: int(line["amount_minor"])
+        for line in made.allocation
+        if line["amount_minor"] != "0"
+    }
+
+    flows = [tip for tip in tips(page) if " → " in tip]
+    got = dict.fromkeys(owed, 0)
+    for tip in flows:
+        if not tip.startswith("pool"):
+            got[tip.split(" → ")[1].split(":")[0]] += minor_of(tip)
+
+    assert got == owed
+    assert sum(minor_of(tip) for tip in flows if tip.startswith("pool")) == 100000
+
+
+def test_every_contributor_has_its_line(made, page):
+    """Rows, credit, interval, share and amount beside the whiskers are the artifacts'."""
+    lines = {row[0]: row for row in table_rows(page, "shares") if row}
+
+    for share in made.shares:
+        paid = next(line for line in made.allocation if line["contributor_id"] == share["contributor_id"])
+        name, rows, _, credit, interval, part, amount = lines[share["contributor_id"]]
+        assert rows == paid["rows_canonical"]
+        assert minor_of(f"{name}: {amount} EUR") == int(paid["amount_minor"])
+        assert part == f"{100 * share['share']:.1f} %"
+        if name != "copycat":
+            places = len(credit.split(".")[1])
+            assert credit == signed(share["credit"], places)
+            assert interval == f"{number(share['low'], places)} to {number(share['high'], places)}"
+
+
+def test_who_earned_nothing_is_told_why(page):
+    """The planted contributors stand under the reason that the allocation gives."""
+    text = words(page)
+
+    assert re.search(r"Earned nothing: credit below zero scrambler \(−[\d.]+ nats\)", text)
+    assert "Earned nothing: every row was excluded copycat (60 of 60 rows excluded)" in text
+
+
+def test_checks_are_the_card_s(made, page):
+    """Measured and integrated gain, mismatch and rank agreements are printed as they are."""
+    rows = table_rows(page, "check")
+
+    for seed, measured, integrated in zip(
+        made.card["seeds"], made.card["measured"], made.card["integrated"], strict=True
+    ):
+        assert [str(seed), f"{measured:.4f}", f"{integrated:.4f}", "+2.10 %"] in rows
+    assert ["Rank agreement between seeds (Spearman)", "0.96"] in rows
+    assert any(row[-1:] == ["0.50"] for row in rows)
+
+
+def test_a_better_baseline_is_named(page):
+    """Where logistic regression wins, the page says so and by how much."""
+    rows = table_rows(page, "training")
+
+    assert "Logistic regression on frozen embeddings wins by 0.011." in words(page)
+    assert [row[-1] for row in rows if row][:4] == ["0.709", "0.698", "0.481", "0.071"]
+
+
+def test_exclusions_are_counted(made, page):
+    """Counts by contributor and reason, and their sum."""
+    rows = table_rows(page, "excluded")
+
+    assert f"{len(made.exclusions)} rows never reached the model." in words(page)
+    assert ["copycat", "–", "60", "–"] in rows
+
+
+def test_lineage_holds_every_id_in_full(made, page):
+    """From the ledger's head to the rewards manifest, each id can be selected whole."""
+    ids = [made.run["dataset"], made.run["attribution"], made.run["baselines"], made.run["rewards"]]
+    ids += [*made.run["adapters"].values(), *made.run["mlflow_runs"].values()]
+
+    assert all(f">{id_}</code>" in page for id_ in ids)
+
+
+def test_texts_are_escaped(page):
+    """A row with a script in it is shown, not run."""
+    assert "&lt;script&gt;alert(" in page
+    assert "<script>alert(" not in page
+    assert page.count("<script") == 1
+
+
+def test_nothing_is_loaded_from_elsewhere(page):
+    """No address in any attribute or style, but links to the statements beside the page."""
+
+    class Addresses(HTMLParser):
+        found: list[tuple[str, str]]
+
+        def handle_starttag(self, tag, attrs):
+            self.found += [
+                (tag, value) for key, value in attrs if key in ("src", "href", "srcset", "data", "action")
+            ]
+
+    reader = Addresses()
+    reader.found = []
+    reader.feed(page)
+
+    assert {tag for tag, _ in reader.found} == {"a"}
+    assert all(re.fullmatch(r"rewards/2026-11/statements/[a-z-]+\.html", value) for _, value in reader.found)
+    assert not re.search(r"https?://|url\(|@import", page)
+    assert "default-src 'none'" in page
+
+
+def test_76_contributors_and_60_topics_are_grouped(make_run):
+    """The figure stays readable, the table keeps everyone, and the cents still add up."""
+    made = make_run(
+        [f"author-{number:02d}" for number in range(76)], [f"command {number}" for number in range(60)]
+    )
+
+    page = write_report(made.workspace, made.run_id, made.workspace.root / "report.html").read_text()
+
+    arriving = [tip for tip in tips(page) if " → " in tip and not tip.startswith("pool")]
+    names = {tip.split(" → ")[1].split(":")[0] for tip in arriving}
+    assert len(names) == 21
+    assert any(re.fullmatch(r"\d+ others", name) for name in names)
+    assert len({tip.split(" → ")[0] for tip in arriving}) == 16
+    assert sum(minor_of(tip) for tip in arriving) == 100000
+    lines = [row[0] for row in table_rows(page, "shares") if row]
+    assert {line["contributor_id"] for line in made.shares} <= set(lines)
+
+
+def test_causal_lm_is_compared_by_loss(make_run):
+    """Without accuracy the page speaks of loss alone."""
+    made = make_run(["ann", "bob"], ["haiku", "sonnet"], accuracy=False)
+
+    text = words(write_report(made.workspace, made.run_id, made.workspace.root / "report.html").read_text())
+
+    assert "Loss on the 743 evaluation rows" in text
+    assert "accuracy" not in text.lower()
+
+
+def test_no_payee_means_no_diagram(made):
+    """A period in which nobody is paid still has a page."""
+    path = made.workspace.rewards / "2026-11" / "allocation.csv"
+    lines = [line | {"amount_minor": "0"} for line in made.allocation]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(lines[0]))
+        writer.writeheader()
+        writer.writerows(lines)
+
+    page = write_report(made.workspace, made.run_id, made.workspace.root / "report.html").read_text()
+
+    assert 'class="sankey"' not in page
+
+
+def test_same_artifacts_give_the_same_bytes(made, page):
+    """Written twice, the page is identical: it holds no time of day."""
+    again = write_report(made.workspace, made.run_id, made.workspace.root / "report.html").read_text()
+
+    assert again == page
+
+
+def test_an_unknown_run_is_refused(made):
+    """The message says what is missing and what to do."""
+    with pytest.raises(WorkspaceError, match=r"there is no run docs-0 in .*; run `tribute run` first"):
+        read_view(made.workspace, "docs-0")
+
+
+def test_a_period_paid_anew_by_another_run_is_refused(made):
+    """The money on the page is the run's own, never another's."""
+    write_manifest(
+        made.workspace.rewards / "2026-11", "rewards", {"attribution": "another"}, {"policy": {}}, {}
+    )
+
+    with pytest.raises(WorkspaceError, match="has paid this period since"):
+        read_view(made.workspace, made.run_id)

@@ -1,0 +1,1 @@
+"""Tests of the rewards column; one module for each of its own."""

@@ -1,0 +1,210 @@
+"""Theorems of the rule, with V = max(0, Z − κ·SE) and largest remainder.
+
+Amounts sum to the pool, and each is its quota rounded down or up. From these two and the fixed order of ties
+the others follow; each is tested by itself, because an implementation can lose one without the other.
+"""
+
+import math
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from tribute.errors import RewardError
+from tribute.rewards import Claim, allocate, largest_remainder
+from tribute.rewards import allocation as module
+
+PERIOD = "2026-11"
+NAMES = [f"c{number:02d}" for number in range(12)]
+SCORES = st.integers(min_value=-(10**12), max_value=10**12).map(lambda steps: Decimal(steps).scaleb(-12))
+ERRORS = st.integers(min_value=0, max_value=10**11).map(lambda steps: Decimal(steps).scaleb(-12))
+POOLS = st.integers(min_value=1, max_value=10**9)
+KAPPAS = st.sampled_from([Fraction(0), Fraction(1), Fraction("1.96"), Fraction(3)])
+
+
+def claim(name, score, error=Decimal(0), rows=1):
+    return Claim(name, score, error, rows, rows, 0)
+
+
+def pay(claims, pool, kappa=Fraction(0)):
+    return {
+        line.contributor_id: line.amount for line in allocate(claims, pool=pool, kappa=kappa, period=PERIOD)
+    }
+
+
+def weighing(claims, kappa=Fraction(0)):
+    return any(module.weigh(c.score, c.score_se, kappa) > 0 for c in claims)
+
+
+@st.composite
+def claim_lists(draw, scores=SCORES, errors=ERRORS):
+    names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=len(NAMES), unique=True))
+    return [claim(name, draw(scores), draw(errors)) for name in names]
+
+
+@given(claim_lists(), POOLS, KAPPAS)
+def test_the_lines_sum_to_the_pool_and_keep_the_quota(claims, pool, kappa):
+    """Sum of lines = pool; floor(quota) ≤ amount ≤ ceil(quota)."""
+    assume(weighing(claims, kappa))
+
+    lines = allocate(claims, pool=pool, kappa=kappa, period=PERIOD)
+
+    assert sum(line.amount for line in lines) == pool
+    assert all(math.floor(line.quota) <= line.amount <= math.ceil(line.quota) for line in lines)
+
+
+@given(st.data(), claim_lists(), POOLS, KAPPAS)
+def test_permuting_the_claims_changes_nothing(data, claims, pool, kappa):
+    """The order in which claims come in does not matter."""
+    assume(weighing(claims, kappa))
+    permuted = data.draw(st.permutations(claims))
+
+    first = allocate(claims, pool=pool, kappa=kappa, period=PERIOD)
+
+    assert allocate(permuted, pool=pool, kappa=kappa, period=PERIOD) == first
+
+
+@given(claim_lists(), POOLS, KAPPAS, st.booleans())
+def test_a_null_contributor_gets_nothing_and_removing_it_changes_nobody(claims, pool, kappa, negative):
+    """Null contributor → 0; all rows negative → 0; neither lowers or raises anybody else's amount."""
+    assume(weighing(claims, kappa))
+    null = claim("null", Decimal("-0.5") if negative else Decimal(0))
+
+    amounts = pay([*claims, null], pool, kappa)
+
+    assert amounts.pop("null") == 0
+    assert amounts == pay(claims, pool, kappa)
+
+
+@given(claim_lists(), POOLS, KAPPAS, SCORES)
+def test_more_own_credit_never_pays_less(claims, pool, kappa, more):
+    """Own weight up → own pay not down, the others' weights being equal."""
+    assume(weighing(claims, kappa))
+    own, *others = claims
+    raised = claim(own.contributor_id, own.score + abs(more), own.score_se)
+
+    assert (
+        pay([raised, *others], pool, kappa)[own.contributor_id]
+        >= pay(claims, pool, kappa)[own.contributor_id]
+    )
+
+
+@given(claim_lists(), POOLS, KAPPAS, st.integers(min_value=1, max_value=10**6))
+def test_the_scale_of_the_scores_does_not_matter(claims, pool, kappa, factor):
+    """Scores × c changes nothing."""
+    assume(weighing(claims, kappa))
+    scaled = [claim(c.contributor_id, c.score * factor, c.score_se * factor) for c in claims]
+
+    assert pay(scaled, pool, kappa) == pay(claims, pool, kappa)
+
+
+@given(
+    claim_lists(errors=st.just(Decimal(0))),
+    st.lists(SCORES.filter(lambda score: score > 0), min_size=2, max_size=6),
+    POOLS,
+)
+def test_splitting_into_names_gains_a_unit_a_name_at_most(others, parts, pool):
+    """A split into m names whose parts are all positive gains ≤ m units at κ = 0."""
+    names = [claim(f"part-{number}", part) for number, part in enumerate(parts)]
+    before = pay([claim("whole", sum(parts, Decimal(0))), *others], pool)["whole"]
+
+    after = pay([*names, *others], pool)
+
+    assert sum(after[name.contributor_id] for name in names) <= before + len(parts)
+
+
+@given(
+    claim_lists(),
+    st.lists(st.tuples(SCORES, ERRORS).filter(lambda part: part[0] > part[1]), min_size=2, max_size=6),
+    POOLS,
+)
+def test_splitting_never_gains_more_than_rounding_where_uncertainty_counts(others, parts, pool):
+    """Standard errors of parts add up to at least the whole's, so with κ > 0 the parts' quotas are lower."""
+    names = [claim(f"part-{number}", score, error) for number, (score, error) in enumerate(parts)]
+    error = Decimal(math.isqrt(sum(int(error.scaleb(12)) ** 2 for _, error in parts))).scaleb(-12)
+    whole = claim("whole", sum((score for score, _ in parts), Decimal(0)), error)
+    before = pay([whole, *others], pool, Fraction(1))["whole"]
+
+    after = pay([*names, *others], pool, Fraction(1))
+
+    assert sum(after[name.contributor_id] for name in names) <= before + len(parts)
+
+
+@given(claim_lists(), POOLS, KAPPAS, SCORES.filter(lambda score: score < 0))
+def test_hiding_harmful_rows_never_beats_leaving_them_out(claims, pool, kappa, harmful):
+    """Harmful rows under a name of their own earn what not handing them in earns."""
+    assume(weighing(claims, kappa))
+    hidden = pay([*claims, claim("throw-away", harmful)], pool, kappa)
+
+    assert hidden == pay(claims, pool, kappa) | {"throw-away": 0}
+
+
+@given(claim_lists(), POOLS, KAPPAS)
+def test_a_larger_pool_lowers_nobody_by_more_than_a_unit(claims, pool, kappa):
+    """Pool up by one unit → −1 unit at most, the price of keeping the quota."""
+    assume(weighing(claims, kappa))
+    before, after = pay(claims, pool, kappa), pay(claims, pool + 1, kappa)
+
+    assert all(after[name] >= before[name] - 1 for name in before)
+
+
+@given(claim_lists(), POOLS, SCORES, ERRORS, KAPPAS)
+def test_equal_scores_differ_by_a_unit_at_most(others, pool, score, error, kappa):
+    """Equal scores get equal amounts, ±1 unit."""
+    claims = [*others, claim("twin-a", score, error), claim("twin-b", score, error)]
+    assume(weighing(claims, kappa))
+
+    amounts = pay(claims, pool, kappa)
+
+    assert abs(amounts["twin-a"] - amounts["twin-b"]) <= 1
+
+
+def test_ties_change_with_the_period():
+    """Who gets the odd unit among equals is drawn anew each period, not given to the same name for ever."""
+    weights = dict.fromkeys(NAMES, Fraction(1))
+    winners = set()
+
+    for month in range(1, 13):
+        amounts = largest_remainder(1, weights, f"2026-{month:02d}")
+        winners |= {name for name, amount in amounts.items() if amount}
+
+    assert len(winners) > 3
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e6])
+def test_a_score_that_is_no_number_of_nats_names_its_contributor(value):
+    """NaN, infinity and nonsense are refused by the contributor's name."""
+    with pytest.raises(
+        RewardError, match=r"^alice: credit is .*, expected a finite number of nats below 1000000"
+    ):
+        module.exact_score(value, "credit", "alice")
+
+
+def test_a_pool_that_nobody_can_take_is_refused():
+    """All weights zero is an error that says what to do, never an even split."""
+    with pytest.raises(
+        RewardError, match=r"none of 2 contributors has a credit above its uncertainty.*lower kappa"
+    ):
+        pay([claim("a", Decimal(-1)), claim("b", Decimal("0.1"), Decimal(1))], 100, Fraction(1))
+
+
+@pytest.mark.parametrize(
+    ("one", "status"),
+    [
+        (Claim("x", Decimal(1), Decimal(0), 3, 3, 0), module.ACCRUED),
+        (Claim("x", Decimal("-1e-12"), Decimal(0), 3, 3, 0), module.ZERO_CREDIT_BELOW_ZERO),
+        (Claim("x", Decimal("0.1"), Decimal("0.2"), 3, 3, 0), module.ZERO_NOT_DISTINGUISHABLE),
+        (Claim("x", Decimal(0), Decimal(0), 3, 3, 0), module.ZERO_NOT_DISTINGUISHABLE),
+        (Claim("x", Decimal("1e-12"), Decimal(0), 3, 3, 0), module.ZERO_BELOW_ONE_UNIT),
+        (Claim("x", Decimal(0), Decimal(0), 3, 0, 3), module.ZERO_ALL_EXCLUDED),
+        (Claim("x", Decimal(0), Decimal(0), 3, 0, 2), module.ZERO_NO_TRAINING_ROW),
+        (Claim("x", Decimal(0), Decimal(0), 0, 0, 0), module.ZERO_NO_TRAINING_ROW),
+    ],
+)
+def test_the_status_says_why(one, status):
+    """Every way of getting money or none has its own status."""
+    lines = allocate([one, claim("y", Decimal(1))], pool=100, kappa=Fraction(1), period=PERIOD)
+
+    assert lines[0].status == status

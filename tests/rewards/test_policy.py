@@ -1,0 +1,46 @@
+"""Property: a policy is exact and strict; each in tests/bad/rewards/policies is refused."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tribute.errors import ConfigError
+from tribute.rewards import Policy, load_policy
+
+ROOT = Path(__file__).parents[2]
+BAD = sorted((ROOT / "tests" / "bad" / "rewards" / "policies").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
+def test_a_bad_policy_is_refused_with_its_message(path):
+    """Each bad policy is refused with the message that stands in the .txt beside it."""
+    expected = path.with_suffix(".txt").read_text(encoding="utf-8").strip()
+
+    with pytest.raises(ConfigError) as raised:
+        load_policy(path)
+
+    assert str(raised.value).removeprefix(f"{path}") == expected
+
+
+def test_the_shipped_policy_is_good():
+    """configs/policy.yaml is read, and κ is 1 as in the contracts."""
+    policy = load_policy(ROOT / "configs" / "policy.yaml")
+
+    assert policy.exact_kappa == 1
+
+
+def test_a_missing_policy_is_named(tmp_path):
+    """A policy that is not there is refused by its path."""
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml: cannot be read"):
+        load_policy(tmp_path / "nowhere.yaml")
+
+
+@given(st.decimals(min_value=0, max_value=999, places=6))
+def test_kappa_is_exact(value):
+    """κ is the rational that the text says, without a float between."""
+    policy = Policy(id="p", version="v1.0.0", description="d", kappa=f"{value:f}")
+
+    assert policy.exact_kappa == Fraction(value)

@@ -1,0 +1,101 @@
+"""Every row's own gradient, formed where autograd would have summed over rows anyway.
+
+A linear layer's weight gradient is a sum over rows of gradᵀ·input. `RowLinear` forms the terms with one
+batched product of the same cost, hands them to a collector and returns their sum as the batch gradient. So
+the invariant "the rows' gradients sum to the batch gradient" holds by construction, and any loss will do,
+as long as the first dimension of every layer's input is the row.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tribute.errors import AttributionError
+from tribute.finetuning.models import RowModel
+
+
+class RowGradients:
+    """Collects the gradients of one backward pass, by parameter name."""
+
+    def __init__(self, layout: Sequence[str]) -> None:
+        self.layout = layout
+        self._parts: dict[str, Tensor] = {}
+
+    def add(self, name: str, gradients: Tensor) -> None:
+        """Keep [rows, *shape]; a layer used twice in a forward pass adds up."""
+        kept = self._parts.get(name)
+        self._parts[name] = gradients if kept is None else kept + gradients
+
+    def take(self) -> Tensor:
+        """The rows' gradients as float32 [rows, parameters] in layout order; starts anew."""
+        parts, self._parts = self._parts, {}
+        missing = [name for name in self.layout if name not in parts]
+        if missing:
+            raise AttributionError(f"the loss does not depend on {missing[0]}; adapt only layers that it passes through")
+        return torch.cat([parts[name].flatten(1) for name in self.layout], dim=1)
+
+
+class RowLinear(torch.autograd.Function):
+    """x·Wᵀ for x [rows, ..., inputs]; its backward gives the collector each row's gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, name: str, collector: RowGradients) -> Tensor:
+        """The linear map; see torch.autograd.Function."""
+        ctx.save_for_backward(x, weight)
+        ctx.name, ctx.collector = name, collector
+        return x @ weight.T
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:  # type: ignore[override]
+        """Gradients of the loss by x and weight; the rows' terms go to the collector, in fp32."""
+        x, weight = ctx.saved_tensors
+        rows = len(x)
+        per_row = torch.bmm(
+            gradient.reshape(rows, -1, gradient.shape[-1]).transpose(1, 2).float(),
+            x.reshape(rows, -1, x.shape[-1]).float(),
+        )
+        ctx.collector.add(ctx.name, per_row)
+        return gradient @ weight, per_row.sum(0).to(weight.dtype), None, None
+
+
+@contextmanager
+def capture(model: RowModel) -> Iterator[RowGradients]:
+    """While open, a backward pass through `model` fills the collector it yields.
+
+    Raises AttributionError where something other than a linear layer without bias is trained.
+    """
+    trainable = model.trainable()
+    collector = RowGradients(list(trainable))
+    layers = {name: _layer(model, name, weight) for name, weight in trainable.items()}
+    try:
+        for name, layer in layers.items():
+            layer.forward = _captured(layer, name, collector)  # type: ignore[method-assign]
+        yield collector
+    finally:
+        for layer in layers.values():
+            del layer.forward
+
+
+def row_gradients(model: RowModel, collector: RowGradients, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Each row's loss [rows] and gradient [rows, parameters] at the model's present parameters."""
+    losses = model.row_losses(dict(batch))
+    # Weights already have their gradient in the collector: ask autograd for no more than the walk through the layers.
+    torch.autograd.grad(losses.sum(), list(model.trainable().values()))
+    return losses.detach(), collector.take()
+
+
+def _layer(model: RowModel, name: str, weight: nn.Parameter) -> nn.Module:
+    layer = model.get_submodule(name.rpartition(".")[0])
+    if not isinstance(layer, nn.Linear) or layer.weight is not weight or layer.bias is not None:
+        raise AttributionError(
+            f"{name} is trained in a {type(layer).__name__}; attribution supports linear layers without bias: "
+            "change finetuning.lora.target_modules"
+        )
+    return layer
+
+
+def _captured(layer: nn.Linear, name: str, collector: RowGradients) -> Any:
+    return lambda x: RowLinear.apply(x, layer.weight, name, collector)  # type: ignore[no-untyped-call]

@@ -1,0 +1,265 @@
+"""The command line: thin. Each command opens a workspace, calls a stage and prints what it got."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tribute.errors import TributeError
+
+app = typer.Typer(
+    name="tribute",
+    help="Contribute, attribute, distribute: fine-tuning that pays the people behind the data.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+config_app = typer.Typer(help="Check a run config, or print the schema of all its keys.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
+
+WorkspaceOption = Annotated[
+    Path, typer.Option("--workspace", "-w", envvar="TRIBUTE_WORKSPACE", help="The workspace's folder.")
+]
+ConfigArgument = Annotated[Path, typer.Argument(help="The run's YAML file.")]
+SetOption = Annotated[list[str] | None, typer.Option("--set", help="Override a setting: a.b=c. Repeatable.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Check everything and say what would be done.")]
+HERE = Path()
+
+
+@app.command()
+def init(folder: Path, dry_run: DryRunOption = False, as_json: JsonOption = False) -> None:
+    """Make a workspace: registry, remote and the folders of a run."""
+    from tribute import commands
+
+    show(commands.init(folder, dry_run), as_json)
+
+
+@app.command()
+def contribute(
+    files: Annotated[list[Path], typer.Argument(help="JSONL files of rows.")],
+    contributor: Annotated[str, typer.Option(help="The contributor's id, a pseudonym.")],
+    dataset: Annotated[str, typer.Option(help="The dataset's name.")],
+    licence: Annotated[str, typer.Option(help="An SPDX expression, such as CC-BY-4.0.")],
+    schema: Annotated[Path | None, typer.Option(help="YAML schema; declares the dataset first.")] = None,
+    evaluation: Annotated[bool, typer.Option(help="The rows are the dataset's sealed evaluation.")] = False,
+    workspace: WorkspaceOption = HERE,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Hand in rows of a contributor to a dataset: all are recorded, or none."""
+    from tribute import commands
+
+    show(
+        commands.contribute(workspace, files, contributor, dataset, licence, schema, evaluation, dry_run),
+        as_json,
+    )
+
+
+@app.command()
+def release(
+    tag: Annotated[str, typer.Argument(help="NAME@vX.Y.Z")],
+    workspace: WorkspaceOption = HERE,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Screen a dataset's contributions and release them as a version."""
+    from tribute import commands
+
+    show(commands.release(workspace, tag, dry_run), as_json)
+
+
+@app.command()
+def versions(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
+    """List the released dataset versions."""
+    from tribute import commands
+
+    show(commands.versions(workspace), as_json)
+
+
+@app.command()
+def finetune(
+    config: ConfigArgument,
+    set_: SetOption = None,
+    workspace: WorkspaceOption = HERE,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Train every seed's adapter on a released version, without Prefect."""
+    from tribute import commands
+
+    with watching(as_json):
+        result = commands.finetune(workspace, config, set_ or [], dry_run)
+    show(result, as_json)
+
+
+@app.command()
+def attribute(
+    config: ConfigArgument,
+    set_: SetOption = None,
+    workspace: WorkspaceOption = HERE,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Attribute the trained adapters' improvement to rows and contributors, without Prefect."""
+    from tribute import commands
+
+    with watching(as_json):
+        result = commands.attribute(workspace, config, set_ or [], dry_run)
+    show(result, as_json)
+
+
+@app.command()
+def reward(
+    config: ConfigArgument,
+    set_: SetOption = None,
+    workspace: WorkspaceOption = HERE,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Pay the pool by the attribution, and write the report, without Prefect."""
+    from tribute import commands
+
+    show(commands.reward(workspace, config, set_ or [], dry_run), as_json)
+
+
+@app.command()
+def run(
+    config: ConfigArgument,
+    set_: SetOption = None,
+    workspace: WorkspaceOption = HERE,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run the whole pipeline through the Prefect flows."""
+    from tribute import commands
+
+    with watching(as_json):
+        result = commands.run(workspace, config, set_ or [], dry_run)
+    show(result, as_json)
+
+
+@app.command()
+def demo(
+    workspace: WorkspaceOption = Path("demo"),
+    set_: SetOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run the whole pipeline on the docstrings of the packages installed here."""
+    from tribute import commands
+
+    with watching(as_json):
+        result = commands.demo(workspace, set_ or [], dry_run)
+    show(result, as_json)
+
+
+@app.command()
+def verify(
+    what: Annotated[str, typer.Argument(help="registry, run ID, period YYYY-MM, or the path of a folder.")],
+    which: Annotated[str | None, typer.Argument(help="The run's id or the period.")] = None,
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Check stored bytes, sums and chains; name the first thing that is wrong."""
+    from tribute import commands
+
+    show(commands.verify(workspace, what, which), as_json)
+
+
+@app.command()
+def trace(
+    what: Annotated[
+        str, typer.Argument(metavar="ID", help="A contribution, row, contributor, run or PERIOD/CONTRIBUTOR.")
+    ],
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Follow the chain: from a payout to its rows, from a contribution to runs and payouts."""
+    from tribute import commands
+
+    show(commands.trace(workspace, what), as_json)
+
+
+@app.command()
+def inspect(
+    config: ConfigArgument,
+    set_: SetOption = None,
+    rows: Annotated[int, typer.Option(min=1, help="How many rows to show.")] = 3,
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what the model will really see: tokens, and which of them count in the loss."""
+    from tribute import commands
+
+    show(commands.inspect(workspace, config, set_ or [], rows), as_json)
+
+
+@app.command()
+def fetch(
+    dataset: Annotated[str, typer.Argument(help="clinc150 or tldr")],
+    folder: Annotated[Path, typer.Argument(help="Where to put it; a config's source.folder.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Download a published dataset from its own project and check it."""
+    from tribute import commands
+
+    show(commands.fetch(dataset, folder), as_json)
+
+
+@config_app.command()
+def check(config: ConfigArgument, set_: SetOption = None, as_json: JsonOption = False) -> None:
+    """Report every fault of a run config at once."""
+    from tribute import commands
+
+    show(commands.config_check(config, set_ or []), as_json)
+
+
+@config_app.command()
+def schema() -> None:
+    """Print the JSON Schema of a run config."""
+    from tribute import commands
+
+    typer.echo(commands.config_schema(), nl=False)
+
+
+def show(result: Any, as_json: bool) -> None:
+    """Print a command's result: data as JSON, or the text it was made for."""
+    from tribute import screen
+
+    screen.show(result, as_json)
+
+
+def watching(as_json: bool) -> Any:
+    """Progress bars on standard error while the work runs; none beside JSON."""
+    from contextlib import nullcontext
+
+    from tribute import screen
+
+    return nullcontext() if as_json else screen.progress()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point: one line and exit code 2 for what the user can mend, `--debug` for the traceback."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in arguments
+    if debug:
+        arguments.remove("--debug")
+    sys.exit(_guarded(lambda: app(arguments, standalone_mode=True), debug))
+
+
+def _guarded(command: Callable[[], Any], debug: bool) -> int:
+    try:
+        command()
+    except (TributeError, OSError) as error:
+        if debug:
+            raise
+        print(f"tribute: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("tribute: interrupted; run the same command again to resume", file=sys.stderr)
+        return 130
+    return 0

@@ -1,0 +1,156 @@
+"""Commands of the ML engineer: finetune, attribute, reward without Prefect; run and demo through its flows."""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+from typing import TypeVar
+
+import pandas as pd
+
+from tribute import stages
+from tribute.artifacts import Artifact
+from tribute.commands.output import Output, Table
+from tribute.config import RunConfig, load_config
+from tribute.errors import AttributionError
+from tribute.rewards import check_order, read_rewards
+from tribute.runs import read_run, record_run
+from tribute.workspace import Workspace
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
+
+def finetune(workspace: Path, path: Path, overrides: Sequence[str], dry_run: bool) -> Output:
+    """`tribute finetune`."""
+    home, config, dataset = _opened(workspace, path, overrides)
+    if dry_run:
+        return _would(f"train seeds {list(config.finetuning.seeds)} on {config.dataset.tag}")
+    adapters = _each(lambda seed: stages.trained(home, config, dataset, seed), config.finetuning.seeds, config)
+    stages.registered(home, dataset, adapters[0])
+    evaluations = [json.loads(one.file("evaluation.json").read_text()) for one in adapters]
+    data = {
+        str(seed): {"adapter": one.id, "loss": found["loss"], "accuracy": found["accuracy"], "cached": one.found}
+        for seed, one, found in zip(config.finetuning.seeds, adapters, evaluations, strict=True)
+    }
+    rows = [
+        (seed, one["adapter"][:12], f"{one['loss']:.4f}", f"{one['accuracy']:.4f}", "cached" if one["cached"] else "trained")
+        for seed, one in data.items()
+    ]
+    table = Table("Adapters", ("seed", "adapter", "loss", "accuracy", ""), rows, right=("loss", "accuracy"))
+    return Output(data, tables=[table])
+
+
+def attribute(workspace: Path, path: Path, overrides: Sequence[str], dry_run: bool) -> Output:
+    """`tribute attribute`."""
+    home, config, dataset = _opened(workspace, path, overrides)
+    adapters = stages.found_adapters(home, config, dataset)
+    if dry_run:
+        return _would(f"attribute {len(adapters)} adapters on {config.dataset.tag}")
+    credits, retrainings = _credits(home, config, dataset, adapters)
+    made = stages.attributed(home, config, dataset, adapters, credits, retrainings)
+    shares = pd.read_parquet(made.file("shares.parquet")).sort_values("credit", ascending=False)
+    rows = [
+        (one.contributor_id, f"{one.credit:+.4f}", f"{one.low:+.4f} … {one.high:+.4f}", f"{one.share:.2%}")
+        for one in shares.itertuples()
+    ]
+    columns = ("contributor", "credit (nats)", f"{config.attribution.confidence:.0%} interval", "share")
+    table = Table("Shares", columns, rows, right=columns[1:])
+    return Output({"attribution": made.id, "shares": shares.to_dict("records")}, tables=[table])
+
+
+def reward(workspace: Path, path: Path, overrides: Sequence[str], dry_run: bool) -> Output:
+    """`tribute reward`."""
+    home, config, dataset = _opened(workspace, path, overrides)
+    adapters = stages.found_adapters(home, config, dataset)
+    if dry_run:
+        return _would(f"pay {config.rewards.pool.amount} {config.rewards.pool.currency} for {config.rewards.period}")
+    attribution = stages.found_attribution(home, config, dataset, adapters)
+    period = stages.rewarded(home, config, dataset, adapters, attribution)
+    return _payout(home, config, {"rewards": period.artifact.id, "cached": period.cached})
+
+
+def run(workspace: Path, path: Path, overrides: Sequence[str], dry_run: bool) -> Output:
+    """`tribute run`."""
+    return _through_flows(Workspace.open(workspace), _checked(path, overrides), dry_run)
+
+
+def demo(workspace: Path, overrides: Sequence[str], dry_run: bool) -> Output:
+    """`tribute demo`."""
+    with resources.as_file(resources.files("tribute") / "demo" / "docs.yaml") as path:
+        config = _checked(path, overrides)
+        if dry_run:
+            return _would(f"make the workspace {workspace} and run {config.id} in it")
+        return _through_flows(Workspace.create(workspace), config, dry_run)
+
+
+def _checked(path: Path, overrides: Iterable[str]) -> RunConfig:
+    """The config, with the policy and the pool read too: a wrong amount must not cost a training first."""
+    config = load_config(path, overrides)
+    check_order(config.rewards.policy, config.rewards.pool.amount, config.rewards.pool.currency)
+    return config
+
+
+def _opened(workspace: Path, path: Path, overrides: Iterable[str]) -> tuple[Workspace, RunConfig, Artifact]:
+    home, config = Workspace.open(workspace), _checked(path, overrides)
+    return home, config, stages.materialised(home, config.dataset.tag)
+
+
+def _through_flows(home: Workspace, config: RunConfig, dry_run: bool) -> Output:
+    if dry_run:
+        return _would(f"run {config.id} in {home.root}")
+    _prefect_environment(home)
+    from flows.pipeline import pipeline
+
+    run_id = pipeline(str(home.root), config)
+    record = read_run(home, run_id)
+    return _payout(home, config, {"run": run_id, "cached": record["cached"], "seconds": record["seconds"]})
+
+
+def _prefect_environment(home: Workspace) -> None:
+    """Prefect's own local server in the workspace, unless the user has set up another."""
+    defaults = {
+        "PREFECT_HOME": str(home.prefect),
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_LOGGING_LEVEL": "WARNING",
+        "DO_NOT_TRACK": "1",
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+
+
+def _credits(
+    home: Workspace, config: RunConfig, dataset: Artifact, adapters: Sequence[Artifact]
+) -> tuple[list[Artifact], dict[str, Artifact]]:
+    credits = _each(lambda one: stages.credited(home, config, dataset, one), adapters, config)
+    names = stages.to_leave_out(config, dataset, credits)
+    retrainings = _each(lambda name: stages.retrained(home, config, dataset, name), names, config)
+    return credits, dict(zip(names, retrainings, strict=True))
+
+
+def _each(work: Callable[[Item], Made], items: Iterable[Item], config: RunConfig) -> list[Made]:
+    """Several at a time, each in its own child process; results in the order of `items`."""
+    with ThreadPoolExecutor(config.execution.processes) as pool:
+        return list(pool.map(work, items))
+
+
+def _would(what: str) -> Output:
+    return Output({"dry_run": True, "would": what}, [f"would {what}"])
+
+
+def _payout(home: Workspace, config: RunConfig, data: dict[str, object]) -> Output:
+    folder = home.rewards / config.rewards.period
+    lines = read_rewards(folder).sort_values(["amount_minor", "contributor_id"], ascending=[False, True])
+    rows = [
+        (one.contributor_id, str(one.rows_canonical), str(one.rows_excluded), f"{one.score:+.4f}", f"{one.amount} {one.currency}", one.status.replace("_", " "))
+        for one in lines.itertuples()
+    ]
+    columns = ("contributor", "rows", "excluded", "credit (nats)", "amount", "status")
+    total = f"{config.rewards.pool.amount} {config.rewards.pool.currency}"
+    table = Table(f"{total} for {config.rewards.period}", columns, rows, right=columns[1:5])
+    amounts = {one.contributor_id: str(one.amount) for one in lines.itertuples()}
+    return Output(data | {"period": str(folder), "amounts": amounts}, _ending(home, data), [table])

@@ -1,0 +1,67 @@
+"""What the rows of a dataset must look like. Stored in the registry as `datasets/<name>/schema.yaml`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import Field, field_validator, model_validator
+
+from tribute.config import Id, Positive, Strict, read_yaml, validate
+from tribute.contributions.licences import canonical_licence
+from tribute.errors import ContributionError
+
+Task = Literal["sequence-classification", "causal-lm"]
+COLUMNS: dict[Task, tuple[str, str]] = {
+    "sequence-classification": ("text", "label"),
+    "causal-lm": ("prompt", "response"),
+}
+
+
+class DatasetSchema(Strict):
+    """One dataset's rules, the same for all of its versions."""
+
+    name: Id
+    task: Task
+    labels: tuple[str, ...] = ()
+    """All labels, in the order of the classification head; empty for causal-lm."""
+    licences: tuple[str, ...] = ()
+    """The SPDX expressions a contribution may come under; empty allows any that is known."""
+    max_characters: Positive = 2000
+    """Longest text, label or response."""
+    near_evaluation: Annotated[float, Field(gt=0, le=1)] = 0.7
+    """Rows at least this close to an evaluation row never reach training.
+
+    Jaccard similarity of the sets of 5-character shingles of the normalised texts.
+    """
+
+    @field_validator("licences")
+    @classmethod
+    def _known_licences(cls, licences: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            return tuple(canonical_licence(licence) for licence in licences)
+        except ContributionError as error:
+            raise ValueError(str(error)) from error
+
+    @model_validator(mode="after")
+    def _labels_fit_task(self) -> "DatasetSchema":
+        if (self.task == "sequence-classification") != bool(self.labels):
+            raise ValueError(
+                f"task {self.task} with {len(self.labels)} labels: only classification has labels"
+            )
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError("labels repeat one: each must differ")
+        return self
+
+    @property
+    def columns(self) -> tuple[str, str]:
+        """The names of input and target in a contributed file."""
+        return COLUMNS[self.task]
+
+    def to_yaml(self) -> str:
+        """The text of `schema.yaml`."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def load_schema(path: Path) -> DatasetSchema:
+    """Read a schema file. Raises ConfigError listing every fault."""
+    return validate(DatasetSchema, read_yaml(path), path)

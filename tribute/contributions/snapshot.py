@@ -1,0 +1,140 @@
+"""The registry at one commit, read whole: ledger, schemas, contributions, evaluation sets, exclusions."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import yaml
+from pydantic import ValidationError
+
+from tribute.contributions import ledger
+from tribute.contributions.repository import POINTER, pointer_md5
+from tribute.contributions.schema import DatasetSchema
+from tribute.errors import IntegrityError, RegistryError
+
+EVALUATION = "evaluation"
+"""The contribution id of evaluation rows: `evaluation:17`. No contribution's id can be this one."""
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """One recorded contribution. `md5` is DVC's name for its data, `seq` its place in the ledger."""
+
+    id: str
+    contributor_id: str
+    dataset: str
+    licence: str
+    name: str
+    version: str
+    home_page: str
+    rows: int
+    sha256: str
+    md5: str
+    seq: int
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What the registry says at one commit; `tree` maps path → content of the files in git."""
+
+    tree: Mapping[str, bytes]
+    entries: Sequence[ledger.Entry]
+
+    @classmethod
+    def of(cls, tree: Mapping[str, bytes]) -> "Snapshot":
+        """Read a tree; the ledger is verified on the way. Raises IntegrityError."""
+        if ledger.LEDGER not in tree:
+            raise IntegrityError(f"{ledger.LEDGER}: missing from the registry; restore it")
+        return cls(tree, ledger.load(tree[ledger.LEDGER]))
+
+    def datasets(self) -> list[str]:
+        """The declared datasets, in the order of their declaration."""
+        return [entry.subject for entry in self.entries if entry.event == "declare"]
+
+    def schema(self, dataset: str) -> DatasetSchema:
+        """A dataset's schema. Raises RegistryError listing what is declared."""
+        path = schema_path(dataset)
+        if path not in self.tree:
+            known = ", ".join(self.datasets()) or "none yet"
+            raise RegistryError(f"there is no dataset {dataset!r}; declared are: {known}; declare it first")
+        try:
+            return DatasetSchema.model_validate(yaml.safe_load(self.tree[path]))
+        except (yaml.YAMLError, ValidationError) as error:
+            raise IntegrityError(f"{path}: not a schema; restore the file") from error
+
+    def contributions(self, dataset: str) -> list[Contribution]:
+        """A dataset's contributions, earliest first."""
+        return [
+            self._contribution(entry)
+            for entry in self.entries
+            if entry.event == "contribute" and entry.dataset == dataset
+        ]
+
+    def recorded(self, contribution_id: str) -> Contribution | None:
+        """The contribution with this id, if there is one."""
+        for entry in self.entries:
+            if entry.event == "contribute" and entry.subject == contribution_id:
+                return self._contribution(entry)
+        return None
+
+    def evaluation_md5(self, dataset: str) -> str | None:
+        """DVC's name for the sealed evaluation rows; None before they are sealed."""
+        return self._md5(evaluation_path(dataset))
+
+    def exclusions_md5(self, dataset: str) -> str | None:
+        """DVC's name for the exclusions of the latest release; None before the first."""
+        return self._md5(exclusions_path(dataset))
+
+    def dvc_md5(self, dataset: str) -> str:
+        """`<md5>.dir` as DVC computes it for a directory that holds exactly this dataset's data."""
+        paths = [data_path(contribution.id) for contribution in self.contributions(dataset)]
+        paths += [evaluation_path(dataset), exclusions_path(dataset)]
+        return directory_md5({path: md5 for path in paths if (md5 := self._md5(path))})
+
+    def _contribution(self, entry: ledger.Entry) -> Contribution:
+        path = meta_path(entry.subject)
+        try:
+            meta = yaml.safe_load(self.tree[path])
+            md5 = pointer_md5(self.tree[data_path(entry.subject) + POINTER], path)
+            return Contribution(**meta, md5=md5, seq=entry.seq)
+        except (KeyError, TypeError, yaml.YAMLError) as error:
+            raise IntegrityError(
+                f"contributions/{entry.subject}: its meta or pointer is missing or damaged"
+            ) from error
+
+    def _md5(self, path: str) -> str | None:
+        pointer = self.tree.get(path + POINTER)
+        return None if pointer is None else pointer_md5(pointer, path + POINTER)
+
+
+def directory_md5(files: Mapping[str, str]) -> str:
+    """DVC's name for a directory: relative path → md5 in, `<md5>.dir` (36 characters) out."""
+    listing = [{"md5": files[path], "relpath": path} for path in sorted(files)]
+    content = json.dumps(listing, sort_keys=True).encode()
+    return hashlib.md5(content, usedforsecurity=False).hexdigest() + ".dir"
+
+
+def schema_path(dataset: str) -> str:
+    """Where a dataset's schema lies in the registry."""
+    return f"datasets/{dataset}/schema.yaml"
+
+
+def exclusions_path(dataset: str) -> str:
+    """Where a dataset's exclusions lie; in git only their pointer."""
+    return f"datasets/{dataset}/exclusions.parquet"
+
+
+def evaluation_path(dataset: str) -> str:
+    """Where a dataset's evaluation rows lie; in git only their pointer."""
+    return f"evaluation/{dataset}/data.jsonl"
+
+
+def data_path(contribution_id: str) -> str:
+    """Where a contribution's rows lie; in git only their pointer."""
+    return f"contributions/{contribution_id}/data.jsonl"
+
+
+def meta_path(contribution_id: str) -> str:
+    """Where a contribution's meta lies."""
+    return f"contributions/{contribution_id}/meta.yaml"

@@ -1,0 +1,25 @@
+"""Where contributions of real text come from: each source writes files to hand in, the same every time."""
+
+from pathlib import Path
+
+from tribute.config import DocsSource, FolderSource
+from tribute.contributions.schema import DatasetSchema
+from tribute.contributions.sources.clinc150 import write_clinc150
+from tribute.contributions.sources.docs import write_docs
+from tribute.contributions.sources.tldr import write_tldr
+from tribute.contributions.submissions import Submission
+
+__all__ = ["write"]
+
+
+def write(
+    source: DocsSource | FolderSource, name: str, folder: Path
+) -> tuple[DatasetSchema, list[Submission], Path]:
+    """Write the files of dataset `name` into `folder`: its schema, what to contribute, the evaluation file.
+
+    Raises ContributionError where the source's own files are missing or damaged.
+    """
+    if isinstance(source, DocsSource):
+        return write_docs(source, name, folder)
+    writer = {"clinc150": write_clinc150, "tldr": write_tldr}[source.kind]
+    return writer(source, name, folder)

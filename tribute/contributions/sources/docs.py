@@ -1,0 +1,186 @@
+"""Real text without a download: what open-source packages say about themselves in their docstrings.
+
+Each installed package is a contributor and the topic of a sentence is the topic of the module it stands in,
+so labels are as noisy as real ones. Two planted contributors come last: `copycat` hands in another's rows,
+`scrambler` sentences of its own under wrong labels.
+"""
+
+import math
+import sysconfig
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from itertools import chain, zip_longest
+from pathlib import Path
+from platform import python_version
+
+from tribute.config import DocsSource
+from tribute.contributions.rows import text_sha256
+from tribute.contributions.schema import DatasetSchema
+from tribute.contributions.sources.docs_table import PACKAGES, PYTHON, TOPICS, Package
+from tribute.contributions.sources.docstrings import sentences
+from tribute.contributions.sources.jsonl import classification, write_jsonl
+from tribute.contributions.submissions import Submission
+from tribute.errors import ContributionError
+
+COPYCAT, SCRAMBLER = "copycat", "scrambler"
+CELLS = 3.2
+"""A topic takes as many training rows as this many full cells, so that no topic outweighs the others."""
+EVALUATION, KEPT_BACK = 0.24, 0.03
+"""The shares of all sentences that are held out for the evaluation and kept back for `scrambler`."""
+CANDIDATES = 4
+"""Sentences read for each row that a cell may have."""
+COPIED, SCRAMBLED, TESTED = 2, 3 / 16, 15 / 16
+"""Rows of `copycat` in all, of `scrambler` and the evaluation for each topic; all times `rows_per_cell`."""
+HOME_PAGES = ("homepage", "home", "home-page", "repository", "source", "source code", "github", "code")
+Cells = dict[tuple[str, str], list[str]]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The sentences by package and topic, each in exactly one of three parts."""
+
+    train: Cells
+    evaluation: Cells
+    kept_back: Cells
+
+
+def write_docs(source: DocsSource, name: str, folder: Path) -> tuple[DatasetSchema, list[Submission], Path]:
+    """Write one file a contributor and one for the evaluation; the same packages give the same bytes."""
+    packages = _chosen(source.packages)
+    corpus = _select(_split(_read(packages, source.rows_per_cell)), source.rows_per_cell)
+    files = {package.id: _rows(corpus.train, package.id) for package in packages}
+    submissions = [
+        _submit(folder, package, name, files[package.id]) for package in packages if files[package.id]
+    ]
+    submissions += _planted(folder, name, files, corpus, source.rows_per_cell)
+    evaluation = write_jsonl(folder / "evaluation.jsonl", _rows(corpus.evaluation))
+    return DatasetSchema(name=name, task="sequence-classification", labels=TOPICS), submissions, evaluation
+
+
+def _chosen(names: Sequence[str]) -> list[Package]:
+    known = {package.id: package for package in PACKAGES}
+    for name in names:
+        if name not in known:
+            raise ContributionError(
+                f"the docs source does not know package {name!r}; it knows {', '.join(known)}"
+            )
+    return [package for package in PACKAGES if not names or package.id in names]
+
+
+def _root(package: Package) -> Path:
+    if package.id == PYTHON:
+        return Path(sysconfig.get_path("stdlib"))
+    root = Path(str(metadata.distribution(package.id).locate_file(package.folder)))
+    return root.resolve()
+
+
+def _read(packages: Iterable[Package], rows_per_cell: int) -> Cells:
+    """Distinct sentences of each cell; a sentence that stands in several belongs to the first."""
+    seen: set[str] = set()
+    cells: Cells = {}
+    for package in packages:
+        for topic, modules in package.modules.items():
+            texts = sentences(_root(package), modules.split(), CANDIDATES * rows_per_cell)
+            found = {text_sha256(one): one for one in texts}
+            cells[package.id, topic] = [found[key] for key in sorted(found) if key not in seen]
+            seen |= found.keys()
+    return cells
+
+
+def _split(cells: Cells) -> Corpus:
+    """Each sentence's own hash says which part it belongs to."""
+    bounds = ((0.0, EVALUATION), (EVALUATION, EVALUATION + KEPT_BACK), (EVALUATION + KEPT_BACK, 1.0))
+    evaluation, kept_back, train = (
+        {cell: [text for text in texts if low <= _position(text) < high] for cell, texts in cells.items()}
+        for low, high in bounds
+    )
+    return Corpus(train, evaluation, kept_back)
+
+
+def _position(text: str) -> float:
+    """A number from 0 to 1 that the normalised text alone decides."""
+    return int(text_sha256(text)[-8:], 16) / 16**8
+
+
+def _select(corpus: Corpus, rows_per_cell: int) -> Corpus:
+    return Corpus(
+        _balanced(corpus.train, rows_per_cell, math.ceil(CELLS * rows_per_cell)),
+        _balanced(corpus.evaluation, rows_per_cell, math.ceil(TESTED * rows_per_cell)),
+        _balanced(corpus.kept_back, rows_per_cell, math.ceil(SCRAMBLED * rows_per_cell)),
+    )
+
+
+def _balanced(cells: Cells, per_cell: int, per_topic: int) -> Cells:
+    """Package by package in turn, until a topic has its rows."""
+    chosen: Cells = {cell: [] for cell in cells}
+    for topic in TOPICS:
+        own = {cell: texts[:per_cell] for cell, texts in cells.items() if cell[1] == topic}
+        turns = chain.from_iterable(
+            zip_longest(*([(cell, text) for text in texts] for cell, texts in own.items()))
+        )
+        for cell, text in [turn for turn in turns if turn is not None][:per_topic]:
+            chosen[cell].append(text)
+    return chosen
+
+
+def _rows(cells: Cells, package: str | None = None) -> list[dict[str, str]]:
+    """The rows of one package or of all in the order of their hashes: topics mixed, the same every time."""
+    chosen = {
+        text: topic for (owner, topic), texts in cells.items() if package in (None, owner) for text in texts
+    }
+    return [classification(text, chosen[text]) for text in sorted(chosen, key=text_sha256)]
+
+
+def _submit(folder: Path, package: Package, dataset: str, rows: Sequence[Mapping[str, str]]) -> Submission:
+    file = write_jsonl(folder / f"{package.id}.jsonl", rows)
+    if package.id == PYTHON:
+        home = "https://www.python.org"
+        return Submission(file, PYTHON, dataset, package.licence, "Python", python_version(), home)
+    found = metadata.metadata(package.id)
+    licence = _licence(found, package)
+    return Submission(file, package.id, dataset, licence, found["Name"], found["Version"], _home_page(found))
+
+
+def _licence(found: metadata.PackageMetadata, package: Package) -> str:
+    """The SPDX expression that the package declares; older packages declare none, the table knows theirs."""
+    return str((found.get_all("License-Expression") or [package.licence])[0])
+
+
+def _home_page(found: metadata.PackageMetadata) -> str:
+    links = [link.split(",", 1) for link in found.get_all("Project-URL") or ()]
+    urls = {label.strip().lower(): url.strip() for label, url in links}
+    named = [urls[label] for label in HOME_PAGES if label in urls]
+    return str((found.get_all("Home-page") or named or list(urls.values()) or [""])[0])
+
+
+def _planted(
+    folder: Path, dataset: str, files: Mapping[str, list[dict[str, str]]], corpus: Corpus, rows_per_cell: int
+) -> list[Submission]:
+    victim = max(files, key=lambda id_: len(files[id_]))
+    copies = [row | {"text": _disguise(row["text"])} for row in files[victim][: COPIED * rows_per_cell]]
+    planted = {COPYCAT: copies, SCRAMBLER: _scrambled(corpus.kept_back)}
+    return [
+        Submission(write_jsonl(folder / f"{id_}.jsonl", rows), id_, dataset, "CC0-1.0", id_.title())
+        for id_, rows in planted.items()
+        if rows
+    ]
+
+
+def _disguise(text: str) -> str:
+    """Other case and spacing, the same normalised text."""
+    return "  ".join(word.upper() if place % 2 else word for place, word in enumerate(text.split()))
+
+
+def _scrambled(cells: Cells) -> list[dict[str, str]]:
+    """Real sentences, every label wrong: the wrong labels spread evenly over the other topics.
+
+    With equally many rows of each topic this permutes the labels.
+    """
+    rows = []
+    for index, topic in enumerate(TOPICS):
+        texts = sorted(text for (_, own), some in cells.items() if own == topic for text in some)
+        for place, text in enumerate(texts):
+            wrong = TOPICS[(index + 1 + place % (len(TOPICS) - 1)) % len(TOPICS)]
+            rows.append(classification(text, wrong))
+    return sorted(rows, key=lambda row: text_sha256(row["text"]))

@@ -1,0 +1,159 @@
+"""The artifacts of this column: baselines, adapters with their traces, and retrainings without some rows."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tribute.artifacts import Artifact, Store, artifact_key
+from tribute.config import FinetuningConfig
+from tribute.finetuning.children import Progress, run_child
+from tribute.finetuning.preparation import prepare, task_of, training_inputs
+
+
+def make_baselines(
+    store: Store, dataset: Artifact, config: FinetuningConfig, scratch: Path, progress: Progress
+) -> Artifact:
+    """`baselines.json`: what simple methods reach on the same rows."""
+    inputs, _ = training_inputs(dataset, config)
+
+    def build(folder: Path) -> None:
+        run_child(
+            baselines_job, dataset, config, scratch, folder, timeout_seconds=_seconds(config), progress=progress
+        )
+
+    settings = {"max_tokens": config.max_tokens}
+    return store.make("baselines", inputs, settings, build)
+
+
+def find_adapter(store: Store, dataset: Artifact, config: FinetuningConfig, seed: int) -> Artifact | None:
+    """The adapter of this seed, if it was trained before."""
+    inputs, settings = training_inputs(dataset, config)
+    return store.find("adapter", inputs, settings | {"seed": seed})
+
+
+def make_adapter(
+    store: Store,
+    dataset: Artifact,
+    config: FinetuningConfig,
+    seed: int,
+    scratch: Path,
+    record: Callable[[Path], Mapping[str, Any]],
+    progress: Progress,
+) -> Artifact:
+    """Train one seed in a child process; `record(folder)` tracks the result and returns provenance."""
+    inputs, settings = training_inputs(dataset, config)
+    settings = settings | {"seed": seed}
+    own = scratch / artifact_key("adapter", inputs, settings)
+
+    def build(folder: Path) -> Mapping[str, Any]:
+        arguments = (dataset, config, seed, scratch, own, folder)
+        run_child(adapter_job, *arguments, timeout_seconds=_seconds(config), progress=progress)
+        return record(folder)
+
+    return store.make("adapter", inputs, settings, build)
+
+
+def make_retraining(
+    store: Store,
+    dataset: Artifact,
+    config: FinetuningConfig,
+    seed: int,
+    without: str,
+    scratch: Path,
+    progress: Progress,
+) -> Artifact:
+    """Train again without one contributor's rows, all else the same; keeps only the evaluation."""
+    inputs, settings = training_inputs(dataset, config)
+    settings = settings | {"seed": seed, "without": without}
+    own = scratch / artifact_key("retraining", inputs, settings)
+
+    def build(folder: Path) -> None:
+        arguments = (dataset, config, seed, without, scratch, own, folder)
+        run_child(retraining_job, *arguments, timeout_seconds=_seconds(config), progress=progress)
+
+    return store.make("retraining", inputs, settings, build)
+
+
+def baselines_job(
+    dataset: Artifact, config: FinetuningConfig, scratch: Path, folder: Path, progress: Progress
+) -> None:
+    """Runs in a child: writes baselines.json and leaves the lower layers' output in `scratch`."""
+    from tribute.finetuning.evaluation import baselines, evaluate
+    from tribute.finetuning.models import SentenceClassifier
+
+    ready = prepare(dataset, config, scratch)
+    progress(1, 2)
+    if isinstance(ready.model, SentenceClassifier):
+        measured = baselines(ready.model, ready.train, ready.evaluation)
+    else:
+        measured = {"zero_shot": evaluate(ready.model, ready.evaluation).summary()}
+    write_json(folder / "baselines.json", measured)
+    progress(2, 2)
+
+
+def adapter_job(
+    dataset: Artifact,
+    config: FinetuningConfig,
+    seed: int,
+    scratch: Path,
+    own: Path,
+    folder: Path,
+    progress: Progress,
+) -> None:
+    """Runs in a child: writes an adapter folder; `own` keeps the checkpoints of this training."""
+    from tribute.finetuning.evaluation import evaluate, evaluation_report
+    from tribute.finetuning.trace import save_trace
+    from tribute.finetuning.training import train
+
+    ready = prepare(dataset, config, scratch, seed)
+    before = evaluate(ready.model, ready.evaluation)
+    training = train(ready.model, ready.train, config, seed, own, progress=progress)
+    after = evaluate(ready.model, ready.evaluation)
+    save_adapter(ready.model.network, folder, task_of(dataset))
+    write_json(folder / "evaluation.json", evaluation_report(before, after, ready.evaluation))
+    write_json(folder / "curve.json", {"training": training.curve})
+    save_trace(folder, training.trace)
+
+
+def retraining_job(
+    dataset: Artifact,
+    config: FinetuningConfig,
+    seed: int,
+    without: str,
+    scratch: Path,
+    own: Path,
+    folder: Path,
+    progress: Progress,
+) -> None:
+    """Runs in a child: writes evaluation.json of a training without one contributor."""
+    from tribute.finetuning.evaluation import evaluate, evaluation_report
+    from tribute.finetuning.training import train
+
+    ready = prepare(dataset, config, scratch, seed)
+    dropped = frozenset(row for row, name in enumerate(ready.contributors) if name == without)
+    before = evaluate(ready.model, ready.evaluation)
+    train(ready.model, ready.train, config, seed, own, dropped=dropped, progress=progress)
+    after = evaluate(ready.model, ready.evaluation)
+    write_json(folder / "evaluation.json", evaluation_report(before, after, ready.evaluation))
+
+
+def save_adapter(network: Any, folder: Path, task: str) -> None:
+    """What `save_pretrained` writes, less the machine's paths and with sets in a fixed order."""
+    network.save_pretrained(folder)
+    (folder / "README.md").unlink(missing_ok=True)
+    path = folder / "adapter_config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config["target_modules"] = sorted(config["target_modules"])
+    config["base_model_name_or_path"] = None
+    config["task_type"] = {"causal-lm": "CAUSAL_LM", "sequence-classification": "FEATURE_EXTRACTION"}[task]
+    write_json(path, config)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """JSON with sorted keys and a final new line: same value, same bytes."""
+    path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _seconds(config: FinetuningConfig) -> float:
+    return 60.0 * config.timeout_minutes

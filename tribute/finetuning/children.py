@@ -1,0 +1,100 @@
+"""Long work in child processes of one thread each, whose time-out we own.
+
+A server process imports torch, transformers and peft once; every child is forked from it. Knows nothing of
+what the work is.
+"""
+
+import multiprocessing
+import os
+import signal
+import time
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any
+
+from tribute import errors
+from tribute.errors import TrainingError
+
+PRELOADED = ["torch", "transformers", "transformers.trainer", "peft", "pandas", "pyarrow.parquet"]
+GRACE_SECONDS = 10
+
+Progress = Callable[[int, int], None]
+Work = Callable[..., Any]
+
+
+def run_child(work: Work, *arguments: Any, timeout_seconds: float, progress: Progress) -> Any:
+    """`work(*arguments, progress)` in a child process; returns what it returns.
+
+    `work` must be a module's function. Raises what it raised; TrainingError where it was killed or ran
+    out of time.
+    """
+    context = _context()
+    ours, theirs = context.Pipe(duplex=False)
+    child = context.Process(target=_main, args=(theirs, work, arguments), daemon=True)
+    child.start()
+    theirs.close()
+    try:
+        return _listen(ours, work.__name__, time.monotonic() + timeout_seconds, progress)
+    finally:
+        _stop(child)
+        ours.close()
+
+
+def _context() -> Any:
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "TOKENIZERS_PARALLELISM"):
+        os.environ.setdefault(name, "false" if name.startswith("TOK") else "1")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    return context
+
+
+def _listen(pipe: Connection, name: str, deadline: float, progress: Progress) -> Any:
+    while True:
+        if not pipe.poll(max(0.0, deadline - time.monotonic())):
+            raise TrainingError(f"{name} ran out of time; raise finetuning.timeout_minutes and run again: it resumes")
+        try:
+            kind, content = pipe.recv()
+        except EOFError as error:
+            raise TrainingError(f"{name} was killed (out of memory?); run again: it resumes") from error
+        if kind == "progress":
+            progress(*content)
+        elif kind == "result":
+            return content
+        else:
+            raise _rebuilt(*content)
+
+
+def _rebuilt(name: str, message: str, trace: str) -> Exception:
+    """The child's error: ours by name, anything else as RuntimeError with the child's traceback."""
+    kind = getattr(errors, name, None)
+    return kind(message) if kind else RuntimeError(f"{name}: {message}\n{trace}")
+
+
+def _stop(child: Any) -> None:
+    """Ask the child's whole process group to end, then make it."""
+    for signal_ in (signal.SIGTERM, signal.SIGKILL):
+        child.join(0.2 if signal_ == signal.SIGTERM else GRACE_SECONDS)
+        if child.exitcode is None:
+            try:
+                os.killpg(child.pid, signal_)
+            except ProcessLookupError:
+                child.kill()
+    child.join()
+
+
+def _main(pipe: Connection, work: Work, arguments: tuple[Any, ...]) -> None:
+    import warnings
+
+    import torch
+
+    os.setsid()
+    torch.set_num_threads(1)
+    # Deprecations inside transformers and peft are for us to act on at the next upgrade, not for users to read.
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    try:
+        result = work(*arguments, lambda done, total: pipe.send(("progress", (done, total))))
+        pipe.send(("result", result))
+    except Exception as error:
+        pipe.send(("error", (type(error).__name__, str(error), traceback.format_exc())))

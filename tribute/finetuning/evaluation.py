@@ -1,0 +1,83 @@
+"""How good a model is: loss in nats and accuracy, over all evaluation rows and by slice."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from tribute.errors import TrainingError
+from tribute.finetuning.models import RowModel, SentenceClassifier
+from tribute.finetuning.rows import EncodedRows
+
+
+@dataclass(frozen=True)
+class RowResults:
+    """Per evaluation row: loss in nats and 1.0 where the prediction is right, float64 [rows]."""
+
+    losses: np.ndarray
+    right: np.ndarray
+
+    def summary(self) -> dict[str, float]:
+        """Mean loss and accuracy."""
+        return {"loss": float(self.losses.mean()), "accuracy": float(self.right.mean())}
+
+
+def evaluate(model: RowModel, rows: EncodedRows) -> RowResults:
+    """Evaluate every row. Raises TrainingError where a loss is not a number."""
+    losses, right = np.zeros(len(rows)), np.zeros(len(rows))
+    with torch.no_grad():
+        for chunk in rows.chunks(range(len(rows))):
+            chunk_losses, chunk_right = model.row_results(rows.collate(chunk))
+            losses[list(chunk)], right[list(chunk)] = chunk_losses.numpy(), chunk_right.numpy()
+    if not np.isfinite(losses).all():
+        row_id = rows.row_ids[int(np.flatnonzero(~np.isfinite(losses))[0])]
+        raise TrainingError(f"evaluation row {row_id}: the loss is not a number; lower finetuning.learning_rate")
+    return RowResults(losses, right)
+
+
+def evaluation_report(before: RowResults, after: RowResults, rows: EncodedRows) -> dict[str, Any]:
+    """What `evaluation.json` holds: see docs/architecture.md."""
+    slices = np.array(rows.slices)
+    by_slice = {}
+    for name in sorted(set(rows.slices)):
+        chosen = slices == name
+        part = RowResults(after.losses[chosen], after.right[chosen])
+        by_slice[name] = {"rows": int(chosen.sum()), **part.summary()}
+    return {"rows": len(rows), **after.summary(), "before": before.summary(), "slices": by_slice}
+
+
+def baselines(model: SentenceClassifier, train: EncodedRows, evaluation: EncodedRows) -> dict[str, Any]:
+    """Zero-shot, logistic regression on the frozen embeddings, and the most frequent label.
+
+    `model` is the base with the label-name head, before any fine-tuning.
+    """
+    from sklearn.linear_model import LogisticRegressionCV
+
+    probe = LogisticRegressionCV(
+        Cs=[1.0, 10.0, 100.0], cv=3, scoring="neg_log_loss", l1_ratios=(0,), use_legacy_attributes=False, max_iter=500
+    )
+    labels, truth = np.array(train.targets), np.array(evaluation.targets)
+    probe.fit(_embeddings(model, train), labels)
+    shares = np.bincount(labels, minlength=len(model.head)) / len(labels)
+    probabilities = np.zeros((len(truth), len(model.head)))
+    probabilities[:, probe.classes_] = probe.predict_proba(_embeddings(model, evaluation))
+    return {
+        "zero_shot": evaluate(model, evaluation).summary(),
+        "linear_probe": _scored(probabilities, truth),
+        "majority": _scored(np.tile(shares, (len(truth), 1)), truth),
+    }
+
+
+def _embeddings(model: SentenceClassifier, rows: EncodedRows) -> np.ndarray:
+    embedded = np.zeros((len(rows), model.head.shape[1]), dtype=np.float32)
+    with torch.no_grad():
+        for chunk in rows.chunks(range(len(rows))):
+            embedded[list(chunk)] = model.embed(rows.collate(chunk)).numpy()
+    return embedded
+
+
+def _scored(probabilities: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    right = probabilities.argmax(1) == truth
+    chosen = np.maximum(probabilities[np.arange(len(truth)), truth], 1e-12)
+    return {"loss": float(-np.log(chosen).mean()), "accuracy": float(right.mean())}

@@ -1,0 +1,178 @@
+"""The two kinds of model that are fine-tuned, both reduced to one question: what is each row's loss?
+
+Knows nothing of training loops or files.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tribute.config import LoraConfig
+from tribute.errors import TrainingError
+from tribute.finetuning.bases import load_causal, load_encoder
+from tribute.finetuning.rows import IGNORED, Batch, EncodedRows
+
+LOGIT_SCALE = 20.0
+"""Cosine similarities are multiplied by this before the softmax (CLIP, Radford et al. 2021)."""
+
+
+class RowModel(nn.Module):
+    """A model that gives each row's loss in nats and whether its prediction is right."""
+
+    network: Any
+
+    def row_losses(self, batch: Batch) -> Tensor:
+        """Loss of each row in nats, float [rows]."""
+        return self.row_results(batch)[0]
+
+    def row_results(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Loss of each row in nats and whether it is predicted right, float [rows] each."""
+        raise NotImplementedError
+
+    def trainable(self) -> dict[str, nn.Parameter]:
+        """The LoRA parameters by name, in a fixed order."""
+        return {name: value for name, value in sorted(self.named_parameters()) if value.requires_grad}
+
+
+class SentenceClassifier(RowModel):
+    """Mean pooling, L2 norm and a frozen head made of the label names' own embeddings.
+
+    With the head frozen only LoRA learns, so its gradients cover everything that was learned.
+    """
+
+    head: Tensor
+
+    def __init__(self, network: Any, head: Tensor) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("head", head)
+
+    def embed(self, batch: Batch) -> Tensor:
+        """Unit-length sentence embeddings, float [rows, width]."""
+        inputs = {name: value for name, value in batch.items() if name != "labels"}
+        hidden = self.network(**inputs).last_hidden_state
+        mask = batch["attention_mask"].unsqueeze(-1).to(hidden.dtype)
+        return functional.normalize((hidden * mask).sum(1) / mask.sum(1), dim=-1)
+
+    def row_results(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """See RowModel."""
+        logits = LOGIT_SCALE * self.embed(batch) @ self.head.T
+        losses = functional.cross_entropy(logits, batch["labels"], reduction="none")
+        return losses, (logits.argmax(-1) == batch["labels"]).float()
+
+
+class ResponseModel(RowModel):
+    """A causal language model; a row's loss is the mean over its response's tokens."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+
+    def row_results(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """See RowModel; a row is right when every response token is the most probable one."""
+        logits = self.network(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+        labels = batch["labels"][:, 1:]
+        counted = labels != IGNORED
+        losses = functional.cross_entropy(
+            logits[:, :-1].transpose(1, 2), labels, reduction="none", ignore_index=IGNORED
+        )
+        right = (logits[:, :-1].argmax(-1) == labels) | ~counted
+        return losses.sum(1) / counted.sum(1), right.all(1).float()
+
+
+def build_classifier(base: Path, tokenizer: Any, labels: Sequence[str]) -> SentenceClassifier:
+    """The zero-shot classifier: the head is the labels' own embeddings, [labels, width]."""
+    encoder = load_encoder(base)
+    model = SentenceClassifier(encoder, torch.zeros(len(labels), encoder.config.hidden_size))
+    batch = tokenizer(list(labels), padding=True, return_tensors="pt")
+    with torch.no_grad():
+        model.head = model.embed({"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"]})
+    return model
+
+
+def build_causal(base: Path) -> ResponseModel:
+    """The causal model as it stands before fine-tuning."""
+    return ResponseModel(load_causal(base))
+
+
+def add_lora(model: RowModel, lora: LoraConfig, seed: int) -> None:
+    """Put fresh adapters into the network: A random from `seed`, B zero (Hu et al. 2021).
+
+    Raises TrainingError where the target modules do not exist.
+    """
+    import peft
+
+    torch.manual_seed(seed)
+    settings = peft.LoraConfig(
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        target_modules=list(lora.target_modules),
+        layers_to_transform=None if lora.layers is None else list(lora.layers),
+        lora_dropout=0.0,
+        bias="none",
+    )
+    try:
+        model.network = peft.get_peft_model(model.network, settings)
+    except ValueError as error:
+        raise TrainingError(f"finetuning.lora: {error}") from error
+
+
+def load_adapter(model: RowModel, folder: Path) -> None:
+    """Put a saved adapter into a fresh base."""
+    import peft
+
+    model.network = peft.PeftModel.from_pretrained(model.network, folder)
+
+
+def cache_lower_layers(model: RowModel, lora: LoraConfig, *rows: EncodedRows) -> list[EncodedRows]:
+    """Compute the layers below the lowest adapted one once, then let the network start above them.
+
+    They are frozen, so their output never changes. Only encoders of BERT's shape are cut; others, and
+    networks adapted in layer 0, are left as they are. Call before `add_lora`.
+    """
+    lowest = min(lora.layers) if lora.layers else 0
+    encoder = getattr(model.network, "encoder", None)
+    if lowest == 0 or not hasattr(encoder, "layer"):
+        return list(rows)
+    upper = list(encoder.layer[lowest:])
+    for index in range(lowest, lowest + len(upper)):
+        encoder.layer[index] = PassThrough()
+
+    def lower_states(batch: Batch) -> Tensor:
+        states: Tensor = model.network(
+            input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]
+        ).last_hidden_state
+        return states
+
+    cached = [part.with_hidden(lower_states) for part in rows]
+    for index, layer in enumerate(upper, start=lowest):
+        encoder.layer[index] = layer
+    for index in range(lowest):
+        encoder.layer[index] = PassThrough()
+    model.network.embeddings = PassThrough()
+    return cached
+
+
+class PassThrough(nn.Module):
+    """Stands where a layer was computed already, so that the layers above keep their names."""
+
+    def forward(self, hidden: Tensor | None = None, *_: Any, **inputs: Any) -> Tensor:
+        """The hidden states, unchanged."""
+        states: Tensor = inputs["inputs_embeds"] if hidden is None else hidden
+        return states
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Bound torch to one thread: two processes of one thread beat one of two, and sums keep their order."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

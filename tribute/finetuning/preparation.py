@@ -1,0 +1,93 @@
+"""From a dataset artifact and a config to a model and rows that can be trained."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from safetensors.torch import load_file, save_file
+
+from tribute.artifacts import Artifact, canonical_digest
+from tribute.config import FinetuningConfig
+from tribute.finetuning.bases import base_digest, base_folder, load_tokenizer
+from tribute.finetuning.models import RowModel, add_lora, build_causal, build_classifier, cache_lower_layers
+from tribute.finetuning.rows import EncodedRows, encode_causal, encode_classification
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A model before its adapter, and the rows it will see."""
+
+    model: RowModel
+    train: EncodedRows
+    evaluation: EncodedRows
+    contributors: list[str]
+    """Contributor of every training row."""
+
+
+def training_inputs(dataset: Artifact, config: FinetuningConfig) -> tuple[dict[str, str], dict[str, Any]]:
+    """The digests and the settings that decide what a training gives, for the artifact's key."""
+    inputs = {"dataset": dataset.id, "base": base_digest(base_folder(config.base))}
+    return inputs, config.model_dump(mode="json", exclude={"base", "seeds", "timeout_minutes"})
+
+
+def task_of(dataset: Artifact) -> str:
+    """`sequence-classification` or `causal-lm`."""
+    return str(_facts(dataset)["task"])
+
+
+def encode(dataset: Artifact, config: FinetuningConfig, part: str) -> tuple[pd.DataFrame, EncodedRows]:
+    """The `train` or `evaluation` rows, as stored and as the model sees them."""
+    frame = pd.read_parquet(dataset.file(f"{part}.parquet"))
+    facts, tokenizer = _facts(dataset), load_tokenizer(base_folder(config.base))
+    if facts["task"] == "causal-lm":
+        return frame, encode_causal(frame, tokenizer, config.max_tokens)
+    return frame, encode_classification(frame, tokenizer, facts["labels"], config.max_tokens)
+
+
+def build_model(dataset: Artifact, config: FinetuningConfig) -> RowModel:
+    """The base model with the head of the dataset's task, before any adapter."""
+    folder, facts = base_folder(config.base), _facts(dataset)
+    if facts["task"] == "causal-lm":
+        return build_causal(folder)
+    return build_classifier(folder, load_tokenizer(folder), facts["labels"])
+
+
+def prepare(dataset: Artifact, config: FinetuningConfig, scratch: Path, seed: int | None = None) -> Prepared:
+    """Model and rows; the frozen lower layers' output is computed once a dataset and kept in `scratch`.
+
+    With a `seed` the model gets a fresh adapter.
+    """
+    model = build_model(dataset, config)
+    frame, train = encode(dataset, config, "train")
+    evaluation = encode(dataset, config, "evaluation")[1]
+    inputs, _ = training_inputs(dataset, config)
+    key = canonical_digest([inputs, config.max_tokens, config.lora.layers])[:24]
+    train, evaluation = _with_lower_layers(model, config, train, evaluation, scratch / f"lower-{key}.safetensors")
+    if seed is not None:
+        add_lora(model, config.lora, seed)
+    return Prepared(model, train, evaluation, list(frame["contributor_id"]))
+
+
+def _with_lower_layers(
+    model: RowModel, config: FinetuningConfig, train: EncodedRows, evaluation: EncodedRows, file: Path
+) -> tuple[EncodedRows, EncodedRows]:
+    if file.exists():
+        hidden = load_file(file)
+        train, evaluation = train.with_flat(hidden["train"]), evaluation.with_flat(hidden["evaluation"])
+        cache_lower_layers(model, config.lora)
+    else:
+        train, evaluation = cache_lower_layers(model, config.lora, train, evaluation)
+        if train.hidden is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            beside = file.with_name(f".{os.getpid()}-{file.name}")
+            save_file({"train": train.flat(), "evaluation": evaluation.flat()}, beside)
+            beside.replace(file)
+    return train, evaluation
+
+
+def _facts(dataset: Artifact) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads(dataset.file("dataset.json").read_text(encoding="utf-8"))
+    return facts

@@ -1,0 +1,132 @@
+"""The recorded training: the whole contract between fine-tuning and attribution.
+
+`trace/steps.parquet` holds for every step its learning rate and the rows it saw; `trace/states.safetensors`
+the LoRA parameters and Adam's moments at some steps; `trace/trace.json` seed, optimiser and layout.
+State `s` stands before step `s`, so state 0 is the start and state `len(steps)` the adapter.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from tribute.errors import AttributionError
+
+FOLDER = "trace"
+
+
+@dataclass(frozen=True)
+class Adam:
+    """AdamW without weight decay (Kingma & Ba 2015), as torch applies it."""
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+
+
+@dataclass(frozen=True)
+class State:
+    """Before step `step`: parameters and Adam's moments, each float32 [parameters]."""
+
+    step: int
+    theta: Tensor
+    m: Tensor
+    v: Tensor
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A training as it happened."""
+
+    seed: int
+    batch_size: int
+    """Every step's loss is the sum over its rows divided by this, also where rows were left out."""
+    adam: Adam
+    layout: Mapping[str, Sequence[int]]
+    """Parameter name → shape, in the order in which the flat vectors hold them."""
+    learning_rates: np.ndarray
+    steps: Sequence[Sequence[str]]
+    """Row ids of every step."""
+    states: Sequence[State]
+
+
+def state_steps(steps: int, count: int) -> list[int]:
+    """About `count` steps from 0 to `steps`, denser at the start, where the loss falls fastest.
+
+    The first steps are always there: LoRA's A has no gradient before B has moved, so Adam's second moment is
+    0 there, which a walk backwards could not tell from a rounding error.
+    """
+    spread = {round(steps * (index / (count - 2)) ** 2) for index in range(count - 1)}
+    return sorted(spread | set(range(min(3, steps + 1))))
+
+
+def flatten(parameters: Mapping[str, Tensor]) -> Tensor:
+    """One float32 vector [parameters]."""
+    return torch.cat([value.detach().reshape(-1).float() for value in parameters.values()])
+
+
+def assign(parameters: Mapping[str, nn.Parameter], vector: Tensor) -> None:
+    """Write a flat vector back into the parameters."""
+    offset = 0
+    with torch.no_grad():
+        for value in parameters.values():
+            value.copy_(vector[offset : offset + value.numel()].view_as(value))
+            offset += value.numel()
+
+
+def save_trace(folder: Path, trace: Trace) -> None:
+    """Write `folder`/trace/."""
+    target = folder / FOLDER
+    target.mkdir()
+    steps = pa.table(
+        {
+            "step": pa.array(range(len(trace.steps)), pa.int32()),
+            "learning_rate": pa.array(trace.learning_rates, pa.float64()),
+            "row_ids": pa.array(trace.steps, pa.list_(pa.string())),
+        }
+    )
+    pq.write_table(steps, target / "steps.parquet")
+    tensors = {
+        name: torch.stack([getattr(state, name) for state in trace.states]) for name in ("theta", "m", "v")
+    }
+    save_file(tensors, target / "states.safetensors")
+    facts = {
+        "seed": trace.seed,
+        "batch_size": trace.batch_size,
+        "adam": asdict(trace.adam),
+        "layout": {name: list(shape) for name, shape in trace.layout.items()},
+        "states": [state.step for state in trace.states],
+    }
+    (target / "trace.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+
+
+def load_trace(folder: Path) -> Trace:
+    """Read `folder`/trace/. Raises AttributionError where it cannot be read."""
+    source = folder / FOLDER
+    try:
+        facts: dict[str, Any] = json.loads((source / "trace.json").read_text(encoding="utf-8"))
+        steps = pq.read_table(source / "steps.parquet")
+        tensors = load_file(source / "states.safetensors")
+    except (OSError, ValueError) as error:
+        raise AttributionError(f"{source}: the trace cannot be read ({error}); fine-tune again") from error
+    states = [
+        State(step, tensors["theta"][index], tensors["m"][index], tensors["v"][index])
+        for index, step in enumerate(facts["states"])
+    ]
+    return Trace(
+        facts["seed"],
+        facts["batch_size"],
+        Adam(**facts["adam"]),
+        {name: tuple(shape) for name, shape in facts["layout"].items()},
+        steps["learning_rate"].to_numpy(),
+        steps["row_ids"].to_pylist(),
+        states,
+    )

@@ -1,0 +1,178 @@
+"""MLflow, met nowhere else: runs, the dataset they used, adapters as logged models, and who is champion.
+
+Uses the client with explicit run ids: MLflow's "active run" belongs to a thread, and tasks run in many.
+"""
+
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from tribute.artifacts import Artifact
+from tribute.config import FinetuningConfig
+
+CHAMPION = "champion"
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A registered model version; `champion` says whether the alias points to it now."""
+
+    name: str
+    version: str
+    champion: bool
+
+
+class Tracker:
+    """One workspace's MLflow: SQLite, and artifacts in a folder beside it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def log_training(
+        self, name: str, dataset: Artifact, config: FinetuningConfig, seed: int, adapter: Path
+    ) -> dict[str, str]:
+        """Record a finished training; returns `mlflow_run_id` and `mlflow_model_id`."""
+        evaluation = _json(adapter / "evaluation.json")
+        with self._client() as client:
+            experiment = self._experiment(client, _json(dataset.file("dataset.json"))["name"])
+            run_id = client.create_run(experiment, run_name=f"{name}-seed{seed}").info.run_id
+            try:
+                _log_inputs(client, run_id, dataset)
+                _log_numbers(client, run_id, config, seed, adapter, evaluation)
+                model_id = _log_adapter(client, experiment, run_id, name, adapter)
+            except Exception:
+                client.set_terminated(run_id, "FAILED")
+                raise
+            client.set_terminated(run_id)
+        return {"mlflow_run_id": run_id, "mlflow_model_id": model_id}
+
+    def register(self, dataset: Artifact, adapter: Artifact) -> Registered:
+        """Register the adapter once; it becomes champion when it beats its own start and the champion.
+
+        A champion measured on other evaluation rows cannot be compared and gives way.
+        """
+        name = f"tribute-{_json(dataset.file('dataset.json'))['name']}"
+        with self._client() as client:
+            if not client.search_registered_models(filter_string=f"name = '{name}'"):
+                client.create_registered_model(name)
+            for version in client.search_model_versions(f"name = '{name}'"):
+                if version.tags.get("adapter") == adapter.id:
+                    return Registered(name, version.version, self._champion(client, name) == version.version)
+            tags = _standing(dataset, adapter)
+            model_id = str(adapter.provenance["mlflow_model_id"])
+            run_id = str(adapter.provenance["mlflow_run_id"])
+            created = client.create_model_version(name, f"models:/{model_id}", run_id, tags=tags, model_id=model_id)
+            champion = self._champion(client, name)
+            beaten = None if champion is None else client.get_model_version(name, champion).tags
+            wins = _beats(tags, beaten)
+            if wins:
+                client.set_registered_model_alias(name, CHAMPION, created.version)
+        return Registered(name, str(created.version), wins)
+
+    def _champion(self, client: Any, name: str) -> str | None:
+        aliases = client.get_registered_model(name).aliases
+        return str(aliases[CHAMPION]) if CHAMPION in aliases else None
+
+    def _experiment(self, client: Any, name: str) -> str:
+        found = client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        location = (self.folder / "artifacts" / name).as_uri()
+        return str(client.create_experiment(name, artifact_location=location))
+
+    @contextmanager
+    def _client(self) -> Iterator[Any]:
+        """A client; one at a time a workspace, since SQLite's migrations and look-then-create do not share."""
+        # A new database prints some forty lines of schema migrations.
+        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        import mlflow
+        from mlflow import MlflowClient
+
+        logging.getLogger("alembic").setLevel(logging.WARNING)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        uri = f"sqlite:///{self.folder / 'mlflow.db'}"
+        # The registry looks a logged model up through the global address, whatever the client's is.
+        mlflow.set_tracking_uri(uri)
+        with FileLock(self.folder / "lock"):
+            yield MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def _log_inputs(client: Any, run_id: str, dataset: Artifact) -> None:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    facts = _json(dataset.file("dataset.json"))
+    source = json.dumps({"tag": facts["tag"], "ledger_head": facts["ledger_head"]})
+    entity = Dataset(facts["name"], facts["dvc_md5"], "dvc", source)
+    client.log_inputs(run_id, [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
+
+
+def _log_numbers(
+    client: Any, run_id: str, config: FinetuningConfig, seed: int, adapter: Path, evaluation: Mapping[str, Any]
+) -> None:
+    from mlflow.entities import Metric, Param
+
+    settings = config.model_dump(mode="json", exclude={"seeds", "timeout_minutes"}) | {"seed": seed}
+    params = [Param(name, str(value)) for name, value in _flat(settings)]
+    curve = _json(adapter / "curve.json")["training"]
+    metrics = [Metric("training_loss", point["loss"], 0, int(point["step"])) for point in curve]
+    metrics += [Metric("learning_rate", point["learning_rate"], 0, int(point["step"])) for point in curve]
+    for name in ("loss", "accuracy"):
+        metrics.append(Metric(f"evaluation_{name}", evaluation["before"][name], 0, 0))
+        metrics.append(Metric(f"evaluation_{name}", evaluation[name], 0, len(curve)))
+    for start in range(0, len(metrics), 900):
+        client.log_batch(run_id, metrics[start : start + 900], params if start == 0 else [])
+
+
+def _log_adapter(client: Any, experiment: str, run_id: str, name: str, adapter: Path) -> str:
+    model = client.create_logged_model(experiment, name=name, source_run_id=run_id, model_type="adapter")
+    with tempfile.TemporaryDirectory() as folder:
+        for file in ADAPTER_FILES:
+            shutil.copy(adapter / file, folder)
+        client.log_model_artifacts(model.model_id, folder)
+    client.finalize_logged_model(model.model_id, "READY")
+    return str(model.model_id)
+
+
+def _standing(dataset: Artifact, adapter: Artifact) -> dict[str, str]:
+    """What a later challenger is compared with."""
+    evaluation = _json(adapter.file("evaluation.json"))
+    return {
+        "adapter": adapter.id,
+        "dataset": dataset.id,
+        "evaluation_sha256": dataset.identity["files"]["evaluation.parquet"],
+        "loss": repr(evaluation["loss"]),
+        "loss_before": repr(evaluation["before"]["loss"]),
+    }
+
+
+def _beats(challenger: Mapping[str, str], champion: Mapping[str, str] | None) -> bool:
+    loss = float(challenger["loss"])
+    if loss >= float(challenger["loss_before"]):
+        return False
+    if champion is None or champion["evaluation_sha256"] != challenger["evaluation_sha256"]:
+        return True
+    return loss < float(champion["loss"])
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _json(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content

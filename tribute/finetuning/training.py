@@ -1,0 +1,219 @@
+"""One LoRA training with transformers.Trainer, recorded so that attribution can walk it again."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.utils.data import DataLoader
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_utils import get_last_checkpoint
+
+from tribute.config import FinetuningConfig
+from tribute.errors import TrainingError
+from tribute.finetuning.models import RowModel
+from tribute.finetuning.rows import EncodedRows
+from tribute.finetuning.trace import Adam, State, Trace, flatten, state_steps
+
+CHECKPOINTS = 4
+"""How often a training is saved, so that an interrupted one goes on from there."""
+
+Progress = Callable[[int, int], None]
+"""Called with steps done and steps in all."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a finished training leaves beside the model."""
+
+    trace: Trace
+    curve: list[dict[str, float]]
+
+
+def schedule(rows: int, config: FinetuningConfig, seed: int) -> list[list[int]]:
+    """Row positions of every step: each epoch a fresh permutation, cut into batches.
+
+    It depends on the number of rows and the seed alone, so trainings without some rows see the others in
+    the same steps (common random numbers).
+    """
+    generator = np.random.Generator(np.random.Philox(seed))
+    steps = []
+    for _ in range(config.epochs):
+        order = generator.permutation(rows)
+        steps += [order[start : start + config.batch_size].tolist() for start in range(0, rows, config.batch_size)]
+    return steps
+
+
+def train(
+    model: RowModel,
+    rows: EncodedRows,
+    config: FinetuningConfig,
+    seed: int,
+    scratch: Path,
+    *,
+    dropped: frozenset[int] = frozenset(),
+    progress: Progress = lambda done, total: None,
+) -> Training:
+    """Train the model's LoRA parameters in place; resumes from `scratch` where a killed training left off.
+
+    Rows in `dropped` are taken out of their batches while the loss is still divided by the batch size.
+    Raises TrainingError where the loss is not a number.
+    """
+    steps = [[row for row in step if row not in dropped] for step in schedule(len(rows), config, seed)]
+    recorder = Recorder(model, len(steps), config.trace_states, scratch / "states", progress)
+    trainer = ScheduledTrainer(model, rows, steps, config, scratch, recorder)
+    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(scratch)) if scratch.exists() else None)
+    curve = [
+        {"step": entry["step"] - 1, "loss": entry["loss"], "learning_rate": float(rate)}
+        for entry, rate in zip(
+            (entry for entry in trainer.state.log_history if "loss" in entry),
+            learning_rates(config, len(steps)),
+            strict=True,
+        )
+    ]
+    trace = Trace(
+        seed,
+        config.batch_size,
+        Adam(),
+        {name: tuple(value.shape) for name, value in model.trainable().items()},
+        learning_rates(config, len(steps)),
+        [[rows.row_ids[row] for row in step] for step in steps],
+        recorder.states(),
+    )
+    shutil.rmtree(scratch, ignore_errors=True)
+    return Training(trace, curve)
+
+
+def learning_rates(config: FinetuningConfig, steps: int) -> np.ndarray:
+    """Linear decay to 0, float64 [steps]."""
+    return np.array([config.learning_rate * (1 - step / steps) for step in range(steps)])
+
+
+class ScheduledTrainer(Trainer):
+    """A Trainer whose steps are given, and whose loss is each step's sum over rows / batch size."""
+
+    def __init__(
+        self,
+        model: RowModel,
+        rows: EncodedRows,
+        steps: Sequence[Sequence[int]],
+        config: FinetuningConfig,
+        scratch: Path,
+        recorder: "Recorder",
+    ) -> None:
+        adam = Adam()
+        arguments = TrainingArguments(
+            output_dir=str(scratch),
+            per_device_train_batch_size=1,
+            num_train_epochs=1,
+            learning_rate=config.learning_rate,
+            lr_scheduler_type="linear",
+            optim="adamw_torch",
+            adam_beta1=adam.beta1,
+            adam_beta2=adam.beta2,
+            adam_epsilon=adam.eps,
+            weight_decay=0.0,
+            max_grad_norm=0.0,
+            logging_steps=1,
+            logging_nan_inf_filter=False,
+            save_strategy="steps",
+            save_steps=max(1, len(steps) // CHECKPOINTS),
+            save_total_limit=1,
+            report_to=[],
+            disable_tqdm=True,
+            use_cpu=not torch.cuda.is_available(),
+            dataloader_pin_memory=False,
+            remove_unused_columns=False,
+        )
+        super().__init__(model=model, args=arguments, callbacks=[recorder])
+        for callback in ("PrinterCallback", "ProgressCallback"):
+            self._remove_by_name(callback)
+        recorder.trainer = self
+        self.rows, self.steps, self.batch_size = rows, steps, config.batch_size
+
+    def get_train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
+        """One item a step: the positions of its rows."""
+        items: Any = [{"rows": torch.tensor(step, dtype=torch.long)} for step in self.steps]
+        loader = DataLoader(items, batch_size=1, shuffle=False, collate_fn=lambda batch: batch[0])
+        prepared: DataLoader[dict[str, Tensor]] = self.accelerator.prepare(loader)
+        return prepared
+
+    def compute_loss(self, model: Any, inputs: dict[str, Tensor], *_: Any, **__: Any) -> Tensor:
+        """Sum of the rows' losses divided by the constant batch size, computed in chunks of similar length."""
+        total = sum(value.sum() for value in model.trainable().values()) * 0.0
+        for chunk in self.rows.chunks(inputs["rows"].tolist()):
+            total = total + model.row_losses(self.rows.collate(chunk)).sum()
+        if not torch.isfinite(total):
+            raise TrainingError(
+                f"step {self.state.global_step}: the loss is not a number; lower finetuning.learning_rate"
+            )
+        return total / self.batch_size
+
+    def _remove_by_name(self, name: str) -> None:
+        for callback in list(self.callback_handler.callbacks):
+            if type(callback).__name__ == name:
+                self.remove_callback(type(callback))
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """Only the LoRA parameters: the base does not change."""
+        folder = Path(str(output_dir))
+        folder.mkdir(parents=True, exist_ok=True)
+        parameters = {name: value.detach() for name, value in self.model.trainable().items()}
+        save_file(parameters, folder / "model.safetensors")
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        saved = load_file(Path(resume_from_checkpoint) / "model.safetensors")
+        with torch.no_grad():
+            for name, value in self.model.trainable().items():
+                value.copy_(saved[name])
+
+
+class Recorder(TrainerCallback):
+    """Keeps the LoRA and optimiser states of some steps, on disk so that a resumed training has them too."""
+
+    trainer: ScheduledTrainer
+
+    def __init__(self, model: RowModel, steps: int, count: int, folder: Path, progress: Progress) -> None:
+        self.model, self.total, self.folder, self.progress = model, steps, folder, progress
+        self.wanted = state_steps(steps, count)
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """State 0: the optimiser has seen nothing."""
+        if state.global_step == 0:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            theta = flatten(self.model.trainable())
+            self._keep(0, theta, torch.zeros_like(theta), torch.zeros_like(theta))
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """The state after an update stands before the next step."""
+        self.progress(state.global_step, self.total)
+        if state.global_step in self.wanted:
+            parameters = self.model.trainable()
+            moments = [self._moments(value) for value in parameters.values()]
+            m = torch.cat([first.reshape(-1) for first, _ in moments])
+            v = torch.cat([second.reshape(-1) for _, second in moments])
+            self._keep(state.global_step, flatten(parameters), m, v)
+
+    def states(self) -> list[State]:
+        """All recorded states in order."""
+        loaded = [(step, load_file(self._path(step))) for step in self.wanted]
+        return [State(step, kept["theta"], kept["m"], kept["v"]) for step, kept in loaded]
+
+    def _moments(self, parameter: torch.nn.Parameter) -> tuple[Tensor, Tensor]:
+        kept = self.trainer.optimizer.state[parameter]
+        return kept["exp_avg"], kept["exp_avg_sq"]
+
+    def _path(self, step: int) -> Path:
+        return self.folder / f"{step:08d}.safetensors"
+
+    def _keep(self, step: int, theta: Tensor, m: Tensor, v: Tensor) -> None:
+        save_file({"theta": theta, "m": m.clone(), "v": v.clone()}, self._path(step))

@@ -1,0 +1,139 @@
+"""Small figures from plain numbers: intervals, bars and the training curve.
+
+Strips are as wide as the table cell they stand in: positions are percentages, so nothing is distorted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from tribute.report.svg import Scale, number, tag
+
+ROW, MIDDLE, AXIS = 30, 15, 24
+TEAL, AMBER, MUTED, HAIRLINE = "#0f766e", "#b45309", "#98a0ab", "#e5e1d8"
+
+
+def axis(scale: Scale) -> Markup:
+    """The labelled ticks above a column of strips."""
+    ticks = scale.ticks()
+    places = _tick_places(ticks)
+    labels = (
+        tag("text", number(tick, places), x=scale.percent(tick), y=12, text_anchor="middle") for tick in ticks
+    )
+    return tag("svg", *labels, class_="strip", height=AXIS - 6, aria_hidden="true")
+
+
+def interval(
+    scale: Scale, value: float, low: float, high: float, tip: str, *, second: float | None = None
+) -> Markup:
+    """A dot with whiskers, amber where the value is below zero; `second` adds a hollow dot beside it."""
+    colour = AMBER if value < 0 else TEAL
+    x = scale.percent(value)
+    marks = [
+        _line(scale.percent(low), scale.percent(high), MIDDLE, colour),
+        tag("circle", cx=x, cy=MIDDLE, r=4.5, fill=colour),
+    ]
+    if second is not None:
+        marks.insert(0, _line(scale.percent(second), x, MIDDLE, HAIRLINE))
+        ring = AMBER if second < 0 else TEAL
+        marks.append(
+            tag(
+                "circle", cx=scale.percent(second), cy=MIDDLE, r=4.5, fill="#fff", stroke=ring, stroke_width=2
+            )
+        )
+    return _strip(scale, marks, tip)
+
+
+def nothing(scale: Scale) -> Markup:
+    """A strip without a mark, so that the grid runs on."""
+    return _strip(scale, [], "")
+
+
+def bar(scale: Scale, value: float, tip: str, *, tone: str = "muted") -> Markup:
+    """A bar from zero; `tone` is a class: accent, muted, hollow."""
+    start, end = sorted((scale(0.0), scale(value)))
+    mark = tag(
+        "rect",
+        x=f"{start:.2f}%",
+        y=MIDDLE - 7,
+        width=f"{max(end - start, 0.3):.2f}%",
+        height=14,
+        rx=2,
+        class_=f"bar {tone}",
+    )
+    return tag("svg", mark, class_="strip", height=ROW, data_tip=tip)
+
+
+@dataclass(frozen=True)
+class Point:
+    """A loss in nats at a training step."""
+
+    step: int
+    loss: float
+
+
+def curve(training: Sequence[Point], evaluation: Sequence[Point]) -> Markup:
+    """Loss over steps: every training step thin, the evaluation points as a line with dots."""
+    width, height, left, bottom = 540.0, 320.0, 40.0, 40.0
+    losses = [point.loss for point in (*training, *evaluation)]
+    last = max((point.step for point in (*training, *evaluation)), default=1)
+    x = Scale(0, max(last, 1), left, width - 14)
+    air = (max(losses) - min(losses)) * 0.08 or 0.1
+    y = Scale(max(0.0, min(losses) - air), max(losses) + air, height - bottom, 16)
+    y_ticks, x_ticks = y.ticks(), x.ticks()
+    places = _tick_places(y_ticks)
+    grid = [
+        tag("line", x1=left, x2=width - 14, y1=y(tick), y2=y(tick), stroke=HAIRLINE)
+        + tag("text", number(tick, places), x=left - 10, y=y(tick) + 4, text_anchor="end")
+        for tick in y_ticks
+    ]
+    steps = [
+        tag("text", f"{tick:,.0f}", x=x(tick), y=height - bottom + 20, text_anchor="middle")
+        for tick in x_ticks
+        if tick == int(tick)
+    ]
+    dots = [
+        tag("circle", cx=x(point.step), cy=y(point.loss), r=3.5, fill=TEAL, data_tip=_point_tip(point))
+        for point in evaluation
+    ]
+    return tag(
+        "svg",
+        *grid,
+        *steps,
+        tag("text", "step", x=width - 14, y=height - 2, text_anchor="end"),
+        _path(x, y, training, stroke=MUTED, stroke_width=1.1, opacity=0.75),
+        _path(x, y, evaluation, stroke=TEAL, stroke_width=2.2),
+        *dots,
+        viewBox=f"0 0 {width:.0f} {height:.0f}",
+        class_="curve",
+        role="img",
+        aria_label=f"Loss in nats over {last} training steps",
+    )
+
+
+def _tick_places(ticks: Sequence[float]) -> int:
+    step = ticks[1] - ticks[0] if len(ticks) > 1 else 1.0
+    return next(places for places in range(12) if abs(round(step, places) - step) < step / 1000)
+
+
+def _path(x: Scale, y: Scale, points: Sequence[Point], **style: object) -> Markup:
+    corners = " ".join(f"{x(point.step):.1f},{y(point.loss):.1f}" for point in points)
+    return tag("polyline", points=corners, fill="none", stroke_linejoin="round", **style)
+
+
+def _point_tip(point: Point) -> str:
+    return f"step {point.step}: evaluation loss {number(point.loss, 3)} nats"
+
+
+def _strip(scale: Scale, marks: Sequence[Markup], tip: str) -> Markup:
+    grid = [
+        tag("line", x1=scale.percent(tick), x2=scale.percent(tick), y1=0, y2=ROW, stroke=HAIRLINE)
+        for tick in scale.ticks()
+    ]
+    zero = tag("line", x1=scale.percent(0), x2=scale.percent(0), y1=0, y2=ROW, class_="zero")
+    return tag("svg", *grid, zero, *marks, class_="strip", height=ROW, data_tip=tip or None)
+
+
+def _line(x1: str, x2: str, y: float, colour: str) -> Markup:
+    return tag("line", x1=x1, x2=x2, y1=y, y2=y, stroke=colour, stroke_width=2, stroke_linecap="round")

@@ -1,0 +1,131 @@
+"""What the page shows, as frozen values. Knows neither where they come from nor how they are drawn.
+
+Losses and credit are nats of evaluation loss, credit > 0 helped; accuracies run from 0 to 1; amounts are
+integer minor units.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tribute.report.figures import Point
+from tribute.report.money import Currency
+
+
+@dataclass(frozen=True)
+class Contributor:
+    """One contributor's line of the allocation beside its credit; `share` is of the credit, clipped at 0.
+
+    `credit`, `low` and `high` are None for one of whom no row was trained on.
+    """
+
+    id: str
+    rows: int
+    excluded: int
+    credit: float | None
+    low: float | None
+    high: float | None
+    share: float
+    minor: int
+    status: str
+    statement: Path | None
+
+
+@dataclass(frozen=True)
+class Effect:
+    """How much the gain (nats) fell when a contributor was really left out, beside its in-run credit."""
+
+    contributor: str
+    rows: int
+    effect: float
+    effect_se: float
+    credit: float
+
+
+@dataclass(frozen=True)
+class Seed:
+    """One training: its adapter, and the gain in nats as measured and as integrated along the training."""
+
+    seed: str
+    adapter: str
+    mlflow_run: str
+    champion: bool
+    loss: float
+    accuracy: float | None
+    measured: float
+    integrated: float
+    mismatch: float
+
+
+@dataclass(frozen=True)
+class Score:
+    """A model or baseline on the same evaluation rows."""
+
+    label: str
+    loss: float | None
+    accuracy: float | None
+    ours: bool
+
+
+@dataclass(frozen=True)
+class Excluded:
+    """An excluded row, and the row that came first; its text is empty where that row was not trained on."""
+
+    row_id: str
+    contributor: str
+    reason: str
+    canonical_row_id: str
+    canonical_contributor: str
+    canonical_text: str
+    canonical_target: str
+    similarity: float | None
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """One contributed file as it stands in the registry."""
+
+    id: str
+    contributor: str
+    rows: int
+    md5: str
+    version: str
+    licence: str
+
+
+@dataclass(frozen=True)
+class Stage:
+    """How long a stage took, in seconds, and whether its result was found instead of made."""
+
+    name: str
+    seconds: float
+    cached: bool
+
+
+@dataclass(frozen=True)
+class View:
+    """Everything on the page."""
+
+    run: Mapping[str, Any]
+    dataset: Mapping[str, Any]
+    dataset_id: str
+    card: Mapping[str, Any]
+    policy: Mapping[str, Any]
+    currency: Currency
+    pool: int
+    rows: int
+    evaluation_rows: int
+    before: Score
+    after: Score
+    contributors: Sequence[Contributor]
+    topic_credit: Mapping[str, Mapping[str, float]]
+    effects: Sequence[Effect]
+    seeds: Sequence[Seed]
+    scores: Sequence[Score]
+    training: Sequence[Point]
+    evaluation: Sequence[Point]
+    excluded: Mapping[tuple[str, str], int]
+    examples: Sequence[Excluded]
+    contributions: Sequence[Contribution]
+    stages: Sequence[Stage]

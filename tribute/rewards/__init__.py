@@ -1,0 +1,25 @@
+"""Rewards: from shares, a policy and a pool to money, with evidence and a statement for everybody."""
+
+from tribute.rewards.allocation import Claim, Line, allocate, largest_remainder
+from tribute.rewards.money import EXPONENTS, exponent, format_amount, parse_amount
+from tribute.rewards.period import PeriodResult, write_period
+from tribute.rewards.policy import Policy, load_policy
+from tribute.rewards.read import read_rewards
+from tribute.rewards.verify import verify_period
+
+__all__ = [
+    "EXPONENTS",
+    "Claim",
+    "Line",
+    "PeriodResult",
+    "Policy",
+    "allocate",
+    "exponent",
+    "format_amount",
+    "largest_remainder",
+    "load_policy",
+    "parse_amount",
+    "read_rewards",
+    "verify_period",
+    "write_period",
+]

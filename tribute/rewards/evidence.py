@@ -1,0 +1,113 @@
+"""The credit of every row for every query, as exact decimals that sum to the contributors' scores.
+
+For auditors: it reveals who is in the training set, so it stays out of what is published.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tribute.errors import RewardError
+from tribute.rewards.allocation import LARGEST_SCORE, Claim
+from tribute.rewards.sources import Sources
+from tribute.rewards.tables import EVIDENCE
+
+TOLERANCE = Decimal("1e-9")
+"""How far a contributor's evidence may sum from the score, in nats: float sums upstream, rounding here."""
+
+
+def build_evidence(sources: Sources, *, period: str, mlflow_runs: Mapping[str, str]) -> Any:
+    """One line per row × query, sorted by contributor, row hash and query."""
+    scores = sources.scores.combine_chunks()
+    position = pc.index_in(scores["row_id"], sources.train["row_id"].combine_chunks())
+    _check_rows(scores, position, sources)
+    hashes = sources.train["content_sha256"].take(position)
+    table = pa.table(
+        {
+            "contributor_id": scores["contributor_id"],
+            "row_hash": hashes,
+            "query": scores["query"],
+            "score": scores["credit"].cast(pa.decimal128(38, 12)),
+            # Only canonical rows are trained on, and such a row's cluster carries its own hash.
+            "cluster_id": hashes,
+        }
+    ).sort_by([(name, "ascending") for name in ("contributor_id", "row_hash", "query", "score")])
+    constants = {
+        "period": period,
+        "dataset_md5": sources.dataset["dvc_md5"],
+        "dataset_tag": sources.dataset["tag"],
+        "mlflow_run_id": " ".join(run for _, run in sorted(mlflow_runs.items())),
+    }
+    for name, value in constants.items():
+        table = table.append_column(name, pa.repeat(value, table.num_rows).dictionary_encode())
+    return table.select(EVIDENCE.names).cast(EVIDENCE)
+
+
+def sums(evidence: Any) -> dict[str, Decimal]:
+    """Contributor → sum of scores in nats, exactly."""
+    totals = evidence.group_by("contributor_id").aggregate([("score", "sum")])
+    return dict(zip(totals["contributor_id"].to_pylist(), totals["score_sum"].to_pylist(), strict=True))
+
+
+def mismatches(evidence_sums: Mapping[str, Decimal], scores: Mapping[str, Decimal]) -> list[str]:
+    """A sentence for every contributor whose evidence does not sum to the score within 1e-9 nats."""
+    found = []
+    for name in sorted(evidence_sums.keys() | scores.keys()):
+        total, score = evidence_sums.get(name, Decimal(0)), scores.get(name, Decimal(0))
+        if abs(total - score) > TOLERANCE:
+            found.append(f"{name}: evidence sums to {total:f} nats, the score is {score:f}")
+    return found
+
+
+def check_sums(evidence: Any, claims: Iterable[Claim]) -> None:
+    """Raises RewardError where evidence and scores disagree."""
+    wrong = mismatches(sums(evidence), {claim.contributor_id: claim.score for claim in claims})
+    if wrong:
+        raise RewardError(
+            f"scores.parquet and shares.parquet disagree: {wrong[0]}; attribute again before paying"
+        )
+
+
+def digests(evidence: Any) -> dict[str, str]:
+    """Contributor → sha256 over the lines `row_hash TAB query TAB score LF` of their evidence, in file order.
+
+    Leaves out run ids, so that it is the same wherever the pipeline ran.
+    """
+    hashers: dict[str, Any] = {}
+    names = ("contributor_id", "row_hash", "query", "score")
+    for contributor_id, row_hash, query, score in zip(*(evidence[n].to_pylist() for n in names), strict=True):
+        hasher = hashers.setdefault(contributor_id, hashlib.sha256())
+        hasher.update(f"{row_hash}\t{query}\t{score:f}\n".encode())
+    return {name: hasher.hexdigest() for name, hasher in hashers.items()}
+
+
+NO_EVIDENCE = hashlib.sha256().hexdigest()
+"""`evidence_sha256` of a contributor without a line of evidence: the sha256 of nothing."""
+
+
+def _check_rows(scores: Any, position: Any, sources: Sources) -> None:
+    if position.null_count:
+        stranger = scores["row_id"].filter(pc.is_null(position))[0].as_py()
+        raise RewardError(
+            f"scores.parquet: row {stranger} is not in train.parquet of {sources.dataset['tag']}; "
+            "attribute an adapter that was trained on this version"
+        )
+    sane = pc.fill_null(pc.less(pc.abs(scores["credit"]), LARGEST_SCORE), False)
+    if not pc.all(sane).as_py():
+        row = scores.filter(pc.invert(sane)).slice(0, 1).to_pylist()[0]
+        raise RewardError(
+            f"scores.parquet: row {row['row_id']}: credit is {row['credit']}, expected a finite number of "
+            f"nats below {LARGEST_SCORE}; attribute again before paying"
+        )
+    owners = sources.train["contributor_id"].take(position)
+    foreign = pc.not_equal(owners, scores["contributor_id"])
+    if pc.any(foreign).as_py():
+        row = scores.filter(foreign).slice(0, 1).to_pylist()[0]
+        raise RewardError(
+            f"scores.parquet: row {row['row_id']} is credited to {row['contributor_id']}, train.parquet says "
+            "another; attribute again before paying"
+        )

@@ -1,0 +1,235 @@
+"""Writes `rewards/<period>/`: all of it, or nothing.
+
+    allocation.csv        one line per contributor of the version: credit, weight, quota, amount, status
+    journal.csv           double entry, hash-chained
+    exclusions.csv        rows that were not counted, and why
+    evidence.parquet      credit per row and query, for auditors
+    statements/<id>.html  one page per contributor
+    control.json          control totals per currency (as text) and rows per table
+    manifest.json         what it was made from and the sha256 of every file; kind `rewards`
+
+An open period may be made again: the new folder is made beside, renamed into place, and only then the old
+one goes. The same inputs are recognised by the manifest and not written twice.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tribute.artifacts import (
+    MANIFEST,
+    Artifact,
+    artifact_key,
+    canonical_digest,
+    file_sha256,
+    read_artifact,
+    verify_artifact,
+    write_manifest,
+)
+from tribute.errors import IntegrityError
+from tribute.rewards import evidence as evidences
+from tribute.rewards import journal, tables
+from tribute.rewards.allocation import Line, allocate
+from tribute.rewards.money import parse_amount
+from tribute.rewards.policy import Policy, load_policy
+from tribute.rewards.sources import Sources, read_sources
+from tribute.rewards.statements import Period, StatementWriter, page_digests
+from tribute.workspace import Workspace
+
+POOL = "evaluation"
+"""The name of the pool that pays for credit on the evaluation set."""
+
+
+@dataclass(frozen=True)
+class PeriodResult:
+    """A written period; `cached` says that it was there already and nothing was touched."""
+
+    path: Path
+    artifact: Artifact
+    cached: bool
+
+
+@dataclass(frozen=True)
+class _Order:
+    """Everything that decides the bytes of a period."""
+
+    period: str
+    last_day: str
+    pool: int
+    currency: str
+    policy: Policy
+    mlflow_runs: Mapping[str, str]
+    inputs: Mapping[str, str]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The manifest's config; numbers as text, since JSON knows only floats."""
+        return {
+            "period": self.period,
+            "pool": POOL,
+            "pool_minor": str(self.pool),
+            "currency": self.currency,
+            "policy": self.policy.model_dump(mode="json"),
+            "mlflow_runs": dict(sorted(self.mlflow_runs.items())),
+            "page": page_digests(),
+        }
+
+
+def write_period(
+    *,
+    workspace: Workspace,
+    dataset: Artifact,
+    adapters: list[Artifact],
+    attribution: Artifact,
+    mlflow_runs: Mapping[str, str],
+    policy: Path,
+    period: str,
+    pool_amount: str,
+    currency: str,
+) -> PeriodResult:
+    """Pay a pool for a period, or find that exactly this is written already.
+
+    `pool_amount` is plain decimal text in major units; `mlflow_runs` maps a seed to its run id.
+    Raises ConfigError for a bad policy, RewardError for what cannot be paid; then nothing is left behind.
+    """
+    order = _Order(
+        period=period,
+        last_day=journal.last_day(period),
+        pool=parse_amount(pool_amount, currency),
+        currency=currency,
+        policy=load_policy(policy),
+        mlflow_runs=mlflow_runs,
+        inputs={
+            "dataset": dataset.id,
+            "attribution": attribution.id,
+            "policy": file_sha256(policy),
+            **{f"adapter-{n}": id_ for n, id_ in enumerate(sorted(adapter.id for adapter in adapters))},
+        },
+    )
+    final = workspace.rewards / period
+    _recover(final)
+    if (found := _find(final, order)) is not None:
+        return PeriodResult(final, found, cached=True)
+    making = final.with_name(f".making-{os.getpid()}-{period}")
+    shutil.rmtree(making, ignore_errors=True)
+    making.mkdir(parents=True)
+    try:
+        _fill(making, order, read_sources(dataset, attribution))
+        write_manifest(making, "rewards", order.inputs, order.config, {})
+        _swap(making, final)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+    return PeriodResult(final, read_artifact(final), cached=False)
+
+
+def _fill(folder: Path, order: _Order, sources: Sources) -> None:
+    evidence = evidences.build_evidence(sources, period=order.period, mlflow_runs=order.mlflow_runs)
+    claims = sources.claims()
+    evidences.check_sums(evidence, claims)
+    lines = allocate(claims, pool=order.pool, kappa=order.policy.exact_kappa, period=order.period)
+    digests = evidences.digests(evidence)
+    allocation = [
+        tables.allocation_row(
+            line,
+            period=order.period,
+            pool_name=POOL,
+            currency=order.currency,
+            evidence_sha256=digests.get(line.contributor_id, evidences.NO_EVIDENCE),
+        )
+        for line in lines
+    ]
+    entries = journal.post_period(
+        lines, period=order.period, pool_name=POOL, pool=order.pool, currency=order.currency
+    )
+    exclusions = tables.exclusion_rows(sources.exclusions, decided_at=order.last_day)
+    rows = {
+        "allocation.csv": tables.write_csv(folder / "allocation.csv", tables.ALLOCATION, allocation),
+        "journal.csv": tables.write_csv(folder / "journal.csv", tables.JOURNAL, entries),
+        "exclusions.csv": tables.write_csv(folder / "exclusions.csv", tables.EXCLUSIONS, exclusions),
+        "evidence.parquet": tables.write_evidence(folder / "evidence.parquet", evidence),
+    }
+    control = tables.control_totals(allocation, entries, pool=order.pool, currency=order.currency, rows=rows)
+    (folder / "control.json").write_text(
+        json.dumps(control, indent=2, sort_keys=True) + "\n", encoding="utf-8"
+    )
+    _write_statements(folder / "statements", order, sources, lines, evidence)
+
+
+def _write_statements(
+    folder: Path, order: _Order, sources: Sources, lines: list[Line], evidence: Any
+) -> None:
+    about = Period(
+        order.period, order.currency, order.pool, order.policy, sources, tuple(lines), _ids(order, sources)
+    )
+    writer = StatementWriter(about, evidence)
+    folder.mkdir()
+    for line in lines:
+        (folder / f"{line.contributor_id}.html").write_text(writer.render(line), encoding="utf-8")
+
+
+def _ids(order: _Order, sources: Sources) -> tuple[tuple[str, str], ...]:
+    adapters = [(name, id_) for name, id_ in sorted(order.inputs.items()) if name.startswith("adapter")]
+    return (
+        ("Dataset version", str(sources.dataset["tag"])),
+        ("Dataset, DVC md5", str(sources.dataset["dvc_md5"])),
+        ("Dataset artifact", order.inputs["dataset"]),
+        *((name.replace("-", " ").capitalize(), id_) for name, id_ in adapters),
+        ("Attribution", order.inputs["attribution"]),
+        ("Policy", f"{order.policy.id} {order.policy.version}"),
+        ("Policy, sha256", order.inputs["policy"]),
+        *((f"MLflow run, seed {seed}", run) for seed, run in sorted(order.mlflow_runs.items())),
+    )
+
+
+def _find(final: Path, order: _Order) -> Artifact | None:
+    """The period as it stands, if it was made from exactly this and is intact."""
+    if not (final / MANIFEST).exists():
+        return None
+    try:
+        artifact = verify_artifact(final)
+    except IntegrityError:
+        # An open period that was damaged is made again, like one that is missing.
+        return None
+    made_from = {name: value for name, value in artifact.identity.items() if name != "files"}
+    same = canonical_digest(made_from)[:24] == artifact_key("rewards", order.inputs, order.config)
+    return artifact if same else None
+
+
+def _swap(making: Path, final: Path) -> None:
+    """Put the new folder in place of the old one, which goes last.
+
+    A folder that holds files cannot be renamed over, so there is an instant between two renames at which
+    only `.replaced-<period>` stands; `_recover` brings it back after a crash just there.
+    """
+    for path in making.rglob("*"):
+        _sync(path)
+    _sync(making)
+    old = final.with_name(f".replaced-{final.name}")
+    if final.exists():
+        final.rename(old)
+    making.rename(final)
+    _sync(final.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _recover(final: Path) -> None:
+    """Undo or finish what a crash interrupted."""
+    old = final.with_name(f".replaced-{final.name}")
+    if old.exists() and not final.exists():
+        old.rename(final)
+    shutil.rmtree(old, ignore_errors=True)
+    for path in final.parent.glob(f".making-*-{final.name}"):
+        if not Path(f"/proc/{path.name.split('-')[1]}").exists():
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

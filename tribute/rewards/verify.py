@@ -1,0 +1,176 @@
+"""Checks a period's folder without trusting anything in it: every number is recomputed from the one before.
+
+Knows nothing of how the folder came about; of the pipeline it needs only the manifest's format.
+"""
+
+import json
+from collections import Counter
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from tribute.artifacts import MANIFEST, Artifact, verify_artifact
+from tribute.errors import IntegrityError, RewardError
+from tribute.rewards import evidence as evidences
+from tribute.rewards import journal, tables
+from tribute.rewards.allocation import Claim, largest_remainder, status, weigh
+from tribute.rewards.money import format_amount
+
+Rows = list[dict[str, str]]
+
+
+def verify_period(folder: Path) -> list[str]:
+    """Check `rewards/<period>/`; returns a sentence for each check. Raises IntegrityError naming the file."""
+    artifact = _verify_files(folder)
+    config = artifact.identity["config"]
+    allocation = tables.read_csv(folder / "allocation.csv", tables.ALLOCATION)
+    entries = tables.read_csv(folder / "journal.csv", tables.JOURNAL)
+    exclusions = tables.read_csv(folder / "exclusions.csv", tables.EXCLUSIONS)
+    evidence = tables.read_evidence(folder / "evidence.parquet")
+    rows = {
+        "allocation.csv": len(allocation),
+        "journal.csv": len(entries),
+        "exclusions.csv": len(exclusions),
+        "evidence.parquet": int(evidence.num_rows),
+    }
+    try:
+        return [
+            f"{len(artifact.identity['files'])} files have the sha256 that the manifest lists",
+            _check_amounts(folder / "allocation.csv", allocation, config),
+            _check_journal(folder / "journal.csv", entries, allocation, config),
+            _check_evidence(folder / "evidence.parquet", evidence, allocation),
+            _check_exclusions(folder / "exclusions.csv", exclusions, allocation),
+            _check_control(folder / "control.json", allocation, entries, config, rows),
+            _check_statements(folder / "statements", allocation),
+        ]
+    except (KeyError, ValueError, ArithmeticError, RewardError) as error:
+        raise IntegrityError(
+            f"{folder}: holds a value that cannot be read ({error}); make the period again"
+        ) from error
+
+
+def _verify_files(folder: Path) -> Artifact:
+    artifact = verify_artifact(folder)
+    # The provenance is not part of the id; that no byte of the manifest changed shows in its one form.
+    content = {"id": artifact.id, "identity": artifact.identity, "provenance": artifact.provenance}
+    if (folder / MANIFEST).read_bytes() != (json.dumps(content, indent=2, sort_keys=True) + "\n").encode():
+        raise IntegrityError(
+            f"{folder / MANIFEST}: not in the form in which it is written; make the period again"
+        )
+    if artifact.kind != "rewards":
+        raise IntegrityError(
+            f"{folder / MANIFEST}: kind {artifact.kind}, expected rewards; give a period's folder"
+        )
+    if artifact.provenance:
+        raise IntegrityError(
+            f"{folder / MANIFEST}: provenance that nobody hashed, expected none; make it again"
+        )
+    return artifact
+
+
+def _check_amounts(path: Path, rows: Rows, config: dict[str, Any]) -> str:
+    pool, currency, kappa = int(config["pool_minor"]), config["currency"], Fraction(config["policy"]["kappa"])
+    total = sum(int(row["amount_minor"]) for row in rows)
+    if total != pool:
+        raise IntegrityError(
+            f"{path}: the lines sum to {total} minor units, the pool is {pool}; make it again"
+        )
+    weights = {
+        row["contributor_id"]: Fraction(int(row["weight_num"]), int(row["weight_den"])) for row in rows
+    }
+    if len(weights) != len(rows) or list(weights) != sorted(weights):
+        raise IntegrityError(f"{path}: expected one line per contributor, in their order; make it again")
+    expected = largest_remainder(pool, weights, config["period"])
+    for row in rows:
+        name, amount = row["contributor_id"], int(row["amount_minor"])
+        claim = _claim(row)
+        if weights[name] != weigh(claim.score, claim.score_se, kappa):
+            raise IntegrityError(
+                f"{path}: {name}: the weight is not max(0, score − {kappa}·score_se); make it again"
+            )
+        if amount != expected[name]:
+            raise IntegrityError(
+                f"{path}: {name}: amount {amount}, the weights say {expected[name]}; make it again"
+            )
+        if row["status"] != status(claim, weights[name], amount):
+            raise IntegrityError(
+                f"{path}: {name}: status {row['status']} does not fit the line; make it again"
+            )
+        if (row["period"], row["currency"]) != (config["period"], currency):
+            raise IntegrityError(
+                f"{path}: {name}: period or currency differ from the manifest; make it again"
+            )
+    return (
+        f"{len(rows)} amounts follow from score, standard error and κ by largest remainder "
+        f"and sum to the pool of {format_amount(pool, currency)} {currency}"
+    )
+
+
+def _check_journal(path: Path, entries: Rows, allocation: Rows, config: dict[str, Any]) -> str:
+    if faults := journal.faults(entries):
+        raise IntegrityError(f"{path}: {faults[0]}; make the period again")
+    pool = int(config["pool_minor"])
+    expected = {journal.EXPENSE: -pool, journal.RESERVE: 0}
+    for row in allocation:
+        if int(row["amount_minor"]):
+            expected[journal.accrued_account(row["contributor_id"])] = int(row["amount_minor"])
+    found = journal.balances(entries)
+    for account in sorted(expected.keys() | found.keys()):
+        if found.get(account) != expected.get(account):
+            raise IntegrityError(
+                f"{path}: {account} stands at {found.get(account)} minor units, allocation.csv says "
+                f"{expected.get(account)}; make the period again"
+            )
+    return f"{len(entries)} journal lines are chained, balance, and post exactly the amounts allocated"
+
+
+def _check_evidence(path: Path, evidence: Any, allocation: Rows) -> str:
+    scores = {row["contributor_id"]: Decimal(row["score"]) for row in allocation}
+    if wrong := evidences.mismatches(evidences.sums(evidence), scores):
+        raise IntegrityError(f"{path}: {wrong[0]}; make the period again")
+    digests = evidences.digests(evidence)
+    for row in allocation:
+        if row["evidence_sha256"] != digests.get(row["contributor_id"], evidences.NO_EVIDENCE):
+            raise IntegrityError(
+                f"{path}: {row['contributor_id']}: not the evidence whose sha256 allocation.csv carries; "
+                "make the period again"
+            )
+    return f"{evidence.num_rows} lines of evidence sum to the scores within 1e-9 nats"
+
+
+def _check_exclusions(path: Path, exclusions: Rows, allocation: Rows) -> str:
+    counts = Counter(row["contributor_id"] for row in exclusions)
+    expected = {row["contributor_id"]: int(row["rows_excluded"]) for row in allocation}
+    for name in sorted(counts.keys() | expected.keys()):
+        if counts[name] != expected.get(name):
+            raise IntegrityError(
+                f"{path}: {counts[name]} rows of {name}, allocation.csv says {expected.get(name)}; "
+                "make the period again"
+            )
+    return f"{len(exclusions)} excluded rows are counted on their contributors' lines"
+
+
+def _check_control(
+    path: Path, allocation: Rows, entries: Rows, config: dict[str, Any], rows: dict[str, int]
+) -> str:
+    expected = tables.control_totals(
+        allocation, entries, pool=int(config["pool_minor"]), currency=config["currency"], rows=rows
+    )
+    if json.loads(path.read_text(encoding="utf-8")) != expected:
+        raise IntegrityError(f"{path}: differs from the totals of the tables; make the period again")
+    return "the control totals are those of the tables"
+
+
+def _check_statements(folder: Path, allocation: Rows) -> str:
+    found = {path.name for path in folder.glob("*")}
+    expected = {f"{row['contributor_id']}.html" for row in allocation}
+    for name in sorted(found ^ expected):
+        said = "missing" if name in expected else "nobody in allocation.csv has this id"
+        raise IntegrityError(f"{folder / name}: {said}; make the period again")
+    return f"every one of {len(expected)} contributors has a statement"
+
+
+def _claim(row: dict[str, str]) -> Claim:
+    counts = (int(row[name]) for name in ("rows_submitted", "rows_canonical", "rows_excluded"))
+    return Claim(row["contributor_id"], Decimal(row["score"]), Decimal(row["score_se"]), *counts)

@@ -1,0 +1,187 @@
+"""Each stage of a run as one function: find its artifact or make it.
+
+Commands, Prefect tasks and `dvc repro` all call these, so a result never depends on who asked. Sits above
+the columns.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tribute.artifacts import Artifact, read_artifact
+from tribute.config import DatasetConfig, RunConfig
+from tribute.errors import AttributionError, RegistryError
+from tribute.progress import reporter
+from tribute.rewards import PeriodResult, write_period
+from tribute.workspace import Workspace
+
+
+def take_in(workspace: Workspace, dataset: DatasetConfig) -> None:
+    """Contribute what the config's source holds, unless the version is released already.
+
+    Raises RegistryError where there is neither a version nor a source.
+    """
+    from tribute.contributions import Registry, sources
+
+    registry = Registry.create(workspace)
+    tags = [version.tag for version in registry.versions()]
+    if dataset.tag in tags:
+        return
+    if dataset.source is None:
+        known = ", ".join(tags) or "none"
+        raise RegistryError(
+            f"there is no dataset version {dataset.tag}; released: {known}. "
+            f"Run `tribute release {dataset.tag}`, or give dataset.source"
+        )
+    report = reporter("contributions")
+    workspace.scratch.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="source-", dir=workspace.scratch))
+    try:
+        report(0, 4)
+        schema, submissions, evaluation = sources.write(dataset.source, dataset.name, folder)
+        report(1, 4)
+        registry.declare(schema)
+        registry.contribute(submissions)
+        report(2, 4)
+        registry.seal_evaluation(dataset.name, evaluation)
+        report(3, 4)
+        registry.release(dataset.tag)
+        report(4, 4)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def materialised(workspace: Workspace, tag: str) -> Artifact:
+    """The tables of a dataset version."""
+    from tribute.contributions import Registry, materialise
+
+    return materialise(Registry.open(workspace), tag, workspace.store)
+
+
+def baselines(workspace: Workspace, config: RunConfig, dataset: Artifact) -> Artifact:
+    """What simple methods reach."""
+    from tribute.finetuning import adapters
+
+    return adapters.make_baselines(
+        workspace.store, dataset, config.finetuning, workspace.scratch, reporter("baselines")
+    )
+
+
+def trained(workspace: Workspace, config: RunConfig, dataset: Artifact, seed: int) -> Artifact:
+    """The adapter of one seed, tracked in MLflow."""
+    from tribute.finetuning import adapters
+    from tribute.finetuning.tracking import Tracker
+
+    tracker = Tracker(workspace.mlflow)
+    return adapters.make_adapter(
+        workspace.store,
+        dataset,
+        config.finetuning,
+        seed,
+        workspace.scratch,
+        lambda folder: tracker.log_training(config.id, dataset, config.finetuning, seed, folder),
+        reporter(f"fine-tune, seed {seed}"),
+    )
+
+
+def found_adapters(workspace: Workspace, config: RunConfig, dataset: Artifact) -> list[Artifact]:
+    """The adapters of all seeds. Raises AttributionError where one is not trained yet."""
+    from tribute.finetuning import adapters
+
+    found = []
+    for seed in config.finetuning.seeds:
+        adapter = adapters.find_adapter(workspace.store, dataset, config.finetuning, seed)
+        if adapter is None:
+            raise AttributionError(f"seed {seed} is not trained on {config.dataset.tag}; run `tribute finetune` first")
+        found.append(adapter)
+    return found
+
+
+def credited(workspace: Workspace, config: RunConfig, dataset: Artifact, adapter: Artifact) -> Artifact:
+    """One seed's in-run credit."""
+    from tribute.attribution import credits
+
+    report = reporter(f"attribute, seed {adapter.identity['config']['seed']}")
+    return credits.make_credit(
+        workspace.store, dataset, adapter, config.attribution, config.finetuning, workspace.scratch, report
+    )
+
+
+def to_leave_out(config: RunConfig, dataset: Artifact, credits_: Sequence[Artifact]) -> list[str]:
+    """The contributors whose effect is measured by retraining."""
+    from tribute.attribution import credits
+
+    return credits.leave_out(dataset, credits_, config.attribution)
+
+
+def retrained(workspace: Workspace, config: RunConfig, dataset: Artifact, without: str) -> Artifact:
+    """The first seed's training without one contributor."""
+    from tribute.finetuning import adapters
+
+    seed = config.finetuning.seeds[0]
+    report = reporter(f"retrain without {without}")
+    return adapters.make_retraining(
+        workspace.store, dataset, config.finetuning, seed, without, workspace.scratch, report
+    )
+
+
+def attributed(
+    workspace: Workspace,
+    config: RunConfig,
+    dataset: Artifact,
+    adapters: Sequence[Artifact],
+    credits_: Sequence[Artifact],
+    retrainings: Mapping[str, Artifact],
+) -> Artifact:
+    """Shares, scores, effects and the card."""
+    from tribute.attribution import credits
+
+    return credits.make_attribution(
+        workspace.store, dataset, adapters, credits_, retrainings, config.attribution
+    )
+
+
+def rewarded(
+    workspace: Workspace,
+    config: RunConfig,
+    dataset: Artifact,
+    adapters: Sequence[Artifact],
+    attribution: Artifact,
+) -> PeriodResult:
+    """The period's allocation, journal, evidence and statements."""
+    rewards = config.rewards
+    return write_period(
+        workspace=workspace,
+        dataset=dataset,
+        adapters=list(adapters),
+        attribution=attribution,
+        mlflow_runs=mlflow_runs(adapters),
+        policy=rewards.policy,
+        period=rewards.period,
+        pool_amount=rewards.pool.amount,
+        currency=rewards.pool.currency,
+    )
+
+
+def mlflow_runs(adapters: Sequence[Artifact]) -> dict[str, str]:
+    """Seed → MLflow run id."""
+    return {
+        str(adapter.identity["config"]["seed"]): str(adapter.provenance["mlflow_run_id"]) for adapter in adapters
+    }
+
+
+def resolved(workspace: Workspace, config: RunConfig, made: Mapping[str, Any]) -> dict[str, Any]:
+    """The artifacts behind the ids of a run, as `record_run` takes them."""
+    store = workspace.store
+    return {
+        "dataset": store.get("dataset", made["dataset"]),
+        "baselines": store.get("baselines", made["baselines"]),
+        "adapters": [store.get("adapter", id_) for id_ in made["adapters"]],
+        "credits": [store.get("credit", id_) for id_ in made["credits"]],
+        "retrainings": [store.get("retraining", id_) for id_ in made["retrainings"].values()],
+        "attribution": store.get("attribution", made["attribution"]),
+        "rewards": read_artifact(workspace.rewards / config.rewards.period),
+        "registered": made["registered"],
+    }
