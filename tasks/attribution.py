@@ -2,39 +2,36 @@
 
 from typing import Any
 
-from prefect import task
 from prefect.states import State
 
-from tasks.outcome import ended, get, is_passing
+from tasks.outcome import ended, get, stage
 from tribute import stages
 from tribute.config import RunConfig
 from tribute.workspace import Workspace
 
-retried = {"retries": 2, "retry_delay_seconds": 5, "retry_condition_fn": is_passing}
 
-
-@task(task_run_name="credit of adapter {adapter}", persist_result=False, **retried)
+@stage(task_run_name="credit of adapter {adapter}")
 def credit(workspace: str, config: RunConfig, dataset: str, adapter: str) -> State[Any]:
     """Walk one adapter's trace; returns the credit's id."""
     [data], [trained] = get(workspace, "dataset", dataset), get(workspace, "adapter", adapter)
     return ended(stages.credited(Workspace.open_at(workspace), config, data, trained))
 
 
-@task(name="choose whom to leave out", persist_result=False, **retried)
+@stage(name="choose whom to leave out")
 def to_leave_out(workspace: str, config: RunConfig, dataset: str, credits: list[str]) -> list[str]:
     """The contributors whose effect is measured by real retraining."""
     [data] = get(workspace, "dataset", dataset)
     return stages.to_leave_out(config, data, get(workspace, "credit", *credits))
 
 
-@task(task_run_name="retrain without {without}", persist_result=False, **retried)
+@stage(task_run_name="retrain without {without}")
 def retrain(workspace: str, config: RunConfig, dataset: str, without: str) -> State[Any]:
     """Train again without one contributor; returns the retraining's id."""
     [data] = get(workspace, "dataset", dataset)
     return ended(stages.retrained(Workspace.open_at(workspace), config, data, without))
 
 
-@task(name="combine seeds and retrainings", persist_result=False, **retried)
+@stage(name="combine seeds and retrainings")
 def combine(
     workspace: str,
     config: RunConfig,

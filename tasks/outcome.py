@@ -1,7 +1,9 @@
-"""How a task ends: an artifact that was found rather than made ends it in the state `Cached`."""
+"""What all tasks share: retries, and the state `Cached` for an artifact that was found rather than made."""
 
+from functools import partial
 from typing import Any
 
+from prefect import task
 from prefect.states import Completed, State
 
 from tribute.artifacts import Artifact
@@ -21,7 +23,11 @@ def get(workspace: str, kind: str, *ids: str) -> list[Artifact]:
     return [store.get(kind, id_) for id_ in ids]
 
 
-def is_passing(_task: Any, _run: Any, state: State[Any]) -> bool:
+def _is_passing(_task: Any, _run: Any, state: State[Any]) -> bool:
     """Retry only what may pass by itself: trouble with files and sockets, never a wrong config or no memory."""
     error = state.result(raise_on_failure=False)
     return isinstance(error, (ConnectionError, TimeoutError, BlockingIOError))
+
+
+stage = partial(task, persist_result=False, retries=2, retry_delay_seconds=5, retry_condition_fn=_is_passing)
+"""The decorator of every task. Results are ids, and the store knows what was made: Prefect keeps none."""

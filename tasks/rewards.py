@@ -2,28 +2,25 @@
 
 from typing import Any
 
-from prefect import task
 from prefect.states import State
 
-from tasks.outcome import ended, get, is_passing
+from tasks.outcome import ended, get, stage
 from tribute import stages
 from tribute.config import RunConfig
 from tribute.report import write_report
 from tribute.runs import record_run
 from tribute.workspace import Workspace
 
-retried = {"retries": 2, "retry_delay_seconds": 5, "retry_condition_fn": is_passing}
 
-
-@task(name="pay the pool", persist_result=False, **retried)
+@stage(name="pay the pool")
 def pay(workspace: str, config: RunConfig, dataset: str, adapters: list[str], attribution: str) -> State[Any]:
     """Write the period's artifacts; returns the manifest's id."""
     [data], [shares] = get(workspace, "dataset", dataset), get(workspace, "attribution", attribution)
     trained = get(workspace, "adapter", *adapters)
-    return ended(stages.rewarded(Workspace.open_at(workspace), config, data, trained, shares).artifact)
+    return ended(stages.rewarded(Workspace.open_at(workspace), config, data, trained, shares))
 
 
-@task(name="record and report", persist_result=False, **retried)
+@stage(name="record and report")
 def report(workspace: str, config: RunConfig, made: dict[str, Any], started: str) -> str:
     """Write the run's record and `report.html`; returns the run's id."""
     home = Workspace.open_at(workspace)

@@ -11,7 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
@@ -45,7 +45,7 @@ class Artifact:
     id: str
     identity: Mapping[str, Any]
     provenance: Mapping[str, Any]
-    found: bool = True
+    found: bool = field(default=True, compare=False)
     """False where `Store.make` had to make it."""
 
     @property
@@ -96,9 +96,7 @@ class Store:
         making.mkdir()
         started = time.monotonic()
         try:
-            provenance = dict(build(making) or {})
-            provenance["made_at"] = datetime.now(UTC).isoformat(timespec="seconds")
-            provenance["seconds"] = round(time.monotonic() - started, 1)
+            provenance = {**(build(making) or {}), **stamp(started)}
             write_manifest(making, kind, inputs, config, provenance)
             _publish(making, final)
         finally:
@@ -135,9 +133,14 @@ def write_manifest(
     """Write `manifest.json` over the files in `folder`; returns the artifact's id."""
     identity = _ingredients(kind, inputs, config) | {"files": file_digests(folder)}
     id_ = canonical_digest(identity)
-    content = {"id": id_, "identity": identity, "provenance": dict(provenance)}
-    write_atomically(folder / MANIFEST, (json.dumps(content, indent=2, sort_keys=True) + "\n").encode())
+    write_atomically(folder / MANIFEST, _manifest(id_, identity, provenance))
     return id_
+
+
+def stamp(started: float) -> dict[str, Any]:
+    """Provenance: when an artifact was made, and the seconds since `started` (of time.monotonic)."""
+    made_at = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"made_at": made_at, "seconds": round(time.monotonic() - started, 1)}
 
 
 def read_artifact(path: Path) -> Artifact:
@@ -156,6 +159,9 @@ def verify_artifact(path: Path) -> Artifact:
     artifact = read_artifact(path)
     if canonical_digest(artifact.identity) != artifact.id:
         raise IntegrityError(f"{path / MANIFEST}: the identity does not have the id {artifact.id}")
+    # Provenance is no part of the id; that none of its bytes changed shows in the manifest's one form and checksum.
+    if (path / MANIFEST).read_bytes() != _manifest(artifact.id, artifact.identity, artifact.provenance):
+        raise IntegrityError(f"{path / MANIFEST}: not as it was written; restore the file")
     recorded, found = artifact.identity["files"], file_digests(path)
     for name in sorted(recorded.keys() | found.keys()):
         if name not in found:
@@ -205,7 +211,7 @@ def code_digest(column: str) -> str:
     """sha256 over the source of a column and of all it may import: the common ground and the columns to its left."""
     package = Path(__file__).parent
     columns = COLUMNS[: COLUMNS.index(column) + 1]
-    ground = [package / "artifacts.py", package / "errors.py", package / "__init__.py"]
+    ground = [package / "artifacts.py", package / "errors.py", package / "money.py", package / "__init__.py"]
     sources = ground + [path for name in columns for path in (package / name).rglob("*.py")]
     lines = {path.relative_to(package).as_posix(): file_sha256(path) for path in sorted(sources)}
     return canonical_digest(lines)
@@ -219,6 +225,12 @@ def _ingredients(kind: str, inputs: Mapping[str, str], config: Mapping[str, Any]
         "code": {"tribute": __version__, "sha256": code_digest(COLUMN_OF_KIND[kind])},
         "packages": {name: metadata.version(name) for name in PACKAGES},
     }
+
+
+def _manifest(id_: str, identity: Mapping[str, Any], provenance: Mapping[str, Any]) -> bytes:
+    content = {"id": id_, "identity": dict(identity), "provenance": dict(provenance)}
+    content["sha256"] = canonical_digest(content)
+    return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()
 
 
 def _publish(making: Path, final: Path) -> None:

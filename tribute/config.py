@@ -8,7 +8,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from tribute.artifacts import canonical_digest
-from tribute.errors import ConfigError
+from tribute.errors import ConfigError, RewardError
+from tribute.money import parse_amount
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
 Version = Annotated[str, StringConstraints(pattern=r"^v\d+\.\d+\.\d+$")]
@@ -132,6 +133,14 @@ class PoolConfig(Strict):
     """A plain decimal such as `1000.00`, as text so that no float touches it."""
     currency: str = "EUR"
 
+    @model_validator(mode="after")
+    def _payable(self) -> "PoolConfig":
+        try:
+            parse_amount(self.amount, self.currency)
+        except RewardError as error:
+            raise ValueError(str(error)) from error
+        return self
+
 
 class RewardsConfig(Strict):
     """What is paid for which period, and by which policy."""
@@ -249,9 +258,7 @@ def _describe(fault: Mapping[str, Any]) -> str:
 
 
 def _absolute_paths(config: RunConfig, folder: Path) -> RunConfig:
-    update: dict[str, Any] = {
-        "rewards": config.rewards.model_copy(update={"policy": folder / config.rewards.policy})
-    }
+    update: dict[str, Any] = {"rewards": config.rewards.model_copy(update={"policy": folder / config.rewards.policy})}
     source, base = config.dataset.source, config.finetuning.base
     if isinstance(source, FolderSource):
         moved = source.model_copy(update={"folder": folder / source.folder})

@@ -58,7 +58,9 @@ def record_run(
     folder = workspace.runs / config.id
     folder.mkdir(parents=True, exist_ok=True)
     settings = yaml.safe_dump(config.model_dump(mode="json", exclude_none=True), sort_keys=False)
-    write_atomically(folder / "config.yaml", f"# The config of run {config.id}; it can be run again.\n{settings}".encode())
+    write_atomically(
+        folder / "config.yaml", f"# The config of run {config.id}; it can be run again.\n{settings}".encode()
+    )
     write_atomically(folder / "run.json", (json.dumps(record, indent=2) + "\n").encode())
     return config.id
 

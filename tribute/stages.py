@@ -7,6 +7,7 @@ the columns.
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from tribute.artifacts import Artifact, read_artifact
 from tribute.config import DatasetConfig, RunConfig
 from tribute.errors import AttributionError, RegistryError
 from tribute.progress import reporter
-from tribute.rewards import PeriodResult, write_period
+from tribute.rewards import write_period
 from tribute.workspace import Workspace
 
 
@@ -99,6 +100,18 @@ def found_adapters(workspace: Workspace, config: RunConfig, dataset: Artifact) -
     return found
 
 
+def found_attribution(
+    workspace: Workspace, config: RunConfig, dataset: Artifact, adapters: Sequence[Artifact]
+) -> Artifact:
+    """The attribution of these adapters. Raises AttributionError where there is none yet."""
+    ids = {f"adapter-{index}": adapter.id for index, adapter in enumerate(adapters)} | {"dataset": dataset.id}
+    settings = config.attribution.model_dump(mode="json")
+    for attribution in workspace.store.all("attribution"):
+        if ids.items() <= attribution.inputs.items() and attribution.identity["config"] == settings:
+            return attribution
+    raise AttributionError(f"{config.dataset.tag} is not attributed yet; run `tribute attribute` first")
+
+
 def credited(workspace: Workspace, config: RunConfig, dataset: Artifact, adapter: Artifact) -> Artifact:
     """One seed's in-run credit."""
     from tribute.attribution import credits
@@ -138,9 +151,7 @@ def attributed(
     """Shares, scores, effects and the card."""
     from tribute.attribution import credits
 
-    return credits.make_attribution(
-        workspace.store, dataset, adapters, credits_, retrainings, config.attribution
-    )
+    return credits.make_attribution(workspace.store, dataset, adapters, credits_, retrainings, config.attribution)
 
 
 def rewarded(
@@ -149,7 +160,7 @@ def rewarded(
     dataset: Artifact,
     adapters: Sequence[Artifact],
     attribution: Artifact,
-) -> PeriodResult:
+) -> Artifact:
     """The period's allocation, journal, evidence and statements."""
     rewards = config.rewards
     return write_period(
@@ -165,11 +176,16 @@ def rewarded(
     )
 
 
+def registered(workspace: Workspace, dataset: Artifact, adapter: Artifact) -> dict[str, Any]:
+    """The adapter's place in the model registry: name, version and whether it is champion."""
+    from tribute.finetuning.tracking import Tracker
+
+    return asdict(Tracker(workspace.mlflow).register(dataset, adapter))
+
+
 def mlflow_runs(adapters: Sequence[Artifact]) -> dict[str, str]:
     """Seed → MLflow run id."""
-    return {
-        str(adapter.identity["config"]["seed"]): str(adapter.provenance["mlflow_run_id"]) for adapter in adapters
-    }
+    return {str(adapter.identity["config"]["seed"]): str(adapter.provenance["mlflow_run_id"]) for adapter in adapters}
 
 
 def resolved(workspace: Workspace, config: RunConfig, made: Mapping[str, Any]) -> dict[str, Any]:

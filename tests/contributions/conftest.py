@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -43,6 +44,31 @@ def registry(workspace: Workspace) -> Registry:
     registry = Registry.create(workspace)
     registry.declare(SCHEMA)
     return registry
+
+
+@pytest.fixture(scope="session")
+def released_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with one version: two contributors, the second with a copy of the first's row.
+
+    Made once, since DVC takes its time; tests work on copies.
+    """
+    folder = tmp_path_factory.mktemp("released")
+    workspace = Workspace.create(folder / "workspace")
+    registry = Registry.create(workspace)
+    registry.declare(SCHEMA)
+    ada = write_rows(folder / "ada.jsonl", [("Draw a line", "plotting"), ("Draw a circle", "plotting")])
+    bob = write_rows(folder / "bob.jsonl", [("draw  a LINE", "plotting"), ("Take the mean", "statistics")])
+    registry.contribute([Submission(ada, "ada", "docs", "MIT"), Submission(bob, "bob", "docs", "MIT")])
+    registry.seal_evaluation("docs", write_rows(folder / "evaluation.jsonl", [("Plot some bars", "plotting")]))
+    registry.release("docs@v1.0.0")
+    return workspace.root
+
+
+@pytest.fixture
+def released(released_workspace: Path, tmp_path: Path) -> Registry:
+    """A copy of the registry with one version."""
+    shutil.copytree(released_workspace, tmp_path / "released")
+    return Registry.open(Workspace.open(tmp_path / "released"))
 
 
 @pytest.fixture

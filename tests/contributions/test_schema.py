@@ -26,7 +26,10 @@ def test_round_trip(tmp_path: Path):
         ("{name: docs, task: sequence-classification, labels: [a, a]}", "labels repeat one"),
         ("{name: chat, task: causal-lm, licences: [free]}", "licences: unknown licence 'free'"),
         ("{name: chat, task: causal-lm, licenses: [MIT]}", "licenses: unknown key"),
-        ("{name: chat, task: causal-lm, near_evaluation: 0}", "near_evaluation: input should be greater than 0"),
+        (
+            "{name: chat, task: causal-lm, near_evaluation: 0}",
+            "near_evaluation: input should be greater than 0",
+        ),
     ],
 )
 def test_contradictions(tmp_path: Path, content: str, message: str):

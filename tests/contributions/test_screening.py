@@ -45,9 +45,7 @@ def test_order_decides_who_was_first():
     """With the ledger's order turned round, so is the verdict: no clock and no name has a say."""
     ada, bob = rows("ada", ("Draw a line", "plotting")), rows("bob", ("draw a line", "plotting"))
 
-    assert reasons(screen([*bob, *ada], EVALUATION, SCHEMA)) == [
-        ("ada-00000000:1", "duplicate", "bob-00000000:1")
-    ]
+    assert reasons(screen([*bob, *ada], EVALUATION, SCHEMA)) == [("ada-00000000:1", "duplicate", "bob-00000000:1")]
 
 
 def test_same_text_other_label():

@@ -111,9 +111,7 @@ def build(root: Path, contributors: list[str], topics: list[str], *, accuracy: b
         "slices": {topic: {"rows": 49, "loss": 0.9, "accuracy": 0.7} for topic in topics},
     }
     adapters = {
-        str(seed): _artifact(
-            store, "adapter", {}, {"evaluation": evaluation, "curve": _curve(seed, total)}, seed=seed
-        )
+        str(seed): _artifact(store, "adapter", {}, {"evaluation": evaluation, "curve": _curve(seed, total)}, seed=seed)
         for seed in SEEDS
     }
     measured = [total * factor for factor in (0.99, 1.0, 1.01)]
@@ -166,9 +164,7 @@ def build(root: Path, contributors: list[str], topics: list[str], *, accuracy: b
 
 def _row(name: str, line: int, topic: str) -> dict:
     text = (
-        SCRIPT
-        if (name, line) == ("numpy", 1)
-        else f"Sentence {line} of {name} about {topic}, as its authors put it."
+        SCRIPT if (name, line) == ("numpy", 1) else f"Sentence {line} of {name} about {topic}, as its authors put it."
     )
     return {
         "row_id": f"{name}-docs:{line}", "contribution_id": f"{name}-docs", "contributor_id": name,
@@ -183,10 +179,7 @@ def _exclusions(rows: dict, contributors: list[str], topics: list[str]) -> list[
     def exclude(name: str, line: int, reason: str, first: dict, similarity: float) -> None:
         row = _row(name, line, topics[0])
         found.append(
-            {
-                key: row[key]
-                for key in ("row_id", "contribution_id", "contributor_id", "text_sha256", "content_sha256")
-            }
+            {key: row[key] for key in ("row_id", "contribution_id", "contributor_id", "text_sha256", "content_sha256")}
             | {
                 "reason": reason,
                 "canonical_row_id": first["row_id"],
@@ -296,8 +289,7 @@ def _curve(seed: int, total: float) -> dict:
     loss = [2.1 - total * (1 - 2.718 ** (-step / 40)) for step in range(183)]
     return {
         "training": [
-            {"step": step, "loss": loss[step] + dice.gauss(0, 0.12), "learning_rate": 2e-3}
-            for step in range(1, 183)
+            {"step": step, "loss": loss[step] + dice.gauss(0, 0.12), "learning_rate": 2e-3} for step in range(1, 183)
         ],
         "evaluation": [{"step": step, "loss": loss[step], "accuracy": 0.5} for step in range(0, 183, 13)],
     }

@@ -21,9 +21,7 @@ def tips(svg: str) -> list[str]:
 
 def test_sankey_names_every_flow_with_its_amount():
     """Each ribbon says from where, to whom and how much."""
-    figure = sankey(
-        [Flow("plotting", "ann", 250), Flow("graphs", "ann", 100), Flow("graphs", "bob", 50)], EUR
-    )
+    figure = sankey([Flow("plotting", "ann", 250), Flow("graphs", "ann", 100), Flow("graphs", "bob", 50)], EUR)
 
     assert {
         "pool → plotting: 2.50 EUR",

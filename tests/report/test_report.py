@@ -36,9 +36,7 @@ def table_rows(page: str, section: str) -> list[list[str]]:
     """The cells of every table row of a section, as text."""
     part = page.split(f'id="{section}"', 1)[1].split("</section>", 1)[0]
     rows = re.findall(r"<tr[^>]*>(.*?)</tr>", part, flags=re.S)
-    return [
-        [words(cell).strip() for cell in re.findall(r"<td[^>]*>(.*?)</td>", row, flags=re.S)] for row in rows
-    ]
+    return [[words(cell).strip() for cell in re.findall(r"<td[^>]*>(.*?)</td>", row, flags=re.S)] for row in rows]
 
 
 def test_headline_is_the_artifacts(made, page):
@@ -57,9 +55,7 @@ def test_headline_is_the_artifacts(made, page):
 def test_sankey_adds_up_to_the_allocation(made, page):
     """Into every contributor flows what allocation.csv says, to the cent; from the pool flows the pool."""
     owed = {
-        line["contributor_id"]: int(line["amount_minor"])
-        for line in made.allocation
-        if line["amount_minor"] != "0"
+        line["contributor_id"]: int(line["amount_minor"]) for line in made.allocation if line["amount_minor"] != "0"
     }
 
     flows = [tip for tip in tips(page) if " → " in tip]
@@ -146,9 +142,7 @@ def test_nothing_is_loaded_from_elsewhere(page):
         found: list[tuple[str, str]]
 
         def handle_starttag(self, tag, attrs):
-            self.found += [
-                (tag, value) for key, value in attrs if key in ("src", "href", "srcset", "data", "action")
-            ]
+            self.found += [(tag, value) for key, value in attrs if key in ("src", "href", "srcset", "data", "action")]
 
     reader = Addresses()
     reader.found = []
@@ -162,9 +156,7 @@ def test_nothing_is_loaded_from_elsewhere(page):
 
 def test_76_contributors_and_60_topics_are_grouped(make_run):
     """The figure stays readable, the table keeps everyone, and the cents still add up."""
-    made = make_run(
-        [f"author-{number:02d}" for number in range(76)], [f"command {number}" for number in range(60)]
-    )
+    made = make_run([f"author-{number:02d}" for number in range(76)], [f"command {number}" for number in range(60)])
 
     page = write_report(made.workspace, made.run_id, made.workspace.root / "report.html").read_text()
 
@@ -217,9 +209,7 @@ def test_an_unknown_run_is_refused(made):
 
 def test_a_period_paid_anew_by_another_run_is_refused(made):
     """The money on the page is the run's own, never another's."""
-    write_manifest(
-        made.workspace.rewards / "2026-11", "rewards", {"attribution": "another"}, {"policy": {}}, {}
-    )
+    write_manifest(made.workspace.rewards / "2026-11", "rewards", {"attribution": "another"}, {"policy": {}}, {})
 
     with pytest.raises(WorkspaceError, match="has paid this period since"):
         read_view(made.workspace, made.run_id)

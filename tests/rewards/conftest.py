@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from tribute.artifacts import Artifact, Store
-from tribute.rewards import PeriodResult, write_period
+from tribute.rewards import write_period
 from tribute.workspace import Workspace
 
 TOPICS = ("linear algebra", "statistics", "plotting", "graphs", "dates and times", "signals and images")
@@ -58,7 +58,7 @@ class World:
     adapters: list[Artifact]
     attribution: Artifact
 
-    def pay(self, root: Path, **changes: object) -> PeriodResult:
+    def pay(self, root: Path, **changes: object) -> Artifact:
         """Pay 1000.00 EUR for 2026-11 into a workspace at `root`, or what `changes` say."""
         arguments: dict = {
             "dataset": self.dataset,
@@ -80,7 +80,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 @pytest.fixture(scope="session")
-def paid(world: World, tmp_path_factory: pytest.TempPathFactory) -> PeriodResult:
+def paid(world: World, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     """The world's period, written once; read only."""
     return world.pay(tmp_path_factory.mktemp("paid") / "workspace")
 
@@ -184,9 +184,7 @@ def _scores(chance: random.Random, train: pd.DataFrame) -> pd.DataFrame:
         for topic in TOPICS:
             own = 4.0 if topic == row["target"] else 0.4
             credit = 1e-5 * own * (strength + chance.gauss(0, 1.2))
-            rows.append(
-                {k: row[k] for k in ("row_id", "contributor_id")} | {"query": topic, "credit": credit}
-            )
+            rows.append({k: row[k] for k in ("row_id", "contributor_id")} | {"query": topic, "credit": credit})
     return pd.DataFrame(rows)
 
 

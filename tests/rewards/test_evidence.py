@@ -27,7 +27,7 @@ def test_every_row_and_query_has_a_line(world, paid):
     keys = table[order].astype(str)
     assert len(table) == len(pd.read_parquet(world.attribution.file("scores.parquet")))
     assert keys.equals(keys.sort_values(order, ignore_index=True))
-    assert set(table["mlflow_run_id"]) == {" ".join(letter * 32 for letter in "abc")}
+    assert set(table["adapter_ids"]) == {" ".join(sorted(one.id for one in world.adapters))}
     assert set(table["dataset_tag"]) == {"docs@v1.0.0"}
 
 

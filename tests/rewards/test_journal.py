@@ -70,9 +70,7 @@ def test_a_removed_or_moved_line_is_found(data):
 def test_the_chain_continues_a_ledger():
     """The first line takes up the hash at which an earlier period ended."""
     first = entries()
-    lines = allocate(
-        [Claim("a", Decimal(1), Decimal(0), 1, 1, 0)], pool=5, kappa=Fraction(0), period="2026-03"
-    )
+    lines = allocate([Claim("a", Decimal(1), Decimal(0), 1, 1, 0)], pool=5, kappa=Fraction(0), period="2026-03")
 
     second = journal.post_period(
         lines,
@@ -92,9 +90,7 @@ def test_an_idempotency_key_belongs_to_one_entry():
     rows = entries()
     twice = journal.chain([*rows, *({**row, "entry_id": "2026-02-000009"} for row in rows[-2:])])
 
-    assert any(
-        "repeats the idempotency key 2026-02/evaluation/ACCRUE/c" in fault for fault in journal.faults(twice)
-    )
+    assert any("repeats the idempotency key 2026-02/evaluation/ACCRUE/c" in fault for fault in journal.faults(twice))
 
 
 @pytest.mark.parametrize("period", ["2026-13", "2026-1", "26-11", "0000-01", "2026-11-01", "../x"])

@@ -53,9 +53,9 @@ def test_a_second_run_finds_the_first(world, tmp_path):
 
     second = world.pay(tmp_path)
 
-    assert (first.cached, second.cached) == (False, True)
+    assert (first.found, second.found) == (False, True)
     assert inodes(second.path) == before
-    assert second.artifact == first.artifact
+    assert second == first
 
 
 def test_the_order_of_the_inputs_does_not_matter(make, world, paid, tmp_path):
@@ -89,7 +89,7 @@ def test_time_zone_and_locale_do_not_matter(world, paid, tmp_path, monkeypatch):
     monkeypatch.undo()
     time.tzset()
     assert file_digests(again.path) == file_digests(paid.path)
-    assert again.artifact.id == paid.artifact.id
+    assert again.id == paid.id
 
 
 def test_another_process_with_other_hashes_writes_the_same(world, paid, tmp_path):
@@ -101,7 +101,7 @@ def test_another_process_with_other_hashes_writes_the_same(world, paid, tmp_path
         "print(write_period(workspace=Workspace.create(root), dataset=read(dataset),\n"
         "    attribution=read(attribution),\n"
         "    adapters=[read(a) for a in adapters], mlflow_runs={str(n): 'abc'[n] * 32 for n in range(3)},\n"
-        "    policy=policy, period='2026-11', pool_amount='1000.00', currency='EUR').artifact.id)"
+        "    policy=policy, period='2026-11', pool_amount='1000.00', currency='EUR').id)"
     )
     policy = Path(__file__).parents[2] / "configs" / "policy.yaml"
     paths = [tmp_path / "w", world.dataset.path, world.attribution.path, policy]
@@ -116,7 +116,7 @@ def test_another_process_with_other_hashes_writes_the_same(world, paid, tmp_path
         check=True,
     )
 
-    assert done.stdout.strip() == paid.artifact.id
+    assert done.stdout.strip() == paid.id
 
 
 def test_a_changed_pool_makes_the_period_again(world, tmp_path):
@@ -125,7 +125,7 @@ def test_a_changed_pool_makes_the_period_again(world, tmp_path):
 
     again = world.pay(tmp_path, pool_amount="2500.01")
 
-    assert not again.cached
+    assert not again.found
     assert read_rewards(again.path)["amount_minor"].sum() == 250_001
     assert [path.name for path in (tmp_path / "rewards").iterdir()] == ["2026-11"]
 
@@ -146,8 +146,8 @@ def test_a_damaged_period_is_made_again(world, tmp_path):
 
     again = world.pay(tmp_path)
 
-    assert not again.cached
-    assert again.artifact.id == first.artifact.id
+    assert not again.found
+    assert again.id == first.id
 
 
 def test_a_crash_while_filling_leaves_the_old_period(world, tmp_path, monkeypatch):
@@ -180,8 +180,8 @@ def test_a_crash_between_the_renames_is_undone(world, tmp_path, monkeypatch):
 
     again = world.pay(tmp_path)
 
-    assert again.cached
-    assert again.artifact == first.artifact
+    assert again.found
+    assert again == first
     assert [path.name for path in (tmp_path / "rewards").iterdir()] == ["2026-11"]
 
 

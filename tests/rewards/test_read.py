@@ -30,7 +30,6 @@ def test_the_public_names_are_these():
         "EXPONENTS",
         "Claim",
         "Line",
-        "PeriodResult",
         "Policy",
         "allocate",
         "exponent",

@@ -91,7 +91,7 @@ def test_every_id_is_on_the_page(world, paid):
     html = page(paid, "numpy")
 
     ids = [world.dataset.id, world.attribution.id, *(adapter.id for adapter in world.adapters)]
-    ids += [paid.artifact.inputs["policy"], "0123456789abcdef0123456789abcdef.dir", "b" * 32, "docs@v1.0.0"]
+    ids += [paid.inputs["policy"], "0123456789abcdef0123456789abcdef.dir", "docs@v1.0.0"]
     assert all(id_ in html for id_ in ids)
     assert "tribute verify period 2026-11" in html
 

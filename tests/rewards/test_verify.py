@@ -140,9 +140,7 @@ def test_a_journal_that_pays_another_is_found(folder):
 
     edit(folder, "journal", redirect)
 
-    with pytest.raises(
-        IntegrityError, match=r"journal\.csv: Liabilities:Contributor:numpy:Accrued stands at None"
-    ):
+    with pytest.raises(IntegrityError, match=r"journal\.csv: Liabilities:Contributor:numpy:Accrued stands at None"):
         verify_period(folder)
 
 

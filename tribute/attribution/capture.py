@@ -34,7 +34,9 @@ class RowGradients:
         parts, self._parts = self._parts, {}
         missing = [name for name in self.layout if name not in parts]
         if missing:
-            raise AttributionError(f"the loss does not depend on {missing[0]}; adapt only layers that it passes through")
+            raise AttributionError(
+                f"the loss does not depend on {missing[0]}; adapt only layers that it passes through"
+            )
         return torch.cat([parts[name].flatten(1) for name in self.layout], dim=1)
 
 
@@ -49,7 +51,7 @@ class RowLinear(torch.autograd.Function):
         return x @ weight.T
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
         """Gradients of the loss by x and weight; the rows' terms go to the collector, in fp32."""
         x, weight = ctx.saved_tensors
         rows = len(x)
@@ -87,7 +89,7 @@ def row_gradients(model: RowModel, collector: RowGradients, batch: Mapping[str, 
     return losses.detach(), collector.take()
 
 
-def _layer(model: RowModel, name: str, weight: nn.Parameter) -> nn.Module:
+def _layer(model: RowModel, name: str, weight: nn.Parameter) -> nn.Linear:
     layer = model.get_submodule(name.rpartition(".")[0])
     if not isinstance(layer, nn.Linear) or layer.weight is not weight or layer.bias is not None:
         raise AttributionError(

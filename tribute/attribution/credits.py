@@ -38,9 +38,7 @@ def make_credit(
 
     def build(folder: Path) -> None:
         arguments = (dataset, adapter, finetuning, config.sample, scratch, folder)
-        run_child(
-            credit_job, *arguments, timeout_seconds=60.0 * finetuning.timeout_minutes, progress=progress
-        )
+        run_child(credit_job, *arguments, timeout_seconds=60.0 * finetuning.timeout_minutes, progress=progress)
 
     inputs = {"dataset": dataset.id, "adapter": adapter.id}
     return store.make("credit", inputs, {"sample": config.sample}, build)
@@ -163,7 +161,10 @@ def effects_table(
 
 
 def attribution_card(
-    credits: Sequence[Artifact], seeds: Sequence[pd.DataFrame], effects: pd.DataFrame, config: AttributionConfig
+    credits: Sequence[Artifact],
+    seeds: Sequence[pd.DataFrame],
+    effects: pd.DataFrame,
+    config: AttributionConfig,
 ) -> dict[str, Any]:
     """How far the shares can be trusted: see `card.json` in docs/architecture.md."""
     facts = [_facts(credit) for credit in credits]
@@ -190,7 +191,9 @@ def attribution_card(
 def _seed_scores(credits: Sequence[Artifact]) -> list[pd.DataFrame]:
     return [
         sharing.rescaled(
-            pd.read_parquet(credit.file("scores.parquet")), _facts(credit)["integrated"], _facts(credit)["measured"]
+            pd.read_parquet(credit.file("scores.parquet")),
+            _facts(credit)["integrated"],
+            _facts(credit)["measured"],
         )
         for credit in credits
     ]

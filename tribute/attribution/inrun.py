@@ -83,9 +83,7 @@ def in_run_credit(
 class _Walk:
     """The walk back through the trace; `scores` fills up on the way."""
 
-    def __init__(
-        self, model: RowModel, collector: RowGradients, train: EncodedRows, trace: Trace, slices: int
-    ) -> None:
+    def __init__(self, model: RowModel, collector: RowGradients, train: EncodedRows, trace: Trace, slices: int) -> None:
         self.model, self.collector, self.train, self.trace = model, collector, train, trace
         self.scores = np.zeros((len(train), slices))
         self.position = {row_id: index for index, row_id in enumerate(train.row_ids)}
@@ -111,7 +109,8 @@ class _Walk:
     def _preconditioner(self, step: int, v: Tensor) -> Tensor:
         adam = self.trace.adam
         corrected = (v / (1 - adam.beta2 ** (step + 1))).sqrt()
-        return self.trace.learning_rates[step] / (1 - adam.beta1 ** (step + 1)) / (corrected + adam.eps)
+        rate = float(self.trace.learning_rates[step]) / (1 - adam.beta1 ** (step + 1))
+        return rate / (corrected + adam.eps)
 
     def _score(self, step: int) -> Tensor:
         """Score the step's rows and return the sum of their gradients, [parameters]."""
@@ -146,9 +145,7 @@ def _evaluation_gradient(
     for chunk in sample.chunks(range(len(sample))):
         losses, gradients = row_gradients(model, collector, sample.collate(chunk))
         weight = torch.tensor(weights[list(chunk)], dtype=torch.float32)
-        total.index_add_(
-            0, torch.tensor([position[sample.slices[row]] for row in chunk]), gradients * weight[:, None]
-        )
+        total.index_add_(0, torch.tensor([position[sample.slices[row]] for row in chunk]), gradients * weight[:, None])
         loss += float(losses @ weight)
     return total, loss
 

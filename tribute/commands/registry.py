@@ -63,7 +63,14 @@ def versions(workspace: Path) -> Output:
     """`tribute versions`."""
     found = Registry.open(Workspace.open(workspace)).versions()
     rows = [
-        (one.tag, str(one.contributors), str(one.contributions), str(one.rows - one.excluded), str(one.excluded), one.commit[:12])
+        (
+            one.tag,
+            str(one.contributors),
+            str(one.contributions),
+            str(one.rows - one.excluded),
+            str(one.excluded),
+            one.commit[:12],
+        )
         for one in found
     ]
     columns = ("version", "contributors", "contributions", "rows", "excluded", "commit")

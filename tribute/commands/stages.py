@@ -4,7 +4,6 @@ import json
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from typing import TypeVar
@@ -15,9 +14,8 @@ from tribute import stages
 from tribute.artifacts import Artifact
 from tribute.commands.output import Output, Table
 from tribute.config import RunConfig, load_config
-from tribute.errors import AttributionError
-from tribute.rewards import check_order, read_rewards
-from tribute.runs import read_run, record_run
+from tribute.rewards import load_policy, read_rewards
+from tribute.runs import read_run
 from tribute.workspace import Workspace
 
 Item = TypeVar("Item")
@@ -33,11 +31,22 @@ def finetune(workspace: Path, path: Path, overrides: Sequence[str], dry_run: boo
     stages.registered(home, dataset, adapters[0])
     evaluations = [json.loads(one.file("evaluation.json").read_text()) for one in adapters]
     data = {
-        str(seed): {"adapter": one.id, "loss": found["loss"], "accuracy": found["accuracy"], "cached": one.found}
+        str(seed): {
+            "adapter": one.id,
+            "loss": found["loss"],
+            "accuracy": found["accuracy"],
+            "cached": one.found,
+        }
         for seed, one, found in zip(config.finetuning.seeds, adapters, evaluations, strict=True)
     }
     rows = [
-        (seed, one["adapter"][:12], f"{one['loss']:.4f}", f"{one['accuracy']:.4f}", "cached" if one["cached"] else "trained")
+        (
+            seed,
+            one["adapter"][:12],
+            f"{one['loss']:.4f}",
+            f"{one['accuracy']:.4f}",
+            "cached" if one["cached"] else "trained",
+        )
         for seed, one in data.items()
     ]
     table = Table("Adapters", ("seed", "adapter", "loss", "accuracy", ""), rows, right=("loss", "accuracy"))
@@ -69,33 +78,33 @@ def reward(workspace: Path, path: Path, overrides: Sequence[str], dry_run: bool)
     if dry_run:
         return _would(f"pay {config.rewards.pool.amount} {config.rewards.pool.currency} for {config.rewards.period}")
     attribution = stages.found_attribution(home, config, dataset, adapters)
-    period = stages.rewarded(home, config, dataset, adapters, attribution)
-    return _payout(home, config, {"rewards": period.artifact.id, "cached": period.cached})
+    paid = stages.rewarded(home, config, dataset, adapters, attribution)
+    return _payout(home, config, {"rewards": paid.id, "cached": paid.found})
 
 
 def run(workspace: Path, path: Path, overrides: Sequence[str], dry_run: bool) -> Output:
     """`tribute run`."""
-    return _through_flows(Workspace.open(workspace), _checked(path, overrides), dry_run)
+    return _through_flows(Workspace.open(workspace), checked_config(path, overrides), dry_run)
 
 
 def demo(workspace: Path, overrides: Sequence[str], dry_run: bool) -> Output:
     """`tribute demo`."""
     with resources.as_file(resources.files("tribute") / "demo" / "docs.yaml") as path:
-        config = _checked(path, overrides)
+        config = checked_config(path, overrides)
         if dry_run:
             return _would(f"make the workspace {workspace} and run {config.id} in it")
         return _through_flows(Workspace.create(workspace), config, dry_run)
 
 
-def _checked(path: Path, overrides: Iterable[str]) -> RunConfig:
-    """The config, with the policy and the pool read too: a wrong amount must not cost a training first."""
+def checked_config(path: Path, overrides: Iterable[str]) -> RunConfig:
+    """The config, with the policy read too: a slip there must not cost a training first."""
     config = load_config(path, overrides)
-    check_order(config.rewards.policy, config.rewards.pool.amount, config.rewards.pool.currency)
+    load_policy(config.rewards.policy)
     return config
 
 
 def _opened(workspace: Path, path: Path, overrides: Iterable[str]) -> tuple[Workspace, RunConfig, Artifact]:
-    home, config = Workspace.open(workspace), _checked(path, overrides)
+    home, config = Workspace.open(workspace), checked_config(path, overrides)
     return home, config, stages.materialised(home, config.dataset.tag)
 
 
@@ -142,11 +151,25 @@ def _would(what: str) -> Output:
     return Output({"dry_run": True, "would": what}, [f"would {what}"])
 
 
+def _ending(home: Workspace, data: dict[str, object]) -> list[str]:
+    cached = data.get("cached")
+    lines = [f"from cache: {', '.join(cached)}"] if isinstance(cached, list) and cached else []
+    report = home.root / "report.html"
+    return [*lines, f"report: {report}"] if "run" in data else lines
+
+
 def _payout(home: Workspace, config: RunConfig, data: dict[str, object]) -> Output:
     folder = home.rewards / config.rewards.period
     lines = read_rewards(folder).sort_values(["amount_minor", "contributor_id"], ascending=[False, True])
     rows = [
-        (one.contributor_id, str(one.rows_canonical), str(one.rows_excluded), f"{one.score:+.4f}", f"{one.amount} {one.currency}", one.status.replace("_", " "))
+        (
+            one.contributor_id,
+            str(one.rows_canonical),
+            str(one.rows_excluded),
+            f"{one.score:+.4f}",
+            f"{one.amount} {one.currency}",
+            one.status.replace("_", " "),
+        )
         for one in lines.itertuples()
     ]
     columns = ("contributor", "rows", "excluded", "credit (nats)", "amount", "status")

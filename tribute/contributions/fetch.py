@@ -18,9 +18,7 @@ from tribute.contributions import history
 from tribute.contributions.sources.jsonl import write_jsonl
 from tribute.errors import ContributionError, IntegrityError
 
-CLINC150_URL = (
-    "https://raw.githubusercontent.com/clinc/oos-eval/828f8093932c8fe6ca7936c3d2e52903b1c523de/data/"
-)
+CLINC150_URL = "https://raw.githubusercontent.com/clinc/oos-eval/828f8093932c8fe6ca7936c3d2e52903b1c523de/data/"
 CLINC150_SHA256 = {
     "train": "0856ad7c64d62f91e954aeeda88ebdf3610ed0424d0800cd077d9505d17e1f32",
     "val": "77bede87c93623d68da94ef400bcfcde38271a5f5545b39c8c90ab2056413fe8",
@@ -63,9 +61,7 @@ def fetch_clinc150(folder: Path, url: str = CLINC150_URL) -> Path:
     return _fill(folder, fill)
 
 
-def fetch_tldr(
-    folder: Path, url: str = TLDR_URL, commit: str = TLDR_COMMIT, least_pairs: int = TLDR_PAIRS
-) -> Path:
+def fetch_tldr(folder: Path, url: str = TLDR_URL, commit: str = TLDR_COMMIT, least_pairs: int = TLDR_PAIRS) -> Path:
     """Clone the pages with their history and write `pairs.jsonl`.
 
     Git itself is the check: a commit id is a hash of the commit's whole content and history.
@@ -90,9 +86,7 @@ def _download(url: str) -> Any:
         with urlopen(url, timeout=DOWNLOAD_SECONDS) as response:
             return json.load(response)
     except (URLError, TimeoutError) as error:
-        raise ContributionError(
-            f"{url}: cannot be downloaded ({error}); check the network and try again"
-        ) from error
+        raise ContributionError(f"{url}: cannot be downloaded ({error}); check the network and try again") from error
     except ValueError as error:
         raise IntegrityError(f"{url}: expected a JSON file, found something else ({error})") from error
 

@@ -37,9 +37,7 @@ def pairs(folder: Path, commit: str, least: int) -> list[dict[str, str]]:
         if (name, description) in authors
     ]
     counts = Counter(author for *_, (author, _) in found)
-    ranked = sorted(
-        (author for author in counts if counts[author] >= least), key=lambda one: (-counts[one], one)
-    )
+    ranked = sorted((author for author in counts if counts[author] >= least), key=lambda one: (-counts[one], one))
     pseudonyms = {author: f"tldr-{rank:04}" for rank, author in enumerate(ranked)}
     return [
         {
@@ -85,9 +83,7 @@ def _pages(folder: Path, commit: str) -> Iterator[tuple[Page, str]]:
     listed = _git(folder, "ls-tree", "-r", "-z", "--name-only", commit, "--", "pages/").split("\0")
     paths = sorted(path for path in listed if path.count("/") == 2 and path.endswith(".md"))
     asked = "".join(f"{commit}:{path}\n" for path in paths).encode()
-    answer = subprocess.run(
-        ["git", "cat-file", "--batch"], cwd=folder, input=asked, capture_output=True, check=True
-    )
+    answer = subprocess.run(["git", "cat-file", "--batch"], cwd=folder, input=asked, capture_output=True, check=True)
     rest = answer.stdout
     for path in paths:
         header, _, rest = rest.partition(b"\n")
@@ -105,7 +101,5 @@ def _git(folder: Path, *arguments: str) -> str:
         raise ContributionError("git is not installed or not on the PATH; install it") from error
     except subprocess.CalledProcessError as error:
         said = error.stderr.decode(errors="replace").strip().splitlines()
-        raise ContributionError(
-            f"git {arguments[0]} failed: {said[-1] if said else error.returncode}"
-        ) from error
+        raise ContributionError(f"git {arguments[0]} failed: {said[-1] if said else error.returncode}") from error
     return done.stdout.decode(errors="replace")

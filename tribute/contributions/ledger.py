@@ -72,9 +72,7 @@ def load(content: bytes, name: str = LEDGER) -> list[Entry]:
         try:
             entry = Entry(**json.loads(line))
         except (ValueError, TypeError) as error:
-            raise IntegrityError(
-                f"{name}:{number}: not a ledger entry ({error}); restore the file"
-            ) from error
+            raise IntegrityError(f"{name}:{number}: not a ledger entry ({error}); restore the file") from error
         _check(entry, head(entries), number, f"{name}:{number}")
         entries.append(entry)
     return entries
@@ -82,12 +80,8 @@ def load(content: bytes, name: str = LEDGER) -> list[Entry]:
 
 def _check(entry: Entry, previous: str, number: int, where: str) -> None:
     if entry.seq != number:
-        raise IntegrityError(
-            f"{where}: entry {entry.seq} found, entry {number} expected; one was removed or added"
-        )
+        raise IntegrityError(f"{where}: entry {entry.seq} found, entry {number} expected; one was removed or added")
     if entry.prev_hash != previous:
-        raise IntegrityError(
-            f"{where}: prev_hash {entry.prev_hash} is not the previous entry's hash {previous}"
-        )
+        raise IntegrityError(f"{where}: prev_hash {entry.prev_hash} is not the previous entry's hash {previous}")
     if entry.entry_hash != entry.computed_hash():
         raise IntegrityError(f"{where}: the entry was changed: its hash is not {entry.entry_hash}")

@@ -20,7 +20,5 @@ def check_licence(expression: str, allowed: tuple[str, ...], dataset: str) -> st
     """The canonical expression, if the dataset takes it (`allowed` empty: any). Raises ContributionError."""
     licence = canonical_licence(expression)
     if allowed and licence not in allowed:
-        raise ContributionError(
-            f"licence {licence} is not one that dataset {dataset} takes: {', '.join(allowed)}"
-        )
+        raise ContributionError(f"licence {licence} is not one that dataset {dataset} takes: {', '.join(allowed)}")
     return licence

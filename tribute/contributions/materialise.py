@@ -46,9 +46,7 @@ def _build(registry: Registry, at: Snapshot, tag: str, folder: Path) -> None:
     dataset, _ = split_tag(tag)
     md5 = at.exclusions_md5(dataset)
     if md5 is None:
-        raise IntegrityError(
-            f"{tag}: the version has no exclusions; `tribute verify registry` says what is wrong"
-        )
+        raise IntegrityError(f"{tag}: the version has no exclusions; `tribute verify registry` says what is wrong")
     (folder / "exclusions.parquet").write_bytes(registry.repository.object(md5).read_bytes())
     excluded = tables.excluded_ids(folder / "exclusions.parquet")
     kept = [row for row in registry.rows(at, dataset) if row.row_id not in excluded]

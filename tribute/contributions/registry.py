@@ -25,7 +25,7 @@ from tribute.contributions.snapshot import (
 from tribute.contributions.submissions import Checked, Submission, check_submission, without_repeats
 from tribute.contributions.verification import Verification, verify
 from tribute.contributions.versions import Version, release_message, split_tag
-from tribute.errors import RegistryError
+from tribute.errors import ContributionError, RegistryError
 from tribute.workspace import Workspace
 
 
@@ -47,9 +47,7 @@ class Registry:
     def open(cls, workspace: Workspace) -> "Registry":
         """Open the registry. Raises RegistryError where the workspace has none."""
         if not (workspace.registry / ".git").exists():
-            raise RegistryError(
-                f"{workspace.registry} is no registry; run `tribute init {workspace.root}` first"
-            )
+            raise RegistryError(f"{workspace.registry} is no registry; run `tribute init {workspace.root}` first")
         return cls(Repository(workspace.registry, workspace.remote))
 
     def snapshot(self, revision: str = "HEAD") -> Snapshot:
@@ -80,9 +78,7 @@ class Registry:
         One bad file and none is recorded. Raises ContributionError naming file and line.
         """
         checked = self.check(submissions)
-        with self.repository.transaction(
-            f"Contribute to {', '.join({one.submission.dataset: 1 for one in checked})}"
-        ):
+        with self.repository.transaction(f"Contribute to {', '.join({one.submission.dataset: 1 for one in checked})}"):
             now = self.snapshot()
             self._take_in([one for one in without_repeats(checked) if now.recorded(one.id) is None])
         now = self.snapshot()
@@ -93,9 +89,7 @@ class Registry:
         rows, digest = len(read_jsonl(file, self.snapshot().schema(dataset))), file_sha256(file)
         path = evaluation_path(dataset)
         with self.repository.transaction(f"Seal the evaluation of {dataset}"):
-            sealed = [
-                one for one in self.snapshot().entries if one.event == "seal" and one.dataset == dataset
-            ]
+            sealed = [one for one in self.snapshot().entries if one.event == "seal" and one.dataset == dataset]
             if not sealed or sealed[-1].details["sha256"] != digest:
                 self.repository.track([self.repository.copy(file, path)])
                 self._record("seal", dataset, dataset, [path + POINTER], {"rows": rows, "sha256": digest})
@@ -103,9 +97,7 @@ class Registry:
     def screen(self, dataset: str) -> list[screening.Exclusion]:
         """The rows that a release would exclude now, and why."""
         now = self.snapshot()
-        return screening.screen(
-            self.rows(now, dataset), self.evaluation_rows(now, dataset), now.schema(dataset)
-        )
+        return screening.screen(self.rows(now, dataset), self.evaluation_rows(now, dataset), now.schema(dataset))
 
     def release(self, tag: str) -> Version:
         """Screen the dataset and tag it as a version. Raises RegistryError where the tag exists."""
@@ -130,9 +122,7 @@ class Registry:
         return [
             Version(entry.subject, *split_tag(entry.subject), tag.commit, tag.time, **entry.details)
             for entry in self.snapshot().entries
-            if entry.event == "release"
-            and dataset in (None, entry.dataset)
-            and (tag := tags.get(entry.subject))
+            if entry.event == "release" and dataset in (None, entry.dataset) and (tag := tags.get(entry.subject))
         ]
 
     def version(self, tag: str) -> Version:
@@ -143,9 +133,7 @@ class Registry:
             if version.tag == tag:
                 return version
         known = ", ".join(version.tag for version in versions) or "none yet"
-        raise RegistryError(
-            f"there is no version {tag}; released are: {known}; `tribute release {tag}` makes it"
-        )
+        raise RegistryError(f"there is no version {tag}; released are: {known}; `tribute release {tag}` makes it")
 
     def rows(self, at: Snapshot, dataset: str) -> list[screening.ContributedRow]:
         """Every contributed row of a dataset, in the order of the ledger, then of the lines."""
@@ -161,16 +149,18 @@ class Registry:
         md5 = at.evaluation_md5(dataset)
         if md5 is None:
             raise RegistryError(f"dataset {dataset} has no evaluation rows; seal an evaluation file first")
-        return screening.contributed(
-            EVALUATION, "", self._read(md5, at.schema(dataset), evaluation_path(dataset))
-        )
+        return screening.contributed(EVALUATION, "", self._read(md5, at.schema(dataset), evaluation_path(dataset)))
 
     def verify(self) -> Verification:
         """Walk ledger, files, data and tags. Raises IntegrityError naming the first thing that is wrong."""
         return verify(self.repository)
 
     def _take_in(self, new: Sequence[Checked]) -> None:
-        self.repository.track([self.repository.copy(one.submission.file, data_path(one.id)) for one in new])
+        copies = [self.repository.copy(one.submission.file, data_path(one.id)) for one in new]
+        for one, copy in zip(new, copies, strict=True):
+            if file_sha256(copy) != one.sha256:
+                raise ContributionError(f"{one.submission.file}: changed while it was taken in; hand it in again")
+        self.repository.track(copies)
         for one in new:
             self.repository.write(meta_path(one.id), one.meta())
             files = [meta_path(one.id), data_path(one.id) + POINTER]
@@ -185,9 +175,7 @@ class Registry:
         now = self.snapshot()
         now.schema(dataset)
         if any(entry.event == "release" and entry.subject == tag for entry in now.entries):
-            raise RegistryError(
-                f"version {tag} is released already and never changes; choose the next number"
-            )
+            raise RegistryError(f"version {tag} is released already and never changes; choose the next number")
         if not now.contributions(dataset):
             raise RegistryError(f"dataset {dataset} has no contributions; `tribute contribute` some first")
 

@@ -156,9 +156,7 @@ class Repository:
         """Path → content of every file that git holds at a revision."""
         archive = self.git("archive", "--format=tar", revision)
         with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-            return {
-                member.name: file.read() for member in tar.getmembers() if (file := tar.extractfile(member))
-            }
+            return {member.name: file.read() for member in tar.getmembers() if (file := tar.extractfile(member))}
 
     def tag(self, name: str, message: str) -> None:
         """An annotated tag on the commit that has exactly this message."""
@@ -179,15 +177,12 @@ class Repository:
 
     def object(self, md5: str) -> Path:
         """The file with these bytes, from DVC's cache or else the remote. Raises IntegrityError."""
-        places = [
-            base / "files" / "md5" / md5[:2] / md5[2:] for base in (self.root / ".dvc/cache", self.remote)
-        ]
+        places = [base / "files" / "md5" / md5[:2] / md5[2:] for base in (self.root / ".dvc/cache", self.remote)]
         for path in places:
             if path.exists() and _md5(path) == md5:
                 return path
         raise IntegrityError(
-            f"{places[0]}: the data with md5 {md5} is missing or damaged there and in {self.remote}; "
-            "restore either"
+            f"{places[0]}: the data with md5 {md5} is missing or damaged there and in {self.remote}; restore either"
         )
 
     def _run(self, command: list[str], name: str) -> bytes:
@@ -198,9 +193,7 @@ class Repository:
         except FileNotFoundError as error:
             raise RegistryError("git is not installed or not on the PATH; install it") from error
         except subprocess.TimeoutExpired as error:
-            raise RegistryError(
-                f"{name} took more than {COMMAND_SECONDS:.0f} s in {self.root}; try again"
-            ) from error
+            raise RegistryError(f"{name} took more than {COMMAND_SECONDS:.0f} s in {self.root}; try again") from error
         if done.returncode:
             said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
             raise RegistryError(f"{name} failed in {self.root}: {said[0] if said else done.returncode}")

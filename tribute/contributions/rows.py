@@ -71,9 +71,7 @@ def iterate_jsonl(path: Path, schema: DatasetSchema, name: str | None = None) ->
             for number, line in enumerate(file, start=1):
                 yield _parse(line, number, schema, f"{name}:{number}")
     except OSError as error:
-        raise ContributionError(
-            f"{name}: cannot be read ({error.strerror}); give the path of a JSONL file"
-        ) from error
+        raise ContributionError(f"{name}: cannot be read ({error.strerror}); give the path of a JSONL file") from error
     if not number:
         raise ContributionError(f"{name}: the file is empty; expected one JSON object a line")
 
@@ -92,14 +90,10 @@ def _object(line: bytes, where: str) -> dict[str, Any]:
     try:
         value = json.loads(line.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise ContributionError(
-            f"{where}: not UTF-8 (byte {error.start + 1}); save the file as UTF-8"
-        ) from error
+        raise ContributionError(f"{where}: not UTF-8 (byte {error.start + 1}); save the file as UTF-8") from error
     except (ValueError, RecursionError) as error:
         reason = error.msg if isinstance(error, json.JSONDecodeError) else error
-        raise ContributionError(
-            f"{where}: invalid JSON ({reason}); expected one JSON object a line"
-        ) from error
+        raise ContributionError(f"{where}: invalid JSON ({reason}); expected one JSON object a line") from error
     if not isinstance(value, dict):
         raise ContributionError(f"{where}: found a JSON {type(value).__name__}, expected an object")
     return value
@@ -121,7 +115,7 @@ def _columns(found: dict[str, Any], schema: DatasetSchema, where: str) -> dict[s
 
 def _check_text(column: str, value: Any, schema: DatasetSchema, where: str) -> None:
     if not isinstance(value, str):
-        raise ContributionError(f"{where}: column {column!r} is a {type(value).__name__}, expected a string")
+        raise ContributionError(f"{where}: column {column!r} holds {type(value).__name__}, expected a string")
     if not value.strip():
         raise ContributionError(f"{where}: column {column!r} is blank; fill it or remove the row")
     if len(value) > schema.max_characters:
@@ -131,9 +125,7 @@ def _check_text(column: str, value: Any, schema: DatasetSchema, where: str) -> N
         )
     # JSON can spell half of a surrogate pair, which no UTF-8 file can hold.
     if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
-        raise ContributionError(
-            f"{where}: column {column!r} has half a surrogate pair; write the character whole"
-        )
+        raise ContributionError(f"{where}: column {column!r} has half a surrogate pair; write the character whole")
 
 
 def _listed(labels: tuple[str, ...]) -> str:

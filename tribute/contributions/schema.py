@@ -45,9 +45,7 @@ class DatasetSchema(Strict):
     @model_validator(mode="after")
     def _labels_fit_task(self) -> "DatasetSchema":
         if (self.task == "sequence-classification") != bool(self.labels):
-            raise ValueError(
-                f"task {self.task} with {len(self.labels)} labels: only classification has labels"
-            )
+            raise ValueError(f"task {self.task} with {len(self.labels)} labels: only classification has labels")
         if len(set(self.labels)) != len(self.labels):
             raise ValueError("labels repeat one: each must differ")
         return self

@@ -50,10 +50,7 @@ class Exclusion:
 
 def contributed(contribution_id: str, contributor_id: str, rows: Sequence[Row]) -> list[ContributedRow]:
     """Rows with their origin; hashes are computed once, here."""
-    return [
-        ContributedRow(contribution_id, contributor_id, row, row.text_sha256, row.content_sha256)
-        for row in rows
-    ]
+    return [ContributedRow(contribution_id, contributor_id, row, row.text_sha256, row.content_sha256) for row in rows]
 
 
 def screen(

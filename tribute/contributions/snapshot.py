@@ -99,9 +99,7 @@ class Snapshot:
             md5 = pointer_md5(self.tree[data_path(entry.subject) + POINTER], path)
             return Contribution(**meta, md5=md5, seq=entry.seq)
         except (KeyError, TypeError, yaml.YAMLError) as error:
-            raise IntegrityError(
-                f"contributions/{entry.subject}: its meta or pointer is missing or damaged"
-            ) from error
+            raise IntegrityError(f"contributions/{entry.subject}: its meta or pointer is missing or damaged") from error
 
     def _md5(self, path: str) -> str | None:
         pointer = self.tree.get(path + POINTER)

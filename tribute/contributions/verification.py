@@ -47,18 +47,13 @@ def _files_are_the_ledgers(now: Snapshot) -> None:
             raise IntegrityError(f"{path}: the ledger does not know it; remove it")
         digest = hashlib.sha256(now.tree[path]).hexdigest()
         if digest != recorded[path]:
-            raise IntegrityError(
-                f"{path}: sha256 {digest}, the ledger says {recorded[path]}; restore the file"
-            )
+            raise IntegrityError(f"{path}: sha256 {digest}, the ledger says {recorded[path]}; restore the file")
 
 
 def _data_is_there(repository: Repository, now: Snapshot) -> int:
     pointers = sorted(path for path in now.tree if path.endswith(POINTER))
     digests = {
-        path: entry.details["sha256"]
-        for entry in now.entries
-        if "sha256" in entry.details
-        for path in entry.files
+        path: entry.details["sha256"] for entry in now.entries if "sha256" in entry.details for path in entry.files
     }
     for path in pointers:
         file = repository.object(pointer_md5(now.tree[path], path))
@@ -73,15 +68,11 @@ def _tags_are_the_ledgers(repository: Repository, entries: Sequence[ledger.Entry
     tags = {tag.name: tag for tag in repository.tags()}
     for name in sorted(releases.keys() | tags.keys()):
         if name not in tags:
-            raise IntegrityError(
-                f"tag {name}: missing; the ledger records it; `tribute release {name}` makes it again"
-            )
+            raise IntegrityError(f"tag {name}: missing; the ledger records it; `tribute release {name}` makes it again")
         if name not in releases:
             raise IntegrityError(f"tag {name}: the ledger does not know it; remove it")
         if not tags[name].annotated:
             raise IntegrityError(f"tag {name}: found a plain tag, expected an annotated one; restore it")
         if ledger.head(Snapshot.of(repository.tree(name)).entries) != releases[name].entry_hash:
-            raise IntegrityError(
-                f"tag {name}: its commit does not end with the release of {name}; restore the tag"
-            )
+            raise IntegrityError(f"tag {name}: its commit does not end with the release of {name}; restore the tag")
     return len(tags)

@@ -19,7 +19,13 @@ def make_baselines(
 
     def build(folder: Path) -> None:
         run_child(
-            baselines_job, dataset, config, scratch, folder, timeout_seconds=_seconds(config), progress=progress
+            baselines_job,
+            dataset,
+            config,
+            scratch,
+            folder,
+            timeout_seconds=_seconds(config),
+            progress=progress,
         )
 
     settings = {"max_tokens": config.max_tokens}
@@ -75,9 +81,7 @@ def make_retraining(
     return store.make("retraining", inputs, settings, build)
 
 
-def baselines_job(
-    dataset: Artifact, config: FinetuningConfig, scratch: Path, folder: Path, progress: Progress
-) -> None:
+def baselines_job(dataset: Artifact, config: FinetuningConfig, scratch: Path, folder: Path, progress: Progress) -> None:
     """Runs in a child: writes baselines.json and leaves the lower layers' output in `scratch`."""
     from tribute.finetuning.evaluation import baselines, evaluate
     from tribute.finetuning.models import SentenceClassifier

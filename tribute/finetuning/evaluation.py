@@ -55,7 +55,12 @@ def baselines(model: SentenceClassifier, train: EncodedRows, evaluation: Encoded
     from sklearn.linear_model import LogisticRegressionCV
 
     probe = LogisticRegressionCV(
-        Cs=[1.0, 10.0, 100.0], cv=3, scoring="neg_log_loss", l1_ratios=(0,), use_legacy_attributes=False, max_iter=500
+        Cs=[1.0, 10.0, 100.0],
+        cv=3,
+        scoring="neg_log_loss",
+        l1_ratios=(0,),
+        use_legacy_attributes=False,
+        max_iter=500,
     )
     labels, truth = np.array(train.targets), np.array(evaluation.targets)
     probe.fit(_embeddings(model, train), labels)

@@ -136,7 +136,7 @@ def cache_lower_layers(model: RowModel, lora: LoraConfig, *rows: EncodedRows) ->
     networks adapted in layer 0, are left as they are. Call before `add_lora`.
     """
     lowest = min(lora.layers) if lora.layers else 0
-    encoder = getattr(model.network, "encoder", None)
+    encoder: Any = getattr(model.network, "encoder", None)
     if lowest == 0 or not hasattr(encoder, "layer"):
         return list(rows)
     upper = list(encoder.layer[lowest:])

@@ -87,7 +87,7 @@ class EncodedRows:
 
     def with_flat(self, flat: Tensor) -> "EncodedRows":
         """The inverse of `flat`."""
-        return replace(self, hidden=list(flat.split(self.lengths().tolist())))
+        return replace(self, hidden=list(torch.split(flat, self.lengths().tolist())))
 
     def _labels(self, indices: Sequence[int], width: int) -> Tensor:
         if isinstance(self.targets[indices[0]], int):
@@ -95,9 +95,7 @@ class EncodedRows:
         return _pad([self.targets[index] for index in indices], width, IGNORED)
 
 
-def encode_classification(
-    frame: pd.DataFrame, tokenizer: Any, labels: Sequence[str], max_tokens: int
-) -> EncodedRows:
+def encode_classification(frame: pd.DataFrame, tokenizer: Any, labels: Sequence[str], max_tokens: int) -> EncodedRows:
     """Rows for sequence classification; the target is the label's position in `labels`."""
     tokens = tokenizer(list(frame["text"]), truncation=True, max_length=max_tokens)["input_ids"]
     position = {label: index for index, label in enumerate(labels)}

@@ -94,9 +94,7 @@ def save_trace(folder: Path, trace: Trace) -> None:
         }
     )
     pq.write_table(steps, target / "steps.parquet")
-    tensors = {
-        name: torch.stack([getattr(state, name) for state in trace.states]) for name in ("theta", "m", "v")
-    }
+    tensors = {name: torch.stack([getattr(state, name) for state in trace.states]) for name in ("theta", "m", "v")}
     save_file(tensors, target / "states.safetensors")
     facts = {
         "seed": trace.seed,

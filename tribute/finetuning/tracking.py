@@ -67,7 +67,8 @@ class Tracker:
                 client.create_registered_model(name)
             for version in client.search_model_versions(f"name = '{name}'"):
                 if version.tags.get("adapter") == adapter.id:
-                    return Registered(name, version.version, self._champion(client, name) == version.version)
+                    number = str(version.version)
+                    return Registered(name, number, self._champion(client, name) == number)
             tags = _standing(dataset, adapter)
             model_id = str(adapter.provenance["mlflow_model_id"])
             run_id = str(adapter.provenance["mlflow_run_id"])
@@ -118,7 +119,12 @@ def _log_inputs(client: Any, run_id: str, dataset: Artifact) -> None:
 
 
 def _log_numbers(
-    client: Any, run_id: str, config: FinetuningConfig, seed: int, adapter: Path, evaluation: Mapping[str, Any]
+    client: Any,
+    run_id: str,
+    config: FinetuningConfig,
+    seed: int,
+    adapter: Path,
+    evaluation: Mapping[str, Any],
 ) -> None:
     from mlflow.entities import Metric, Param
 

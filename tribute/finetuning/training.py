@@ -145,7 +145,8 @@ class ScheduledTrainer(Trainer):
 
     def compute_loss(self, model: Any, inputs: dict[str, Tensor], *_: Any, **__: Any) -> Tensor:
         """Sum of the rows' losses divided by the constant batch size, computed in chunks of similar length."""
-        total = sum(value.sum() for value in model.trainable().values()) * 0.0
+        # A batch that lost all of its rows still needs a loss with a gradient of 0.
+        total: Tensor = torch.stack([value.sum() for value in model.trainable().values()]).sum() * 0.0
         for chunk in self.rows.chunks(inputs["rows"].tolist()):
             total = total + model.row_losses(self.rows.collate(chunk)).sum()
         if not torch.isfinite(total):
@@ -182,18 +183,14 @@ class Recorder(TrainerCallback):
         self.model, self.total, self.folder, self.progress = model, steps, folder, progress
         self.wanted = state_steps(steps, count)
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """State 0: the optimiser has seen nothing."""
         if state.global_step == 0:
             self.folder.mkdir(parents=True, exist_ok=True)
             theta = flatten(self.model.trainable())
             self._keep(0, theta, torch.zeros_like(theta), torch.zeros_like(theta))
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """The state after an update stands before the next step."""
         self.progress(state.global_step, self.total)
         if state.global_step in self.wanted:

@@ -18,15 +18,11 @@ def axis(scale: Scale) -> Markup:
     """The labelled ticks above a column of strips."""
     ticks = scale.ticks()
     places = _tick_places(ticks)
-    labels = (
-        tag("text", number(tick, places), x=scale.percent(tick), y=12, text_anchor="middle") for tick in ticks
-    )
+    labels = (tag("text", number(tick, places), x=scale.percent(tick), y=12, text_anchor="middle") for tick in ticks)
     return tag("svg", *labels, class_="strip", height=AXIS - 6, aria_hidden="true")
 
 
-def interval(
-    scale: Scale, value: float, low: float, high: float, tip: str, *, second: float | None = None
-) -> Markup:
+def interval(scale: Scale, value: float, low: float, high: float, tip: str, *, second: float | None = None) -> Markup:
     """A dot with whiskers, amber where the value is below zero; `second` adds a hollow dot beside it."""
     colour = AMBER if value < 0 else TEAL
     x = scale.percent(value)
@@ -38,9 +34,7 @@ def interval(
         marks.insert(0, _line(scale.percent(second), x, MIDDLE, HAIRLINE))
         ring = AMBER if second < 0 else TEAL
         marks.append(
-            tag(
-                "circle", cx=scale.percent(second), cy=MIDDLE, r=4.5, fill="#fff", stroke=ring, stroke_width=2
-            )
+            tag("circle", cx=scale.percent(second), cy=MIDDLE, r=4.5, fill="#fff", stroke=ring, stroke_width=2)
         )
     return _strip(scale, marks, tip)
 

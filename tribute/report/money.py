@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
+from tribute.money import format_amount
 from tribute.rewards.allocation import largest_remainder
-from tribute.rewards.money import format_amount
 
 NO_TOPIC = "no single topic"
 
@@ -62,9 +62,7 @@ def grouped(flows: Iterable[Flow], topics: int, contributors: int) -> list[Flow]
     """Keep the largest topics and contributors and merge the rest into one of each; the sum stays."""
     flows = list(flows)
     topic_of = _merged(_totals((flow.topic, flow.minor) for flow in flows), topics, "other topics")
-    contributor_of = _merged(
-        _totals((flow.contributor, flow.minor) for flow in flows), contributors, "others"
-    )
+    contributor_of = _merged(_totals((flow.contributor, flow.minor) for flow in flows), contributors, "others")
     merged: Counter[tuple[str, str]] = Counter()
     for flow in flows:
         merged[topic_of[flow.topic], contributor_of[flow.contributor]] += flow.minor

@@ -77,9 +77,7 @@ def read_view(workspace: Workspace, run_id: str) -> View:
     )
 
 
-def _contributors(
-    folder: Path, allocation: Sequence[Mapping[str, str]], attribution: Artifact
-) -> list[Contributor]:
+def _contributors(folder: Path, allocation: Sequence[Mapping[str, str]], attribution: Artifact) -> list[Contributor]:
     shares = {line["contributor_id"]: line for line in _parquet(attribution, "shares")}
     contributors = []
     for line in allocation:

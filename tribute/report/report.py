@@ -127,9 +127,7 @@ def _stages(view: View) -> list[dict[str, Any]]:
     return [
         {
             "stage": stage,
-            "figure": bar(
-                scale, stage.seconds, f"{stage.seconds:.1f} s", tone="hollow" if stage.cached else "accent"
-            ),
+            "figure": bar(scale, stage.seconds, f"{stage.seconds:.1f} s", tone="hollow" if stage.cached else "accent"),
         }
         for stage in view.stages
     ]

@@ -47,9 +47,7 @@ def sankey(flows: Iterable[Flow], currency: Currency) -> Markup:
     merged = grouped(flows, TOPICS, CONTRIBUTORS)
     total = sum(flow.minor for flow in merged)
     paid, taught = _totals(merged, "contributor"), _totals(merged, "topic")
-    contributors = _column(
-        paid, CONTRIBUTOR_X, sorted(paid, key=lambda name: (_is_rest(name), -paid[name], name))
-    )
+    contributors = _column(paid, CONTRIBUTOR_X, sorted(paid, key=lambda name: (_is_rest(name), -paid[name], name)))
     topics = _column(taught, TOPIC_X, _uncrossed(taught, contributors, merged))
     height = max(_height(topics), _height(contributors))
     topics, contributors = _spread(topics, height), _spread(contributors, height)
@@ -118,9 +116,7 @@ def _spread(nodes: Sequence[Node], height: float) -> list[Node]:
     placed, y = [], TOP
     for node in nodes:
         slot = _slot(node) + air
-        placed.append(
-            Node(node.name, node.minor, node.x, y + (slot - node.height) / 2, node.height, node.colour)
-        )
+        placed.append(Node(node.name, node.minor, node.x, y + (slot - node.height) / 2, node.height, node.colour))
         y += slot
     return placed
 
@@ -191,9 +187,9 @@ def _captions() -> Markup:
 
 def _pool_label(pool: Node, currency: Currency) -> Markup:
     middle = pool.y + pool.height / 2
-    return tag(
-        "text", currency.number(pool.minor), x=POOL_X - 12, y=middle, text_anchor="end", class_="strong"
-    ) + tag("text", currency.code, x=POOL_X - 12, y=middle + 18, text_anchor="end", class_="muted")
+    return tag("text", currency.number(pool.minor), x=POOL_X - 12, y=middle, text_anchor="end", class_="strong") + tag(
+        "text", currency.code, x=POOL_X - 12, y=middle + 18, text_anchor="end", class_="muted"
+    )
 
 
 def _topic_label(node: Node, currency: Currency) -> Markup:

@@ -1,8 +1,8 @@
 """Rewards: from shares, a policy and a pool to money, with evidence and a statement for everybody."""
 
+from tribute.money import EXPONENTS, exponent, format_amount, parse_amount
 from tribute.rewards.allocation import Claim, Line, allocate, largest_remainder
-from tribute.rewards.money import EXPONENTS, exponent, format_amount, parse_amount
-from tribute.rewards.period import PeriodResult, write_period
+from tribute.rewards.period import write_period
 from tribute.rewards.policy import Policy, load_policy
 from tribute.rewards.read import read_rewards
 from tribute.rewards.verify import verify_period
@@ -11,7 +11,6 @@ __all__ = [
     "EXPONENTS",
     "Claim",
     "Line",
-    "PeriodResult",
     "Policy",
     "allocate",
     "exponent",

@@ -67,8 +67,7 @@ def bars(values: Sequence[tuple[str, Decimal]]) -> list[Bar]:
     axis = Axis([Decimal(0), *(value for _, value in values)])
     zero = Decimal(0)
     return [
-        Bar(label, value, axis.at(zero), axis.at(min(value, zero)), axis.length(zero, value))
-        for label, value in values
+        Bar(label, value, axis.at(zero), axis.at(min(value, zero)), axis.length(zero, value)) for label, value in values
     ]
 
 

@@ -4,7 +4,7 @@ For auditors: it reveals who is in the training set, so it stays out of what is 
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -20,7 +20,7 @@ TOLERANCE = Decimal("1e-9")
 """How far a contributor's evidence may sum from the score, in nats: float sums upstream, rounding here."""
 
 
-def build_evidence(sources: Sources, *, period: str, mlflow_runs: Mapping[str, str]) -> Any:
+def build_evidence(sources: Sources, *, period: str, adapters: Sequence[str]) -> Any:
     """One line per row × query, sorted by contributor, row hash and query."""
     scores = sources.scores.combine_chunks()
     position = pc.index_in(scores["row_id"], sources.train["row_id"].combine_chunks())
@@ -40,7 +40,7 @@ def build_evidence(sources: Sources, *, period: str, mlflow_runs: Mapping[str, s
         "period": period,
         "dataset_md5": sources.dataset["dvc_md5"],
         "dataset_tag": sources.dataset["tag"],
-        "mlflow_run_id": " ".join(run for _, run in sorted(mlflow_runs.items())),
+        "adapter_ids": " ".join(adapters),
     }
     for name, value in constants.items():
         table = table.append_column(name, pa.repeat(value, table.num_rows).dictionary_encode())
@@ -67,9 +67,7 @@ def check_sums(evidence: Any, claims: Iterable[Claim]) -> None:
     """Raises RewardError where evidence and scores disagree."""
     wrong = mismatches(sums(evidence), {claim.contributor_id: claim.score for claim in claims})
     if wrong:
-        raise RewardError(
-            f"scores.parquet and shares.parquet disagree: {wrong[0]}; attribute again before paying"
-        )
+        raise RewardError(f"scores.parquet and shares.parquet disagree: {wrong[0]}; attribute again before paying")
 
 
 def digests(evidence: Any) -> dict[str, str]:

@@ -15,8 +15,9 @@ one goes. The same inputs are recognised by the manifest and not written twice.
 import json
 import os
 import shutil
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +28,15 @@ from tribute.artifacts import (
     canonical_digest,
     file_sha256,
     read_artifact,
+    stamp,
     verify_artifact,
     write_manifest,
 )
 from tribute.errors import IntegrityError
+from tribute.money import parse_amount
 from tribute.rewards import evidence as evidences
 from tribute.rewards import journal, tables
 from tribute.rewards.allocation import Line, allocate
-from tribute.rewards.money import parse_amount
 from tribute.rewards.policy import Policy, load_policy
 from tribute.rewards.sources import Sources, read_sources
 from tribute.rewards.statements import Period, StatementWriter, page_digests
@@ -42,15 +44,6 @@ from tribute.workspace import Workspace
 
 POOL = "evaluation"
 """The name of the pool that pays for credit on the evaluation set."""
-
-
-@dataclass(frozen=True)
-class PeriodResult:
-    """A written period; `cached` says that it was there already and nothing was touched."""
-
-    path: Path
-    artifact: Artifact
-    cached: bool
 
 
 @dataclass(frozen=True)
@@ -62,8 +55,12 @@ class _Order:
     pool: int
     currency: str
     policy: Policy
-    mlflow_runs: Mapping[str, str]
     inputs: Mapping[str, str]
+
+    @property
+    def adapters(self) -> list[str]:
+        """The adapters' ids, sorted."""
+        return sorted(id_ for name, id_ in self.inputs.items() if name.startswith("adapter-"))
 
     @property
     def config(self) -> dict[str, Any]:
@@ -74,7 +71,6 @@ class _Order:
             "pool_minor": str(self.pool),
             "currency": self.currency,
             "policy": self.policy.model_dump(mode="json"),
-            "mlflow_runs": dict(sorted(self.mlflow_runs.items())),
             "page": page_digests(),
         }
 
@@ -90,7 +86,7 @@ def write_period(
     period: str,
     pool_amount: str,
     currency: str,
-) -> PeriodResult:
+) -> Artifact:
     """Pay a pool for a period, or find that exactly this is written already.
 
     `pool_amount` is plain decimal text in major units; `mlflow_runs` maps a seed to its run id.
@@ -102,7 +98,6 @@ def write_period(
         pool=parse_amount(pool_amount, currency),
         currency=currency,
         policy=load_policy(policy),
-        mlflow_runs=mlflow_runs,
         inputs={
             "dataset": dataset.id,
             "attribution": attribution.id,
@@ -110,24 +105,25 @@ def write_period(
             **{f"adapter-{n}": id_ for n, id_ in enumerate(sorted(adapter.id for adapter in adapters))},
         },
     )
-    final = workspace.rewards / period
+    final, started = workspace.rewards / period, time.monotonic()
     _recover(final)
     if (found := _find(final, order)) is not None:
-        return PeriodResult(final, found, cached=True)
+        return found
     making = final.with_name(f".making-{os.getpid()}-{period}")
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True)
     try:
         _fill(making, order, read_sources(dataset, attribution))
-        write_manifest(making, "rewards", order.inputs, order.config, {})
+        provenance = {"mlflow_runs": dict(sorted(mlflow_runs.items())), **stamp(started)}
+        write_manifest(making, "rewards", order.inputs, order.config, provenance)
         _swap(making, final)
     finally:
         shutil.rmtree(making, ignore_errors=True)
-    return PeriodResult(final, read_artifact(final), cached=False)
+    return replace(read_artifact(final), found=False)
 
 
 def _fill(folder: Path, order: _Order, sources: Sources) -> None:
-    evidence = evidences.build_evidence(sources, period=order.period, mlflow_runs=order.mlflow_runs)
+    evidence = evidences.build_evidence(sources, period=order.period, adapters=order.adapters)
     claims = sources.claims()
     evidences.check_sums(evidence, claims)
     lines = allocate(claims, pool=order.pool, kappa=order.policy.exact_kappa, period=order.period)
@@ -142,9 +138,7 @@ def _fill(folder: Path, order: _Order, sources: Sources) -> None:
         )
         for line in lines
     ]
-    entries = journal.post_period(
-        lines, period=order.period, pool_name=POOL, pool=order.pool, currency=order.currency
-    )
+    entries = journal.post_period(lines, period=order.period, pool_name=POOL, pool=order.pool, currency=order.currency)
     exclusions = tables.exclusion_rows(sources.exclusions, decided_at=order.last_day)
     rows = {
         "allocation.csv": tables.write_csv(folder / "allocation.csv", tables.ALLOCATION, allocation),
@@ -153,18 +147,12 @@ def _fill(folder: Path, order: _Order, sources: Sources) -> None:
         "evidence.parquet": tables.write_evidence(folder / "evidence.parquet", evidence),
     }
     control = tables.control_totals(allocation, entries, pool=order.pool, currency=order.currency, rows=rows)
-    (folder / "control.json").write_text(
-        json.dumps(control, indent=2, sort_keys=True) + "\n", encoding="utf-8"
-    )
+    (folder / "control.json").write_text(json.dumps(control, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     _write_statements(folder / "statements", order, sources, lines, evidence)
 
 
-def _write_statements(
-    folder: Path, order: _Order, sources: Sources, lines: list[Line], evidence: Any
-) -> None:
-    about = Period(
-        order.period, order.currency, order.pool, order.policy, sources, tuple(lines), _ids(order, sources)
-    )
+def _write_statements(folder: Path, order: _Order, sources: Sources, lines: list[Line], evidence: Any) -> None:
+    about = Period(order.period, order.currency, order.pool, order.policy, sources, tuple(lines), _ids(order, sources))
     writer = StatementWriter(about, evidence)
     folder.mkdir()
     for line in lines:
@@ -181,7 +169,6 @@ def _ids(order: _Order, sources: Sources) -> tuple[tuple[str, str], ...]:
         ("Attribution", order.inputs["attribution"]),
         ("Policy", f"{order.policy.id} {order.policy.version}"),
         ("Policy, sha256", order.inputs["policy"]),
-        *((f"MLflow run, seed {seed}", run) for seed, run in sorted(order.mlflow_runs.items())),
     )
 
 

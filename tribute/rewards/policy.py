@@ -35,9 +35,7 @@ class Policy(Strict):
         if isinstance(value, int | float):
             raise ValueError(f'{value} is a number; write it in quotes, such as kappa: "1", to keep it exact')
         if isinstance(value, str) and not _DECIMAL.fullmatch(value):
-            raise ValueError(
-                f'found "{value}", expected 0 or more with at most 6 decimals, such as "1" or "1.96"'
-            )
+            raise ValueError(f'found "{value}", expected 0 or more with at most 6 decimals, such as "1" or "1.96"')
         return value
 
     @property

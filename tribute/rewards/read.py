@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tribute.rewards.money import format_amount
+from tribute.money import format_amount
 from tribute.rewards.tables import ALLOCATION, read_csv
 
 _DECIMALS = ("score", "score_se", "quota_minor", "rounding_minor")
@@ -24,8 +24,6 @@ def read_rewards(path: Path | str) -> pd.DataFrame:
     columns: dict[str, pd.Series] = {}
     for name, kind in ALLOCATION.items():
         parse = Decimal if name in _DECIMALS else int if kind == "number" else str
-        columns[name] = pd.Series(
-            [parse(row[name]) for row in rows], dtype="object" if kind == "number" else "str"
-        )
+        columns[name] = pd.Series([parse(row[name]) for row in rows], dtype="object" if kind == "number" else "str")
     amounts = [Decimal(format_amount(int(row["amount_minor"]), row["currency"])) for row in rows]
     return pd.DataFrame(columns | {"amount": pd.Series(amounts, dtype="object")})

@@ -132,9 +132,7 @@ def _shares(path: Path) -> dict[str, Share]:
         except RewardError as error:
             raise RewardError(f"{path}: {error}") from error
         if se < 0:
-            raise RewardError(
-                f"{path}: {name}: se is {se}, expected 0 or more; attribute again before paying"
-            )
+            raise RewardError(f"{path}: {name}: se is {se}, expected 0 or more; attribute again before paying")
         shares[name] = Share(credit, se, low, high, int(row["seeds"]))
     return shares
 
@@ -145,9 +143,7 @@ def _table(path: Path, columns: list[str]) -> Any:
     except (OSError, pa.ArrowInvalid) as error:
         raise IntegrityError(f"{path}: cannot be read ({error}); delete the folder and run again") from error
     if missing := [name for name in columns if name not in table.column_names]:
-        raise IntegrityError(
-            f"{path}: no column {missing[0]}, expected {columns}; delete the folder and run again"
-        )
+        raise IntegrityError(f"{path}: no column {missing[0]}, expected {columns}; delete the folder and run again")
     return table.select(columns)
 
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import jinja2
 
+from tribute.money import format_amount
 from tribute.rewards import charts, wording
 from tribute.rewards.allocation import Line
-from tribute.rewards.money import format_amount
 from tribute.rewards.policy import Policy
 from tribute.rewards.sources import Sources
 from tribute.rewards.tables import decimal_floor
@@ -159,11 +159,7 @@ class StatementWriter:
     def _strip(self, line: Line) -> charts.Strip:
         share = self.period.sources.shares.get(line.contributor_id)
         low, high = (share.low, share.high) if share else (Decimal(0), Decimal(0))
-        others = [
-            other.claim.score
-            for other in self.period.lines
-            if other is not line and other.claim.rows_canonical
-        ]
+        others = [other.claim.score for other in self.period.lines if other is not line and other.claim.rows_canonical]
         return charts.strip(line.claim.score, low, high, decimal_floor(line.weight), others)
 
     def _interval(self, line: Line) -> dict[str, str]:
@@ -176,11 +172,7 @@ class StatementWriter:
         """What was done, how, and the number that came out."""
         period, claim = self.period, line.claim
         share = period.sources.shares.get(line.contributor_id)
-        scatter = (
-            f"how far that scatters over {share.seeds} trainings with different seeds"
-            if share
-            else "not trained"
-        )
+        scatter = f"how far that scatters over {share.seeds} trainings with different seeds" if share else "not trained"
         unit = format_amount(1, period.currency)
         rounding = f"to {unit}: everybody down, then what is left one by one to the largest remainders"
         direction = "up" if line.amount > line.quota else "down"
@@ -206,11 +198,7 @@ class StatementWriter:
 
     def _contributions(self, contributor_id: str) -> list[tuple[str, str]]:
         every: Mapping[str, Mapping[str, Any]] = self.period.sources.dataset["contributions"]
-        mine = {
-            name: str(about["md5"])
-            for name, about in every.items()
-            if about["contributor_id"] == contributor_id
-        }
+        mine = {name: str(about["md5"]) for name, about in every.items() if about["contributor_id"] == contributor_id}
         return [(f"Contribution {name}, md5", md5) for name, md5 in sorted(mine.items())]
 
 

@@ -19,8 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tribute.errors import IntegrityError, RewardError
+from tribute.money import exponent
 from tribute.rewards.allocation import Line
-from tribute.rewards.money import exponent
 
 Columns = Mapping[str, Literal["text", "number"]]
 
@@ -91,16 +91,15 @@ EVIDENCE = pa.schema(
         ("query", pa.dictionary(pa.int32(), pa.string())),
         ("score", pa.decimal128(38, 12)),
         ("cluster_id", pa.string()),
-        ("mlflow_run_id", pa.dictionary(pa.int32(), pa.string())),
+        ("adapter_ids", pa.dictionary(pa.int32(), pa.string())),
     ]
 )
 """One line per row and query; `score` is signed credit in nats. A score is the mean over all seeds, so
-`mlflow_run_id` lists the runs of every seed, separated by spaces."""
+`adapter_ids` lists every seed's, separated by spaces. The MLflow runs behind them are random ids, so they
+stand in the manifest's provenance: same inputs, same bytes."""
 
 
-def allocation_row(
-    line: Line, *, period: str, pool_name: str, currency: str, evidence_sha256: str
-) -> dict[str, str]:
+def allocation_row(line: Line, *, period: str, pool_name: str, currency: str, evidence_sha256: str) -> dict[str, str]:
     """One line of allocation.csv."""
     quota = decimal_floor(line.quota)
     return {
@@ -204,9 +203,7 @@ def read_csv(path: Path, columns: Columns) -> list[dict[str, str]]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise IntegrityError(f"{path}: cannot be read ({error}); make the period again") from error
     if list(reader.fieldnames or ()) != list(columns):
-        raise IntegrityError(
-            f"{path}: columns {reader.fieldnames}, expected {list(columns)}; make the period again"
-        )
+        raise IntegrityError(f"{path}: columns {reader.fieldnames}, expected {list(columns)}; make the period again")
     return rows
 
 

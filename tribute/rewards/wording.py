@@ -3,9 +3,9 @@
 from decimal import Decimal
 from fractions import Fraction
 
+from tribute.money import exponent
 from tribute.rewards import allocation
 from tribute.rewards.allocation import Line
-from tribute.rewards.money import exponent
 from tribute.rewards.tables import decimal_floor
 
 # Own names: the standard library's follow the locale of whoever runs it.
@@ -89,8 +89,7 @@ def reason(line: Line, *, credit_share: str, smallest: str, tag: str) -> str:
             "The policy pays only for what stands out."
         ),
         allocation.ZERO_BELOW_ONE_UNIT: (
-            f"Your part of the pool is smaller than its smallest unit, {smallest}, "
-            "and larger remainders came first."
+            f"Your part of the pool is smaller than its smallest unit, {smallest}, and larger remainders came first."
         ),
     }
     return sentences[line.status]

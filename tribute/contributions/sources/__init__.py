@@ -12,9 +12,7 @@ from tribute.contributions.submissions import Submission
 __all__ = ["write"]
 
 
-def write(
-    source: DocsSource | FolderSource, name: str, folder: Path
-) -> tuple[DatasetSchema, list[Submission], Path]:
+def write(source: DocsSource | FolderSource, name: str, folder: Path) -> tuple[DatasetSchema, list[Submission], Path]:
     """Write the files of dataset `name` into `folder`: its schema, what to contribute, the evaluation file.
 
     Raises ContributionError where the source's own files are missing or damaged.

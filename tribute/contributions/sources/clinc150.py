@@ -15,9 +15,7 @@ LICENCE = "CC-BY-3.0"
 HOME_PAGE = "https://github.com/clinc/oos-eval"
 
 
-def write_clinc150(
-    source: FolderSource, name: str, folder: Path
-) -> tuple[DatasetSchema, list[Submission], Path]:
+def write_clinc150(source: FolderSource, name: str, folder: Path) -> tuple[DatasetSchema, list[Submission], Path]:
     """One file a domain from `train.jsonl`; the evaluation is `val.jsonl`, sliced by domain."""
     train = read_source(source.folder / "train.jsonl", source.kind, COLUMNS)
     validation = read_source(source.folder / "val.jsonl", source.kind, COLUMNS)

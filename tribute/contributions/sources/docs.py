@@ -50,9 +50,7 @@ def write_docs(source: DocsSource, name: str, folder: Path) -> tuple[DatasetSche
     packages = _chosen(source.packages)
     corpus = _select(_split(_read(packages, source.rows_per_cell)), source.rows_per_cell)
     files = {package.id: _rows(corpus.train, package.id) for package in packages}
-    submissions = [
-        _submit(folder, package, name, files[package.id]) for package in packages if files[package.id]
-    ]
+    submissions = [_submit(folder, package, name, files[package.id]) for package in packages if files[package.id]]
     submissions += _planted(folder, name, files, corpus, source.rows_per_cell)
     evaluation = write_jsonl(folder / "evaluation.jsonl", _rows(corpus.evaluation))
     return DatasetSchema(name=name, task="sequence-classification", labels=TOPICS), submissions, evaluation
@@ -62,17 +60,24 @@ def _chosen(names: Sequence[str]) -> list[Package]:
     known = {package.id: package for package in PACKAGES}
     for name in names:
         if name not in known:
-            raise ContributionError(
-                f"the docs source does not know package {name!r}; it knows {', '.join(known)}"
-            )
-    return [package for package in PACKAGES if not names or package.id in names]
+            raise ContributionError(f"the docs source does not know package {name!r}; it knows {', '.join(known)}")
+        if not _is_installed(known[name]):
+            raise ContributionError(f"package {name} is not installed; install it or leave it out of the source")
+    chosen = [one for one in PACKAGES if (one.id in names if names else _is_installed(one))]
+    if not chosen:
+        raise ContributionError("none of the packages of the docs source is installed; install Tribute anew")
+    return chosen
 
 
-def _root(package: Package) -> Path:
+def _is_installed(package: Package) -> bool:
+    return package.id == PYTHON or any(True for _ in metadata.distributions(name=package.id))
+
+
+def package_root(package: Package) -> Path:
+    """The folder that the modules of a package are given from."""
     if package.id == PYTHON:
         return Path(sysconfig.get_path("stdlib"))
-    root = Path(str(metadata.distribution(package.id).locate_file(package.folder)))
-    return root.resolve()
+    return Path(str(metadata.distribution(package.id).locate_file(package.folder))).resolve()
 
 
 def _read(packages: Iterable[Package], rows_per_cell: int) -> Cells:
@@ -81,7 +86,7 @@ def _read(packages: Iterable[Package], rows_per_cell: int) -> Cells:
     cells: Cells = {}
     for package in packages:
         for topic, modules in package.modules.items():
-            texts = sentences(_root(package), modules.split(), CANDIDATES * rows_per_cell)
+            texts = sentences(package_root(package), modules.split(), CANDIDATES * rows_per_cell)
             found = {text_sha256(one): one for one in texts}
             cells[package.id, topic] = [found[key] for key in sorted(found) if key not in seen]
             seen |= found.keys()
@@ -116,9 +121,7 @@ def _balanced(cells: Cells, per_cell: int, per_topic: int) -> Cells:
     chosen: Cells = {cell: [] for cell in cells}
     for topic in TOPICS:
         own = {cell: texts[:per_cell] for cell, texts in cells.items() if cell[1] == topic}
-        turns = chain.from_iterable(
-            zip_longest(*([(cell, text) for text in texts] for cell, texts in own.items()))
-        )
+        turns = chain.from_iterable(zip_longest(*([(cell, text) for text in texts] for cell, texts in own.items())))
         for cell, text in [turn for turn in turns if turn is not None][:per_topic]:
             chosen[cell].append(text)
     return chosen
@@ -126,9 +129,7 @@ def _balanced(cells: Cells, per_cell: int, per_topic: int) -> Cells:
 
 def _rows(cells: Cells, package: str | None = None) -> list[dict[str, str]]:
     """The rows of one package or of all in the order of their hashes: topics mixed, the same every time."""
-    chosen = {
-        text: topic for (owner, topic), texts in cells.items() if package in (None, owner) for text in texts
-    }
+    chosen = {text: topic for (owner, topic), texts in cells.items() if package in (None, owner) for text in texts}
     return [classification(text, chosen[text]) for text in sorted(chosen, key=text_sha256)]
 
 

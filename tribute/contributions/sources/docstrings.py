@@ -33,9 +33,7 @@ def sentences(root: Path, prefixes: Iterable[str], enough: int) -> list[str]:
     Files are read in the order of their paths' hashes: a sample from everywhere, the same on every machine.
     """
     found: dict[str, str] = {}
-    for path in sorted(
-        _modules(root, prefixes), key=lambda one: text_sha256(one.relative_to(root).as_posix())
-    ):
+    for path in sorted(_modules(root, prefixes), key=lambda one: text_sha256(one.relative_to(root).as_posix())):
         for docstring in _docstrings(path):
             sentence = plain_sentence(docstring)
             if sentence is not None:
@@ -105,7 +103,5 @@ def _added(node: ast.stmt) -> str | None:
     call = getattr(node, "value", None)
     if not isinstance(call, ast.Call) or not ast.unparse(call.func).endswith("add_docstr"):
         return None
-    texts = [
-        one.value for one in ast.walk(call) if isinstance(one, ast.Constant) and isinstance(one.value, str)
-    ]
+    texts = [one.value for one in ast.walk(call) if isinstance(one, ast.Constant) and isinstance(one.value, str)]
     return max(texts, key=len, default=None)

@@ -1,0 +1,188 @@
+"""`tribute trace`: the chain in both directions, from what the artifacts recorded."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tribute.artifacts import Artifact
+from tribute.commands.output import Output, Table
+from tribute.errors import RegistryError
+from tribute.rewards import read_rewards
+from tribute.runs import all_runs, read_run
+from tribute.workspace import Workspace
+
+PAYOUT = re.compile(r"(\d{4}-\d{2})/([a-z0-9][a-z0-9_-]{0,39})")
+ROW = re.compile(r"([a-z0-9][a-z0-9_-]{0,39}):(\d+)")
+ROWS_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Link:
+    """One run and the artifacts it stands on."""
+
+    run: dict[str, Any]
+    dataset: Artifact
+    facts: dict[str, Any]
+    """`dataset.json`."""
+    payouts: pd.DataFrame | None
+    """The period's allocation, if this run paid it last."""
+
+
+def trace(workspace: Path, what: str) -> Output:
+    """What the id's form says: PERIOD/CONTRIBUTOR, CONTRIBUTION:LINE, run, contribution or contributor."""
+    home = Workspace.open(workspace)
+    links = list(_links(home))
+    if match := PAYOUT.fullmatch(what):
+        return _payout(home, links, *match.groups())
+    if match := ROW.fullmatch(what):
+        return _contribution(home, links, match.group(1), what)
+    if what in all_runs(home):
+        return _run(read_run(home, what))
+    known = {name: one["contributor_id"] for link in links for name, one in link.facts["contributions"].items()}
+    if what in known:
+        return _contribution(home, links, what, None)
+    if what in known.values():
+        return _contributor(links, what)
+    raise RegistryError(
+        f"{what} is no run, contribution, contributor, row (CONTRIBUTION:LINE) or payout (PERIOD/CONTRIBUTOR) "
+        f"of a finished run in {home.root}; see `tribute versions` and runs/"
+    )
+
+
+def _links(home: Workspace) -> Iterator[Link]:
+    for run_id in all_runs(home):
+        run = read_run(home, run_id)
+        dataset = home.store.get("dataset", run["dataset"])
+        facts = json.loads(dataset.file("dataset.json").read_text(encoding="utf-8"))
+        folder = home.rewards / run["period"]
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        payouts = read_rewards(folder) if manifest["id"] == run["rewards"] else None
+        yield Link(run, dataset, facts, payouts)
+
+
+def _payout(home: Workspace, links: list[Link], period: str, contributor: str) -> Output:
+    for link in links:
+        if link.run["period"] == period and link.payouts is not None:
+            lines = link.payouts[link.payouts["contributor_id"] == contributor]
+            if len(lines):
+                return _payout_rows(home, link, lines.iloc[0])
+    raise RegistryError(f"{contributor} has no line in the allocation of {period}; see rewards/{period}/allocation.csv")
+
+
+def _payout_rows(home: Workspace, link: Link, line: Any) -> Output:
+    scores = pd.read_parquet(home.store.get("attribution", link.run["attribution"]).file("scores.parquet"))
+    own = scores[scores["contributor_id"] == line.contributor_id].groupby("row_id")["credit"].sum()
+    texts = pd.read_parquet(link.dataset.file("train.parquet")).set_index("row_id")["text"]
+    ordered = own.sort_values(ascending=False)
+    rows = [(row_id, f"{credit:+.6f}", _short(texts[row_id])) for row_id, credit in ordered.head(ROWS_SHOWN).items()]
+    data = {
+        "period": link.run["period"],
+        "contributor": line.contributor_id,
+        "amount": str(line.amount),
+        "currency": line.currency,
+        "score": str(line.score),
+        "run": link.run["run_id"],
+        "attribution": link.run["attribution"],
+        "adapters": link.run["adapters"],
+        "dataset": link.run["tag"],
+        "rows": dict(ordered.items()),
+    }
+    status = line.status.replace("_", " ")
+    lines = [
+        f"{line.amount} {line.currency} to {line.contributor_id} for {link.run['period']} ({status})",
+        f"  credit {float(line.score):+.6f} nats over {len(own)} rows of {link.run['tag']}",
+        f"  attribution {link.run['attribution'][:12]}, run {link.run['run_id']}",
+    ]
+    title = f"Rows that helped most, {min(ROWS_SHOWN, len(rows))} of {len(own)}"
+    tables = [Table(title, ("row", "credit (nats)", "text"), rows, right=("credit (nats)",))] if rows else []
+    return Output(data, lines, tables)
+
+
+def _contribution(home: Workspace, links: list[Link], contribution: str, row: str | None) -> Output:
+    uses = []
+    for link in links:
+        if contribution in link.facts["contributions"]:
+            contributor = link.facts["contributions"][contribution]["contributor_id"]
+            use = {
+                "run": link.run["run_id"],
+                "dataset": link.run["tag"],
+                "adapters": link.run["adapters"],
+                "model": f"{link.run['registered_model']} v{link.run['model_version']}",
+                "attribution": link.run["attribution"],
+                "contributor": contributor,
+                "credit": _credit(home, link, contribution, row),
+                "payout": _paid(link, contributor),
+                "excluded": _excluded(link, contribution, row),
+            }
+            uses.append(use)
+    if not uses:
+        raise RegistryError(f"no finished run used contribution {contribution}; see `tribute versions`")
+    columns = ("run", "dataset", "model", "rows excluded", "credit (nats)", "paid to its contributor")
+    rows = [
+        (
+            use["run"],
+            use["dataset"],
+            use["model"],
+            str(use["excluded"]),
+            f"{use['credit']:+.6f}",
+            use["payout"],
+        )
+        for use in uses
+    ]
+    title = f"What used {row or contribution}"
+    return Output(uses, tables=[Table(title, columns, rows, right=columns[3:5])])
+
+
+def _credit(home: Workspace, link: Link, contribution: str, row: str | None) -> float:
+    scores = pd.read_parquet(home.store.get("attribution", link.run["attribution"]).file("scores.parquet"))
+    ids = scores["row_id"]
+    chosen = ids == row if row else ids.str.rpartition(":")[0] == contribution
+    return float(scores.loc[chosen, "credit"].sum())
+
+
+def _excluded(link: Link, contribution: str, row: str | None) -> int:
+    exclusions = pd.read_parquet(link.dataset.file("exclusions.parquet"))
+    chosen = exclusions["row_id"] == row if row else exclusions["contribution_id"] == contribution
+    return int(chosen.sum())
+
+
+def _paid(link: Link, contributor: str) -> str:
+    if link.payouts is None:
+        return f"{link.run['period']} was paid again since"
+    line = link.payouts[link.payouts["contributor_id"] == contributor].iloc[0]
+    return f"{line.amount} {line.currency} for {link.run['period']}"
+
+
+def _contributor(links: list[Link], contributor: str) -> Output:
+    rows = [
+        (name, str(one["rows"]), link.run["tag"], link.run["run_id"], _paid(link, contributor))
+        for link in links
+        for name, one in link.facts["contributions"].items()
+        if one["contributor_id"] == contributor
+    ]
+    columns = ("contribution", "rows", "dataset", "run", "paid")
+    data = [dict(zip(columns, row, strict=True)) for row in rows]
+    return Output(data, tables=[Table(f"Contributions of {contributor}", columns, rows, right=("rows",))])
+
+
+def _run(run: dict[str, Any]) -> Output:
+    lines = [
+        f"run {run['run_id']}",
+        f"  dataset {run['tag']}, artifact {run['dataset'][:12]}",
+        *(
+            f"  adapter of seed {seed} {id_[:12]}, MLflow run {run['mlflow_runs'][seed]}"
+            for seed, id_ in run["adapters"].items()
+        ),
+        f"  attribution {run['attribution'][:12]}",
+        f"  rewards for {run['period']} {run['rewards'][:12]}",
+    ]
+    return Output(run, lines)
+
+
+def _short(text: str, width: int = 72) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"

@@ -1,0 +1,65 @@
+"""How results and progress look in a terminal."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich import box
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from tribute.commands.output import Output, Table
+from tribute.progress import listen
+
+
+def show(output: Output, as_json: bool) -> None:
+    """Print a command's data as JSON, or its tables and lines."""
+    if as_json:
+        print(json.dumps(output.data, indent=2, default=str))
+        return
+    console = Console(highlight=False)
+    for table in output.tables:
+        console.print(_drawn(table))
+    for line in output.lines:
+        console.print(Text(line), soft_wrap=True)
+
+
+@contextmanager
+def progress() -> Iterator[None]:
+    """Bars on standard error for everything that reports progress while the body runs."""
+    bars = Progress(
+        SpinnerColumn(finished_text="[green]✓"),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=28),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+    )
+    known = {}
+
+    def on_progress(what: str, done: int, total: int) -> None:
+        if what not in known:
+            known[what] = bars.add_task(what, total=total)
+        bars.update(known[what], completed=done, total=total)
+
+    listen(on_progress)
+    with bars:
+        yield
+
+
+def _drawn(table: Table) -> RichTable:
+    drawn = RichTable(title=table.title, box=box.SIMPLE_HEAD, title_justify="left")
+    for column in table.columns:
+        drawn.add_column(column, justify="right" if column in table.right else "left")
+    for row in table.rows:
+        drawn.add_row(*(Text(cell) for cell in row))
+    return drawn
