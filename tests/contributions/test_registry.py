@@ -6,6 +6,7 @@ Real git and DVC throughout.
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,7 @@ from tribute.contributions.repository import Repository
 from tribute.errors import ContributionError, RegistryError
 from tribute.workspace import Workspace
 
-from .conftest import SCHEMA
+from .conftest import SCHEMA, write_rows
 
 LINE, MEAN = ("Draw a line", "plotting"), ("Take the mean", "statistics")
 
@@ -139,6 +140,27 @@ def test_a_release_that_was_cut_before_its_tag_is_finished(released: Registry):
     again = released.release("docs@v1.0.0")
 
     assert again.commit == version.commit
+
+
+def test_a_release_that_was_killed_before_its_tag_verifies(
+    registry: Registry, hand_in, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Whoever takes the lock next finishes the release; asking for it again is no error."""
+    registry.contribute([hand_in("ada", LINE)])
+    registry.seal_evaluation("docs", write_rows(tmp_path / "evaluation.jsonl", [MEAN]))
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Repository, "tag", die)
+        broken.setattr(Repository, "_roll_back", lambda _: None)
+        with pytest.raises(KeyboardInterrupt):
+            registry.release("docs@v1.0.0")
+    version = registry.release("docs@v1.0.0")
+
+    assert version.rows == 1
+    assert registry.verify().tags == 1
 
 
 def test_versions(released: Registry):

@@ -125,7 +125,8 @@ def _prefect_environment(home: Workspace) -> None:
         "PREFECT_HOME": str(home.prefect),
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_LOGGING_LEVEL": "WARNING",
+        # What goes wrong reaches the user as our one line; the server keeps Prefect's own log of it.
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
         "DO_NOT_TRACK": "1",
     }
     for name, value in defaults.items():

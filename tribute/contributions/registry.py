@@ -102,10 +102,10 @@ class Registry:
     def release(self, tag: str) -> Version:
         """Screen the dataset and tag it as a version. Raises RegistryError where the tag exists."""
         dataset, _ = split_tag(tag)
-        if tag in self._finish_releases():
+        if self._was_cut(tag):
             return self.version(tag)
         path = exclusions_path(dataset)
-        with self.repository.transaction(release_message(tag)):
+        with self.repository.transaction(release_message(tag), tag):
             self._refuse_release(tag, dataset)
             exclusions = self.screen(dataset)
             tables.write_exclusions(self.repository.root / path, exclusions)
@@ -113,7 +113,6 @@ class Registry:
             self._record("release", dataset, tag, [path + POINTER], self._figures(dataset, len(exclusions)))
             # Pushed before the tag exists: whoever finds the tag finds the data.
             self.repository.push()
-        self._finish_releases()
         return self.version(tag)
 
     def versions(self, dataset: str | None = None) -> list[Version]:
@@ -179,15 +178,17 @@ class Registry:
         if not now.contributions(dataset):
             raise RegistryError(f"dataset {dataset} has no contributions; `tribute contribute` some first")
 
-    def _finish_releases(self) -> list[str]:
-        """Tag releases that were recorded and not yet tagged: the last one, or one that was interrupted."""
+    def _was_cut(self, tag: str) -> bool:
+        """Was the release recorded and not tagged? Then it is tagged now."""
+        before = {one.name for one in self.repository.tags()}
+        released = {entry.subject for entry in self.snapshot().entries if entry.event == "release"}
+        if tag in before or tag not in released:
+            return False
         with self.repository.lock():
-            tagged = {tag.name for tag in self.repository.tags()}
-            released = [entry.subject for entry in self.snapshot().entries if entry.event == "release"]
-            missing = [tag for tag in released if tag not in tagged]
-            for tag in missing:
+            # Taking the lock finishes what was killed; what is missing still was removed by hand.
+            if tag not in {one.name for one in self.repository.tags()}:
                 self.repository.tag(tag, release_message(tag))
-            return missing
+        return True
 
     def _figures(self, dataset: str, excluded: int) -> dict[str, Any]:
         contributions = self.snapshot().contributions(dataset)

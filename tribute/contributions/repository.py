@@ -118,22 +118,22 @@ class Repository:
         self.dvc("push")
 
     @contextmanager
-    def transaction(self, message: str) -> Iterator[None]:
-        """Write files in the body; they are committed at its end, or gone after an exception.
+    def transaction(self, message: str, tag: str | None = None) -> Iterator[None]:
+        """Write files in the body; they are committed (and tagged) at its end, or gone after an exception.
 
-        One writer at a time. What a killed writer left is undone first.
+        One writer at a time. What a killed writer left is undone first, or finished if it was committed.
         """
         with self.lock():
-            self._marker.touch()
+            self._marker.write_text("\n".join([message, tag or ""]), encoding="utf-8")
             try:
                 yield
                 self.commit(message)
+                self._end()
             except BaseException:
                 # Where even this fails (a full disk), the marker stays and the next writer undoes it.
                 with suppress(RegistryError, OSError):
                     self._roll_back()
                 raise
-            self._marker.unlink()
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -150,7 +150,14 @@ class Repository:
         self.git("reset", "--hard", "HEAD")
         # Copies of data in the tree go too: the cache has the bytes, `dvc checkout` brings copies back.
         self.git("clean", "-fdx", "--", *FOLDERS)
-        self._marker.unlink(missing_ok=True)
+        self._end()
+
+    def _end(self) -> None:
+        """Tag the commit of the transaction that the marker speaks of, if there is one, and forget it."""
+        message, _, tag = self._marker.read_text(encoding="utf-8").partition("\n")
+        if tag and tag not in {one.name for one in self.tags()}:
+            self.tag(tag, message)
+        self._marker.unlink()
 
     def tree(self, revision: str = "HEAD") -> dict[str, bytes]:
         """Path → content of every file that git holds at a revision."""
@@ -159,9 +166,10 @@ class Repository:
             return {member.name: file.read() for member in tar.getmembers() if (file := tar.extractfile(member))}
 
     def tag(self, name: str, message: str) -> None:
-        """An annotated tag on the commit that has exactly this message."""
+        """An annotated tag on the commit that has exactly this message; none where no commit has it."""
         commits = self.git("log", "--format=%H", "--grep", f"^{re.escape(message)}$").decode().split()
-        self.git("tag", "--annotate", name, "--message", message, commits[0])
+        if commits:
+            self.git("tag", "--annotate", name, "--message", message, commits[0])
 
     def tags(self) -> list[Tag]:
         """All tags, in the order of their names."""

@@ -69,7 +69,7 @@ def read_view(workspace: Workspace, run_id: str) -> View:
         seeds=_seeds(run, card, adapters),
         scores=[after, *_baselines(baselines)],
         training=[Point(point["step"], point["loss"]) for point in trace["training"]],
-        evaluation=[Point(point["step"], point["loss"]) for point in trace["evaluation"]],
+        evaluation=[Point(point["step"], point["loss"]) for point in card["curve"]],
         excluded=Counter((line["contributor_id"], line["reason"]) for line in exclusions),
         examples=_examples(exclusions, train),
         contributions=_contributions(about),

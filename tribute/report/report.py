@@ -15,7 +15,7 @@ from tribute.report.money import NO_TOPIC, flows
 from tribute.report.reading import read_view
 from tribute.report.sankey import CONTRIBUTORS, sankey
 from tribute.report.svg import Scale, decimals, number, scale_over, signed
-from tribute.report.view import Contributor, View
+from tribute.report.view import Contributor, Effect, View
 from tribute.rewards import allocation
 from tribute.rewards.wording import REASONS
 from tribute.workspace import Workspace
@@ -87,16 +87,20 @@ def _whisker(scale: Scale, one: Contributor, places: int) -> Markup:
 
 
 def _effects(view: View) -> dict[str, Any]:
-    ends = [end for one in view.effects for end in (one.effect - one.effect_se, one.effect + one.effect_se)]
-    values = [*ends, *(one.credit for one in view.effects)]
+    values = [end for one in view.effects for end in (*_whisker_ends(one), one.credit)]
     scale, places = scale_over(values, about=3), decimals(values)
     rows = []
     for one in view.effects:
         effect, credit = signed(one.effect, places), signed(one.credit, places)
         tip = f"{one.contributor}: left out {effect}, credit {credit} nats"
-        low, high = one.effect - one.effect_se, one.effect + one.effect_se
+        low, high = _whisker_ends(one)
         rows.append({"who": one, "figure": interval(scale, one.effect, low, high, tip, second=one.credit)})
     return {"axis": axis(scale), "places": places, "rows": rows}
+
+
+def _whisker_ends(one: Effect) -> tuple[float, float]:
+    se = one.effect_se or 0.0
+    return one.effect - se, one.effect + se
 
 
 def _scores(view: View) -> dict[str, Any]:

@@ -39,7 +39,8 @@ class Effect:
     contributor: str
     rows: int
     effect: float
-    effect_se: float
+    effect_se: float | None
+    """None where one seed alone was retrained."""
     credit: float
 
 
