@@ -28,6 +28,7 @@ SetOption = Annotated[list[str] | None, typer.Option("--set", help="Override a s
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Check everything and say what would be done.")]
 HERE = Path()
+INTERRUPTED = 130
 
 
 @app.command()
@@ -61,7 +62,11 @@ def contribute(
 
 @app.command()
 def release(
-    tag: Annotated[str, typer.Argument(help="NAME@vX.Y.Z")],
+    tag: Annotated[str | None, typer.Argument(help="NAME@vX.Y.Z")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="A run's YAML file instead: contribute what its dataset.source holds first.")
+    ] = None,
+    set_: SetOption = None,
     workspace: WorkspaceOption = HERE,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
@@ -69,7 +74,9 @@ def release(
     """Screen a dataset's contributions and release them as a version."""
     from tribute import commands
 
-    show(commands.release(workspace, tag, dry_run), as_json)
+    with watching(as_json):
+        result = commands.release(workspace, tag, config, set_ or [], dry_run)
+    show(result, as_json)
 
 
 @app.command()
@@ -123,7 +130,9 @@ def reward(
     """Pay the pool by the attribution, and write the report, without Prefect."""
     from tribute import commands
 
-    show(commands.reward(workspace, config, set_ or [], dry_run), as_json)
+    with watching(as_json):
+        result = commands.reward(workspace, config, set_ or [], dry_run)
+    show(result, as_json)
 
 
 @app.command()
@@ -259,7 +268,9 @@ def _guarded(command: Callable[[], Any], debug: bool) -> int:
             raise
         print(f"tribute: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("tribute: interrupted; run the same command again to resume", file=sys.stderr)
-        return 130
+    except SystemExit as end:
+        # Typer ends an interrupted command with this code, and says nothing.
+        if end.code == INTERRUPTED:
+            print("tribute: interrupted; run the same command again to resume", file=sys.stderr)
+        raise
     return 0

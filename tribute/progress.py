@@ -1,6 +1,7 @@
 """Where long work says how far it is. Silent until somebody listens; knows nothing of screens."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 Listener = Callable[[str, int, int], None]
 """Called with what is being done, steps done and steps in all."""
@@ -8,9 +9,14 @@ Listener = Callable[[str, int, int], None]
 _listeners: list[Listener] = []
 
 
-def listen(listener: Listener) -> None:
-    """Send all progress of this process to `listener`."""
+@contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Send all progress of this process to `listener` while the body runs."""
     _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
 
 
 def reporter(what: str) -> Callable[[int, int], None]:

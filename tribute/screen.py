@@ -18,7 +18,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from tribute.commands.output import Output, Table
-from tribute.progress import listen
+from tribute.progress import listening
 
 
 def show(output: Output, as_json: bool) -> None:
@@ -47,19 +47,24 @@ def progress() -> Iterator[None]:
     known = {}
 
     def on_progress(what: str, done: int, total: int) -> None:
+        bars.start()
         if what not in known:
             known[what] = bars.add_task(what, total=total)
         bars.update(known[what], completed=done, total=total)
 
-    listen(on_progress)
-    with bars:
-        yield
+    try:
+        with listening(on_progress):
+            yield
+    finally:
+        if known:
+            bars.stop()
 
 
 def _drawn(table: Table) -> RichTable:
-    drawn = RichTable(title=table.title, box=box.SIMPLE_HEAD, title_justify="left")
+    drawn = RichTable(title=table.title, box=box.SIMPLE_HEAD, title_justify="left", padding=(0, 1, 0, 0))
     for column in table.columns:
-        drawn.add_column(column, justify="right" if column in table.right else "left")
+        numeric = column in table.right
+        drawn.add_column(column, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")
     for row in table.rows:
         drawn.add_row(*(Text(cell) for cell in row))
     return drawn

@@ -16,6 +16,7 @@ from tribute.config import DatasetConfig, RunConfig
 from tribute.errors import AttributionError, RegistryError
 from tribute.progress import reporter
 from tribute.rewards import write_period
+from tribute.runs import record_run
 from tribute.workspace import Workspace
 
 
@@ -27,15 +28,8 @@ def take_in(workspace: Workspace, dataset: DatasetConfig) -> None:
     from tribute.contributions import Registry, sources
 
     registry = Registry.create(workspace)
-    tags = [version.tag for version in registry.versions()]
-    if dataset.tag in tags:
+    if is_released(workspace, dataset) or dataset.source is None:
         return
-    if dataset.source is None:
-        known = ", ".join(tags) or "none"
-        raise RegistryError(
-            f"there is no dataset version {dataset.tag}; released: {known}. "
-            f"Run `tribute release {dataset.tag}`, or give dataset.source"
-        )
     report = reporter("contributions")
     workspace.scratch.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="source-", dir=workspace.scratch))
@@ -54,11 +48,35 @@ def take_in(workspace: Workspace, dataset: DatasetConfig) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def is_released(workspace: Workspace, dataset: DatasetConfig) -> bool:
+    """Whether the version is released already. Raises RegistryError where it is not and there is no source."""
+    from tribute.contributions import Registry
+
+    tags = [version.tag for version in Registry.open(workspace).versions()]
+    if dataset.tag not in tags and dataset.source is None:
+        known = ", ".join(tags) or "none"
+        raise RegistryError(
+            f"there is no dataset version {dataset.tag}; released: {known}. "
+            f"Run `tribute release {dataset.tag}`, or give dataset.source"
+        )
+    return dataset.tag in tags
+
+
 def materialised(workspace: Workspace, tag: str) -> Artifact:
     """The tables of a dataset version."""
     from tribute.contributions import Registry, materialise
 
     return materialise(Registry.open(workspace), tag, workspace.store)
+
+
+def found_dataset(workspace: Workspace, tag: str) -> Artifact:
+    """The tables of a dataset version that was learned from. Raises RegistryError where there are none yet."""
+    from tribute.contributions import Registry, find_materialised
+
+    found = find_materialised(Registry.open(workspace), tag, workspace.store)
+    if found is None:
+        raise RegistryError(f"nothing was trained on {tag} yet; run `tribute finetune` first")
+    return found
 
 
 def baselines(workspace: Workspace, config: RunConfig, dataset: Artifact) -> Artifact:
@@ -188,8 +206,27 @@ def mlflow_runs(adapters: Sequence[Artifact]) -> dict[str, str]:
     return {str(adapter.identity["config"]["seed"]): str(adapter.provenance["mlflow_run_id"]) for adapter in adapters}
 
 
-def resolved(workspace: Workspace, config: RunConfig, made: Mapping[str, Any]) -> dict[str, Any]:
-    """The artifacts behind the ids of a run, as `record_run` takes them."""
+def beside(attribution: Artifact) -> dict[str, Any]:
+    """The ids of the credits and retrainings that an attribution combined."""
+    read = attribution.inputs
+    return {
+        "credits": [read[name] for name in sorted(read) if name.startswith("credit-")],
+        "retrainings": {
+            name.removeprefix("without-"): id_ for name, id_ in read.items() if name.startswith("without-")
+        },
+    }
+
+
+def recorded(workspace: Workspace, config: RunConfig, made: Mapping[str, Any], started: str) -> str:
+    """The run's record and `report.html`; returns the run's id. What was made before `started` counts as cached."""
+    from tribute.report import write_report
+
+    run_id = record_run(workspace, config, started=started, **_resolved(workspace, config, made))
+    write_report(workspace, run_id, workspace.root / "report.html")
+    return run_id
+
+
+def _resolved(workspace: Workspace, config: RunConfig, made: Mapping[str, Any]) -> dict[str, Any]:
     store = workspace.store
     return {
         "dataset": store.get("dataset", made["dataset"]),

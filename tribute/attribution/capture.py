@@ -51,7 +51,7 @@ class RowLinear(torch.autograd.Function):
         return x @ weight.T
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, None, None]:
         """Gradients of the loss by x and weight; the rows' terms go to the collector, in fp32."""
         x, weight = ctx.saved_tensors
         rows = len(x)
@@ -60,7 +60,9 @@ class RowLinear(torch.autograd.Function):
             x.reshape(rows, -1, x.shape[-1]).float(),
         )
         ctx.collector.add(ctx.name, per_row)
-        return gradient @ weight, per_row.sum(0).to(weight.dtype), None, None
+        # The lowest adapted layer's input is cached: nobody below asks for its gradient.
+        below = gradient @ weight if ctx.needs_input_grad[0] else None
+        return below, per_row.sum(0).to(weight.dtype), None, None
 
 
 @contextmanager

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from tribute.artifacts import Artifact, Store
 from tribute.attribution import shares as sharing
@@ -168,9 +167,7 @@ def attribution_card(
 ) -> dict[str, Any]:
     """How far the shares can be trusted: see `card.json` in docs/architecture.md."""
     facts = [_facts(credit) for credit in credits]
-    # Three points at least, or a rank correlation says nothing.
-    ranked = len(effects) >= 3
-    spearman = float(stats.spearmanr(effects["effect"], effects["credit"]).statistic) if ranked else None
+    spearman = sharing.rank_correlation(effects["effect"].to_numpy(), effects["credit"].to_numpy())
     return {
         "seeds": [fact["seed"] for fact in facts],
         "confidence": config.confidence,

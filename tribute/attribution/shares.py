@@ -61,12 +61,20 @@ def shares_table(seeds: Sequence[pd.DataFrame], contributors: Sequence[str], con
     )
 
 
-def seed_agreement(seeds: Sequence[pd.DataFrame]) -> float:
-    """Mean Spearman rank correlation of the contributors' credits between pairs of seeds."""
+def seed_agreement(seeds: Sequence[pd.DataFrame]) -> float | None:
+    """Mean rank correlation of the contributors' credits between pairs of seeds; None where it is not defined."""
     names = sorted(set(seeds[0]["contributor_id"]))
-    table = np.stack([credit_by_contributor(scores, names).to_numpy() for scores in seeds])
-    pairs = [(a, b) for a in range(len(table)) for b in range(a)]
-    return float(np.mean([stats.spearmanr(table[a], table[b]).statistic for a, b in pairs]))
+    table = [credit_by_contributor(scores, names).to_numpy() for scores in seeds]
+    pairs = [rank_correlation(table[a], table[b]) for a in range(len(table)) for b in range(a)]
+    known = [correlation for correlation in pairs if correlation is not None]
+    return float(np.mean(known)) if known else None
+
+
+def rank_correlation(a: np.ndarray, b: np.ndarray) -> float | None:
+    """Spearman's; None for fewer than three points or where one side is constant: then it says nothing."""
+    if len(a) < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
+        return None
+    return float(stats.spearmanr(a, b).statistic)
 
 
 def spread_over_ranking(shares: pd.DataFrame, trained: Sequence[str], count: int) -> list[str]:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from tribute.artifacts import Artifact
 from tribute.commands.output import Output, Table
+from tribute.commands.stages import STATUS
 from tribute.errors import RegistryError
 from tribute.rewards import read_rewards
 from tribute.runs import all_runs, read_run
@@ -92,7 +93,7 @@ def _payout_rows(home: Workspace, link: Link, line: Any) -> Output:
         "dataset": link.run["tag"],
         "rows": dict(ordered.items()),
     }
-    status = line.status.replace("_", " ")
+    status = STATUS[line.status]
     lines = [
         f"{line.amount} {line.currency} to {line.contributor_id} for {link.run['period']} ({status})",
         f"  credit {float(line.score):+.6f} nats over {len(own)} rows of {link.run['tag']}",
@@ -107,6 +108,7 @@ def _contribution(home: Workspace, links: list[Link], contribution: str, row: st
     uses = []
     for link in links:
         if contribution in link.facts["contributions"]:
+            _refuse_row(row, int(link.facts["contributions"][contribution]["rows"]))
             contributor = link.facts["contributions"][contribution]["contributor_id"]
             use = {
                 "run": link.run["run_id"],
@@ -122,20 +124,15 @@ def _contribution(home: Workspace, links: list[Link], contribution: str, row: st
             uses.append(use)
     if not uses:
         raise RegistryError(f"no finished run used contribution {contribution}; see `tribute versions`")
-    columns = ("run", "dataset", "model", "rows excluded", "credit (nats)", "paid to its contributor")
-    rows = [
-        (
-            use["run"],
-            use["dataset"],
-            use["model"],
-            str(use["excluded"]),
-            f"{use['credit']:+.6f}",
-            use["payout"],
-        )
-        for use in uses
-    ]
-    title = f"What used {row or contribution}"
-    return Output(uses, tables=[Table(title, columns, rows, right=columns[3:5])])
+    columns = ("run", "dataset", "excluded", "credit", "paid")
+    rows = [(use["run"], use["dataset"], str(use["excluded"]), f"{use['credit']:+.6f}", use["payout"]) for use in uses]
+    title = f"What used {row or contribution} (credit in nats; paid to {uses[0]['contributor']})"
+    return Output(uses, tables=[Table(title, columns, rows, right=columns[2:4])])
+
+
+def _refuse_row(row: str | None, rows: int) -> None:
+    if row is not None and not 1 <= int(row.rpartition(":")[2]) <= rows:
+        raise RegistryError(f"there is no row {row}; the contribution has rows 1 to {rows}")
 
 
 def _credit(home: Workspace, link: Link, contribution: str, row: str | None) -> float:
@@ -155,7 +152,7 @@ def _paid(link: Link, contributor: str) -> str:
     if link.payouts is None:
         return f"{link.run['period']} was paid again since"
     line = link.payouts[link.payouts["contributor_id"] == contributor].iloc[0]
-    return f"{line.amount} {line.currency} for {link.run['period']}"
+    return f"{line.amount} {line.currency}, {link.run['period']}"
 
 
 def _contributor(links: list[Link], contributor: str) -> Output:

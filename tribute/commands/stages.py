@@ -1,9 +1,13 @@
 """Commands of the ML engineer: finetune, attribute, reward without Prefect; run and demo through its flows."""
 
 import json
+import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Sequence
+import signal
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from typing import TypeVar
@@ -14,9 +18,21 @@ from tribute import stages
 from tribute.artifacts import Artifact
 from tribute.commands.output import Output, Table
 from tribute.config import RunConfig, load_config
-from tribute.rewards import load_policy, read_rewards
+from tribute.contributions import Registry
+from tribute.finetuning.bases import base_folder
+from tribute.rewards import allocation, load_policy, read_rewards
 from tribute.runs import read_run
 from tribute.workspace import Workspace
+
+STATUS = {
+    allocation.ACCRUED: "accrued",
+    allocation.ZERO_ALL_EXCLUDED: "rows excluded",
+    allocation.ZERO_NO_TRAINING_ROW: "no training row",
+    allocation.ZERO_CREDIT_BELOW_ZERO: "credit below zero",
+    allocation.ZERO_NOT_DISTINGUISHABLE: "not certain",
+    allocation.ZERO_BELOW_ONE_UNIT: "below one unit",
+}
+"""Short enough for a terminal of 80 columns; the statements and the report say it in full."""
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -24,10 +40,13 @@ Made = TypeVar("Made")
 
 def finetune(workspace: Path, path: Path, overrides: Sequence[str], dry_run: bool) -> Output:
     """`tribute finetune`."""
-    home, config, dataset = _opened(workspace, path, overrides)
+    home, config = Workspace.open(workspace), checked_config(path, overrides)
+    _refuse_training(home, config)
     if dry_run:
         return _would(f"train seeds {list(config.finetuning.seeds)} on {config.dataset.tag}")
+    dataset = stages.materialised(home, config.dataset.tag)
     adapters = _each(lambda seed: stages.trained(home, config, dataset, seed), config.finetuning.seeds, config)
+    stages.baselines(home, config, dataset)
     stages.registered(home, dataset, adapters[0])
     evaluations = [json.loads(one.file("evaluation.json").read_text()) for one in adapters]
     data = {
@@ -55,8 +74,7 @@ def finetune(workspace: Path, path: Path, overrides: Sequence[str], dry_run: boo
 
 def attribute(workspace: Path, path: Path, overrides: Sequence[str], dry_run: bool) -> Output:
     """`tribute attribute`."""
-    home, config, dataset = _opened(workspace, path, overrides)
-    adapters = stages.found_adapters(home, config, dataset)
+    home, config, dataset, adapters = _trained(workspace, path, overrides)
     if dry_run:
         return _would(f"attribute {len(adapters)} adapters on {config.dataset.tag}")
     credits, retrainings = _credits(home, config, dataset, adapters)
@@ -73,13 +91,21 @@ def attribute(workspace: Path, path: Path, overrides: Sequence[str], dry_run: bo
 
 def reward(workspace: Path, path: Path, overrides: Sequence[str], dry_run: bool) -> Output:
     """`tribute reward`."""
-    home, config, dataset = _opened(workspace, path, overrides)
-    adapters = stages.found_adapters(home, config, dataset)
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    home, config, dataset, adapters = _trained(workspace, path, overrides)
+    attribution = stages.found_attribution(home, config, dataset, adapters)
     if dry_run:
         return _would(f"pay {config.rewards.pool.amount} {config.rewards.pool.currency} for {config.rewards.period}")
-    attribution = stages.found_attribution(home, config, dataset, adapters)
-    paid = stages.rewarded(home, config, dataset, adapters, attribution)
-    return _payout(home, config, {"rewards": paid.id, "cached": paid.found})
+    made = {
+        "dataset": dataset.id,
+        "adapters": [adapter.id for adapter in adapters],
+        "baselines": stages.baselines(home, config, dataset).id,
+        "registered": stages.registered(home, dataset, adapters[0]),
+        "attribution": attribution.id,
+        "rewards": stages.rewarded(home, config, dataset, adapters, attribution).id,
+    }
+    run_id = stages.recorded(home, config, made | stages.beside(attribution), started)
+    return _payout(home, config, run_id)
 
 
 def run(workspace: Path, path: Path, overrides: Sequence[str], dry_run: bool) -> Output:
@@ -93,7 +119,9 @@ def demo(workspace: Path, overrides: Sequence[str], dry_run: bool) -> Output:
         config = checked_config(path, overrides)
         if dry_run:
             return _would(f"make the workspace {workspace} and run {config.id} in it")
-        return _through_flows(Workspace.create(workspace), config, dry_run)
+        home = Workspace.create(workspace)
+        Registry.create(home)
+        return _through_flows(home, config, dry_run)
 
 
 def checked_config(path: Path, overrides: Iterable[str]) -> RunConfig:
@@ -103,20 +131,32 @@ def checked_config(path: Path, overrides: Iterable[str]) -> RunConfig:
     return config
 
 
-def _opened(workspace: Path, path: Path, overrides: Iterable[str]) -> tuple[Workspace, RunConfig, Artifact]:
+def _trained(
+    workspace: Path, path: Path, overrides: Iterable[str]
+) -> tuple[Workspace, RunConfig, Artifact, list[Artifact]]:
+    """Workspace, config, dataset and adapters, all of which must be there."""
     home, config = Workspace.open(workspace), checked_config(path, overrides)
-    return home, config, stages.materialised(home, config.dataset.tag)
+    dataset = stages.found_dataset(home, config.dataset.tag)
+    return home, config, dataset, stages.found_adapters(home, config, dataset)
+
+
+def _refuse_training(home: Workspace, config: RunConfig) -> None:
+    """Raises at once what would else stop a run after its first stages; asks no network."""
+    stages.is_released(home, config.dataset)
+    if config.finetuning.base.hub is None:
+        base_folder(config.finetuning.base)
 
 
 def _through_flows(home: Workspace, config: RunConfig, dry_run: bool) -> Output:
+    _refuse_training(home, config)
     if dry_run:
         return _would(f"run {config.id} in {home.root}")
     _prefect_environment(home)
     from flows.pipeline import pipeline
 
-    run_id = pipeline(str(home.root), config)
-    record = read_run(home, run_id)
-    return _payout(home, config, {"run": run_id, "cached": record["cached"], "seconds": record["seconds"]})
+    with _ending_children():
+        run_id = pipeline(str(home.root), config)
+    return _payout(home, config, run_id)
 
 
 def _prefect_environment(home: Workspace) -> None:
@@ -144,23 +184,50 @@ def _credits(
 
 def _each(work: Callable[[Item], Made], items: Iterable[Item], config: RunConfig) -> list[Made]:
     """Several at a time, each in its own child process; results in the order of `items`."""
-    with ThreadPoolExecutor(config.execution.processes) as pool:
-        return list(pool.map(work, items))
+    with ThreadPoolExecutor(config.execution.processes) as pool, _ending_children():
+        futures = [pool.submit(work, item) for item in items]
+        try:
+            return [future.result() for future in futures]
+        finally:
+            for future in futures:
+                future.cancel()
+
+
+@contextmanager
+def _ending_children() -> Iterator[None]:
+    """Whatever ends the body early ends its trainings too, or an error could not be told for minutes.
+
+    An interrupt reaches only this process, and Prefect would wait for its tasks. The trainings resume when the
+    command is run again.
+    """
+
+    def interrupt(*_: object) -> None:
+        _end_children()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    except BaseException:
+        _end_children()
+        raise
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _end_children() -> None:
+    for child in multiprocessing.active_children():
+        child.terminate()
 
 
 def _would(what: str) -> Output:
     return Output({"dry_run": True, "would": what}, [f"would {what}"])
 
 
-def _ending(home: Workspace, data: dict[str, object]) -> list[str]:
-    cached = data.get("cached")
-    lines = [f"from cache: {', '.join(cached)}"] if isinstance(cached, list) and cached else []
-    report = home.root / "report.html"
-    return [*lines, f"report: {report}"] if "run" in data else lines
-
-
-def _payout(home: Workspace, config: RunConfig, data: dict[str, object]) -> Output:
-    folder = home.rewards / config.rewards.period
+def _payout(home: Workspace, config: RunConfig, run_id: str) -> Output:
+    """What a run paid, and what of it was there already."""
+    record = read_run(home, run_id)
+    folder, report = home.rewards / config.rewards.period, home.root / "report.html"
     lines = read_rewards(folder).sort_values(["amount_minor", "contributor_id"], ascending=[False, True])
     rows = [
         (
@@ -169,12 +236,21 @@ def _payout(home: Workspace, config: RunConfig, data: dict[str, object]) -> Outp
             str(one.rows_excluded),
             f"{one.score:+.4f}",
             f"{one.amount} {one.currency}",
-            one.status.replace("_", " "),
+            STATUS[one.status],
         )
         for one in lines.itertuples()
     ]
     columns = ("contributor", "rows", "excluded", "credit (nats)", "amount", "status")
     total = f"{config.rewards.pool.amount} {config.rewards.pool.currency}"
     table = Table(f"{total} for {config.rewards.period}", columns, rows, right=columns[1:5])
-    amounts = {one.contributor_id: str(one.amount) for one in lines.itertuples()}
-    return Output(data | {"period": str(folder), "amounts": amounts}, _ending(home, data), [table])
+    data = {
+        "run": run_id,
+        "cached": record["cached"],
+        "seconds": record["seconds"],
+        "rewards": record["rewards"],
+        "period": str(folder),
+        "report": str(report),
+        "amounts": {one.contributor_id: str(one.amount) for one in lines.itertuples()},
+    }
+    cached = [f"from cache: {', '.join(record['cached'])}"] if record["cached"] else []
+    return Output(data, [*cached, f"run {run_id}, report: {report}"], [table])

@@ -1,17 +1,18 @@
 """The first column: who handed in what, in which order, and which version of a dataset it became."""
 
 from tribute.contributions.fetch import fetch
-from tribute.contributions.materialise import materialise, read_description, read_rows
+from tribute.contributions.materialise import find_materialised, materialise, read_description, read_rows
 from tribute.contributions.registry import Registry
 from tribute.contributions.rows import Row, content_sha256, normalise, read_jsonl, text_sha256
 from tribute.contributions.schema import DatasetSchema, load_schema
 from tribute.contributions.snapshot import Contribution, Snapshot
 from tribute.contributions.sources import write
-from tribute.contributions.submissions import Submission
+from tribute.contributions.submissions import Checked, Submission
 from tribute.contributions.verification import Verification
 from tribute.contributions.versions import Version, split_tag
 
 __all__ = [
+    "Checked",
     "Contribution",
     "DatasetSchema",
     "Registry",
@@ -22,6 +23,7 @@ __all__ = [
     "Version",
     "content_sha256",
     "fetch",
+    "find_materialised",
     "load_schema",
     "materialise",
     "normalise",

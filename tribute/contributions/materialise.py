@@ -22,10 +22,13 @@ def materialise(registry: Registry, tag: str, store: Store) -> Artifact:
 
     Raises RegistryError where there is no such version.
     """
-    registry.version(tag)
-    at, dataset = registry.snapshot(tag), split_tag(tag)[0]
-    inputs = {"data": at.dvc_md5(dataset), "ledger": ledger.head(at.entries)}
+    at, inputs = _read_from(registry, tag)
     return store.make("dataset", inputs, {"tag": tag}, lambda folder: _build(registry, at, tag, folder))
+
+
+def find_materialised(registry: Registry, tag: str, store: Store) -> Artifact | None:
+    """The tables of a released version, if they were made before. Raises RegistryError like `materialise`."""
+    return store.find("dataset", _read_from(registry, tag)[1], {"tag": tag})
 
 
 def read_rows(artifact: Artifact, part: Part) -> "pd.DataFrame":
@@ -40,6 +43,12 @@ def read_description(artifact: Artifact) -> dict[str, Any]:
     """The content of `dataset.json`."""
     content: dict[str, Any] = json.loads(artifact.file("dataset.json").read_text(encoding="utf-8"))
     return content
+
+
+def _read_from(registry: Registry, tag: str) -> tuple[Snapshot, dict[str, str]]:
+    registry.version(tag)
+    at, dataset = registry.snapshot(tag), split_tag(tag)[0]
+    return at, {"data": at.dvc_md5(dataset), "ledger": ledger.head(at.entries)}
 
 
 def _build(registry: Registry, at: Snapshot, tag: str, folder: Path) -> None:

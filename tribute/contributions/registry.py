@@ -59,18 +59,23 @@ class Registry:
         path = schema_path(schema.name)
         with self.repository.transaction(f"Declare {schema.name}"):
             now = self.snapshot()
+            _same_schema(now, schema)
             if path not in now.tree:
                 self.repository.write(path, schema.to_yaml().encode())
                 self._record("declare", schema.name, schema.name, [path], {})
-            elif now.schema(schema.name) != schema:
-                raise RegistryError(
-                    f"dataset {schema.name} is declared already with another schema; choose another name"
-                )
 
-    def check(self, submissions: Iterable[Submission]) -> list[Checked]:
-        """What `contribute` would accept, not recorded. Raises ContributionError for the first fault."""
-        now = self.snapshot()
-        return [check_submission(one, now.schema(one.dataset)) for one in submissions]
+    def check(self, submissions: Iterable[Submission], schema: DatasetSchema | None = None) -> list[Checked]:
+        """What `contribute` would accept, not recorded; `schema` is one that would be declared first.
+
+        Raises ContributionError for the first fault.
+        """
+        now, submissions = self.snapshot(), list(submissions)
+        if schema is not None:
+            _same_schema(now, schema)
+        return [
+            check_submission(one, schema if schema and schema.name == one.dataset else now.schema(one.dataset))
+            for one in submissions
+        ]
 
     def contribute(self, submissions: Iterable[Submission]) -> list[Contribution]:
         """Record submissions in their order; what is recorded already is found, not doubled.
@@ -98,6 +103,12 @@ class Registry:
         """The rows that a release would exclude now, and why."""
         now = self.snapshot()
         return screening.screen(self.rows(now, dataset), self.evaluation_rows(now, dataset), now.schema(dataset))
+
+    def check_release(self, tag: str) -> list[screening.Exclusion]:
+        """The rows that releasing `tag` would exclude. Raises RegistryError where it would be refused."""
+        dataset, _ = split_tag(tag)
+        self._refuse_release(tag, dataset)
+        return self.screen(dataset)
 
     def release(self, tag: str) -> Version:
         """Screen the dataset and tag it as a version. Raises RegistryError where the tag exists."""
@@ -214,6 +225,11 @@ class Registry:
         files = {path: file_sha256(self.repository.root / path) for path in paths}
         entries = ledger.append(ledger.load(file.read_bytes()), event, dataset, subject, files, details)
         file.write_bytes(ledger.dump(entries))
+
+
+def _same_schema(now: Snapshot, schema: DatasetSchema) -> None:
+    if schema_path(schema.name) in now.tree and now.schema(schema.name) != schema:
+        raise RegistryError(f"dataset {schema.name} is declared already with another schema; choose another name")
 
 
 def _same_file(found: Contribution | None, checked: Checked) -> Contribution:

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -113,18 +114,18 @@ def load_trace(folder: Path) -> Trace:
         facts: dict[str, Any] = json.loads((source / "trace.json").read_text(encoding="utf-8"))
         steps = pq.read_table(source / "steps.parquet")
         tensors = load_file(source / "states.safetensors")
-    except (OSError, ValueError) as error:
+        states = [
+            State(step, tensors["theta"][index], tensors["m"][index], tensors["v"][index])
+            for index, step in enumerate(facts["states"])
+        ]
+        return Trace(
+            facts["seed"],
+            facts["batch_size"],
+            Adam(**facts["adam"]),
+            {name: tuple(shape) for name, shape in facts["layout"].items()},
+            steps["learning_rate"].to_numpy(),
+            steps["row_ids"].to_pylist(),
+            states,
+        )
+    except (OSError, ValueError, LookupError, TypeError, SafetensorError) as error:
         raise AttributionError(f"{source}: the trace cannot be read ({error}); fine-tune again") from error
-    states = [
-        State(step, tensors["theta"][index], tensors["m"][index], tensors["v"][index])
-        for index, step in enumerate(facts["states"])
-    ]
-    return Trace(
-        facts["seed"],
-        facts["batch_size"],
-        Adam(**facts["adam"]),
-        {name: tuple(shape) for name, shape in facts["layout"].items()},
-        steps["learning_rate"].to_numpy(),
-        steps["row_ids"].to_pylist(),
-        states,
-    )

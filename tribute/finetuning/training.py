@@ -1,5 +1,6 @@
 """One LoRA training with transformers.Trainer, recorded so that attribution can walk it again."""
 
+import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint
+from transformers.trainer import TRAINER_STATE_NAME
 
 from tribute.config import FinetuningConfig
 from tribute.errors import TrainingError
@@ -67,7 +68,7 @@ def train(
     steps = [[row for row in step if row not in dropped] for step in schedule(len(rows), config, seed)]
     recorder = Recorder(model, len(steps), config.trace_states, scratch / "states", progress)
     trainer = ScheduledTrainer(model, rows, steps, config, scratch, recorder)
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(scratch)) if scratch.exists() else None)
+    trainer.train(resume_from_checkpoint=last_checkpoint(scratch))
     curve = [
         {"step": entry["step"] - 1, "loss": entry["loss"], "learning_rate": float(rate)}
         for entry, rate in zip(
@@ -87,6 +88,19 @@ def train(
     )
     shutil.rmtree(scratch, ignore_errors=True)
     return Training(trace, curve)
+
+
+def last_checkpoint(scratch: Path) -> str | None:
+    """The newest checkpoint that was saved to its end, or None; one cut short by a kill is removed."""
+    for folder in sorted(scratch.glob("checkpoint-*/"), key=lambda path: -int(path.name.rpartition("-")[2])):
+        try:
+            # The trainer writes this file last.
+            json.loads((folder / TRAINER_STATE_NAME).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            shutil.rmtree(folder)
+        else:
+            return str(folder)
+    return None
 
 
 def learning_rates(config: FinetuningConfig, steps: int) -> np.ndarray:
@@ -126,7 +140,8 @@ class ScheduledTrainer(Trainer):
             save_total_limit=1,
             report_to=[],
             disable_tqdm=True,
-            use_cpu=not torch.cuda.is_available(),
+            # Batches are made on the CPU and their sums keep their order there, which the same bytes need.
+            use_cpu=True,
             dataloader_pin_memory=False,
             remove_unused_columns=False,
         )

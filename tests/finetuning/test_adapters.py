@@ -1,0 +1,135 @@
+"""An adapter folder is enough: put into the plain base by PEFT it gives the recorded evaluation again."""
+
+import json
+
+import pytest
+
+from tribute.artifacts import Store, verify_artifact
+from tribute.errors import TrainingError
+from tribute.finetuning import adapters
+from tribute.finetuning.evaluation import evaluate
+from tribute.finetuning.models import load_adapter
+from tribute.finetuning.preparation import build_model, encode
+from tribute.finetuning.trace import flatten, load_trace
+
+from . import tiny
+from .tiny import ignore
+
+
+@pytest.fixture(scope="module")
+def adapter(root, dataset, config):
+    """Seed 0's adapter; read only."""
+    return tiny.make_adapter(root, dataset, config, 0)
+
+
+@pytest.fixture(scope="module")
+def causal_adapter(root, dialogues, causal_config):
+    """Seed 0's adapter of the causal model; read only."""
+    return tiny.make_adapter(root, dialogues, causal_config, 0)
+
+
+@pytest.mark.parametrize("task", ["sequence-classification", "causal-lm"])
+def test_the_adapter_loads_into_the_plain_base(request, task):
+    """Trained on cached lower layers or not, the saved adapter fits the whole network."""
+    classified = task == "sequence-classification"
+    dataset = request.getfixturevalue("dataset" if classified else "dialogues")
+    config = request.getfixturevalue("config" if classified else "causal_config")
+    made = request.getfixturevalue("adapter" if classified else "causal_adapter")
+    model, rows = build_model(dataset, config), encode(dataset, config, "evaluation")[1]
+
+    load_adapter(model, made.path)
+
+    recorded = json.loads(made.file("evaluation.json").read_text())
+    measured = evaluate(model, rows).summary()
+    assert measured["loss"] == pytest.approx(recorded["loss"], rel=1e-5)
+    assert measured["accuracy"] == recorded["accuracy"]
+    assert recorded["loss"] < recorded["before"]["loss"]
+
+
+def test_the_adapter_is_the_traces_last_state(adapter, dataset, config):
+    """Fine-tuning and attribution speak of the same parameters."""
+    model = build_model(dataset, config)
+    load_adapter(model, adapter.path)
+    model.network.requires_grad_(False)
+    learned = {name: value for name, value in sorted(model.named_parameters()) if "lora_" in name}
+
+    trace = load_trace(adapter.path)
+
+    assert list(learned) == list(trace.layout)
+    assert (flatten(learned) == trace.states[-1].theta).all()
+
+
+def test_the_adapter_says_nothing_of_the_machine(adapter, bert):
+    """No path, no card, sets in a fixed order."""
+    saved = json.loads(adapter.file("adapter_config.json").read_text())
+
+    assert str(bert) not in adapter.file("adapter_config.json").read_text()
+    assert saved["target_modules"] == ["dense", "query", "value"]
+    assert saved["task_type"] == "FEATURE_EXTRACTION"
+    assert not adapter.file("README.md").exists()
+
+
+def test_an_adapter_is_made_once(adapter, dataset, config, tmp_path):
+    """The second call finds the folder; its id does not know that the work was done in a child, or what it took."""
+    store, seen, recorded = Store(tmp_path), [], []
+
+    def record(folder):
+        recorded.append(sorted(path.name for path in folder.iterdir()))
+        return {"mlflow_run_id": "r"}
+
+    def progress(done, total):
+        seen.append((done, total))
+
+    made = adapters.make_adapter(store, dataset, config, 0, tmp_path / "scratch", record, progress)
+    again = adapters.make_adapter(store, dataset, config, 0, tmp_path / "scratch", record, progress)
+
+    assert (made.found, again.found) == (False, True)
+    assert made.id == again.id == adapter.id
+    assert made.provenance["mlflow_run_id"] == "r"
+    assert recorded == [["adapter_config.json", "adapter_model.safetensors", "curve.json", "evaluation.json", "trace"]]
+    assert seen == [(step, 12) for step in range(1, 13)]
+    assert verify_artifact(made.path) == adapters.find_adapter(store, dataset, config, 0)
+    assert adapters.find_adapter(store, dataset, config, 1) is None
+
+
+def test_a_failed_training_leaves_no_artifact(dataset, bert, tmp_path):
+    """Its error comes through, and nothing half-made lies where finished artifacts are."""
+    config = tiny.bert_config(bert, lora={"target_modules": ["q_proj"]})
+
+    with pytest.raises(TrainingError, match=r"finetuning\.lora"):
+        adapters.make_adapter(Store(tmp_path), dataset, config, 0, tmp_path / "scratch", lambda folder: {}, ignore)
+
+    assert list((tmp_path / "artifacts" / "adapter").iterdir()) == []
+
+
+def test_a_retraining_keeps_only_its_evaluation(adapter, dataset, config, tmp_path):
+    """Without a contributor the start is the same and the end is another."""
+    made = adapters.make_retraining(Store(tmp_path), dataset, config, 0, "ada", tmp_path / "scratch", ignore)
+
+    assert set(made.identity["files"]) == {"evaluation.json"}
+    left, full = (json.loads(artifact.file("evaluation.json").read_text()) for artifact in (made, adapter))
+    assert left["before"] == full["before"]
+    assert left["loss"] != full["loss"]
+
+
+def test_leaving_out_nobody_is_the_training_itself(adapter, dataset, config, tmp_path):
+    """A retraining differs from the training by the rows left out, and by nothing else."""
+    folder = tmp_path / "made"
+    folder.mkdir()
+
+    adapters.retraining_job(dataset, config, 0, "nobody", tmp_path, tmp_path / "own", folder, ignore)
+
+    assert (folder / "evaluation.json").read_bytes() == adapter.file("evaluation.json").read_bytes()
+
+
+def test_baselines_are_an_artifact(dataset, config, tmp_path):
+    """Their key knows nothing of epochs or rates: a changed training does not compute them again."""
+    store = Store(tmp_path)
+
+    made = adapters.make_baselines(store, dataset, config, tmp_path / "scratch", ignore)
+    again = adapters.make_baselines(
+        store, dataset, config.model_copy(update={"epochs": 9}), tmp_path / "scratch", ignore
+    )
+
+    assert set(made.identity["files"]) == {"baselines.json"}
+    assert again.found

@@ -1,0 +1,158 @@
+"""A row's loss is its own: who stands beside it, and how the model was cut to be quick, change nothing."""
+
+import pytest
+import torch
+from torch.nn import functional
+
+from tribute.config import LoraConfig
+from tribute.errors import TrainingError
+from tribute.finetuning.bases import load_tokenizer
+from tribute.finetuning.models import (
+    LOGIT_SCALE,
+    add_lora,
+    build_causal,
+    build_classifier,
+    cache_lower_layers,
+    one_thread,
+)
+from tribute.finetuning.preparation import build_model, encode
+from tribute.finetuning.rows import IGNORED
+
+
+def both(request, task):
+    names = {"sequence-classification": ("dataset", "config"), "causal-lm": ("dialogues", "causal_config")}
+    dataset, config = (request.getfixturevalue(name) for name in names[task])
+    return build_model(dataset, config), encode(dataset, config, "train")[1], config
+
+
+@pytest.mark.parametrize("task", ["sequence-classification", "causal-lm"])
+def test_a_rows_loss_does_not_depend_on_the_rows_beside_it(request, task):
+    """Padding is masked in both kinds of model."""
+    model, rows, _ = both(request, task)
+
+    with torch.no_grad():
+        together = model.row_losses(rows.collate(range(10)))
+        alone = torch.cat([model.row_losses(rows.collate([row])) for row in range(10)])
+
+    assert len(set(rows.lengths()[:10])) > 1
+    assert torch.allclose(together, alone, rtol=1e-4, atol=1e-5)
+
+
+def test_the_head_is_made_of_the_labels_own_embeddings(bert):
+    """A sentence that is a label's name lies exactly at it: the model classifies before any training."""
+    labels = ["matrix vector", "socket server", "colour"]
+    tokenizer = load_tokenizer(bert)
+    model = build_classifier(bert, tokenizer, labels)
+    batch = dict(tokenizer(labels, padding=True, return_tensors="pt")) | {"labels": torch.arange(3)}
+    batch.pop("token_type_ids", None)
+
+    losses, right = model.row_results(batch)
+
+    assert right.tolist() == [1, 1, 1]
+    cosines = model.head @ model.head.T
+    assert torch.allclose(losses, -functional.log_softmax(LOGIT_SCALE * cosines, dim=1).diagonal(), atol=1e-4)
+
+
+def test_a_causal_loss_counts_the_responses_tokens_only(dialogues, causal_config):
+    """It is the mean of −log p over the response, whatever the prompt's labels would be."""
+    model, rows = build_model(dialogues, causal_config), encode(dialogues, causal_config, "train")[1]
+    batch = rows.collate([0])
+    answer = [label for label in rows.targets[0] if label != IGNORED]
+
+    with torch.no_grad():
+        loss = model.row_losses(batch)
+        logits = model.network(input_ids=batch["input_ids"]).logits[0]
+
+    at = range(len(rows.tokens[0]) - len(answer) - 1, len(rows.tokens[0]) - 1)
+    chosen = logits.log_softmax(-1)[list(at), answer]
+    assert float(loss) == pytest.approx(-float(chosen.mean()), rel=1e-5)
+
+
+def test_a_response_is_right_when_every_token_is(llama):
+    """One token that would not have been chosen makes the row wrong."""
+    model = build_causal(llama)
+    prompt = torch.tensor([[5, 6, 7]])
+    with torch.no_grad():
+        best = int(model.network(input_ids=prompt).logits[0, -1].argmax())
+    tokens = torch.tensor([[5, 6, 7, best], [5, 6, 7, best ^ 1]])
+    batch = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens), "labels": tokens.clone()}
+    batch["labels"][:, :3] = IGNORED
+
+    _, right = model.row_results(batch)
+
+    assert right.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("lowest", [1, 2])
+def test_cached_lower_layers_give_the_same_losses(dataset, config, lowest):
+    """The network that starts above the cached layers is the whole network."""
+    lora = LoraConfig(layers=tuple(range(lowest, 3)))
+    rows = encode(dataset, config, "train")[1]
+    whole, cut = build_model(dataset, config), build_model(dataset, config)
+
+    (cached,) = cache_lower_layers(cut, lora, rows)
+
+    with torch.no_grad():
+        for chunk in rows.chunks(range(len(rows))):
+            expected = whole.row_losses(rows.collate(chunk))
+            assert torch.allclose(cut.row_losses(cached.collate(chunk)), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("layers", [None, (0, 2)])
+def test_a_network_adapted_at_the_bottom_is_left_whole(dataset, config, layers):
+    """There is nothing below to cache."""
+    model, rows = build_model(dataset, config), encode(dataset, config, "train")[1]
+
+    assert cache_lower_layers(model, LoraConfig(layers=layers), rows) == [rows]
+    assert rows.hidden is None
+
+
+def test_a_causal_model_is_never_cut(dialogues, causal_config):
+    """Only encoders of BERT's shape are."""
+    model, rows = build_model(dialogues, causal_config), encode(dialogues, causal_config, "train")[1]
+
+    assert cache_lower_layers(model, LoraConfig(layers=(1,)), rows) == [rows]
+
+
+def test_a_fresh_adapter_changes_nothing(dataset, config):
+    """B is zero, so training starts at the base; A depends on the seed alone."""
+    rows = encode(dataset, config, "train")[1].collate(range(8))
+    models = [build_model(dataset, config) for _ in range(3)]
+    before = models[0].row_losses(rows)
+
+    for model, seed in zip(models, (0, 0, 1), strict=True):
+        add_lora(model, config.lora, seed)
+
+    first, second, other = (model.trainable() for model in models)
+    assert torch.allclose(models[0].row_losses(rows), before, atol=1e-6)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert any(not torch.equal(first[name], other[name]) for name in first)
+
+
+def test_only_lora_learns(dataset, config):
+    """The base and the head stay as they are, and the order of parameters is fixed."""
+    model = build_model(dataset, config)
+
+    add_lora(model, config.lora, 0)
+
+    names = list(model.trainable())
+    assert names == sorted(names)
+    assert all("lora_A" in name or "lora_B" in name for name in names)
+
+
+def test_target_modules_that_do_not_exist_are_refused(dataset, config):
+    """The message names the setting and what was looked for."""
+    lora = config.lora.model_copy(update={"target_modules": ("q_proj",)})
+
+    with pytest.raises(TrainingError, match=r"finetuning\.lora: .*q_proj"):
+        add_lora(build_model(dataset, config), lora, 0)
+
+
+def test_one_thread_puts_back_what_it_found():
+    """Only while it is open there is one thread."""
+    before = torch.get_num_threads()
+
+    with one_thread():
+        inside = torch.get_num_threads()
+
+    assert (inside, torch.get_num_threads()) == (1, before)

@@ -1,0 +1,146 @@
+"""MLflow knows every training, its data and its adapter; the champion is the best one, and only if it is good."""
+
+import json
+import shutil
+
+import mlflow
+import pytest
+from mlflow import MlflowClient
+
+from tribute.artifacts import Store
+from tribute.finetuning.tracking import Tracker
+
+
+@pytest.fixture(scope="session")
+def empty_mlflow(tmp_path_factory):
+    """A migrated database without runs: making one takes seconds, copying it none."""
+    folder = tmp_path_factory.mktemp("mlflow-template") / "mlflow"
+    with Tracker(folder)._client() as client:
+        client.search_experiments()
+    return folder
+
+
+@pytest.fixture
+def tracker(empty_mlflow, tmp_path):
+    """A workspace's tracking without any run."""
+    shutil.copytree(empty_mlflow, tmp_path / "mlflow")
+    return Tracker(tmp_path / "mlflow")
+
+
+@pytest.fixture
+def client(tracker):
+    """An eye on what was tracked."""
+    uri = f"sqlite:///{tracker.folder / 'mlflow.db'}"
+    yield MlflowClient(tracking_uri=uri, registry_uri=uri)
+    mlflow.set_tracking_uri(None)
+
+
+@pytest.fixture
+def challenge(tracker, dataset, config, tmp_path):
+    """Track an adapter with this loss after and before its training; returns its artifact."""
+
+    def make(loss, before=2.0, seed=0):
+        def build(folder):
+            (folder / "adapter_model.safetensors").write_bytes(f"{loss} {before}".encode())
+            (folder / "adapter_config.json").write_text("{}")
+            points = [{"step": step, "loss": 2.0 - step, "learning_rate": 0.1} for step in range(2)]
+            (folder / "curve.json").write_text(json.dumps({"training": points}))
+            measured = {"loss": loss, "accuracy": 0.5, "before": {"loss": before, "accuracy": 0.25}}
+            (folder / "evaluation.json").write_text(json.dumps(measured))
+            return tracker.log_training("demo", dataset, config, seed, folder)
+
+        return Store(tmp_path).make("adapter", {}, {"loss": loss, "before": before}, build)
+
+    return make
+
+
+def test_a_run_names_the_dataset_by_dvcs_digest(challenge, client):
+    """The input's digest is the version's, so that a run leads back to its rows."""
+    adapter = challenge(1.5)
+
+    run = client.get_run(adapter.provenance["mlflow_run_id"])
+
+    (entry,) = run.inputs.dataset_inputs
+    assert (entry.dataset.name, entry.dataset.digest) == ("tiny", "0123456789abcdef0123456789abcdef.dir")
+    assert json.loads(entry.dataset.source)["tag"] == "tiny@v1.0.0"
+    assert [(tag.key, tag.value) for tag in entry.tags] == [("mlflow.data.context", "training")]
+
+
+def test_a_run_holds_parameters_and_metrics(challenge, client):
+    """The config by dotted names, the curve by steps, the evaluation before and after."""
+    adapter = challenge(1.5, seed=1)
+
+    run = client.get_run(adapter.provenance["mlflow_run_id"])
+
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "demo-seed1"
+    assert run.data.params["seed"] == "1"
+    assert run.data.params["lora.r"] == "4"
+    assert (run.data.metrics["evaluation_loss"], run.data.metrics["evaluation_accuracy"]) == (1.5, 0.5)
+    history = client.get_metric_history(run.info.run_id, "evaluation_loss")
+    assert sorted((point.step, point.value) for point in history) == [(0, 2.0), (2, 1.5)]
+    losses = client.get_metric_history(run.info.run_id, "training_loss")
+    assert sorted((point.step, point.value) for point in losses) == [(0, 2.0), (1, 1.0)]
+
+
+def test_the_adapter_is_a_logged_model(challenge, client, tracker):
+    """Its two files lie below the workspace, without the trace."""
+    adapter = challenge(1.5)
+
+    model = client.get_logged_model(adapter.provenance["mlflow_model_id"])
+
+    assert str(model.status) == "READY"
+    assert model.source_run_id == adapter.provenance["mlflow_run_id"]
+    kept = sorted(path.name for path in tracker.folder.rglob("adapter_*"))
+    assert kept == ["adapter_config.json", "adapter_model.safetensors"]
+
+
+def test_the_champion_is_the_best_so_far(challenge, client, tracker, dataset):
+    """A worse challenger gets a version but not the alias; a better one gets both."""
+    first = tracker.register(dataset, challenge(1.5))
+    worse = tracker.register(dataset, challenge(1.6))
+    equal = tracker.register(dataset, challenge(1.5, before=3.0))
+    better = tracker.register(dataset, challenge(1.4))
+
+    found = [(entry.version, entry.champion) for entry in (first, worse, equal, better)]
+    assert found == [("1", True), ("2", False), ("3", False), ("4", True)]
+    assert client.get_model_version_by_alias("tribute-tiny", "champion").version == 4
+
+
+def test_an_adapter_that_improved_nothing_is_no_champion(challenge, client, tracker, dataset):
+    """Not even where there is none yet: the zero-shot start is better."""
+    registered = tracker.register(dataset, challenge(2.5, before=2.0))
+
+    assert not registered.champion
+    assert client.get_registered_model("tribute-tiny").aliases == {}
+
+
+def test_registering_an_adapter_twice_keeps_one_version(challenge, client, tracker, dataset):
+    """A run from cache registers nothing new."""
+    adapter = challenge(1.5)
+
+    first, second = tracker.register(dataset, adapter), tracker.register(dataset, adapter)
+
+    assert first == second
+    assert len(client.search_model_versions("name = 'tribute-tiny'")) == 1
+
+
+def test_a_champion_of_other_evaluation_rows_gives_way(challenge, tracker, dataset, tmp_path):
+    """Losses over different rows cannot be compared."""
+    from . import tiny
+
+    tracker.register(dataset, challenge(1.0))
+    other = tiny.make_dataset(tmp_path, evaluation=12)
+
+    assert tracker.register(other, challenge(1.5)).champion
+
+
+def test_a_failed_tracking_is_marked_as_failed(challenge, client, monkeypatch):
+    """The error comes through, and the run does not look alive for ever."""
+    monkeypatch.setattr("tribute.finetuning.tracking._log_adapter", lambda *_: 1 / 0)
+
+    with pytest.raises(ZeroDivisionError):
+        challenge(1.5)
+
+    (run,) = client.search_runs([client.get_experiment_by_name("tiny").experiment_id])
+    assert run.info.status == "FAILED"
