@@ -7,8 +7,6 @@ from prefect.states import State
 from tasks.outcome import ended, get, stage
 from tribute import stages
 from tribute.config import RunConfig
-from tribute.report import write_report
-from tribute.runs import record_run
 from tribute.workspace import Workspace
 
 
@@ -23,7 +21,4 @@ def pay(workspace: str, config: RunConfig, dataset: str, adapters: list[str], at
 @stage(name="record and report")
 def report(workspace: str, config: RunConfig, made: dict[str, Any], started: str) -> str:
     """Write the run's record and `report.html`; returns the run's id."""
-    home = Workspace.open_at(workspace)
-    run_id = record_run(home, config, started=started, **stages.resolved(home, config, made))
-    write_report(home, run_id, home.root / "report.html")
-    return run_id
+    return stages.recorded(Workspace.open_at(workspace), config, made, started)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tribute.errors import RewardError
 from tribute.rewards import EXPONENTS, exponent, format_amount, parse_amount
 
-BAD = yaml.safe_load((Path(__file__).parents[1] / "bad" / "rewards" / "pools.yaml").read_text(encoding="utf-8"))
+BAD = yaml.safe_load((Path(__file__).parent / "bad" / "rewards" / "pools.yaml").read_text(encoding="utf-8"))
 
 
 @given(st.integers(min_value=1, max_value=10**30), st.sampled_from(sorted(EXPONENTS)))

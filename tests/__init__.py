@@ -1,0 +1,1 @@
+"""Tests mirror the floors; what several of them need lies here."""

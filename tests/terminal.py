@@ -1,0 +1,70 @@
+"""The command line as a person uses it, in this process or in one of its own."""
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tribute.cli import main
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def data(self) -> Any:
+        """What it printed with --json."""
+        return json.loads(self.out)
+
+
+def tribute(*arguments: object) -> Ended:
+    """Run a command here: an import costs more than most commands."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        try:
+            main([str(argument) for argument in arguments])
+        except SystemExit as end:
+            return Ended(int(end.code or 0), out.getvalue(), err.getvalue())
+    raise AssertionError("main() returned instead of exiting")
+
+
+def started(*arguments: object, **options: Any) -> "subprocess.Popen[str]":
+    """Start a command in a process of its own."""
+    command = [sys.executable, "-c", "from tribute.cli import main; main()", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", **options)
+
+
+def tree(folder: Path) -> Mapping[str, str]:
+    """Every file below a folder with its sha256, every empty folder, to see what a command left behind.
+
+    Of the registry only what it stands for counts: what git and DVC keep for themselves comes and goes with
+    every reader, and a copy of data that git ignores goes when a writer is undone.
+    """
+    passing = ("registry/.git/", "registry/.dvc/tmp")
+    copies = ("data.jsonl", "exclusions.parquet")
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        copied = name.startswith("registry/") and path.name in copies
+        if not copied and not name.startswith(passing):
+            found[name] = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
+    return found
+
+
+def in_process_of_its_own(*arguments: object, **options: Any) -> Ended:
+    """Run a command to its end in a process of its own."""
+    process = started(*arguments, env=os.environ | {"COLUMNS": "80"}, **options)
+    out, err = process.communicate(timeout=300)
+    return Ended(process.returncode, out, err)

@@ -1,0 +1,177 @@
+"""Theorem: same inputs, same bytes, same id; a folder appears whole or not at all; one changed byte is found."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tribute import artifacts
+from tribute.artifacts import Artifact, Store, artifact_key, canonical_digest, read_artifact, verify_artifact
+from tribute.errors import IntegrityError, RegistryError
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+
+
+def make(store: Store, content: str = "made", **config: object) -> Artifact:
+    """An artifact with one file."""
+
+    def build(folder: Path) -> dict[str, str]:
+        (folder / "part").mkdir()
+        (folder / "part" / "file.txt").write_text(content)
+        return {"mlflow_run_id": os.urandom(4).hex()}
+
+    return store.make("adapter", {"dataset": "0" * 64}, config, build)
+
+
+def test_made_once(tmp_path: Path):
+    """The second time it is found, without a call of `build`."""
+    first, second = make(Store(tmp_path)), make(Store(tmp_path), "never written")
+
+    assert (first.found, second.found) == (False, True)
+    assert first == second
+    assert second.file("part/file.txt").read_text() == "made"
+
+
+def test_the_id_is_that_of_inputs_and_outputs(tmp_path: Path):
+    """Two stores give one id to the same content, whatever the provenance; other content has another."""
+    one, two, other = (make(Store(tmp_path / name), name[:3]) for name in ("same-1", "same-2", "other"))
+
+    assert one.id == two.id != other.id
+    assert one.provenance != two.provenance
+    assert one.id == canonical_digest(one.identity)
+
+
+@pytest.mark.parametrize("change", [{"kind": "credit"}, {"inputs": {"dataset": "1"}}, {"config": {"seed": 1}}])
+def test_the_key_holds_everything_that_decides(change: dict):
+    """Another kind, input or setting is another folder."""
+    ingredients = {"kind": "adapter", "inputs": {"dataset": "0"}, "config": {"seed": 0}}
+
+    assert artifact_key(**ingredients) != artifact_key(**(ingredients | change))
+
+
+def test_changed_code_makes_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A changed library never serves what an older one made."""
+    make(Store(tmp_path))
+    monkeypatch.setattr(artifacts, "code_digest", lambda column: "another version")
+
+    assert not make(Store(tmp_path)).found
+
+
+def test_code_counts_to_the_left_only():
+    """A changed report does not make anybody train again."""
+    digests = [artifacts.code_digest(column) for column in artifacts.COLUMNS]
+
+    assert len(set(digests)) == len(digests)
+
+
+def test_a_failure_leaves_nothing(tmp_path: Path):
+    """When `build` raises, no folder stays, and the next attempt makes it."""
+
+    def fail(folder: Path) -> None:
+        (folder / "half").write_text("half")
+        raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space left"):
+        Store(tmp_path).make("adapter", {"dataset": "0" * 64}, {}, fail)
+
+    assert list((tmp_path / "artifacts" / "adapter").iterdir()) == []
+    assert not make(Store(tmp_path)).found
+
+
+def test_what_a_killed_process_left_is_swept(tmp_path: Path):
+    """A half-made folder of a process that is gone goes; that of a living one stays."""
+    folder = tmp_path / "artifacts" / "adapter"
+    gone, living = folder / ".making-4194999-abc", folder / f".making-{os.getppid()}-abc"
+    for path in (gone, living):
+        path.mkdir(parents=True)
+
+    make(Store(tmp_path))
+
+    assert not gone.exists()
+    assert living.exists()
+
+
+def test_two_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Of two processes that make the same, the one that comes second takes the first one's folder."""
+    store = Store(tmp_path)
+
+    def slow(folder: Path) -> None:
+        (folder / "part").mkdir()
+        (folder / "part" / "file.txt").write_text("made")
+        with monkeypatch.context() as other_process:
+            other_process.setattr(os, "getpid", os.getppid)
+            make(store)
+
+    made = store.make("adapter", {"dataset": "0" * 64}, {}, slow)
+
+    assert made.id == make(store).id
+    assert len(list((tmp_path / "artifacts" / "adapter").iterdir())) == 1
+
+
+def test_get_by_prefix(tmp_path: Path):
+    """An id may be cut to 8 digits, not to fewer."""
+    store = Store(tmp_path)
+    made = make(store)
+
+    assert store.get("adapter", made.id[:8]) == made
+    for wrong in (made.id[:7], "f" * 64):
+        with pytest.raises(RegistryError, match=f"there is no adapter artifact {wrong}"):
+            store.get("adapter", wrong)
+
+
+def test_every_byte_counts(tmp_path: Path):
+    """One changed byte, in a file or in the manifest, is found and its file named."""
+    path = make(Store(tmp_path)).path
+    for file in (path / "part" / "file.txt", path / "manifest.json"):
+        good = file.read_bytes()
+        for place in range(0, len(good), 7):
+            file.write_bytes(good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :])
+            with pytest.raises(IntegrityError, match=file.name):
+                verify_artifact(path)
+        file.write_bytes(good)
+
+    assert verify_artifact(path).id == read_artifact(path).id
+
+
+@pytest.mark.parametrize(("name", "message"), [("part/file.txt", "missing"), (None, "not in the manifest")])
+def test_files_that_went_or_came(tmp_path: Path, name: str | None, message: str):
+    """A file that is missing and one that is not listed are named."""
+    path = make(Store(tmp_path)).path
+    if name is None:
+        (path / "more.txt").touch()
+    else:
+        (path / name).unlink()
+
+    with pytest.raises(IntegrityError, match=message):
+        verify_artifact(path)
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """When writing fails the old content stands, and nothing lies beside it."""
+    path = tmp_path / "run.json"
+    artifacts.write_atomically(path, b"old")
+
+    def fail(_: int) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="no space left"):
+        artifacts.write_atomically(path, b"new")
+
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@given(values)
+def test_the_digest_is_of_the_value(value: object):
+    """A JSON value has the same digest after it was written and read, in whatever order its keys come."""
+    again = json.loads(json.dumps(value, sort_keys=True))
+
+    assert canonical_digest(again) == canonical_digest(value)

@@ -1,0 +1,268 @@
+"""Theorem: bad input is one clear line, exit code 2, and nothing left behind."""
+
+import os
+import resource
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.terminal import Ended, in_process_of_its_own, tree, tribute
+
+BAD = Path(__file__).parent / "bad"
+ROWS = '{"text": "draw a line", "label": "plotting"}\n'
+HAND_IN = "contribute {file} --contributor zoe --dataset tiny --licence CC-BY-3.0"
+
+
+def refused(ended: Ended) -> str:
+    """The one line of a refused command."""
+    assert ended.code == 2, ended.out + ended.err
+    assert ended.out == ""
+    assert ended.err.startswith("tribute: ")
+    assert ended.err.count("\n") == 1
+    assert "Traceback" not in ended.err
+    return ended.err
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ('{"text": "draw a line"}\n', "{file}:1: missing column 'label'"),
+        ("", "{file}: the file is empty"),
+        (ROWS + ROWS + '{"text": "draw"\n', "{file}:3: invalid JSON"),
+        (ROWS + ROWS.replace("draw", "draw" * 700), "{file}:2: row too long: column 'text' has 2807 characters"),
+        (ROWS.replace("plotting", "cooking"), "{file}:1: unknown label 'cooking'; dataset tiny knows "),
+        (None, "{file}: cannot be read (No such file or directory)"),
+    ],
+    ids=["missing column", "empty", "invalid JSON", "too long", "unknown label", "no file"],
+)
+@pytest.mark.parametrize("options", ["", " --evaluation", " --dry-run"])
+def test_bad_files(rows: str | None, message: str, options: str, finished: Path, tmp_path: Path):
+    """A bad file is named with its line, as contribution and as evaluation."""
+    file, before = tmp_path / "rows.jsonl", tree(finished)
+    if rows is not None:
+        file.write_text(rows)
+
+    line = refused(tribute(*(HAND_IN + options).format(file=file).split(), "-w", finished))
+
+    assert message.format(file=file) in line
+    assert tree(finished) == before
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--licence", "Beerware-99", "Beerware-99"),
+        ("--licence", "MIT", "licence MIT is not one that dataset tiny takes: CC-BY-3.0"),
+        ("--contributor", "a/b", "contributor id 'a/b': expected 1 to 40 lower-case letters"),
+        ("--contributor", "..", "contributor id '..': expected 1 to 40 lower-case letters"),
+        ("--contributor", "../../etc", "contributor id '../../etc': expected"),
+        ("--dataset", "../tiny", "there is no dataset '../tiny'; declared are: tiny"),
+    ],
+)
+def test_bad_terms(option: str, value: str, message: str, finished: Path, tmp_path: Path):
+    """A licence, contributor or dataset that cannot be is named, and nothing is recorded."""
+    file, before = tmp_path / "rows.jsonl", tree(finished)
+    file.write_text(ROWS)
+    arguments = HAND_IN.format(file=file).split()
+    arguments[arguments.index(option) + 1] = value
+
+    line = refused(tribute(*arguments, "-w", finished))
+
+    assert message in line
+    assert tree(finished) == before
+
+
+def test_one_bad_file_of_several(finished: Path, tmp_path: Path):
+    """A fault in the last file keeps out the first, and the schema that was to be declared."""
+    good, bad, before = tmp_path / "good.jsonl", tmp_path / "bad.jsonl", tree(finished)
+    good.write_text(ROWS)
+    bad.write_text(ROWS + "nonsense\n")
+    schema = tmp_path / "schema.yaml"
+    schema.write_text("{name: other, task: sequence-classification, labels: [plotting, graphs]}")
+    arguments = HAND_IN.replace("tiny", "other").format(file=good).split()
+
+    line = refused(tribute(*arguments, bad, "--schema", schema, "-w", finished))
+
+    assert f"{bad}:2: invalid JSON" in line
+    assert tree(finished) == before
+
+
+@pytest.mark.parametrize("command", ["finetune", "attribute", "reward", "run", "inspect", "release --config"])
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("finetuning.epoch=3", "config.yaml: finetuning.epoch: unknown key"),
+        ("rewards.pool.amount='1e3'", "amount '1e3' is not a plain positive decimal"),
+        ("rewards.pool.amount='-5'", "amount '-5' is not a plain positive decimal"),
+        ("rewards.pool.currency=XXY", "currency 'XXY' is unknown"),
+    ],
+)
+def test_bad_settings(command: str, override: str, message: str, finished: Path, tiny: Path):
+    """Whichever command reads the config refuses it before it does anything."""
+    before = tree(finished)
+
+    line = refused(tribute(*command.split(), tiny / "config.yaml", "--set", override, "-w", finished))
+
+    assert message in line
+    assert tree(finished) == before
+
+
+@pytest.mark.parametrize("command", ["finetune", "attribute", "reward", "run", "inspect"])
+def test_a_version_that_does_not_exist(command: str, finished: Path, tiny: Path):
+    """The version asked for and those that exist are named."""
+    before = tree(finished)
+    overrides = ("--set", "dataset.version=v9.0.0", "--set", "dataset.source=null")
+
+    line = refused(tribute(command, tiny / "config.yaml", *overrides, "-w", finished))
+
+    assert "tiny@v9.0.0" in line
+    assert "released" in line
+    assert "tiny@v1.0.0" in line
+    assert tree(finished) == before
+
+
+@pytest.mark.parametrize("command", ["finetune", "run"])
+def test_weights_with_another_sha256(command: str, finished: Path, tiny: Path):
+    """Other weights than the config's are not loaded."""
+    before = tree(finished)
+    override = f"finetuning.base.sha256={'a' * 64}"
+
+    line = refused(tribute(command, tiny / "config.yaml", "--set", override, "-w", finished))
+
+    assert f"{tiny}/base/model.safetensors: sha256 " in line
+    assert f"the config says {'a' * 64}" in line
+    assert tree(finished) == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        HAND_IN.format(file="rows.jsonl"),
+        "release tiny@v1.0.0",
+        "versions",
+        "finetune config.yaml",
+        "attribute config.yaml",
+        "reward config.yaml",
+        "run config.yaml",
+        "inspect config.yaml",
+        "verify registry",
+        "trace ada",
+    ],
+)
+def test_a_folder_that_is_no_workspace(command: str, tmp_path: Path):
+    """Every command says what the folder lacks and how to make one."""
+    line = refused(tribute(*command.split(), "-w", tmp_path))
+
+    assert f"{tmp_path} is not a workspace (no tribute.json); run `tribute init" in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_init_where_something_else_lies(tmp_path: Path):
+    """A folder with other things in it is left alone."""
+    (tmp_path / "thesis.tex").touch()
+
+    line = refused(tribute("init", tmp_path))
+
+    assert "is neither empty nor a workspace" in line
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("dance",), ("init",), ("finetune",), ("finetune", "a", "--nope"), ("inspect", "a", "--rows", "many")],
+    ids=" ".join,
+)
+def test_usage(arguments: tuple[str, ...]):
+    """What Typer itself refuses ends with 2 as well."""
+    assert tribute(*arguments).code == 2
+
+
+def test_debug_shows_the_traceback(tmp_path: Path):
+    """Who asks for it gets the traceback of our own errors."""
+    ended = in_process_of_its_own("versions", "-w", tmp_path, "--debug")
+
+    assert ended.code == 1
+    assert "Traceback" in ended.err
+    assert "WorkspaceError" in ended.err
+
+
+def test_an_error_inside_a_flow(spare: Path, tiny: Path):
+    """What goes wrong in a task reaches the user as our line, without Prefect's log or traceback."""
+    overrides = ("--set", "dataset.version=v2.0.0", "--set", "dataset.source.folder=nowhere")
+
+    ended = in_process_of_its_own("run", tiny / "config.yaml", *overrides, "-w", spare)
+
+    *bars, line = ended.err.splitlines()
+    assert ended.code == 2
+    assert "nowhere/train.jsonl: not found" in line
+    assert all("contributions" in bar for bar in bars)
+    assert "prefect" not in ended.err
+
+
+def small_files(limit: int) -> Callable[[], None]:
+    """Let a process write no file beyond `limit` bytes: to it the disk is full there."""
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+
+def test_no_room_for_a_contribution(spare: Path, tmp_path: Path):
+    """A disk that fills up in the middle of a contribution leaves the registry as it was."""
+    file, before = tmp_path / "rows.jsonl", tree(spare)
+    file.write_text("".join(ROWS.replace("line", f"line {number}") for number in range(3000)))
+
+    ended = in_process_of_its_own(*HAND_IN.format(file=file).split(), "-w", spare, preexec_fn=small_files(60_000))
+
+    assert "too large" in refused(ended)
+    assert tree(spare) == before
+    assert tribute("verify", "registry", "-w", spare).code == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "kinds", "override"),
+    [
+        pytest.param(
+            *("finetune", ("adapter", "baselines"), "finetuning.epochs=4"),
+            marks=pytest.mark.xfail(reason="a child process hands on a full disk as RuntimeError"),
+        ),
+        ("reward", (), "rewards.pool.amount='7.00'"),
+    ],
+)
+def test_no_room_for_an_artifact(command: str, kinds: tuple[str, ...], override: str, spare: Path, tiny: Path):
+    """A disk that fills up while an artifact is made leaves no half of it."""
+    for kind in kinds:
+        shutil.rmtree(spare / "artifacts" / kind)
+    before = files(spare / "artifacts") | files(spare / "rewards")
+    arguments = (command, tiny / "config.yaml", "--set", override, "-w", spare)
+
+    ended = in_process_of_its_own(*arguments, preexec_fn=small_files(3_000))
+
+    *bars, line = ended.err.splitlines()
+    assert ended.code == 2, ended.err
+    assert "too large" in line
+    assert all("━" in bar for bar in bars if bar)
+    assert files(spare / "artifacts") | files(spare / "rewards") == before
+
+
+def files(folder: Path) -> dict[str, str]:
+    """The files below a folder; that a kind of artifact has a folder means nothing."""
+    return {name: digest for name, digest in tree(folder).items() if digest != "folder"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+def test_a_really_full_disk(tmp_path: Path):
+    """With no byte left on the device, `init` says so and leaves nothing."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("this root may not mount")
+    try:
+        line = refused(in_process_of_its_own("init", disk / "workspace"))
+        left = [path for path in disk.rglob("*") if path.name != "tribute.json" and path.is_file()]
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+    assert "No space left on device" in line
+    assert left == []

@@ -1,0 +1,96 @@
+"""Every slip in a config is named, all at once, before anything runs."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.terminal import tribute
+from tribute.commands import config_schema
+from tribute.config import RunConfig, load_config
+from tribute.errors import ConfigError
+
+ROOT = Path(__file__).parents[1]
+BAD = Path(__file__).parent / "bad" / "configs"
+GOOD = sorted(path for path in (ROOT / "configs").glob("*.yaml") if path.name != "policy.yaml")
+
+
+@pytest.mark.parametrize("path", sorted(BAD.glob("*.yaml")), ids=lambda path: path.stem)
+def test_bad_configs_are_refused_with_their_message(path: Path):
+    """Every file in the folder of bad configs is refused with exactly the line beside it."""
+    expected = path.with_suffix(".txt").read_text(encoding="utf-8").strip()
+
+    expected = expected.replace("{folder}", str(path.parent)).replace("{file}", str(path))
+    ended = tribute("config", "check", path)
+
+    assert ended.err == f"tribute: {expected}\n"
+    assert (ended.code, ended.out) == (2, "")
+
+
+@pytest.mark.parametrize("path", GOOD, ids=lambda path: path.stem)
+def test_our_own_configs_check(path: Path):
+    """Every config that comes with Tribute is right."""
+    ended = tribute("config", "check", path, "--json")
+
+    assert ended.data["ok"]
+    assert ended.data["run"].startswith(f"{path.stem}-")
+
+
+def test_the_schema_is_fresh():
+    """configs/schema.json is what `tribute config schema` prints."""
+    stored = (ROOT / "configs" / "schema.json").read_text(encoding="utf-8")
+
+    assert stored == config_schema(), "run `tribute config schema > configs/schema.json`"
+    assert tribute("config", "schema").out == stored
+    assert json.loads(stored)["additionalProperties"] is False
+
+
+def test_overrides(tiny: Path):
+    """`--set a.b=c` reads the value as YAML."""
+    config = load_config(tiny / "config.yaml", ["finetuning.epochs=7", "finetuning.seeds=[4, 5]"])
+
+    assert (config.finetuning.epochs, config.finetuning.seeds) == (7, (4, 5))
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("finetuning.epochs", "--set finetuning.epochs: expected name=value"),
+        ("run.x=1", "--set run.x=1: run is a value, not a group"),
+        ("finetuning.seeds=[1", "the value is not valid YAML"),
+        ("finetuning.epoch=1", "finetuning.epoch: unknown key"),
+    ],
+)
+def test_bad_overrides(tiny: Path, override: str, message: str):
+    """A slip in --set is named like one in the file."""
+    with pytest.raises(ConfigError) as caught:
+        load_config(tiny / "config.yaml", [override])
+
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "same"),
+    [
+        ("execution.processes=7", True),
+        ("finetuning.timeout_minutes=1", True),
+        ("finetuning.base.folder=elsewhere", True),
+        ("finetuning.epochs=5", False),
+        ("rewards.pool.amount='7.00'", False),
+    ],
+)
+def test_the_id_stands_for_what_can_change_a_result(tiny: Path, override: str, same: bool):
+    """Where files lie and how many processes work changes no result, so no id either."""
+    before, after = load_config(tiny / "config.yaml"), load_config(tiny / "config.yaml", [override])
+
+    assert (before.id == after.id) == same
+
+
+def test_a_stored_config_can_be_read_again(tiny: Path, tmp_path: Path):
+    """What a run stores is a config with the same id."""
+    config = load_config(tiny / "config.yaml")
+    stored = tmp_path / "stored.yaml"
+    stored.write_text(json.dumps(config.model_dump(mode="json", exclude_none=True)))
+
+    assert load_config(stored).id == config.id
+    assert isinstance(load_config(stored), RunConfig)

@@ -1,0 +1,85 @@
+"""Theorem: `dvc repro` runs the commands without Prefect, and they make the artifacts that the flows make."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.terminal import tribute
+from tribute.runs import all_runs, read_run
+from tribute.workspace import Workspace
+
+ROOT = Path(__file__).parents[1]
+PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
+MADE = ("dataset", "baselines", "adapters", "attribution", "rewards")
+
+
+def run(folder: Path, *command: str) -> str:
+    """Run a command in the checkout, with our `tribute` first on the path; its output."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "DVC_NO_ANALYTICS": "true", "GIT_CEILING_DIRECTORIES": str(folder.parent)}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, encoding="utf-8")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def dvc(folder: Path, *arguments: str) -> str:
+    """Run DVC in the checkout."""
+    return run(folder, sys.executable, "-m", "dvc", *arguments)
+
+
+@pytest.fixture(scope="module")
+def checkout(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A git and DVC checkout with our dvc.yaml and the tiny config."""
+    folder = tmp_path_factory.mktemp("dvc") / "checkout"
+    shutil.copytree(tiny, folder)
+    shutil.copytree(ROOT / "tribute", folder / "tribute", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("dvc.yaml", ".dvcignore"):
+        shutil.copy(ROOT / name, folder)
+    (folder / "params.yaml").write_text("config: config.yaml\nworkspace: workspace\n")
+    (folder / ".gitignore").write_text("workspace/\n")
+    run(folder, "git", "init", "--quiet")
+    dvc(folder, "init", "--quiet")
+    dvc(folder, "repro")
+    return folder
+
+
+def test_repro_makes_what_the_commands_make(checkout: Path, finished: Path):
+    """Every artifact of `dvc repro` has the id that it has without DVC; tests/flows compares that with the flows."""
+    (run_id,) = all_runs(Workspace.open(finished))
+    ours, theirs = (read_run(Workspace.open(root), run_id) for root in (checkout / "workspace", finished))
+
+    assert {name: ours[name] for name in MADE} == {name: theirs[name] for name in MADE}
+    assert tribute("verify", "run", run_id, "-w", checkout / "workspace").code == 0
+
+
+def test_repro_again_does_nothing(checkout: Path):
+    """With nothing changed DVC runs no stage."""
+    said = dvc(checkout, "repro")
+
+    assert "Running stage" not in said
+    assert "up to date" in said
+
+
+def test_another_pool_is_only_paid(checkout: Path):
+    """Each stage reads its own part of the config: another amount runs the last one alone."""
+    config = checkout / "config.yaml"
+    config.write_text(config.read_text().replace('"100.00"', '"7.00"'))
+
+    said = dvc(checkout, "repro")
+
+    assert [line for line in said.splitlines() if line.startswith("Running stage")] == ["Running stage 'reward':"]
+    paid = json.loads((checkout / "workspace" / "reward.json").read_text())
+    assert sum(float(amount) for amount in paid["amounts"].values()) == pytest.approx(7)
+
+
+def test_no_stage_goes_through_prefect():
+    """DVC and Prefect never nest: stages are the plain commands."""
+    commands = [stage["cmd"].split()[1] for stage in PIPELINE["stages"].values()]
+
+    assert commands == ["init", "release", "finetune", "attribute", "reward"]

@@ -1,0 +1,87 @@
+"""Theorem: the chain can be walked both ways: every payout sums over rows, every row leads to its payout."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.terminal import tribute
+from tribute.runs import all_runs
+from tribute.workspace import Workspace
+
+
+@pytest.fixture
+def contribution(finished: Path) -> str:
+    """Ada's contribution."""
+    (path,) = (finished / "registry" / "contributions").glob("ada-*")
+    return path.name
+
+
+def test_from_a_payout_to_its_rows(finished: Path):
+    """The rows behind a payout sum to its score."""
+    payout = tribute("trace", "2026-11/ada", "-w", finished, "--json").data
+
+    assert len(payout["rows"]) == 30
+    assert sum(payout["rows"].values()) == pytest.approx(float(payout["score"]), abs=1e-9)
+
+
+def test_a_payout_without_rows(finished: Path):
+    """Whose rows were all excluded has a payout of nothing, and no row behind it."""
+    payout = tribute("trace", "2026-11/copycat", "-w", finished, "--json").data
+
+    assert (payout["amount"], payout["rows"]) == ("0.00", {})
+
+
+def test_from_a_contribution_to_runs_and_payouts(finished: Path, contribution: str):
+    """A contribution leads to every run that used it, with its credit and what was paid."""
+    (use,) = tribute("trace", contribution, "-w", finished, "--json").data
+    payout = tribute("trace", "2026-11/ada", "-w", finished, "--json").data
+
+    assert [use["run"]] == all_runs(Workspace.open(finished))
+    assert use["credit"] == pytest.approx(sum(payout["rows"].values()))
+    assert use["payout"] == f"{payout['amount']} EUR, 2026-11"
+
+
+def test_from_a_row(finished: Path, contribution: str):
+    """A row's own credit is the one that its contributor's payout sums."""
+    (use,) = tribute("trace", f"{contribution}:3", "-w", finished, "--json").data
+    payout = tribute("trace", "2026-11/ada", "-w", finished, "--json").data
+
+    assert use["credit"] == payout["rows"][f"{contribution}:3"]
+
+
+def test_from_a_contributor(finished: Path, contribution: str):
+    """A contributor leads to its contributions."""
+    (line,) = tribute("trace", "ada", "-w", finished, "--json").data
+
+    assert (line["contribution"], line["rows"]) == (contribution, "30")
+
+
+@pytest.mark.parametrize("what", ["nobody", "2026-11/nobody", "2031-01/ada", "nothing:1", "../ada"])
+def test_what_is_not_known(finished: Path, what: str):
+    """An id that leads nowhere is refused in one line that names it."""
+    ended = tribute("trace", what, "-w", finished)
+
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.count("\n") == 1
+    assert what.split("/")[-1].split(":")[0] in ended.err
+
+
+def test_a_row_beyond_the_end_is_unknown(finished: Path, contribution: str):
+    """A line that the contribution does not have is no row."""
+    ended = tribute("trace", f"{contribution}:31", "-w", finished)
+
+    assert ended.code == 2
+    assert f"{contribution}:31" in ended.err
+
+
+def test_a_period_paid_again_by_another_run(spare: Path, tiny: Path, contribution: str):
+    """A run whose period was paid again since says so, and is still traced and verified."""
+    (first,) = all_runs(Workspace.open(spare))
+    tribute("reward", tiny / "config.yaml", "-w", spare, "--set", "rewards.pool.amount='7.00'")
+
+    uses = tribute("trace", contribution, "-w", spare, "--json").data
+    checked = tribute("verify", "run", first, "-w", spare)
+
+    assert {use["run"]: use["payout"] for use in uses}[first] == "2026-11 was paid again since"
+    assert checked.code == 0
+    assert "period 2026-11 was paid again since, by another run" in checked.out

@@ -1,0 +1,173 @@
+"""Theorem: the plain commands make the whole chain, say so to people and to scripts, and find it when asked again."""
+
+import json
+import shutil
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tests.terminal import tree, tribute
+from tests.tiny import HONEST, TAG
+from tribute.runs import all_runs, read_run
+from tribute.workspace import Workspace
+
+
+@pytest.fixture
+def run_id(finished: Path) -> str:
+    """The only run of the finished workspace."""
+    (run_id,) = all_runs(Workspace.open(finished))
+    return run_id
+
+
+def test_a_run_is_recorded(finished: Path, run_id: str):
+    """The run's record names artifacts that exist, its model version, and the config it ran with."""
+    workspace = Workspace.open(finished)
+    record = read_run(workspace, run_id)
+
+    assert record["tag"] == TAG
+    assert workspace.store.get("dataset", record["dataset"]).id == record["dataset"]
+    assert [workspace.store.get("adapter", id_).kind for id_ in record["adapters"].values()] == ["adapter"] * 2
+    assert (record["registered_model"], record["model_version"], record["champion"]) == ("tribute-tiny", "1", True)
+    assert tribute("config", "check", workspace.runs / run_id / "config.yaml", "--json").data["run"] == run_id
+    assert (finished / "report.html").stat().st_size > 10_000
+
+
+def test_who_taught_nothing_gets_nothing(finished: Path, tiny: Path):
+    """The whole pool is paid, none of it to the one who copied or to the one who mixed up labels."""
+    ended = tribute("reward", tiny / "config.yaml", "-w", finished, "--json")
+    amounts = {name: Decimal(amount) for name, amount in ended.data["amounts"].items()}
+
+    assert sum(amounts.values()) == Decimal("100.00")
+    assert {name for name, amount in amounts.items() if amount > 0} <= set(HONEST)
+    assert set(amounts) == {*HONEST, "copycat", "scrambler"}
+
+
+def test_a_second_run_finds_everything(spare: Path, tiny: Path):
+    """Nothing changed, nothing is made, and the commands say so."""
+    config = tiny / "config.yaml"
+    trained = tribute("finetune", config, "-w", spare, "--json").data
+    shares = tribute("attribute", config, "-w", spare, "--json").data
+    paid = tribute("reward", config, "-w", spare, "--json").data
+
+    assert all(one["cached"] for one in trained.values())
+    assert shares["attribution"] == read_run(Workspace.open(spare), paid["run"])["attribution"]
+    assert paid["cached"] == ["contributions", "finetuning", "attribution", "rewards"]
+
+
+def test_another_pool_is_only_paid(spare: Path, tiny: Path):
+    """With another amount the chain up to the shares is found, and the period is paid again."""
+    before = tree(spare / "artifacts")
+    paid = tribute("reward", tiny / "config.yaml", "-w", spare, "--set", "rewards.pool.amount='7.00'", "--json").data
+
+    assert paid["cached"] == ["contributions", "finetuning", "attribution"]
+    assert sum(map(Decimal, paid["amounts"].values())) == Decimal("7.00")
+    assert tree(spare / "artifacts") == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "versions -w {workspace}",
+        "release --config {config} -w {workspace}",
+        "verify registry -w {workspace}",
+        "verify run {run} -w {workspace}",
+        "verify period 2026-11 -w {workspace}",
+        "verify {dataset} -w {workspace}",
+        "trace {run} -w {workspace}",
+        "trace ada -w {workspace}",
+        "trace 2026-11/scrambler -w {workspace}",
+        "trace {contribution} -w {workspace}",
+        "trace {contribution}:1 -w {workspace}",
+        "inspect {config} -w {workspace} --rows 2",
+        "finetune {config} -w {workspace}",
+        "attribute {config} -w {workspace}",
+        "reward {config} -w {workspace}",
+        "config check {config}",
+    ],
+)
+def test_every_command_speaks_to_people_and_to_scripts(
+    command: str, spare: Path, tiny: Path, run_id: str, monkeypatch: pytest.MonkeyPatch
+):
+    """As text everything fits into 80 columns, whole words and all; with --json it parses."""
+    monkeypatch.setenv("COLUMNS", "80")
+    named = {
+        "workspace": spare,
+        "config": tiny / "config.yaml",
+        "run": run_id,
+        "dataset": next((spare / "artifacts" / "dataset").iterdir()),
+        "contribution": next(path.name for path in (spare / "registry" / "contributions").glob("ada-*")),
+    }
+    arguments = [part.format(**named) for part in command.split()]
+    people, scripts = tribute(*arguments), tribute(*arguments, "--json")
+
+    assert (people.code, scripts.code) == (0, 0), people.err + scripts.err
+    assert people.out.strip()
+    assert all(len(line) <= 80 for line in people.out.splitlines() if "─" in line)
+    assert json.loads(scripts.out)
+
+
+def test_amounts_and_reasons_stay_on_one_line(finished: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch):
+    """In the table of payouts nobody's line wraps at 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = tribute("reward", tiny / "config.yaml", "-w", finished).out.splitlines()
+
+    (copied,) = [line for line in lines if "copycat" in line]
+    (mixed,) = [line for line in lines if "scrambler" in line]
+    assert copied.split()[-4:] == ["0.00", "EUR", "rows", "excluded"]
+    assert mixed.split()[-3:] in (["credit", "below", "zero"], ["EUR", "not", "certain"])
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "init {new}",
+        "contribute {tiny}/ada.jsonl --contributor zoe --dataset tiny --licence CC-BY-3.0",
+        "contribute {tiny}/ada.jsonl --contributor zoe --dataset other --licence MIT --schema {tiny}/other.yaml",
+        "contribute {tiny}/evaluation.jsonl --contributor zoe --dataset tiny --licence CC-BY-3.0 --evaluation",
+        "release tiny@v1.1.0",
+        "release --config {tiny}/config.yaml --set dataset.version=v1.1.0",
+        "finetune {tiny}/config.yaml --set finetuning.epochs=9",
+        "attribute {tiny}/config.yaml --set attribution.sample=9",
+        "reward {tiny}/config.yaml --set rewards.period=2026-12",
+        "run {tiny}/config.yaml --set finetuning.epochs=9",
+        "demo -w {new}",
+    ],
+)
+def test_a_dry_run_writes_nothing(command: str, finished: Path, tiny: Path, tmp_path: Path):
+    """--dry-run says what would be done, and every byte stays as it was."""
+    world = shutil.copytree(tiny, tmp_path / "tiny")
+    (world / "other.yaml").write_text((tiny / "schema.yaml").read_text().replace("name: tiny", "name: other"))
+    before = tree(finished)
+    arguments = command.format(new=tmp_path / "new", tiny=world).split()
+    if arguments[0] not in ("init", "demo"):
+        arguments += ["-w", str(finished)]
+
+    ended = tribute(*arguments, "--dry-run")
+
+    assert ended.code == 0, ended.err
+    assert ended.out.startswith("would ")
+    assert tree(finished) == before
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("release tiny@v1.0.0", "version tiny@v1.0.0 is released already and never changes"),
+        ("release {tiny}@v1", "is no dataset version; expected NAME@vX.Y.Z"),
+        ("release", "give either a version NAME@vX.Y.Z or --config FILE"),
+        ("release other@v1.0.0", "there is no dataset 'other'; declared are: tiny"),
+        ("attribute {tiny}/config.yaml --set finetuning.epochs=9", "seed 0 is not trained on tiny@v1.0.0"),
+        ("reward {tiny}/config.yaml --set attribution.sample=9", "is not attributed yet; run `tribute attribute`"),
+        ("finetune {tiny}/config.yaml --set dataset.version=v9.0.0 --set dataset.source=null", "tiny@v9.0.0"),
+        ("run {tiny}/config.yaml --set finetuning.base.folder=none", "none/config.json: missing"),
+    ],
+)
+def test_a_dry_run_says_what_would_be_refused(command: str, message: str, finished: Path, tiny: Path):
+    """What the real command would refuse, the dry one refuses."""
+    ended = tribute(*command.format(tiny=tiny).split(), "--dry-run", "-w", finished)
+
+    assert ended.code == 2
+    assert message in ended.err
+    assert ended.err.count("\n") == 1
