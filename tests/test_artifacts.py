@@ -13,7 +13,7 @@ from tribute.artifacts import Artifact, Store, artifact_key, canonical_digest, r
 from tribute.errors import IntegrityError, RegistryError
 
 values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
+    st.none() | st.booleans() | st.integers(1 - 2**53, 2**53 - 1) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=10,
 )

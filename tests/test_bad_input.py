@@ -222,10 +222,7 @@ def test_no_room_for_a_contribution(spare: Path, tmp_path: Path):
 @pytest.mark.parametrize(
     ("command", "kinds", "override"),
     [
-        pytest.param(
-            *("finetune", ("adapter", "baselines"), "finetuning.epochs=4"),
-            marks=pytest.mark.xfail(reason="a child process hands on a full disk as RuntimeError"),
-        ),
+        ("finetune", ("adapter", "baselines"), "finetuning.epochs=4"),
         ("reward", (), "rewards.pool.amount='7.00'"),
     ],
 )

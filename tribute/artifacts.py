@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -91,7 +92,7 @@ class Store:
         final = self.root / kind / artifact_key(kind, inputs, config)
         final.parent.mkdir(parents=True, exist_ok=True)
         _sweep(final.parent)
-        making = final.with_name(f".making-{os.getpid()}-{final.name}")
+        making = final.with_name(f".making-{os.getpid()}-{threading.get_ident()}-{final.name}")
         shutil.rmtree(making, ignore_errors=True)
         making.mkdir()
         started = time.monotonic()
@@ -217,6 +218,17 @@ def code_digest(column: str) -> str:
     return canonical_digest(lines)
 
 
+def is_running(pid: int) -> bool:
+    """Whether a process of this id lives on this machine."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def _ingredients(kind: str, inputs: Mapping[str, str], config: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "kind": kind,
@@ -245,5 +257,5 @@ def _publish(making: Path, final: Path) -> None:
 def _sweep(folder: Path) -> None:
     """Remove what a killed process left half-made."""
     for path in folder.glob(".making-*"):
-        if not Path(f"/proc/{path.name.split('-')[1]}").exists():
+        if not is_running(int(path.name.split("-")[1])):
             shutil.rmtree(path, ignore_errors=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from tribute.artifacts import canonical_digest
 from tribute.errors import ConfigError, RewardError
@@ -130,8 +130,15 @@ class PoolConfig(Strict):
     """The money of one period."""
 
     amount: str
-    """A plain decimal such as `1000.00`, as text so that no float touches it."""
+    """A plain decimal in quotes, such as "1000.00": as text, so that no float touches it."""
     currency: str = "EUR"
+
+    @field_validator("amount", mode="before")
+    @classmethod
+    def _as_text(cls, amount: Any) -> Any:
+        if isinstance(amount, int | float) and not isinstance(amount, bool):
+            raise ValueError(f"found the number {amount}; write it in quotes: \"{amount}\"")
+        return amount
 
     @model_validator(mode="after")
     def _payable(self) -> "PoolConfig":
@@ -212,7 +219,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error}); give the path of a YAML file") from error
+        raise ConfigError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}); give the path of a YAML file") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
@@ -223,7 +230,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def apply_override(data: dict[str, Any], override: str) -> None:
-    """Set one `a.b=c` in place; the value is read as YAML."""
+    """Set one `a.b=c` in place; the value is read as YAML, but a number stays text until its setting reads it.
+
+    So an amount of money never becomes a float on its way.
+    """
     key, equals, value = override.partition("=")
     if not equals or not key:
         raise ConfigError(f"--set {override}: expected name=value, such as finetuning.epochs=1")
@@ -234,9 +244,11 @@ def apply_override(data: dict[str, Any], override: str) -> None:
         if not isinstance(target, dict):
             raise ConfigError(f"--set {override}: {parent} is a value, not a group of settings")
     try:
-        target[last] = yaml.safe_load(value)
+        parsed = yaml.safe_load(value)
     except yaml.YAMLError as error:
         raise ConfigError(f"--set {override}: the value is not valid YAML") from error
+    is_number = isinstance(parsed, int | float) and not isinstance(parsed, bool)
+    target[last] = value.strip() if is_number else parsed
 
 
 def validate(model: type[Model], data: Mapping[str, Any], path: Path) -> Model:

@@ -118,7 +118,8 @@ def build(root: Path, contributors: list[str], topics: list[str], *, accuracy: b
     card = {
         "seeds": list(SEEDS), "confidence": 0.9, "measured": measured,
         "integrated": [gain * 1.021 for gain in measured], "mismatch": [0.021, 0.021, 0.021], "total": total,
-        "seed_agreement": 0.962, "leave_one_out": {"contributors": ["numpy", "scipy", "scrambler"], "spearman": 0.5, "seeds": 3},
+        "seed_agreement": 0.962,
+        "leave_one_out": {"contributors": ["numpy", "scipy", "scrambler"], "spearman": 0.5, "seeds": 3},
         "points": 16, "sample": 256, "curve": _evaluation_curve(total),
     }  # fmt: skip
     tested = [shares[0], shares[len(shares) // 2], shares[-1]]

@@ -16,7 +16,7 @@ from tribute.report.svg import number, signed
 
 @pytest.fixture
 def page(made):
-    return write_report(made.workspace, made.run_id, made.workspace.root / "report.html").read_text()
+    return write_report(made.workspace, made.run_id, made.workspace.root / "report.html").read_text(encoding="utf-8")
 
 
 def words(page: str) -> str:
@@ -158,7 +158,7 @@ def test_76_contributors_and_60_topics_are_grouped(make_run):
     """The figure stays readable, the table keeps everyone, and the cents still add up."""
     made = make_run([f"author-{number:02d}" for number in range(76)], [f"command {number}" for number in range(60)])
 
-    page = write_report(made.workspace, made.run_id, made.workspace.root / "report.html").read_text()
+    page = write_report(made.workspace, made.run_id, made.workspace.root / "report.html").read_text(encoding="utf-8")
 
     arriving = [tip for tip in tips(page) if " → " in tip and not tip.startswith("pool")]
     names = {tip.split(" → ")[1].split(":")[0] for tip in arriving}
@@ -174,7 +174,7 @@ def test_causal_lm_is_compared_by_loss(make_run):
     """Without accuracy the page speaks of loss alone."""
     made = make_run(["ann", "bob"], ["haiku", "sonnet"], accuracy=False)
 
-    text = words(write_report(made.workspace, made.run_id, made.workspace.root / "report.html").read_text())
+    text = words(write_report(made.workspace, made.run_id, made.workspace.root / "report.html").read_text(encoding="utf-8"))
 
     assert "Loss on the 743 evaluation rows" in text
     assert "accuracy" not in text.lower()
@@ -189,14 +189,14 @@ def test_no_payee_means_no_diagram(made):
         writer.writeheader()
         writer.writerows(lines)
 
-    page = write_report(made.workspace, made.run_id, made.workspace.root / "report.html").read_text()
+    page = write_report(made.workspace, made.run_id, made.workspace.root / "report.html").read_text(encoding="utf-8")
 
     assert 'class="sankey"' not in page
 
 
 def test_same_artifacts_give_the_same_bytes(made, page):
     """Written twice, the page is identical: it holds no time of day."""
-    again = write_report(made.workspace, made.run_id, made.workspace.root / "report.html").read_text()
+    again = write_report(made.workspace, made.run_id, made.workspace.root / "report.html").read_text(encoding="utf-8")
 
     assert again == page
 

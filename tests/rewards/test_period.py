@@ -76,6 +76,7 @@ def test_time_zone_and_locale_do_not_matter(world, paid, tmp_path, monkeypatch):
     """Another time zone and locale give identical bytes."""
     monkeypatch.setenv("TZ", "Pacific/Kiritimati")
     time.tzset()
+    before = locale.setlocale(locale.LC_ALL)
     for name in ("de_DE.UTF-8", "tr_TR.UTF-8", "C.UTF-8"):
         try:
             locale.setlocale(locale.LC_ALL, name)
@@ -85,7 +86,7 @@ def test_time_zone_and_locale_do_not_matter(world, paid, tmp_path, monkeypatch):
 
     again = world.pay(tmp_path)
 
-    locale.setlocale(locale.LC_ALL, "C")
+    locale.setlocale(locale.LC_ALL, before)
     monkeypatch.undo()
     time.tzset()
     assert file_digests(again.path) == file_digests(paid.path)

@@ -67,8 +67,11 @@ def _listen(pipe: Connection, name: str, deadline: float, progress: Progress) ->
 
 
 def _rebuilt(name: str, message: str, trace: str) -> Exception:
-    """The child's error: ours by name, anything else as RuntimeError with the child's traceback."""
+    """The child's error: ours by name, the system's as OSError, anything else with the child's traceback."""
     kind = getattr(errors, name, None)
+    # safetensors reports a full disk as an error of its own.
+    if kind is None and (name == "OSError" or "os error" in message):
+        kind = OSError
     return kind(message) if kind else RuntimeError(f"{name}: {message}\n{trace}")
 
 
@@ -97,4 +100,5 @@ def _main(pipe: Connection, work: Work, arguments: tuple[Any, ...]) -> None:
         result = work(*arguments, lambda done, total: pipe.send(("progress", (done, total))))
         pipe.send(("result", result))
     except Exception as error:
-        pipe.send(("error", (type(error).__name__, str(error), traceback.format_exc())))
+        name = "OSError" if isinstance(error, OSError) else type(error).__name__
+        pipe.send(("error", (name, str(error), traceback.format_exc())))

@@ -28,6 +28,7 @@ from tribute.artifacts import (
     canonical_digest,
     file_sha256,
     read_artifact,
+    is_running,
     stamp,
     verify_artifact,
     write_manifest,
@@ -210,7 +211,7 @@ def _recover(final: Path) -> None:
         old.rename(final)
     shutil.rmtree(old, ignore_errors=True)
     for path in final.parent.glob(f".making-*-{final.name}"):
-        if not Path(f"/proc/{path.name.split('-')[1]}").exists():
+        if not is_running(int(path.name.split("-")[1])):
             shutil.rmtree(path, ignore_errors=True)
 
 
