@@ -3,13 +3,14 @@
 from typing import Any
 
 from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.runner import with_runner
 from tasks.attribution import combine, credit, retrain, to_leave_out
 from tribute.config import RunConfig
 
 
-@flow(name="attribution")
+@flow(name="attribution", task_runner=ThreadPoolTaskRunner(max_workers=2))
 def attribution(workspace: str, config: RunConfig, dataset: str, adapters: list[str]) -> dict[str, Any]:
     """Returns the ids of credits, retrainings and the attribution."""
     walks = [credit.submit(workspace, config, dataset, adapter) for adapter in adapters]

@@ -3,13 +3,14 @@
 from typing import Any
 
 from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.runner import with_runner
 from tasks.finetuning import measure_baselines, register, train
 from tribute.config import RunConfig
 
 
-@flow(name="finetuning")
+@flow(name="finetuning", task_runner=ThreadPoolTaskRunner(max_workers=2))
 def finetuning(workspace: str, config: RunConfig, dataset: str) -> dict[str, Any]:
     """Returns the ids of adapters and baselines, and what was registered."""
     trainings = [train.submit(workspace, config, dataset, seed) for seed in config.finetuning.seeds]

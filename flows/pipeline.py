@@ -15,7 +15,7 @@ from tribute.config import RunConfig
 @flow(name="pipeline")
 def pipeline(workspace: str, config: RunConfig) -> str:
     """One run from contributions to rewards; returns its id."""
-    started = datetime.now(UTC).isoformat(timespec="seconds")
+    started = datetime.now(UTC).isoformat(timespec="milliseconds")
     dataset = contributions(workspace, config.dataset)
     learned = learning.run(workspace, config, dataset)
     credited = attributing.run(workspace, config, dataset, learned["adapters"])

@@ -50,7 +50,8 @@ def tree(folder: Path) -> Mapping[str, str]:
     """Every file below a folder with its sha256, every empty folder, to see what a command left behind.
 
     Of the registry only what it stands for counts: what git and DVC keep for themselves comes and goes with
-    every reader, and a copy of data that git ignores goes when a writer is undone.
+    every reader, and a copy of data that git ignores goes when a writer is undone. Nor do the empty files that
+    are locked while an artifact is made.
     """
     passing = ("registry/.git/", "registry/.dvc/tmp")
     copies = ("data.jsonl", "exclusions.parquet")

@@ -2,6 +2,8 @@
 
 import json
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -86,33 +88,36 @@ def test_a_failure_leaves_nothing(tmp_path: Path):
 
 
 def test_what_a_killed_process_left_is_swept(tmp_path: Path):
-    """A half-made folder of a process that is gone goes; that of a living one stays."""
-    folder = tmp_path / "artifacts" / "adapter"
-    gone, living = folder / ".making-4194999-abc", folder / f".making-{os.getppid()}-abc"
-    for path in (gone, living):
-        path.mkdir(parents=True)
-
-    make(Store(tmp_path))
-
-    assert not gone.exists()
-    assert living.exists()
-
-
-def test_two_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Of two processes that make the same, the one that comes second takes the first one's folder."""
+    """What lies half-made of the same artifact was left by a killed process: whoever makes it holds its lock."""
     store = Store(tmp_path)
+    made = make(store)
+    half = made.path.rename(made.path.with_name(f".making-{made.path.name}"))
+    (half / "half").write_text("half")
+
+    again = make(store)
+
+    assert again.id == made.id
+    assert not half.exists()
+
+
+def test_two_at_once(tmp_path: Path):
+    """Of two that make the same, the one that comes second waits and takes the first one's folder."""
+    builds: list[Path] = []
 
     def slow(folder: Path) -> None:
-        (folder / "part").mkdir()
-        (folder / "part" / "file.txt").write_text("made")
-        with monkeypatch.context() as other_process:
-            other_process.setattr(os, "getpid", os.getppid)
-            make(store)
+        builds.append(folder)
+        time.sleep(0.2)
+        (folder / "file.txt").write_text("made")
 
-    made = store.make("adapter", {"dataset": "0" * 64}, {}, slow)
+    def one(_: int) -> Artifact:
+        return Store(tmp_path).make("adapter", {"dataset": "0" * 64}, {}, slow)
 
-    assert made.id == make(store).id
-    assert len(list((tmp_path / "artifacts" / "adapter").iterdir())) == 1
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(one, range(2))
+
+    assert first == second
+    assert len(builds) == 1
+    assert sorted([first.found, second.found]) == [False, True]
 
 
 def test_get_by_prefix(tmp_path: Path):

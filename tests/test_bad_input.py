@@ -90,6 +90,21 @@ def test_one_bad_file_of_several(finished: Path, tmp_path: Path):
     assert tree(finished) == before
 
 
+def test_a_source_with_a_fault(tiny: Path, tmp_path: Path):
+    """A label that only the source's evaluation has is found before anything enters the ledger."""
+    workspace, source = tmp_path / "workspace", shutil.copytree(tiny / "source", tmp_path / "source")
+    with (source / "val.jsonl").open("a") as file:
+        file.write('{"text": "boil water", "label": "cooking", "domain": "ada"}\n')
+    tribute("init", workspace)
+    before = tree(workspace / "registry")
+    override = f"dataset.source.folder={source}"
+
+    line = refused(tribute("release", "--config", tiny / "config.yaml", "--set", override, "-w", workspace, "--json"))
+
+    assert "evaluation of tiny:37: unknown label 'cooking'; dataset tiny knows " in line
+    assert tree(workspace / "registry") == before
+
+
 @pytest.mark.parametrize("command", ["finetune", "attribute", "reward", "run", "inspect", "release --config"])
 @pytest.mark.parametrize(
     ("override", "message"),
@@ -189,15 +204,17 @@ def test_debug_shows_the_traceback(tmp_path: Path):
     assert "WorkspaceError" in ended.err
 
 
-def test_an_error_inside_a_flow(spare: Path, tiny: Path):
+def test_an_error_inside_a_flow(spare: Path, tiny: Path, tmp_path: Path):
     """What goes wrong in a task reaches the user as our line, without Prefect's log or traceback."""
-    overrides = ("--set", "dataset.version=v2.0.0", "--set", "dataset.source.folder=nowhere")
+    source = shutil.copytree(tiny / "source", tmp_path / "source")
+    (source / "val.jsonl").write_text("nonsense\n")
+    overrides = ("--set", "dataset.version=v2.0.0", "--set", f"dataset.source.folder={source}")
 
     ended = in_process_of_its_own("run", tiny / "config.yaml", *overrides, "-w", spare)
 
     *bars, line = ended.err.splitlines()
     assert ended.code == 2
-    assert "nowhere/train.jsonl: not found" in line
+    assert f"{source}/val.jsonl:1: expected a JSON object" in line
     assert all("contributions" in bar for bar in bars)
     assert "prefect" not in ended.err
 

@@ -17,7 +17,7 @@ COMMANDS = (
     *("init", "contribute", "release", "versions", "finetune", "attribute", "reward", "run", "demo", "verify"),
     *("config", "inspect", "trace", "fetch"),
 )
-WRITES = {"init", "contribute", "release", "finetune", "attribute", "reward", "run", "demo"}
+WRITES = {"init", "contribute", "release", "finetune", "attribute", "reward", "run", "demo", "fetch"}
 
 
 def test_the_commands_are_those_promised():
@@ -29,7 +29,7 @@ def test_the_commands_are_those_promised():
 
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name != "config"])
 def test_options_are_the_same_everywhere(command: str):
-    """--json on every command that prints data, --dry-run on every one that writes into a workspace."""
+    """--json on every command that prints data, --dry-run on every one that writes."""
     help_ = tribute(command, "--help").out
 
     assert "--json" in help_

@@ -1,6 +1,7 @@
 """Every slip in a config is named, all at once, before anything runs."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,6 @@ def test_bad_overrides(tiny: Path, override: str, message: str):
     [
         ("execution.processes=7", True),
         ("finetuning.timeout_minutes=1", True),
-        ("finetuning.base.folder=elsewhere", True),
         ("finetuning.epochs=5", False),
         ("rewards.pool.amount='7.00'", False),
     ],
@@ -84,6 +84,26 @@ def test_the_id_stands_for_what_can_change_a_result(tiny: Path, override: str, s
     before, after = load_config(tiny / "config.yaml"), load_config(tiny / "config.yaml", [override])
 
     assert (before.id == after.id) == same
+
+
+def test_the_id_stands_for_the_files_content(tiny: Path, tmp_path: Path):
+    """Policy and weights count by what is in them: moved the id stays, changed it is another."""
+    world = shutil.copytree(tiny, tmp_path / "world")
+    ids = [load_config(tiny / "config.yaml").id, load_config(world / "config.yaml").id]
+    for file in ("policy.yaml", "base/model.safetensors"):
+        with (world / file).open("ab") as changed:
+            changed.write(b"\n")
+        ids.append(load_config(world / "config.yaml").id)
+
+    assert ids[0] == ids[1]
+    assert len(set(ids)) == 3
+
+
+def test_the_schema_explains_its_keys():
+    """What the models say below a key is its description."""
+    keys = json.loads(config_schema())["$defs"]["FinetuningConfig"]["properties"]
+
+    assert keys["max_tokens"]["description"].startswith("Longer rows are cut here")
 
 
 def test_a_stored_config_can_be_read_again(tiny: Path, tmp_path: Path):

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from tests.terminal import tribute
+from tribute.artifacts import COLUMNS
 from tribute.runs import all_runs, read_run
 from tribute.workspace import Workspace
 
@@ -41,7 +42,7 @@ def checkout(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "tribute", folder / "tribute", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("dvc.yaml", ".dvcignore"):
         shutil.copy(ROOT / name, folder)
-    (folder / "params.yaml").write_text("config: config.yaml\nworkspace: workspace\n")
+    (folder / "params.yaml").write_text("config: config.yaml\npolicy: policy.yaml\nworkspace: workspace\n")
     (folder / ".gitignore").write_text("workspace/\n")
     run(folder, "git", "init", "--quiet")
     dvc(folder, "init", "--quiet")
@@ -76,6 +77,27 @@ def test_another_pool_is_only_paid(checkout: Path):
     assert [line for line in said.splitlines() if line.startswith("Running stage")] == ["Running stage 'reward':"]
     paid = json.loads((checkout / "workspace" / "reward.json").read_text())
     assert sum(float(amount) for amount in paid["amounts"].values()) == pytest.approx(7)
+
+
+def test_another_policy_is_only_paid(checkout: Path):
+    """The policy file is a dependency of the last stage alone."""
+    with (checkout / "policy.yaml").open("a") as policy:
+        policy.write("# A remark.\n")
+
+    said = dvc(checkout, "repro")
+
+    assert [line for line in said.splitlines() if line.startswith("Running stage")] == ["Running stage 'reward':"]
+
+
+@pytest.mark.parametrize("name", ["release", "finetune", "attribute", "reward"])
+def test_a_stage_depends_on_all_code_below_it(name: str):
+    """The ground, the columns to the left and its own column; `reward` writes the report too."""
+    column = {"release": "contributions", "finetune": "finetuning", "attribute": "attribution", "reward": "report"}
+    columns = COLUMNS[: COLUMNS.index(column[name]) + 1]
+    ground = [f"tribute/{module}.py" for module in ("artifacts", "config", "errors", "money")]
+    code = [one for one in PIPELINE["stages"][name]["deps"] if one.startswith("tribute/")]
+
+    assert code == [*ground, *(f"tribute/{one}" for one in columns)]
 
 
 def test_no_stage_goes_through_prefect():

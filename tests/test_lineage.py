@@ -1,5 +1,6 @@
 """Theorem: the chain can be walked both ways: every payout sums over rows, every row leads to its payout."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,49 @@ def test_from_a_contributor(finished: Path, contribution: str):
     (line,) = tribute("trace", "ada", "-w", finished, "--json").data
 
     assert (line["contribution"], line["rows"]) == (contribution, "30")
+
+
+@pytest.mark.parametrize(
+    ("gone", "said"),
+    [
+        ("rewards/2026-11", {"payout": "2026-11 is not paid"}),
+        ("artifacts/attribution", {"credit": None}),
+    ],
+)
+def test_what_is_gone_does_not_break_the_rest(gone: str, said: dict, spare: Path, contribution: str):
+    """Without the period or the attribution the rest of the chain is still shown, to people too."""
+    shutil.rmtree(spare / gone)
+    (use,) = tribute("trace", contribution, "-w", spare, "--json").data
+
+    assert said.items() <= use.items()
+    for what in (contribution, "ada", use["run"]):
+        assert tribute("trace", what, "-w", spare).code == 0
+
+
+def test_a_run_whose_dataset_is_gone(spare: Path, contribution: str):
+    """The run itself is still told; what would need its rows is not known."""
+    shutil.rmtree(spare / "artifacts" / "dataset")
+    (run,) = all_runs(Workspace.open(spare))
+
+    assert tribute("trace", run, "-w", spare).code == 0
+    assert contribution in tribute("trace", contribution, "-w", spare).err
+
+
+@pytest.mark.parametrize(
+    ("what", "which", "message"),
+    [
+        ("period", "../artifacts", "'../artifacts' is no period; expected YYYY-MM"),
+        ("period", "2026-13", "'2026-13' is no period; expected YYYY-MM"),
+        ("run", "../runs/{run}", "there is no run ../runs/"),
+    ],
+)
+def test_only_names_are_verified(what: str, which: str, message: str, finished: Path):
+    """A run or period is named, never reached by a path."""
+    (run,) = all_runs(Workspace.open(finished))
+    ended = tribute("verify", what, which.format(run=run), "-w", finished)
+
+    assert ended.code == 2
+    assert message in ended.err
 
 
 @pytest.mark.parametrize("what", ["nobody", "2026-11/nobody", "2031-01/ada", "nothing:1", "../ada"])

@@ -8,9 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.terminal import tree, tribute
-from tests.tiny import HONEST, TAG
+from tests.tiny import HONEST, TAG, write_rows
+from tribute import artifacts, stages
+from tribute.config import load_config
+from tribute.errors import AttributionError
 from tribute.runs import all_runs, read_run
 from tribute.workspace import Workspace
+
+NOWHERE = "{tiny}/config.yaml --set dataset.version=v1.1.0 --set dataset.source.folder=nowhere"
 
 
 @pytest.fixture
@@ -95,7 +100,7 @@ def test_every_command_speaks_to_people_and_to_scripts(
         "workspace": spare,
         "config": tiny / "config.yaml",
         "run": run_id,
-        "dataset": next((spare / "artifacts" / "dataset").iterdir()),
+        "dataset": next((spare / "artifacts" / "dataset").glob("[!.]*")),
         "contribution": next(path.name for path in (spare / "registry" / "contributions").glob("ada-*")),
     }
     arguments = [part.format(**named) for part in command.split()]
@@ -132,6 +137,7 @@ def test_amounts_and_reasons_stay_on_one_line(finished: Path, tiny: Path, monkey
         "reward {tiny}/config.yaml --set rewards.period=2026-12",
         "run {tiny}/config.yaml --set finetuning.epochs=9",
         "demo -w {new}",
+        "fetch tldr {new}",
     ],
 )
 def test_a_dry_run_writes_nothing(command: str, finished: Path, tiny: Path, tmp_path: Path):
@@ -140,7 +146,7 @@ def test_a_dry_run_writes_nothing(command: str, finished: Path, tiny: Path, tmp_
     (world / "other.yaml").write_text((tiny / "schema.yaml").read_text().replace("name: tiny", "name: other"))
     before = tree(finished)
     arguments = command.format(new=tmp_path / "new", tiny=world).split()
-    if arguments[0] not in ("init", "demo"):
+    if arguments[0] not in ("init", "demo", "fetch"):
         arguments += ["-w", str(finished)]
 
     ended = tribute(*arguments, "--dry-run")
@@ -148,6 +154,67 @@ def test_a_dry_run_writes_nothing(command: str, finished: Path, tiny: Path, tmp_
     assert ended.code == 0, ended.err
     assert ended.out.startswith("would ")
     assert tree(finished) == before
+    assert not (tmp_path / "new").exists()
+
+
+def test_only_the_attribution_of_exactly_these_adapters(finished: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch):
+    """What other code made of the same adapters and settings is not the attribution that is paid."""
+    home, config = Workspace.open(finished), load_config(tiny / "config.yaml")
+    dataset = stages.found_dataset(home, TAG)
+    adapters = stages.found_adapters(home, config, dataset)
+
+    assert stages.found_attribution(home, config, dataset, adapters).kind == "attribution"
+    monkeypatch.setattr(artifacts, "code_digest", lambda column: "0" * 64)
+    with pytest.raises(AttributionError, match="is not attributed yet"):
+        stages.found_attribution(home, config, dataset, adapters)
+
+
+def test_rows_that_just_fit_are_not_cut(spare: Path, tiny: Path, tmp_path: Path):
+    """Only rows with more tokens than max_tokens count as cut."""
+    words = " ".join(f"word{number}" for number in range(7))
+    file = write_rows(tmp_path / "zoe.jsonl", [(words, "plotting"), (words.removesuffix(" word6"), "graphs")])
+    tribute("contribute", file, "--contributor=zoe", "--dataset=tiny", "--licence=CC-BY-3.0", "-w", spare)
+    assert tribute("release", "tiny@v1.1.0", "-w", spare).code == 0
+    inspect = ("inspect", tiny / "config.yaml", "--set", "dataset.version=v1.1.0", "-w", spare)
+
+    assert "none cut" in tribute(*inspect, "--set", "finetuning.max_tokens=9").out
+    assert "1 cut at 8" in tribute(*inspect, "--set", "finetuning.max_tokens=8").out
+
+
+def test_init_again(spare: Path):
+    """An existing workspace is found, by a dry run too, and stays as it is."""
+    before = tree(spare)
+    for options in ((), ("--dry-run",)):
+        assert tribute("init", spare, *options).out == f"{spare} is a workspace already\n"
+        assert tribute("init", spare, *options, "--json").data == {"workspace": str(spare), "made": False}
+
+    assert tree(spare) == before
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("init {tiny}", "is neither empty nor a workspace"),
+        ("init {tiny}/config.yaml/below", "config.yaml is not a folder that you may write to"),
+        ("demo -w {tiny}", "is neither empty nor a workspace"),
+        ("demo -w {new} --set finetuning.base={{folder:none}}", "none/config.json: missing"),
+        ("demo -w {new} --set dataset.source=null", "there is no dataset version docs@v1.0.0"),
+        ("fetch imagenet {new}", "unknown dataset 'imagenet'; clinc150 and tldr can be fetched"),
+        ("fetch tldr {tiny}", "is not empty; give a new folder"),
+    ],
+)
+@pytest.mark.parametrize("options", [(), ("--dry-run",)])
+def test_what_needs_no_workspace_is_refused_before_anything_is_made(
+    command: str, message: str, options: tuple[str, ...], tiny: Path, tmp_path: Path
+):
+    """A real run and a dry one refuse the same, and neither leaves a folder behind."""
+    arguments = command.format(tiny=tiny, new=tmp_path / "new").replace("folder:", "folder: ").split(" --set ")
+    first, *overrides = arguments
+
+    ended = tribute(*first.split(), *(part for one in overrides for part in ("--set", one)), *options)
+
+    assert ended.code == 2
+    assert message in ended.err
     assert not (tmp_path / "new").exists()
 
 
@@ -162,6 +229,8 @@ def test_a_dry_run_writes_nothing(command: str, finished: Path, tiny: Path, tmp_
         ("reward {tiny}/config.yaml --set attribution.sample=9", "is not attributed yet; run `tribute attribute`"),
         ("finetune {tiny}/config.yaml --set dataset.version=v9.0.0 --set dataset.source=null", "tiny@v9.0.0"),
         ("run {tiny}/config.yaml --set finetuning.base.folder=none", "none/config.json: missing"),
+        (f"run {NOWHERE}", "nowhere/train.jsonl: not found; expected the clinc150 rows"),
+        (f"release --config {NOWHERE}", "nowhere/train.jsonl: not found; expected the clinc150 rows"),
     ],
 )
 def test_a_dry_run_says_what_would_be_refused(command: str, message: str, finished: Path, tiny: Path):

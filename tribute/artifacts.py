@@ -5,13 +5,15 @@ digests, config, code); the artifact's id is the digest of the manifest's `ident
 out. Knows nothing of what the stages compute.
 """
 
+import fcntl
 import hashlib
 import json
 import os
+import platform
 import shutil
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -35,7 +37,10 @@ COLUMN_OF_KIND = {
     "attribution": "attribution",
     "rewards": "rewards",
 }
-PACKAGES = ("numpy", "peft", "pyarrow", "torch", "transformers")
+PACKAGES = (
+    *("accelerate", "numpy", "pandas", "peft", "pyarrow", "scikit-learn"),
+    *("scipy", "tokenizers", "torch", "transformers"),
+)
 
 
 @dataclass(frozen=True)
@@ -91,15 +96,27 @@ class Store:
             return found
         final = self.root / kind / artifact_key(kind, inputs, config)
         final.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(final.parent)
-        making = final.with_name(f".making-{os.getpid()}-{threading.get_ident()}-{final.name}")
+        with locked(self.root.parent, final.name):
+            return self.find(kind, inputs, config) or self._made(final, kind, inputs, config, build)
+
+    def _made(
+        self,
+        final: Path,
+        kind: str,
+        inputs: Mapping[str, str],
+        config: Mapping[str, Any],
+        build: Callable[[Path], Mapping[str, Any] | None],
+    ) -> Artifact:
+        """Under the key's lock, so what lies half-made there was left by a killed process."""
+        making = final.with_name(f".making-{final.name}")
         shutil.rmtree(making, ignore_errors=True)
         making.mkdir()
         started = time.monotonic()
         try:
             provenance = {**(build(making) or {}), **stamp(started)}
             write_manifest(making, kind, inputs, config, provenance)
-            _publish(making, final)
+            sync(making)
+            making.rename(final)
         finally:
             shutil.rmtree(making, ignore_errors=True)
         return replace(read_artifact(final), found=False)
@@ -140,7 +157,7 @@ def write_manifest(
 
 def stamp(started: float) -> dict[str, Any]:
     """Provenance: when an artifact was made, and the seconds since `started` (of time.monotonic)."""
-    made_at = datetime.now(UTC).isoformat(timespec="seconds")
+    made_at = datetime.now(UTC).isoformat(timespec="milliseconds")
     return {"made_at": made_at, "seconds": round(time.monotonic() - started, 1)}
 
 
@@ -207,26 +224,41 @@ def write_atomically(path: Path, content: bytes) -> None:
         beside.unlink(missing_ok=True)
 
 
+@contextmanager
+def locked(workspace: Path, name: str) -> Iterator[None]:
+    """Keep every other process and thread that locks this name out while the body runs; death unlocks."""
+    folder = workspace / "scratch" / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / name).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def sync(folder: Path) -> None:
+    """Make every file below a folder, and the folder itself, survive a power cut."""
+    for path in (*folder.rglob("*"), folder):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 @cache
 def code_digest(column: str) -> str:
     """sha256 over the source of a column and of all it may import: the common ground and the columns to its left."""
     package = Path(__file__).parent
     columns = COLUMNS[: COLUMNS.index(column) + 1]
-    ground = [package / "artifacts.py", package / "errors.py", package / "money.py", package / "__init__.py"]
+    ground = [package / f"{name}.py" for name in ("__init__", "artifacts", "config", "errors", "money")]
     sources = ground + [path for name in columns for path in (package / name).rglob("*.py")]
     lines = {path.relative_to(package).as_posix(): file_sha256(path) for path in sorted(sources)}
     return canonical_digest(lines)
 
 
-def is_running(pid: int) -> bool:
-    """Whether a process of this id lives on this machine."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+@cache
+def package_versions() -> dict[str, str]:
+    """Version of Python and of every package whose computations or file formats reach an artifact."""
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES}
 
 
 def _ingredients(kind: str, inputs: Mapping[str, str], config: Mapping[str, Any]) -> dict[str, Any]:
@@ -235,7 +267,7 @@ def _ingredients(kind: str, inputs: Mapping[str, str], config: Mapping[str, Any]
         "inputs": dict(inputs),
         "config": dict(config),
         "code": {"tribute": __version__, "sha256": code_digest(COLUMN_OF_KIND[kind])},
-        "packages": {name: metadata.version(name) for name in PACKAGES},
+        "packages": package_versions(),
     }
 
 
@@ -243,19 +275,3 @@ def _manifest(id_: str, identity: Mapping[str, Any], provenance: Mapping[str, An
     content = {"id": id_, "identity": dict(identity), "provenance": dict(provenance)}
     content["sha256"] = canonical_digest(content)
     return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()
-
-
-def _publish(making: Path, final: Path) -> None:
-    try:
-        making.rename(final)
-    except OSError:
-        # Another process finished the same artifact first; its bytes are as good as ours.
-        if not (final / MANIFEST).exists():
-            raise
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what a killed process left half-made."""
-    for path in folder.glob(".making-*"):
-        if not is_running(int(path.name.split("-")[1])):
-            shutil.rmtree(path, ignore_errors=True)

@@ -211,12 +211,13 @@ def inspect(
 def fetch(
     dataset: Annotated[str, typer.Argument(help="clinc150 or tldr")],
     folder: Annotated[Path, typer.Argument(help="Where to put it; a config's source.folder.")],
+    dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Download a published dataset from its own project and check it."""
     from tribute import commands
 
-    show(commands.fetch(dataset, folder), as_json)
+    show(commands.fetch(dataset, folder, dry_run), as_json)
 
 
 @config_app.command()

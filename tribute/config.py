@@ -1,28 +1,31 @@
 """The one YAML file that describes a run, as frozen models. Knows nothing of how a run is carried out."""
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
-from tribute.artifacts import canonical_digest
+from tribute.artifacts import canonical_digest, file_sha256
 from tribute.errors import ConfigError, RewardError
 from tribute.money import parse_amount
 
-Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+ID = r"^[a-z0-9][a-z0-9_-]{0,39}$"
+PERIOD = r"^\d{4}-(0[1-9]|1[0-2])$"
+Id = Annotated[str, StringConstraints(pattern=ID)]
 Version = Annotated[str, StringConstraints(pattern=r"^v\d+\.\d+\.\d+$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Period = Annotated[str, StringConstraints(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
+Period = Annotated[str, StringConstraints(pattern=PERIOD)]
 Positive = Annotated[int, Field(gt=0)]
 Model = TypeVar("Model", bound=BaseModel)
 
 
 class Strict(BaseModel):
-    """Frozen; refuses unknown keys."""
+    """Frozen; refuses unknown keys. The text below a key is its description in the JSON Schema."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class DocsSource(Strict):
@@ -137,7 +140,7 @@ class PoolConfig(Strict):
     @classmethod
     def _as_text(cls, amount: Any) -> Any:
         if isinstance(amount, int | float) and not isinstance(amount, bool):
-            raise ValueError(f"found the number {amount}; write it in quotes: \"{amount}\"")
+            raise ValueError(f'found the number {amount}; write it in quotes: "{amount}"')
         return amount
 
     @model_validator(mode="after")
@@ -188,7 +191,8 @@ class RunConfig(Strict):
     def id(self) -> str:
         """The run's id: its name and a fingerprint of every setting that can change a result.
 
-        Where files lie and how many processes work on them is left out.
+        The policy, and a base folder's weights where no sha256 pins them, count by their content. Where files
+        lie and how many processes work on them is left out.
         """
         settings = self.model_dump(
             mode="json",
@@ -199,6 +203,10 @@ class RunConfig(Strict):
                 "execution": True,
             },
         )
+        settings["rewards"]["policy"] = _file_digest(self.rewards.policy)
+        base = self.finetuning.base
+        if base.folder is not None and base.sha256 is None:
+            settings["finetuning"]["base"]["sha256"] = _file_digest(base.folder / "model.safetensors")
         return f"{self.run}-{canonical_digest(settings)[:12]}"
 
 
@@ -219,7 +227,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}); give the path of a YAML file") from error
+        raise ConfigError(
+            f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}); give the path of a YAML file"
+        ) from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
@@ -258,6 +268,19 @@ def validate(model: type[Model], data: Mapping[str, Any], path: Path) -> Model:
     except ValidationError as error:
         faults = "; ".join(_describe(fault) for fault in error.errors(include_url=False))
         raise ConfigError(f"{path}: {faults}") from error
+
+
+def _file_digest(path: Path) -> str | None:
+    if not path.is_file():
+        return None
+    found = path.stat()
+    return _digest_of(path, found.st_size, found.st_mtime_ns)
+
+
+@cache
+def _digest_of(path: Path, size: int, changed: int) -> str:
+    """A file is hashed once a process, not at every question for the id."""
+    return file_sha256(path)
 
 
 def _describe(fault: Mapping[str, Any]) -> str:

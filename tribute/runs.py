@@ -1,13 +1,14 @@
 """What a run was and what it led to: `runs/<run id>/config.yaml` and `run.json`."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
 
 from tribute.artifacts import Artifact, write_atomically
-from tribute.config import RunConfig
+from tribute.config import ID, RunConfig
 from tribute.errors import WorkspaceError
 from tribute.workspace import Workspace
 
@@ -68,7 +69,7 @@ def record_run(
 def read_run(workspace: Workspace, run_id: str) -> dict[str, Any]:
     """The record of a run. Raises WorkspaceError where there is none."""
     path = workspace.runs / run_id / "run.json"
-    if not path.exists():
+    if not re.fullmatch(ID, run_id) or not path.exists():
         known = ", ".join(all_runs(workspace)) or "none"
         raise WorkspaceError(f"there is no run {run_id} in {workspace.root}; finished runs: {known}")
     record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

@@ -23,9 +23,10 @@ from tribute.workspace import Workspace
 def take_in(workspace: Workspace, dataset: DatasetConfig) -> None:
     """Contribute what the config's source holds, unless the version is released already.
 
-    Raises RegistryError where there is neither a version nor a source.
+    Raises RegistryError where there is neither a version nor a source. A source with a fault leaves nothing
+    in the registry.
     """
-    from tribute.contributions import Registry, sources
+    from tribute.contributions import Registry, read_jsonl, sources
 
     registry = Registry.create(workspace)
     if is_released(workspace, dataset) or dataset.source is None:
@@ -36,6 +37,8 @@ def take_in(workspace: Workspace, dataset: DatasetConfig) -> None:
     try:
         report(0, 4)
         schema, submissions, evaluation = sources.write(dataset.source, dataset.name, folder)
+        registry.check(submissions, schema)
+        read_jsonl(evaluation, schema, f"evaluation of {dataset.name}")
         report(1, 4)
         registry.declare(schema)
         registry.contribute(submissions)
@@ -49,17 +52,29 @@ def take_in(workspace: Workspace, dataset: DatasetConfig) -> None:
 
 
 def is_released(workspace: Workspace, dataset: DatasetConfig) -> bool:
-    """Whether the version is released already. Raises RegistryError where it is not and there is no source."""
+    """Whether the version is released already. Raises what `refuse_source` does where it is not."""
     from tribute.contributions import Registry
 
     tags = [version.tag for version in Registry.open(workspace).versions()]
-    if dataset.tag not in tags and dataset.source is None:
-        known = ", ".join(tags) or "none"
+    if dataset.tag not in tags:
+        refuse_source(dataset, tags)
+    return dataset.tag in tags
+
+
+def refuse_source(dataset: DatasetConfig, released: Sequence[str] = ()) -> None:
+    """Look whether a version can be made from its source.
+
+    Raises RegistryError where the config names none, ContributionError where a file of it is missing.
+    """
+    from tribute.contributions import sources
+
+    if dataset.source is None:
+        known = ", ".join(released) or "none"
         raise RegistryError(
             f"there is no dataset version {dataset.tag}; released: {known}. "
             f"Run `tribute release {dataset.tag}`, or give dataset.source"
         )
-    return dataset.tag in tags
+    sources.check(dataset.source)
 
 
 def materialised(workspace: Workspace, tag: str) -> Artifact:
@@ -121,13 +136,24 @@ def found_adapters(workspace: Workspace, config: RunConfig, dataset: Artifact) -
 def found_attribution(
     workspace: Workspace, config: RunConfig, dataset: Artifact, adapters: Sequence[Artifact]
 ) -> Artifact:
-    """The attribution of these adapters. Raises AttributionError where there is none yet."""
-    ids = {f"adapter-{index}": adapter.id for index, adapter in enumerate(adapters)} | {"dataset": dataset.id}
-    settings = config.attribution.model_dump(mode="json")
-    for attribution in workspace.store.all("attribution"):
-        if ids.items() <= attribution.inputs.items() and attribution.identity["config"] == settings:
-            return attribution
-    raise AttributionError(f"{config.dataset.tag} is not attributed yet; run `tribute attribute` first")
+    """The attribution that `attributed` would make of these adapters. Raises AttributionError where there is none."""
+    from tribute.attribution import credits
+    from tribute.finetuning.adapters import find_retraining
+
+    store, seed = workspace.store, config.finetuning.seeds[0]
+    walked = _all_found([credits.find_credit(store, dataset, one, config.attribution) for one in adapters], config)
+    names = to_leave_out(config, dataset, walked)
+    without = _all_found([find_retraining(store, dataset, config.finetuning, seed, name) for name in names], config)
+    retrainings = dict(zip(names, without, strict=True))
+    made = credits.find_attribution(store, dataset, adapters, walked, retrainings, config.attribution)
+    return _all_found([made], config)[0]
+
+
+def _all_found(artifacts: Sequence[Artifact | None], config: RunConfig) -> list[Artifact]:
+    found = [artifact for artifact in artifacts if artifact is not None]
+    if len(found) < len(artifacts):
+        raise AttributionError(f"{config.dataset.tag} is not attributed yet; run `tribute attribute` first")
+    return found
 
 
 def credited(workspace: Workspace, config: RunConfig, dataset: Artifact, adapter: Artifact) -> Artifact:

@@ -1,6 +1,7 @@
 """The folder in which one team's registry, artifacts, runs and rewards live."""
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,13 +22,25 @@ class Workspace:
     def create(cls, root: Path) -> "Workspace":
         """Make an empty workspace, or open the one that is there. Raises WorkspaceError."""
         root = root.resolve()
-        if (root / MARKER).exists():
+        if cls.is_at(root):
             return cls.open(root)
-        if root.exists() and (not root.is_dir() or any(root.iterdir())):
-            raise WorkspaceError(f"{root} is neither empty nor a workspace; choose another folder")
         root.mkdir(parents=True, exist_ok=True)
         write_atomically(root / MARKER, json.dumps({"format": FORMAT}).encode() + b"\n")
         return cls(root)
+
+    @classmethod
+    def is_at(cls, root: Path) -> bool:
+        """Whether a workspace is there already. Raises WorkspaceError where none could be made either."""
+        root = root.resolve()
+        if (root / MARKER).exists():
+            cls.open(root)
+            return True
+        if root.exists() and (not root.is_dir() or any(root.iterdir())):
+            raise WorkspaceError(f"{root} is neither empty nor a workspace; choose another folder")
+        nearest = next(path for path in (root, *root.parents) if path.exists())
+        if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+            raise WorkspaceError(f"{nearest} is not a folder that you may write to; choose another one")
+        return False
 
     @classmethod
     def open(cls, root: Path) -> "Workspace":

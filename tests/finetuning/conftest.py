@@ -14,10 +14,12 @@ from . import tiny
 @pytest.fixture(scope="session", autouse=True)
 def single_thread() -> Iterator[None]:
     """As in the child processes: one thread, so that sums keep their order."""
-    from tribute.finetuning.models import one_thread
+    import torch
 
-    with one_thread():
-        yield
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ from tribute.finetuning.models import (
     build_causal,
     build_classifier,
     cache_lower_layers,
-    one_thread,
 )
 from tribute.finetuning.preparation import build_model, encode
 from tribute.finetuning.rows import IGNORED
@@ -146,13 +145,3 @@ def test_target_modules_that_do_not_exist_are_refused(dataset, config):
 
     with pytest.raises(TrainingError, match=r"finetuning\.lora: .*q_proj"):
         add_lora(build_model(dataset, config), lora, 0)
-
-
-def test_one_thread_puts_back_what_it_found():
-    """Only while it is open there is one thread."""
-    before = torch.get_num_threads()
-
-    with one_thread():
-        inside = torch.get_num_threads()
-
-    assert (inside, torch.get_num_threads()) == (1, before)

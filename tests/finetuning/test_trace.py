@@ -40,7 +40,9 @@ def test_a_damaged_trace_is_refused_in_one_line(trace, tmp_path, name):
     file = tmp_path / "trace" / name
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
 
-    with pytest.raises(AttributionError, match=r"trace: the trace cannot be read .*; fine-tune again") as refused:
+    with pytest.raises(
+        AttributionError, match=r"trace: the trace cannot be read .*; delete its folder and fine-tune again"
+    ) as refused:
         load_trace(tmp_path)
 
     assert "\n" not in str(refused.value)

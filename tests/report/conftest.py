@@ -111,7 +111,14 @@ def build(root: Path, contributors: list[str], topics: list[str], *, accuracy: b
         "slices": {topic: {"rows": 49, "loss": 0.9, "accuracy": 0.7} for topic in topics},
     }
     adapters = {
-        str(seed): _artifact(store, "adapter", {}, {"evaluation": evaluation, "curve": _curve(seed, total)}, seed=seed)
+        str(seed): _artifact(
+            store,
+            "adapter",
+            {},
+            {"evaluation": evaluation, "curve": _curve(seed, total)},
+            {"base": canonical_digest("base")},
+            seed=seed,
+        )
         for seed in SEEDS
     }
     measured = [total * factor for factor in (0.99, 1.0, 1.01)]
@@ -135,7 +142,12 @@ def build(root: Path, contributors: list[str], topics: list[str], *, accuracy: b
         for line in tested
     ]
     attribution = _artifact(
-        store, "attribution", {"scores": scores, "shares": shares, "effects": effects}, {"card": card}
+        store,
+        "attribution",
+        {"scores": scores, "shares": shares, "effects": effects},
+        {"card": card},
+        {f"credit-{seed}": canonical_digest(["credit", seed]) for seed in SEEDS}
+        | {f"without-{line['contributor_id']}": canonical_digest(["without", line]) for line in tested},
     )
     lines = _allocation(shares, contributors, rows, exclusions, pool)
     folder = workspace.rewards / "2026-11"
@@ -147,7 +159,7 @@ def build(root: Path, contributors: list[str], topics: list[str], *, accuracy: b
         writer.writeheader()
         writer.writerows(lines)
     policy = {"id": "credit-above-uncertainty", "version": "v1.0.0", "kappa": "1"}
-    rewards = write_manifest(folder, "rewards", {}, {"policy": policy}, {})
+    rewards = write_manifest(folder, "rewards", {"policy": canonical_digest(policy)}, {"policy": policy}, {})
     run = {
         "run_id": "docs-3f9a1c2b4d5e", "tag": "docs@v1.0.0", "dataset": dataset.id,
         "adapters": {seed: adapter.id for seed, adapter in adapters.items()}, "champion_seed": 0,
@@ -299,11 +311,11 @@ def _evaluation_curve(total: float) -> list:
     return [{"step": step, "loss": 2.1 - total * (1 - 2.718 ** (-step / 40))} for step in range(0, 183, 13)]
 
 
-def _artifact(store: Store, kind: str, tables: dict, documents: dict, **config) -> Artifact:
+def _artifact(store: Store, kind: str, tables: dict, documents: dict, inputs: dict | None = None, **config) -> Artifact:
     def write(folder: Path) -> None:
         for name, lines in tables.items():
             pq.write_table(pa.Table.from_pylist(lines), folder / f"{name}.parquet")
         for name, content in documents.items():
             (folder / f"{name}.json").write_text(json.dumps(content))
 
-    return store.make(kind, {}, config, write)
+    return store.make(kind, inputs or {}, config, write)

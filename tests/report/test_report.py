@@ -2,12 +2,13 @@
 
 import csv
 import html
+import json
 import re
 from html.parser import HTMLParser
 
 import pytest
 
-from tribute.artifacts import write_manifest
+from tribute.artifacts import read_artifact, write_manifest
 from tribute.errors import WorkspaceError
 from tribute.report import write_report
 from tribute.report.reading import read_view
@@ -99,7 +100,9 @@ def test_checks_are_the_card_s(made, page):
     for seed, measured, integrated in zip(
         made.card["seeds"], made.card["measured"], made.card["integrated"], strict=True
     ):
-        assert [str(seed), f"{measured:.4f}", f"{integrated:.4f}", "+2.10 %"] in rows
+        mismatch = f"{100 * (integrated / measured - 1):+.2f} %"
+        assert [str(seed), f"{measured:.4f}", f"{integrated:.4f}", mismatch] in rows
+    assert "The mismatch is integrated ÷ measured − 1." in words(page)
     assert ["Rank agreement between seeds (Spearman)", "0.96"] in rows
     assert any(row[-1:] == ["0.50"] for row in rows)
 
@@ -122,10 +125,37 @@ def test_exclusions_are_counted(made, page):
 
 def test_lineage_holds_every_id_in_full(made, page):
     """From the ledger's head to the rewards manifest, each id can be selected whole."""
+    store = made.workspace.store
+    attribution = store.get("attribution", made.run["attribution"])
     ids = [made.run["dataset"], made.run["attribution"], made.run["baselines"], made.run["rewards"]]
-    ids += [*made.run["adapters"].values(), *made.run["mlflow_runs"].values()]
+    ids += [*made.run["adapters"].values(), *made.run["mlflow_runs"].values(), *attribution.inputs.values()]
+    ids += [store.get("adapter", made.run["adapters"]["0"]).inputs["base"]]
+    ids += [read_artifact(made.workspace.rewards / "2026-11").inputs["policy"]]
 
+    assert len(ids) > 15
     assert all(f">{id_}</code>" in page for id_ in ids)
+
+
+def test_a_contribution_keeps_its_own_version_and_licence(made):
+    """What the contributor handed in later does not relabel it; where it has none, the contributor's are shown."""
+    dataset = made.workspace.store.get("dataset", made.run["dataset"]).file("dataset.json")
+    about = json.loads(dataset.read_text(encoding="utf-8"))
+    about["contributions"]["numpy-docs"] |= {"version": "1.0.0", "licence": "MIT"}
+    dataset.write_text(json.dumps(about), encoding="utf-8")
+
+    shown = {one.id: (one.version, one.licence) for one in read_view(made.workspace, made.run_id).contributions}
+
+    assert shown["numpy-docs"] == ("1.0.0", "MIT")
+    assert shown["scipy-docs"] == ("2.1.0", "BSD-3-Clause")
+
+
+def test_seconds_are_work_not_duration(page):
+    """The sum is called work, and what came from cache says when it counts from."""
+    text = words(page)
+
+    assert "136.6 seconds of work, added up over tasks that may run side by side." in text
+    assert "2 of 4 stages came from cache and count as when they were made." in text
+    assert "seconds in all" not in text
 
 
 def test_texts_are_escaped(page):
@@ -174,7 +204,9 @@ def test_causal_lm_is_compared_by_loss(make_run):
     """Without accuracy the page speaks of loss alone."""
     made = make_run(["ann", "bob"], ["haiku", "sonnet"], accuracy=False)
 
-    text = words(write_report(made.workspace, made.run_id, made.workspace.root / "report.html").read_text(encoding="utf-8"))
+    text = words(
+        write_report(made.workspace, made.run_id, made.workspace.root / "report.html").read_text(encoding="utf-8")
+    )
 
     assert "Loss on the 743 evaluation rows" in text
     assert "accuracy" not in text.lower()

@@ -86,8 +86,18 @@ def test_shares_that_cannot_be_paid_are_refused(make, tmp_path, column, value, m
         shares.loc[shares["contributor_id"] == "numpy", column] = value
         return shares
 
+    world = make(tmp_path / "world", shares=spoil)
+
     with pytest.raises(RewardError, match=message):
-        make(tmp_path / "world", shares=spoil).pay(tmp_path / "workspace")
+        world.pay(tmp_path / "workspace")
+
+
+def test_a_fault_of_the_attribution_names_the_folder_to_delete(make, tmp_path):
+    """The same command would find the same folder, so the message says which one has to go."""
+    world = make(tmp_path / "world", scores=drop_one)
+
+    with pytest.raises(RewardError, match=f"delete {world.attribution.path} and run again"):
+        world.pay(tmp_path / "workspace")
 
 
 def test_nobody_above_the_uncertainty_is_refused(make, tmp_path):

@@ -105,6 +105,19 @@ def leave_out(dataset: Artifact, credits: Sequence[Artifact], config: Attributio
     return sharing.spread_over_ranking(combined(dataset, credits, config), sorted(trained), config.leave_one_out)
 
 
+def find_attribution(
+    store: Store,
+    dataset: Artifact,
+    adapters: Sequence[Artifact],
+    credits: Sequence[Artifact],
+    retrainings: Mapping[str, Artifact],
+    config: AttributionConfig,
+) -> Artifact | None:
+    """The attribution of exactly these, if it was made before."""
+    inputs = _attribution_inputs(dataset, adapters, credits, retrainings)
+    return store.find("attribution", inputs, config.model_dump(mode="json"))
+
+
 def make_attribution(
     store: Store,
     dataset: Artifact,
@@ -117,10 +130,7 @@ def make_attribution(
 
     `retrainings` maps a contributor to the first seed's training without it.
     """
-    inputs = {"dataset": dataset.id}
-    inputs |= {f"adapter-{index}": adapter.id for index, adapter in enumerate(adapters)}
-    inputs |= {f"credit-{index}": credit.id for index, credit in enumerate(credits)}
-    inputs |= {f"without-{name}": retraining.id for name, retraining in retrainings.items()}
+    inputs = _attribution_inputs(dataset, adapters, credits, retrainings)
 
     def build(folder: Path) -> None:
         seeds = _seed_scores(credits)
@@ -173,8 +183,7 @@ def attribution_card(
         "confidence": config.confidence,
         "measured": [fact["measured"] for fact in facts],
         "integrated": [fact["integrated"] for fact in facts],
-        # Against the fall of the sample's own loss: what the trapezoid missed, apart from sampling.
-        "mismatch": [fact["integrated"] / fact["sample_improvement"] - 1 for fact in facts],
+        "mismatch": [fact["integrated"] / fact["measured"] - 1 for fact in facts],
         "total": float(np.mean([fact["measured"] for fact in facts])),
         "seed_agreement": sharing.seed_agreement(seeds),
         "points": len(facts[0]["curve"]),
@@ -183,6 +192,19 @@ def attribution_card(
         "curve": facts[0]["curve"],
         "leave_one_out": {"contributors": list(effects["contributor_id"]), "spearman": spearman, "seeds": 1},
     }
+
+
+def _attribution_inputs(
+    dataset: Artifact,
+    adapters: Sequence[Artifact],
+    credits: Sequence[Artifact],
+    retrainings: Mapping[str, Artifact],
+) -> dict[str, str]:
+    inputs = {"dataset": dataset.id}
+    inputs |= {f"adapter-{index}": adapter.id for index, adapter in enumerate(adapters)}
+    inputs |= {f"credit-{index}": credit.id for index, credit in enumerate(credits)}
+    inputs |= {f"without-{name}": retraining.id for name, retraining in retrainings.items()}
+    return inputs
 
 
 def _seed_scores(credits: Sequence[Artifact]) -> list[pd.DataFrame]:

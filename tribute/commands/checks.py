@@ -1,6 +1,7 @@
 """Commands that only look: verify, inspect, config check and config schema."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from tribute import stages
 from tribute.artifacts import MANIFEST, read_artifact, verify_artifact
 from tribute.commands.output import Output, Table
 from tribute.commands.stages import checked_config
-from tribute.config import RunConfig
+from tribute.config import PERIOD, RunConfig
 from tribute.contributions import Registry
 from tribute.errors import ConfigError, IntegrityError
 from tribute.rewards import verify_period
@@ -37,7 +38,7 @@ def verify(workspace: Path, what: str, which: str | None) -> Output:
     elif what == "run":
         checks = _verify_run(Workspace.open(workspace), str(which))
     elif what == "period":
-        checks = _verify_folder(Workspace.open(workspace).rewards / str(which))
+        checks = _verify_period(Workspace.open(workspace), str(which))
     else:
         checks = _verify_folder(Path(what))
     return Output({"ok": True, "checks": checks}, [f"✓ {check}" for check in checks])
@@ -67,9 +68,13 @@ def inspect(workspace: Path, path: Path, overrides: Sequence[str], rows: int) ->
                 "class": target if isinstance(target, int) else None,
             }
         )
-    lengths = encoded.lengths()
-    cut = int((lengths >= config.finetuning.max_tokens).sum())
-    lines = [f"{len(encoded)} training rows, {lengths.mean():.1f} tokens on average, {cut} cut at {lengths.max()}"]
+    most = config.finetuning.max_tokens
+    # With room for one token more, the rows that take it are those that do not fit.
+    roomier = encode(dataset, config.finetuning.model_copy(update={"max_tokens": most + 1}), "train")[1]
+    cut = int((roomier.lengths() > most).sum())
+    average = encoded.lengths().mean()
+    told = f"{cut} cut at {most}" if cut else "none cut"
+    lines = [f"{len(encoded)} training rows, {average:.1f} tokens on average, {told}"]
     table = Table("What the model sees", ("row", "tokens", "target"), [_shown(row) for row in shown])
     return Output({"rows": shown, "training_rows": len(encoded), "cut": cut}, lines, [table])
 
@@ -103,6 +108,12 @@ def _verify_run(home: Workspace, run_id: str) -> list[str]:
     if paid.id != record["rewards"]:
         return [*checks, f"period {record['period']} was paid again since, by another run"]
     return checks + verify_period(paid.path)
+
+
+def _verify_period(home: Workspace, period: str) -> list[str]:
+    if not re.fullmatch(PERIOD, period):
+        raise ConfigError(f"{period!r} is no period; expected YYYY-MM, such as 2026-11")
+    return _verify_folder(home.rewards / period)
 
 
 def _verify_folder(folder: Path) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from tribute.artifacts import Artifact
+from tribute.artifacts import MANIFEST, Artifact, read_artifact
 from tribute.commands.output import Output, Table
 from tribute.commands.stages import STATUS
 from tribute.errors import RegistryError
@@ -32,6 +32,8 @@ class Link:
     """`dataset.json`."""
     payouts: pd.DataFrame | None
     """The period's allocation, if this run paid it last."""
+    unpaid: str
+    """Why there are no payouts."""
 
 
 def trace(workspace: Path, what: str) -> Output:
@@ -56,14 +58,22 @@ def trace(workspace: Path, what: str) -> Output:
 
 
 def _links(home: Workspace) -> Iterator[Link]:
-    for run_id in all_runs(home):
-        run = read_run(home, run_id)
-        dataset = home.store.get("dataset", run["dataset"])
-        facts = json.loads(dataset.file("dataset.json").read_text(encoding="utf-8"))
-        folder = home.rewards / run["period"]
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        payouts = read_rewards(folder) if manifest["id"] == run["rewards"] else None
-        yield Link(run, dataset, facts, payouts)
+    """Every finished run whose dataset is still there."""
+    datasets = {dataset.id: dataset for dataset in home.store.all("dataset")}
+    for run in (read_run(home, run_id) for run_id in all_runs(home)):
+        if run["dataset"] in datasets:
+            dataset = datasets[run["dataset"]]
+            facts = json.loads(dataset.file("dataset.json").read_text(encoding="utf-8"))
+            yield Link(run, dataset, facts, *_payouts(home.rewards / run["period"], run))
+
+
+def _payouts(folder: Path, run: dict[str, Any]) -> tuple[pd.DataFrame | None, str]:
+    """The allocation, or why this run has none."""
+    if not (folder / MANIFEST).exists():
+        return None, f"{run['period']} is not paid"
+    if read_artifact(folder).id != run["rewards"]:
+        return None, f"{run['period']} was paid again since"
+    return read_rewards(folder), ""
 
 
 def _payout(home: Workspace, links: list[Link], period: str, contributor: str) -> Output:
@@ -125,7 +135,7 @@ def _contribution(home: Workspace, links: list[Link], contribution: str, row: st
     if not uses:
         raise RegistryError(f"no finished run used contribution {contribution}; see `tribute versions`")
     columns = ("run", "dataset", "excluded", "credit", "paid")
-    rows = [(use["run"], use["dataset"], str(use["excluded"]), f"{use['credit']:+.6f}", use["payout"]) for use in uses]
+    rows = [(use["run"], use["dataset"], str(use["excluded"]), _nats(use["credit"]), use["payout"]) for use in uses]
     title = f"What used {row or contribution} (credit in nats; paid to {uses[0]['contributor']})"
     return Output(uses, tables=[Table(title, columns, rows, right=columns[2:4])])
 
@@ -135,11 +145,19 @@ def _refuse_row(row: str | None, rows: int) -> None:
         raise RegistryError(f"there is no row {row}; the contribution has rows 1 to {rows}")
 
 
-def _credit(home: Workspace, link: Link, contribution: str, row: str | None) -> float:
-    scores = pd.read_parquet(home.store.get("attribution", link.run["attribution"]).file("scores.parquet"))
+def _credit(home: Workspace, link: Link, contribution: str, row: str | None) -> float | None:
+    """None where the attribution is gone."""
+    found = [one for one in home.store.all("attribution") if one.id == link.run["attribution"]]
+    if not found:
+        return None
+    scores = pd.read_parquet(found[0].file("scores.parquet"))
     ids = scores["row_id"]
     chosen = ids == row if row else ids.str.rpartition(":")[0] == contribution
     return float(scores.loc[chosen, "credit"].sum())
+
+
+def _nats(credit: float | None) -> str:
+    return "gone" if credit is None else f"{credit:+.6f}"
 
 
 def _excluded(link: Link, contribution: str, row: str | None) -> int:
@@ -150,7 +168,7 @@ def _excluded(link: Link, contribution: str, row: str | None) -> int:
 
 def _paid(link: Link, contributor: str) -> str:
     if link.payouts is None:
-        return f"{link.run['period']} was paid again since"
+        return link.unpaid
     line = link.payouts[link.payouts["contributor_id"] == contributor].iloc[0]
     return f"{line.amount} {line.currency}, {link.run['period']}"
 

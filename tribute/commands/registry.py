@@ -14,11 +14,14 @@ from tribute.workspace import Workspace
 
 def init(folder: Path, dry_run: bool) -> Output:
     """`tribute init`."""
-    if dry_run:
+    is_there = Workspace.is_at(folder)
+    if dry_run and not is_there:
         return Output({"workspace": str(folder), "made": False}, [f"would make a workspace in {folder}"])
-    workspace = Workspace.create(folder)
-    Registry.create(workspace)
-    return Output({"workspace": str(workspace.root), "made": True}, [f"{workspace.root} is a workspace"])
+    if not dry_run:
+        Registry.create(Workspace.create(folder))
+    root = folder.resolve()
+    line = f"{root} is a workspace already" if is_there else f"{root} is a workspace"
+    return Output({"workspace": str(root), "made": not is_there}, [line])
 
 
 def contribute(
@@ -85,10 +88,14 @@ def versions(workspace: Path) -> Output:
     return Output([asdict(one) for one in found], lines, [table] if found else [])
 
 
-def fetch(dataset: str, folder: Path) -> Output:
+def fetch(dataset: str, folder: Path, dry_run: bool) -> Output:
     """`tribute fetch`."""
+    from tribute.contributions.fetch import check
     from tribute.contributions.fetch import fetch as download
 
+    if dry_run:
+        check(dataset, folder)
+        return Output({"dataset": dataset, "folder": str(folder)}, [f"would fetch {dataset} into {folder}"])
     path = download(dataset, folder)
     return Output({"dataset": dataset, "folder": str(path)}, [f"{dataset} is in {path}"])
 

@@ -91,7 +91,7 @@ def attribute(workspace: Path, path: Path, overrides: Sequence[str], dry_run: bo
 
 def reward(workspace: Path, path: Path, overrides: Sequence[str], dry_run: bool) -> Output:
     """`tribute reward`."""
-    started = datetime.now(UTC).isoformat(timespec="seconds")
+    started = datetime.now(UTC).isoformat(timespec="milliseconds")
     home, config, dataset, adapters = _trained(workspace, path, overrides)
     attribution = stages.found_attribution(home, config, dataset, adapters)
     if dry_run:
@@ -117,11 +117,14 @@ def demo(workspace: Path, overrides: Sequence[str], dry_run: bool) -> Output:
     """`tribute demo`."""
     with resources.as_file(resources.files("tribute") / "demo" / "docs.yaml") as path:
         config = checked_config(path, overrides)
-        if dry_run:
-            return _would(f"make the workspace {workspace} and run {config.id} in it")
-        home = Workspace.create(workspace)
-        Registry.create(home)
-        return _through_flows(home, config, dry_run)
+        _refuse_base(config)
+        if not Workspace.is_at(workspace):
+            stages.refuse_source(config.dataset)
+            if dry_run:
+                return _would(f"make the workspace {workspace} and run {config.id} in it")
+        if not dry_run:
+            Registry.create(Workspace.create(workspace))
+        return _through_flows(Workspace.open(workspace), config, dry_run)
 
 
 def checked_config(path: Path, overrides: Iterable[str]) -> RunConfig:
@@ -143,6 +146,10 @@ def _trained(
 def _refuse_training(home: Workspace, config: RunConfig) -> None:
     """Raises at once what would else stop a run after its first stages; asks no network."""
     stages.is_released(home, config.dataset)
+    _refuse_base(config)
+
+
+def _refuse_base(config: RunConfig) -> None:
     if config.finetuning.base.hub is None:
         base_folder(config.finetuning.base)
 

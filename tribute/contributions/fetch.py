@@ -35,11 +35,15 @@ DOWNLOAD_SECONDS = 60.0
 
 def fetch(kind: str, folder: Path) -> Path:
     """Get `clinc150` or `tldr` into a new or empty folder; returns it. Raises ContributionError."""
-    if kind == "clinc150":
-        return fetch_clinc150(folder)
-    if kind == "tldr":
-        return fetch_tldr(folder)
-    raise ContributionError(f"unknown dataset {kind!r}; clinc150 and tldr can be fetched")
+    check(kind, folder)
+    return fetch_clinc150(folder) if kind == "clinc150" else fetch_tldr(folder)
+
+
+def check(kind: str, folder: Path) -> None:
+    """Raise ContributionError where `fetch` would refuse; asks no network."""
+    if kind not in ("clinc150", "tldr"):
+        raise ContributionError(f"unknown dataset {kind!r}; clinc150 and tldr can be fetched")
+    _refuse_filled(folder.resolve())
 
 
 def fetch_clinc150(folder: Path, url: str = CLINC150_URL) -> Path:
@@ -91,10 +95,14 @@ def _download(url: str) -> Any:
         raise IntegrityError(f"{url}: expected a JSON file, found something else ({error})") from error
 
 
-def _fill(folder: Path, fill: Callable[[Path], None]) -> Path:
-    folder = folder.resolve()
+def _refuse_filled(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ContributionError(f"{folder} is not empty; give a new folder")
+
+
+def _fill(folder: Path, fill: Callable[[Path], None]) -> Path:
+    folder = folder.resolve()
+    _refuse_filled(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     making = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(making, ignore_errors=True)

@@ -1,6 +1,7 @@
 """The artifacts of this column: baselines, adapters with their traces, and retrainings without some rows."""
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,17 @@ def make_adapter(
         run_child(adapter_job, *arguments, timeout_seconds=_seconds(config), progress=progress)
         return record(folder)
 
-    return store.make("adapter", inputs, settings, build)
+    adapter = store.make("adapter", inputs, settings, build)
+    shutil.rmtree(own, ignore_errors=True)
+    return adapter
+
+
+def find_retraining(
+    store: Store, dataset: Artifact, config: FinetuningConfig, seed: int, without: str
+) -> Artifact | None:
+    """The training of this seed without one contributor, if it was made before."""
+    inputs, settings = training_inputs(dataset, config)
+    return store.find("retraining", inputs, settings | {"seed": seed, "without": without})
 
 
 def make_retraining(
@@ -78,7 +89,9 @@ def make_retraining(
         arguments = (dataset, config, seed, without, scratch, own, folder)
         run_child(retraining_job, *arguments, timeout_seconds=_seconds(config), progress=progress)
 
-    return store.make("retraining", inputs, settings, build)
+    retraining = store.make("retraining", inputs, settings, build)
+    shutil.rmtree(own, ignore_errors=True)
+    return retraining
 
 
 def baselines_job(dataset: Artifact, config: FinetuningConfig, scratch: Path, folder: Path, progress: Progress) -> None:

@@ -3,8 +3,7 @@
 Knows nothing of training loops or files.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -165,14 +164,3 @@ class PassThrough(nn.Module):
         """The hidden states, unchanged."""
         states: Tensor = inputs["inputs_embeds"] if hidden is None else hidden
         return states
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Bound torch to one thread: two processes of one thread beat one of two, and sums keep their order."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from safetensors.torch import load_file, save_file
 
-from tribute.artifacts import Artifact, canonical_digest
+from tribute.artifacts import Artifact, canonical_digest, package_versions
 from tribute.config import FinetuningConfig
 from tribute.finetuning.bases import base_digest, base_folder, load_tokenizer
 from tribute.finetuning.models import RowModel, add_lora, build_causal, build_classifier, cache_lower_layers
@@ -64,7 +64,7 @@ def prepare(dataset: Artifact, config: FinetuningConfig, scratch: Path, seed: in
     frame, train = encode(dataset, config, "train")
     evaluation = encode(dataset, config, "evaluation")[1]
     inputs, _ = training_inputs(dataset, config)
-    key = canonical_digest([inputs, config.max_tokens, config.lora.layers])[:24]
+    key = canonical_digest([inputs, config.max_tokens, config.lora.layers, package_versions()])[:24]
     train, evaluation = _with_lower_layers(model, config, train, evaluation, scratch / f"lower-{key}.safetensors")
     if seed is not None:
         add_lora(model, config.lora, seed)

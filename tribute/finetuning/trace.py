@@ -8,6 +8,8 @@ State `s` stands before step `s`, so state 0 is the start and state `len(steps)`
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ from torch import Tensor, nn
 from tribute.errors import AttributionError
 
 FOLDER = "trace"
+LONGEST_GAP = 40
+"""Steps. Walking back multiplies rounding errors of Adam's momentum by 1/β₁ a step: 70 times over 40 steps."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +66,18 @@ class Trace:
 def state_steps(steps: int, count: int) -> list[int]:
     """About `count` steps from 0 to `steps`, denser at the start, where the loss falls fastest.
 
-    The first steps are always there: LoRA's A has no gradient before B has moved, so Adam's second moment is
-    0 there, which a walk backwards could not tell from a rounding error.
+    A long training gets more, so that no two are further apart than LONGEST_GAP. The first steps are always
+    there: LoRA's A has no gradient before B has moved, so Adam's second moment is 0 there, which a walk backwards
+    could not tell from a rounding error.
     """
     spread = {round(steps * (index / (count - 2)) ** 2) for index in range(count - 1)}
-    return sorted(spread | set(range(min(3, steps + 1))))
+    kept = sorted(spread | set(range(min(3, steps + 1))))
+    return sorted({step for start, end in pairwise(kept) for step in _filled(start, end)})
+
+
+def _filled(start: int, end: int) -> list[int]:
+    parts = ceil((end - start) / LONGEST_GAP)
+    return [start + round((end - start) * part / parts) for part in range(parts + 1)]
 
 
 def flatten(parameters: Mapping[str, Tensor]) -> Tensor:
@@ -128,4 +139,6 @@ def load_trace(folder: Path) -> Trace:
             states,
         )
     except (OSError, ValueError, LookupError, TypeError, SafetensorError) as error:
-        raise AttributionError(f"{source}: the trace cannot be read ({error}); fine-tune again") from error
+        raise AttributionError(
+            f"{source}: the trace cannot be read ({error}); delete its folder and fine-tune again"
+        ) from error

@@ -14,9 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
-from tribute.artifacts import Artifact
+from tribute.artifacts import Artifact, locked
 from tribute.config import FinetuningConfig
 
 CHAMPION = "champion"
@@ -105,7 +103,7 @@ class Tracker:
         uri = f"sqlite:///{self.folder / 'mlflow.db'}"
         # The registry looks a logged model up through the global address, whatever the client's is.
         mlflow.set_tracking_uri(uri)
-        with FileLock(self.folder / "lock"):
+        with locked(self.folder.parent, "mlflow"):
             yield MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 

@@ -62,6 +62,8 @@ def train(
 ) -> Training:
     """Train the model's LoRA parameters in place; resumes from `scratch` where a killed training left off.
 
+    The caller removes `scratch` once the result is safe.
+
     Rows in `dropped` are taken out of their batches while the loss is still divided by the batch size.
     Raises TrainingError where the loss is not a number.
     """
@@ -86,7 +88,6 @@ def train(
         [[rows.row_ids[row] for row in step] for step in steps],
         recorder.states(),
     )
-    shutil.rmtree(scratch, ignore_errors=True)
     return Training(trace, curve)
 
 

@@ -55,8 +55,15 @@ def read_view(workspace: Workspace, run_id: str) -> View:
         run=run,
         dataset=about,
         dataset_id=dataset.id,
+        base=champion.inputs["base"],
+        retrainings={
+            name.removeprefix("without-"): id_
+            for name, id_ in sorted(attribution.inputs.items())
+            if name.startswith("without-")
+        },
         card=card,
         policy=paid.identity["config"]["policy"],
+        policy_sha256=paid.inputs["policy"],
         currency=Currency(allocation[0]["currency"]),
         pool=sum(int(line["amount_minor"]) for line in allocation),
         rows=train.num_rows,
@@ -66,7 +73,7 @@ def read_view(workspace: Workspace, run_id: str) -> View:
         contributors=_contributors(period, allocation, attribution),
         topic_credit=_topic_credit(attribution),
         effects=_effects(attribution),
-        seeds=_seeds(run, card, adapters),
+        seeds=_seeds(run, card, adapters, attribution),
         scores=[after, *_baselines(baselines)],
         training=[Point(point["step"], point["loss"]) for point in trace["training"]],
         evaluation=[Point(point["step"], point["loss"]) for point in card["curve"]],
@@ -122,7 +129,9 @@ def _effects(attribution: Artifact) -> list[Effect]:
     return sorted(effects, key=lambda effect: -effect.credit)
 
 
-def _seeds(run: Mapping[str, Any], card: Mapping[str, Any], adapters: Mapping[str, Artifact]) -> list[Seed]:
+def _seeds(
+    run: Mapping[str, Any], card: Mapping[str, Any], adapters: Mapping[str, Artifact], attribution: Artifact
+) -> list[Seed]:
     seeds = []
     for place, number in enumerate(card["seeds"]):
         seed = str(number)
@@ -131,6 +140,7 @@ def _seeds(run: Mapping[str, Any], card: Mapping[str, Any], adapters: Mapping[st
             Seed(
                 seed=seed,
                 adapter=adapters[seed].id,
+                credit=attribution.inputs[f"credit-{place}"],
                 mlflow_run=run["mlflow_runs"].get(seed, ""),
                 champion=seed == str(run["champion_seed"]),
                 loss=result["loss"],
@@ -188,6 +198,7 @@ def _examples(exclusions: Sequence[Mapping[str, Any]], train: Any, most: int = 6
 
 
 def _contributions(dataset: Mapping[str, Any]) -> list[Contribution]:
+    """Version and licence are the contribution's own, or its contributor's where the dataset names none."""
     contributors = dataset["contributors"]
     ordered = sorted(dataset["contributions"].items(), key=lambda item: item[1]["seq"])
     return [
@@ -196,11 +207,17 @@ def _contributions(dataset: Mapping[str, Any]) -> list[Contribution]:
             contributor=about["contributor_id"],
             rows=about["rows"],
             md5=about["md5"],
-            version=contributors.get(about["contributor_id"], {}).get("version") or "",
-            licence=contributors.get(about["contributor_id"], {}).get("licence") or "",
+            version=_own(about, contributors, "version"),
+            licence=_own(about, contributors, "licence"),
         )
         for id_, about in ordered
     ]
+
+
+def _own(contribution: Mapping[str, Any], contributors: Mapping[str, Mapping[str, Any]], key: str) -> str:
+    if key in contribution:
+        return contribution[key] or ""
+    return contributors.get(contribution["contributor_id"], {}).get(key) or ""
 
 
 def _json(path: Path) -> dict[str, Any]:

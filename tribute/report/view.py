@@ -46,10 +46,15 @@ class Effect:
 
 @dataclass(frozen=True)
 class Seed:
-    """One training: its adapter, and the gain in nats as measured and as integrated along the training."""
+    """One training: its adapter, and the gain in nats as measured and as integrated along the training.
+
+    `mismatch` is integrated ÷ measured − 1.
+    """
 
     seed: str
     adapter: str
+    credit: str
+    """The id of its credit artifact."""
     mlflow_run: str
     champion: bool
     loss: float
@@ -97,7 +102,10 @@ class Contribution:
 
 @dataclass(frozen=True)
 class Stage:
-    """How long a stage took, in seconds, and whether its result was found instead of made."""
+    """The seconds of work in a stage's artifacts, and whether all of them were found instead of made.
+
+    Seconds are added up though work runs side by side; of what was found, they are those of its making.
+    """
 
     name: str
     seconds: float
@@ -111,8 +119,13 @@ class View:
     run: Mapping[str, Any]
     dataset: Mapping[str, Any]
     dataset_id: str
+    base: str
+    """sha256 of the base model."""
+    retrainings: Mapping[str, str]
+    """Contributor → the id of the training without its rows."""
     card: Mapping[str, Any]
     policy: Mapping[str, Any]
+    policy_sha256: str
     currency: Currency
     pool: int
     rows: int

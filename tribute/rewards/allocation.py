@@ -72,8 +72,7 @@ def exact_score(value: float, name: str, contributor_id: str) -> Decimal:
     """A float from the attribution, rounded to 12 decimals. Raises RewardError for NaN and infinity."""
     if not abs(value) < LARGEST_SCORE:
         raise RewardError(
-            f"{contributor_id}: {name} is {value}, expected a finite number of nats below {LARGEST_SCORE}; "
-            "attribute again before paying"
+            f"{contributor_id}: {name} is {value}, expected a finite number of nats below {LARGEST_SCORE}"
         )
     return Decimal(value).quantize(SCORE_STEP)
 

@@ -63,11 +63,11 @@ def mismatches(evidence_sums: Mapping[str, Decimal], scores: Mapping[str, Decima
     return found
 
 
-def check_sums(evidence: Any, claims: Iterable[Claim]) -> None:
-    """Raises RewardError where evidence and scores disagree."""
+def check_sums(evidence: Any, claims: Iterable[Claim], remedy: str) -> None:
+    """Raises RewardError where evidence and scores disagree; `remedy` says what to do then."""
     wrong = mismatches(sums(evidence), {claim.contributor_id: claim.score for claim in claims})
     if wrong:
-        raise RewardError(f"scores.parquet and shares.parquet disagree: {wrong[0]}; attribute again before paying")
+        raise RewardError(f"scores.parquet and shares.parquet disagree: {wrong[0]}; {remedy}")
 
 
 def digests(evidence: Any) -> dict[str, str]:
@@ -99,7 +99,7 @@ def _check_rows(scores: Any, position: Any, sources: Sources) -> None:
         row = scores.filter(pc.invert(sane)).slice(0, 1).to_pylist()[0]
         raise RewardError(
             f"scores.parquet: row {row['row_id']}: credit is {row['credit']}, expected a finite number of "
-            f"nats below {LARGEST_SCORE}; attribute again before paying"
+            f"nats below {LARGEST_SCORE}; {sources.remedy}"
         )
     owners = sources.train["contributor_id"].take(position)
     foreign = pc.not_equal(owners, scores["contributor_id"])
@@ -107,5 +107,5 @@ def _check_rows(scores: Any, position: Any, sources: Sources) -> None:
         row = scores.filter(foreign).slice(0, 1).to_pylist()[0]
         raise RewardError(
             f"scores.parquet: row {row['row_id']} is credited to {row['contributor_id']}, train.parquet says "
-            "another; attribute again before paying"
+            f"another; {sources.remedy}"
         )

@@ -13,7 +13,6 @@ one goes. The same inputs are recognised by the manifest and not written twice.
 """
 
 import json
-import os
 import shutil
 import time
 from collections.abc import Mapping
@@ -27,9 +26,10 @@ from tribute.artifacts import (
     artifact_key,
     canonical_digest,
     file_sha256,
+    locked,
     read_artifact,
-    is_running,
     stamp,
+    sync,
     verify_artifact,
     write_manifest,
 )
@@ -107,26 +107,33 @@ def write_period(
         },
     )
     final, started = workspace.rewards / period, time.monotonic()
-    _recover(final)
-    if (found := _find(final, order)) is not None:
-        return found
-    making = final.with_name(f".making-{os.getpid()}-{period}")
-    shutil.rmtree(making, ignore_errors=True)
-    making.mkdir(parents=True)
+    final.parent.mkdir(exist_ok=True)
+    with locked(workspace.root, f"period-{period}"):
+        _recover(final)
+        if (found := _find(final, order)) is not None:
+            return found
+        for read in (dataset, attribution):
+            verify_artifact(read.path)
+        _make(final, order, read_sources(dataset, attribution), mlflow_runs, started)
+    return replace(read_artifact(final), found=False)
+
+
+def _make(final: Path, order: _Order, sources: Sources, mlflow_runs: Mapping[str, str], started: float) -> None:
+    making = final.with_name(f".making-{final.name}")
+    making.mkdir()
     try:
-        _fill(making, order, read_sources(dataset, attribution))
+        _fill(making, order, sources)
         provenance = {"mlflow_runs": dict(sorted(mlflow_runs.items())), **stamp(started)}
         write_manifest(making, "rewards", order.inputs, order.config, provenance)
         _swap(making, final)
     finally:
         shutil.rmtree(making, ignore_errors=True)
-    return replace(read_artifact(final), found=False)
 
 
 def _fill(folder: Path, order: _Order, sources: Sources) -> None:
     evidence = evidences.build_evidence(sources, period=order.period, adapters=order.adapters)
     claims = sources.claims()
-    evidences.check_sums(evidence, claims)
+    evidences.check_sums(evidence, claims, sources.remedy)
     lines = allocate(claims, pool=order.pool, kappa=order.policy.exact_kappa, period=order.period)
     digests = evidences.digests(evidence)
     allocation = [
@@ -193,31 +200,18 @@ def _swap(making: Path, final: Path) -> None:
     A folder that holds files cannot be renamed over, so there is an instant between two renames at which
     only `.replaced-<period>` stands; `_recover` brings it back after a crash just there.
     """
-    for path in making.rglob("*"):
-        _sync(path)
-    _sync(making)
+    sync(making)
     old = final.with_name(f".replaced-{final.name}")
     if final.exists():
         final.rename(old)
     making.rename(final)
-    _sync(final.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 
 def _recover(final: Path) -> None:
-    """Undo or finish what a crash interrupted."""
+    """Undo or finish what a crash interrupted; under the period's lock nobody else is at work."""
     old = final.with_name(f".replaced-{final.name}")
     if old.exists() and not final.exists():
         old.rename(final)
     shutil.rmtree(old, ignore_errors=True)
-    for path in final.parent.glob(f".making-*-{final.name}"):
-        if not is_running(int(path.name.split("-")[1])):
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    shutil.rmtree(final.with_name(f".making-{final.name}"), ignore_errors=True)

@@ -61,6 +61,8 @@ class Sources:
     shares: Mapping[str, Share]
     confidence: float
     """Coverage of the intervals, such as 0.9."""
+    remedy: str
+    """What to do where the attribution cannot be paid, for error messages."""
 
     def claims(self) -> list[Claim]:
         """One for every contributor of the dataset, with credit 0 where the attribution has no line."""
@@ -87,6 +89,7 @@ def read_sources(dataset: Artifact, attribution: Artifact) -> Sources:
         scores=_table(attribution.file("scores.parquet"), _SCORES),
         shares=shares,
         confidence=float(_json(attribution.file("card.json"))["confidence"]),
+        remedy=_remedy(attribution.path),
     )
     _check_contributors(sources, dataset.path, attribution.path)
     return sources
@@ -99,7 +102,7 @@ def _check_contributors(sources: Sources, dataset: Path, attribution: Path) -> N
         if not _ID.fullmatch(name):
             raise RewardError(
                 f"{dataset / 'dataset.json'}: contributor id {name!r}, expected {_ID.pattern}; "
-                "release the version again"
+                f"delete {dataset} and run again"
             )
     trained = set(sources.train["contributor_id"].to_pylist())
     for names, file in (
@@ -115,8 +118,14 @@ def _check_contributors(sources: Sources, dataset: Path, attribution: Path) -> N
     if missing := sorted(trained - set(sources.shares)):
         raise RewardError(
             f"{attribution / 'shares.parquet'}: no line for {missing[0]}, who has rows in train.parquet; "
-            "attribute again"
+            f"{sources.remedy}"
         )
+
+
+def _remedy(attribution: Path) -> str:
+    """The same command would find the same folders, so they have to go first."""
+    credits = attribution.parent.with_name("credit")
+    return f"delete {attribution} and run again; if it comes back the same, delete {credits} too"
 
 
 def _shares(path: Path) -> dict[str, Share]:
@@ -130,9 +139,9 @@ def _shares(path: Path) -> dict[str, Share]:
                 for key in ("credit", "se", "low", "high")
             )
         except RewardError as error:
-            raise RewardError(f"{path}: {error}") from error
+            raise RewardError(f"{path}: {error}; {_remedy(path.parent)}") from error
         if se < 0:
-            raise RewardError(f"{path}: {name}: se is {se}, expected 0 or more; attribute again before paying")
+            raise RewardError(f"{path}: {name}: se is {se}, expected 0 or more; {_remedy(path.parent)}")
         shares[name] = Share(credit, se, low, high, int(row["seeds"]))
     return shares
 

@@ -1,4 +1,9 @@
-"""Checks a period's folder without trusting anything in it: every number is recomputed from the one before.
+"""Checks that a period's folder agrees with itself: every number is recomputed from the one before.
+
+Proves that no file changed since its manifest was written, and that evidence, scores, amounts and journal
+follow from one another for the pool and the κ in that manifest. It does not prove that these are the right
+pool, κ and evidence: whoever writes the whole folder anew passes, so compare the manifest's id with the one
+in the run's record, and the policy's sha256 with the policy.
 
 Knows nothing of how the folder came about; of the pipeline it needs only the manifest's format.
 """

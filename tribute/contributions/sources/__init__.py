@@ -4,12 +4,21 @@ from pathlib import Path
 
 from tribute.config import DocsSource, FolderSource
 from tribute.contributions.schema import DatasetSchema
+from tribute.contributions.sources import clinc150, tldr
 from tribute.contributions.sources.clinc150 import write_clinc150
 from tribute.contributions.sources.docs import write_docs
+from tribute.contributions.sources.jsonl import require
 from tribute.contributions.sources.tldr import write_tldr
 from tribute.contributions.submissions import Submission
 
-__all__ = ["write"]
+__all__ = ["check", "write"]
+
+
+def check(source: DocsSource | FolderSource) -> None:
+    """Raise ContributionError where a file of a folder source is missing."""
+    if isinstance(source, FolderSource):
+        for name in {"clinc150": clinc150.FILES, "tldr": tldr.FILES}[source.kind]:
+            require(source.folder / name, source.kind)
 
 
 def write(source: DocsSource | FolderSource, name: str, folder: Path) -> tuple[DatasetSchema, list[Submission], Path]:

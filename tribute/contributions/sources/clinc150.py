@@ -10,6 +10,7 @@ from tribute.contributions.schema import DatasetSchema
 from tribute.contributions.sources.jsonl import classification, read_source, write_jsonl
 from tribute.contributions.submissions import Submission
 
+FILES = ("train.jsonl", "val.jsonl")
 COLUMNS = ("text", "label", "domain")
 LICENCE = "CC-BY-3.0"
 HOME_PAGE = "https://github.com/clinc/oos-eval"
@@ -17,8 +18,7 @@ HOME_PAGE = "https://github.com/clinc/oos-eval"
 
 def write_clinc150(source: FolderSource, name: str, folder: Path) -> tuple[DatasetSchema, list[Submission], Path]:
     """One file a domain from `train.jsonl`; the evaluation is `val.jsonl`, sliced by domain."""
-    train = read_source(source.folder / "train.jsonl", source.kind, COLUMNS)
-    validation = read_source(source.folder / "val.jsonl", source.kind, COLUMNS)
+    train, validation = (read_source(source.folder / file, source.kind, COLUMNS) for file in FILES)
     kept, limit = _by_domain(train), source.rows_per_contributor
     submissions = []
     for domain in kept:

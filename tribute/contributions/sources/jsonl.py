@@ -20,12 +20,17 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, str]]) -> Path:
     return path
 
 
-def read_source(path: Path, kind: str, columns: tuple[str, ...]) -> list[dict[str, Any]]:
-    """The rows of a published dataset's file. Raises ContributionError where there is none such."""
+def require(path: Path, kind: str) -> None:
+    """Raise ContributionError unless a published dataset's file is there."""
     if not path.is_file():
         raise ContributionError(
             f"{path}: not found; expected the {kind} rows; `tribute fetch {kind} {path.parent}` gets them"
         )
+
+
+def read_source(path: Path, kind: str, columns: tuple[str, ...]) -> list[dict[str, Any]]:
+    """The rows of a published dataset's file. Raises ContributionError where there is none such."""
+    require(path, kind)
     rows = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:

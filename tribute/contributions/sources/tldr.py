@@ -12,6 +12,7 @@ from tribute.contributions.schema import DatasetSchema
 from tribute.contributions.sources.jsonl import classification, read_source, write_jsonl
 from tribute.contributions.submissions import Submission
 
+FILES = ("pairs.jsonl",)
 COLUMNS = ("contributor_id", "page", "platform", "prompt", "day")
 FAMILIES = 60
 EVALUATION = 0.15
@@ -24,7 +25,7 @@ def write_tldr(source: FolderSource, name: str, folder: Path) -> tuple[DatasetSc
 
     Only the descriptions of the most frequent families are used: a description and its family is a row.
     """
-    pairs = frequent(read_source(source.folder / "pairs.jsonl", source.kind, COLUMNS))
+    pairs = frequent(read_source(source.folder / FILES[0], source.kind, COLUMNS))
     authors: dict[str, list[dict[str, Any]]] = {}
     for pair in sorted(pairs, key=lambda pair: pair["day"]):
         authors.setdefault(pair["contributor_id"], []).append(pair)
