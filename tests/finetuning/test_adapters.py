@@ -84,6 +84,7 @@ def test_an_adapter_is_made_once(adapter, dataset, config, tmp_path):
     again = adapters.make_adapter(store, dataset, config, 0, tmp_path / "scratch", record, progress)
 
     assert (made.found, again.found) == (False, True)
+    assert not list((tmp_path / "scratch").glob("*/checkpoint-*"))
     assert made.id == again.id == adapter.id
     assert made.provenance["mlflow_run_id"] == "r"
     assert recorded == [["adapter_config.json", "adapter_model.safetensors", "curve.json", "evaluation.json", "trace"]]

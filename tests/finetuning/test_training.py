@@ -120,13 +120,6 @@ def test_a_checkpoint_cut_short_is_passed_over(dataset, config, tmp_path, undist
     assert trained(dataset, config, tmp_path) == undisturbed
 
 
-def test_a_finished_training_leaves_no_checkpoint(dataset, config, tmp_path):
-    """Scratch space is given back; only the shared lower layers stay."""
-    trained(dataset, config, tmp_path)
-
-    assert not (tmp_path / "own").exists()
-
-
 def run(dataset, config, tmp_path, **options):
     ready = prepare(dataset, config, tmp_path, 0)
     return ready, train(ready.model, ready.train, config, 0, tmp_path / "own", **options)

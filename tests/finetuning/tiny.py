@@ -142,7 +142,7 @@ def make_adapter(root: Path, dataset: Artifact, config: FinetuningConfig, seed: 
     scratch = root / "scratch"
 
     def build(folder: Path) -> None:
-        adapter_job(dataset, config, seed, scratch, scratch / f"seed-{seed}", folder, ignore)
+        adapter_job(dataset, config, seed, scratch, scratch / f"{dataset.id[:8]}-seed-{seed}", folder, ignore)
 
     return Store(root).make("adapter", inputs, settings | {"seed": seed}, build)
 

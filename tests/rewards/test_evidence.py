@@ -113,5 +113,5 @@ def test_a_missing_file_is_named(make, tmp_path):
     world = make(tmp_path / "world")
     world.attribution.file("scores.parquet").unlink()
 
-    with pytest.raises(IntegrityError, match=r"scores\.parquet: cannot be read"):
+    with pytest.raises(IntegrityError, match=r"scores\.parquet: missing; the manifest lists it"):
         world.pay(tmp_path / "workspace")
