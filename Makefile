@@ -37,8 +37,8 @@ lock:               ## Renew requirements.lock from pyproject.toml
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	@echo "installing (some minutes, about 2 GB)…"
-	$(BIN)/pip install --quiet --requirement requirements.lock
-	$(BIN)/pip install --quiet --no-deps --editable .
+	$(BIN)/pip install -qq --requirement requirements.lock
+	$(BIN)/pip install -qq --no-deps --editable .
 	@# Some packages carry files for other Python versions, which do not compile here.
 	$(BIN)/python -m compileall -q -j 0 $(VENV)/lib > /dev/null 2>&1 || true
 	touch $@
