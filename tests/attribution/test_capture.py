@@ -130,6 +130,7 @@ def test_a_prompt_token_is_not_a_target(dialogues, causal_config, tmp_path):
 
     with capture(ready.model) as collector:
         _, response = row_gradients(ready.model, collector, batch)
+        response = response.clone()
         _, everything = row_gradients(ready.model, collector, counted)
 
     assert distance(response, by_autograd(ready.model, batch)[None]) < 1e-5

@@ -23,6 +23,8 @@ class RowGradients:
     def __init__(self, layout: Sequence[str]) -> None:
         self.layout = layout
         self._parts: dict[str, Tensor] = {}
+        # Tens of MB a chunk: asking the system for fresh pages each time costs as much as the products.
+        self._buffer = torch.empty(0, 0)
 
     def add(self, name: str, gradients: Tensor) -> None:
         """Keep [rows, *shape]; a layer used twice in a forward pass adds up."""
@@ -30,14 +32,21 @@ class RowGradients:
         self._parts[name] = gradients if kept is None else kept + gradients
 
     def take(self) -> Tensor:
-        """The rows' gradients as float32 [rows, parameters] in layout order; starts anew."""
+        """The rows' gradients as float32 [rows, parameters] in layout order; starts anew.
+
+        The tensor is written over by the next call.
+        """
         parts, self._parts = self._parts, {}
         missing = [name for name in self.layout if name not in parts]
         if missing:
             raise AttributionError(
                 f"the loss does not depend on {missing[0]}; adapt only layers that it passes through"
             )
-        return torch.cat([parts[name].flatten(1) for name in self.layout], dim=1)
+        ordered = [parts[name].flatten(1) for name in self.layout]
+        rows, width = len(ordered[0]), sum(part.shape[1] for part in ordered)
+        if len(self._buffer) < rows:
+            self._buffer = ordered[0].new_empty(rows, width)
+        return torch.cat(ordered, dim=1, out=self._buffer[:rows])
 
 
 class RowLinear(torch.autograd.Function):
@@ -84,7 +93,10 @@ def capture(model: RowModel) -> Iterator[RowGradients]:
 
 
 def row_gradients(model: RowModel, collector: RowGradients, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Each row's loss [rows] and gradient [rows, parameters] at the model's present parameters."""
+    """Each row's loss [rows] and gradient [rows, parameters] at the model's present parameters.
+
+    The gradients are written over by the next call.
+    """
     losses = model.row_losses(dict(batch))
     # Weights already have their gradient in the collector: ask autograd for no more than the walk through the layers.
     torch.autograd.grad(losses.sum(), list(model.trainable().values()))
