@@ -68,6 +68,11 @@ class Artifact:
         """The path of one of the artifact's files."""
         return self.path / name
 
+    def json(self, name: str) -> dict[str, Any]:
+        """The content of one of the artifact's JSON files."""
+        content: dict[str, Any] = json.loads(self.file(name).read_text(encoding="utf-8"))
+        return content
+
 
 class Store:
     """The artifacts of one workspace."""

@@ -1,6 +1,5 @@
 """The artifacts of this column: one seed's credit, and the attribution that combines seeds and retrainings."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from tribute.artifacts import Artifact, Store
 from tribute.attribution import shares as sharing
 from tribute.attribution.sample import stratified_sample
 from tribute.config import AttributionConfig, FinetuningConfig
+from tribute.contributions import read_description
 from tribute.errors import AttributionError
 from tribute.finetuning.adapters import write_json
 from tribute.finetuning.children import Progress, run_child
@@ -68,7 +68,7 @@ def credit_job(
             "credit": found.scores.reshape(-1),
         }
     ).to_parquet(folder / "scores.parquet", index=False)
-    evaluation = json.loads(adapter.file("evaluation.json").read_text(encoding="utf-8"))
+    evaluation = adapter.json("evaluation.json")
     facts = {
         "seed": trace.seed,
         "measured": evaluation["before"]["loss"] - evaluation["loss"],
@@ -153,12 +153,12 @@ def effects_table(
     """
     rows = pd.read_parquet(dataset.file("train.parquet"), columns=["contributor_id"])["contributor_id"].value_counts()
     credit = shares.set_index("contributor_id")["credit"]
-    full = _evaluation(adapter)["loss"]
+    full = adapter.json("evaluation.json")["loss"]
     records = [
         {
             "contributor_id": name,
             "rows": int(rows[name]),
-            "effect": _evaluation(retraining)["loss"] - full,
+            "effect": retraining.json("evaluation.json")["loss"] - full,
             "effect_se": float("nan"),
             "credit": float(credit[name]),
             "seeds": 1,
@@ -176,7 +176,7 @@ def attribution_card(
     config: AttributionConfig,
 ) -> dict[str, Any]:
     """How far the shares can be trusted: see `card.json` in docs/architecture.md."""
-    facts = [_facts(credit) for credit in credits]
+    facts = [credit.json("credit.json") for credit in credits]
     spearman = sharing.rank_correlation(effects["effect"].to_numpy(), effects["credit"].to_numpy())
     return {
         "seeds": [fact["seed"] for fact in facts],
@@ -211,23 +211,12 @@ def _seed_scores(credits: Sequence[Artifact]) -> list[pd.DataFrame]:
     return [
         sharing.rescaled(
             pd.read_parquet(credit.file("scores.parquet")),
-            _facts(credit)["integrated"],
-            _facts(credit)["measured"],
+            credit.json("credit.json")["integrated"],
+            credit.json("credit.json")["measured"],
         )
         for credit in credits
     ]
 
 
 def _contributors(dataset: Artifact) -> list[str]:
-    facts = json.loads(dataset.file("dataset.json").read_text(encoding="utf-8"))
-    return sorted(facts["contributors"])
-
-
-def _facts(credit: Artifact) -> dict[str, Any]:
-    facts: dict[str, Any] = json.loads(credit.file("credit.json").read_text(encoding="utf-8"))
-    return facts
-
-
-def _evaluation(artifact: Artifact) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(artifact.file("evaluation.json").read_text(encoding="utf-8"))
-    return found
+    return sorted(read_description(dataset)["contributors"])

@@ -1,6 +1,5 @@
 """`tribute trace`: the chain in both directions, from what the artifacts recorded."""
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import pandas as pd
 from tribute.artifacts import MANIFEST, Artifact, read_artifact
 from tribute.commands.output import Output, Table
 from tribute.commands.stages import STATUS
+from tribute.contributions import read_description
 from tribute.errors import RegistryError
 from tribute.rewards import read_rewards
 from tribute.runs import all_runs, read_run
@@ -63,7 +63,7 @@ def _links(home: Workspace) -> Iterator[Link]:
     for run in (read_run(home, run_id) for run_id in all_runs(home)):
         if run["dataset"] in datasets:
             dataset = datasets[run["dataset"]]
-            facts = json.loads(dataset.file("dataset.json").read_text(encoding="utf-8"))
+            facts = read_description(dataset)
             yield Link(run, dataset, facts, *_payouts(home.rewards / run["period"], run))
 
 

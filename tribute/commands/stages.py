@@ -1,6 +1,5 @@
 """Commands of the ML engineer: finetune, attribute, reward without Prefect; run and demo through its flows."""
 
-import json
 import multiprocessing
 import os
 import signal
@@ -48,7 +47,7 @@ def finetune(workspace: Path, path: Path, overrides: Sequence[str], dry_run: boo
     adapters = _each(lambda seed: stages.trained(home, config, dataset, seed), config.finetuning.seeds, config)
     stages.baselines(home, config, dataset)
     stages.registered(home, dataset, adapters[0])
-    evaluations = [json.loads(one.file("evaluation.json").read_text()) for one in adapters]
+    evaluations = [one.json("evaluation.json") for one in adapters]
     data = {
         str(seed): {
             "adapter": one.id,

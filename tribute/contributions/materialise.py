@@ -41,8 +41,7 @@ def read_rows(artifact: Artifact, part: Part) -> "pd.DataFrame":
 
 def read_description(artifact: Artifact) -> dict[str, Any]:
     """The content of `dataset.json`."""
-    content: dict[str, Any] = json.loads(artifact.file("dataset.json").read_text(encoding="utf-8"))
-    return content
+    return artifact.json("dataset.json")
 
 
 def _read_from(registry: Registry, tag: str) -> tuple[Snapshot, dict[str, str]]:

@@ -4,12 +4,15 @@ import json
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tribute.artifacts import Artifact, Store, artifact_key
 from tribute.config import FinetuningConfig
 from tribute.finetuning.children import Progress, run_child
-from tribute.finetuning.preparation import prepare, task_of, training_inputs
+from tribute.finetuning.preparation import Prepared, prepare, task_of, training_inputs
+
+if TYPE_CHECKING:
+    from tribute.finetuning.training import Training
 
 
 def make_baselines(
@@ -119,16 +122,11 @@ def adapter_job(
     progress: Progress,
 ) -> None:
     """Runs in a child: writes an adapter folder; `own` keeps the checkpoints of this training."""
-    from tribute.finetuning.evaluation import evaluate, evaluation_report
     from tribute.finetuning.trace import save_trace
-    from tribute.finetuning.training import train
 
     ready = prepare(dataset, config, scratch, seed)
-    before = evaluate(ready.model, ready.evaluation)
-    training = train(ready.model, ready.train, config, seed, own, progress=progress)
-    after = evaluate(ready.model, ready.evaluation)
+    training = _train_between_evaluations(ready, config, seed, frozenset(), own, folder, progress)
     save_adapter(ready.model.network, folder, task_of(dataset))
-    write_json(folder / "evaluation.json", evaluation_report(before, after, ready.evaluation))
     write_json(folder / "curve.json", {"training": training.curve})
     save_trace(folder, training.trace)
 
@@ -144,15 +142,28 @@ def retraining_job(
     progress: Progress,
 ) -> None:
     """Runs in a child: writes evaluation.json of a training without one contributor."""
+    ready = prepare(dataset, config, scratch, seed)
+    dropped = frozenset(row for row, name in enumerate(ready.contributors) if name == without)
+    _train_between_evaluations(ready, config, seed, dropped, own, folder, progress)
+
+
+def _train_between_evaluations(
+    ready: Prepared,
+    config: FinetuningConfig,
+    seed: int,
+    dropped: frozenset[int],
+    own: Path,
+    folder: Path,
+    progress: Progress,
+) -> "Training":
     from tribute.finetuning.evaluation import evaluate, evaluation_report
     from tribute.finetuning.training import train
 
-    ready = prepare(dataset, config, scratch, seed)
-    dropped = frozenset(row for row, name in enumerate(ready.contributors) if name == without)
     before = evaluate(ready.model, ready.evaluation)
-    train(ready.model, ready.train, config, seed, own, dropped=dropped, progress=progress)
+    training = train(ready.model, ready.train, config, seed, own, dropped=dropped, progress=progress)
     after = evaluate(ready.model, ready.evaluation)
     write_json(folder / "evaluation.json", evaluation_report(before, after, ready.evaluation))
+    return training
 
 
 def save_adapter(network: Any, folder: Path, task: str) -> None:

@@ -1,6 +1,5 @@
 """From a dataset artifact and a config to a model and rows that can be trained."""
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from tribute.artifacts import Artifact, canonical_digest, package_versions
 from tribute.config import FinetuningConfig
+from tribute.contributions import read_description
 from tribute.finetuning.bases import base_digest, base_folder, load_tokenizer
 from tribute.finetuning.models import RowModel, add_lora, build_causal, build_classifier, cache_lower_layers
 from tribute.finetuning.rows import EncodedRows, encode_causal, encode_classification
@@ -35,13 +35,13 @@ def training_inputs(dataset: Artifact, config: FinetuningConfig) -> tuple[dict[s
 
 def task_of(dataset: Artifact) -> str:
     """`sequence-classification` or `causal-lm`."""
-    return str(_facts(dataset)["task"])
+    return str(read_description(dataset)["task"])
 
 
 def encode(dataset: Artifact, config: FinetuningConfig, part: str) -> tuple[pd.DataFrame, EncodedRows]:
     """The `train` or `evaluation` rows, as stored and as the model sees them."""
     frame = pd.read_parquet(dataset.file(f"{part}.parquet"))
-    facts, tokenizer = _facts(dataset), load_tokenizer(base_folder(config.base))
+    facts, tokenizer = read_description(dataset), load_tokenizer(base_folder(config.base))
     if facts["task"] == "causal-lm":
         return frame, encode_causal(frame, tokenizer, config.max_tokens)
     return frame, encode_classification(frame, tokenizer, facts["labels"], config.max_tokens)
@@ -49,7 +49,7 @@ def encode(dataset: Artifact, config: FinetuningConfig, part: str) -> tuple[pd.D
 
 def build_model(dataset: Artifact, config: FinetuningConfig) -> RowModel:
     """The base model with the head of the dataset's task, before any adapter."""
-    folder, facts = base_folder(config.base), _facts(dataset)
+    folder, facts = base_folder(config.base), read_description(dataset)
     if facts["task"] == "causal-lm":
         return build_causal(folder)
     return build_classifier(folder, load_tokenizer(folder), facts["labels"])
@@ -86,8 +86,3 @@ def _with_lower_layers(
             save_file({"train": train.flat(), "evaluation": evaluation.flat()}, beside)
             beside.replace(file)
     return train, evaluation
-
-
-def _facts(dataset: Artifact) -> dict[str, Any]:
-    facts: dict[str, Any] = json.loads(dataset.file("dataset.json").read_text(encoding="utf-8"))
-    return facts
