@@ -1,4 +1,4 @@
-"""Each seed's trace is walked, some contributors are left out for real, and all of it becomes shares."""
+"""Each seed's trace is walked, some rows are left out for real, and all of it becomes shares."""
 
 from typing import Any
 
@@ -6,20 +6,26 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.runner import with_runner
-from tasks.attribution import combine, credit, retrain, to_leave_out
+from tasks.attribution import checks, combine, credit, influence, plant, propose, retrain
 from tribute.config import RunConfig
 
 
 @flow(name="attribution", task_runner=ThreadPoolTaskRunner(max_workers=2))
 def attribution(workspace: str, config: RunConfig, dataset: str, adapters: list[str]) -> dict[str, Any]:
-    """Returns the ids of credits, retrainings and the attribution."""
-    walks = [credit.submit(workspace, config, dataset, adapter) for adapter in adapters]
-    credits = [walk.result() for walk in walks]
-    names = to_leave_out(workspace, config, dataset, credits)
-    futures = {name: retrain.submit(workspace, config, dataset, name) for name in names}
-    retrainings = {name: future.result() for name, future in futures.items()}
-    combined = combine(workspace, config, dataset, adapters, credits, retrainings)
-    return {"credits": credits, "retrainings": retrainings, "attribution": combined}
+    """Returns the ids of all that was measured, and of the attribution."""
+    seeds, replays = checks(config)
+    futures = {
+        "credit": [credit.submit(workspace, config, dataset, adapter) for adapter in adapters],
+        "control": [plant.submit(workspace, config, dataset, seed) for seed in seeds],
+        "influence": [influence.submit(workspace, config, dataset, adapter) for adapter in adapters[:replays]],
+    }
+    made: dict[str, Any] = {kind: [one.result() for one in some] for kind, some in futures.items()}
+    jobs, made["retraining"] = [], []
+    while proposed := propose(workspace, config, dataset, adapters, made, jobs):
+        retrainings = [retrain.submit(workspace, config, dataset, job) for job in proposed]
+        made["retraining"] += [one.result() for one in retrainings]
+        jobs += proposed
+    return made | {"attribution": combine(workspace, config, dataset, adapters, made, jobs)}
 
 
 def run(workspace: str, config: RunConfig, dataset: str, adapters: list[str]) -> dict[str, Any]:

@@ -17,18 +17,45 @@ def credit(workspace: str, config: RunConfig, dataset: str, adapter: str) -> Sta
     return ended(stages.credited(Workspace.open_at(workspace), config, data, trained))
 
 
-@stage(name="choose whom to leave out")
-def to_leave_out(workspace: str, config: RunConfig, dataset: str, credits: list[str]) -> list[str]:
-    """The contributors whose effect is measured by real retraining."""
+@stage(task_run_name="planted controls, seed {seed}")
+def plant(workspace: str, config: RunConfig, dataset: str, seed: int) -> State[Any]:
+    """Train and credit with planted controls; returns the control's id."""
     [data] = get(workspace, "dataset", dataset)
-    return stages.to_leave_out(config, data, get(workspace, "credit", *credits))
+    return ended(stages.planted(Workspace.open_at(workspace), config, data, seed))
 
 
-@stage(task_run_name="retrain without {without}")
-def retrain(workspace: str, config: RunConfig, dataset: str, without: str) -> State[Any]:
-    """Train again without one contributor; returns the retraining's id."""
+@stage(task_run_name="replay adapter {adapter}")
+def influence(workspace: str, config: RunConfig, dataset: str, adapter: str) -> State[Any]:
+    """Replay one adapter's training; returns the influence's id."""
+    [data], [trained] = get(workspace, "dataset", dataset), get(workspace, "adapter", adapter)
+    return ended(stages.influenced(Workspace.open_at(workspace), config, data, trained))
+
+
+@stage(name="what validation needs")
+def checks(config: RunConfig) -> tuple[list[int], int]:
+    """Seeds to train with planted controls, and how many adapters to replay."""
+    return stages.checks(config)
+
+
+@stage(task_run_name="retrain: {job}")
+def retrain(workspace: str, config: RunConfig, dataset: str, job: dict[str, Any]) -> State[Any]:
+    """Train again on the rows that the job keeps; returns the retraining's id."""
     [data] = get(workspace, "dataset", dataset)
-    return ended(stages.retrained(Workspace.open_at(workspace), config, data, without))
+    return ended(stages.retrained(Workspace.open_at(workspace), config, data, stages.job_of(job)))
+
+
+@stage(name="propose retrainings")
+def propose(
+    workspace: str,
+    config: RunConfig,
+    dataset: str,
+    adapters: list[str],
+    made: dict[str, list[str]],
+    jobs: list[dict[str, Any]],
+) -> list[dict[str, Any]]:
+    """What to retrain next, given what is known; nothing when it is enough."""
+    evidence = stages.evidence(Workspace.open_at(workspace), dataset, adapters, made, jobs)
+    return [job.model_dump() for job in stages.proposed(config, evidence)]
 
 
 @stage(name="combine seeds and retrainings")
@@ -37,11 +64,9 @@ def combine(
     config: RunConfig,
     dataset: str,
     adapters: list[str],
-    credits: list[str],
-    retrainings: dict[str, str],
+    made: dict[str, list[str]],
+    jobs: list[dict[str, Any]],
 ) -> State[Any]:
     """Scores, shares, effects and the card; returns the attribution's id."""
-    [data] = get(workspace, "dataset", dataset)
-    trained, walked = get(workspace, "adapter", *adapters), get(workspace, "credit", *credits)
-    without = dict(zip(retrainings, get(workspace, "retraining", *retrainings.values()), strict=True))
-    return ended(stages.attributed(Workspace.open_at(workspace), config, data, trained, walked, without))
+    home = Workspace.open_at(workspace)
+    return ended(stages.attributed(home, config, stages.evidence(home, dataset, adapters, made, jobs)))

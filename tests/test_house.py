@@ -109,8 +109,11 @@ def test_flows_know_only_tasks_and_the_config(path: Path):
 
 @pytest.mark.parametrize("path", [path for path in FLOWS if path.name != "runner.py"], ids=shown)
 def test_flows_tell_a_story_without_logic(path: Path):
-    """A flow's body assigns what tasks return and goes through lists; it decides, catches and computes nothing."""
-    logic = (ast.If, ast.IfExp, ast.For, ast.While, ast.Try, ast.With, ast.Lambda, ast.Compare, ast.BoolOp)
+    """A flow's body assigns what tasks return, goes through lists and goes on while a task proposes more.
+
+    It decides, catches and computes nothing.
+    """
+    logic = (ast.If, ast.IfExp, ast.For, ast.Try, ast.With, ast.Lambda, ast.Compare, ast.BoolOp)
     for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(function, ast.FunctionDef):
             found = [node for node in ast.walk(function) if isinstance(node, logic)]

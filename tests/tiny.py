@@ -31,11 +31,17 @@ finetuning:
   max_tokens: 16
   seeds: [0, 1]
   trace_states: 8
-attribution: {sample: 24, leave_one_out: 2}
+attribution: {sample: 24, validation: quick}
 rewards:
   period: 2026-11
   pool: {amount: "100.00", currency: EUR}
   policy: policy.yaml
+"""
+POLICY = """id: tiny
+version: v1.0.0
+description: Pays by credit.
+# Trainings of seconds prove nothing about attribution: its card would not pass, and tokens would pay instead.
+gate: {leave_one_out_margin: null, duplicate_excluded: null, shuffled_below_zero: null, seed_split: null}
 """
 SCHEMA = f"name: tiny\ntask: sequence-classification\nlabels: [{', '.join(TOPICS)}]\nmax_characters: 200\n"
 
@@ -43,8 +49,7 @@ SCHEMA = f"name: tiny\ntask: sequence-classification\nlabels: [{', '.join(TOPICS
 def write_world(folder: Path) -> Path:
     """Write base, policy, schema, `config.yaml`, and the rows both as a source and as files to hand in."""
     write_base(folder / "base")
-    policy = Path(__file__).parents[1] / "configs" / "policy.yaml"
-    (folder / "policy.yaml").write_bytes(policy.read_bytes())
+    (folder / "policy.yaml").write_text(POLICY)
     (folder / "config.yaml").write_text(CONFIG)
     (folder / "schema.yaml").write_text(SCHEMA)
     chance = random.Random(0)

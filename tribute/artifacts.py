@@ -34,6 +34,9 @@ COLUMN_OF_KIND = {
     "baselines": "finetuning",
     "retraining": "finetuning",
     "credit": "attribution",
+    "control": "attribution",
+    "influence": "attribution",
+    "index": "attribution",
     "attribution": "attribution",
     "rewards": "rewards",
 }

@@ -194,6 +194,26 @@ def trace(
 
 
 @app.command()
+def explain(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")],
+    text: Annotated[str, typer.Option(help="What the model is asked.")],
+    response: Annotated[str | None, typer.Option(help="The response to explain, for causal-lm.")] = None,
+    label: Annotated[str | None, typer.Option(help="The label to explain; by default the predicted one.")] = None,
+    rows: Annotated[int, typer.Option(min=1, help="How many rows to show on either side.")] = 5,
+    html: Annotated[Path | None, typer.Option(help="Write a page, too.")] = None,
+    workspace: WorkspaceOption = HERE,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say which contributors and rows moved an answer of a run's model; the first time it indexes the rows."""
+    from tribute import commands
+
+    with watching(as_json):
+        result = commands.explain(workspace, run, text, response, label, rows, html, dry_run)
+    show(result, as_json)
+
+
+@app.command()
 def inspect(
     config: ConfigArgument,
     set_: SetOption = None,

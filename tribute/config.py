@@ -92,6 +92,8 @@ class LoraConfig(Strict):
     target_modules: tuple[str, ...] = ("query", "key", "value", "dense")
     layers: tuple[Annotated[int, Field(ge=0)], ...] | None = None
     """Only these layers; None adapts all. The layers below the lowest are computed once and cached."""
+    modules_to_save: tuple[str, ...] = ()
+    """Linear layers and embeddings that are trained whole beside the adapters and saved with them, by name."""
 
 
 class FinetuningConfig(Strict):
@@ -119,12 +121,20 @@ class FinetuningConfig(Strict):
 
 
 class AttributionConfig(Strict):
-    """In-run credit along the recorded training, and retrainings beside it as a check."""
+    """In-run credit along the recorded trainings, corrected and checked by retraining on parts of the rows."""
 
     sample: Positive = 256
-    """Evaluation rows used for those gradients, stratified by slice and fixed for all seeds."""
-    leave_one_out: Annotated[int, Field(ge=0)] = 3
-    """How many contributors to leave out by real retraining, spread over the ranking by credit."""
+    """Evaluation rows used for evaluation gradients, stratified by slice and fixed for all seeds."""
+    validation: Literal["off", "quick", "full"] = "quick"
+    """What the attribution card measures. `off`: seeds against each other. `quick`: also a few contributors left out
+    by real retraining and planted controls. `full`: also random removals, coalitions and every contributor of
+    size left out, some hundred trainings. Without a measurement the policy's gate does not pass."""
+    budget: Annotated[float, Field(ge=0)] = 0.0
+    """Trainings (on all rows; smaller ones cost less) to spend on rate designs that correct the shares."""
+    precision: Annotated[float, Field(gt=0)] = 0.05
+    """No more rate designs once the shares' standard errors sum to this."""
+    proxy: bool = False
+    """Retrain only the last layer, whatever the run itself adapts: cheaper, and the card says how well it ranks."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.9
     """Coverage of the intervals on shares."""
 

@@ -20,8 +20,7 @@ def record_run(
     dataset: Artifact,
     baselines: Artifact,
     adapters: Sequence[Artifact],
-    credits: Sequence[Artifact],
-    retrainings: Sequence[Artifact],
+    measured: Sequence[Artifact],
     attribution: Artifact,
     rewards: Artifact,
     registered: Mapping[str, Any],
@@ -31,7 +30,7 @@ def record_run(
     stages = {
         "contributions": [dataset],
         "finetuning": [baselines, *adapters],
-        "attribution": [*credits, *retrainings, attribution],
+        "attribution": [*measured, attribution],
         "rewards": [rewards],
     }
     record = {

@@ -1,6 +1,7 @@
 """How results and progress look in a terminal."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,6 +21,9 @@ from rich.text import Text
 from tribute.commands.output import Output, Table
 from tribute.progress import listening
 
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Characters that a terminal would act on instead of showing them; contributed text may hold any."""
+
 
 def show(output: Output, as_json: bool) -> None:
     """Print a command's data as JSON, or its tables and lines."""
@@ -30,7 +34,7 @@ def show(output: Output, as_json: bool) -> None:
     for table in output.tables:
         console.print(_drawn(table))
     for line in output.lines:
-        console.print(Text(line), soft_wrap=True)
+        console.print(_text(line), soft_wrap=True)
 
 
 @contextmanager
@@ -66,5 +70,10 @@ def _drawn(table: Table) -> RichTable:
         numeric = column in table.right
         drawn.add_column(column, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")
     for row in table.rows:
-        drawn.add_row(*(Text(cell) for cell in row))
+        drawn.add_row(*(_text(cell) for cell in row))
     return drawn
+
+
+def _text(content: str) -> Text:
+    """The content as it is: brackets are no markup, and control characters have no power."""
+    return Text(CONTROL.sub("\ufffd", content))

@@ -6,10 +6,12 @@ the columns.
 
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet as pq
 
 from tribute.artifacts import Artifact, read_artifact
 from tribute.config import DatasetConfig, RunConfig
@@ -18,6 +20,13 @@ from tribute.progress import reporter
 from tribute.rewards import write_period
 from tribute.runs import record_run
 from tribute.workspace import Workspace
+
+if TYPE_CHECKING:
+    from tribute.attribution.attributions import Evidence
+    from tribute.attribution.damping import Damping
+    from tribute.attribution.explain import Explanation, Question
+    from tribute.attribution.indexing import Removal
+    from tribute.attribution.jobs import Job
 
 
 def take_in(workspace: Workspace, dataset: DatasetConfig) -> None:
@@ -137,16 +146,13 @@ def found_attribution(
     workspace: Workspace, config: RunConfig, dataset: Artifact, adapters: Sequence[Artifact]
 ) -> Artifact:
     """The attribution that `attributed` would make of these adapters. Raises AttributionError where there is none."""
-    from tribute.attribution import credits
-    from tribute.finetuning.adapters import find_retraining
+    from tribute.attribution import attributions
 
-    store, seed = workspace.store, config.finetuning.seeds[0]
-    walked = _all_found([credits.find_credit(store, dataset, one, config.attribution) for one in adapters], config)
-    names = to_leave_out(config, dataset, walked)
-    without = _all_found([find_retraining(store, dataset, config.finetuning, seed, name) for name in names], config)
-    retrainings = dict(zip(names, without, strict=True))
-    made = credits.find_attribution(store, dataset, adapters, walked, retrainings, config.attribution)
-    return _all_found([made], config)[0]
+    def find(work: Work, items: Sequence[Any]) -> list[Artifact]:
+        return _all_found([work(workspace, config, dataset, item, only_find=True) for item in items], config)
+
+    evidence = gathered(config, dataset, adapters, find)
+    return _all_found([attributions.find_attribution(workspace.store, evidence, config.attribution)], config)[0]
 
 
 def _all_found(artifacts: Sequence[Artifact | None], config: RunConfig) -> list[Artifact]:
@@ -156,46 +162,185 @@ def _all_found(artifacts: Sequence[Artifact | None], config: RunConfig) -> list[
     return found
 
 
-def credited(workspace: Workspace, config: RunConfig, dataset: Artifact, adapter: Artifact) -> Artifact:
+Work = Callable[..., Any]
+"""`credited`, `planted`, `influenced` or `retrained`."""
+
+
+def gathered(
+    config: RunConfig,
+    dataset: Artifact,
+    adapters: Sequence[Artifact],
+    each: Callable[[Work, Sequence[Any]], list[Artifact]],
+) -> "Evidence":
+    """All that the attribution is made from; `each` does one kind of work for several items."""
+    from tribute.attribution.attributions import Evidence
+
+    controls, replays = checks(config)
+    evidence = Evidence(
+        dataset,
+        adapters,
+        credits=each(credited, adapters),
+        controls=each(planted, controls),
+        influences=each(influenced, adapters[:replays]),
+        retrainings={},
+    )
+    while jobs := proposed(config, evidence):
+        evidence = replace(
+            evidence, retrainings={**evidence.retrainings, **dict(zip(jobs, each(retrained, jobs), strict=True))}
+        )
+    return evidence
+
+
+def evidence(
+    workspace: Workspace,
+    dataset: str,
+    adapters: Sequence[str],
+    made: Mapping[str, Sequence[str]],
+    jobs: Sequence[Mapping[str, Any]],
+) -> "Evidence":
+    """What `gathered` gives, from the ids of the artifacts by kind; one retraining for each of `jobs`."""
+    from tribute.attribution.attributions import Evidence
+
+    store = workspace.store
+    found = {kind: [store.get(kind, id_) for id_ in ids] for kind, ids in made.items()}
+    return Evidence(
+        store.get("dataset", dataset),
+        [store.get("adapter", id_) for id_ in adapters],
+        found["credit"],
+        found["control"],
+        found["influence"],
+        dict(zip(map(job_of, jobs), found["retraining"], strict=True)),
+    )
+
+
+def job_of(fields: Mapping[str, Any]) -> "Job":
+    """A retraining job from its fields: tasks hand it on as a plain mapping."""
+    from tribute.attribution.jobs import Job
+
+    return Job(**fields)
+
+
+def checks(config: RunConfig) -> tuple[list[int], int]:
+    """Seeds to train with planted controls, and how many adapters to replay, for the card."""
+    from tribute.attribution.jobs import REPLAYS, SEEDS
+
+    validation = config.attribution.validation
+    return list(config.finetuning.seeds[: SEEDS[validation]]), REPLAYS[validation]
+
+
+def proposed(config: RunConfig, evidence: "Evidence") -> "list[Job]":
+    """The retrainings to make next; none when validation, precision or budget is satisfied."""
+    from tribute.attribution.attributions import next_jobs
+
+    return next_jobs(evidence, config.attribution, config.finetuning.seeds)
+
+
+def credited(
+    workspace: Workspace, config: RunConfig, dataset: Artifact, adapter: Artifact, only_find: bool = False
+) -> Artifact | None:
     """One seed's in-run credit."""
     from tribute.attribution import credits
 
+    if only_find:
+        return credits.find_credit(workspace.store, dataset, adapter, config.attribution)
     report = reporter(f"attribute, seed {adapter.identity['config']['seed']}")
     return credits.make_credit(
         workspace.store, dataset, adapter, config.attribution, config.finetuning, workspace.scratch, report
     )
 
 
-def to_leave_out(config: RunConfig, dataset: Artifact, credits_: Sequence[Artifact]) -> list[str]:
-    """The contributors whose effect is measured by retraining."""
+def planted(
+    workspace: Workspace, config: RunConfig, dataset: Artifact, seed: int, only_find: bool = False
+) -> Artifact | None:
+    """A training with planted controls, and its credit."""
     from tribute.attribution import credits
 
-    return credits.leave_out(dataset, credits_, config.attribution)
-
-
-def retrained(workspace: Workspace, config: RunConfig, dataset: Artifact, without: str) -> Artifact:
-    """The first seed's training without one contributor."""
-    from tribute.finetuning import adapters
-
-    seed = config.finetuning.seeds[0]
-    report = reporter(f"retrain without {without}")
-    return adapters.make_retraining(
-        workspace.store, dataset, config.finetuning, seed, without, workspace.scratch, report
+    if only_find:
+        return credits.find_control(workspace.store, dataset, seed, config.attribution, config.finetuning)
+    report = reporter(f"planted controls, seed {seed}")
+    return credits.make_control(
+        workspace.store, dataset, seed, config.attribution, config.finetuning, workspace.scratch, report
     )
 
 
-def attributed(
+def influenced(
+    workspace: Workspace, config: RunConfig, dataset: Artifact, adapter: Artifact, only_find: bool = False
+) -> Artifact | None:
+    """One seed's replay, and the simple scores it is held against."""
+    from tribute.attribution import influence
+
+    if only_find:
+        return influence.find_influence(workspace.store, dataset, adapter)
+    report = reporter(f"replay, seed {adapter.identity['config']['seed']}")
+    return influence.make_influence(workspace.store, dataset, adapter, config.finetuning, workspace.scratch, report)
+
+
+def retrained(
+    workspace: Workspace, config: RunConfig, dataset: Artifact, job: "Job", only_find: bool = False
+) -> Artifact | None:
+    """A training on the rows that the job keeps, with the proxy where the config says so."""
+    from tribute.attribution import jobs
+    from tribute.finetuning import adapters
+
+    table = pq.read_table(dataset.file("train.parquet"), columns=["row_id", "contributor_id"])
+    rows = jobs.Population.of(*(table[name].to_pylist() for name in table.column_names))
+    kept = [row_id for row_id, stays in zip(rows.row_ids, jobs.kept(job, rows), strict=True) if stays]
+    finetuning = adapters.proxy_of(config.finetuning) if config.attribution.proxy else config.finetuning
+    if only_find:
+        return adapters.find_retraining(workspace.store, dataset, finetuning, job.seed, kept)
+    report = reporter(f"retrain: {job}")
+    return adapters.make_retraining(workspace.store, dataset, finetuning, job.seed, kept, workspace.scratch, report)
+
+
+def picking(
+    config: RunConfig,
+    dataset: Artifact,
+    attribution: Artifact,
+    each: Callable[[Work, Sequence[Any]], list[Artifact]],
+) -> "list[Removal]":
+    """The first seed's retrainings on which an index picks its damping: the attribution's, and more if they are few."""
+    from tribute.attribution import indexing
+    from tribute.attribution.jobs import Population
+
+    table = pq.read_table(dataset.file("train.parquet"), columns=["row_id", "contributor_id"])
+    rows = Population.of(*(table[name].to_pylist() for name in table.column_names))
+    chosen = indexing.picking_jobs(rows, config.finetuning.seeds[0], attribution.inputs)
+    return indexing.removals(rows, chosen, each(retrained, chosen))
+
+
+def indexed(
     workspace: Workspace,
     config: RunConfig,
     dataset: Artifact,
-    adapters: Sequence[Artifact],
-    credits_: Sequence[Artifact],
-    retrainings: Mapping[str, Artifact],
+    adapter: Artifact,
+    picking: "Sequence[Removal] | Damping",
 ) -> Artifact:
-    """Shares, scores, effects and the card."""
-    from tribute.attribution import credits
+    """What it takes to say which rows moved an answer of this adapter's."""
+    from tribute.attribution import indexing
 
-    return credits.make_attribution(workspace.store, dataset, adapters, credits_, retrainings, config.attribution)
+    report = reporter(f"index, seed {adapter.identity['config']['seed']}")
+    return indexing.make_index(workspace.store, dataset, adapter, config.finetuning, picking, workspace.scratch, report)
+
+
+def explained(
+    config: RunConfig,
+    dataset: Artifact,
+    adapters: Sequence[Artifact],
+    indexes: Sequence[Artifact],
+    question: "Question",
+) -> "Explanation":
+    """Which contributors and rows moved an answer, by all adapters."""
+    from tribute.attribution.explain import explain
+
+    confidence = config.attribution.confidence
+    return explain(dataset, adapters, indexes, config.finetuning, question, confidence, reporter("explain"))
+
+
+def attributed(workspace: Workspace, config: RunConfig, evidence: "Evidence") -> Artifact:
+    """Shares, scores, effects and the card."""
+    from tribute.attribution import attributions
+
+    return attributions.make_attribution(workspace.store, evidence, config.attribution)
 
 
 def rewarded(
@@ -232,15 +377,11 @@ def mlflow_runs(adapters: Sequence[Artifact]) -> dict[str, str]:
     return {str(adapter.identity["config"]["seed"]): str(adapter.provenance["mlflow_run_id"]) for adapter in adapters}
 
 
-def beside(attribution: Artifact) -> dict[str, Any]:
-    """The ids of the credits and retrainings that an attribution combined."""
+def beside(attribution: Artifact) -> dict[str, list[str]]:
+    """The ids of what an attribution combined, by kind."""
     read = attribution.inputs
-    return {
-        "credits": [read[name] for name in sorted(read) if name.startswith("credit-")],
-        "retrainings": {
-            name.removeprefix("without-"): id_ for name, id_ in read.items() if name.startswith("without-")
-        },
-    }
+    prefixes = {"credit": "credit-", "control": "control-", "influence": "influence-", "retraining": "retrained-"}
+    return {kind: [read[name] for name in read if name.startswith(prefix)] for kind, prefix in prefixes.items()}
 
 
 def recorded(workspace: Workspace, config: RunConfig, made: Mapping[str, Any], started: str) -> str:
@@ -258,8 +399,9 @@ def _resolved(workspace: Workspace, config: RunConfig, made: Mapping[str, Any]) 
         "dataset": store.get("dataset", made["dataset"]),
         "baselines": store.get("baselines", made["baselines"]),
         "adapters": [store.get("adapter", id_) for id_ in made["adapters"]],
-        "credits": [store.get("credit", id_) for id_ in made["credits"]],
-        "retrainings": [store.get("retraining", id_) for id_ in made["retrainings"].values()],
+        "measured": [
+            store.get(kind, id_) for kind in ("credit", "control", "influence", "retraining") for id_ in made[kind]
+        ],
         "attribution": store.get("attribution", made["attribution"]),
         "rewards": read_artifact(workspace.rewards / config.rewards.period),
         "registered": made["registered"],

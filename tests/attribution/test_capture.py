@@ -3,31 +3,50 @@
 It follows that nothing else can matter: padding, batch size, the order of rows, or who stands beside whom.
 """
 
+import json
+import shutil
+
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from tests.finetuning import tiny
-from tribute.attribution.capture import capture, row_gradients
+from tribute.attribution import rowwise
+from tribute.attribution.capture import capture, row_gradients, stream_gradients
 from tribute.errors import AttributionError
 from tribute.finetuning.models import RowModel
 from tribute.finetuning.preparation import prepare
 from tribute.finetuning.rows import IGNORED
 from tribute.finetuning.trace import flatten
 
-TASKS = ("sequence-classification", "causal-lm")
+CLASSIFICATION = {
+    "upper layers": {"target_modules": ["query", "value", "dense"], "layers": [1, 2]},
+    "all layers": {"target_modules": ["query", "key", "value", "dense"]},
+    "whole linear with bias": {"target_modules": ["query"], "modules_to_save": ["intermediate.dense"]},
+    "whole embedding with padding": {"target_modules": ["query"], "modules_to_save": ["word_embeddings"]},
+}
+CAUSAL = {
+    "causal": {"target_modules": ["q_proj", "v_proj", "down_proj"]},
+    "causal, whole head": {"target_modules": ["q_proj"], "modules_to_save": ["lm_head"]},
+    "causal, whole embedding": {"target_modules": ["q_proj"], "modules_to_save": ["embed_tokens"]},
+}
 
 
-@pytest.fixture(scope="module", params=[*TASKS, "all layers"])
+@pytest.fixture(scope="module", params=[*CLASSIFICATION, *CAUSAL])
 def ready(request, tmp_path_factory):
-    """A model whose B is not zero, so that every parameter has a gradient, and its rows; read only."""
-    causal = request.param == "causal-lm"
-    dataset = request.getfixturevalue("dialogues" if causal else "dataset")
-    config = request.getfixturevalue("causal_config" if causal else "config")
-    if request.param == "all layers":
-        lora = {"target_modules": ["query", "key", "value", "dense"]}
-        config = tiny.bert_config(config.base.folder, lora=lora)
-    made = prepare(dataset, config, tmp_path_factory.mktemp("scratch"), 0)
+    """A model that was moved off its start, so that every parameter has a gradient, and its rows; read only."""
+    return make_ready(request, request.param, tmp_path_factory.mktemp("scratch"))
+
+
+def make_ready(request, kind, scratch, base=None):
+    if kind in CAUSAL:
+        dataset, folder = request.getfixturevalue("dialogues"), base or request.getfixturevalue("llama")
+        config = tiny.llama_config(folder, lora={"r": 4, "alpha": 8, **CAUSAL[kind]})
+    else:
+        dataset, folder = request.getfixturevalue("dataset"), request.getfixturevalue("bert")
+        config = tiny.bert_config(folder, lora={"r": 4, "alpha": 8, **CLASSIFICATION[kind]})
+    made = prepare(dataset, config, scratch, 0)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for value in made.model.trainable().values():
@@ -70,18 +89,34 @@ def test_the_rows_gradients_sum_to_the_batchs(ready):
     assert distance(gradients.sum(0), by_autograd(ready.model, ready.train.collate(range(10)))) < 1e-5
 
 
-def test_a_training_step_under_capture_gets_the_same_gradient(ready):
-    """`backward` fills every parameter's `grad` as it would without."""
-    expected = by_autograd(ready.model, ready.train.collate(range(10)))
-    parameters = ready.model.trainable()
+def test_streamed_gradients_are_the_rows_gradients(ready):
+    """Every parameter of every row is handed on once, and the sum that comes back is the batch's gradient."""
+    batch = ready.train.collate(range(10))
+    _, expected = captured(ready, range(10))
+    streamed = torch.zeros_like(expected)
 
-    with capture(ready.model) as collector:
-        ready.model.row_losses(ready.train.collate(range(10))).sum().backward()
-        collector.take()
+    with capture(ready.model) as opened:
 
-    found = flatten({name: value.grad for name, value in parameters.items()})
-    ready.model.zero_grad()
-    assert distance(found, expected) < 1e-5
+        def receive(name, part, gradients):
+            assert gradients.dtype == torch.float32
+            streamed[part, opened.places[name]] += gradients.flatten(1)
+
+        losses, total = stream_gradients(ready.model, opened, batch, receive)
+
+    assert len(losses) == 10
+    assert distance(streamed, expected) < 1e-6
+    assert distance(total, by_autograd(ready.model, batch)) < 1e-5
+
+
+def test_large_layers_are_formed_in_parts(ready, monkeypatch):
+    """How many rows a layer's gradients are formed of at once changes memory, not the gradients."""
+    _, whole = captured(ready, range(10))
+    whole = whole.clone()
+
+    monkeypatch.setattr(rowwise, "FLOATS_AT_ONCE", 500)
+    _, parts = captured(ready, range(10))
+
+    assert distance(parts, whole) < 1e-6
 
 
 def test_batch_size_does_not_matter(ready):
@@ -147,6 +182,63 @@ def test_afterwards_the_model_is_as_it_was(ready):
     assert not any("forward" in vars(layer) for layer in layers)
 
 
+@pytest.mark.parametrize("kind", ["all layers", "whole linear with bias", "causal", "causal, whole head"])
+def test_a_bfloat16_base_is_followed(request, tmp_path, kind):
+    """LoRA in float32 on frozen weights in bfloat16: what differs from autograd is the base's own rounding."""
+    ready = make_ready(request, kind, tmp_path)
+    trainable = ready.model.trainable().values()
+    kept = [value.detach().clone() for value in trainable]
+    ready.model.to(torch.bfloat16)
+    for value, before in zip(trainable, kept, strict=True):
+        value.data = before if kind in ("all layers", "causal") else before.bfloat16()
+
+    _, gradients = captured(ready, range(10))
+
+    alone = torch.stack([by_autograd(ready.model, ready.train.collate([row])) for row in range(10)])
+    assert gradients.dtype == torch.float32
+    assert distance(gradients, alone) < 0.05
+
+
+class Quantised(nn.Module):
+    """A frozen linear layer in int8, as a quantised base holds them: no floating-point weight to be found."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.scale = float(layer.weight.abs().max()) / 127
+        self.register_buffer("weight", (layer.weight / self.scale).round().to(torch.int8))
+        self.bias = layer.bias
+
+    def forward(self, x):
+        return functional.linear(x, self.weight.float() * self.scale, self.bias)
+
+
+@pytest.mark.parametrize("kind", ["upper layers", "causal"])
+def test_a_quantised_base_is_followed(request, tmp_path, kind):
+    """Only what is trained is touched, so the frozen layers may be anything that can be called."""
+    ready = make_ready(request, kind, tmp_path)
+    for layer in [module for module in ready.model.modules() if hasattr(module, "lora_A")]:
+        layer.base_layer = Quantised(layer.base_layer)
+
+    _, gradients = captured(ready, range(10))
+
+    alone = torch.stack([by_autograd(ready.model, ready.train.collate([row])) for row in range(10)])
+    assert distance(gradients, alone) < 1e-5
+
+
+@pytest.mark.parametrize("kind", ["causal, whole head", "causal, whole embedding"])
+def test_a_module_saved_from_a_tied_pair_learns_alone(request, tmp_path, llama, kind):
+    """Head and embedding share a weight; the copy that is trained is one of them, and its gradient is its own."""
+    base = shutil.copytree(llama, tmp_path / "base")
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps(config | {"tie_word_embeddings": True}))
+    ready = make_ready(request, kind, tmp_path, base)
+
+    _, gradients = captured(ready, range(10))
+
+    alone = torch.stack([by_autograd(ready.model, ready.train.collate([row])) for row in range(10)])
+    assert distance(gradients, alone) < 1e-5
+
+
 class Sum(RowModel):
     """A model of one layer; a row's loss is the sum of what the layer gives."""
 
@@ -174,11 +266,23 @@ def test_a_layer_used_twice_adds_up():
     assert distance(gradients, alone) < 1e-5
 
 
-@pytest.mark.parametrize("shape", [(5, 4), (5, 3, 4), (5, 2, 3, 4)])
-def test_any_shape_will_do_that_starts_with_the_row(shape):
-    """Linear layers work on vectors, on tokens, on heads of tokens."""
+class Tied(RowModel):
+    """Tokens are looked up in the very weight that maps the hidden states back to tokens."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding, self.head = nn.Embedding(7, 4), nn.Linear(4, 7, bias=False)
+        self.head.weight = self.embedding.weight
+
+    def row_results(self, batch):
+        losses = self.head(self.embedding(batch["x"])).pow(2).flatten(1).sum(1)
+        return losses, torch.ones(len(losses))
+
+
+def test_a_weight_that_two_layers_share_adds_up():
+    """Both uses belong to the row."""
     torch.manual_seed(0)
-    model, batch = Sum(nn.Linear(4, 2, bias=False)), {"x": torch.randn(*shape)}
+    model, batch = Tied(), {"x": torch.randint(0, 7, (5, 3))}
 
     with capture(model) as collector:
         _, gradients = row_gradients(model, collector, batch)
@@ -187,22 +291,76 @@ def test_any_shape_will_do_that_starts_with_the_row(shape):
     assert distance(gradients, alone) < 1e-5
 
 
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("shape", [(5, 4), (5, 3, 4), (5, 2, 3, 4)])
+def test_any_shape_will_do_that_starts_with_the_row(shape, bias):
+    """Linear layers work on vectors, on tokens, on heads of tokens."""
+    torch.manual_seed(0)
+    model, batch = Sum(nn.Linear(4, 2, bias=bias)), {"x": torch.randn(*shape)}
+
+    with capture(model) as collector:
+        _, gradients = row_gradients(model, collector, batch)
+
+    alone = torch.stack([by_autograd(model, {"x": row[None]}) for row in batch["x"]])
+    assert distance(gradients, alone) < 1e-5
+
+
+class Doubled(nn.Linear):
+    """Does more than a linear layer."""
+
+    def forward(self, x):
+        return 2 * super().forward(x)
+
+
 @pytest.mark.parametrize(
     ("layer", "name"),
     [
-        (nn.Linear(4, 4), r"layer\.(bias|weight) is trained in a Linear"),
         (nn.LayerNorm(4, bias=False), r"layer\.weight is trained in a LayerNorm"),
-        (nn.Embedding(9, 4), r"layer\.weight is trained in a Embedding"),
         (nn.Conv1d(4, 4, 1, bias=False), r"layer\.weight is trained in a Conv1d"),
+        (nn.Embedding(9, 4, max_norm=1), r"layer\.weight is trained in a Embedding"),
+        (nn.Embedding(9, 4, scale_grad_by_freq=True), r"layer\.weight is trained in a Embedding"),
+        (Doubled(4, 4, bias=False), r"layer\.weight is trained in a Doubled"),
     ],
 )
 def test_what_cannot_be_captured_is_refused_by_name(layer, name):
-    """A bias, a norm, an embedding or a convolution would silently be left out of the credit."""
+    """Its part would silently be left out of the credit, or be wrong."""
     with (
         pytest.raises(AttributionError, match=name + r"; .* change finetuning\.lora\.target_modules"),
         capture(Sum(layer)),
     ):
         pass
+
+
+class Elsewhere(Sum):
+    """Uses its layer's weight once more without the layer."""
+
+    def row_results(self, batch):
+        losses, right = super().row_results(batch)
+        return losses + self.layer.weight.pow(2).sum(), right
+
+
+def test_a_weight_that_is_used_outside_its_layer_is_refused():
+    """The rows' gradients would not sum to the batch's."""
+    model = Elsewhere(nn.Linear(4, 4, bias=False))
+
+    with capture(model) as collector, pytest.raises(AttributionError, match=r"layer\.weight do not sum"):
+        row_gradients(model, collector, {"x": torch.randn(3, 4)})
+
+
+class Flattened(Sum):
+    """Gives its layer tokens, not rows."""
+
+    def row_results(self, batch):
+        losses, _ = super().row_results({"x": batch["x"].flatten(0, 1)})
+        return losses.view(len(batch["x"]), -1).sum(1), torch.ones(len(batch["x"]))
+
+
+def test_a_layer_that_does_not_see_rows_is_refused_by_name():
+    """Nobody could tell whose gradient is whose."""
+    model = Flattened(nn.Linear(4, 4, bias=False))
+
+    with capture(model) as collector, pytest.raises(AttributionError, match=r"layer\.weight sees 6 rows .* has 3"):
+        row_gradients(model, collector, {"x": torch.randn(3, 2, 4)})
 
 
 def test_an_adapted_embedding_is_refused_by_name(dialogues, llama, tmp_path):
@@ -219,5 +377,5 @@ def test_a_layer_that_the_loss_does_not_reach_is_refused_by_name():
     model = Sum(nn.Linear(4, 4, bias=False))
     model.idle = nn.Linear(4, 4, bias=False)
 
-    with capture(model) as collector, pytest.raises((AttributionError, RuntimeError), match=r"idle|not have been used"):
+    with capture(model) as collector, pytest.raises(AttributionError, match=r"does not depend on idle\.weight"):
         row_gradients(model, collector, {"x": torch.randn(2, 4)})

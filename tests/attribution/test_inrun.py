@@ -68,6 +68,14 @@ def causal(dialogues, causal_config, tmp_path_factory):
     return record(dialogues, every, tmp_path_factory.mktemp("causal"))
 
 
+@pytest.fixture(scope="module")
+def whole(dialogues, llama, tmp_path_factory):
+    """A training of LoRA and of a whole embedding and a whole head, recorded at every step."""
+    lora = {"target_modules": ["q_proj"], "modules_to_save": ["embed_tokens", "lm_head"]}
+    every = tiny.llama_config(llama, lora=lora, trace_states=EVERY_STEP, learning_rate=1e-3)
+    return record(dialogues, every, tmp_path_factory.mktemp("whole"))
+
+
 def parts_of_updates(recorded):
     """Every row's part of every applied update, float64 [steps, rows, parameters], by plain autograd."""
     model, rows, trace = recorded.ready.model, recorded.ready.train, recorded.trace
@@ -86,7 +94,7 @@ def parts_of_updates(recorded):
             momenta[row] += (1 - trace.adam.beta1) * own
             gradient += own
         second = trace.adam.beta2 * second + (1 - trace.adam.beta2) * gradient**2
-        root = (second / (1 - trace.adam.beta2 ** (step + 1))).sqrt() + trace.adam.eps
+        root = (second / (1 - trace.adam.beta2 ** (step + 1)) + trace.adam.eps**2).sqrt()
         rate = trace.learning_rates[step] / (1 - trace.adam.beta1 ** (step + 1))
         updates.append(-rate * momenta / root)
         theta = theta + updates[-1].sum(0)
@@ -132,7 +140,7 @@ def test_walking_backwards_gives_what_walking_forwards_gives(dense, updates):
     assert np.abs(found - expected).max() < 2e-3 * np.abs(expected).max()
 
 
-@pytest.mark.parametrize("task", ["dense", "causal"])
+@pytest.mark.parametrize("task", ["dense", "causal", "whole"])
 def test_credits_sum_to_the_fall_of_the_loss(request, task):
     """With the trapezoid at every step, within 3 %."""
     recorded = request.getfixturevalue(task)
@@ -268,3 +276,14 @@ def test_a_loss_that_is_not_a_number_is_refused(sparse):
 
     with pytest.raises(AttributionError, match="do not belong together"):
         sparse.credit(train=broken)
+
+
+def test_an_evaluation_loss_that_is_not_a_number_is_refused(sparse):
+    """The step is named: a credit would not be a number either."""
+    sample = sparse.ready.evaluation
+    broken = replace(sample, hidden=[hidden * torch.nan for hidden in sample.hidden])
+
+    with pytest.raises(AttributionError, match=r"step \d+: the evaluation loss is not a number") as refused:
+        sparse.credit(sample=broken)
+
+    one_line(refused)

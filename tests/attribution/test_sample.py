@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tribute.attribution.sample import stratified_sample
+from tribute.attribution.sample import FOLDS, fold_weights, stratified_sample
 
 SLICES = st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=120)
 SIZES = st.integers(1, 150)
@@ -61,3 +61,15 @@ def test_weighted_means_estimate_the_mean_over_all_rows():
 
     estimate = sum(weight * value[slices[row]] for row, weight in zip(chosen, weights, strict=True))
     assert estimate == pytest.approx(np.mean([value[name] for name in slices]))
+
+
+def test_every_fold_stands_for_the_whole():
+    """Each column sums to what the weights sum to, every row is in one fold, and an empty fold says what all say."""
+    weights = np.full(400, 1 / 400)
+
+    spread = fold_weights([f"evaluation:{row}" for row in range(400)], weights)
+
+    assert spread.shape == (400, FOLDS)
+    assert spread.sum(0) == pytest.approx(1)
+    assert ((spread > 0).sum(1) == 1).all()
+    assert fold_weights(["evaluation:1"], np.ones(1)).tolist() == [[1.0] * FOLDS]

@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tribute.attribution import shares as sharing
+from tribute.attribution.estimate import combine, row_noise
+from tribute.attribution.jobs import Population
 from tribute.errors import AttributionError
 
 few = settings(max_examples=40)
@@ -40,7 +42,11 @@ def scores(owners, credits):
 
 
 def shares_of(tables, names=NAMES, confidence=0.9):
-    return sharing.shares_table(tables, names, confidence).set_index("contributor_id")
+    rows = Population.of(list(tables[0]["row_id"][::2]), list(tables[0]["contributor_id"][::2]))
+    by_row = np.stack([table["credit"].to_numpy().reshape(-1, 2).sum(1) for table in tables])
+    found = combine(rows.sums(by_row), row_noise(by_row, rows.owner), np.bincount(rows.owner), 0.0, [])
+    table = sharing.shares_table(found, rows.names, names, confidence, "in-run", len(tables), len(tables))
+    return table.set_index("contributor_id")
 
 
 def renamed(tables, names):
@@ -151,7 +157,7 @@ def test_average_scores_keep_rows_queries_and_totals(tables):
     assert list(average["row_id"]) == list(tables[0]["row_id"])
     assert list(average["query"]) == list(tables[0]["query"])
     assert np.allclose(average["credit"], np.mean([table["credit"] for table in tables], axis=0))
-    by_name = sharing.credit_by_contributor(average, NAMES)
+    by_name = average.groupby("contributor_id")["credit"].sum().reindex(NAMES, fill_value=0)
     assert np.allclose(by_name, shares_of(tables).loc[list(NAMES), "credit"])
 
 
@@ -160,33 +166,3 @@ def test_a_contributor_without_rows_has_credit_zero():
     table = shares_of([scores(["ada"], [1.0, 1.0])] * 2, ["ada", "copycat"])
 
     assert tuple(table.loc["copycat", ["credit", "share", "low", "high"]]) == (0, 0, 0, 0)
-
-
-@few
-@given(seed_tables(), st.integers(2, 6))
-def test_leaving_out_spreads_over_the_ranking(tables, count):
-    """The best and the worst are among them, each once, and nobody who was not trained on."""
-    table = sharing.shares_table(tables, [*NAMES, "absent"], 0.9)
-    trained = sorted(set(tables[0]["contributor_id"]))
-    ranking = table[table["contributor_id"].isin(trained)].sort_values(["credit", "contributor_id"])
-
-    chosen = sharing.spread_over_ranking(table, trained, count)
-
-    assert len(chosen) == len(set(chosen)) == min(count, len(trained))
-    assert set(chosen) <= set(trained)
-    assert ranking["contributor_id"].iloc[0] in chosen
-    assert ranking["contributor_id"].iloc[-1] in chosen
-
-
-def test_agreement_is_one_where_the_seeds_rank_alike():
-    """And minus one where they rank the other way round."""
-    owners = ["ada", "bob", "cyd"]
-    up, down = scores(owners, [1, 1, 2, 2, 3, 3]), scores(owners, [3, 3, 2, 2, 1, 1])
-
-    assert sharing.seed_agreement([up, up]) == pytest.approx(1)
-    assert sharing.seed_agreement([up, down]) == pytest.approx(-1)
-
-
-def test_one_contributor_has_no_ranking_to_agree_on():
-    """A rank correlation of one point is no number."""
-    assert sharing.seed_agreement([scores(["ada"], [1.0, 2.0])] * 2) is None

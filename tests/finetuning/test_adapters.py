@@ -2,6 +2,7 @@
 
 import json
 
+import pandas as pd
 import pytest
 
 from tribute.artifacts import Store, verify_artifact
@@ -87,7 +88,15 @@ def test_an_adapter_is_made_once(adapter, dataset, config, tmp_path):
     assert not list((tmp_path / "scratch").glob("*/checkpoint-*"))
     assert made.id == again.id == adapter.id
     assert made.provenance["mlflow_run_id"] == "r"
-    assert recorded == [["adapter_config.json", "adapter_model.safetensors", "curve.json", "evaluation.json", "trace"]]
+    files = [
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "curve.json",
+        "evaluation.json",
+        "losses.parquet",
+        "trace",
+    ]
+    assert recorded == [files]
     assert seen == [(step, 12) for step in range(1, 13)]
     assert verify_artifact(made.path) == adapters.find_adapter(store, dataset, config, 0)
     assert adapters.find_adapter(store, dataset, config, 1) is None
@@ -103,14 +112,33 @@ def test_a_failed_training_leaves_no_artifact(dataset, bert, tmp_path):
     assert list((tmp_path / "artifacts" / "adapter").iterdir()) == []
 
 
-def test_a_retraining_keeps_only_its_evaluation(adapter, dataset, config, tmp_path):
-    """Without a contributor the start is the same and the end is another."""
-    made = adapters.make_retraining(Store(tmp_path), dataset, config, 0, "ada", tmp_path / "scratch", ignore)
+def row_ids(dataset, without=""):
+    """The training rows, less one contributor's."""
+    train = pd.read_parquet(dataset.file("train.parquet"))
+    return train[train["contributor_id"] != without]["row_id"].tolist()
 
-    assert set(made.identity["files"]) == {"evaluation.json"}
+
+def test_a_retraining_keeps_only_its_evaluation(adapter, dataset, config, tmp_path):
+    """Without a contributor the start is the same and the end is another; each evaluation row's loss is kept."""
+    kept = row_ids(dataset, without="ada")
+
+    made = adapters.make_retraining(Store(tmp_path), dataset, config, 0, kept, tmp_path / "scratch", ignore)
+
+    assert set(made.identity["files"]) == {"evaluation.json", "losses.parquet"}
     left, full = (json.loads(artifact.file("evaluation.json").read_text()) for artifact in (made, adapter))
     assert left["before"] == full["before"]
     assert left["loss"] != full["loss"]
+    assert pd.read_parquet(made.file("losses.parquet"))["loss"].mean() == pytest.approx(left["loss"])
+
+
+def test_a_retraining_is_known_by_its_rows_and_seed(dataset, config, tmp_path):
+    """Whoever asks for the same rows, in whatever order, finds it; other rows or another seed do not."""
+    store, kept = Store(tmp_path), row_ids(dataset, without="ada")
+    made = adapters.make_retraining(store, dataset, config, 0, kept, tmp_path / "scratch", ignore)
+
+    assert adapters.find_retraining(store, dataset, config, 0, kept[::-1]) == made
+    assert adapters.find_retraining(store, dataset, config, 0, kept[1:]) is None
+    assert adapters.find_retraining(store, dataset, config, 1, kept) is None
 
 
 def test_leaving_out_nobody_is_the_training_itself(adapter, dataset, config, tmp_path):
@@ -118,9 +146,17 @@ def test_leaving_out_nobody_is_the_training_itself(adapter, dataset, config, tmp
     folder = tmp_path / "made"
     folder.mkdir()
 
-    adapters.retraining_job(dataset, config, 0, "nobody", tmp_path, tmp_path / "own", folder, ignore)
+    adapters.retraining_job(dataset, config, 0, frozenset(row_ids(dataset)), tmp_path, tmp_path / "own", folder, ignore)
 
     assert (folder / "evaluation.json").read_bytes() == adapter.file("evaluation.json").read_bytes()
+
+
+def test_the_proxy_adapts_the_last_layer_alone(config):
+    """All else is the run's own."""
+    proxy = adapters.proxy_of(config)
+
+    assert proxy.lora.layers == (2,)
+    assert proxy.model_copy(update={"lora": config.lora}) == config
 
 
 def test_baselines_are_an_artifact(dataset, config, tmp_path):

@@ -6,6 +6,7 @@ from torch.nn import functional
 
 from tribute.config import LoraConfig
 from tribute.errors import TrainingError
+from tribute.finetuning.adapters import save_adapter
 from tribute.finetuning.bases import load_tokenizer
 from tribute.finetuning.models import (
     LOGIT_SCALE,
@@ -13,6 +14,7 @@ from tribute.finetuning.models import (
     build_causal,
     build_classifier,
     cache_lower_layers,
+    load_adapter,
 )
 from tribute.finetuning.preparation import build_model, encode
 from tribute.finetuning.rows import IGNORED
@@ -145,3 +147,49 @@ def test_target_modules_that_do_not_exist_are_refused(dataset, config):
 
     with pytest.raises(TrainingError, match=r"finetuning\.lora: .*q_proj"):
         add_lora(build_model(dataset, config), lora, 0)
+
+
+SAVED = {
+    "sequence-classification": ("word_embeddings", "intermediate.dense"),
+    "causal-lm": ("embed_tokens", "lm_head"),
+}
+
+
+@pytest.mark.parametrize("task", SAVED)
+def test_modules_to_save_are_trained_whole_and_saved_with_the_adapter(request, task, tmp_path):
+    """They stand beside LoRA among the trainable parameters, and loading the adapter brings them back."""
+    model, rows, config = both(request, task)
+    lora = config.lora.model_copy(
+        update={"target_modules": ("query", "q_proj"), "layers": None, "modules_to_save": SAVED[task]}
+    )
+    add_lora(model, lora, 0)
+    with torch.no_grad():
+        for value in model.trainable().values():
+            value.add_(0.05 * torch.randn(value.shape, generator=torch.Generator().manual_seed(0)))
+        expected = model.row_losses(rows.collate(range(10)))
+
+    save_adapter(model.network, tmp_path, task)
+    loaded, _, _ = both(request, task)
+    load_adapter(loaded, tmp_path)
+
+    for name in SAVED[task]:
+        assert any(f"{name}.modules_to_save" in parameter for parameter in model.trainable())
+    with torch.no_grad():
+        assert torch.allclose(loaded.row_losses(rows.collate(range(10))), expected, rtol=1e-5)
+
+
+def test_modules_to_save_that_do_not_exist_are_refused(dataset, config):
+    """PEFT would pass over them in silence."""
+    lora = config.lora.model_copy(update={"modules_to_save": ("classifier",)})
+
+    with pytest.raises(TrainingError, match=r"modules_to_save: the base has no module classifier"):
+        add_lora(build_model(dataset, config), lora, 0)
+
+
+def test_a_network_with_modules_to_save_is_left_whole(dataset, config):
+    """They may lie below the lowest adapted layer."""
+    model, rows = build_model(dataset, config), encode(dataset, config, "train")[1]
+    lora = LoraConfig(layers=(2,), modules_to_save=("word_embeddings",))
+
+    assert cache_lower_layers(model, lora, rows) == [rows]
+    assert rows.hidden is None

@@ -29,14 +29,14 @@ def test_chunks_cover_every_index_exactly_once(lengths, data):
     assert sorted(index for chunk in chunks for index in chunk) == sorted(asked)
 
 
-@given(LENGTHS)
-def test_chunks_keep_the_token_budget_and_similar_lengths_together(lengths):
+@given(LENGTHS, st.sampled_from([1, 100, TOKENS_PER_CHUNK, 4000]))
+def test_chunks_keep_the_token_budget_and_similar_lengths_together(lengths, budget):
     """A chunk's padded tokens stay within the budget unless it is one row; no row is longer than one before it."""
     rows = rows_of(lengths)
 
-    chunks = [[lengths[index] for index in chunk] for chunk in rows.chunks(range(len(rows)))]
+    chunks = [[lengths[index] for index in chunk] for chunk in rows.chunks(range(len(rows)), budget)]
 
-    assert all(len(chunk) == 1 or len(chunk) * max(chunk) <= TOKENS_PER_CHUNK for chunk in chunks)
+    assert all(len(chunk) == 1 or len(chunk) * max(chunk) <= budget for chunk in chunks)
     assert [length for chunk in chunks for length in chunk] == sorted(lengths, reverse=True)
 
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from tribute.errors import AttributionError
-from tribute.finetuning.trace import Adam, State, Trace, assign, flatten, load_trace, save_trace, state_steps
+from tribute.finetuning.adam import Adam
+from tribute.finetuning.trace import State, Trace, assign, flatten, load_trace, save_trace, state_steps
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tribute.artifacts import Artifact, Store, canonical_digest, write_manifest
-from tribute.rewards import allocation
+from tribute.rewards import Gate, allocation, judge
 from tribute.rewards.tables import ALLOCATION
 from tribute.workspace import Workspace
 
@@ -28,6 +28,40 @@ TOPICS = (
 )
 SCRIPT = "<script>alert('a row')</script> Return the sum of the array's elements & more."
 SEEDS = (0, 1, 2)
+CHECKED = {
+    "validation": "full", "method": "in-run + rate design", "trainings": 61.25, "seed_split": 0.118,
+    "proxy": {"layers": [5], "spearman": 0.93},
+    "leave_one_out": {
+        "contributors": ["numpy", "scipy", "scrambler"], "seeds": 3, "spearman": 0.94, "credit_spearman": 0.81,
+        "slope": 0.97, "ceiling": 0.96,
+    },
+    "lds": {
+        "subsets": 100, "removed": 0.2, "seeds": 2, "score": 0.861, "without_harmful": 0.842, "noisy_rows": 0.744,
+        "ceiling": 0.774,
+    },
+    "coalitions": {"count": 95, "error": 3.14}, "coverage": {"trials": 210, "covered": 0.9048},
+    "controls": {
+        "duplicate": {"rows": 32, "excluded": 32},
+        "shuffled": {"rows": 32, "credit": -0.0313, "low": -0.0401, "high": -0.0225},
+        "irrelevant": {"rows": 32, "credit": 0.0004, "low": -0.0031, "high": 0.0039},
+        "outliers": {"rows": 32, "credit": -0.0021, "low": -0.0102, "high": 0.006},
+        "split": {"names": 10, "change": 1e-17},
+    },
+    "baselines": {
+        "rows": {"leave_one_out": 0.53, "lds": 0.12}, "tokens": {"leave_one_out": 0.55, "lds": 0.13},
+        "bm25": {"leave_one_out": 0.61, "lds": 0.22}, "embedding": {"leave_one_out": 0.64, "lds": None},
+        "gradient_dot": {"leave_one_out": 0.76, "lds": 0.41}, "end_of_training": {"leave_one_out": 0.7, "lds": 0.31},
+    },
+}  # fmt: skip
+"""What a full validation writes into the card; it passes the gate."""
+UNCHECKED = {
+    "validation": "off", "method": "in-run", "trainings": 4.0, "seed_split": None, "proxy": None, "lds": None,
+    "coalitions": None, "coverage": None, "controls": None, "baselines": {}, "seed_agreement": None,
+    "leave_one_out": {
+        "contributors": [], "seeds": 0, "spearman": None, "credit_spearman": None, "slope": None, "ceiling": None,
+    },
+}  # fmt: skip
+"""What a run without validation writes; nothing of it passes."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +84,8 @@ class Made:
 def make_run(tmp_path: Path) -> Callable[..., Made]:
     """Build a run; by default like the demo's: 19 contributors, 15 topics, classification."""
 
-    def make(contributors=(*PACKAGES, "copycat", "scrambler"), topics=TOPICS, *, accuracy=True, pool=100000):
-        return build(tmp_path / "demo", list(contributors), list(topics), accuracy=accuracy, pool=pool)
+    def make(contributors=(*PACKAGES, "copycat", "scrambler"), topics=TOPICS, *, accuracy=True, pool=100000, **card):
+        return build(tmp_path / "demo", list(contributors), list(topics), accuracy=accuracy, pool=pool, changes=card)
 
     return make
 
@@ -61,8 +95,8 @@ def made(make_run: Callable[..., Made]) -> Made:
     return make_run()
 
 
-def build(root: Path, contributors: list[str], topics: list[str], *, accuracy: bool, pool: int) -> Made:
-    """Write every artifact the page reads; the numbers are drawn from one seed."""
+def build(root: Path, contributors: list[str], topics: list[str], *, accuracy: bool, pool: int, changes: dict) -> Made:
+    """Write every artifact the page reads; the numbers are drawn from one seed. `changes` are to the card."""
     dice = random.Random(7)
     workspace = Workspace.create(root)
     rows = {name: [] for name in contributors}
@@ -126,9 +160,8 @@ def build(root: Path, contributors: list[str], topics: list[str], *, accuracy: b
         "seeds": list(SEEDS), "confidence": 0.9, "measured": measured,
         "integrated": [gain * 1.021 for gain in measured], "mismatch": [0.021, 0.021, 0.021], "total": total,
         "seed_agreement": 0.962,
-        "leave_one_out": {"contributors": ["numpy", "scipy", "scrambler"], "spearman": 0.5, "seeds": 3},
         "points": 16, "sample": 256, "curve": _evaluation_curve(total),
-    }  # fmt: skip
+    } | CHECKED | changes  # fmt: skip
     tested = [shares[0], shares[len(shares) // 2], shares[-1]]
     effects = [
         {
@@ -147,7 +180,8 @@ def build(root: Path, contributors: list[str], topics: list[str], *, accuracy: b
         {"scores": scores, "shares": shares, "effects": effects},
         {"card": card},
         {f"credit-{seed}": canonical_digest(["credit", seed]) for seed in SEEDS}
-        | {f"without-{line['contributor_id']}": canonical_digest(["without", line]) for line in tested},
+        | {f"retrained-leave-out {line['contributor_id']}, seed 0": canonical_digest(line) for line in tested}
+        | {f"{kind}-0": canonical_digest(kind) for kind in ("control", "influence")},
     )
     lines = _allocation(shares, contributors, rows, exclusions, pool)
     folder = workspace.rewards / "2026-11"
@@ -158,6 +192,12 @@ def build(root: Path, contributors: list[str], topics: list[str], *, accuracy: b
         writer = csv.DictWriter(file, fieldnames=list(ALLOCATION), lineterminator="\r\n")
         writer.writeheader()
         writer.writerows(lines)
+    verdict = judge(card, Gate())
+    for line in lines:
+        line["rule"] = verdict.rule
+    (folder / "gate.json").write_text(json.dumps(verdict.document()))
+    tokens = [f"{name},{17 * len(own)}\r\n" for name, own in sorted(rows.items())]
+    (folder / "tokens.csv").write_text("contributor_id,tokens\r\n" + "".join(tokens), newline="")
     policy = {"id": "credit-above-uncertainty", "version": "v1.0.0", "kappa": "1"}
     rewards = write_manifest(folder, "rewards", {"policy": canonical_digest(policy)}, {"policy": policy}, {})
     run = {

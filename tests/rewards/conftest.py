@@ -7,6 +7,7 @@ credit below zero, `faint` has credit within its uncertainty, `absent` handed in
 
 import json
 import random
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -15,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tests.rewards.cards import CARD, UNMEASURED
 from tribute.artifacts import Artifact, Store
 from tribute.rewards import write_period
 from tribute.workspace import Workspace
@@ -86,6 +88,24 @@ def paid(world: World, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 
 
 @pytest.fixture(scope="session")
+def fallen(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """The period of a world whose card was not measured, so that tokens pay; read only."""
+    return make_world(tmp_path_factory.mktemp("world"), card=UNMEASURED).pay(tmp_path_factory.mktemp("fallen") / "w")
+
+
+@pytest.fixture
+def folder(paid: Artifact, tmp_path: Path) -> Path:
+    """A copy of the period paid by credit that a test may spoil."""
+    return shutil.copytree(paid.path, tmp_path / "2026-11")
+
+
+@pytest.fixture
+def fallen_folder(fallen: Artifact, tmp_path: Path) -> Path:
+    """A copy of the period paid by tokens that a test may spoil."""
+    return shutil.copytree(fallen.path, tmp_path / "2026-11")
+
+
+@pytest.fixture(scope="session")
 def make() -> Callable[..., World]:
     """`make_world`, for tests that need another world."""
     return make_world
@@ -97,9 +117,11 @@ def make_world(
     shuffle: int | None = None,
     shares: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: table,
     scores: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: table,
+    tokens: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: table,
     text: str | None = None,
+    card: dict = CARD,
 ) -> World:
-    """Build the artifacts. `shuffle` permutes every table; `shares`, `scores` and `text` change them."""
+    """Build the artifacts. `shuffle` permutes every table; `shares`, `scores`, `tokens` and `text` change them."""
     chance = random.Random(7)
     train = _train(chance, text)
     credit = _scores(chance, train)
@@ -108,6 +130,7 @@ def make_world(
         "exclusions": _exclusions(train),
         "scores": scores(credit.copy()),
         "shares": shares(_shares(credit)),
+        "tokens": tokens(_tokens(train)),
     }
     if shuffle is not None:
         tables = {name: table.sample(frac=1, random_state=shuffle) for name, table in tables.items()}
@@ -118,7 +141,7 @@ def make_world(
             store.make("adapter", {}, {"seed": seed}, lambda folder: (folder / "x").write_text("x") and None)
             for seed in range(3)
         ],
-        attribution=store.make("attribution", {}, {}, lambda folder: _write_attribution(folder, tables)),
+        attribution=store.make("attribution", {}, {}, lambda folder: _write_attribution(folder, tables, card)),
     )
 
 
@@ -209,6 +232,13 @@ def _shares(scores: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def _tokens(train: pd.DataFrame) -> pd.DataFrame:
+    """A token a word; `copycat` and `absent` have a line of their own, as in every attribution."""
+    words = train["text"].str.split().str.len().groupby(train["contributor_id"])
+    table = words.agg(rows="size", tokens="sum")
+    return table.reindex([*table.index, "copycat", "absent"], fill_value=0).reset_index()
+
+
 def _write_dataset(folder: Path, tables: dict[str, pd.DataFrame]) -> None:
     submitted = dict.fromkeys(STRENGTHS, ROWS_EACH) | {"scipy": ROWS_EACH + 1, "copycat": 14, "absent": 0}
     about = {
@@ -241,7 +271,8 @@ def _write_dataset(folder: Path, tables: dict[str, pd.DataFrame]) -> None:
     (folder / "dataset.json").write_text(json.dumps(about), encoding="utf-8")
 
 
-def _write_attribution(folder: Path, tables: dict[str, pd.DataFrame]) -> None:
+def _write_attribution(folder: Path, tables: dict[str, pd.DataFrame], card: dict) -> None:
     tables["scores"].to_parquet(folder / "scores.parquet", index=False)
     tables["shares"].to_parquet(folder / "shares.parquet", index=False)
-    (folder / "card.json").write_text(json.dumps({"confidence": 0.9, "seeds": 3}), encoding="utf-8")
+    tables["tokens"].to_parquet(folder / "tokens.parquet", index=False)
+    (folder / "card.json").write_text(json.dumps(card), encoding="utf-8")

@@ -24,16 +24,20 @@ POOLS = st.integers(min_value=1, max_value=10**9)
 KAPPAS = st.sampled_from([Fraction(0), Fraction(1), Fraction("1.96"), Fraction(3)])
 
 
-def claim(name, score, error=Decimal(0), rows=1):
-    return Claim(name, score, error, rows, rows, 0)
+def claim(name, score, error=Decimal(0), rows=1, tokens=10):
+    return Claim(name, score, error, rows, rows, 0, score + error, tokens)
 
 
-def pay(claims, pool, kappa=Fraction(0)):
-    return {line.contributor_id: line.amount for line in allocate(claims, pool=pool, kappa=kappa, period=PERIOD)}
+def allocated(claims, pool, kappa=Fraction(0), rule="credit"):
+    return allocate(claims, pool=pool, kappa=kappa, period=PERIOD, rule=rule)
+
+
+def pay(claims, pool, kappa=Fraction(0), rule="credit"):
+    return {line.contributor_id: line.amount for line in allocated(claims, pool, kappa, rule)}
 
 
 def weighing(claims, kappa=Fraction(0)):
-    return any(module.weigh(c.score, c.score_se, kappa) > 0 for c in claims)
+    return any(module.weigh(c, kappa, "credit") > 0 for c in claims)
 
 
 @st.composite
@@ -47,7 +51,7 @@ def test_the_lines_sum_to_the_pool_and_keep_the_quota(claims, pool, kappa):
     """Sum of lines = pool; floor(quota) ≤ amount ≤ ceil(quota)."""
     assume(weighing(claims, kappa))
 
-    lines = allocate(claims, pool=pool, kappa=kappa, period=PERIOD)
+    lines = allocated(claims, pool, kappa)
 
     assert sum(line.amount for line in lines) == pool
     assert all(math.floor(line.quota) <= line.amount <= math.ceil(line.quota) for line in lines)
@@ -59,9 +63,7 @@ def test_permuting_the_claims_changes_nothing(data, claims, pool, kappa):
     assume(weighing(claims, kappa))
     permuted = data.draw(st.permutations(claims))
 
-    first = allocate(claims, pool=pool, kappa=kappa, period=PERIOD)
-
-    assert allocate(permuted, pool=pool, kappa=kappa, period=PERIOD) == first
+    assert allocated(permuted, pool, kappa) == allocated(claims, pool, kappa)
 
 
 @given(claim_lists(), POOLS, KAPPAS, st.booleans())
@@ -190,18 +192,62 @@ def test_a_pool_that_nobody_can_take_is_refused():
 @pytest.mark.parametrize(
     ("one", "status"),
     [
-        (Claim("x", Decimal(1), Decimal(0), 3, 3, 0), module.ACCRUED),
-        (Claim("x", Decimal("-1e-12"), Decimal(0), 3, 3, 0), module.ZERO_CREDIT_BELOW_ZERO),
-        (Claim("x", Decimal("0.1"), Decimal("0.2"), 3, 3, 0), module.ZERO_NOT_DISTINGUISHABLE),
-        (Claim("x", Decimal(0), Decimal(0), 3, 3, 0), module.ZERO_NOT_DISTINGUISHABLE),
-        (Claim("x", Decimal("1e-12"), Decimal(0), 3, 3, 0), module.ZERO_BELOW_ONE_UNIT),
-        (Claim("x", Decimal(0), Decimal(0), 3, 0, 3), module.ZERO_ALL_EXCLUDED),
-        (Claim("x", Decimal(0), Decimal(0), 3, 0, 2), module.ZERO_NO_TRAINING_ROW),
-        (Claim("x", Decimal(0), Decimal(0), 0, 0, 0), module.ZERO_NO_TRAINING_ROW),
+        (Claim("x", Decimal(1), Decimal(0), 3, 3, 0, Decimal(1), 10), module.ACCRUED),
+        (Claim("x", Decimal("-1e-12"), Decimal(0), 3, 3, 0, Decimal("-1e-12"), 10), module.ZERO_CREDIT_BELOW_ZERO),
+        (Claim("x", Decimal("0.1"), Decimal("0.2"), 3, 3, 0, Decimal("0.1"), 10), module.ZERO_NOT_DISTINGUISHABLE),
+        (Claim("x", Decimal(0), Decimal(0), 3, 3, 0, Decimal(0), 10), module.ZERO_NOT_DISTINGUISHABLE),
+        (Claim("x", Decimal("1e-12"), Decimal(0), 3, 3, 0, Decimal("1e-12"), 10), module.ZERO_BELOW_ONE_UNIT),
+        (Claim("x", Decimal(0), Decimal(0), 3, 0, 3, Decimal(0), 10), module.ZERO_ALL_EXCLUDED),
+        (Claim("x", Decimal(0), Decimal(0), 3, 0, 2, Decimal(0), 10), module.ZERO_NO_TRAINING_ROW),
+        (Claim("x", Decimal(0), Decimal(0), 0, 0, 0, Decimal(0), 10), module.ZERO_NO_TRAINING_ROW),
     ],
 )
 def test_the_status_says_why(one, status):
     """Every way of getting money or none has its own status."""
-    lines = allocate([one, claim("y", Decimal(1))], pool=100, kappa=Fraction(1), period=PERIOD)
+    lines = allocated([one, claim("y", Decimal(1))], 100, Fraction(1))
 
     assert lines[0].status == status
+
+
+@given(st.lists(st.integers(1, 10**6), min_size=1, max_size=8), POOLS, KAPPAS)
+def test_by_tokens_weight_is_the_count_of_tokens(counts, pool, kappa):
+    """Whatever the credits, the lines sum to the pool, and each weight is the number of tokens."""
+    claims = [claim(NAMES[n], Decimal("-0.1"), Decimal(1), tokens=count) for n, count in enumerate(counts)]
+
+    lines = allocated(claims, pool, kappa, "tokens")
+
+    assert [line.weight for line in lines] == counts
+    assert sum(line.amount for line in lines) == pool
+    assert all(math.floor(line.quota) <= line.amount <= math.ceil(line.quota) for line in lines)
+    assert {line.rule for line in lines} == {"tokens"}
+
+
+@pytest.mark.parametrize(("high", "weight"), [("-1e-12", 0), ("0", 7), ("0.1", 7)])
+def test_by_tokens_credit_surely_below_zero_gets_nothing(high, weight):
+    """Where the whole interval lies below 0 the weight is 0; touching 0 is not below it."""
+    one = Claim("x", Decimal("-0.1"), Decimal("0.1"), 3, 3, 0, Decimal(high), 7)
+
+    line = allocated([one, claim("y", Decimal(1))], 100, Fraction(1), "tokens")[0]
+
+    assert line.weight == weight
+    assert line.status == (module.ACCRUED if weight else module.ZERO_CREDIT_BELOW_ZERO)
+
+
+@pytest.mark.parametrize("rule", ["credit", "tokens"])
+def test_credit_surely_below_zero_gets_nothing_by_either_rule(rule):
+    """Falling back to tokens does not pay those who do harm."""
+    harmful = claim("harmful", Decimal(-1), Decimal("0.1"), tokens=10**6)
+
+    assert pay([harmful, claim("y", Decimal(1))], 100, Fraction(1), rule) == {"harmful": 0, "y": 100}
+
+
+@given(st.lists(st.integers(1, 10**6), min_size=2, max_size=6), st.integers(1, 10**6), POOLS)
+def test_by_tokens_splitting_into_names_gains_a_unit_a_name_at_most(parts, other, pool):
+    """Tokens are summed over rows, so names cannot change what rows earn, but for rounding."""
+    others = claim("other", Decimal(1), tokens=other)
+    names = [claim(f"part-{number}", Decimal(1), tokens=count) for number, count in enumerate(parts)]
+    before = pay([claim("whole", Decimal(1), tokens=sum(parts)), others], pool, rule="tokens")["whole"]
+
+    after = pay([*names, others], pool, rule="tokens")
+
+    assert sum(after[name.contributor_id] for name in names) <= before + len(parts)

@@ -12,8 +12,8 @@ from tribute.rewards import Claim, allocate, journal
 
 
 def entries(pool=1000, names=("a", "b", "c")):
-    claims = [Claim(name, Decimal(n), Decimal(0), 1, 1, 0) for n, name in enumerate(names)]
-    lines = allocate(claims, pool=pool, kappa=Fraction(0), period="2026-02")
+    claims = [Claim(name, Decimal(n), Decimal(0), 1, 1, 0, Decimal(n), 1) for n, name in enumerate(names)]
+    lines = allocate(claims, pool=pool, kappa=Fraction(0), period="2026-02", rule="credit")
     return journal.post_period(lines, period="2026-02", pool_name="evaluation", pool=pool, currency="EUR")
 
 
@@ -70,7 +70,8 @@ def test_a_removed_or_moved_line_is_found(data):
 def test_the_chain_continues_a_ledger():
     """The first line takes up the hash at which an earlier period ended."""
     first = entries()
-    lines = allocate([Claim("a", Decimal(1), Decimal(0), 1, 1, 0)], pool=5, kappa=Fraction(0), period="2026-03")
+    claim = Claim("a", Decimal(1), Decimal(0), 1, 1, 0, Decimal(1), 1)
+    lines = allocate([claim], pool=5, kappa=Fraction(0), period="2026-03", rule="credit")
 
     second = journal.post_period(
         lines,

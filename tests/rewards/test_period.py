@@ -36,12 +36,12 @@ def test_the_planted_contributors_earn_nothing_by_the_calculation(paid):
 
 
 def test_the_folder_holds_what_the_notes_say(paid):
-    """Allocation, journal, exclusions, evidence, control, manifest, and a page for everybody."""
+    """Allocation, journal, exclusions, evidence, card, verdict, tokens, control, manifest, a page for everybody."""
     names = {path.name for path in paid.path.iterdir()}
 
     assert names == {
         *("allocation.csv", "journal.csv", "exclusions.csv", "evidence.parquet"),
-        *("control.json", "manifest.json", "statements"),
+        *("card.json", "gate.json", "tokens.csv", "control.json", "manifest.json", "statements"),
     }
     assert len(list((paid.path / "statements").iterdir())) == 10
 

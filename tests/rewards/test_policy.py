@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tribute.errors import ConfigError
-from tribute.rewards import Policy, load_policy
+from tribute.rewards import Gate, Policy, load_policy
 
 ROOT = Path(__file__).parents[2]
 BAD = sorted((ROOT / "tests" / "bad" / "rewards" / "policies").glob("*.yaml"))
@@ -30,6 +30,20 @@ def test_the_shipped_policy_is_good():
     policy = load_policy(ROOT / "configs" / "policy.yaml")
 
     assert policy.exact_kappa == 1
+
+
+def test_the_gate_is_the_contract_s(tmp_path):
+    """The shipped policy writes out the defaults, which are the contract's; null skips a check."""
+    shipped = load_policy(ROOT / "configs" / "policy.yaml").gate
+    path = tmp_path / "policy.yaml"
+    path.write_text('id: p\nversion: v1.0.0\ndescription: d\ngate: {seed_split: null, leave_one_out_margin: "0.05"}\n')
+
+    gate = load_policy(path).gate
+
+    assert shipped == Gate()
+    assert (shipped.leave_one_out_margin, shipped.seed_split) == ("0.1", "0.3")
+    assert (shipped.duplicate_excluded, shipped.shuffled_below_zero) == (True, True)
+    assert gate == Gate(seed_split=None, leave_one_out_margin="0.05")
 
 
 def test_a_missing_policy_is_named(tmp_path):

@@ -61,7 +61,7 @@ def test_the_columns_are_those_of_the_notes():
     """Finance scripts rely on these names and their order."""
     assert ",".join(tables.ALLOCATION) == (
         "period,pool,contributor_id,payee_ref,currency,exponent,rows_submitted,rows_canonical,rows_excluded,score,"
-        "score_se,weight_num,weight_den,quota_minor,amount_minor,rounding_minor,status,evidence_sha256"
+        "score_se,weight_num,weight_den,quota_minor,amount_minor,rounding_minor,status,evidence_sha256,score_high,rule"
     )
     assert ",".join(tables.JOURNAL) == (
         "entry_id,seq,posted_at,period,event_type,account,debit_minor,credit_minor,currency,contributor_id,"

@@ -1,44 +1,23 @@
 """Theorem: one flipped bit anywhere is found and its file named; so is a lie that carries fresh hashes."""
 
 import random
-import shutil
 
 import pytest
 
-from tribute.artifacts import read_artifact, write_manifest
+from tests.rewards.forging import edit, other_weight, rehash
 from tribute.errors import IntegrityError
 from tribute.rewards import journal, tables, verify_period
-
-
-@pytest.fixture
-def folder(paid, tmp_path):
-    """A copy of the period that a test may spoil."""
-    return shutil.copytree(paid.path, tmp_path / "2026-11")
-
-
-def rehash(folder):
-    """Write a manifest over the folder as it is now, as somebody would who wants to hide a change."""
-    identity = read_artifact(folder).identity
-    (folder / "manifest.json").unlink()
-    write_manifest(folder, "rewards", identity["inputs"], identity["config"], {})
-
-
-def edit(folder, name, change):
-    """Change the rows of a table and hide it behind a fresh manifest."""
-    columns = getattr(tables, name.upper())
-    rows = tables.read_csv(folder / f"{name}.csv", columns)
-    rows = change(rows) or rows
-    tables.write_csv(folder / f"{name}.csv", columns, rows)
-    rehash(folder)
 
 
 def test_a_good_period_is_described_check_by_check(paid):
     """Verification returns one sentence for each check."""
     checks = verify_period(paid.path)
 
-    assert checks[0] == "15 files have the sha256 that the manifest lists"
+    assert checks[0] == "18 files have the sha256 that the manifest lists"
     assert any("sum to the pool of 1000.00 EUR" in check for check in checks)
-    assert len(checks) == 7
+    assert "the attribution card passes, judged anew by the policy's gate: paid by credit" in checks
+    assert "every weight is max(0, score − 1·score_se)" in checks
+    assert len(checks) == 9
 
 
 def test_one_flipped_bit_names_its_file(paid, folder):
@@ -88,10 +67,6 @@ def shift_money(rows):
 
 def take_money(rows):
     rows[5]["amount_minor"] = str(int(rows[5]["amount_minor"]) - 1)
-
-
-def other_weight(rows):
-    rows[5]["weight_num"] = str(int(rows[5]["weight_num"]) + 1)
 
 
 def other_status(rows):

@@ -1,117 +1,158 @@
 """Every row's own gradient, formed where autograd would have summed over rows anyway.
 
-A linear layer's weight gradient is a sum over rows of gradᵀ·input. `RowLinear` forms the terms with one
-batched product of the same cost, hands them to a collector and returns their sum as the batch gradient. So
-the invariant "the rows' gradients sum to the batch gradient" holds by construction, and any loss will do,
-as long as the first dimension of every layer's input is the row.
+Any loss will do, as long as the first dimension of every trained layer's input is the row. What is frozen may have
+any type, quantised ones too: only what is trained is touched, on whatever device it lies.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from tribute.attribution.rowwise import Capture, Receive, RowEmbedding, RowLinear, RowLora
 from tribute.errors import AttributionError
 from tribute.finetuning.models import RowModel
+from tribute.finetuning.trace import flatten
 
-
-class RowGradients:
-    """Collects the gradients of one backward pass, by parameter name."""
-
-    def __init__(self, layout: Sequence[str]) -> None:
-        self.layout = layout
-        self._parts: dict[str, Tensor] = {}
-        # Tens of MB a chunk: asking the system for fresh pages each time costs as much as the products.
-        self._buffer = torch.empty(0, 0)
-
-    def add(self, name: str, gradients: Tensor) -> None:
-        """Keep [rows, *shape]; a layer used twice in a forward pass adds up."""
-        kept = self._parts.get(name)
-        self._parts[name] = gradients if kept is None else kept + gradients
-
-    def take(self) -> Tensor:
-        """The rows' gradients as float32 [rows, parameters] in layout order; starts anew.
-
-        The tensor is written over by the next call.
-        """
-        parts, self._parts = self._parts, {}
-        missing = [name for name in self.layout if name not in parts]
-        if missing:
-            raise AttributionError(
-                f"the loss does not depend on {missing[0]}; adapt only layers that it passes through"
-            )
-        ordered = [parts[name].flatten(1) for name in self.layout]
-        rows, width = len(ordered[0]), sum(part.shape[1] for part in ordered)
-        if len(self._buffer) < rows:
-            self._buffer = ordered[0].new_empty(rows, width)
-        return torch.cat(ordered, dim=1, out=self._buffer[:rows])
-
-
-class RowLinear(torch.autograd.Function):
-    """x·Wᵀ for x [rows, ..., inputs]; its backward gives the collector each row's gradient."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, name: str, collector: RowGradients) -> Tensor:
-        """The linear map; see torch.autograd.Function."""
-        ctx.save_for_backward(x, weight)
-        ctx.name, ctx.collector = name, collector
-        return x @ weight.T
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, None, None]:
-        """Gradients of the loss by x and weight; the rows' terms go to the collector, in fp32."""
-        x, weight = ctx.saved_tensors
-        rows = len(x)
-        per_row = torch.bmm(
-            gradient.reshape(rows, -1, gradient.shape[-1]).transpose(1, 2).float(),
-            x.reshape(rows, -1, x.shape[-1]).float(),
-        )
-        ctx.collector.add(ctx.name, per_row)
-        # The lowest adapted layer's input is cached: nobody below asks for its gradient.
-        below = gradient @ weight if ctx.needs_input_grad[0] else None
-        return below, per_row.sum(0).to(weight.dtype), None, None
+SUM_LIMIT = 0.01
+"""The rows' sum may miss the batch gradient by this, relative: bfloat16 rounds, another use of a weight shows."""
 
 
 @contextmanager
-def capture(model: RowModel) -> Iterator[RowGradients]:
-    """While open, a backward pass through `model` fills the collector it yields.
+def capture(model: RowModel) -> Iterator[Capture]:
+    """While open, `row_gradients` and `stream_gradients` can be asked of `model`.
 
-    Raises AttributionError where something other than a linear layer without bias is trained.
+    Raises AttributionError where something is trained that is neither LoRA of a linear layer, nor a linear layer,
+    nor an embedding.
     """
-    trainable = model.trainable()
-    collector = RowGradients(list(trainable))
-    layers = {name: _layer(model, name, weight) for name, weight in trainable.items()}
+    opened = Capture(model.trainable())
+    forwards = list(_forwards(model, opened))
     try:
-        for name, layer in layers.items():
-            layer.forward = _captured(layer, name, collector)  # type: ignore[method-assign]
-        yield collector
+        for layer, forward in forwards:
+            layer.forward = forward
+        yield opened
     finally:
-        for layer in layers.values():
-            del layer.forward
+        for layer, _ in forwards:
+            vars(layer).pop("forward", None)
 
 
-def row_gradients(model: RowModel, collector: RowGradients, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Each row's loss [rows] and gradient [rows, parameters] at the model's present parameters.
+def stream_gradients(
+    model: RowModel, capture: Capture, batch: Mapping[str, Tensor], receive: Receive
+) -> tuple[Tensor, Tensor]:
+    """Hand each layer's row gradients to `receive` as they arise; gives the losses [rows] and the sum [parameters].
 
-    The gradients are written over by the next call.
+    Raises AttributionError where the loss does not depend on a parameter or, at the first batch of an open
+    capture, where the rows' gradients do not sum to the batch's.
     """
     losses = model.row_losses(dict(batch))
-    # Weights already have their gradient in the collector: ask autograd for no more than the walk through the layers.
-    torch.autograd.grad(losses.sum(), list(model.trainable().values()))
-    return losses.detach(), collector.take()
+    capture.rows, capture.receive = len(losses), receive
+    sums = None
+    if not capture.checked:
+        sums = torch.zeros(capture.width, device=losses.device)
+        capture.receive = _summing(receive, capture, sums)
+    found = torch.autograd.grad(losses.sum(), list(capture.parameters.values()), allow_unused=True)
+    gradients = dict(zip(capture.parameters, found, strict=True))
+    for name, gradient in gradients.items():
+        if gradient is None:
+            raise AttributionError(f"the loss does not depend on {name}; adapt only layers that it passes through")
+    whole = flatten(gradients)
+    if sums is not None:
+        _check_sums(capture, sums, whole)
+    return losses.detach(), whole
 
 
-def _layer(model: RowModel, name: str, weight: nn.Parameter) -> nn.Linear:
-    layer = model.get_submodule(name.rpartition(".")[0])
-    if not isinstance(layer, nn.Linear) or layer.weight is not weight or layer.bias is not None:
+def row_gradients(model: RowModel, capture: Capture, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Each row's loss [rows] and gradient, float32 [rows, parameters], at the model's present parameters.
+
+    The gradients are written over by the next call. Raises as `stream_gradients` does.
+    """
+    rows = len(next(iter(batch.values())))
+    if len(capture.buffer) < rows:
+        capture.buffer = torch.empty(rows, capture.width, device=model.device)
+    gradients = capture.buffer[:rows]
+    met: set[tuple[str, int]] = set()
+
+    def keep(name: str, part: slice, terms: Tensor) -> None:
+        place, use = gradients[part, capture.places[name]], (name, part.start)
+        if use in met:
+            place += terms.flatten(1)
+        else:
+            place.copy_(terms.flatten(1))
+            met.add(use)
+
+    losses, _ = stream_gradients(model, capture, batch, keep)
+    return losses, gradients
+
+
+def _forwards(model: RowModel, capture: Capture) -> Iterator[tuple[Any, Callable[[Tensor], Tensor]]]:
+    """Every layer that holds something trained, and what stands in for its forward."""
+    from peft.tuners.lora import LoraLayer
+
+    names = {value: name for name, value in capture.parameters.items()}
+    adapters: set[nn.Module] = set()
+    for layer in model.modules():
+        is_lora = isinstance(layer, LoraLayer)
+        trained = {own: names[value] for own, value in layer.named_parameters(recurse=is_lora) if value in names}
+        if trained and layer not in adapters:
+            yield layer, _lora(layer, trained, capture) if is_lora else _whole(layer, trained, capture)
+        if is_lora:
+            adapters |= set(layer.modules())
+
+
+def _lora(layer: Any, trained: Mapping[str, str], capture: Capture) -> Callable[[Tensor], Tensor]:
+    (adapter,) = layer.active_adapters
+    own = (f"lora_A.{adapter}.weight", f"lora_B.{adapter}.weight")
+    if set(trained) != set(own) or not all(
+        isinstance(part[adapter], nn.Linear) for part in (layer.lora_A, layer.lora_B)
+    ):
+        raise _unsupported(layer, trained)
+    down, up = layer.lora_A[adapter].weight, layer.lora_B[adapter].weight
+    scaling, names = layer.scaling[adapter], (trained[own[0]], trained[own[1]])
+
+    def forward(x: Tensor) -> Tensor:
+        base = layer.base_layer(x)
+        change: Tensor = RowLora.apply(x.to(down.dtype), down, up, scaling, names, capture)  # type: ignore[no-untyped-call]
+        return change.add_(base).to(base.dtype)
+
+    return forward
+
+
+def _whole(layer: Any, trained: Mapping[str, str], capture: Capture) -> Callable[[Tensor], Tensor]:
+    # A class of its own may do more than its parent, so only the parents' own forward will do. An embedding's rows
+    # must not depend on each other.
+    forward = type(layer).forward
+    if forward is nn.Linear.forward:
+        return lambda x: RowLinear.apply(x, layer.weight, layer.bias, trained, capture)  # type: ignore[no-untyped-call]
+    if forward is nn.Embedding.forward and layer.max_norm is None and not (layer.scale_grad_by_freq or layer.sparse):
+        name, padding = trained["weight"], layer.padding_idx
+        return lambda x: RowEmbedding.apply(x, layer.weight, padding, name, capture)  # type: ignore[no-untyped-call]
+    raise _unsupported(layer, trained)
+
+
+def _unsupported(layer: nn.Module, trained: Mapping[str, str]) -> AttributionError:
+    return AttributionError(
+        f"{next(iter(trained.values()))} is trained in a {type(layer).__name__}; attribution follows LoRA of linear "
+        "layers, whole linear layers and embeddings: change finetuning.lora.target_modules or modules_to_save"
+    )
+
+
+def _summing(receive: Receive, capture: Capture, sums: Tensor) -> Receive:
+    def receive_and_sum(name: str, part: slice, terms: Tensor) -> None:
+        sums[capture.places[name]] += terms.sum(0).view(-1)
+        receive(name, part, terms)
+
+    return receive_and_sum
+
+
+def _check_sums(capture: Capture, sums: Tensor, whole: Tensor) -> None:
+    missed = sums - whole
+    # Written so that NaN passes: a loss that is not a number is told where its row is known.
+    if missed.norm() > SUM_LIMIT * whole.norm():
+        worst = max(capture.places, key=lambda name: float(missed[capture.places[name]].norm()))
         raise AttributionError(
-            f"{name} is trained in a {type(layer).__name__}; attribution supports linear layers without bias: "
-            "change finetuning.lora.target_modules"
+            f"the rows' gradients of {worst} do not sum to the batch's, so it is used outside its layer; "
+            "take it out of finetuning.lora"
         )
-    return layer
-
-
-def _captured(layer: nn.Linear, name: str, collector: RowGradients) -> Any:
-    return lambda x: RowLinear.apply(x, layer.weight, name, collector)  # type: ignore[no-untyped-call]
+    capture.checked = True

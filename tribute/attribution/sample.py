@@ -1,8 +1,12 @@
-"""The evaluation rows whose gradients are taken: a fixed stratified part of the evaluation set."""
+"""The evaluation rows whose gradients are taken, a fixed stratified part of the evaluation set, and their folds."""
 
 from collections.abc import Sequence
+from zlib import crc32
 
 import numpy as np
+
+FOLDS = 8
+"""Parts of the evaluation that are looked at apart, to see how much hangs on which rows it happens to have."""
 
 
 def stratified_sample(slices: Sequence[str], size: int) -> tuple[list[int], np.ndarray]:
@@ -22,3 +26,18 @@ def stratified_sample(slices: Sequence[str], size: int) -> tuple[list[int], np.n
         chosen += sorted(generator.permutation(members)[:kept].tolist())
         weights += [len(members) / len(names) / kept] * kept
     return chosen, np.array(weights)
+
+
+def folds(row_ids: Sequence[str]) -> np.ndarray:
+    """The fold of each evaluation row, by its id alone, int [rows]."""
+    return np.array([crc32(row_id.encode()) % FOLDS for row_id in row_ids])
+
+
+def fold_weights(row_ids: Sequence[str], weights: np.ndarray) -> np.ndarray:
+    """Every row's weight in its fold's column, scaled so that each fold stands for the whole, [rows, folds].
+
+    A fold that has no rows says what all rows say.
+    """
+    inside = (folds(row_ids)[:, None] == np.arange(FOLDS)) * weights[:, None]
+    inside[:, inside.sum(0) == 0] = weights[:, None]
+    return np.asarray(inside / inside.sum(0) * weights.sum())

@@ -1,14 +1,27 @@
-"""From the seeds' credits to shares: rows are summed, seeds averaged, and only then is anything clipped."""
+"""From credits to shares: rows are summed, seeds averaged, and only then is anything clipped."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from tribute.artifacts import Artifact
+from tribute.attribution.estimate import Estimate
+from tribute.attribution.measures import clipped_shares
 from tribute.errors import AttributionError
 
-METHOD = "in-run"
+
+def seed_scores(credit: Artifact) -> pd.DataFrame:
+    """One seed's scores, rescaled to its measured improvement."""
+    facts = credit.json("credit.json")
+    return rescaled(pd.read_parquet(credit.file("scores.parquet")), facts["integrated"], facts["measured"])
+
+
+def fold_credits(credit: Artifact, names: Sequence[str]) -> np.ndarray:
+    """One seed's credit as each fold of the evaluation has it, rescaled like `seed_scores`, [folds, contributors]."""
+    facts = credit.json("credit.json")
+    table = pd.read_parquet(credit.file("folds.parquet")).set_index("contributor_id").loc[list(names)]
+    return np.asarray(table.to_numpy().T * (facts["measured"] / facts["integrated"]))
 
 
 def rescaled(scores: pd.DataFrame, integrated: float, measured: float) -> pd.DataFrame:
@@ -30,56 +43,29 @@ def average_scores(seeds: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(seeds).groupby(keys, sort=False, as_index=False)["credit"].mean()
 
 
-def credit_by_contributor(scores: pd.DataFrame, contributors: Sequence[str]) -> pd.Series:
-    """Signed credit in nats summed over rows and queries; contributors without trained rows have 0."""
-    return scores.groupby("contributor_id")["credit"].sum().reindex(list(contributors), fill_value=0.0)
+def interval(found: Estimate, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper bound of each credit, nats."""
+    return found.credit - found.margin(confidence), found.credit + found.margin(confidence)
 
 
-def shares_table(seeds: Sequence[pd.DataFrame], contributors: Sequence[str], confidence: float) -> pd.DataFrame:
-    """`shares.parquet`: one line a contributor, in the order given.
+def shares_table(
+    found: Estimate,
+    names: Sequence[str],
+    everybody: Sequence[str],
+    confidence: float,
+    method: str,
+    seeds: int,
+    trainings: float,
+) -> pd.DataFrame:
+    """`shares.parquet`: one line for each of `everybody`; `names` are those whom the estimate covers.
 
-    `credit` is the mean over the seeds, `se` its standard error, `low` and `high` the t interval with
-    (seeds − 1) degrees of freedom; `share` is the credit clipped at 0 and divided by the sum of clipped ones.
+    `share` is the credit clipped at 0 and divided by the sum of clipped ones. Contributors without trained rows have
+    credit 0, certainly.
     """
-    table = np.stack([credit_by_contributor(scores, contributors).to_numpy() for scores in seeds])
-    credit = table.mean(0)
-    se = table.std(0, ddof=1) / np.sqrt(len(table))
-    margin = se * stats.t.ppf((1 + confidence) / 2, len(table) - 1)
-    positive = np.maximum(credit, 0)
-    return pd.DataFrame(
-        {
-            "contributor_id": list(contributors),
-            "credit": credit,
-            "share": positive / positive.sum(),
-            "se": se,
-            "low": credit - margin,
-            "high": credit + margin,
-            "method": METHOD,
-            "seeds": len(table),
-            "trainings": len(table),
-        }
+    low, high = interval(found, confidence)
+    table = pd.DataFrame(
+        {"credit": found.credit, "share": clipped_shares(found.credit), "se": found.errors(), "low": low, "high": high},
+        index=list(names),
     )
-
-
-def seed_agreement(seeds: Sequence[pd.DataFrame]) -> float | None:
-    """Mean rank correlation of the contributors' credits between pairs of seeds; None where it is not defined."""
-    names = sorted(set(seeds[0]["contributor_id"]))
-    table = [credit_by_contributor(scores, names).to_numpy() for scores in seeds]
-    pairs = [rank_correlation(table[a], table[b]) for a in range(len(table)) for b in range(a)]
-    known = [correlation for correlation in pairs if correlation is not None]
-    return float(np.mean(known)) if known else None
-
-
-def rank_correlation(a: np.ndarray, b: np.ndarray) -> float | None:
-    """Spearman's; None for fewer than three points or where one side is constant: then it says nothing."""
-    if len(a) < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
-        return None
-    return float(stats.spearmanr(a, b).statistic)
-
-
-def spread_over_ranking(shares: pd.DataFrame, trained: Sequence[str], count: int) -> list[str]:
-    """`count` of the trained contributors, evenly spread over the ranking by credit, best and worst included."""
-    known = shares[shares["contributor_id"].isin(trained)]
-    ranking = list(known.sort_values(["credit", "contributor_id"])["contributor_id"])
-    positions = np.unique(np.linspace(0, len(ranking) - 1, min(count, len(ranking))).round().astype(int))
-    return [ranking[position] for position in positions]
+    table = table.reindex(list(everybody), fill_value=0.0).rename_axis("contributor_id").reset_index()
+    return table.assign(method=method, seeds=seeds, trainings=trainings)

@@ -1,6 +1,7 @@
 """The commands behind the command line, each returning data and how to show it."""
 
 from tribute.commands.checks import config_check, config_schema, inspect, verify
+from tribute.commands.explain import explain
 from tribute.commands.lineage import trace
 from tribute.commands.registry import contribute, fetch, init, release, versions
 from tribute.commands.stages import attribute, demo, finetune, reward, run
@@ -11,6 +12,7 @@ __all__ = [
     "config_schema",
     "contribute",
     "demo",
+    "explain",
     "fetch",
     "finetune",
     "init",

@@ -101,8 +101,7 @@ def _verify_run(home: Workspace, run_id: str) -> list[str]:
     named["adapter"] = list(record["adapters"].values())
     artifacts = [home.store.get(kind, id_) for kind, ids in named.items() for id_ in ids]
     attribution = next(one for one in artifacts if one.kind == "attribution")
-    for kind, prefix in (("credit", "credit-"), ("retraining", "without-")):
-        artifacts += [home.store.get(kind, id_) for name, id_ in attribution.inputs.items() if name.startswith(prefix)]
+    artifacts += [home.store.get(kind, id_) for kind, ids in stages.beside(attribution).items() for id_ in ids]
     checks = [f"{verify_artifact(one.path).kind} {one.id[:12]} is intact" for one in artifacts]
     paid = read_artifact(home.rewards / record["period"])
     if paid.id != record["rewards"]:

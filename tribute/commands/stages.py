@@ -19,7 +19,7 @@ from tribute.commands.output import Output, Table
 from tribute.config import RunConfig, load_config
 from tribute.contributions import Registry
 from tribute.finetuning.bases import base_folder
-from tribute.rewards import allocation, load_policy, read_rewards
+from tribute.rewards import allocation, fallback_note, load_policy, read_rewards
 from tribute.runs import read_run
 from tribute.workspace import Workspace
 
@@ -76,8 +76,10 @@ def attribute(workspace: Path, path: Path, overrides: Sequence[str], dry_run: bo
     home, config, dataset, adapters = _trained(workspace, path, overrides)
     if dry_run:
         return _would(f"attribute {len(adapters)} adapters on {config.dataset.tag}")
-    credits, retrainings = _credits(home, config, dataset, adapters)
-    made = stages.attributed(home, config, dataset, adapters, credits, retrainings)
+    evidence = stages.gathered(config, dataset, adapters, lambda work, items: _each(
+        lambda item: work(home, config, dataset, item), items, config
+    ))
+    made = stages.attributed(home, config, evidence)
     shares = pd.read_parquet(made.file("shares.parquet")).sort_values("credit", ascending=False)
     rows = [
         (one.contributor_id, f"{one.credit:+.4f}", f"{one.low:+.4f} … {one.high:+.4f}", f"{one.share:.2%}")
@@ -179,15 +181,6 @@ def _prefect_environment(home: Workspace) -> None:
         os.environ.setdefault(name, value)
 
 
-def _credits(
-    home: Workspace, config: RunConfig, dataset: Artifact, adapters: Sequence[Artifact]
-) -> tuple[list[Artifact], dict[str, Artifact]]:
-    credits = _each(lambda one: stages.credited(home, config, dataset, one), adapters, config)
-    names = stages.to_leave_out(config, dataset, credits)
-    retrainings = _each(lambda name: stages.retrained(home, config, dataset, name), names, config)
-    return credits, dict(zip(names, retrainings, strict=True))
-
-
 def _each(work: Callable[[Item], Made], items: Iterable[Item], config: RunConfig) -> list[Made]:
     """Several at a time, each in its own child process; results in the order of `items`."""
     with ThreadPoolExecutor(config.execution.processes) as pool, _ending_children():
@@ -259,4 +252,4 @@ def _payout(home: Workspace, config: RunConfig, run_id: str) -> Output:
         "amounts": {one.contributor_id: str(one.amount) for one in lines.itertuples()},
     }
     cached = [f"from cache: {', '.join(record['cached'])}"] if record["cached"] else []
-    return Output(data, [*cached, f"run {run_id}, report: {report}"], [table])
+    return Output(data, [*cached, f"run {run_id}{fallback_note(folder)}, report: {report}"], [table])

@@ -2,12 +2,15 @@
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tribute.artifacts import Artifact, Store, artifact_key
+import pandas as pd
+
+from tribute.artifacts import Artifact, Store, artifact_key, canonical_digest
 from tribute.config import FinetuningConfig
+from tribute.finetuning.bases import base_folder
 from tribute.finetuning.children import Progress, run_child
 from tribute.finetuning.preparation import Prepared, prepare, task_of, training_inputs
 
@@ -67,11 +70,11 @@ def make_adapter(
 
 
 def find_retraining(
-    store: Store, dataset: Artifact, config: FinetuningConfig, seed: int, without: str
+    store: Store, dataset: Artifact, config: FinetuningConfig, seed: int, kept: Sequence[str]
 ) -> Artifact | None:
-    """The training of this seed without one contributor, if it was made before."""
-    inputs, settings = training_inputs(dataset, config)
-    return store.find("retraining", inputs, settings | {"seed": seed, "without": without})
+    """The training of this seed on the rows `kept` alone, if it was made before."""
+    inputs, settings = _retraining_key(dataset, config, seed, kept)
+    return store.find("retraining", inputs, settings)
 
 
 def make_retraining(
@@ -79,22 +82,38 @@ def make_retraining(
     dataset: Artifact,
     config: FinetuningConfig,
     seed: int,
-    without: str,
+    kept: Sequence[str],
     scratch: Path,
     progress: Progress,
 ) -> Artifact:
-    """Train again without one contributor's rows, all else the same; keeps only the evaluation."""
-    inputs, settings = training_inputs(dataset, config)
-    settings = settings | {"seed": seed, "without": without}
+    """Train again on the rows `kept` (ids) alone, all else the same; keeps only the evaluation.
+
+    Whatever asked for it, a training of the same rows and seed is made once.
+    """
+    inputs, settings = _retraining_key(dataset, config, seed, kept)
     own = scratch / artifact_key("retraining", inputs, settings)
 
     def build(folder: Path) -> None:
-        arguments = (dataset, config, seed, without, scratch, own, folder)
+        arguments = (dataset, config, seed, frozenset(kept), scratch, own, folder)
         run_child(retraining_job, *arguments, timeout_seconds=_seconds(config), progress=progress)
 
     retraining = store.make("retraining", inputs, settings, build)
     shutil.rmtree(own, ignore_errors=True)
     return retraining
+
+
+def _retraining_key(
+    dataset: Artifact, config: FinetuningConfig, seed: int, kept: Sequence[str]
+) -> tuple[dict[str, str], dict[str, Any]]:
+    inputs, settings = training_inputs(dataset, config)
+    return inputs, settings | {"seed": seed, "rows": len(kept), "kept": canonical_digest(sorted(kept))}
+
+
+def proxy_of(config: FinetuningConfig) -> FinetuningConfig:
+    """The same training with LoRA on the last layer alone: the layers below are computed once, so it is cheap."""
+    facts = json.loads((base_folder(config.base) / "config.json").read_text(encoding="utf-8"))
+    lora = config.lora.model_copy(update={"layers": (facts["num_hidden_layers"] - 1,)})
+    return config.model_copy(update={"lora": lora})
 
 
 def baselines_job(dataset: Artifact, config: FinetuningConfig, scratch: Path, folder: Path, progress: Progress) -> None:
@@ -135,15 +154,15 @@ def retraining_job(
     dataset: Artifact,
     config: FinetuningConfig,
     seed: int,
-    without: str,
+    kept: frozenset[str],
     scratch: Path,
     own: Path,
     folder: Path,
     progress: Progress,
 ) -> None:
-    """Runs in a child: writes evaluation.json of a training without one contributor."""
+    """Runs in a child: writes the evaluation of a training on the rows `kept`."""
     ready = prepare(dataset, config, scratch, seed)
-    dropped = frozenset(row for row, name in enumerate(ready.contributors) if name == without)
+    dropped = frozenset(position for position, row_id in enumerate(ready.train.row_ids) if row_id not in kept)
     _train_between_evaluations(ready, config, seed, dropped, own, folder, progress)
 
 
@@ -163,6 +182,8 @@ def _train_between_evaluations(
     training = train(ready.model, ready.train, config, seed, own, dropped=dropped, progress=progress)
     after = evaluate(ready.model, ready.evaluation)
     write_json(folder / "evaluation.json", evaluation_report(before, after, ready.evaluation))
+    losses = {"row_id": list(ready.evaluation.row_ids), "before": before.losses, "loss": after.losses}
+    pd.DataFrame(losses).to_parquet(folder / "losses.parquet", index=False)
     return training
 
 

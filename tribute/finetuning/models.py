@@ -25,16 +25,21 @@ class RowModel(nn.Module):
 
     network: Any
 
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters lie."""
+        return next(self.parameters()).device
+
     def row_losses(self, batch: Batch) -> Tensor:
-        """Loss of each row in nats, float [rows]."""
-        return self.row_results(batch)[0]
+        """Loss of each row in nats, float [rows]; the batch may lie on another device than the model."""
+        return self.row_results({name: value.to(self.device) for name, value in batch.items()})[0]
 
     def row_results(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Loss of each row in nats and whether it is predicted right, float [rows] each."""
         raise NotImplementedError
 
     def trainable(self) -> dict[str, nn.Parameter]:
-        """The LoRA parameters by name, in a fixed order."""
+        """The LoRA parameters and those of `modules_to_save` by name, in a fixed order."""
         return {name: value for name, value in sorted(self.named_parameters()) if value.requires_grad}
 
 
@@ -102,10 +107,14 @@ def build_causal(base: Path) -> ResponseModel:
 def add_lora(model: RowModel, lora: LoraConfig, seed: int) -> None:
     """Put fresh adapters into the network: A random from `seed`, B zero (Hu et al. 2021).
 
-    Raises TrainingError where the target modules do not exist.
+    A module to save is copied and the copy trained, also where its weight is tied to another's, which stays frozen.
+    Raises TrainingError where target modules or modules to save do not exist.
     """
     import peft
 
+    for name in lora.modules_to_save:
+        if not any(path == name or path.endswith(f".{name}") for path, _ in model.network.named_modules()):
+            raise TrainingError(f"finetuning.lora.modules_to_save: the base has no module {name}; give a module's name")
     torch.manual_seed(seed)
     settings = peft.LoraConfig(
         r=lora.r,
@@ -114,6 +123,7 @@ def add_lora(model: RowModel, lora: LoraConfig, seed: int) -> None:
         layers_to_transform=None if lora.layers is None else list(lora.layers),
         lora_dropout=0.0,
         bias="none",
+        modules_to_save=list(lora.modules_to_save) or None,
     )
     try:
         model.network = peft.get_peft_model(model.network, settings)
@@ -131,10 +141,11 @@ def load_adapter(model: RowModel, folder: Path) -> None:
 def cache_lower_layers(model: RowModel, lora: LoraConfig, *rows: EncodedRows) -> list[EncodedRows]:
     """Compute the layers below the lowest adapted one once, then let the network start above them.
 
-    They are frozen, so their output never changes. Only encoders of BERT's shape are cut; others, and
-    networks adapted in layer 0, are left as they are. Call before `add_lora`.
+    They are frozen, so their output never changes. Only encoders of BERT's shape are cut; others, networks
+    adapted in layer 0, and those with modules to save, which may lie anywhere, are left as they are. Call before
+    `add_lora`.
     """
-    lowest = min(lora.layers) if lora.layers else 0
+    lowest = min(lora.layers) if lora.layers and not lora.modules_to_save else 0
     encoder: Any = getattr(model.network, "encoder", None)
     if lowest == 0 or not hasattr(encoder, "layer"):
         return list(rows)

@@ -1,6 +1,7 @@
 """From a dataset artifact and a config to a model and rows that can be trained."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,10 +42,15 @@ def task_of(dataset: Artifact) -> str:
 def encode(dataset: Artifact, config: FinetuningConfig, part: str) -> tuple[pd.DataFrame, EncodedRows]:
     """The `train` or `evaluation` rows, as stored and as the model sees them."""
     frame = pd.read_parquet(dataset.file(f"{part}.parquet"))
+    return frame, encode_frame(dataset, config, frame)
+
+
+def encode_frame(dataset: Artifact, config: FinetuningConfig, frame: pd.DataFrame) -> EncodedRows:
+    """Rows of the dataset's kind as the model sees them."""
     facts, tokenizer = read_description(dataset), load_tokenizer(base_folder(config.base))
     if facts["task"] == "causal-lm":
-        return frame, encode_causal(frame, tokenizer, config.max_tokens)
-    return frame, encode_classification(frame, tokenizer, facts["labels"], config.max_tokens)
+        return encode_causal(frame, tokenizer, config.max_tokens)
+    return encode_classification(frame, tokenizer, facts["labels"], config.max_tokens)
 
 
 def build_model(dataset: Artifact, config: FinetuningConfig) -> RowModel:
@@ -55,16 +61,24 @@ def build_model(dataset: Artifact, config: FinetuningConfig) -> RowModel:
     return build_classifier(folder, load_tokenizer(folder), facts["labels"])
 
 
-def prepare(dataset: Artifact, config: FinetuningConfig, scratch: Path, seed: int | None = None) -> Prepared:
-    """Model and rows; the frozen lower layers' output is computed once a dataset and kept in `scratch`.
+def prepare(
+    dataset: Artifact,
+    config: FinetuningConfig,
+    scratch: Path,
+    seed: int | None = None,
+    alter: Callable[[pd.DataFrame], pd.DataFrame] = lambda frame: frame,
+) -> Prepared:
+    """Model and rows; the frozen lower layers' output is computed once for the same rows and kept in `scratch`.
 
-    With a `seed` the model gets a fresh adapter.
+    With a `seed` the model gets a fresh adapter. `alter` may change the training table before it is encoded.
     """
     model = build_model(dataset, config)
-    frame, train = encode(dataset, config, "train")
+    frame = alter(pd.read_parquet(dataset.file("train.parquet")))
+    train = encode_frame(dataset, config, frame)
     evaluation = encode(dataset, config, "evaluation")[1]
     inputs, _ = training_inputs(dataset, config)
-    key = canonical_digest([inputs, config.max_tokens, config.lora.layers, package_versions()])[:24]
+    cut = [config.max_tokens, config.lora.layers, config.lora.modules_to_save]
+    key = canonical_digest([inputs, list(frame["text"]), *cut, package_versions()])[:24]
     train, evaluation = _with_lower_layers(model, config, train, evaluation, scratch / f"lower-{key}.safetensors")
     if seed is not None:
         add_lora(model, config.lora, seed)

@@ -36,12 +36,12 @@ class EncodedRows:
         """Tokens of each row, int64 [rows]."""
         return np.array([len(tokens) for tokens in self.tokens], dtype=np.int64)
 
-    def chunks(self, indices: Sequence[int]) -> Iterator[Sequence[int]]:
-        """Split `indices` into chunks of similar length within the token budget, longest first."""
+    def chunks(self, indices: Sequence[int], budget: int = TOKENS_PER_CHUNK) -> Iterator[Sequence[int]]:
+        """Split `indices` into chunks of similar length within the budget of padded tokens, longest first."""
         lengths = self.lengths()
         ordered = sorted(indices, key=lambda index: (-lengths[index], index))
         while ordered:
-            size = max(1, TOKENS_PER_CHUNK // int(lengths[ordered[0]]))
+            size = max(1, budget // int(lengths[ordered[0]]))
             yield ordered[:size]
             ordered = ordered[size:]
 

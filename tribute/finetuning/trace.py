@@ -22,19 +22,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tribute.errors import AttributionError
+from tribute.finetuning.adam import Adam
 
 FOLDER = "trace"
 LONGEST_GAP = 40
 """Steps. Walking back multiplies rounding errors of Adam's momentum by 1/β₁ a step: 70 times over 40 steps."""
-
-
-@dataclass(frozen=True)
-class Adam:
-    """AdamW without weight decay (Kingma & Ba 2015), as torch applies it."""
-
-    beta1: float = 0.9
-    beta2: float = 0.999
-    eps: float = 1e-8
 
 
 @dataclass(frozen=True)

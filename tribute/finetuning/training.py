@@ -17,9 +17,10 @@ from transformers.trainer import TRAINER_STATE_NAME
 
 from tribute.config import FinetuningConfig
 from tribute.errors import TrainingError
+from tribute.finetuning.adam import Adam, RootAdam
 from tribute.finetuning.models import RowModel
 from tribute.finetuning.rows import EncodedRows
-from tribute.finetuning.trace import Adam, State, Trace, flatten, state_steps
+from tribute.finetuning.trace import State, Trace, flatten, state_steps
 
 CHECKPOINTS = 4
 """How often a training is saved, so that an interrupted one goes on from there."""
@@ -121,18 +122,12 @@ class ScheduledTrainer(Trainer):
         scratch: Path,
         recorder: "Recorder",
     ) -> None:
-        adam = Adam()
         arguments = TrainingArguments(
             output_dir=str(scratch),
             per_device_train_batch_size=1,
             num_train_epochs=1,
             learning_rate=config.learning_rate,
             lr_scheduler_type="linear",
-            optim="adamw_torch",
-            adam_beta1=adam.beta1,
-            adam_beta2=adam.beta2,
-            adam_epsilon=adam.eps,
-            weight_decay=0.0,
             max_grad_norm=0.0,
             logging_steps=1,
             logging_nan_inf_filter=False,
@@ -151,6 +146,12 @@ class ScheduledTrainer(Trainer):
             self._remove_by_name(callback)
         recorder.trainer = self
         self.rows, self.steps, self.batch_size = rows, steps, config.batch_size
+
+    def create_optimizer(self, model: Any = None) -> RootAdam:
+        """Adam whose steps can be differentiated."""
+        optimizer = RootAdam(self.model.trainable().values(), self.args.learning_rate, Adam())
+        self.optimizer = optimizer
+        return optimizer
 
     def get_train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
         """One item a step: the positions of its rows."""

@@ -13,7 +13,8 @@ from tribute.errors import WorkspaceError
 from tribute.report.figures import Point
 from tribute.report.money import Currency
 from tribute.report.view import Contribution, Contributor, Effect, Excluded, Score, Seed, Stage, View
-from tribute.rewards.tables import ALLOCATION, read_csv
+from tribute.rewards.gate import read_verdict
+from tribute.rewards.tables import ALLOCATION, TOKENS, read_csv
 from tribute.workspace import Workspace
 
 BASELINE_LABELS = {
@@ -56,12 +57,13 @@ def read_view(workspace: Workspace, run_id: str) -> View:
         dataset=about,
         dataset_id=dataset.id,
         base=champion.inputs["base"],
-        retrainings={
-            name.removeprefix("without-"): id_
+        checks={
+            name.replace("-", " ", 1): id_
             for name, id_ in sorted(attribution.inputs.items())
-            if name.startswith("without-")
+            if name.startswith(("retrained-", "control-", "influence-"))
         },
         card=card,
+        verdict=read_verdict(period),
         policy=paid.identity["config"]["policy"],
         policy_sha256=paid.inputs["policy"],
         currency=Currency(allocation[0]["currency"]),
@@ -86,6 +88,7 @@ def read_view(workspace: Workspace, run_id: str) -> View:
 
 def _contributors(folder: Path, allocation: Sequence[Mapping[str, str]], attribution: Artifact) -> list[Contributor]:
     shares = {line["contributor_id"]: line for line in _parquet(attribution, "shares")}
+    tokens = {line["contributor_id"]: int(line["tokens"]) for line in read_csv(folder / "tokens.csv", TOKENS)}
     contributors = []
     for line in allocation:
         id_ = line["contributor_id"]
@@ -103,6 +106,7 @@ def _contributors(folder: Path, allocation: Sequence[Mapping[str, str]], attribu
                 minor=int(line["amount_minor"]),
                 status=line["status"],
                 statement=statement if statement.exists() else None,
+                tokens=tokens.get(id_, 0),
             )
         )
     return sorted(contributors, key=_by_credit)

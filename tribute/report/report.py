@@ -17,7 +17,8 @@ from tribute.report.sankey import CONTRIBUTORS, sankey
 from tribute.report.svg import Scale, decimals, number, scale_over, signed
 from tribute.report.view import Contributor, Effect, View
 from tribute.rewards import allocation
-from tribute.rewards.wording import REASONS
+from tribute.rewards import card as cards
+from tribute.rewards.wording import REASONS, sentence_case
 from tribute.workspace import Workspace
 
 STATUS = {
@@ -26,6 +27,15 @@ STATUS = {
     allocation.ZERO_CREDIT_BELOW_ZERO: "credit below zero",
     allocation.ZERO_NOT_DISTINGUISHABLE: "credit not distinguishable from zero",
     allocation.ZERO_BELOW_ONE_UNIT: "less than the smallest unit of money",
+}
+
+BASELINES = {
+    "rows": "rows counted",
+    "tokens": "tokens counted",
+    "bm25": "words shared with the evaluation (BM25)",
+    "embedding": "similarity of embeddings",
+    "gradient_dot": "gradient dot product",
+    "end_of_training": "influence at the end of training",
 }
 
 
@@ -62,6 +72,36 @@ def _figures(view: View) -> dict[str, Any]:
         "unpaid": _unpaid(view.contributors),
         "excluded": _excluded(view),
         "reasons": REASONS,
+        "card": _card(view),
+        "sentence_case": sentence_case,
+        "by_tokens": view.verdict.rule == allocation.TOKENS,
+    }
+
+
+def _card(view: View) -> dict[str, Any]:
+    """The card's figures beside what the policy asks, and how simple methods do where attribution was checked.
+
+    Ranks are pairs: against leaving contributors out, and against removing random rows.
+    """
+    asked = {check.name: check for check in view.verdict.checks}
+
+    def rank(*path: str) -> str:
+        return cards.rank(cards.measured(view.card, *path))
+
+    simple = {
+        label: (rank("baselines", name, "leave_one_out"), rank("baselines", name, "lds"))
+        for name, label in BASELINES.items()
+    }
+    return {
+        "made_by": cards.made_by(view.card),
+        "rows": [{"figure": one, "check": asked.get(one.name)} for one in cards.figures(view.card)],
+        "ceiling": (rank("leave_one_out", "ceiling"), rank("lds", "ceiling")),
+        "ours": {
+            "predicted effects (replay)": (rank("leave_one_out", "spearman"), rank("lds", "score")),
+            "credits that are paid": (rank("leave_one_out", "credit_spearman"), cards.NOT_MEASURED),
+        },
+        "simple": simple | {"harmful contributors’ removed rows": (cards.NOT_MEASURED, rank("lds", "noisy_rows"))},
+        "not_measured": cards.NOT_MEASURED,
     }
 
 

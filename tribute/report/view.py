@@ -11,6 +11,8 @@ from typing import Any
 
 from tribute.report.figures import Point
 from tribute.report.money import Currency
+from tribute.rewards.card import Card
+from tribute.rewards.gate import Verdict
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Contributor:
     minor: int
     status: str
     statement: Path | None
+    tokens: int
+    """Training tokens after deduplication."""
 
 
 @dataclass(frozen=True)
@@ -121,9 +125,11 @@ class View:
     dataset_id: str
     base: str
     """sha256 of the base model."""
-    retrainings: Mapping[str, str]
-    """Contributor → the id of the training without its rows."""
-    card: Mapping[str, Any]
+    checks: Mapping[str, str]
+    """What the credits were corrected and checked with (retrainings, planted controls, replays) → its id."""
+    card: Card
+    verdict: Verdict
+    """What the policy's gate says of the card, and so by which rule was paid."""
     policy: Mapping[str, Any]
     policy_sha256: str
     currency: Currency

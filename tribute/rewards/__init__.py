@@ -2,19 +2,23 @@
 
 from tribute.money import EXPONENTS, exponent, format_amount, parse_amount
 from tribute.rewards.allocation import Claim, Line, allocate, largest_remainder
+from tribute.rewards.gate import fallback_note, judge
 from tribute.rewards.period import write_period
-from tribute.rewards.policy import Policy, load_policy
+from tribute.rewards.policy import Gate, Policy, load_policy
 from tribute.rewards.read import read_rewards
 from tribute.rewards.verify import verify_period
 
 __all__ = [
     "EXPONENTS",
     "Claim",
+    "Gate",
     "Line",
     "Policy",
     "allocate",
     "exponent",
+    "fallback_note",
     "format_amount",
+    "judge",
     "largest_remainder",
     "load_policy",
     "parse_amount",

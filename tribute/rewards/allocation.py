@@ -1,8 +1,10 @@
 """From credit to money in exact arithmetic: pure functions, no files, no currency.
 
-For contributor k with credit Z_k and standard error SE_k (nats of evaluation loss, rounded to 12 decimals):
+For contributor k with credit Z_k, its standard error SE_k and the upper end H_k of its interval (nats of
+evaluation loss, rounded to 12 decimals), and T_k training tokens after deduplication:
 
-    V_k    = max(0, Z_k − κ·SE_k)       weight, an exact rational
+    V_k    = max(0, Z_k − κ·SE_k)       weight by the rule `credit`, an exact rational
+    V_k    = T_k, or 0 if H_k < 0       weight by the rule `tokens`, where the attribution did not pass the gate
     quota  = pool · V_k / ΣV            minor units, an exact rational
     amount = largest remainder of the quotas, integers that sum to the pool
 
@@ -17,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from typing import Literal
 
 from tribute.errors import RewardError
 
@@ -26,6 +29,11 @@ SCORE_STEP = Decimal("1e-12")
 LARGEST_SCORE = 1_000_000
 """Evaluation losses are a few nats; anything of this size is a fault upstream."""
 
+Rule = Literal["credit", "tokens"]
+"""What a weight is made of."""
+CREDIT: Rule = "credit"
+TOKENS: Rule = "tokens"
+
 ACCRUED = "accrued"
 """The amount is above 0 and owed."""
 ZERO_ALL_EXCLUDED = "zero_all_excluded"
@@ -33,7 +41,7 @@ ZERO_ALL_EXCLUDED = "zero_all_excluded"
 ZERO_NO_TRAINING_ROW = "zero_no_training_row"
 """No row was trained on, though not every one was excluded (none handed in, or held out for evaluation)."""
 ZERO_CREDIT_BELOW_ZERO = "zero_credit_below_zero"
-"""Z_k < 0: the model is better without the rows."""
+"""Z_k < 0 (by the rule `tokens` also H_k < 0): the model is better without the rows."""
 ZERO_NOT_DISTINGUISHABLE = "zero_not_distinguishable"
 """0 ≤ Z_k ≤ κ·SE_k: the credit is not above its uncertainty."""
 ZERO_BELOW_ONE_UNIT = "zero_below_one_unit"
@@ -42,7 +50,10 @@ ZERO_BELOW_ONE_UNIT = "zero_below_one_unit"
 
 @dataclass(frozen=True)
 class Claim:
-    """What one contributor brings to a period: signed credit in nats, its standard error, row counts."""
+    """What one contributor brings to a period: signed credit in nats and how sure it is, rows, tokens.
+
+    `score_high` is the upper end of the credit's interval; `tokens` are those of the canonical rows.
+    """
 
     contributor_id: str
     score: Decimal
@@ -50,13 +61,16 @@ class Claim:
     rows_submitted: int
     rows_canonical: int
     rows_excluded: int
+    score_high: Decimal
+    tokens: int
 
 
 @dataclass(frozen=True)
 class Line:
-    """What one contributor gets: exact weight (nats), exact quota and whole amount (minor units)."""
+    """What one contributor gets: exact weight (nats or tokens), exact quota and whole amount (minor units)."""
 
     claim: Claim
+    rule: Rule
     weight: Fraction
     quota: Fraction
     amount: int
@@ -77,9 +91,11 @@ def exact_score(value: float, name: str, contributor_id: str) -> Decimal:
     return Decimal(value).quantize(SCORE_STEP)
 
 
-def weigh(score: Decimal, score_se: Decimal, kappa: Fraction) -> Fraction:
-    """V = max(0, Z − κ·SE), exactly."""
-    return max(Fraction(0), Fraction(score) - kappa * Fraction(score_se))
+def weigh(claim: Claim, kappa: Fraction, rule: Rule) -> Fraction:
+    """V, exactly: max(0, Z − κ·SE) nats by credit; T tokens, or 0 if H < 0, by tokens."""
+    if rule == TOKENS:
+        return Fraction(0 if claim.score_high < 0 else claim.tokens)
+    return max(Fraction(0), Fraction(claim.score) - kappa * Fraction(claim.score_se))
 
 
 def largest_remainder(pool: int, weights: Mapping[str, Fraction], period: str) -> dict[str, int]:
@@ -105,16 +121,16 @@ def quotas(pool: int, weights: Mapping[str, Fraction]) -> dict[str, Fraction]:
     return {name: Fraction(pool * part, total) for name, part in parts.items()}
 
 
-def allocate(claims: Sequence[Claim], *, pool: int, kappa: Fraction, period: str) -> list[Line]:
+def allocate(claims: Sequence[Claim], *, pool: int, kappa: Fraction, period: str, rule: Rule) -> list[Line]:
     """Share `pool` minor units among the claims; one line each, sorted by contributor id."""
     ordered = sorted(claims, key=lambda claim: claim.contributor_id)
-    weights = {claim.contributor_id: weigh(claim.score, claim.score_se, kappa) for claim in ordered}
+    weights = {claim.contributor_id: weigh(claim, kappa, rule) for claim in ordered}
     amounts = largest_remainder(pool, weights, period)
     shares = quotas(pool, weights)
     lines = []
     for claim in ordered:
         weight, amount = weights[claim.contributor_id], amounts[claim.contributor_id]
-        lines.append(Line(claim, weight, shares[claim.contributor_id], amount, status(claim, weight, amount)))
+        lines.append(Line(claim, rule, weight, shares[claim.contributor_id], amount, status(claim, weight, amount)))
     return lines
 
 

@@ -4,6 +4,9 @@
     journal.csv           double entry, hash-chained
     exclusions.csv        rows that were not counted, and why
     evidence.parquet      credit per row and query, for auditors
+    card.json             how far the credits can be trusted, as the attribution measured it
+    gate.json             the card held against the policy's gate, and the rule that follows
+    tokens.csv            training tokens per contributor, which pay where the card does not pass
     statements/<id>.html  one page per contributor
     control.json          control totals per currency (as text) and rows per table
     manifest.json         what it was made from and the sha256 of every file; kind `rewards`
@@ -38,6 +41,7 @@ from tribute.money import parse_amount
 from tribute.rewards import evidence as evidences
 from tribute.rewards import journal, tables
 from tribute.rewards.allocation import Line, allocate
+from tribute.rewards.gate import VERDICT, Verdict, judge
 from tribute.rewards.policy import Policy, load_policy
 from tribute.rewards.sources import Sources, read_sources
 from tribute.rewards.statements import Period, StatementWriter, page_digests
@@ -134,7 +138,8 @@ def _fill(folder: Path, order: _Order, sources: Sources) -> None:
     evidence = evidences.build_evidence(sources, period=order.period, adapters=order.adapters)
     claims = sources.claims()
     evidences.check_sums(evidence, claims, sources.remedy)
-    lines = allocate(claims, pool=order.pool, kappa=order.policy.exact_kappa, period=order.period)
+    verdict = judge(sources.card, order.policy.gate)
+    lines = allocate(claims, pool=order.pool, kappa=order.policy.exact_kappa, period=order.period, rule=verdict.rule)
     digests = evidences.digests(evidence)
     allocation = [
         tables.allocation_row(
@@ -148,19 +153,38 @@ def _fill(folder: Path, order: _Order, sources: Sources) -> None:
     ]
     entries = journal.post_period(lines, period=order.period, pool_name=POOL, pool=order.pool, currency=order.currency)
     exclusions = tables.exclusion_rows(sources.exclusions, decided_at=order.last_day)
+    tokens = [{"contributor_id": name, "tokens": str(count)} for name, count in sorted(sources.tokens.items())]
     rows = {
         "allocation.csv": tables.write_csv(folder / "allocation.csv", tables.ALLOCATION, allocation),
         "journal.csv": tables.write_csv(folder / "journal.csv", tables.JOURNAL, entries),
         "exclusions.csv": tables.write_csv(folder / "exclusions.csv", tables.EXCLUSIONS, exclusions),
+        "tokens.csv": tables.write_csv(folder / "tokens.csv", tables.TOKENS, tokens),
         "evidence.parquet": tables.write_evidence(folder / "evidence.parquet", evidence),
     }
     control = tables.control_totals(allocation, entries, pool=order.pool, currency=order.currency, rows=rows)
-    (folder / "control.json").write_text(json.dumps(control, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    _write_statements(folder / "statements", order, sources, lines, evidence)
+    _write_json(folder / "control.json", control)
+    _write_json(folder / VERDICT, verdict.document())
+    shutil.copyfile(sources.card_file, folder / "card.json")
+    _write_statements(folder / "statements", order, sources, verdict, lines, evidence)
 
 
-def _write_statements(folder: Path, order: _Order, sources: Sources, lines: list[Line], evidence: Any) -> None:
-    about = Period(order.period, order.currency, order.pool, order.policy, sources, tuple(lines), _ids(order, sources))
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _write_statements(
+    folder: Path, order: _Order, sources: Sources, verdict: Verdict, lines: list[Line], evidence: Any
+) -> None:
+    about = Period(
+        period=order.period,
+        currency=order.currency,
+        pool=order.pool,
+        policy=order.policy,
+        sources=sources,
+        verdict=verdict,
+        lines=tuple(lines),
+        ids=_ids(order, sources),
+    )
     writer = StatementWriter(about, evidence)
     folder.mkdir()
     for line in lines:

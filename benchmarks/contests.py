@@ -1,0 +1,112 @@
+"""Tribute's capture beside other libraries', and batches of similar length beside padding to the longest."""
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from functools import partial
+
+import torch
+from peers import Peer, label
+from timing import Variant, against, handed_on, measure, plain
+from torch.nn import functional
+
+from tribute.attribution.capture import capture
+from tribute.finetuning.models import RowModel
+from tribute.finetuning.rows import IGNORED, Batch, EncodedRows
+
+BUDGETS = (256, 512, 1024, 2048)
+"""Padded tokens a batch: every contestant runs with all of them, and its best one counts."""
+PASSES, ROWS = 5, 384
+
+
+def contest(title: str, model: RowModel, rows: EncodedRows, peers: Mapping[str, Peer | str]) -> list[str]:
+    """Every row's gradient of every trained weight, in each one's best batches; a peer that is a text is absent."""
+    chosen = rows.take(range(min(ROWS, len(rows))))
+    chunks = {budget: list(chosen.chunks(range(len(chosen)), budget)) for budget in BUDGETS}
+    variants: dict[str, Variant] = {}
+    absent: dict[str, str] = {}
+
+    def enter(name: str, at: Callable[[int], Variant]) -> None:
+        variants.update({f"{name}@{budget}": at(budget) for budget in BUDGETS})
+
+    enter("forward and backward", lambda budget: (nullcontext, lambda *_: plain(model, chosen, chunks[budget])))
+    enter(
+        "Tribute",
+        lambda budget: (partial(capture, model), lambda opened, _: handed_on(model, chosen, opened, chunks[budget])),
+    )
+    for name, peer in peers.items():
+        try:
+            if isinstance(peer, str):
+                raise NotImplementedError(peer)
+            once = {budget: peer(model, chosen, chunks[budget]) for budget in BUDGETS}
+            once[BUDGETS[0]]()
+            enter(label(name), lambda budget, once=once: (nullcontext, lambda *_: once[budget]()))
+        except Exception as error:  # Whatever keeps a peer from running belongs in the table.
+            absent[name] = str(error).partition("\n")[0] or type(error).__name__
+    timed = measure(variants, range(PASSES))
+    best = {name: min(at, key=lambda key: statistics.median(timed[key])) for name, at in _grouped(timed).items()}
+    plain_one = best["forward and backward"]
+    return [
+        "",
+        f"## {title}",
+        "",
+        f"{len(chosen)} rows of {chosen.lengths().mean():.0f} tokens on average; batches of similar length for all, "
+        f"each at its best of {', '.join(map(str, BUDGETS))} padded tokens a batch; medians of {PASSES} passes.",
+        "",
+        "| every row's gradient by | rows/s | against forward and backward | tokens a batch |",
+        "|---|---|---|---|",
+        *(
+            f"| {name} | {len(chosen) / statistics.median(timed[key]):.0f} | {1 / against(timed, key, plain_one):.2f} "
+            f"| {key.rpartition('@')[2]} |"
+            for name, key in best.items()
+        ),
+        *(f"| {name} | – | {reason} | |" for name, reason in absent.items()),
+    ]
+
+
+def padding_table(size: int, worlds: Mapping[str, tuple[RowModel, EncodedRows]]) -> list[str]:
+    """Forward and backward in batches of similar length, against one padded batch of `size` random rows."""
+    lines = []
+    for name, (model, rows) in worlds.items():
+        longest = int(rows.lengths().max())
+        order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0)).tolist()
+        batches = [order[start : start + size] for start in range(0, min(len(order), 10 * size) - size + 1, size)]
+        variants: dict[str, Variant] = {
+            "similar": (nullcontext, lambda _, batch, at=(model, rows): plain(*at, list(at[1].chunks(batch)))),
+            "batch": (nullcontext, lambda _, batch, at=(model, rows): plain(*at, [batch])),
+            "all": (nullcontext, lambda _, batch, at=(model, rows, longest): _padded(*at, batch)),
+        }
+        timed = measure(variants, batches)
+        lengths = rows.lengths()
+        lines.append(
+            f"| {name} | {lengths.mean():.0f} ({lengths.min()}–{longest}) | {against(timed, 'batch', 'similar'):.2f} "
+            f"| {against(timed, 'all', 'similar'):.2f} |"
+        )
+    return [
+        "",
+        "## Batches of similar length",
+        "",
+        f"How many times faster forward and backward of {size} random rows are in batches of similar length within "
+        "the token budget than in one batch, padded to its own longest row or to the data's longest.",
+        "",
+        "| rows | tokens a row | against the batch's longest | against the data's longest |",
+        "|---|---|---|---|",
+        *lines,
+    ]
+
+
+def _grouped(keys: Mapping[str, object]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for key in keys:
+        groups.setdefault(key.rpartition("@")[0], []).append(key)
+    return groups
+
+
+def _padded(model: RowModel, rows: EncodedRows, width: int, batch: Sequence[int]) -> None:
+    """Forward and backward of rows padded to `width` tokens."""
+    padded: Batch = {}
+    for name, value in rows.collate(batch).items():
+        fill = {"labels": IGNORED, "input_ids": rows.pad_id}.get(name, 0)
+        behind = [0, 0] * (value.dim() - 2) + [0, width - value.shape[1]] if value.dim() > 1 else [0, 0]
+        padded[name] = functional.pad(value, behind, value=fill)
+    torch.autograd.grad(model.row_losses(padded).sum(), list(model.trainable().values()))

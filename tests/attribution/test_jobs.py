@@ -1,0 +1,107 @@
+"""Which retrainings are asked for, what each keeps, and when it is enough."""
+
+import numpy as np
+import pytest
+
+from tribute.attribution import jobs
+from tribute.attribution.jobs import Job, Population
+from tribute.config import AttributionConfig
+
+ROWS = Population.of([f"r:{number}" for number in range(100)], ["ada"] * 50 + ["bob"] * 30 + ["cy"] * 19 + ["tiny"])
+RANKING = ["cy", "tiny", "bob", "ada"]
+SEEDS = (3, 5, 7, 9)
+
+
+def asked(validation):
+    config = AttributionConfig(validation=validation)
+    return jobs.validation_jobs(config, ROWS, SEEDS, RANKING)
+
+
+def test_off_asks_for_nothing():
+    """Only the run's own seeds are compared."""
+    assert asked("off") == []
+
+
+def test_quick_leaves_out_the_large_contributors_with_two_seeds():
+    """`tiny` has one row in a hundred: its effect drowns."""
+    assert [(job.contributor, job.seed) for job in asked("quick")] == [
+        (name, seed) for name in ("cy", "bob", "ada") for seed in (3, 5)
+    ]
+
+
+def test_full_also_removes_rows_at_random_and_halves_the_contributors():
+    """A hundred removals for each of two seeds, five coalitions a contributor."""
+    designs = [job.design for job in asked("full")]
+
+    assert designs.count("removal") == 200
+    assert designs.count("coalition") == 20
+    assert designs.count("leave-out") == 9
+
+
+def test_the_proxy_needs_its_own_training_on_all_rows():
+    """Its improvement differs from the run's."""
+    found = jobs.validation_jobs(AttributionConfig(proxy=True), ROWS, SEEDS, RANKING)
+
+    assert found[:2] == [Job(design="all", seed=3), Job(design="all", seed=5)]
+
+
+@pytest.mark.parametrize(
+    ("job", "count"),
+    [
+        (Job(design="all", seed=0), 100),
+        (Job(design="leave-out", seed=0, contributor="bob"), 70),
+        (Job(design="removal", seed=0, number=3), 80),
+    ],
+    ids=str,
+)
+def test_a_job_keeps_the_rows_that_its_design_says(job, count):
+    """The same rows wherever it is run."""
+    assert jobs.kept(job, ROWS).sum() == count
+    assert np.array_equal(jobs.kept(job, ROWS), jobs.kept(job.model_copy(update={"seed": 8}), ROWS))
+
+
+def test_a_coalition_takes_contributors_as_wholes():
+    """All of a contributor's rows or none."""
+    kept = jobs.kept(Job(design="coalition", seed=0, number=1), ROWS)
+
+    assert set(np.bincount(ROWS.owner, weights=kept)) <= {0, 50, 30, 19, 1}
+
+
+def test_the_budget_buys_whole_repetitions():
+    """One costs some twenty trainings; 45 buy two, then no more."""
+    config = AttributionConfig(budget=45.0)
+
+    first = jobs.next_repetition(config, ROWS, SEEDS, [], 1.0)
+    second = jobs.next_repetition(config, ROWS, SEEDS, first, 1.0)
+    third = jobs.next_repetition(config, ROWS, SEEDS, first + second, 1.0)
+
+    assert {(job.number, job.seed) for job in first} == {(0, 3)}
+    assert {(job.number, job.seed) for job in second} == {(1, 5)}
+    assert third == []
+
+
+def test_no_more_repetitions_once_the_shares_are_precise_enough():
+    """Standard errors that sum to less than the precision stop the design."""
+    config = AttributionConfig(budget=45.0, precision=0.05)
+
+    assert jobs.next_repetition(config, ROWS, SEEDS, [], 0.04) == []
+
+
+def test_effects_come_only_from_complete_repetitions():
+    """A repetition cut short says nothing."""
+    config = AttributionConfig(budget=45.0)
+    asked = jobs.next_repetition(config, ROWS, SEEDS, [], 1.0)
+    utilities = {job: float(jobs.kept(job, ROWS).sum()) for job in asked}
+
+    [(blocks, effects, seed)] = jobs.designed(utilities, ROWS)
+
+    assert blocks.tolist() == [0, 1, 2, 3]
+    assert effects == pytest.approx([50, 30, 19, 1], abs=3)
+    assert seed == 3
+    assert jobs.designed(dict(list(utilities.items())[1:]), ROWS) == []
+
+
+@pytest.mark.parametrize(("count", "expected"), [(0, []), (2, ["a", "e"]), (3, ["a", "c", "e"]), (9, list("abcde"))])
+def test_those_left_out_are_spread_over_the_ranking(count, expected):
+    """The lowest and the highest are among them."""
+    assert jobs.spread(list("abcde"), count) == expected
