@@ -22,7 +22,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from tribute.attribution.gradients import evaluation_gradient
 from tribute.attribution.inrun import in_run_credit
+from tribute.attribution.replay import replay_scores
 from tribute.config import BaseConfig, DocsSource, FinetuningConfig, LoraConfig
 from tribute.finetuning.bases import base_folder, load_tokenizer
 from tribute.finetuning.evaluation import evaluate
@@ -128,6 +130,16 @@ class Arena:
         made = self._cached("credit", kept, seed, make)
         self._cached("losses", kept, seed, lambda: {"losses": made["losses"]})
         return made["losses"], made["credit"]
+
+    def replayed(self, seed: int) -> np.ndarray:
+        """Every row's effect on the mean evaluation loss by replay of the training on all rows, nats, [rows]."""
+
+        def make() -> dict[str, np.ndarray]:
+            model, training = self.trained(self.all_rows(), seed)
+            gradient = evaluation_gradient(model, self.evaluation)
+            return {"effect": replay_scores(model, self.train_rows, training.trace, gradient[None])[:, 0]}
+
+        return self._cached("replay", self.all_rows(), seed, make)["effect"]
 
     def trained(self, kept: np.ndarray, seed: int) -> tuple[RowModel, Training]:
         """A model trained on the rows `kept`, and its trace. Rows left out leave their batches."""

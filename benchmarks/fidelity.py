@@ -13,22 +13,34 @@ Methods that use retraining are scored against repetitions that they have not se
 import argparse
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import combinations
-from math import comb
 from pathlib import Path
 
 import numpy as np
 import torch
 from arena import ARENAS, Arena
+from brute import (
+    CREDIT_SEEDS,
+    REPETITIONS,
+    SEEDS,
+    Truth,
+    by_contributor,
+    coalitions,
+    coverage,
+    done,
+    exact_shapley,
+    in_run,
+    mean_total,
+    methods,
+    rate_runs,
+    removals,
+    truth,
+    two_n,
+)
+from throughput import processor
 
-from tribute.attribution import designs, estimate, measures
+from tribute.attribution import designs, measures
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "fidelity.md"
-REPETITIONS, SEEDS, CREDIT_SEEDS = 6, 3, 6
-SUBSETS, REMOVED = 100, 0.2
-IN_RUN_COST = 2.0
-"""Trainings that one seed's in-run credit costs, its own training included: see docs/benchmarks/throughput.md."""
 
 
 def main() -> None:
@@ -55,204 +67,127 @@ def collect(arena: Arena) -> None:
     """Every training that the report wants, the most telling first."""
     for seed in range(CREDIT_SEEDS):
         arena.credited(arena.all_rows(), seed)
+    for seed in range(SEEDS):
+        arena.replayed(seed)
     runs = [designs.Run(kept, seed) for seed in range(SEEDS) for kept in (arena.all_rows(), ~arena.all_rows())]
     for seed in range(SEEDS):
         runs += [run for part in designs.singles_and_leave_outs(arena.owner, seed) for run in part]
     runs += [run for repetition in range(REPETITIONS) for run in rate_runs(arena, repetition)]
     runs += [run for seed in range(SEEDS) for run in removals(arena, seed)]
     runs += [run for seed in range(SEEDS) for run in coalitions(arena, seed)]
-    for done, run in enumerate(runs):
+    for number, run in enumerate(runs, 1):
         arena.losses(run.kept, run.seed)
-        print(f"\r{arena.name}: {done + 1} of {len(runs)} trainings", end="", flush=True)
+        print(f"\r{arena.name}: {number} of {len(runs)} trainings", end="", flush=True)
     print()
 
 
-def rate_design(arena: Arena, repetition: int) -> list[designs.RateRun]:
-    """One repetition; seeds take turns."""
-    blocks = np.arange(len(arena.names))
-    return designs.rate_design(arena.owner, blocks, repetition, range(SEEDS))
+def left_out(arena: Arena, seed: int) -> np.ndarray:
+    """The effect of leaving each contributor out, nats, [contributors]."""
+    runs = designs.singles_and_leave_outs(arena.owner, seed)[1]
+    return np.array([arena.utility(arena.all_rows(), seed) - arena.utility(run.kept, seed) for run in runs])
 
 
-def rate_runs(arena: Arena, repetition: int) -> list[designs.Run]:
-    """Its runs."""
-    return [one.run for one in rate_design(arena, repetition)]
-
-
-def removals(arena: Arena, seed: int) -> list[designs.Run]:
-    """The same random subsets for every seed."""
-    return designs.removals(len(arena), REMOVED, SUBSETS, seed)
-
-
-def coalitions(arena: Arena, seed: int) -> list[designs.Run]:
-    """All coalitions, in the order of their bit masks."""
-    masks = range(2 ** len(arena.names))
-    return [designs.Run((mask >> arena.owner & 1).astype(bool), seed) for mask in masks]
-
-
-# ---- what was collected -----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Truth:
-    """Split-neutral credits: one line a repetition, scaled to the measured total, nats [repetitions, contributors]."""
-
-    repetitions: np.ndarray
-
-    def shares(self, without: tuple[int, ...] = ()) -> np.ndarray:
-        """Shares from all repetitions but those."""
-        kept = [row for number, row in enumerate(self.repetitions) if number not in without]
-        return measures.clipped_shares(np.mean(kept, axis=0))
-
-    def errors(self) -> np.ndarray:
-        """Standard error of each share, by the jackknife over repetitions."""
-        count = len(self.repetitions)
-        left = np.stack([self.shares((number,)) for number in range(count)])
-        return np.asarray(np.sqrt((count - 1) / count * ((left - left.mean(0)) ** 2).sum(0)))
-
-
-def total(arena: Arena, seed: int) -> float:
-    """U(all) − U(none)."""
-    return arena.utility(arena.all_rows(), seed) - arena.utility(~arena.all_rows(), seed)
-
-
-def mean_total(arena: Arena) -> float:
-    """The mean over seeds."""
-    return float(np.mean([total(arena, seed) for seed in range(SEEDS)]))
-
-
-def done(arena: Arena, runs: list[designs.Run]) -> bool:
-    """Whether all of these were collected."""
-    return all(arena.has(run.kept, run.seed) for run in runs)
-
-
-def truth(arena: Arena) -> Truth:
-    """From the repetitions that were collected."""
-    rows = []
-    for repetition in range(REPETITIONS):
-        design = rate_design(arena, repetition)
-        if done(arena, [one.run for one in design]):
-            utilities = np.array([arena.utility(one.run.kept, one.run.seed) for one in design])
-            effects = designs.rate_effects(design, utilities)
-            rows.append(effects * mean_total(arena) / effects.sum())
-    return Truth(np.stack(rows))
-
-
-def in_run(arena: Arena) -> np.ndarray:
-    """In-run credit of every seed, scaled to its own total, [seeds, rows]."""
-    found = [arena.credited(arena.all_rows(), seed)[1] for seed in range(CREDIT_SEEDS)]
-    return np.stack([credit / credit.sum() * total(arena, seed) for seed, credit in enumerate(found)])
-
-
-def by_contributor(arena: Arena, scores: np.ndarray) -> np.ndarray:
-    """Row scores [..., rows] summed, [..., contributors]."""
-    return np.asarray(scores @ (arena.owner[:, None] == np.arange(len(arena.names))))
-
-
-def exact_shapley(arena: Arena, seed: int) -> np.ndarray | None:
-    """Contributors as players, all coalitions; None where they are not all there."""
-    runs, names = coalitions(arena, seed), len(arena.names)
-    if not done(arena, runs):
-        return None
-    utility = np.array([arena.utility(run.kept, seed) for run in runs])
-    values = np.zeros(names)
-    for one in range(names):
-        for mask in range(2**names):
-            if not mask >> one & 1:
-                weight = 1 / (names * comb(names - 1, mask.bit_count()))
-                values[one] += weight * (utility[mask | 1 << one] - utility[mask])
-    return values
-
-
-def two_n(arena: Arena, seed: int) -> np.ndarray:
-    """Shapley values from every contributor alone and every one left out, [contributors].
-
-    Least squares of U on membership and a curve of coalition size that is 0 for nobody and for all.
-    """
-    alone, left = designs.singles_and_leave_outs(arena.owner, seed)
-    everybody, nobody = (arena.utility(kept, seed) for kept in (arena.all_rows(), ~arena.all_rows()))
-    first = np.array([arena.utility(run.kept, seed) for run in alone]) - nobody
-    last = everybody - np.array([arena.utility(run.kept, seed) for run in left])
-    middle = (first + last) / 2
-    return np.asarray(middle + (everybody - nobody - middle.sum()) / len(middle))
-
-
-# ---- methods ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Scored:
-    """A method's distance to the truth: Σ|error| of shares, mean and standard deviation over independent tries."""
-
-    name: str
-    trainings: float
-    error: float
-    spread: float
-    tries: int
-
-
-def scored(name: str, trainings: float, tries: list[tuple[np.ndarray, np.ndarray]]) -> Scored:
-    """From pairs of estimated shares and the truth that it may be held against."""
-    errors = [float(np.abs(found - true).sum()) for found, true in tries]
-    return Scored(name, trainings, float(np.mean(errors)), float(np.std(errors)), len(errors))
-
-
-def methods(arena: Arena, found: Truth) -> Iterator[Scored]:
-    """All methods that pay, cheapest first."""
-    rows, credits = np.bincount(arena.owner).astype(float), in_run(arena)
-    yield scored("rows counted", 1, [(rows / rows.sum(), found.shares())])
-    for seeds in (1, 2, 3, CREDIT_SEEDS):
-        groups = list(combinations(range(CREDIT_SEEDS), seeds))
-        tries = [
-            (measures.clipped_shares(by_contributor(arena, credits[list(group)]).mean(0)), found.shares())
-            for group in groups
+def effect_lines(arena: Arena) -> Iterator[str]:
+    """Leave-one-out and random removals: replay and the simple scores against real retraining."""
+    seeds = [seed for seed in range(SEEDS) if done(arena, removals(arena, seed))]
+    effects = np.stack([left_out(arena, seed) for seed in range(SEEDS)])
+    harmful = np.isin(arena.owner, np.flatnonzero(by_contributor(arena, in_run(arena).mean(0)) < 0))
+    replays = np.stack([arena.replayed(seed) for seed in range(SEEDS)])
+    scores = {
+        "**replay, the same seed**": replays[0],
+        "replay, mean of the other seeds": replays[1:].mean(0),
+        "in-run, mean of seeds": in_run(arena).mean(0),
+        "rows counted": np.ones(len(arena)),
+        "rows of harmful contributors counted": -harmful.astype(float),
+    }
+    stays = np.stack([run.kept for run in removals(arena, 0)]).astype(float)
+    measured = {seed: np.array([arena.utility(run.kept, seed) for run in removals(arena, seed)]) for seed in seeds}
+    noisy = stays @ harmful
+    yield "| score | leave-one-out, rank | slope | LDS, same seed | without the harmful | LDS, fresh seeds |"
+    yield "|---|---|---|---|---|---|"
+    for name, score in scores.items():
+        predicted, sums = stays @ score, by_contributor(arena, score)
+        same = measures.rank_correlation(predicted, measured[0]) if 0 in measured else None
+        clean = measures.rank_correlation(less(predicted, noisy), less(measured[0], noisy)) if 0 in measured else None
+        fresh = [measures.rank_correlation(predicted, measured[seed]) for seed in seeds if seed]
+        cells = [
+            measures.rank_correlation(sums, effects[0]),
+            measures.slope(sums, effects[0]),
+            same,
+            clean,
+            float(np.mean(fresh)) if fresh else None,
         ]
-        yield scored(f"**in-run, {seeds} seed{'s' * (seeds > 1)}**", IN_RUN_COST * seeds, tries)
-    cost = designs.cost(rate_runs(arena, 0))
-    for repetitions in (1, 2, 4, 5):
-        groups = rolling(len(found.repetitions), repetitions)
-        alone = [
-            (measures.clipped_shares(found.repetitions[list(group)].mean(0)), found.shares(group)) for group in groups
-        ]
-        yield scored(f"rate design, {repetitions} ×", cost * repetitions + 1, alone)
-        both = [
-            (measures.clipped_shares(combined(arena, found, credits[:2], group).credit), found.shares(group))
-            for group in groups
-        ]
-        name = f"**in-run, 2 seeds, and rate design, {repetitions} ×**"
-        yield scored(name, cost * repetitions + 2 * IN_RUN_COST, both)
+        yield f"| {name} | " + " | ".join("–" if cell is None else f"{cell:.2f}" for cell in cells) + " |"
+    ceiling, between = measures.pairwise(list(effects)), measures.pairwise(list(measured.values()))
+    shown = "–" if between is None else f"{between:.2f}"
+    yield f"| ceiling: seed against seed | {ceiling:.2f} | – | – | – | {shown} |"
 
 
-def combined(arena: Arena, found: Truth, credits: np.ndarray, repetitions: tuple[int, ...]) -> estimate.Estimate:
-    """Tribute's estimate from these seeds' in-run credits [seeds, rows] and these repetitions."""
-    blocks = np.arange(len(arena.names))
-    noise = estimate.row_noise(credits, arena.owner)
-    seen = [estimate.Design(blocks, found.repetitions[one]) for one in repetitions]
-    sums = by_contributor(arena, credits)
-    return estimate.combine(sums, noise, np.bincount(arena.owner), float(sums.sum(1).mean()), seen)
+def less(values: np.ndarray, regressor: np.ndarray) -> np.ndarray:
+    """What is left of `values` after a straight line on `regressor`."""
+    return np.asarray(values - np.polyval(np.polyfit(regressor, values, 1), regressor)) if np.ptp(regressor) else values
 
 
-def rolling(count: int, size: int) -> list[tuple[int, ...]]:
-    """Groups of `size` repetitions, one starting at each, round the end; none where they leave no truth."""
-    return [tuple((start + step) % count for step in range(size)) for start in range(count)] if size < count else []
+def page(arenas: list[Arena]) -> Iterator[str]:
+    """The lines of docs/benchmarks/fidelity.md."""
+    yield "# Attribution against brute force"
+    yield ""
+    yield f"Written by `python benchmarks/fidelity.py` on {processor()}, one thread a process."
+    yield "Losses in nats; Σ of errors is over shares and runs from 0 to 2."
+    for arena in arenas:
+        found = truth(arena)
+        yield ""
+        yield f"## {arena.name}"
+        yield ""
+        sizes = ", ".join(f"{name} {count}" for name, count in zip(arena.names, np.bincount(arena.owner), strict=True))
+        yield f"{len(arena)} training rows ({sizes}), {len(arena.tests)} evaluation rows; the fine-tune takes"
+        yield f"{mean_total(arena):.3f} nats off the evaluation loss."
+        yield ""
+        yield from truth_lines(arena, found)
+        yield ""
+        yield "| method | trainings | Σ of errors | ± between tries | tries |"
+        yield "|---|---|---|---|---|"
+        for one in methods(arena, found):
+            if one.tries:
+                yield f"| {one.name} | {one.trainings:.0f} | {one.error:.3f} | {one.spread:.3f} | {one.tries} |"
+        yield ""
+        yield from interval_lines(arena, found)
+        yield ""
+        yield from effect_lines(arena)
+        yield from shapley_lines(arena)
 
 
-def coverage(arena: Arena, found: Truth) -> tuple[int, float, float]:
-    """Trials, and how often 90 % intervals hold the truth of unseen repetitions and of unseen seeds.
+def truth_lines(arena: Arena, found: Truth) -> Iterator[str]:
+    """The split-neutral truth with its own error, beside in-run's mean over all seeds."""
+    in_run_shares = measures.clipped_shares(by_contributor(arena, in_run(arena).mean(0)))
+    yield f"Split-neutral shares from {len(found.repetitions)} repetitions of the rate design:"
+    yield ""
+    yield "| contributor | rows | truth | ± | in-run |"
+    yield "|---|---|---|---|---|"
+    for place, name in enumerate(arena.names):
+        true, error = found.shares()[place], found.errors()[place]
+        rows = int((arena.owner == place).sum())
+        yield f"| {name} | {rows} | {true:.3f} | {error:.3f} | {in_run_shares[place]:.3f} |"
 
-    The truth's own error is added to the interval's, since it is not known exactly either.
-    """
-    credits = in_run(arena)
-    sums = by_contributor(arena, credits)
-    hits, misses = [], []
-    for seeds in combinations(range(CREDIT_SEEDS), 2):
-        others = [seed for seed in range(CREDIT_SEEDS) if seed not in seeds]
-        for group in rolling(len(found.repetitions), 4):
-            held_out = np.delete(found.repetitions, group, axis=0)
-            got = combined(arena, found, credits[list(seeds)], group)
-            own = held_out.var(0, ddof=1) / len(held_out)
-            wide = got.margin(0.9) / got.errors() * np.sqrt(got.errors() ** 2 + own)
-            hits.append(np.abs(got.credit - held_out.mean(0)) <= wide)
-        alone = combined(arena, found, credits[list(seeds)], ())
-        wide = alone.margin(0.9) * np.sqrt(1 + len(seeds) / len(others))
-        misses.append(np.abs(alone.credit - sums[others].mean(0)) <= wide)
-    return int(np.size(hits)), float(np.mean(hits)), float(np.mean(misses))
+
+def interval_lines(arena: Arena, found: Truth) -> Iterator[str]:
+    """Coverage of the 90 % intervals."""
+    trials, unseen, seeds = coverage(arena, found)
+    if trials:
+        yield f"90 % intervals held the truth of unseen repetitions in {unseen:.0%} of {trials} trials."
+    yield f"In-run intervals from two seeds held the mean of the other seeds in {seeds:.0%} of trials."
+
+
+def shapley_lines(arena: Arena) -> Iterator[str]:
+    """Contributors as players: the 2n design against all coalitions."""
+    for seed in range(SEEDS):
+        exact = exact_shapley(arena, seed)
+        if exact is not None:
+            distance = np.abs(measures.clipped_shares(two_n(arena, seed)) - measures.clipped_shares(exact)).sum()
+            cost = designs.cost([run for part in designs.singles_and_leave_outs(arena.owner, seed) for run in part])
+            yield ""
+            yield f"2n design against exact Shapley, seed {seed}: Σ of errors {distance:.3f} for {cost:.0f} trainings."
+
+
+if __name__ == "__main__":
+    main()

@@ -153,6 +153,16 @@ def test_credits_sum_to_the_fall_of_the_loss(request, task):
     assert found.scores.sum() == pytest.approx(fall, rel=0.03)
 
 
+def test_states_that_see_parts_in_turn_give_the_same_credit(dense):
+    """Neighbours together see most rows, so the rows' credits hardly change; the two ends see all of them."""
+    whole, parts = dense.credit(), dense.credit(parts=3)
+
+    assert (parts.losses[0], parts.losses[-1]) == pytest.approx((whole.losses[0], whole.losses[-1]))
+    assert np.abs(np.array(parts.losses) - whole.losses).max() < 0.2 * (whole.losses[0] - whole.losses[-1])
+    assert np.corrcoef(parts.scores.sum(1), whole.scores.sum(1))[0, 1] > 0.98
+    assert parts.scores.sum() == pytest.approx(whole.scores.sum(), rel=0.1)
+
+
 def test_the_losses_are_those_of_the_recorded_states(dense):
     """The curve of the sample, here the whole evaluation, ends where the evaluation of the adapter does."""
     found = dense.credit()

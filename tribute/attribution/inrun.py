@@ -15,10 +15,8 @@ One forward and backward a step.
 The idea follows In-Run Data Shapley (Wang et al. 2024), applied to Adam's own update.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from math import isfinite
 
 import numpy as np
 import torch
@@ -27,7 +25,7 @@ from torch import Tensor
 from tribute.attribution.capture import capture, stream_gradients
 from tribute.attribution.gradients import slice_weights, weighted_gradients
 from tribute.attribution.rowwise import Capture
-from tribute.attribution.sample import fold_weights
+from tribute.attribution.sample import dealt, fold_weights
 from tribute.attribution.walk import Update, check_trace, walk_back
 from tribute.errors import AttributionError
 from tribute.finetuning.models import RowModel
@@ -60,41 +58,70 @@ def in_run_credit(
     weights: np.ndarray,
     trace: Trace,
     progress: Progress = lambda done, total: None,
+    parts: int = 1,
 ) -> InRun:
     """Credit of every training row for every slice of the evaluation sample.
 
-    `weights` [sample rows] sum to 1 and say how much of the evaluation each row stands for. Leaves the model
-    in the trace's first state. Raises AttributionError where the trace does not fit model or rows, or the
-    evaluation loss is not a number.
+    `weights` [sample rows] sum to 1 and say how much of the evaluation each row stands for. With `parts` only the
+    first and the last state see the whole sample; the others see its parts in turn, so that neighbours together see
+    most of it: for the same cost, many more states. Leaves the model in the trace's first state.
+
+    Raises AttributionError where the trace does not fit model or rows, or the evaluation loss is not a number.
     """
     check_trace(model, train, trace)
     slices = sorted(set(sample.slices))
     spread = np.hstack([slice_weights(sample.slices, slices, weights), fold_weights(sample.row_ids, weights)])
-    total = len(trace.states) + len(trace.steps)
+    evaluation = _Evaluation(model, sample, spread, trace.states, parts)
     credit = _Credit(model, train, trace, spread.shape[1])
-    losses: list[float] = []
-    drift = 0.0
-
-    def evaluation_gradient(state: State) -> Tensor:
-        assign(model.trainable(), state.theta)
-        gradients, row_losses = weighted_gradients(model, sample, spread)
-        loss = float(row_losses @ weights)
-        if not isfinite(loss):
-            raise AttributionError(
-                f"step {state.step}: the evaluation loss is not a number; lower finetuning.learning_rate and "
-                "fine-tune again"
-            )
-        losses.insert(0, loss)
-        progress(len(losses) + len(trace.steps) - state.step, total)
-        return gradients.T
-
-    at_end = evaluation_gradient(trace.states[-1])
-    for start, end in reversed(list(pairwise(trace.states))):
-        at_start = evaluation_gradient(start)
+    total = len(trace.states) + len(trace.steps)
+    last = len(trace.states) - 1
+    at_end, drift = evaluation.gradient(last), 0.0
+    for index in reversed(range(last)):
+        at_start = evaluation.gradient(index)
+        start, end = trace.states[index], trace.states[index + 1]
         drift = max(drift, credit.segment(start, end, (at_start + at_end) / 2))
+        progress(total - index - start.step, total)
         at_end = at_start
     by_slice, by_fold = np.hsplit(credit.scores, [len(slices)])
-    return InRun(by_slice, by_fold, slices, [state.step for state in trace.states], losses, drift)
+    return InRun(by_slice, by_fold, slices, [state.step for state in trace.states], evaluation.curve(weights), drift)
+
+
+class _Evaluation:
+    """The evaluation sample, looked at in each state."""
+
+    def __init__(
+        self, model: RowModel, sample: EncodedRows, spread: np.ndarray, states: Sequence[State], parts: int
+    ) -> None:
+        self.model, self.sample, self.spread, self.states = model, sample, spread, states
+        part = dealt(sample.slices, parts)
+        whole = (np.arange(len(sample)), 1)
+        # Each part stands for the whole: it counts as many times as there are parts.
+        turns = [(np.flatnonzero(part == index % parts), parts) for index in range(1, len(states) - 1)]
+        self.seen = [whole, *turns, whole]
+        """By state: which rows it sees, and how many times they count."""
+        self.losses = [np.empty(0)] * len(states)
+
+    def gradient(self, index: int) -> Tensor:
+        """The gradient at a state, [parameters, columns of spread]."""
+        rows, times = self.seen[index]
+        assign(self.model.trainable(), self.states[index].theta)
+        gradients, losses = weighted_gradients(self.model, self.sample.take(rows.tolist()), times * self.spread[rows])
+        if not np.isfinite(losses).all():
+            raise AttributionError(
+                f"step {self.states[index].step}: the evaluation loss is not a number; lower "
+                "finetuning.learning_rate and fine-tune again"
+            )
+        self.losses[index] = losses
+        return gradients.T
+
+    def curve(self, weights: np.ndarray) -> list[float]:
+        """The loss at each state: at the first the sample's, from there on by the change of the rows that were seen."""
+        start = self.losses[0]
+        changes = [
+            times * weights[rows] @ (losses - start[rows])
+            for (rows, times), losses in zip(self.seen, self.losses, strict=True)
+        ]
+        return [float(weights @ start + change) for change in changes]
 
 
 class _Credit:

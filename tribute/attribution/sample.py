@@ -28,6 +28,16 @@ def stratified_sample(slices: Sequence[str], size: int) -> tuple[list[int], np.n
     return chosen, np.array(weights)
 
 
+def dealt(slices: Sequence[str], parts: int) -> np.ndarray:
+    """The part of each row, int [rows]: every slice's rows are dealt out in turn, in a random but fixed order."""
+    names = np.array(slices)
+    generator = np.random.Generator(np.random.Philox(1))
+    order = np.concatenate([generator.permutation(np.flatnonzero(names == name)) for name in sorted(set(slices))])
+    part = np.empty(len(names), dtype=np.int64)
+    part[order] = np.arange(len(names)) % parts
+    return part
+
+
 def folds(row_ids: Sequence[str]) -> np.ndarray:
     """The fold of each evaluation row, by its id alone, int [rows]."""
     return np.array([crc32(row_id.encode()) % FOLDS for row_id in row_ids])

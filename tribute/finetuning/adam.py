@@ -22,9 +22,9 @@ class Adam:
     """Gradients far below it move a parameter as in SGD, those far above it as in Adam.
 
     Measured on 900 rows of CLINC150, last-layer LoRA, three seeds, against torch's 1e-8: loss + 0.0005, accuracy the
-    same; the contributors' in-run shares of two seeds differ by Σ|Δ| 0.17–0.21 where they differed by 0.60–0.94,
-    because at 1e-8 parameters whose first gradients happen to cancel decide the credit of single rows. At 1e-5 the
-    derivative is true only for changes of a weight below 0.01, at 1e-4 for 0.1.
+    same, and the contributors' in-run shares of two seeds differ by Σ|Δ| 0.17–0.21 where they differed by 0.60–0.94:
+    at 1e-8 a few parameters whose first gradients happen to cancel decide the credit of single rows. Changing a row's
+    weight by 2 % moves the final loss as the derivative says, within 2 %; at 1e-5 a change by 1 % missed it by 9–60 %.
     """
 
 
