@@ -2,6 +2,7 @@
 
 from tribute.contributions.fetch import fetch
 from tribute.contributions.materialise import find_materialised, materialise, read_description, read_rows
+from tribute.contributions.policy import ScreeningPolicy
 from tribute.contributions.registry import Registry
 from tribute.contributions.rows import Row, content_sha256, normalise, read_jsonl, text_sha256
 from tribute.contributions.schema import DatasetSchema, load_schema
@@ -17,6 +18,7 @@ __all__ = [
     "DatasetSchema",
     "Registry",
     "Row",
+    "ScreeningPolicy",
     "Snapshot",
     "Submission",
     "Verification",
