@@ -41,23 +41,29 @@ def init(folder: Path, dry_run: DryRunOption = False, as_json: JsonOption = Fals
 
 @app.command()
 def contribute(
-    files: Annotated[list[Path], typer.Argument(help="JSONL files of rows.")],
+    files: Annotated[list[Path], typer.Argument(help="JSONL, CSV or Parquet files of rows.")],
     contributor: Annotated[str, typer.Option(help="The contributor's id, a pseudonym.")],
     dataset: Annotated[str, typer.Option(help="The dataset's name.")],
     licence: Annotated[str, typer.Option(help="An SPDX expression, such as CC-BY-4.0.")],
     schema: Annotated[Path | None, typer.Option(help="YAML schema; declares the dataset first.")] = None,
     evaluation: Annotated[bool, typer.Option(help="The rows are the dataset's sealed evaluation.")] = False,
+    map_: Annotated[
+        list[str] | None, typer.Option("--map", help="COLUMN=NAME: the file's name for a column. Repeatable.")
+    ] = None,
+    skip_faulty: Annotated[
+        bool, typer.Option("--skip-faulty", help="Leave faulty rows out instead of refusing the file.")
+    ] = False,
+    terms: Annotated[Path | None, typer.Option(help="YAML file: consent, purposes, expires.")] = None,
+    key: Annotated[Path | None, typer.Option(help="The contributor's private key, to sign with.")] = None,
     workspace: WorkspaceOption = HERE,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Hand in rows of a contributor to a dataset: all are recorded, or none."""
+    """Hand in rows of a contributor to a dataset: all are recorded, or none. Receipts are in receipts/."""
     from tribute import commands
 
-    show(
-        commands.contribute(workspace, files, contributor, dataset, licence, schema, evaluation, dry_run),
-        as_json,
-    )
+    offer = commands.Offer(contributor, dataset, licence, map_ or [], skip_faulty, terms, key)
+    show(commands.contribute(workspace, files, offer, schema, evaluation, dry_run), as_json)
 
 
 @app.command()

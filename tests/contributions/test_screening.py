@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tribute.contributions import DatasetSchema
-from tribute.contributions.rows import Row
 from tribute.contributions.contamination import SHINGLE, nearest
-from tribute.contributions.rows import normalise
+from tribute.contributions.rows import Row, normalise
 from tribute.contributions.screening import ContributedRow, contributed, screen
 
 from .conftest import SCHEMA

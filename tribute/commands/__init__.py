@@ -2,10 +2,11 @@
 
 from tribute.commands.checks import config_check, config_schema, inspect, verify
 from tribute.commands.lineage import trace
-from tribute.commands.registry import contribute, fetch, init, release, versions
+from tribute.commands.registry import Offer, contribute, fetch, init, release, versions
 from tribute.commands.stages import attribute, demo, finetune, reward, run
 
 __all__ = [
+    "Offer",
     "attribute",
     "config_check",
     "config_schema",

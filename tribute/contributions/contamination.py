@@ -27,8 +27,8 @@ def near_evaluation(
     """Rows whose text is at least `threshold` similar to an evaluation row's, whatever the target."""
     texts, sealed = [one.row.text for one in rows], [one.row.text for one in evaluation]
     best_of, similarity = nearest(texts, sealed, threshold)
-    for position in np.flatnonzero(similarity):
-        canonical, value = evaluation[best_of[position]], round(float(similarity[position]), 6)
+    for position in np.flatnonzero(similarity).tolist():
+        canonical, value = evaluation[int(best_of[position])], round(float(similarity[position]), 6)
         yield Finding(rows[position], "near_evaluation", canonical, value, threshold, "shingle_jaccard")
 
 

@@ -46,7 +46,7 @@ def language(rows: Sequence[ContributedRow], languages: Sequence[str], certainty
 
 def unusual_length(rows: Sequence[ContributedRow], deviations: float) -> Iterator[Finding]:
     """Rows whose text's log length is so many robust standard deviations from the median."""
-    lengths = np.log([len(row.row.text) for row in rows] or [1.0])
+    lengths = np.log(np.array([len(row.row.text) for row in rows] or [1]))
     middle = float(np.median(lengths))
     spread = SPREAD * float(np.median(np.abs(lengths - middle)))
     if spread == 0:

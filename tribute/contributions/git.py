@@ -19,6 +19,8 @@ SETTINGS = (
 )
 COMMAND_SECONDS = 900.0
 MAIN = "main"
+PASSED = ("GIT_SSH_COMMAND",)
+"""How to reach an origin; all else of git's environment would point at another repository."""
 SHARED = f"refs/remotes/origin/{MAIN}"
 
 
@@ -86,7 +88,7 @@ class Git:
     def commit_times(self) -> Mapping[str, str]:
         """Subject of a commit's message → its time; of several commits the first."""
         lines = self.git("log", "--reverse", "--format=%s%x00%cI").decode().splitlines()
-        return {subject: when for subject, when in reversed([line.split("\0") for line in lines])}
+        return {line.partition("\0")[0]: line.partition("\0")[2] for line in reversed(lines)}
 
     def is_shared(self) -> bool:
         """Is there an origin that other clones push to as well?"""
@@ -133,5 +135,5 @@ class Git:
 
     def _environment(self) -> dict[str, str]:
         # Inside a git hook GIT_DIR and its like would point every command at another repository.
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("GIT_") or key == "GIT_SSH_COMMAND"}
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("GIT_") or key in PASSED}
         return kept | {"LC_ALL": "C.UTF-8"}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tribute.contributions.readers import FORMATS, Raw, read
-from tribute.contributions.rows import RowFault, check_values, longest_row
+from tribute.contributions.rows import RowError, check_values, longest_row
 from tribute.contributions.schema import DatasetSchema
 from tribute.errors import ContributionError
 
@@ -91,5 +91,5 @@ def _checked(
         found = {names[key]: value for key, value in raw.values.items() if key in names} if names else raw.values
         try:
             yield raw, check_values(found, schema, textual=textual), ""
-        except RowFault as fault:
+        except RowError as fault:
             yield raw, None, str(fault)

@@ -7,6 +7,7 @@ Datasets", ch. 3), the exact Jaccard similarity decides.
 import hashlib
 from array import array
 from collections.abc import Collection, Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,5 +134,6 @@ def _in_same_bucket(keys: NDArray[np.uint64]) -> tuple[Ids, Ids]:
 
 def _runs(values: Ids) -> Iterator[tuple[int, int]]:
     """(start, end) of every run of equal values."""
-    edges = np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1], [True]])) if len(values) else []
-    yield from zip(edges[:-1], edges[1:], strict=True)
+    if len(values):
+        edges = np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1], [True]])).tolist()
+        yield from pairwise(edges)

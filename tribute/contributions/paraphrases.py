@@ -54,7 +54,7 @@ def odd_labels(rows: Sequence[ContributedRow], encoder: Encoder, share: float) -
         own = np.arange(start, start + len(cosine))
         cosine[np.arange(len(cosine)), own] = -2.0
         nearest = np.argpartition(-cosine, NEIGHBOURS - 1, axis=1)[:, :NEIGHBOURS]
-        for position, around in zip(own, targets[nearest], strict=True):
+        for position, around in zip(own.tolist(), targets[nearest], strict=True):
             names, counts = np.unique(around, return_counts=True)
             part = counts.max() / NEIGHBOURS
             most = str(names[counts.argmax()])

@@ -153,9 +153,11 @@ def _parquet(file: IO[bytes], most: int, name: str) -> Iterator[Raw]:
             for row in batch.to_pylist():
                 line += 1
                 yield Raw(line, {key: value for key, value in row.items() if value is not None})
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         said = " ".join(str(error).split())
-        raise ContributionError(f"{name}: not a Parquet file that can be read to its end ({said}); send it anew") from error
+        raise ContributionError(
+            f"{name}: not a Parquet file that can be read to its end ({said}); get it anew"
+        ) from error
 
 
 def _refuse_bomb(opened: Any, name: str) -> None:

@@ -10,20 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from tribute.artifacts import file_sha256
-from tribute.contributions import ledger, releases, screening
+from tribute.contributions import ledger, releases, screening, seals
 from tribute.contributions.intake import take
 from tribute.contributions.policy import ScreeningPolicy
 from tribute.contributions.repository import POINTER, Repository
 from tribute.contributions.rows import Row, recorded_rows
 from tribute.contributions.schema import DatasetSchema
-from tribute.contributions.screening import Encoder
+from tribute.contributions.screening import ContributedRow, Encoder, Finding, contributed
 from tribute.contributions.snapshot import (
     EVALUATION,
     Contribution,
     Snapshot,
     data_path,
     evaluation_path,
-    exclusions_path,
     meta_path,
     policy_path,
     schema_path,
@@ -40,7 +39,6 @@ from tribute.contributions.verification import Verification, verify
 from tribute.contributions.versions import Version, split_tag
 from tribute.errors import RegistryError
 from tribute.workspace import Workspace
-
 
 Report = Callable[[Snapshot, Sequence[tuple[Contribution, Checked]]], object]
 """Called with the registry after a contribution, and each contribution with what was read."""
@@ -65,23 +63,25 @@ class News:
 class Registry:
     """The registry of one workspace. Open one with `Registry.open`, make one with `Registry.create`."""
 
-    def __init__(self, repository: Repository) -> None:
+    def __init__(self, repository: Repository, keys: Path) -> None:
         self.repository = repository
+        self.keys = keys
 
     @classmethod
     def create(cls, workspace: Workspace, remote: str = "") -> "Registry":
-        """Make an empty registry, or open the one that is there. `remote`: a folder or URL instead of our own folder."""
+        """Make an empty registry, or open the one that is there; `remote` is a folder or URL for DVC's remote."""
         if (workspace.registry / ledger.LEDGER).exists():
             return cls.open(workspace)
         workspace.remote.mkdir(exist_ok=True)
-        return cls(Repository.create(workspace.registry, workspace.remote, ledger.LEDGER, remote))
+        made = Repository.create(workspace.registry, workspace.remote, ledger.LEDGER, remote)
+        return cls(made, workspace.keys)
 
     @classmethod
     def open(cls, workspace: Workspace) -> "Registry":
         """Open the registry. Raises RegistryError where the workspace has none."""
         if not (workspace.registry / ".git").exists():
             raise RegistryError(f"{workspace.registry} is no registry; run `tribute init {workspace.root}` first")
-        return cls(Repository(workspace.registry, workspace.remote))
+        return cls(Repository(workspace.registry, workspace.remote), workspace.keys)
 
     def snapshot(self, revision: str = "HEAD") -> Snapshot:
         """What the registry says now, or said at a commit or tag."""
@@ -140,11 +140,13 @@ class Registry:
             report(now, list(zip(recorded, checked, strict=True)))
             return recorded
 
-    def seal_evaluation(self, dataset: str, file: Path) -> None:
-        """Record the rows that versions released from now on are measured with."""
+    def seal_evaluation(self, dataset: str, evaluation: Path | Submission) -> int:
+        """Record the rows that versions released from now on are measured with; returns how many there are."""
         path = evaluation_path(dataset)
+        schema = self.snapshot().schema(dataset)
+        file, columns = (evaluation, None) if isinstance(evaluation, Path) else (evaluation.file, evaluation.columns)
         with self.repository.staging() as folder:
-            taken = take(file, self.snapshot().schema(dataset), folder)
+            taken = take(file, schema, folder, columns)
 
             def body() -> None:
                 sealed = [one for one in self.entries() if one.event == "seal" and one.dataset == dataset]
@@ -154,14 +156,15 @@ class Registry:
                     self.record(News("seal", dataset, dataset, [path + POINTER], details))
 
             self.repository.transact(f"Seal the evaluation of {dataset}", body)
+            return taken.rows
 
-    def screen(self, dataset: str, encoder: Encoder | None = None) -> list[screening.Finding]:
+    def screen(self, dataset: str, encoder: Encoder | None = None) -> list[Finding]:
         """What a release would find now, row by row."""
         now = self.snapshot()
         rows, evaluation = self.rows(now, dataset), self.evaluation_rows(now, dataset)
         return screening.find(rows, evaluation, now.schema(dataset), now.policy(dataset), encoder)
 
-    def check_release(self, tag: str) -> list[screening.Finding]:
+    def check_release(self, tag: str) -> list[Finding]:
         """The rows that releasing `tag` would exclude. Raises RegistryError where it would be refused."""
         return releases.check(self, tag)
 
@@ -183,21 +186,21 @@ class Registry:
         known = ", ".join(version.tag for version in versions) or "none yet"
         raise RegistryError(f"there is no version {tag}; released are: {known}; `tribute release {tag}` makes it")
 
-    def rows(self, at: Snapshot, dataset: str) -> list[screening.ContributedRow]:
+    def rows(self, at: Snapshot, dataset: str) -> list[ContributedRow]:
         """Every contributed row of a dataset, in the order of the ledger, then of the lines."""
         schema = at.schema(dataset)
         return [row for one in at.contributions(dataset) for row in self.rows_of(one, schema)]
 
-    def rows_of(self, one: Contribution, schema: DatasetSchema) -> list[screening.ContributedRow]:
+    def rows_of(self, one: Contribution, schema: DatasetSchema) -> list[ContributedRow]:
         """The rows of one contribution."""
-        return screening.contributed(one.id, one.contributor_id, self._read(one.md5, schema))
+        return contributed(one.id, one.contributor_id, self._read(one.md5, schema))
 
-    def evaluation_rows(self, at: Snapshot, dataset: str) -> list[screening.ContributedRow]:
+    def evaluation_rows(self, at: Snapshot, dataset: str) -> list[ContributedRow]:
         """The sealed evaluation rows, of no contributor. Raises RegistryError before the sealing."""
         md5 = at.evaluation_md5(dataset)
         if md5 is None:
             raise RegistryError(f"dataset {dataset} has no evaluation rows; seal an evaluation file first")
-        return screening.contributed(EVALUATION, "", self._read(md5, at.schema(dataset)))
+        return contributed(EVALUATION, "", self._read(md5, at.schema(dataset)))
 
     def verify(self) -> Verification:
         """Walk ledger, files, data and tags. Raises IntegrityError naming the first thing that is wrong."""
@@ -212,6 +215,12 @@ class Registry:
             files |= dict.fromkeys(one.removed, "")
             entries = ledger.append(entries, one.event, one.dataset, one.subject, files, one.details)
         file.write_bytes(ledger.dump(entries))
+
+    def seal(self) -> None:
+        """Sign the ledger's head with the registry's key; only inside a transaction."""
+        is_new = not (self.repository.root / seals.KEYS).exists()
+        key = seals.own_key(self.keys, make=is_new)
+        seals.seal(self.repository, key, ledger.head(ledger.load((self.repository.root / ledger.LEDGER).read_bytes())))
 
     def _checked(
         self, submissions: Iterable[Submission], folder: Path, schema: DatasetSchema | None = None
@@ -234,8 +243,14 @@ class Registry:
             return
         self.repository.add({data_path(one.id): one.taken.data for one in new})
         for one in new:
-            self.repository.write(meta_path(one.id), meta_yaml(one.meta()))
+            self.repository.write(meta_path(one.id), meta_yaml(self._signed(now, one)))
         self.record(*(_contributed(one) for one in new))
+
+    def _signed(self, now: Snapshot, one: Checked) -> dict[str, Any]:
+        from tribute.contributions.identities import signature_of
+
+        meta, key = one.meta(), one.submission.key
+        return meta if key is None else meta | {"signature": signature_of(now.tree, meta, key)}
 
     def _read(self, md5: str, schema: DatasetSchema) -> Iterable[Row]:
         return recorded_rows(self.repository.object(md5), schema)

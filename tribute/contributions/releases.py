@@ -1,13 +1,15 @@
 """Cutting a version: screen, check the number against what changed, record, sign, tag. Listing versions."""
 
 from collections import Counter
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tribute.contributions import screening, tables
 from tribute.contributions.repository import POINTER
-from tribute.contributions.screening import Finding
+from tribute.contributions.screening import ContributedRow, Finding
 from tribute.contributions.snapshot import Snapshot, exclusions_path
-from tribute.contributions.versions import Version, release_message, split_tag
+from tribute.contributions.terms import refusal
+from tribute.contributions.versions import Version, number, refuse_number, release_message, split_tag
 from tribute.errors import RegistryError
 
 if TYPE_CHECKING:
@@ -19,7 +21,9 @@ def check(registry: "Registry", tag: str) -> list[Finding]:
     dataset, _ = split_tag(tag)
     now = registry.snapshot()
     _refuse(now, tag, dataset)
-    return _excluded(registry, now, dataset)
+    exclusions = _excluded(registry, now, dataset)
+    _refuse_number(registry, now, tag, exclusions)
+    return exclusions
 
 
 def release(registry: "Registry", tag: str) -> Version:
@@ -35,11 +39,13 @@ def release(registry: "Registry", tag: str) -> Version:
         now = registry.snapshot()
         _refuse(now, tag, dataset)
         exclusions = _excluded(registry, now, dataset)
+        _refuse_number(registry, now, tag, exclusions)
         with repository.staging() as folder:
             table = folder / "exclusions.parquet"
             tables.write_exclusions(table, exclusions)
             repository.add({path: table})
         registry.record(News("release", dataset, tag, [path + POINTER], _figures(now, dataset, exclusions)))
+        registry.seal()
         # Pushed before the tag exists: whoever finds the tag finds the data.
         repository.push()
 
@@ -69,10 +75,36 @@ def _refuse(now: Snapshot, tag: str, dataset: str) -> None:
         raise RegistryError(f"dataset {dataset} has no contributions; `tribute contribute` some first")
 
 
+def _refuse_number(registry: "Registry", now: Snapshot, tag: str, exclusions: list[Finding]) -> None:
+    """Raise RegistryError where the number of the version says less than what changed."""
+    from tribute.contributions.differences import changed_rows, excluded_rows
+
+    dataset, _ = split_tag(tag)
+    before = max(versions(registry, dataset), key=lambda one: number(one.version), default=None)
+    if before is None:
+        return
+    then = registry.snapshot(before.tag)
+    old, new = ({one.id: one for one in at.contributions(dataset)} for at in (then, now))
+    out = {one.row.row_id for one in exclusions}
+    refuse_number(tag, before.tag, *changed_rows(old, new, excluded_rows(registry, then, dataset), out))
+
+
 def _excluded(registry: "Registry", now: Snapshot, dataset: str) -> list[Finding]:
     rows, evaluation = registry.rows(now, dataset), registry.evaluation_rows(now, dataset)
     findings = screening.find(rows, evaluation, now.schema(dataset), now.policy(dataset))
+    findings += _against_terms(rows, now, dataset)
     return screening.excluded(rows, findings, now.decisions(dataset))
+
+
+def _against_terms(rows: list[ContributedRow], now: Snapshot, dataset: str) -> list[Finding]:
+    """Rows that their contributor does not allow a model to learn from today."""
+    today = datetime.now(UTC).date()
+    refused = {one.id: refusal(one.terms, today) for one in now.contributions(dataset) if one.terms}
+    return [
+        Finding(row, "terms", None, 1.0, 1.0, "terms", reason)
+        for row in rows
+        if (reason := refused.get(row.contribution_id))
+    ]
 
 
 def _was_cut(registry: "Registry", tag: str) -> bool:

@@ -32,6 +32,7 @@ DVC_CONFIG = """[core]
 ['remote "storage"']
     url = {url}
 """
+STAGING = "tribute-staging"
 LOCK_SECONDS = 120.0
 ATTEMPTS = 200
 """Each failed one means that another writer succeeded."""
@@ -64,6 +65,7 @@ class Repository(Git):
             (making / ".dvc" / "config").write_text(config, encoding="utf-8")
             (making / ".gitignore").write_text("".join(f"{name}\n" for name in DATA), encoding="utf-8")
             (making / ledger).touch()
+            (making / ".git" / STAGING).mkdir()
             new.commit("Begin the registry")
             making.rename(root)
         finally:
@@ -143,7 +145,7 @@ class Repository(Git):
     @contextmanager
     def staging(self) -> Iterator[Path]:
         """A folder on the same disk for what is not recorded yet."""
-        folder = self.root / ".git" / "tribute-staging"
+        folder = self.root / ".git" / STAGING
         folder.mkdir(exist_ok=True)
         for left in folder.iterdir():
             if not _is_alive(int(left.name.partition("-")[0])):

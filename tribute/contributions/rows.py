@@ -33,7 +33,7 @@ TYPES: dict[ColumnType, tuple[type, ...]] = {
 TRUTH = {"true": True, "false": False}
 
 
-class RowFault(ContributionError):
+class RowError(ContributionError):
     """Raised when one row is not what the schema asks for; says what and what to do, not where."""
 
 
@@ -93,9 +93,9 @@ def read_jsonl(path: Path, schema: DatasetSchema, name: str | None = None) -> li
     for raw in read(path, longest_row(schema), name):
         try:
             if raw.values is None:
-                raise RowFault(raw.fault)
+                raise RowError(raw.fault)
             rows.append(as_row(raw.line, check_values(raw.values, schema), schema))
-        except RowFault as fault:
+        except RowError as fault:
             raise ContributionError(f"{name}:{raw.line}: {fault}") from fault
     return rows
 
@@ -119,18 +119,18 @@ def as_row(line: int, values: Mapping[str, Any], schema: DatasetSchema) -> Row:
 
 
 def check_values(found: Mapping[str, Any], schema: DatasetSchema, *, textual: bool = False) -> dict[str, Any]:
-    """The values in the order in which rows are kept. Raises RowFault for the first fault.
+    """The values in the order in which rows are kept. Raises RowError for the first fault.
 
     In a `textual` format (CSV) numbers and truth values of further columns are read from their text.
     """
     expected = ", ".join(schema.columns)
     for column in schema.columns:
         if column not in found:
-            raise RowFault(f"missing column {column!r}; expected {expected}")
+            raise RowError(f"missing column {column!r}; expected {expected}")
     for column in found:
         if column not in schema.all_columns:
             others = " and perhaps ".join([expected, ", ".join((SLICE, *schema.extra))])
-            raise RowFault(f"unexpected column {column!r}; expected {others}; remove it")
+            raise RowError(f"unexpected column {column!r}; expected {others}; remove it")
     checked: dict[str, Any] = {}
     for column in schema.all_columns:
         value = found.get(column)
@@ -140,31 +140,31 @@ def check_values(found: Mapping[str, Any], schema: DatasetSchema, *, textual: bo
             checked[column] = _checked_extra(column, value, schema, textual)
     target = checked[schema.columns[1]]
     if schema.labels and target not in schema.labels:
-        raise RowFault(f"unknown label {target!r}; dataset {schema.name} knows {_listed(schema.labels)}")
+        raise RowError(f"unknown label {target!r}; dataset {schema.name} knows {_listed(schema.labels)}")
     return checked
 
 
 def _checked_text(column: str, value: Any, schema: DatasetSchema) -> str:
     if not isinstance(value, str):
-        raise RowFault(f"column {column!r} holds {type(value).__name__}, expected a string")
+        raise RowError(f"column {column!r} holds {type(value).__name__}, expected a string")
     if not value.strip():
-        raise RowFault(f"column {column!r} is blank; fill it or remove the row")
+        raise RowError(f"column {column!r} is blank; fill it or remove the row")
     if len(value) > schema.max_characters:
-        raise RowFault(
+        raise RowError(
             f"row too long: column {column!r} has {len(value)} characters, "
             f"dataset {schema.name} allows {schema.max_characters}; shorten it"
         )
     if column == schema.columns[0] and len(value) < schema.min_characters:
-        raise RowFault(
+        raise RowError(
             f"row too short: column {column!r} has {len(value)} characters, "
             f"dataset {schema.name} asks for {schema.min_characters}; say more or remove the row"
         )
     # JSON can spell half of a surrogate pair, which no UTF-8 file can hold.
     if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
-        raise RowFault(f"column {column!r} has half a surrogate pair; write the character whole")
+        raise RowError(f"column {column!r} has half a surrogate pair; write the character whole")
     if match := HIDDEN.search(value):
         name = unicodedata.name(match[0], "a control character")
-        raise RowFault(f"column {column!r} has U+{ord(match[0]):04X} ({name}), which nobody sees; remove it")
+        raise RowError(f"column {column!r} has U+{ord(match[0]):04X} ({name}), which nobody sees; remove it")
     return value
 
 
@@ -176,9 +176,9 @@ def _checked_extra(column: str, value: Any, schema: DatasetSchema, textual: bool
         value = _read_text(value, wanted)
     # In Python a truth value is a number too.
     if not isinstance(value, TYPES[wanted]) or (isinstance(value, bool) and wanted != "boolean"):
-        raise RowFault(f"column {column!r} holds {type(value).__name__}, expected {wanted}")
+        raise RowError(f"column {column!r} holds {type(value).__name__}, expected {wanted}")
     if isinstance(value, float) and value - value != 0:
-        raise RowFault(f"column {column!r} holds {value}, expected a finite number")
+        raise RowError(f"column {column!r} holds {value}, expected a finite number")
     return value
 
 

@@ -6,8 +6,8 @@ come in the order of the ledger; the earliest of equal rows is canonical. Knows 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from tribute.contributions.content import language, personal_data, repetitive, secrets, unusual_length
 from tribute.contributions.contamination import near_evaluation
+from tribute.contributions.content import language, personal_data, repetitive, secrets, unusual_length
 from tribute.contributions.duplicates import conflicting_labels, duplicates
 from tribute.contributions.findings import ACTIONS, FINAL, ContributedRow, Encoder, Finding, contributed
 from tribute.contributions.near import near_duplicates
@@ -16,15 +16,15 @@ from tribute.contributions.policy import BASIC, ScreeningPolicy
 from tribute.contributions.schema import DatasetSchema
 from tribute.contributions.snapshot import Decision
 
-__all__ = ["ContributedRow", "Encoder", "Finding", "contributed", "excluded", "find", "screen", "waiting"]
+__all__ = ["ContributedRow", "Encoder", "Finding", "contributed"]
 
+EXACT = ("duplicate", "conflicting_label", "near_evaluation")
+"""Rows that are out for one of these are no row's near duplicate any more."""
 RANK = {reason: place for place, reason in enumerate(ACTIONS)}
 Rows = Sequence[ContributedRow]
 
 
-def screen(
-    rows: Rows, evaluation: Rows, schema: DatasetSchema, policy: ScreeningPolicy = BASIC
-) -> list[Finding]:
+def screen(rows: Rows, evaluation: Rows, schema: DatasetSchema, policy: ScreeningPolicy = BASIC) -> list[Finding]:
     """Every row that is excluded as long as nobody has decided anything, in the order of `rows`."""
     return excluded(rows, find(rows, evaluation, schema, policy), {})
 
@@ -34,22 +34,29 @@ def find(
 ) -> list[Finding]:
     """Everything that the checks find, check by check; a row may have several reasons."""
     is_labelled = schema.task == "sequence-classification"
-    found = list(duplicates(rows))
-    if is_labelled:
-        found += conflicting_labels(rows)
-    found += near_evaluation(rows, evaluation, schema.near_evaluation)
+    found = [*find_exact(rows, schema), *find_single(rows, evaluation, schema, policy)]
     if policy.near_duplicate is not None:
         # What is out already proves nothing about a later row.
         places = {id(row): place for place, row in enumerate(rows)}
-        out = {places[id(one.row)] for one in found}
+        out = {places[id(one.row)] for one in found if one.reason in EXACT}
         found += near_duplicates(rows, policy.near_duplicate, same_target=is_labelled, skip=out)
-    for one in _of_single_rows(policy, schema):
-        found += one(rows)
     if encoder is not None and policy.paraphrase is not None:
         found += paraphrases(rows, encoder, policy.paraphrase, same_target=is_labelled)
     if encoder is not None and is_labelled and policy.label_neighbours is not None:
         found += odd_labels(rows, encoder, policy.label_neighbours)
     return found
+
+
+def find_exact(rows: Rows, schema: DatasetSchema) -> list[Finding]:
+    """What hashes alone tell: duplicates, and for classification conflicting labels."""
+    is_labelled = schema.task == "sequence-classification"
+    return [*duplicates(rows), *(conflicting_labels(rows) if is_labelled else ())]
+
+
+def find_single(rows: Rows, evaluation: Rows, schema: DatasetSchema, policy: ScreeningPolicy) -> list[Finding]:
+    """What can be said of each row without the other contributors' rows."""
+    found = list(near_evaluation(rows, evaluation, schema.near_evaluation)) if evaluation else []
+    return found + [finding for check in _of_single_rows(policy, schema) for finding in check(rows)]
 
 
 def excluded(rows: Rows, findings: Sequence[Finding], decisions: Mapping[str, Decision]) -> list[Finding]:

@@ -11,7 +11,6 @@ import yaml
 from pydantic import ValidationError
 
 from tribute.config import Model
-
 from tribute.contributions import ledger
 from tribute.contributions.policy import BASIC, ScreeningPolicy
 from tribute.contributions.repository import POINTER, pointer_md5
@@ -127,8 +126,9 @@ class Snapshot:
         return {subject: entry for subject, entry in ends.items() if subject not in self.live}
 
     def erased_md5s(self) -> set[str]:
-        """DVC's names for all data that was erased."""
-        return {md5 for entry in self.entries if entry.event == "erase" for md5 in entry.details["md5s"]}
+        """DVC's names for all data that was erased and that nobody handed in again."""
+        found = {md5 for entry in self.entries if entry.event == "erase" for md5 in entry.details["md5s"]}
+        return found - {self._md5(data_path(id_)) for id_ in self.live} if found else found
 
     def evaluation_md5(self, dataset: str) -> str | None:
         """DVC's name for the sealed evaluation rows; None before they are sealed."""
