@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from tribute import cli_registry
+from tribute.cli_options import HERE, DryRunOption, JsonOption, WorkspaceOption, show, watching
 from tribute.errors import TributeError
 
 app = typer.Typer(
@@ -19,24 +21,25 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Check a run config, or print the schema of all its keys.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
+cli_registry.add_to(app)
 
-WorkspaceOption = Annotated[
-    Path, typer.Option("--workspace", "-w", envvar="TRIBUTE_WORKSPACE", help="The workspace's folder.")
-]
 ConfigArgument = Annotated[Path, typer.Argument(help="The run's YAML file.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="Override a setting: a.b=c. Repeatable.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Check everything and say what would be done.")]
-HERE = Path()
 INTERRUPTED = 130
 
 
 @app.command()
-def init(folder: Path, dry_run: DryRunOption = False, as_json: JsonOption = False) -> None:
+def init(
+    folder: Path,
+    remote: Annotated[str, typer.Option(help="Where the data goes: a folder, ssh://HOST/PATH or s3://BUCKET.")] = "",
+    origin: Annotated[str, typer.Option(help="An empty git repository, to share the registry.")] = "",
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
     """Make a workspace: registry, remote and the folders of a run."""
     from tribute import commands
 
-    show(commands.init(folder, dry_run), as_json)
+    show(commands.init(folder, dry_run, remote, origin), as_json)
 
 
 @app.command()
@@ -240,22 +243,6 @@ def schema() -> None:
     from tribute import commands
 
     typer.echo(commands.config_schema(), nl=False)
-
-
-def show(result: Any, as_json: bool) -> None:
-    """Print a command's result: data as JSON, or the text it was made for."""
-    from tribute import screen
-
-    screen.show(result, as_json)
-
-
-def watching(as_json: bool) -> Any:
-    """Progress bars on standard error while the work runs; none beside JSON."""
-    from contextlib import nullcontext
-
-    from tribute import screen
-
-    return nullcontext() if as_json else screen.progress()
 
 
 def main(arguments: list[str] | None = None) -> None:

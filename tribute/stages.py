@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -78,10 +79,25 @@ def refuse_source(dataset: DatasetConfig, released: Sequence[str] = ()) -> None:
 
 
 def materialised(workspace: Workspace, tag: str) -> Artifact:
-    """The tables of a dataset version."""
-    from tribute.contributions import Registry, materialise
+    """The tables of a dataset version. Raises RegistryError where nobody may learn from it any more."""
+    from tribute.contributions import Registry, materialise, refuse_learning
 
-    return materialise(Registry.open(workspace), tag, workspace.store)
+    registry = Registry.open(workspace)
+    refuse_learning(registry, tag, datetime.now(UTC).date())
+    return materialise(registry, tag, workspace.store)
+
+
+def forget_tables(workspace: Workspace, contribution: str) -> list[str]:
+    """Remove the tables that hold a contribution's rows; returns the tags of the versions they were of."""
+    from tribute.contributions import read_description
+
+    forgotten = []
+    for dataset in list(workspace.store.all("dataset")):
+        description = read_description(dataset)
+        if contribution in description["contributions"]:
+            shutil.rmtree(dataset.path)
+            forgotten.append(str(description["tag"]))
+    return forgotten
 
 
 def found_dataset(workspace: Workspace, tag: str) -> Artifact:

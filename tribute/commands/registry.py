@@ -13,13 +13,13 @@ from tribute.errors import ConfigError
 from tribute.workspace import Workspace
 
 
-def init(folder: Path, dry_run: bool) -> Output:
+def init(folder: Path, dry_run: bool, remote: str = "", origin: str = "") -> Output:
     """`tribute init`."""
     is_there = Workspace.is_at(folder)
     if dry_run and not is_there:
         return Output({"workspace": str(folder), "made": False}, [f"would make a workspace in {folder}"])
     if not dry_run:
-        Registry.create(Workspace.create(folder))
+        Registry.create(Workspace.create(folder), remote, origin)
     root = folder.resolve()
     line = f"{root} is a workspace already" if is_there else f"{root} is a workspace"
     return Output({"workspace": str(root), "made": not is_there}, [line])

@@ -1,6 +1,7 @@
 """The first column: who handed in what, in which order, and which version of a dataset it became."""
 
 from tribute.contributions.fetch import fetch
+from tribute.contributions.learning import refuse_learning
 from tribute.contributions.materialise import find_materialised, materialise, read_description, read_rows
 from tribute.contributions.policy import ScreeningPolicy
 from tribute.contributions.receipts import write_receipts
@@ -36,6 +37,7 @@ __all__ = [
     "read_description",
     "read_jsonl",
     "read_rows",
+    "refuse_learning",
     "split_tag",
     "text_sha256",
     "write",

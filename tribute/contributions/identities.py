@@ -24,16 +24,21 @@ def contributor_path(id_: str) -> str:
     return f"contributors/{id_}.yaml"
 
 
+def refuse_key(registry: Registry, contributor: str) -> None:
+    """Raise RegistryError where a contributor has a key already, ContributionError where the id cannot be one."""
+    check_id(contributor, "contributor")
+    now = registry.snapshot()
+    refuse_look_alikes([contributor], now.contributors())
+    if public_keys(now.tree, contributor):
+        raise RegistryError(f"{contributor} has a key already; replace it with `tribute key rotate {contributor}`")
+
+
 def register_key(registry: Registry, contributor: str, key: Key) -> None:
     """Make a contributor's first key known. Raises RegistryError where there is one already."""
-    check_id(contributor, "contributor")
 
     def body() -> None:
-        now = registry.snapshot()
-        refuse_look_alikes([contributor], now.contributors())
-        if public_keys(now.tree, contributor):
-            raise RegistryError(f"{contributor} has a key already; replace it with `tribute key rotate {contributor}`")
-        _write(registry, now, contributor, {"keys": [{"public": public_half(key)}]})
+        refuse_key(registry, contributor)
+        _write(registry, registry.snapshot(), contributor, {"keys": [{"public": public_half(key)}]})
 
     registry.repository.transact(f"Register a key of {contributor}", body)
 

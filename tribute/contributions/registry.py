@@ -68,12 +68,28 @@ class Registry:
         self.keys = keys
 
     @classmethod
-    def create(cls, workspace: Workspace, remote: str = "") -> "Registry":
-        """Make an empty registry, or open the one that is there; `remote` is a folder or URL for DVC's remote."""
+    def create(cls, workspace: Workspace, remote: str = "", origin: str = "") -> "Registry":
+        """Make an empty registry, or open the one that is there.
+
+        `remote` is a folder or URL (ssh://, s3://) for the data instead of the workspace's own folder; `origin` an
+        empty git repository through which several stewards share the registry.
+        """
         if (workspace.registry / ledger.LEDGER).exists():
             return cls.open(workspace)
         workspace.remote.mkdir(exist_ok=True)
-        made = Repository.create(workspace.registry, workspace.remote, ledger.LEDGER, remote)
+        # Other clones lie elsewhere: for them the data's place has to be absolute.
+        place = remote or (str(workspace.remote) if origin else "")
+        made = Repository.create(workspace.registry, workspace.remote, ledger.LEDGER, place, origin)
+        return cls(made, workspace.keys)
+
+    @classmethod
+    def clone(cls, workspace: Workspace, origin: str) -> "Registry":
+        """A registry that others share, in a workspace that has none. Raises RegistryError."""
+        if workspace.registry.exists():
+            raise RegistryError(f"{workspace.registry} is there already; clone into a new workspace")
+        made = Repository.clone(workspace.registry, workspace.remote, origin)
+        if not (workspace.registry / ledger.LEDGER).exists():
+            raise RegistryError(f"{origin} is no registry of Tribute; `tribute init --origin` makes one")
         return cls(made, workspace.keys)
 
     @classmethod
@@ -82,6 +98,11 @@ class Registry:
         if not (workspace.registry / ".git").exists():
             raise RegistryError(f"{workspace.registry} is no registry; run `tribute init {workspace.root}` first")
         return cls(Repository(workspace.registry, workspace.remote), workspace.keys)
+
+    def sync(self) -> None:
+        """See what other stewards recorded; nothing to do where the registry is not shared."""
+        with self.repository.lock():
+            self.repository.sync()
 
     def snapshot(self, revision: str = "HEAD") -> Snapshot:
         """What the registry says now, or said at a commit or tag."""

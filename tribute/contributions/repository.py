@@ -52,7 +52,7 @@ class Repository(Git):
         self._pointers: dict[tuple[str, str], bytes] = {}
 
     @classmethod
-    def create(cls, root: Path, remote: Path, ledger: str, url: str = "") -> "Repository":
+    def create(cls, root: Path, remote: Path, ledger: str, url: str = "", origin: str = "") -> "Repository":
         """Make the repository with an empty ledger file. A folder appears whole or not at all."""
         making = root.with_name(f".{root.name}.{os.getpid()}")
         shutil.rmtree(making, ignore_errors=True)
@@ -67,6 +67,23 @@ class Repository(Git):
             (making / ledger).touch()
             (making / ".git" / STAGING).mkdir()
             new.commit("Begin the registry")
+            if origin:
+                new.git("remote", "add", "origin", origin)
+                new.git("push", "--quiet", "origin", MAIN)
+                new.fetch()
+            making.rename(root)
+        finally:
+            shutil.rmtree(making, ignore_errors=True)
+        return cls(root, remote)
+
+    @classmethod
+    def clone(cls, root: Path, remote: Path, origin: str) -> "Repository":
+        """A clone of a shared repository, whole or not at all."""
+        making = root.with_name(f".{root.name}.{os.getpid()}")
+        making.mkdir(parents=True)
+        try:
+            new = cls(making, remote)
+            new.git("clone", "--quiet", "--branch", MAIN, origin, ".")
             making.rename(root)
         finally:
             shutil.rmtree(making, ignore_errors=True)

@@ -17,6 +17,7 @@ from tribute.errors import IntegrityError, RegistryError
 
 SEAL = "ledger.sig"
 KEYS = "keys.json"
+FILE = "registry.pem"
 ENVIRONMENT = "TRIBUTE_REGISTRY_KEY"
 
 
@@ -24,7 +25,7 @@ def own_key(folder: Path, *, make: bool = False) -> Key:
     """The registry's private key, from the environment or `folder/registry.pem`; `make`s the file if asked to."""
     if ENVIRONMENT in os.environ:
         return parse_key(os.environ[ENVIRONMENT].encode(), ENVIRONMENT)
-    path = folder / "registry.pem"
+    path = folder / FILE
     return make_key(path) if make and not path.exists() else load_key(path)
 
 
@@ -43,13 +44,23 @@ def seal(repository: Repository, key: Key, head: str) -> None:
     repository.write(SEAL, _json({"head": head, "key": public, "signature": sign(key, head.encode())}))
 
 
-def replace_key(repository: Repository, old: Key, new: Key) -> None:
-    """Make `new` the registry's key, signed by the `old` one; only inside a transaction."""
-    keys = _keys(repository.root / KEYS)
-    if not keys or keys[-1]["public"] != public_half(old):
-        raise RegistryError("the key given is not the registry's latest; only that one can name its successor")
+def rotate(repository: Repository, folder: Path) -> Key:
+    """Replace the registry's key, in `folder` and in the registry; the old one signs the new and is kept beside it."""
+    old, beside = own_key(folder), folder / f"new-{FILE}"
+    new = load_key(beside) if beside.exists() else make_key(beside)
     public = public_half(new)
-    repository.write(KEYS, _json([*keys, {"public": public, "signature": sign(old, public.encode())}]))
+
+    def body() -> None:
+        keys = _keys(repository.root / KEYS)
+        if not keys or public_half(old) not in (one["public"] for one in keys[-2:]):
+            raise RegistryError("the key given is not the registry's latest; only that one can name its successor")
+        if keys[-1]["public"] != public:
+            repository.write(KEYS, _json([*keys, {"public": public, "signature": sign(old, public.encode())}]))
+
+    repository.transact("Replace the registry's key", body)
+    (folder / FILE).replace(folder / f"old-{FILE}")
+    beside.replace(folder / FILE)
+    return new
 
 
 def verify_keys(tree: Mapping[str, bytes]) -> list[str]:

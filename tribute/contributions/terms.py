@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tribute.config import Strict, read_yaml, validate
-from tribute.contributions.snapshot import Contribution
-from tribute.errors import RegistryError
 
 Purpose = Literal["fine-tuning", "evaluation", "research"]
 LEARNING: Purpose = "fine-tuning"
@@ -44,12 +42,3 @@ def refusal(terms: Mapping[str, Any] | None, today: date) -> str:
     if terms["expires"] is not None and date.fromisoformat(terms["expires"]) < today:
         return f"its terms ended on {terms['expires']}"
     return ""
-
-
-def refuse_unlicensed(tag: str, contributions: list[Contribution], today: date) -> None:
-    """Raise RegistryError for the first contribution of a version whose terms don't allow learning from it."""
-    for one in contributions:
-        if reason := refusal(one.terms, today):
-            raise RegistryError(
-                f"{tag} holds contribution {one.id}, and {reason}; release a version without it and learn from that"
-            )
