@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tribute.contributions.findings import ContributedRow, Finding
 from tribute.contributions.rows import normalise
-from tribute.contributions.sets import Ids, Sets, best, from_pairs, jaccard
+from tribute.contributions.sets import Ids, Sets, best, distinct, from_pairs, jaccard
 
 SHINGLE = 5
 CHUNK = 8192
@@ -82,7 +82,7 @@ class _Index:
         counts = self.holders.sizes[items]
         starts = np.repeat(self.holders.bounds[items] - np.cumsum(counts) + counts, counts)
         sealed = self.holders.items[starts + np.arange(len(starts))]
-        pairs = np.unique(np.repeat(owners, counts) * len(self.sets.sizes) + sealed)
+        pairs = distinct(np.repeat(owners, counts) * len(self.sets.sizes) + sealed)
         return pairs // len(self.sets.sizes), pairs % len(self.sets.sizes)
 
 
@@ -106,9 +106,6 @@ def shingle_hashes(texts: Sequence[str]) -> tuple[Ids, NDArray[np.uint64]]:
 
 
 def _distinct(owners: Ids, hashed: NDArray[np.uint64], count: int) -> Ids:
-    """How many different hashes each owner has."""
-    order = np.lexsort((hashed, owners))
-    owners, hashed = owners[order], hashed[order]
-    new = np.ones(len(owners), dtype=bool)
-    new[1:] = (owners[1:] != owners[:-1]) | (hashed[1:] != hashed[:-1])
-    return np.bincount(owners[new], minlength=count)
+    """How many different hashes each owner has; of a hash the 50 bits count that an owner's number leaves."""
+    keys = distinct((owners.astype(np.uint64) << np.uint64(50)) | (hashed >> np.uint64(14)))
+    return np.bincount((keys >> np.uint64(50)).astype(np.int64), minlength=count)

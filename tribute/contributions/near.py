@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tribute.contributions.findings import ContributedRow, Finding
 from tribute.contributions.rows import normalise
-from tribute.contributions.sets import Ids, Sets, concatenated, jaccard
+from tribute.contributions.sets import Ids, Sets, concatenated, distinct, jaccard
 
 SLOTS = 96
 """Of a signature; they are cut into bands."""
@@ -110,7 +110,7 @@ def _near_pairs(
         later, earlier = later[apart], earlier[apart]
         near = jaccard(matrix, matrix, sets.sizes, sets.sizes, later, earlier) >= threshold
         found.append(later[near] * len(rows) + earlier[near])
-    pairs = np.unique(concatenated(found))
+    pairs = distinct(concatenated(found))
     later, earlier = pairs // max(1, len(rows)), pairs % max(1, len(rows))
     return later, earlier, jaccard(matrix, matrix, sets.sizes, sets.sizes, later, earlier)
 
@@ -128,7 +128,7 @@ def _in_same_bucket(keys: NDArray[np.uint64]) -> tuple[Ids, Ids]:
         pairs.append(before * len(keys) + before - step)
         from_start = np.flatnonzero(place - NEIGHBOURS > first + step - 1)
         pairs.append(from_start * len(keys) + first[from_start] + step - 1)
-    unique = np.unique(concatenated(pairs))
+    unique = distinct(concatenated(pairs))
     return order[unique // max(1, len(keys))], order[unique % max(1, len(keys))]
 
 

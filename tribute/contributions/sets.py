@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Ids = NDArray[np.int64]
+Number = TypeVar("Number", np.int64, np.uint64)
 PAIRS = 200_000
 """Pairs compared at a time: bounds memory."""
 
@@ -45,9 +46,17 @@ def from_pairs(owners: Ids, items: Ids, count: int) -> Sets:
     if not len(owners):
         return Sets(np.zeros(0, dtype=np.int64), np.zeros(count + 1, dtype=np.int64))
     span = int(items.max()) + 1
-    keys = np.unique(owners * span + items)
+    keys = distinct(owners * span + items)
     bounds = np.concatenate([[0], np.cumsum(np.bincount(keys // span, minlength=count))])
     return Sets(keys % span, bounds)
+
+
+def distinct(keys: NDArray[Number]) -> NDArray[Number]:
+    """Each value once, in order: for many numbers faster than numpy's own, which hashes them."""
+    ordered = np.sort(keys)
+    new = np.ones(len(ordered), dtype=bool)
+    new[1:] = ordered[1:] != ordered[:-1]
+    return ordered[new]
 
 
 def jaccard(left: Any, right: Any, left_sizes: Ids, right_sizes: Ids, a: Ids, b: Ids) -> NDArray[np.float64]:
