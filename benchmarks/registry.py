@@ -18,7 +18,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 
@@ -102,49 +104,39 @@ def write_synthetic(folder: Path, size: int) -> None:
 
 def contribute() -> None:
     """A contribution of 10,000 rows, with its receipt, into an empty registry and beside 100,000 rows."""
-    with tempfile.TemporaryDirectory() as folder, _counting_dvc() as dvc:
-        registry = _registry(Path(folder), 110_000)
+    with tempfile.TemporaryDirectory() as name, _counting_dvc() as dvc:
+        folder = Path(name)
+        registry = _registry(folder, 120_000)
         for before in (0, 100_000):
             if before:
-                registry.contribute([Submission(_part(folder, n), f"s-{n:03}", "bench", "MIT") for n in range(10)])
-            dvc.clear()
-            file = _part(folder, 10) if before else _first(folder)
-            started = time.perf_counter()
-            registry.contribute(
-                [Submission(file, f"big-{before}", "bench", "MIT")],
-                lambda now, those: write_receipts(registry, Path(folder) / "receipts", now, those),
-            )
-            total = time.perf_counter() - started
-            print(
-                f"10,000 rows beside {before:7,}: {total:5.1f} s, {total - sum(dvc):.1f} s of it beyond DVC", flush=True
-            )
+                registry.contribute([Submission(_part(folder, n), f"s-{n:03}", "bench", "MIT") for n in range(1, 11)])
+            submission = Submission(_part(folder, 11 if before else 0), f"big-{before}", "bench", "MIT")
+            with _timed(f"10,000 rows beside {before:,}", dvc):
+                registry.contribute(
+                    [submission], lambda now, those: write_receipts(registry, folder / "receipts", now, those)
+                )
 
 
 def many() -> None:
     """2,000 contributions: a release, and what `versions` and `show` take as commands."""
-    with tempfile.TemporaryDirectory() as folder, _counting_dvc() as dvc:
-        registry = _registry(Path(folder), 20_000)
-        files = []
-        lines = (Path(folder) / "rows.jsonl").read_text().splitlines(keepends=True)
+    with tempfile.TemporaryDirectory() as name, _counting_dvc() as dvc:
+        folder = Path(name)
+        registry = _registry(folder, 20_000)
+        lines, files = (folder / "rows.jsonl").read_text().splitlines(keepends=True), []
         for number in range(2_000):
-            file = Path(folder) / f"small-{number}.jsonl"
+            file = folder / f"small-{number}.jsonl"
             file.write_text("".join(lines[number * 10 : number * 10 + 10]))
             files.append(Submission(file, f"p-{number:04}", "bench", "MIT"))
-        started = time.perf_counter()
-        registry.contribute(files)
-        total = time.perf_counter() - started
-        print(f"2,000 contributions in one batch: {total:.1f} s, {total - sum(dvc):.1f} s beyond DVC", flush=True)
-        dvc.clear()
-        started = time.perf_counter()
-        registry.release("bench@v1.0.0")
-        total = time.perf_counter() - started
-        print(f"release: {total:.1f} s, {total - sum(dvc):.1f} s beyond DVC", flush=True)
+        with _timed("2,000 contributions in one batch", dvc):
+            registry.contribute(files)
+        with _timed("release", dvc):
+            registry.release("bench@v1.0.0")
         for command in (["versions"], ["show", "bench@v1.0.0"]):
             times = [_command(*command, "-w", str(registry.repository.root.parent)) for _ in range(3)]
-            print(f"tribute {' '.join(command)}: {statistics.median(times):.2f} s, the whole process", flush=True)
-        started = time.perf_counter()
-        registry.verify()
-        print(f"verify: {time.perf_counter() - started:.1f} s", flush=True)
+            wall, cpu = (statistics.median(part) for part in zip(*times, strict=True))
+            print(f"tribute {' '.join(command)}: {wall:.2f} s, {cpu:.2f} CPU s, the whole process", flush=True)
+        with _timed("verify", dvc):
+            registry.verify()
 
 
 def copies() -> None:
@@ -238,12 +230,12 @@ def _recall(rows: list[ContributedRow], planted: list[ContributedRow], threshold
 
 
 def _as(row: ContributedRow, text: str) -> ContributedRow:
-    thief = Row(hash_free_line(row), text, row.row.target, row.row.slice)
+    thief = Row(_own_line(row), text, row.row.target, row.row.slice)
     return contributed("thief", "thief", [thief])[0]
 
 
-def hash_free_line(row: ContributedRow) -> int:
-    """A line number that no other planted row has."""
+def _own_line(row: ContributedRow) -> int:
+    # No other planted row has it.
     return int(row.text_sha256[:12], 16)
 
 
@@ -268,22 +260,18 @@ def _distinct(rows: Iterator[tuple[str, str, str]]) -> list[ContributedRow]:
     return list(seen.values())
 
 
-class _counting_dvc:  # noqa: N801
+@contextmanager
+def _counting_dvc() -> Iterator[list[float]]:
     """A list of the seconds that each DVC command took, while the body runs."""
+    before, seconds = Repository.dvc, list[float]()
 
-    def __enter__(self) -> list[float]:
-        self._before, seconds = Repository.dvc, list[float]()
+    def timed(repository: Repository, *arguments: str) -> None:
+        started = time.perf_counter()
+        before(repository, *arguments)
+        seconds.append(time.perf_counter() - started)
 
-        def timed(repository: Repository, *arguments: str) -> None:
-            started = time.perf_counter()
-            self._before(repository, *arguments)
-            seconds.append(time.perf_counter() - started)
-
-        Repository.dvc = timed  # type: ignore[method-assign]
-        return seconds
-
-    def __exit__(self, *_: object) -> None:
-        Repository.dvc = self._before  # type: ignore[method-assign]
+    with patch.object(Repository, "dvc", timed):
+        yield seconds
 
 
 def _registry(folder: Path, size: int) -> Registry:
@@ -300,22 +288,31 @@ def _registry(folder: Path, size: int) -> Registry:
     return registry
 
 
-def _part(folder: str, number: int) -> Path:
-    lines = (Path(folder) / "rows.jsonl").read_text().splitlines(keepends=True)
-    file = Path(folder) / f"tenth-{number}.jsonl"
+def _part(folder: Path, number: int) -> Path:
+    lines = (folder / "rows.jsonl").read_text().splitlines(keepends=True)
+    file = folder / f"part-{number}.jsonl"
     file.write_text("".join(lines[number * 10_000 : (number + 1) * 10_000]))
     return file
 
 
-def _first(folder: str) -> Path:
-    return _part(folder, 0)
+@contextmanager
+def _timed(what: str, dvc: list[float]) -> Iterator[None]:
+    """Print what the body took, in all, beyond DVC's commands, and in CPU seconds of this process and git's."""
+    dvc.clear()
+    wall, cpu = time.perf_counter(), time.process_time()
+    yield
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    print(f"{what}: {wall:.1f} s, {wall - sum(dvc):.1f} s beyond DVC, of these {cpu:.1f} CPU s of ours", flush=True)
 
 
-def _command(*arguments: str) -> float:
-    started = time.perf_counter()
+def _command(*arguments: str) -> tuple[float, float]:
+    """Wall-clock and CPU seconds of a command in a process of its own."""
+    started, before = time.perf_counter(), os.times()
     code = "from tribute.cli import main; main()"
     subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, check=True)
-    return time.perf_counter() - started
+    after = os.times()
+    spent = after.children_user + after.children_system - before.children_user - before.children_system
+    return time.perf_counter() - started, spent
 
 
 def _write(path: Path, rows: Iterator[tuple[str, str]]) -> None:

@@ -31,9 +31,7 @@ def add_to(app: typer.Typer) -> None:
 
 def policy(
     dataset: DatasetArgument,
-    file: Annotated[
-        Path | None, typer.Argument(help="YAML file of thresholds; without it, show them.")
-    ] = None,
+    file: Annotated[Path | None, typer.Argument(help="YAML file of thresholds; without it, show them.")] = None,
     by: ByOption = "",
     why: WhyOption = "",
     workspace: WorkspaceOption = HERE,

@@ -52,6 +52,15 @@ def take_in(workspace: Workspace, dataset: DatasetConfig) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def release(workspace: Workspace, tag: str) -> None:
+    """Release what was contributed as a version, unless it is one already."""
+    from tribute.contributions import Registry
+
+    registry = Registry.open(workspace)
+    if tag not in [version.tag for version in registry.versions()]:
+        registry.release(tag)
+
+
 def is_released(workspace: Workspace, dataset: DatasetConfig) -> bool:
     """Whether the version is released already. Raises what `refuse_source` does where it is not."""
     from tribute.contributions import Registry

@@ -190,7 +190,7 @@ def test_s3(bucket: str, tmp_path: Path):
 def server(tmp_path: Path) -> Iterator[str]:
     """The URL of a folder behind OpenSSH's server on loopback."""
     pytest.importorskip("dvc_ssh")
-    sshd = shutil.which("sshd") or "/usr/sbin/sshd"
+    sshd = os.environ.get("SSHD") or shutil.which("sshd") or "/usr/sbin/sshd"
     if not Path(sshd).exists():
         pytest.skip("sshd is not installed")
     host_key, user_key = tmp_path / "host", tmp_path / "user"

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tribute import stages
 from tribute.commands.output import Output, Table
 from tribute.config import DatasetConfig, load_config
 from tribute.contributions import Checked, Registry, Submission, Version, load_schema, load_terms, write_receipts
@@ -154,6 +153,8 @@ def _would_record(checked: Sequence[Checked], evaluation: bool) -> Output:
 
 def _release_of(home: Workspace, dataset: DatasetConfig, dry_run: bool) -> Output:
     """What a config's source holds, contributed and released; a version that is there already is found."""
+    from tribute import stages
+
     if dry_run:
         found = stages.is_released(home, dataset)
         line = f"{dataset.tag} is released already" if found else f"would contribute and release {dataset.tag}"

@@ -6,12 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tribute import retraining, stages
+from tribute import retraining
 from tribute.commands.output import Output, Table
-from tribute.commands.stages import finetune
 from tribute.config import BaseConfig, load_config
 from tribute.contributions import Registry, decisions, differences, withdrawal
-from tribute.contributions.cards import write_card
 from tribute.contributions.findings import Finding
 from tribute.contributions.policy import load_policy
 from tribute.contributions.versions import TAG
@@ -91,6 +89,9 @@ def show(workspace: Path, what: str) -> Output:
 
 def card(workspace: Path, tag: str, folder: Path | None) -> Output:
     """`tribute card`."""
+    from tribute import stages
+    from tribute.contributions.cards import write_card
+
     home = Workspace.open(workspace)
     registry = Registry.open(home)
     target = folder or home.root / "cards" / tag
@@ -100,6 +101,8 @@ def card(workspace: Path, tag: str, folder: Path | None) -> Output:
 
 def withdraw(workspace: Path, contribution: str, by: str, why: str, key: Path | None, erase: bool) -> Output:
     """`tribute withdraw` and `tribute erase`."""
+    from tribute import stages
+
     home = Workspace.open(workspace)
     registry = Registry.open(home)
     runs = retraining.learned_from(home, contribution)
@@ -119,6 +122,8 @@ def withdraw(workspace: Path, contribution: str, by: str, why: str, key: Path | 
 
 def retrain(workspace: Path, dry_run: bool) -> Output:
     """`tribute retrain --pending`."""
+    from tribute.commands.stages import finetune
+
     home = Workspace.open(workspace)
     waiting = retraining.pending(home)
     if dry_run or not waiting:
