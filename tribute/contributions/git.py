@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,10 +85,9 @@ class Git:
         """When the last commit was made, in seconds since 1970."""
         return int(self.git("log", "-1", "--format=%ct"))
 
-    def commit_times(self) -> Mapping[str, str]:
-        """Subject of a commit's message → its time; of several commits the first."""
-        lines = self.git("log", "--reverse", "--format=%s%x00%cI").decode().splitlines()
-        return {line.partition("\0")[0]: line.partition("\0")[2] for line in reversed(lines)}
+    def time_of(self, path: str) -> str:
+        """When the last commit that changed a path was made."""
+        return self.git("log", "-1", "--format=%cI", "--", path).decode().strip()
 
     def is_shared(self) -> bool:
         """Is there an origin that other clones push to as well?"""

@@ -7,7 +7,6 @@ knew when the contribution came; a release screens again, with all rows that are
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from tribute.contributions import hashes, screening
 from tribute.contributions.findings import ContributedRow, Finding
 from tribute.contributions.intake import Fault
 from tribute.contributions.registry import Registry
-from tribute.contributions.snapshot import Contribution, Snapshot
+from tribute.contributions.snapshot import Contribution, Snapshot, meta_path
 from tribute.contributions.submissions import Checked
 
 TEMPLATE = Path(__file__).parent / "receipt.html"
@@ -69,7 +68,7 @@ def _receipt(
         "licence": one.licence,
         "terms": one.terms,
         "signed_by": (one.signature or {}).get("key"),
-        "recorded_at": datetime.fromtimestamp(registry.repository.head_time()).astimezone().isoformat(),
+        "recorded_at": registry.repository.time_of(meta_path(one.id)),
         "ledger_seq": entry.seq,
         "ledger_hash": entry.entry_hash,
         "rows_sha256": one.sha256,

@@ -85,12 +85,17 @@ class Registry:
     @classmethod
     def clone(cls, workspace: Workspace, origin: str) -> "Registry":
         """A registry that others share, in a workspace that has none. Raises RegistryError."""
-        if workspace.registry.exists():
-            raise RegistryError(f"{workspace.registry} is there already; clone into a new workspace")
+        cls.refuse_clone(workspace.root, origin)
         made = Repository.clone(workspace.registry, workspace.remote, origin)
         if not (workspace.registry / ledger.LEDGER).exists():
             raise RegistryError(f"{origin} is no registry of Tribute; `tribute init --origin` makes one")
         return cls(made, workspace.keys)
+
+    @staticmethod
+    def refuse_clone(root: Path, origin: str) -> None:
+        """Raise RegistryError where a workspace has a registry already."""
+        if (root / "registry").exists():
+            raise RegistryError(f"{root / 'registry'} is there already; clone {origin} into a new workspace")
 
     @classmethod
     def open(cls, workspace: Workspace) -> "Registry":
@@ -239,6 +244,8 @@ class Registry:
 
     def seal(self) -> None:
         """Sign the ledger's head with the registry's key; only inside a transaction."""
+        if self.repository.rehearsing:
+            return
         is_new = not (self.repository.root / seals.KEYS).exists()
         key = seals.own_key(self.keys, make=is_new)
         seals.seal(self.repository, key, ledger.head(ledger.load((self.repository.root / ledger.LEDGER).read_bytes())))

@@ -50,6 +50,8 @@ class Repository(Git):
         self.remote = remote
         self._marker = root / ".git" / "tribute-transaction"
         self._pointers: dict[tuple[str, str], bytes] = {}
+        self.rehearsing = False
+        """Transactions run and check all they would write, and then leave nothing."""
 
     @classmethod
     def create(cls, root: Path, remote: Path, ledger: str, url: str = "", origin: str = "") -> "Repository":
@@ -110,9 +112,12 @@ class Repository(Git):
         raise RegistryError(f"{self.root}: other writers were faster {ATTEMPTS} times; try again later")
 
     def _attempt(self, message: str, body: Callable[[], Result], tag: str | None) -> tuple[Result, bool]:
-        self._marker.write_text("\n".join([message, tag or ""]), encoding="utf-8")
+        self._marker.write_text("\n".join([message, "" if self.rehearsing else tag or ""]), encoding="utf-8")
         try:
             result = body()
+            if self.rehearsing:
+                self._roll_back()
+                return result, True
             before = self.git("rev-parse", "HEAD")
             self.commit(message)
             if self.is_shared() and self.git("rev-parse", "HEAD") != before:
