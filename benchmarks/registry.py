@@ -1,10 +1,10 @@
 """What the registry costs: screening a million rows, recording, releasing, and how well near copies are found.
 
     python benchmarks/registry.py            everything, about 15 minutes on two cores
-    python benchmarks/registry.py screening  one part: screening, contribute, many, copies, paraphrases
+    python benchmarks/registry.py screening  one part: screening, sketches, contribute, many, copies, paraphrases
 
-`copies` and `paraphrases` need the published datasets (TRIBUTE_DATA). Times are wall-clock seconds, memory is
-peak resident memory of the process that does the work.
+`sketches` (with `pip install datasketch`), `copies` and `paraphrases` need the published datasets (TRIBUTE_DATA).
+Memory is peak resident memory of the process that does the work.
 """
 
 import json
@@ -137,6 +137,31 @@ def many() -> None:
             print(f"tribute {' '.join(command)}: {wall:.2f} s, {cpu:.2f} CPU s, the whole process", flush=True)
         with _timed("verify", dvc):
             registry.verify()
+
+
+def sketches() -> None:
+    """MinHash of 96 slots over the words of CLINC150: seconds, and error against the exact similarity."""
+    from datasketch import MinHash
+    from rensa import RMinHash
+
+    texts = [normalise(row.row.text).split() for row in _clinc150()]
+    pairs = [(place, place + 1) for place in range(0, len(texts) - 1, 2)]
+    exact = np.array([len({*texts[a]} & {*texts[b]}) / len({*texts[a]} | {*texts[b]}) for a, b in pairs])
+
+    def rensa() -> np.ndarray:
+        return np.array(RMinHash.digest_matrix_from_token_sets(texts, 96, 1).to_rows())
+
+    def datasketch() -> np.ndarray:
+        encoded = [[word.encode() for word in text] for text in texts]
+        return np.array([one.hashvalues for one in MinHash.bulk(encoded, num_perm=96)])
+
+    for name, made in (("rensa", rensa), ("datasketch", datasketch)):
+        started = time.process_time()
+        slots = made()
+        seconds = time.process_time() - started
+        close = np.array([(slots[a] == slots[b]).mean() for a, b in pairs])
+        error = np.sqrt(np.mean((close - exact) ** 2))
+        print(f"{name}: {seconds:.2f} CPU s for {len(texts)} rows, root mean square error {error:.4f}", flush=True)
 
 
 def copies() -> None:
@@ -319,7 +344,14 @@ def _write(path: Path, rows: Iterator[tuple[str, str]]) -> None:
     path.write_text("".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in rows))
 
 
-PARTS = {"screening": screening, "contribute": contribute, "many": many, "copies": copies, "paraphrases": paraphrases_}
+PARTS = {
+    "screening": screening,
+    "sketches": sketches,
+    "contribute": contribute,
+    "many": many,
+    "copies": copies,
+    "paraphrases": paraphrases_,
+}
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or PARTS:
