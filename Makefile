@@ -8,13 +8,17 @@ READY := $(VENV)/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DO_NOT_TRACK := 1
 
-.PHONY: demo test lint types check docs lock clean
+.PHONY: demo test nightly lint types check docs lock clean
 
 demo: $(READY)      ## Run the whole pipeline on real text, in demo/
 	$(BIN)/tribute demo
 
 test: $(READY)      ## Pass the tests
 	$(BIN)/python -m pytest
+
+nightly: $(READY)   ## The same with the large counts: 50 kills, 8 writers, and the registry's benchmark
+	TRIBUTE_NIGHTLY=1 $(BIN)/python -m pytest
+	$(BIN)/python benchmarks/registry.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

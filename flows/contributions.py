@@ -1,8 +1,9 @@
-"""Contributions are taken in, released as a version, and laid out as tables."""
+"""Contributions are taken in or waiting already, released as a version, and laid out as tables."""
 
 from prefect import flow
 
 from tasks.contributions import materialise, take_in
+from tasks.contributions import release as cut
 from tribute.config import DatasetConfig
 
 
@@ -11,3 +12,10 @@ def contributions(workspace: str, dataset: DatasetConfig) -> str:
     """Returns the id of the dataset artifact."""
     tag = take_in(workspace, dataset)
     return materialise(workspace, tag)
+
+
+@flow(name="release")
+def release(workspace: str, tag: str) -> str:
+    """What people handed in becomes a version; returns the id of the dataset artifact."""
+    version = cut(workspace, tag)
+    return materialise(workspace, version)

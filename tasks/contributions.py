@@ -17,6 +17,13 @@ def take_in(workspace: str, dataset: DatasetConfig) -> str:
     return dataset.tag
 
 
+@stage(task_run_name="release {tag}")
+def release(workspace: str, tag: str) -> str:
+    """Screen what was contributed and release it as a version, unless it is one already; returns the tag."""
+    stages.release(Workspace.open_at(workspace), tag)
+    return tag
+
+
 @stage(task_run_name="materialise {tag}")
 def materialise(workspace: str, tag: str) -> State[Any]:
     """The tables of a dataset version; returns the artifact's id."""

@@ -15,9 +15,15 @@ from tribute.progress import reporter
 
 COMMANDS = (
     *("init", "contribute", "release", "versions", "finetune", "attribute", "reward", "run", "demo", "verify"),
-    *("config", "inspect", "trace", "fetch"),
+    *("config", "inspect", "trace", "fetch", "explain"),
+    *("policy", "review", "accept", "reject", "diff", "show", "card", "withdraw", "erase", "retrain"),
+    *("organisation", "sync", "import", "clone", "key", "vault"),
 )
-WRITES = {"init", "contribute", "release", "finetune", "attribute", "reward", "run", "demo", "fetch"}
+GROUPS = ("config", "key", "vault")
+WRITES = {
+    *("init", "contribute", "release", "finetune", "attribute", "reward", "run", "demo", "fetch"),
+    *("policy", "accept", "reject", "card", "withdraw", "erase", "retrain", "organisation", "import", "clone"),
+}
 
 
 def test_the_commands_are_those_promised():
@@ -27,7 +33,7 @@ def test_the_commands_are_those_promised():
     assert {line.split()[0] for line in lines if line.startswith("  ") and line[2] != " "} == set(COMMANDS)
 
 
-@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "config"])
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in GROUPS])
 def test_options_are_the_same_everywhere(command: str):
     """--json on every command that prints data, --dry-run on every one that writes."""
     help_ = tribute(command, "--help").out

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from tribute import cli_registry
+from tribute.cli_options import HERE, DryRunOption, JsonOption, WorkspaceOption, show, watching
 from tribute.errors import TributeError
 
 app = typer.Typer(
@@ -19,45 +21,52 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Check a run config, or print the schema of all its keys.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
+cli_registry.add_to(app)
 
-WorkspaceOption = Annotated[
-    Path, typer.Option("--workspace", "-w", envvar="TRIBUTE_WORKSPACE", help="The workspace's folder.")
-]
 ConfigArgument = Annotated[Path, typer.Argument(help="The run's YAML file.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="Override a setting: a.b=c. Repeatable.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Check everything and say what would be done.")]
-HERE = Path()
 INTERRUPTED = 130
 
 
 @app.command()
-def init(folder: Path, dry_run: DryRunOption = False, as_json: JsonOption = False) -> None:
+def init(
+    folder: Path,
+    remote: Annotated[str, typer.Option(help="Where the data goes: a folder, ssh://HOST/PATH or s3://BUCKET.")] = "",
+    origin: Annotated[str, typer.Option(help="An empty git repository, to share the registry.")] = "",
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
     """Make a workspace: registry, remote and the folders of a run."""
     from tribute import commands
 
-    show(commands.init(folder, dry_run), as_json)
+    show(commands.init(folder, dry_run, remote, origin), as_json)
 
 
 @app.command()
 def contribute(
-    files: Annotated[list[Path], typer.Argument(help="JSONL files of rows.")],
+    files: Annotated[list[Path], typer.Argument(help="JSONL, CSV or Parquet files of rows.")],
     contributor: Annotated[str, typer.Option(help="The contributor's id, a pseudonym.")],
     dataset: Annotated[str, typer.Option(help="The dataset's name.")],
     licence: Annotated[str, typer.Option(help="An SPDX expression, such as CC-BY-4.0.")],
     schema: Annotated[Path | None, typer.Option(help="YAML schema; declares the dataset first.")] = None,
     evaluation: Annotated[bool, typer.Option(help="The rows are the dataset's sealed evaluation.")] = False,
+    map_: Annotated[
+        list[str] | None, typer.Option("--map", help="COLUMN=NAME: the file's name for a column. Repeatable.")
+    ] = None,
+    skip_faulty: Annotated[
+        bool, typer.Option("--skip-faulty", help="Leave faulty rows out instead of refusing the file.")
+    ] = False,
+    terms: Annotated[Path | None, typer.Option(help="YAML file: consent, purposes, expires.")] = None,
+    key: Annotated[Path | None, typer.Option(help="The contributor's private key, to sign with.")] = None,
     workspace: WorkspaceOption = HERE,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Hand in rows of a contributor to a dataset: all are recorded, or none."""
+    """Hand in rows of a contributor to a dataset: all are recorded, or none. Receipts are in receipts/."""
     from tribute import commands
 
-    show(
-        commands.contribute(workspace, files, contributor, dataset, licence, schema, evaluation, dry_run),
-        as_json,
-    )
+    offer = commands.Offer(contributor, dataset, licence, map_ or [], skip_faulty, terms, key)
+    show(commands.contribute(workspace, files, offer, schema, evaluation, dry_run), as_json)
 
 
 @app.command()
@@ -254,22 +263,6 @@ def schema() -> None:
     from tribute import commands
 
     typer.echo(commands.config_schema(), nl=False)
-
-
-def show(result: Any, as_json: bool) -> None:
-    """Print a command's result: data as JSON, or the text it was made for."""
-    from tribute import screen
-
-    screen.show(result, as_json)
-
-
-def watching(as_json: bool) -> Any:
-    """Progress bars on standard error while the work runs; none beside JSON."""
-    from contextlib import nullcontext
-
-    from tribute import screen
-
-    return nullcontext() if as_json else screen.progress()
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,15 @@ def take_in(workspace: Workspace, dataset: DatasetConfig) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def release(workspace: Workspace, tag: str) -> None:
+    """Release what was contributed as a version, unless it is one already."""
+    from tribute.contributions import Registry
+
+    registry = Registry.open(workspace)
+    if tag not in [version.tag for version in registry.versions()]:
+        registry.release(tag)
+
+
 def is_released(workspace: Workspace, dataset: DatasetConfig) -> bool:
     """Whether the version is released already. Raises what `refuse_source` does where it is not."""
     from tribute.contributions import Registry
@@ -87,10 +97,25 @@ def refuse_source(dataset: DatasetConfig, released: Sequence[str] = ()) -> None:
 
 
 def materialised(workspace: Workspace, tag: str) -> Artifact:
-    """The tables of a dataset version."""
-    from tribute.contributions import Registry, materialise
+    """The tables of a dataset version. Raises RegistryError where nobody may learn from it any more."""
+    from tribute.contributions import Registry, materialise, refuse_learning
 
-    return materialise(Registry.open(workspace), tag, workspace.store)
+    registry = Registry.open(workspace)
+    refuse_learning(registry, tag, datetime.now(UTC).date())
+    return materialise(registry, tag, workspace.store)
+
+
+def forget_tables(workspace: Workspace, contribution: str) -> list[str]:
+    """Remove the tables that hold a contribution's rows; returns the tags of the versions they were of."""
+    from tribute.contributions import read_description
+
+    forgotten = []
+    for dataset in list(workspace.store.all("dataset")):
+        description = read_description(dataset)
+        if contribution in description["contributions"]:
+            shutil.rmtree(dataset.path)
+            forgotten.append(str(description["tag"]))
+    return forgotten
 
 
 def found_dataset(workspace: Workspace, tag: str) -> Artifact:

@@ -95,6 +95,21 @@ class Workspace:
         return self.root / "runs"
 
     @property
+    def receipts(self) -> Path:
+        """`receipts/<contribution id>.json` and `.html`: what contributors get back."""
+        return self.root / "receipts"
+
+    @property
+    def keys(self) -> Path:
+        """Private keys, readable by their owner alone."""
+        return self.root / "keys"
+
+    @property
+    def vault(self) -> Path:
+        """The encrypted file of who the contributors are; never part of the registry."""
+        return self.root / "vault.bin"
+
+    @property
     def rewards(self) -> Path:
         """`rewards/<period>/`."""
         return self.root / "rewards"

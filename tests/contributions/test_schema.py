@@ -52,3 +52,22 @@ def test_licences_must_be_allowed():
     assert check_licence("mit", ("MIT",), "docs") == "MIT"
     with pytest.raises(ContributionError, match=r"licence GPL-3\.0-only is not one that dataset docs takes: MIT"):
         check_licence("GPL-3.0-only", ("MIT",), "docs")
+
+
+@pytest.mark.parametrize(
+    ("licence", "fits"),
+    [
+        ("MIT OR GPL-3.0-only", True),
+        ("MIT AND CC-BY-4.0", True),
+        ("MIT AND GPL-3.0-only", False),
+        ("(MIT OR GPL-3.0-only) AND CC-BY-4.0", True),
+        ("GPL-2.0-only WITH Classpath-exception-2.0", False),
+    ],
+)
+def test_compound_licences(licence: str, fits: bool):
+    """Who may choose may choose the dataset's licence; who must keep several must find all of them allowed."""
+    if fits:
+        assert check_licence(licence, ("MIT", "CC-BY-4.0"), "docs") == licence
+    else:
+        with pytest.raises(ContributionError, match="is not one that dataset docs takes"):
+            check_licence(licence, ("MIT", "CC-BY-4.0"), "docs")

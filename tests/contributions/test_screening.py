@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tribute.contributions import DatasetSchema
-from tribute.contributions.rows import Row
-from tribute.contributions.screening import ContributedRow, contributed, nearest, screen, shingles
+from tribute.contributions.contamination import SHINGLE, nearest
+from tribute.contributions.rows import Row, normalise
+from tribute.contributions.screening import ContributedRow, contributed, screen
 
 from .conftest import SCHEMA
 
@@ -76,17 +77,27 @@ def test_near_evaluation():
     assert SCHEMA.near_evaluation <= found[0].similarity < 1
 
 
+def shingles(text: str) -> set[str]:
+    """The 5-character substrings of the normalised text, written out."""
+    plain = normalise(text)
+    return {plain[start : start + SHINGLE] for start in range(max(1, len(plain) - SHINGLE + 1))}
+
+
 @settings(deadline=None)
 @given(
     st.lists(st.text("abc ", min_size=1), min_size=1, max_size=6),
     st.lists(st.text("abc ", min_size=1), min_size=1, max_size=6),
+    st.sampled_from([0.1, 0.5, 0.7, 1.0]),
 )
-def test_similarity_is_exact(texts, others):
-    """Every similarity is |A ∩ B| / |A ∪ B| of the shingle sets, and the earliest best other is named."""
-    best, similarity = nearest(texts, others)
+def test_similarity_is_exact(texts, others, threshold):
+    """Every similarity from the threshold on is |A ∩ B| / |A ∪ B|, none is missed, the earliest best is named."""
+    best, similarity = nearest(texts, others, threshold)
 
     for text, index, value in zip(texts, best, similarity, strict=True):
         a = shingles(text)
         expected = [len(a & shingles(other)) / len(a | shingles(other)) for other in others]
-        assert np.isclose(value, max(expected), atol=1e-6)
-        assert np.isclose(expected[index], max(expected), atol=1e-6)
+        if max(expected) < threshold - 1e-9:
+            assert value == 0
+        else:
+            assert np.isclose(value, max(expected), atol=1e-9)
+            assert index == int(np.argmax(expected))

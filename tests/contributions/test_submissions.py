@@ -13,11 +13,11 @@ ids = st.from_regex(ID, fullmatch=True)
 @given(ids, ids, st.binary(max_size=50))
 def test_ids_of_contributions_are_ids(contributor: str, dataset: str, content: bytes):
     """Whatever was handed in, the id fits the pattern and begins with the contributor's."""
-    id_ = contribution_id(contributor, dataset, content)
+    id_ = contribution_id(contributor, dataset, [content])
 
     assert ID.fullmatch(id_)
     assert id_.startswith(contributor[:31] + "-")
-    assert id_ == contribution_id(contributor, dataset, content)
+    assert id_ == contribution_id(contributor, dataset, [content[:7], content[7:]])
 
 
 @pytest.mark.parametrize("id_", ["a/b", "../a", "a.b", "Ada", "", "-a", "ä", "a" * 41, "a\n", "a b"])

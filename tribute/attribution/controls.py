@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tribute.contributions.duplicates import duplicates
+from tribute.contributions.findings import contributed
 from tribute.contributions.rows import Row
-from tribute.contributions.screening import contributed, duplicates
 
 PREFIX = "planted-"
 PART, FEWEST = 0.03, 6

@@ -92,6 +92,7 @@ def _verify_registry(home: Workspace) -> list[str]:
         f"{found.entries} ledger entries form one chain that ends in {found.head[:12]}",
         f"{found.pointers} pointers lead to data with the recorded digest",
         f"{found.tags} tags are the ledger's releases",
+        f"{found.signed} of them are signed, by keys that end in {found.key}" if found.key else "nothing is signed yet",
     ]
 
 

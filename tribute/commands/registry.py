@@ -1,57 +1,100 @@
 """Commands of the data steward: init, contribute, release, versions, fetch."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from tribute import stages
 from tribute.commands.output import Output, Table
 from tribute.config import DatasetConfig, load_config
-from tribute.contributions import Checked, Registry, Submission, Version, load_schema
+from tribute.contributions import Checked, Registry, Submission, Version, load_schema, load_terms, write_receipts
 from tribute.errors import ConfigError
 from tribute.workspace import Workspace
 
 
-def init(folder: Path, dry_run: bool) -> Output:
+def init(folder: Path, dry_run: bool, remote: str = "", origin: str = "") -> Output:
     """`tribute init`."""
     is_there = Workspace.is_at(folder)
     if dry_run and not is_there:
         return Output({"workspace": str(folder), "made": False}, [f"would make a workspace in {folder}"])
     if not dry_run:
-        Registry.create(Workspace.create(folder))
+        Registry.create(Workspace.create(folder), remote, origin)
     root = folder.resolve()
     line = f"{root} is a workspace already" if is_there else f"{root} is a workspace"
     return Output({"workspace": str(root), "made": not is_there}, [line])
 
 
+@dataclass(frozen=True)
+class Offer:
+    """Who hands in files, to which dataset, and how they are to be read."""
+
+    contributor: str
+    dataset: str
+    licence: str
+    columns: Sequence[str] = ()
+    """`COLUMN=NAME` each."""
+    skip_faulty: bool = False
+    terms: Path | None = None
+    key: Path | None = None
+
+    def submission(self, file: Path) -> Submission:
+        """One of the files. Raises ConfigError for a mapping that is none."""
+        pairs = [one.partition("=") for one in self.columns]
+        if wrong := [one for one, pair in zip(self.columns, pairs, strict=True) if not (pair[0] and pair[2])]:
+            raise ConfigError(f"--map {wrong[0]}: expected COLUMN=NAME, such as text=question")
+        return Submission(
+            file,
+            self.contributor,
+            self.dataset,
+            self.licence,
+            columns={ours: theirs for ours, _, theirs in pairs},
+            skip_faulty=self.skip_faulty,
+            terms=load_terms(self.terms) if self.terms else None,
+            key=self.key,
+        )
+
+
 def contribute(
-    workspace: Path,
-    files: Sequence[Path],
-    contributor: str,
-    dataset: str,
-    licence: str,
-    schema: Path | None,
-    evaluation: bool,
-    dry_run: bool,
+    workspace: Path, files: Sequence[Path], offer: Offer, schema: Path | None, evaluation: bool, dry_run: bool
 ) -> Output:
     """`tribute contribute`."""
-    registry = Registry.open(Workspace.open(workspace))
+    home = Workspace.open(workspace)
+    registry = Registry.open(home)
     if evaluation and len(files) > 1:
         raise ConfigError(f"--evaluation takes one file, found {len(files)}; put all evaluation rows into one")
     declared = None if schema is None else load_schema(schema)
-    submissions = [Submission(file, contributor, dataset, licence) for file in files]
-    # Before anything is recorded: a slip in the last file must not leave the schema behind.
-    checked = registry.check(submissions, declared)
-    if dry_run:
-        return _would_record(checked, evaluation)
+    submissions = [offer.submission(file) for file in files]
+    if dry_run or declared is not None or evaluation:
+        # Before anything is recorded: a slip in the last file must not leave the schema behind.
+        checked = registry.check(submissions, declared)
+        if dry_run:
+            return _would_record(checked, evaluation)
     if declared is not None:
         registry.declare(declared)
     if evaluation:
-        registry.seal_evaluation(dataset, files[0])
-        return Output({"evaluation": dataset, "rows": checked[0].rows}, [f"sealed the evaluation of {dataset}"])
-    recorded = registry.contribute(submissions)
-    data = [{"contribution": one.id, "rows": one.rows, "ledger_seq": one.seq} for one in recorded]
-    return Output(data, [f"{one.id}: {one.rows} rows, ledger entry {one.seq}" for one in recorded])
+        rows = registry.seal_evaluation(offer.dataset, submissions[0])
+        return Output({"evaluation": offer.dataset, "rows": rows}, [f"sealed the evaluation of {offer.dataset}"])
+    receipts: list[dict[str, Any]] = []
+    recorded = registry.contribute(
+        submissions, lambda now, those: receipts.extend(write_receipts(registry, home.receipts, now, those))
+    )
+    data = [
+        {
+            "contribution": one.id,
+            "rows": one.rows,
+            "ledger_seq": one.seq,
+            "verdicts": receipt["verdicts"],
+            "reasons": receipt["reasons"],
+            "receipt": str(home.receipts / f"{one.id}.html"),
+        }
+        for one, receipt in zip(recorded, receipts, strict=True)
+    ]
+    return Output(data, [_recorded(one) for one in data])
+
+
+def _recorded(one: dict[str, Any]) -> str:
+    verdicts = ", ".join(f"{count} {verdict}" for verdict, count in one["verdicts"].items())
+    return f"{one['contribution']}: {verdicts}; ledger entry {one['ledger_seq']}, receipt {one['receipt']}"
 
 
 def release(workspace: Path, tag: str | None, config: Path | None, overrides: Sequence[str], dry_run: bool) -> Output:
@@ -110,6 +153,8 @@ def _would_record(checked: Sequence[Checked], evaluation: bool) -> Output:
 
 def _release_of(home: Workspace, dataset: DatasetConfig, dry_run: bool) -> Output:
     """What a config's source holds, contributed and released; a version that is there already is found."""
+    from tribute import stages
+
     if dry_run:
         found = stages.is_released(home, dataset)
         line = f"{dataset.tag} is released already" if found else f"would contribute and release {dataset.tag}"

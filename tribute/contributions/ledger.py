@@ -14,7 +14,19 @@ import rfc8785
 from tribute.artifacts import canonical_digest
 from tribute.errors import IntegrityError
 
-Event = Literal["declare", "contribute", "seal", "release"]
+Event = Literal[
+    "declare",
+    "policy",
+    "key",
+    "organisation",
+    "contribute",
+    "seal",
+    "accept",
+    "reject",
+    "withdraw",
+    "erase",
+    "release",
+]
 LEDGER = "ledger.jsonl"
 GENESIS = "0" * 64
 
@@ -23,7 +35,7 @@ GENESIS = "0" * 64
 class Entry:
     """One event about a `subject`: a dataset, contribution id or tag.
 
-    `files` maps the path of every file in git that it wrote to the file's sha256.
+    `files` maps the path of every file in git that it wrote to the file's sha256, of one that it removed to "".
     """
 
     seq: int

@@ -1,4 +1,6 @@
-"""Is this a licence that SPDX knows?"""
+"""Is this a licence that SPDX knows, and one that a dataset takes?"""
+
+from typing import Any
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
@@ -19,6 +21,22 @@ def canonical_licence(expression: str) -> str:
 def check_licence(expression: str, allowed: tuple[str, ...], dataset: str) -> str:
     """The canonical expression, if the dataset takes it (`allowed` empty: any). Raises ContributionError."""
     licence = canonical_licence(expression)
-    if allowed and licence not in allowed:
+    if allowed and licence not in allowed and not is_compatible(licence, allowed):
         raise ContributionError(f"licence {licence} is not one that dataset {dataset} takes: {', '.join(allowed)}")
     return licence
+
+
+def is_compatible(licence: str, allowed: tuple[str, ...]) -> bool:
+    """Does a canonical expression leave no obligation beyond the allowed ones? Of OR one side, of AND both must fit."""
+    from license_expression import Licensing
+
+    return _fits(Licensing().parse(licence), allowed)
+
+
+def _fits(node: Any, allowed: tuple[str, ...]) -> bool:
+    kind = type(node).__name__
+    if kind == "OR":
+        return any(_fits(part, allowed) for part in node.args)
+    if kind == "AND":
+        return all(_fits(part, allowed) for part in node.args)
+    return str(node) in allowed

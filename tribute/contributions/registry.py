@@ -1,139 +1,206 @@
 """The registry of contributions: what was handed in, in which order, and which versions were released.
 
-Every method that writes is a transaction: all of it is recorded, or nothing.
+Every method that writes is a transaction: all of it is recorded, or nothing. What else is done with a registry
+(releases, withdrawals, decisions, keys) are functions of their own modules that take it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tribute.artifacts import file_sha256
-from tribute.contributions import ledger, screening, tables
+from tribute.contributions import ledger, releases, screening, seals
+from tribute.contributions.intake import take
+from tribute.contributions.policy import ScreeningPolicy
 from tribute.contributions.repository import POINTER, Repository
-from tribute.contributions.rows import Row, read_jsonl
+from tribute.contributions.rows import Row, recorded_rows
 from tribute.contributions.schema import DatasetSchema
+from tribute.contributions.screening import ContributedRow, Encoder, Finding, contributed
 from tribute.contributions.snapshot import (
     EVALUATION,
     Contribution,
     Snapshot,
     data_path,
     evaluation_path,
-    exclusions_path,
     meta_path,
+    policy_path,
     schema_path,
 )
-from tribute.contributions.submissions import Checked, Submission, check_submission, without_repeats
+from tribute.contributions.submissions import (
+    Checked,
+    Submission,
+    check_submission,
+    meta_yaml,
+    refuse_look_alikes,
+    without_repeats,
+)
 from tribute.contributions.verification import Verification, verify
-from tribute.contributions.versions import Version, release_message, split_tag
-from tribute.errors import ContributionError, RegistryError
+from tribute.contributions.versions import Version, split_tag
+from tribute.errors import RegistryError
 from tribute.workspace import Workspace
+
+Report = Callable[[Snapshot, Sequence[tuple[Contribution, Checked]]], object]
+"""Called with the registry after a contribution, and each contribution with what was read."""
+
+
+def nothing(_now: Snapshot, _recorded: Sequence[tuple[Contribution, Checked]]) -> None:
+    """The report of somebody who wants none."""
+
+
+@dataclass(frozen=True)
+class News:
+    """What one ledger entry will say: `written` and `removed` are paths of the tree."""
+
+    event: ledger.Event
+    dataset: str
+    subject: str
+    written: Sequence[str] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+    removed: Sequence[str] = ()
 
 
 class Registry:
     """The registry of one workspace. Open one with `Registry.open`, make one with `Registry.create`."""
 
-    def __init__(self, repository: Repository) -> None:
+    def __init__(self, repository: Repository, keys: Path) -> None:
         self.repository = repository
+        self.keys = keys
 
     @classmethod
-    def create(cls, workspace: Workspace) -> "Registry":
-        """Make an empty registry, or open the one that is there."""
+    def create(cls, workspace: Workspace, remote: str = "", origin: str = "") -> "Registry":
+        """Make an empty registry, or open the one that is there.
+
+        `remote` is a folder or URL (ssh://, s3://) for the data instead of the workspace's own folder; `origin` an
+        empty git repository through which several stewards share the registry.
+        """
         if (workspace.registry / ledger.LEDGER).exists():
             return cls.open(workspace)
         workspace.remote.mkdir(exist_ok=True)
-        return cls(Repository.create(workspace.registry, workspace.remote, ledger.LEDGER))
+        # Other clones lie elsewhere: for them the data's place has to be absolute.
+        place = remote or (str(workspace.remote) if origin else "")
+        made = Repository.create(workspace.registry, workspace.remote, ledger.LEDGER, place, origin)
+        return cls(made, workspace.keys)
+
+    @classmethod
+    def clone(cls, workspace: Workspace, origin: str) -> "Registry":
+        """A registry that others share, in a workspace that has none. Raises RegistryError."""
+        cls.refuse_clone(workspace.root, origin)
+        made = Repository.clone(workspace.registry, workspace.remote, origin)
+        if not (workspace.registry / ledger.LEDGER).exists():
+            raise RegistryError(f"{origin} is no registry of Tribute; `tribute init --origin` makes one")
+        return cls(made, workspace.keys)
+
+    @staticmethod
+    def refuse_clone(root: Path, origin: str) -> None:
+        """Raise RegistryError where a workspace has a registry already."""
+        if (root / "registry").exists():
+            raise RegistryError(f"{root / 'registry'} is there already; clone {origin} into a new workspace")
 
     @classmethod
     def open(cls, workspace: Workspace) -> "Registry":
         """Open the registry. Raises RegistryError where the workspace has none."""
         if not (workspace.registry / ".git").exists():
             raise RegistryError(f"{workspace.registry} is no registry; run `tribute init {workspace.root}` first")
-        return cls(Repository(workspace.registry, workspace.remote))
+        return cls(Repository(workspace.registry, workspace.remote), workspace.keys)
+
+    def sync(self) -> None:
+        """See what other stewards recorded; nothing to do where the registry is not shared."""
+        with self.repository.lock():
+            self.repository.sync()
 
     def snapshot(self, revision: str = "HEAD") -> Snapshot:
         """What the registry says now, or said at a commit or tag."""
         return Snapshot.of(self.repository.tree(revision))
 
+    def entries(self) -> list[ledger.Entry]:
+        """The ledger as of the last commit, without all else."""
+        return ledger.load(self.repository.file(ledger.LEDGER))
+
     def declare(self, schema: DatasetSchema) -> None:
         """Record a dataset's schema; again changes nothing. Raises RegistryError for another schema."""
         path = schema_path(schema.name)
-        with self.repository.transaction(f"Declare {schema.name}"):
+
+        def body() -> None:
             now = self.snapshot()
             _same_schema(now, schema)
             if path not in now.tree:
                 self.repository.write(path, schema.to_yaml().encode())
-                self._record("declare", schema.name, schema.name, [path], {})
+                self.record(News("declare", schema.name, schema.name, [path]))
+
+        self.repository.transact(f"Declare {schema.name}", body)
+
+    def set_policy(self, dataset: str, policy: ScreeningPolicy, by: str, why: str) -> None:
+        """Record a dataset's screening policy; it holds from the next release on."""
+        path = policy_path(dataset)
+
+        def body() -> None:
+            now = self.snapshot()
+            now.schema(dataset)
+            if path not in now.tree or now.policy(dataset) != policy:
+                self.repository.write(path, policy.to_yaml().encode())
+                self.record(News("policy", dataset, dataset, [path], {"by": by, "why": why}))
+
+        self.repository.transact(f"Set the screening policy of {dataset}", body)
 
     def check(self, submissions: Iterable[Submission], schema: DatasetSchema | None = None) -> list[Checked]:
         """What `contribute` would accept, not recorded; `schema` is one that would be declared first.
 
         Raises ContributionError for the first fault.
         """
-        now, submissions = self.snapshot(), list(submissions)
-        if schema is not None:
-            _same_schema(now, schema)
-        return [
-            check_submission(one, schema if schema and schema.name == one.dataset else now.schema(one.dataset))
-            for one in submissions
-        ]
+        with self.repository.staging() as folder:
+            return self._checked(submissions, folder, schema)
 
-    def contribute(self, submissions: Iterable[Submission]) -> list[Contribution]:
+    def contribute(self, submissions: Iterable[Submission], report: Report = nothing) -> list[Contribution]:
         """Record submissions in their order; what is recorded already is found, not doubled.
 
-        One bad file and none is recorded. Raises ContributionError naming file and line.
+        Each file is read once; one bad file and none is recorded. `report` gets what was recorded while the rows
+        are still at hand. Raises ContributionError naming file and line.
         """
-        checked = self.check(submissions)
-        with self.repository.transaction(f"Contribute to {', '.join({one.submission.dataset: 1 for one in checked})}"):
+        with self.repository.staging() as folder:
+            checked = self._checked(submissions, folder)
+            datasets = ", ".join({one.submission.dataset: 1 for one in checked})
+            self.repository.transact(f"Contribute to {datasets}", lambda: self._take_in(checked))
             now = self.snapshot()
-            self._take_in([one for one in without_repeats(checked) if now.recorded(one.id) is None])
-        now = self.snapshot()
-        return [_same_file(now.recorded(one.id), one) for one in checked]
+            recorded = [_same_rows(now.recorded(one.id), one) for one in checked]
+            report(now, list(zip(recorded, checked, strict=True)))
+            return recorded
 
-    def seal_evaluation(self, dataset: str, file: Path) -> None:
-        """Record the rows that versions released from now on are measured with."""
-        rows, digest = len(read_jsonl(file, self.snapshot().schema(dataset))), file_sha256(file)
+    def seal_evaluation(self, dataset: str, evaluation: Path | Submission) -> int:
+        """Record the rows that versions released from now on are measured with; returns how many there are."""
         path = evaluation_path(dataset)
-        with self.repository.transaction(f"Seal the evaluation of {dataset}"):
-            sealed = [one for one in self.snapshot().entries if one.event == "seal" and one.dataset == dataset]
-            if not sealed or sealed[-1].details["sha256"] != digest:
-                self.repository.track([self.repository.copy(file, path)])
-                self._record("seal", dataset, dataset, [path + POINTER], {"rows": rows, "sha256": digest})
+        schema = self.snapshot().schema(dataset)
+        file, columns = (evaluation, None) if isinstance(evaluation, Path) else (evaluation.file, evaluation.columns)
+        with self.repository.staging() as folder:
+            taken = take(file, schema, folder, columns)
 
-    def screen(self, dataset: str) -> list[screening.Exclusion]:
-        """The rows that a release would exclude now, and why."""
+            def body() -> None:
+                sealed = [one for one in self.entries() if one.event == "seal" and one.dataset == dataset]
+                if not sealed or sealed[-1].details["sha256"] != taken.sha256:
+                    self.repository.add({path: taken.data})
+                    details = {"rows": taken.rows, "sha256": taken.sha256}
+                    self.record(News("seal", dataset, dataset, [path + POINTER], details))
+
+            self.repository.transact(f"Seal the evaluation of {dataset}", body)
+            return taken.rows
+
+    def screen(self, dataset: str, encoder: Encoder | None = None) -> list[Finding]:
+        """What a release would find now, row by row."""
         now = self.snapshot()
-        return screening.screen(self.rows(now, dataset), self.evaluation_rows(now, dataset), now.schema(dataset))
+        rows, evaluation = self.rows(now, dataset), self.evaluation_rows(now, dataset)
+        return screening.find(rows, evaluation, now.schema(dataset), now.policy(dataset), encoder)
 
-    def check_release(self, tag: str) -> list[screening.Exclusion]:
+    def check_release(self, tag: str) -> list[Finding]:
         """The rows that releasing `tag` would exclude. Raises RegistryError where it would be refused."""
-        dataset, _ = split_tag(tag)
-        self._refuse_release(tag, dataset)
-        return self.screen(dataset)
+        return releases.check(self, tag)
 
     def release(self, tag: str) -> Version:
         """Screen the dataset and tag it as a version. Raises RegistryError where the tag exists."""
-        dataset, _ = split_tag(tag)
-        if self._was_cut(tag):
-            return self.version(tag)
-        path = exclusions_path(dataset)
-        with self.repository.transaction(release_message(tag), tag):
-            self._refuse_release(tag, dataset)
-            exclusions = self.screen(dataset)
-            tables.write_exclusions(self.repository.root / path, exclusions)
-            self.repository.track([self.repository.root / path])
-            self._record("release", dataset, tag, [path + POINTER], self._figures(dataset, len(exclusions)))
-            # Pushed before the tag exists: whoever finds the tag finds the data.
-            self.repository.push()
-        return self.version(tag)
+        return releases.release(self, tag)
 
     def versions(self, dataset: str | None = None) -> list[Version]:
         """The released versions, in the order of their release."""
-        tags = {tag.name: tag for tag in self.repository.tags()}
-        return [
-            Version(entry.subject, *split_tag(entry.subject), tag.commit, tag.time, **entry.details)
-            for entry in self.snapshot().entries
-            if entry.event == "release" and dataset in (None, entry.dataset) and (tag := tags.get(entry.subject))
-        ]
+        return releases.versions(self, dataset)
 
     def version(self, tag: str) -> Version:
         """One released version. Raises RegistryError listing those that exist."""
@@ -145,86 +212,82 @@ class Registry:
         known = ", ".join(version.tag for version in versions) or "none yet"
         raise RegistryError(f"there is no version {tag}; released are: {known}; `tribute release {tag}` makes it")
 
-    def rows(self, at: Snapshot, dataset: str) -> list[screening.ContributedRow]:
+    def rows(self, at: Snapshot, dataset: str) -> list[ContributedRow]:
         """Every contributed row of a dataset, in the order of the ledger, then of the lines."""
         schema = at.schema(dataset)
-        return [
-            row
-            for one in at.contributions(dataset)
-            for row in screening.contributed(one.id, one.contributor_id, self._read(one.md5, schema, one.id))
-        ]
+        return [row for one in at.contributions(dataset) for row in self.rows_of(one, schema)]
 
-    def evaluation_rows(self, at: Snapshot, dataset: str) -> list[screening.ContributedRow]:
+    def rows_of(self, one: Contribution, schema: DatasetSchema) -> list[ContributedRow]:
+        """The rows of one contribution."""
+        return contributed(one.id, one.contributor_id, self._read(one.md5, schema))
+
+    def evaluation_rows(self, at: Snapshot, dataset: str) -> list[ContributedRow]:
         """The sealed evaluation rows, of no contributor. Raises RegistryError before the sealing."""
         md5 = at.evaluation_md5(dataset)
         if md5 is None:
             raise RegistryError(f"dataset {dataset} has no evaluation rows; seal an evaluation file first")
-        return screening.contributed(EVALUATION, "", self._read(md5, at.schema(dataset), evaluation_path(dataset)))
+        return contributed(EVALUATION, "", self._read(md5, at.schema(dataset)))
 
     def verify(self) -> Verification:
         """Walk ledger, files, data and tags. Raises IntegrityError naming the first thing that is wrong."""
         return verify(self.repository)
 
-    def _take_in(self, new: Sequence[Checked]) -> None:
-        copies = [self.repository.copy(one.submission.file, data_path(one.id)) for one in new]
-        for one, copy in zip(new, copies, strict=True):
-            if file_sha256(copy) != one.sha256:
-                raise ContributionError(f"{one.submission.file}: changed while it was taken in; hand it in again")
-        self.repository.track(copies)
-        for one in new:
-            self.repository.write(meta_path(one.id), one.meta())
-            files = [meta_path(one.id), data_path(one.id) + POINTER]
-            details = {
-                "contributor_id": one.submission.contributor_id,
-                "rows": one.rows,
-                "sha256": one.sha256,
-            }
-            self._record("contribute", one.submission.dataset, one.id, files, details)
-
-    def _refuse_release(self, tag: str, dataset: str) -> None:
-        now = self.snapshot()
-        now.schema(dataset)
-        if any(entry.event == "release" and entry.subject == tag for entry in now.entries):
-            raise RegistryError(f"version {tag} is released already and never changes; choose the next number")
-        if not now.contributions(dataset):
-            raise RegistryError(f"dataset {dataset} has no contributions; `tribute contribute` some first")
-
-    def _was_cut(self, tag: str) -> bool:
-        """Was the release recorded and not tagged? Then it is tagged now."""
-        before = {one.name for one in self.repository.tags()}
-        released = {entry.subject for entry in self.snapshot().entries if entry.event == "release"}
-        if tag in before or tag not in released:
-            return False
-        with self.repository.lock():
-            # Taking the lock finishes what was killed; what is missing still was removed by hand.
-            if tag not in {one.name for one in self.repository.tags()}:
-                self.repository.tag(tag, release_message(tag))
-        return True
-
-    def _figures(self, dataset: str, excluded: int) -> dict[str, Any]:
-        contributions = self.snapshot().contributions(dataset)
-        return {
-            "contributions": len(contributions),
-            "contributors": len({one.contributor_id for one in contributions}),
-            "rows": sum(one.rows for one in contributions),
-            "excluded": excluded,
-        }
-
-    def _read(self, md5: str, schema: DatasetSchema, name: str) -> list[Row]:
-        return read_jsonl(self.repository.object(md5), schema, name)
-
-    def _record(
-        self,
-        event: ledger.Event,
-        dataset: str,
-        subject: str,
-        paths: Sequence[str],
-        details: Mapping[str, Any],
-    ) -> None:
+    def record(self, *news: News) -> None:
+        """Append to the ledger what was written; only inside a transaction."""
         file = self.repository.root / ledger.LEDGER
-        files = {path: file_sha256(self.repository.root / path) for path in paths}
-        entries = ledger.append(ledger.load(file.read_bytes()), event, dataset, subject, files, details)
+        entries = ledger.load(file.read_bytes())
+        for one in news:
+            files = {path: file_sha256(self.repository.root / path) for path in one.written}
+            files |= dict.fromkeys(one.removed, "")
+            entries = ledger.append(entries, one.event, one.dataset, one.subject, files, one.details)
         file.write_bytes(ledger.dump(entries))
+
+    def seal(self) -> None:
+        """Sign the ledger's head with the registry's key; only inside a transaction."""
+        if self.repository.rehearsing:
+            return
+        is_new = not (self.repository.root / seals.KEYS).exists()
+        key = seals.own_key(self.keys, make=is_new)
+        seals.seal(self.repository, key, ledger.head(ledger.load((self.repository.root / ledger.LEDGER).read_bytes())))
+
+    def _checked(
+        self, submissions: Iterable[Submission], folder: Path, schema: DatasetSchema | None = None
+    ) -> list[Checked]:
+        now, checked = self.snapshot(), []
+        if schema is not None:
+            _same_schema(now, schema)
+        for number, one in enumerate(submissions):
+            own = folder / str(number)
+            own.mkdir()
+            declared = schema if schema and schema.name == one.dataset else now.schema(one.dataset)
+            checked.append(check_submission(one, declared, own))
+        refuse_look_alikes([one.submission.contributor_id for one in checked], now.contributors())
+        return checked
+
+    def _take_in(self, checked: Sequence[Checked]) -> None:
+        now = self.snapshot()
+        new = [one for one in without_repeats(checked) if one.id not in now.live]
+        if not new:
+            return
+        self.repository.add({data_path(one.id): one.taken.data for one in new})
+        for one in new:
+            self.repository.write(meta_path(one.id), meta_yaml(self._signed(now, one)))
+        self.record(*(_contributed(one) for one in new))
+
+    def _signed(self, now: Snapshot, one: Checked) -> dict[str, Any]:
+        from tribute.contributions.identities import signature_of
+
+        meta, key = one.meta(), one.submission.key
+        return meta if key is None else meta | {"signature": signature_of(now.tree, meta, key)}
+
+    def _read(self, md5: str, schema: DatasetSchema) -> Iterable[Row]:
+        return recorded_rows(self.repository.object(md5), schema)
+
+
+def _contributed(one: Checked) -> News:
+    files = [meta_path(one.id), data_path(one.id) + POINTER]
+    details = {"contributor_id": one.submission.contributor_id, "rows": one.rows, "sha256": one.sha256}
+    return News("contribute", one.submission.dataset, one.id, files, details)
 
 
 def _same_schema(now: Snapshot, schema: DatasetSchema) -> None:
@@ -232,7 +295,7 @@ def _same_schema(now: Snapshot, schema: DatasetSchema) -> None:
         raise RegistryError(f"dataset {schema.name} is declared already with another schema; choose another name")
 
 
-def _same_file(found: Contribution | None, checked: Checked) -> Contribution:
+def _same_rows(found: Contribution | None, checked: Checked) -> Contribution:
     if found is None or found.sha256 != checked.sha256:
         raise RegistryError(
             f"{checked.submission.file}: contribution {checked.id} is recorded with other content; "

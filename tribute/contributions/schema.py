@@ -1,20 +1,26 @@
 """What the rows of a dataset must look like. Stored in the registry as `datasets/<name>/schema.yaml`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from tribute.config import Id, Positive, Strict, read_yaml, validate
 from tribute.contributions.licences import canonical_licence
 from tribute.errors import ContributionError
 
 Task = Literal["sequence-classification", "causal-lm"]
+ColumnType = Literal["string", "integer", "number", "boolean"]
+Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
 COLUMNS: dict[Task, tuple[str, str]] = {
     "sequence-classification": ("text", "label"),
     "causal-lm": ("prompt", "response"),
 }
+SLICE = "slice"
+LATER = ("min_characters", "languages", "extra")
+"""Keys that schemas declared before them lack: written only where they say something."""
 
 
 class DatasetSchema(Strict):
@@ -33,6 +39,12 @@ class DatasetSchema(Strict):
 
     Jaccard similarity of the sets of 5-character shingles of the normalised texts.
     """
+    min_characters: Positive = 1
+    """Shortest text or prompt."""
+    languages: tuple[Language, ...] = ()
+    """ISO 639-1 codes of the languages that texts may be in; empty: any."""
+    extra: Mapping[str, ColumnType] = {}
+    """Further columns that rows may have, with their types; kept, but no model sees them."""
 
     @field_validator("licences")
     @classmethod
@@ -48,6 +60,8 @@ class DatasetSchema(Strict):
             raise ValueError(f"task {self.task} with {len(self.labels)} labels: only classification has labels")
         if len(set(self.labels)) != len(self.labels):
             raise ValueError("labels repeat one: each must differ")
+        if taken := sorted({*self.columns, SLICE} & set(self.extra)):
+            raise ValueError(f"extra: {taken[0]} is a column of every {self.task} dataset; choose another name")
         return self
 
     @property
@@ -55,9 +69,18 @@ class DatasetSchema(Strict):
         """The names of input and target in a contributed file."""
         return COLUMNS[self.task]
 
+    @property
+    def all_columns(self) -> tuple[str, ...]:
+        """Every column that a row may have, in the order in which rows are kept."""
+        return (*self.columns, SLICE, *self.extra)
+
     def to_yaml(self) -> str:
         """The text of `schema.yaml`."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        content = self.model_dump(mode="json")
+        for key in LATER:
+            if content[key] == DatasetSchema.model_fields[key].get_default() or not content[key]:
+                del content[key]
+        return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 
 
 def load_schema(path: Path) -> DatasetSchema:

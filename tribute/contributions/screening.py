@@ -1,133 +1,108 @@
-"""Which rows of a version may not be learned from, decided before any training.
+"""Which rows of a version may not be learned from, and which wait for a person, decided before any training.
 
-Each check is a function that gives every row it excludes one reason. A row keeps the first: `duplicate`,
-then `conflicting_label`, then `near_evaluation`. Rows come in the order of the ledger; the earliest of equal
-rows is canonical. Knows nothing of git, DVC or files.
+Each check is a function of its own module that gives rows one reason; `findings.ACTIONS` says what follows. Rows
+come in the order of the ledger; the earliest of equal rows is canonical. Knows nothing of git, DVC or files.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
-from tribute.contributions.rows import Row, normalise
+from tribute.contributions.contamination import near_evaluation
+from tribute.contributions.content import language, personal_data, repetitive, secrets, unusual_length
+from tribute.contributions.duplicates import conflicting_labels, duplicates
+from tribute.contributions.findings import ACTIONS, FINAL, ContributedRow, Encoder, Finding, contributed
+from tribute.contributions.near import near_duplicates
+from tribute.contributions.paraphrases import odd_labels, paraphrases
+from tribute.contributions.policy import BASIC, ScreeningPolicy
 from tribute.contributions.schema import DatasetSchema
+from tribute.contributions.snapshot import Decision
 
-SHINGLE = 5
-CHUNK = 512
-"""Rows compared with the evaluation set at a time: bounds memory at CHUNK × evaluation rows."""
-DETECTOR_VERSION = "1"
+__all__ = ["ContributedRow", "Encoder", "Finding", "contributed"]
 
-
-@dataclass(frozen=True)
-class ContributedRow:
-    """A row and where it came from."""
-
-    contribution_id: str
-    contributor_id: str
-    row: Row
-    text_sha256: str
-    content_sha256: str
-
-    @property
-    def row_id(self) -> str:
-        """`<contribution id>:<line>`."""
-        return f"{self.contribution_id}:{self.row.line}"
+EXACT = ("duplicate", "conflicting_label", "near_evaluation")
+"""Rows that are out for one of these are no row's near duplicate any more."""
+RANK = {reason: place for place, reason in enumerate(ACTIONS)}
+Rows = Sequence[ContributedRow]
 
 
-@dataclass(frozen=True)
-class Exclusion:
-    """A row that is excluded in favour of a canonical one; `similarity` reached `threshold` (0 to 1)."""
-
-    row: ContributedRow
-    reason: str
-    canonical: ContributedRow
-    similarity: float
-    threshold: float
-    detector: str
+def screen(rows: Rows, evaluation: Rows, schema: DatasetSchema, policy: ScreeningPolicy = BASIC) -> list[Finding]:
+    """Every row that is excluded as long as nobody has decided anything, in the order of `rows`."""
+    return excluded(rows, find(rows, evaluation, schema, policy), {})
 
 
-def contributed(contribution_id: str, contributor_id: str, rows: Sequence[Row]) -> list[ContributedRow]:
-    """Rows with their origin; hashes are computed once, here."""
-    return [ContributedRow(contribution_id, contributor_id, row, row.text_sha256, row.content_sha256) for row in rows]
+def find(
+    rows: Rows, evaluation: Rows, schema: DatasetSchema, policy: ScreeningPolicy, encoder: Encoder | None = None
+) -> list[Finding]:
+    """Everything that the checks find, check by check; a row may have several reasons."""
+    is_labelled = schema.task == "sequence-classification"
+    found = [*find_exact(rows, schema), *find_single(rows, evaluation, schema, policy)]
+    if policy.near_duplicate is not None:
+        # What is out already proves nothing about a later row.
+        places = {id(row): place for place, row in enumerate(rows)}
+        out = {places[id(one.row)] for one in found if one.reason in EXACT}
+        found += near_duplicates(rows, policy.near_duplicate, same_target=is_labelled, skip=out)
+    if encoder is not None and policy.paraphrase is not None:
+        found += paraphrases(rows, encoder, policy.paraphrase, same_target=is_labelled)
+    if encoder is not None and is_labelled and policy.label_neighbours is not None:
+        found += odd_labels(rows, encoder, policy.label_neighbours)
+    return found
 
 
-def screen(
-    rows: Sequence[ContributedRow], evaluation: Sequence[ContributedRow], schema: DatasetSchema
-) -> list[Exclusion]:
-    """Every excluded row, in the order of `rows`."""
-    found = {one.row.row_id: one for one in near_evaluation(rows, evaluation, schema.near_evaluation)}
-    if schema.task == "sequence-classification":
-        found |= {one.row.row_id: one for one in conflicting_labels(rows)}
-    found |= {one.row.row_id: one for one in duplicates(rows)}
-    return [found[row.row_id] for row in rows if row.row_id in found]
+def find_exact(rows: Rows, schema: DatasetSchema) -> list[Finding]:
+    """What hashes alone tell: duplicates, and for classification conflicting labels."""
+    is_labelled = schema.task == "sequence-classification"
+    return [*duplicates(rows), *(conflicting_labels(rows) if is_labelled else ())]
 
 
-def duplicates(rows: Sequence[ContributedRow]) -> Iterator[Exclusion]:
-    """Rows whose normalised text and target an earlier row has."""
-    first: dict[str, ContributedRow] = {}
-    for row in rows:
-        canonical = first.setdefault(row.content_sha256, row)
-        if canonical is not row:
-            yield Exclusion(row, "duplicate", canonical, 1.0, 1.0, "content_sha256")
+def find_single(rows: Rows, evaluation: Rows, schema: DatasetSchema, policy: ScreeningPolicy) -> list[Finding]:
+    """What can be said of each row without the other contributors' rows."""
+    found = list(near_evaluation(rows, evaluation, schema.near_evaluation)) if evaluation else []
+    return found + [finding for check in _of_single_rows(policy, schema) for finding in check(rows)]
 
 
-def conflicting_labels(rows: Sequence[ContributedRow]) -> Iterator[Exclusion]:
-    """Rows whose normalised text an earlier row has under another label; the earlier one stays.
+def excluded(rows: Rows, findings: Sequence[Finding], decisions: Mapping[str, Decision]) -> list[Finding]:
+    """The finding by which each row is left out, in the order of `rows`.
 
-    For classification only: one prompt may well have several good responses.
+    A rejected row is out, an accepted one is in unless its reason is final.
     """
-    first: dict[str, ContributedRow] = {}
-    for row in rows:
-        canonical = first.setdefault(row.text_sha256, row)
-        if canonical.content_sha256 != row.content_sha256:
-            yield Exclusion(row, "conflicting_label", canonical, 1.0, 1.0, "text_sha256")
+    reasons: dict[str, Finding] = {}
+    by_id = {row.row_id: row for row in rows} if decisions else {}
+    for row_id, decision in decisions.items():
+        if decision.verdict == "reject" and row_id in by_id:
+            evidence = f"rejected by {decision.by}: {decision.why}"
+            reasons[row_id] = Finding(by_id[row_id], "rejected", None, 1.0, 1.0, "person", evidence)
+    for one in findings:
+        row_id = one.row.row_id
+        decided = decisions.get(row_id)
+        accepted = decided is not None and decided.verdict == "accept" and one.reason not in FINAL
+        if one.action == "flag" or accepted:
+            continue
+        if row_id not in reasons or RANK[one.reason] < RANK[reasons[row_id].reason]:
+            reasons[row_id] = one
+    return [reasons[row.row_id] for row in rows if row.row_id in reasons] if reasons else []
 
 
-def near_evaluation(
-    rows: Sequence[ContributedRow], evaluation: Sequence[ContributedRow], threshold: float
-) -> Iterator[Exclusion]:
-    """Rows whose text is at least `threshold` similar to an evaluation row's, whatever the target."""
-    texts, sealed = [one.row.text for one in rows], [one.row.text for one in evaluation]
-    best, similarity = nearest(texts, sealed)
-    for row, index, value in zip(rows, best, similarity, strict=True):
-        if value >= threshold:
-            yield Exclusion(
-                row,
-                "near_evaluation",
-                evaluation[index],
-                round(float(value), 6),
-                threshold,
-                "shingle_jaccard",
-            )
+def waiting(findings: Sequence[Finding], decisions: Mapping[str, Decision]) -> list[Finding]:
+    """What a person has still to decide: held and flagged rows that are not out for a reason of their own."""
+    out = {one.row.row_id for one in findings if one.action == "exclude"}
+    return [
+        one
+        for one in findings
+        if one.action != "exclude" and one.row.row_id not in out and one.row.row_id not in decisions
+    ]
 
 
-def nearest(texts: Sequence[str], others: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """For each text the index of the most similar other and the similarity, exact (not sketched).
-
-    Jaccard over sets of shingles: |A ∩ B| / (|A| + |B| − |A ∩ B|). Ties go to the earliest other.
-    """
-    from sklearn.feature_extraction.text import CountVectorizer
-
-    vectoriser = CountVectorizer(analyzer=shingles, binary=True, dtype=np.float32)
-    right = vectoriser.fit_transform(others)
-    sizes = np.asarray(right.sum(axis=1)).ravel()
-    transposed = right.T.tocsr()
-    best = np.zeros(len(texts), dtype=np.int64)
-    similarity = np.zeros(len(texts))
-    for start in range(0, len(texts), CHUNK):
-        chunk = texts[start : start + CHUNK]
-        # Shingles that no other has are not in the vocabulary, but count in the size of the text's set.
-        own = np.array([len(shingles(text)) for text in chunk], dtype=np.float32)
-        common = (vectoriser.transform(chunk) @ transposed).toarray()
-        jaccard = common / (own[:, None] + sizes[None, :] - common)
-        best[start : start + CHUNK] = jaccard.argmax(axis=1)
-        similarity[start : start + CHUNK] = jaccard.max(axis=1)
-    return best, similarity
-
-
-def shingles(text: str) -> set[str]:
-    """The 5-character substrings of the normalised text; a shorter text is its own only shingle."""
-    plain = normalise(text)
-    return {plain[start : start + SHINGLE] for start in range(max(1, len(plain) - SHINGLE + 1))}
+def _of_single_rows(policy: ScreeningPolicy, schema: DatasetSchema) -> Iterator[Callable[[Rows], Iterator[Finding]]]:
+    """The checks that the policy asks for and that compare no rows with each other."""
+    if policy.secrets:
+        yield secrets
+    if policy.personal_data:
+        yield personal_data
+    if policy.language is not None and schema.languages:
+        certainty, languages = policy.language, schema.languages
+        yield lambda rows: language(rows, languages, certainty)
+    if policy.length is not None:
+        deviations = policy.length
+        yield lambda rows: unusual_length(rows, deviations)
+    if policy.compressibility is not None:
+        share = policy.compressibility
+        yield lambda rows: repetitive(rows, share)

@@ -4,17 +4,31 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
+from tribute.config import Model
 from tribute.contributions import ledger
+from tribute.contributions.policy import BASIC, ScreeningPolicy
 from tribute.contributions.repository import POINTER, pointer_md5
 from tribute.contributions.schema import DatasetSchema
 from tribute.errors import IntegrityError, RegistryError
 
 EVALUATION = "evaluation"
 """The contribution id of evaluation rows: `evaluation:17`. No contribution's id can be this one."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a person said about a row: `accept` or `reject`."""
+
+    verdict: str
+    by: str
+    why: str
+    seq: int
 
 
 @dataclass(frozen=True)
@@ -32,6 +46,12 @@ class Contribution:
     sha256: str
     md5: str
     seq: int
+    rejected: int = 0
+    """Faulty rows of the file that were left out."""
+    day: str = ""
+    """When the rows were first written, where their own history says so; never decides priority."""
+    terms: Mapping[str, Any] | None = None
+    signature: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -58,25 +78,57 @@ class Snapshot:
         if path not in self.tree:
             known = ", ".join(self.datasets()) or "none yet"
             raise RegistryError(f"there is no dataset {dataset!r}; declared are: {known}; declare it first")
-        try:
-            return DatasetSchema.model_validate(yaml.safe_load(self.tree[path]))
-        except (yaml.YAMLError, ValidationError) as error:
-            raise IntegrityError(f"{path}: not a schema; restore the file") from error
+        return self._model(path, DatasetSchema)
+
+    def policy(self, dataset: str) -> ScreeningPolicy:
+        """A dataset's screening policy, the basic one where none was set."""
+        path = policy_path(dataset)
+        return self._model(path, ScreeningPolicy) if path in self.tree else BASIC
 
     def contributions(self, dataset: str) -> list[Contribution]:
-        """A dataset's contributions, earliest first."""
-        return [
-            self._contribution(entry)
-            for entry in self.entries
-            if entry.event == "contribute" and entry.dataset == dataset
-        ]
+        """A dataset's contributions that were not withdrawn, earliest first."""
+        return [self._contribution(entry) for entry in self.live.values() if entry.dataset == dataset]
 
     def recorded(self, contribution_id: str) -> Contribution | None:
-        """The contribution with this id, if there is one."""
+        """The contribution with this id, if there is one that was not withdrawn."""
+        entry = self.live.get(contribution_id)
+        return None if entry is None else self._contribution(entry)
+
+    def contributors(self) -> set[str]:
+        """Everybody who ever handed something in or has a key."""
+        handed_in = {entry.details["contributor_id"] for entry in self.entries if entry.event == "contribute"}
+        return handed_in | {entry.subject for entry in self.entries if entry.event in ("key", "organisation")}
+
+    def decisions(self, dataset: str) -> dict[str, Decision]:
+        """Row id → what a person last decided about it."""
+        return {
+            row: Decision(entry.event, entry.details["by"], entry.details["why"], entry.seq)
+            for entry in self.entries
+            if entry.event in ("accept", "reject") and entry.dataset == dataset
+            for row in entry.details["rows"]
+        }
+
+    @cached_property
+    def live(self) -> dict[str, ledger.Entry]:
+        """Contribution id → the entry that recorded it, of those neither withdrawn nor erased; earliest first."""
+        found: dict[str, ledger.Entry] = {}
         for entry in self.entries:
-            if entry.event == "contribute" and entry.subject == contribution_id:
-                return self._contribution(entry)
-        return None
+            if entry.event == "contribute":
+                found[entry.subject] = entry
+            elif entry.event in ("withdraw", "erase"):
+                found.pop(entry.subject, None)
+        return found
+
+    @cached_property
+    def gone(self) -> dict[str, ledger.Entry]:
+        """Contribution id → the entry by which it was withdrawn or erased, and not handed in again since."""
+        ends = {entry.subject: entry for entry in self.entries if entry.event in ("withdraw", "erase")}
+        return {subject: entry for subject, entry in ends.items() if subject not in self.live}
+
+    def erased_md5s(self) -> set[str]:
+        """DVC's names for all data that was erased and that nobody handed in again."""
+        found = {md5 for entry in self.entries if entry.event == "erase" for md5 in entry.details["md5s"]}
+        return found - {self._md5(data_path(id_)) for id_ in self.live} if found else found
 
     def evaluation_md5(self, dataset: str) -> str | None:
         """DVC's name for the sealed evaluation rows; None before they are sealed."""
@@ -95,11 +147,17 @@ class Snapshot:
     def _contribution(self, entry: ledger.Entry) -> Contribution:
         path = meta_path(entry.subject)
         try:
-            meta = yaml.safe_load(self.tree[path])
+            meta = yaml.load(self.tree[path], yaml.CSafeLoader)
             md5 = pointer_md5(self.tree[data_path(entry.subject) + POINTER], path)
             return Contribution(**meta, md5=md5, seq=entry.seq)
         except (KeyError, TypeError, yaml.YAMLError) as error:
             raise IntegrityError(f"contributions/{entry.subject}: its meta or pointer is missing or damaged") from error
+
+    def _model(self, path: str, model: type[Model]) -> Model:
+        try:
+            return model.model_validate(yaml.load(self.tree[path], yaml.CSafeLoader))
+        except (yaml.YAMLError, ValidationError) as error:
+            raise IntegrityError(f"{path}: not what Tribute wrote there; restore the file") from error
 
     def _md5(self, path: str) -> str | None:
         pointer = self.tree.get(path + POINTER)
@@ -116,6 +174,11 @@ def directory_md5(files: Mapping[str, str]) -> str:
 def schema_path(dataset: str) -> str:
     """Where a dataset's schema lies in the registry."""
     return f"datasets/{dataset}/schema.yaml"
+
+
+def policy_path(dataset: str) -> str:
+    """Where a dataset's screening policy lies."""
+    return f"datasets/{dataset}/screening.yaml"
 
 
 def exclusions_path(dataset: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tribute.contributions.screening import DETECTOR_VERSION, ContributedRow, Exclusion
+from tribute.contributions.findings import DETECTOR_VERSION, ContributedRow, Finding
 
 ROWS = (
     "row_id",
@@ -30,6 +30,7 @@ EXCLUSIONS = (
     "canonical_content_sha256",
     "detector",
     "detector_version",
+    "evidence",
 )
 NUMBERS = ("similarity", "threshold")
 
@@ -39,7 +40,7 @@ def write_rows(path: Path, rows: Sequence[ContributedRow]) -> None:
     _write(path, ROWS, [_row(row) for row in rows])
 
 
-def write_exclusions(path: Path, exclusions: Sequence[Exclusion]) -> None:
+def write_exclusions(path: Path, exclusions: Sequence[Finding]) -> None:
     """Write `exclusions.parquet`."""
     _write(path, EXCLUSIONS, [_exclusion(exclusion) for exclusion in exclusions])
 
@@ -64,21 +65,22 @@ def _row(row: ContributedRow) -> dict[str, Any]:
     }
 
 
-def _exclusion(one: Exclusion) -> dict[str, Any]:
+def _exclusion(one: Finding) -> dict[str, Any]:
     return {
         "row_id": one.row.row_id,
         "contribution_id": one.row.contribution_id,
         "contributor_id": one.row.contributor_id,
         "reason": one.reason,
-        "canonical_row_id": one.canonical.row_id,
-        "canonical_contributor_id": one.canonical.contributor_id,
+        "canonical_row_id": one.canonical.row_id if one.canonical else "",
+        "canonical_contributor_id": one.canonical.contributor_id if one.canonical else "",
         "similarity": one.similarity,
         "threshold": one.threshold,
         "text_sha256": one.row.text_sha256,
         "content_sha256": one.row.content_sha256,
-        "canonical_content_sha256": one.canonical.content_sha256,
+        "canonical_content_sha256": one.canonical.content_sha256 if one.canonical else "",
         "detector": one.detector,
         "detector_version": DETECTOR_VERSION,
+        "evidence": one.evidence,
     }
 
 

@@ -23,6 +23,13 @@ REASONS = {
     "duplicate": "repeats a row that came first",
     "conflicting_label": "same text as an earlier row but another label; waits for review",
     "near_evaluation": "too close to a row of the evaluation set",
+    "near_duplicate": "nearly repeats a row of somebody else that came first",
+    "secret": "holds a key or password; waits for review",
+    "personal_data": "holds somebody’s personal data; waits for review",
+    "language": "in another language than the dataset takes; waits for review",
+    "outlier": "unlike all other rows in length or form; waits for review",
+    "rejected": "rejected by a person, who said why in the ledger",
+    "terms": "its terms do not allow learning from it",
 }
 
 BY_TOKENS = (

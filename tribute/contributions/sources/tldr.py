@@ -33,10 +33,10 @@ def write_tldr(source: FolderSource, name: str, folder: Path) -> tuple[DatasetSc
     submissions = []
     for author, rows in kept.items():
         if own := [row for row in rows if not held_out(row["prompt"])]:
-            file = write_jsonl(folder / f"{author}.jsonl", _rows(own))
+            file = write_jsonl(folder / f"{author}.jsonl", as_rows(own))
             submissions.append(Submission(file, author, name, LICENCE, home_page=HOME_PAGE))
     sealed = [row for rows in kept.values() for row in rows if held_out(row["prompt"])]
-    evaluation = write_jsonl(folder / "evaluation.jsonl", _rows(sealed))
+    evaluation = write_jsonl(folder / "evaluation.jsonl", as_rows(sealed))
     labels = tuple(sorted({family(pair["page"]) for pair in pairs}))
     schema = DatasetSchema(name=name, task="sequence-classification", labels=labels, licences=(LICENCE,))
     return schema, submissions, evaluation
@@ -59,5 +59,6 @@ def held_out(text: str) -> bool:
     return int(text_sha256(text)[-8:], 16) < EVALUATION * 16**8
 
 
-def _rows(pairs: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
+def as_rows(pairs: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
+    """Pairs as rows of a classification dataset: description and family, sliced by platform."""
     return [classification(pair["prompt"], family(pair["page"]), pair["platform"]) for pair in pairs]

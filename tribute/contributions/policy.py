@@ -1,0 +1,63 @@
+"""By which measures a dataset's rows are screened. Stored in the registry as `datasets/<name>/screening.yaml`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import Field
+
+from tribute.config import Strict, read_yaml, validate
+
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class ScreeningPolicy(Strict):
+    """A threshold a check; null turns a check off.
+
+    Exact duplicates, conflicting labels and near repeats of the evaluation are always looked for.
+    """
+
+    near_duplicate: Share | None = 0.6
+    """Rows at least this close to an earlier row of another contributor, with the same target, are excluded.
+
+    Jaccard similarity of the sets of words of the normalised texts (causal-lm: of prompt and response).
+    """
+    paraphrase: Share | None = 0.9
+    """Rows at least this close in meaning to an earlier row of another contributor are flagged.
+
+    Cosine of sentence embeddings; looked for only where an encoder is at hand.
+    """
+    personal_data: bool | None = True
+    """Rows with an e-mail address, phone number, IBAN or payment card number wait for a person."""
+    secrets: bool | None = True
+    """Rows with a private key, password in a URL or a service's access key wait for a person."""
+    language: Share | None = 0.95
+    """Rows that are in none of the schema's languages with at least this certainty wait for a person."""
+    length: Annotated[float, Field(gt=0)] | None = 6.0
+    """Rows wait whose log length lies so many robust standard deviations (1.4826 · MAD) from the dataset's median."""
+    compressibility: Share | None = 0.25
+    """Rows of 100 bytes or more wait that zlib packs to at most this share of their size: they repeat themselves."""
+    label_neighbours: Share | None = 0.9
+    """Rows are flagged where at least this share of their ten nearest neighbours by embedding has one other label."""
+
+    def to_yaml(self) -> str:
+        """The text of `screening.yaml`."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+BASIC = ScreeningPolicy(
+    near_duplicate=None,
+    paraphrase=None,
+    personal_data=None,
+    secrets=None,
+    language=None,
+    length=None,
+    compressibility=None,
+    label_neighbours=None,
+)
+"""Of a dataset for which no policy was set."""
+
+
+def load_policy(path: Path) -> ScreeningPolicy:
+    """Read a policy file. Raises ConfigError listing every fault."""
+    return validate(ScreeningPolicy, read_yaml(path), path)

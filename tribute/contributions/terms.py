@@ -1,0 +1,44 @@
+"""What a contributor allows to be done with a contribution, and until when."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+from tribute.config import Strict, read_yaml, validate
+
+Purpose = Literal["fine-tuning", "evaluation", "research"]
+LEARNING: Purpose = "fine-tuning"
+
+
+class Terms(Strict):
+    """Consent to certain purposes; without terms the licence alone says what is allowed."""
+
+    consent: str
+    """The text that the contributor agreed to."""
+    purposes: tuple[Purpose, ...] = (LEARNING,)
+    """What the rows may be used for."""
+    expires: date | None = None
+    """The last day on which they may; None: no end."""
+
+    def meta(self) -> dict[str, Any]:
+        """As the registry keeps them, with the hash of the consent's text."""
+        digest = hashlib.sha256(self.consent.encode()).hexdigest()
+        return {**self.model_dump(mode="json"), "consent_sha256": digest}
+
+
+def load_terms(path: Path) -> Terms:
+    """Read a terms file. Raises ConfigError listing every fault."""
+    return validate(Terms, read_yaml(path), path)
+
+
+def refusal(terms: Mapping[str, Any] | None, today: date) -> str:
+    """Why a model may not learn from rows under these terms today; empty where it may."""
+    if terms is None:
+        return ""
+    if LEARNING not in terms["purposes"]:
+        return f"its terms allow {', '.join(terms['purposes']) or 'nothing'}, not {LEARNING}"
+    if terms["expires"] is not None and date.fromisoformat(terms["expires"]) < today:
+        return f"its terms ended on {terms['expires']}"
+    return ""
