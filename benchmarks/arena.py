@@ -14,7 +14,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from tribute.attribution.gradients import evaluation_gradient
 from tribute.attribution.inrun import in_run_credit
 from tribute.attribution.replay import replay_scores
 from tribute.config import BaseConfig, DocsSource, FinetuningConfig, LoraConfig
+from tribute.finetuning.adam import Adam
 from tribute.finetuning.bases import base_folder, load_tokenizer
 from tribute.finetuning.evaluation import evaluate
 from tribute.finetuning.models import RowModel, add_lora, build_classifier, cache_lower_layers
@@ -72,7 +73,7 @@ class Arena:
         self.owner = np.array([self.names.index(name) for name in self.contributors])
         facts = [[(row.text, row.label, row.contributor) for row in part] for part in (rows, tests)]
         settings = CONFIG.model_dump(mode="json", exclude={"seeds", "timeout_minutes", "trace_states"})
-        self.digest = _digest([facts, settings, torch.__version__])
+        self.digest = _digest([facts, settings, asdict(Adam()), torch.__version__])
 
     def __len__(self) -> int:
         return len(self.rows)

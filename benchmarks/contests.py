@@ -16,7 +16,7 @@ from tribute.finetuning.rows import IGNORED, Batch, EncodedRows
 
 BUDGETS = (256, 512, 1024, 2048)
 """Padded tokens a batch: every contestant runs with all of them, and its best one counts."""
-PASSES, ROWS = 5, 384
+PASSES, ROWS, BATCHES = 5, 384, 4
 
 
 def contest(title: str, model: RowModel, rows: EncodedRows, peers: Mapping[str, Peer | str]) -> list[str]:
@@ -70,7 +70,7 @@ def padding_table(size: int, worlds: Mapping[str, tuple[RowModel, EncodedRows]])
     for name, (model, rows) in worlds.items():
         longest = int(rows.lengths().max())
         order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0)).tolist()
-        batches = [order[start : start + size] for start in range(0, min(len(order), 10 * size) - size + 1, size)]
+        batches = [order[start : start + size] for start in range(0, BATCHES * size, size)]
         variants: dict[str, Variant] = {
             "similar": (nullcontext, lambda _, batch, at=(model, rows): plain(*at, list(at[1].chunks(batch)))),
             "batch": (nullcontext, lambda _, batch, at=(model, rows): plain(*at, [batch])),

@@ -39,6 +39,7 @@ from brute import (
 from throughput import processor
 
 from tribute.attribution import designs, measures
+from tribute.finetuning.adam import Adam
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "fidelity.md"
 
@@ -132,7 +133,7 @@ def page(arenas: list[Arena]) -> Iterator[str]:
     """The lines of docs/benchmarks/fidelity.md."""
     yield "# Attribution against brute force"
     yield ""
-    yield f"Written by `python benchmarks/fidelity.py` on {processor()}, one thread a process."
+    yield f"Written by `python benchmarks/fidelity.py` on {processor()}, one thread a process, ε {Adam().eps:g}."
     yield "Losses in nats; Σ of errors is over shares and runs from 0 to 2."
     for arena in arenas:
         found = truth(arena)

@@ -20,9 +20,11 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from functools import partial
+from math import ceil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from contests import contest, padding_table
 from llama import causal_rows, gpu_table, llama, read_rows
@@ -31,16 +33,18 @@ from timing import Variant, against, handed_on, measure, plain
 
 from tribute.artifacts import Artifact
 from tribute.attribution.capture import capture, row_gradients
+from tribute.attribution.curvature import Curvature, adam_metric, draws, fit, midpoints, row_gradients_of
 from tribute.attribution.gradients import evaluation_gradient, slice_gradients
+from tribute.attribution.index import WIDTH, collect
 from tribute.attribution.inrun import in_run_credit
 from tribute.attribution.replay import replay_scores
-from tribute.attribution.sample import stratified_sample
 from tribute.config import FinetuningConfig, RunConfig, load_config
 from tribute.finetuning.adam import Adam, RootAdam
 from tribute.finetuning.bases import base_folder, load_tokenizer
 from tribute.finetuning.models import RowModel
 from tribute.finetuning.preparation import Prepared, prepare
 from tribute.finetuning.rows import EncodedRows
+from tribute.finetuning.trace import Trace
 from tribute.finetuning.training import schedule, train
 from tribute.workspace import Workspace
 
@@ -157,11 +161,12 @@ def run_table(ready: Prepared, config: RunConfig, scratch: Path) -> list[str]:
     """In-run credit and replay of one recorded training, in trainings."""
     model, rows, settings = ready.model, ready.train, config.finetuning
     trace = train(model, rows, settings, settings.seeds[0], scratch / "training").trace
-    chosen, weights = stratified_sample(ready.evaluation.slices, config.attribution.sample)
-    sample = ready.evaluation.take(chosen)
+    sample, parts = ready.evaluation, ceil(len(ready.evaluation) / config.attribution.sample)
+    weights = np.full(len(sample), 1 / len(sample))
     steps = schedule(len(rows), settings, settings.seeds[0])
     optimiser = RootAdam(model.trainable().values(), 1e-12, Adam())
     end = evaluation_gradient(model, sample)[None]
+    fitted = [fit_curvature(ready, trace)]
 
     def one_training(*_: Any) -> None:
         for batch in steps:
@@ -171,20 +176,24 @@ def run_table(ready: Prepared, config: RunConfig, scratch: Path) -> list[str]:
         {
             "training": (nullcontext, one_training),
             "gradients": (nullcontext, lambda *_: slice_gradients(model, sample)),
-            "in-run": (nullcontext, lambda *_: in_run_credit(model, rows, sample, weights, trace)),
+            "in-run": (nullcontext, lambda *_: in_run_credit(model, rows, sample, weights, trace, parts=parts)),
             "replay": (nullcontext, lambda *_: replay_scores(model, rows, trace, end)),
+            "curvature": (nullcontext, lambda *_: fitted.append(fit_curvature(ready, trace))),
+            "index": (nullcontext, lambda *_: index_rows(ready, trace, fitted[-1])),
         },
         range(RUNS),
         warm=False,
     )
-    gradients = [len(trace.states) * seconds for seconds in timed["gradients"]]
+    gradients = [(2 + (len(trace.states) - 2) / parts) * seconds for seconds in timed["gradients"]]
     timed |= {"evaluation": gradients, "walk": [a - b for a, b in zip(timed["in-run"], gradients, strict=True)]}
     what = {
         "training": f"one training: {len(steps)} steps",
         "walk": "in-run: walking the trace, every row scored for every slice",
-        "evaluation": f"in-run: gradients of {len(sample)} evaluation rows at {len(trace.states)} states",
+        "evaluation": f"in-run: evaluation gradients at {len(trace.states)} states, {ceil(len(sample) / parts)} rows in turn",
         "in-run": "in-run, together",
         "replay": "replay, one scalar",
+        "curvature": f"index: curvature from {sum(draws(len(rows))):,} drawn labels",
+        "index": f"index: {len(rows)} rows' gradients at two states, their {WIDTH} strongest coordinates written",
     }
     return [
         "",
@@ -199,6 +208,22 @@ def run_table(ready: Prepared, config: RunConfig, scratch: Path) -> list[str]:
             for name, text in what.items()
         ),
     ]
+
+
+def fit_curvature(ready: Prepared, trace: Trace) -> Curvature:
+    """As an index fits it."""
+    return fit(ready.model, ready.train, midpoints(trace), adam_metric(trace), trace.seed)
+
+
+def index_rows(ready: Prepared, trace: Trace, curvature: Curvature) -> None:
+    """Write the shards of an index."""
+
+    def measured(wanted: Sequence[int]) -> Iterator[tuple[Sequence[int], torch.Tensor, torch.Tensor]]:
+        for chunk, gradients in row_gradients_of(ready.model, ready.train, wanted, midpoints(trace)):
+            yield chunk, curvature.coordinates(gradients, WIDTH), gradients.sum(0)
+
+    with tempfile.TemporaryDirectory() as folder:
+        collect(Path(folder), len(ready.train), torch.zeros(len(curvature.metric)), measured)
 
 
 def training_step(model: RowModel, rows: EncodedRows, optimiser: RootAdam, batch: Sequence[int]) -> None:

@@ -15,6 +15,7 @@ What each step brings, and what else was tried, is in docs/attribution.md. Knows
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from pathlib import Path
 
@@ -49,7 +50,7 @@ class Curvature:
     metric: Tensor
     """[parameters], see step 1."""
     bases: Mapping[str, Tensor]
-    """`<name>/0` [rows, rows] and `<name>/1` [columns, columns] for the sides that are turned, columns orthonormal."""
+    """`<name>/0` [rows, rows], `<name>/1` [columns, columns] for the sides that are turned; columns are orthonormal."""
     eigenvalues: Tensor
     """The diagonal of G in the turned coordinates, [parameters]."""
     strongest: Tensor
@@ -87,8 +88,8 @@ class Curvature:
         """One safetensors file with its own checksum."""
         named = {"metric": self.metric, "eigenvalues": self.eigenvalues, "strongest": self.strongest}
         named |= {"vectors": self.vectors, "values": self.values}
-        shapes = {f"shape/{name}": torch.tensor(shape) for name, shape in self.shapes.items()}
-        save_checked(path, named | shapes | {f"basis/{name}": basis for name, basis in self.bases.items()})
+        named |= {f"shape/{name}": torch.tensor(shape) for name, shape in self.shapes.items()}
+        save_checked(path, named | {f"basis/{name}": basis for name, basis in self.bases.items()})
 
     @classmethod
     def load(cls, path: Path) -> "Curvature":
@@ -97,20 +98,28 @@ class Curvature:
         shapes = {name.removeprefix("shape/"): one.tolist() for name, one in tensors.items() if name[:6] == "shape/"}
         bases = {name.removeprefix("basis/"): one for name, one in tensors.items() if name[:6] == "basis/"}
         named = ("metric", "eigenvalues", "strongest", "vectors", "values")
-        found = {name: tensors[name] for name in named}
-        # A checksum keeps no order, and the flat vectors need the layout's.
-        return cls(shapes=dict(sorted(shapes.items())), bases=bases, **found)
+        return cls(shapes=dict(sorted(shapes.items())), bases=bases, **{name: tensors[name] for name in named})
+
+    @cached_property
+    def _ranking(self) -> Tensor:
+        """Positions of the coordinates: the block's first, the others by strength."""
+        ranking = self.eigenvalues.clone()
+        ranking[self.strongest] = torch.inf
+        return ranking.argsort(descending=True, stable=True)
 
     def _strengths(self, count: int) -> tuple[Tensor, Tensor]:
         """Eigenvalues of the `count` strongest coordinates, damped by their mean, and which come after the block.
 
         Undamped, a direction that no draw happened to show would drown all others in the index's eight bits.
         """
-        ranking = self.eigenvalues.clone()
-        ranking[self.strongest] = torch.inf
-        rest = ranking.argsort(descending=True, stable=True)[len(self.strongest) : count]
+        rest = self._ranking[len(self.strongest) : count]
         values = torch.cat([self.values, self.eigenvalues[rest]])
         return values + self.eigenvalues.mean(), rest
+
+
+def draws(rows: int) -> list[int]:
+    """How many labels `fit` draws for so many rows in each of its two passes."""
+    return [min(count, SAMPLES_PER_ROW * rows) for count in SAMPLES]
 
 
 def adam_metric(trace: Trace) -> Tensor:
@@ -135,18 +144,27 @@ def fit(
 ) -> Curvature:
     """Measure G's mean over the parameters `points` on labels drawn for `rows`. Leaves the model at the last point."""
     shapes = {name: tuple(value.shape) for name, value in model.trainable().items()}
-    draws = _Draws(model, rows, points, metric, seed, progress)
-    bases, expected = _eigenbases(draws.gradients(0), shapes)
+    counts, done = draws(len(rows)), 0
+
+    def drawn(number: int) -> Iterator[Tensor]:
+        nonlocal done
+        chance = np.random.Generator(np.random.Philox([seed, number]))
+        for gradients in _gradients_of_draws(model, rows, points, counts[number], chance):
+            yield gradients * metric
+            done += len(gradients)
+            progress(done, sum(counts))
+
+    bases, expected = _eigenbases(drawn(0), shapes)
     strongest = expected.argsort(descending=True, stable=True)[:STRONGEST].sort().values
     squares = torch.zeros_like(metric)
     products = torch.zeros(len(strongest), len(strongest), dtype=torch.float64, device=metric.device)
-    for gradients in draws.gradients(1):
+    for gradients in drawn(1):
         turned = turn(gradients, shapes, bases)
-        squares += turned.square().sum(0) / draws.counts[1]
+        squares += turned.square().sum(0) / counts[1]
         strong = turned[:, strongest]
-        products += (strong.T @ strong).double() / draws.counts[1]
+        products += (strong.T @ strong).double() / counts[1]
     values, vectors = torch.linalg.eigh(products)
-    return Curvature(shapes, metric, bases, squares, strongest, vectors.float(), values.float())
+    return Curvature(shapes, metric, bases, squares, strongest, vectors.float().contiguous(), values.float())
 
 
 def turn(
@@ -157,10 +175,8 @@ def turn(
     for name, place, (height, width) in _sides(shapes):
         part = gradients[:, place].reshape(-1, height, width)
         left, right = bases.get(f"{name}/0"), bases.get(f"{name}/1")
-        if left is not None:
-            part = (left if back else left.T) @ part
-        if right is not None:
-            part = part @ (right.T if back else right)
+        part = part if left is None else (left if back else left.T) @ part
+        part = part if right is None else part @ (right.T if back else right)
         turned[:, place] = part.flatten(1)
     return turned
 
@@ -189,37 +205,19 @@ def row_gradients_of(
                 yield part, total
 
 
-class _Draws:
-    """Gradients of the loss for labels that are drawn from the model's own predictions, in the metric."""
-
-    def __init__(
-        self,
-        model: RowModel,
-        rows: EncodedRows,
-        points: Sequence[Tensor],
-        metric: Tensor,
-        seed: int,
-        progress: Progress,
-    ) -> None:
-        self.model, self.rows, self.points, self.metric = model, rows, points, metric
-        self.seed, self.progress = seed, progress
-        self.counts = [min(count, SAMPLES_PER_ROW * len(rows)) for count in SAMPLES]
-
-    def gradients(self, number: int) -> Iterator[Tensor]:
-        """The draws of pass 0 or 1, [chunk, parameters] each; the points take equal parts."""
-        chance = np.random.Generator(np.random.Philox([self.seed, number]))
-        generator = torch.Generator().manual_seed(int(chance.integers(2**62)))
-        order = chance.permutation(np.arange(self.counts[number]) % len(self.rows))
-        done = sum(self.counts[:number])
-        for point, part in zip(self.points, np.array_split(order, len(self.points)), strict=True):
-            assign(self.model.trainable(), point)
-            drawn, tokens = draw(self.model, self.rows.take(part.tolist()), generator)
-            for chunk, gradients in row_gradients_of(self.model, drawn, range(len(drawn))):
-                # A row's loss is a mean over its tokens, which are drawn independently: the mean of their products
-                # is this many times the product of their means.
-                yield gradients * tokens[chunk, None].sqrt().to(gradients.device) * self.metric
-                done += len(chunk)
-                self.progress(done, sum(self.counts))
+def _gradients_of_draws(
+    model: RowModel, rows: EncodedRows, points: Sequence[Tensor], count: int, chance: np.random.Generator
+) -> Iterator[Tensor]:
+    """Gradients [chunk, parameters] of the loss for labels that the model draws, `count` in all over the points."""
+    generator = torch.Generator().manual_seed(int(chance.integers(2**62)))
+    order = chance.permutation(np.arange(count) % len(rows))
+    for point, part in zip(points, np.array_split(order, len(points)), strict=True):
+        assign(model.trainable(), point)
+        drawn, tokens = draw(model, rows.take(part.tolist()), generator)
+        for chunk, gradients in row_gradients_of(model, drawn, range(len(drawn))):
+            # A row's loss is a mean over its tokens, which are drawn independently: the mean of their products is
+            # this many times the product of their means.
+            yield gradients * tokens[chunk, None].sqrt().to(gradients.device)
 
 
 def _eigenbases(draws: Iterator[Tensor], shapes: Mapping[str, Sequence[int]]) -> tuple[dict[str, Tensor], Tensor]:
@@ -240,7 +238,7 @@ def _eigenbases(draws: Iterator[Tensor], shapes: Mapping[str, Sequence[int]]) ->
             one = sums[key]
             if one.dim() == 2:
                 found, vectors = torch.linalg.eigh(one.double())
-                one, bases[key] = found.clamp_min(0).float(), vectors.float()
+                one, bases[key] = found.clamp_min(0).float(), vectors.float().contiguous()
             values.append(one)
         expected.append(torch.outer(*values).flatten() / values[0].sum().clamp_min(1e-30))
     return bases, torch.cat(expected)
@@ -248,8 +246,7 @@ def _eigenbases(draws: Iterator[Tensor], shapes: Mapping[str, Sequence[int]]) ->
 
 def _sides(shapes: Mapping[str, Sequence[int]]) -> Iterator[tuple[str, slice, tuple[int, int]]]:
     """Name, place in a flat vector, and height and width of each parameter; a bias is a column."""
-    start = 0
+    end = 0
     for name, shape in shapes.items():
-        end = start + prod(shape)
+        start, end = end, end + prod(shape)
         yield name, slice(start, end), (shape[0], prod(shape[1:]))
-        start = end

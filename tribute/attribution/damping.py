@@ -7,8 +7,8 @@ import numpy as np
 
 from tribute.attribution.measures import rank_correlation
 
-DAMPINGS = tuple(10.0 ** (half / 2) for half in range(-2, 7))
-"""0.1 to 1000 times the mean eigenvalue, two a decade."""
+DAMPINGS = tuple(10.0 ** (half / 2) for half in range(-2, 9))
+"""0.1 to 10,000 times the mean eigenvalue, two a decade."""
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ WIDTH = 4032
 ROWS_PER_SHARD = 4096
 LEVELS = 127
 SHARDS, SUMS = "shards", "sums.safetensors"
+TENSORS = ("coordinates", "scales", "sum")
 
 Measure = Callable[[Sequence[int]], Iterator[tuple[Sequence[int], Tensor, Tensor]]]
 """Chunk by chunk: some of the rows asked for, their coordinates [chunk, width], and what to add to the sums."""
@@ -44,6 +45,8 @@ def collect(
     May be called again after it was cut off, with the same arguments: the bytes are those of one undisturbed call.
     """
     (folder / SHARDS).mkdir(parents=True, exist_ok=True)
+    for torn in folder.rglob(".*"):  # a killed process was writing these
+        torn.unlink()
     finished = 0
     if (folder / SUMS).exists():
         kept = load_checked(folder / SUMS)
@@ -61,7 +64,7 @@ def collect(
             quantised, scales = quantise(shard)
             path = folder / SHARDS / f"{start // rows_per_shard:06d}.safetensors"
             total = torch.tensor(word_sum(quantised.numpy(), scales.numpy()))
-            save_checked(path, {"coordinates": quantised, "scales": scales, "sum": total})
+            save_checked(path, dict(zip(TENSORS, (quantised, scales, total), strict=True)))
             save_checked(folder / SUMS, {"sums": sums, "rows": torch.tensor(wanted.stop)})
         progress(wanted.stop, rows)
     return sums
@@ -93,20 +96,18 @@ class Index:
         return np.concatenate([self._products(path, asked.T.contiguous()) for path in self.paths]) * float(scale)
 
     def _products(self, path: Path, query: Tensor) -> np.ndarray:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) as mapped:
-            mapped.madvise(mmap.MADV_WILLNEED)
-            try:
-                start = 8 + int.from_bytes(mapped[:8], "little")
-                about = json.loads(mapped[8:start])
-                found = {name: _mapped(mapped, start, about[name]) for name in ("coordinates", "scales", "sum")}
-                whole = int(found["sum"]) == word_sum(found["coordinates"], found["scales"])
-            except (ValueError, KeyError, TypeError) as error:
-                raise IntegrityError(f"{path}: is no shard ({error}); {self._remedy()}") from error
-            if not whole:
-                raise IntegrityError(f"{path}: its bytes are not those that were written; {self._remedy()}")
-            products = torch._int_mm(torch.from_numpy(found["coordinates"]), query)[:, 0].numpy() * found["scales"]
-            found.clear()  # or the map could not be closed
-        return np.asarray(products)
+        with path.open("rb") as file:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)  # goes with the last array that views it
+        mapped.madvise(mmap.MADV_WILLNEED)
+        try:
+            start = 8 + int.from_bytes(mapped[:8], "little")
+            about = json.loads(mapped[8:start])
+            coordinates, scales, total = (_mapped(mapped, start, about[name]) for name in TENSORS)
+        except (ValueError, KeyError, TypeError) as error:
+            raise IntegrityError(f"{path}: is no shard ({error}); {self._remedy()}") from error
+        if int(total) != word_sum(coordinates, scales):
+            raise IntegrityError(f"{path}: its bytes are not those that were written; {self._remedy()}")
+        return np.asarray(torch._int_mm(torch.from_numpy(coordinates), query)[:, 0].numpy() * scales)
 
     def _remedy(self) -> str:
         return f"delete {self.folder} and run `tribute explain` again"

@@ -21,7 +21,7 @@ from torch import Tensor
 from tribute.artifacts import Artifact, Store, artifact_key
 from tribute.attribution.checked import save_checked
 from tribute.attribution.credits import check_base
-from tribute.attribution.curvature import SAMPLES, Curvature, adam_metric, fit, midpoints, row_gradients_of
+from tribute.attribution.curvature import Curvature, adam_metric, draws, fit, midpoints, row_gradients_of
 from tribute.attribution.damping import DAMPINGS, Damping, pick_damping
 from tribute.attribution.index import SHARDS, WIDTH, collect
 from tribute.attribution.jobs import REMOVALS, Job, Population, kept
@@ -117,7 +117,8 @@ def index_job(
     ready = prepare(dataset, finetuning, scratch, trace.seed)
     check_trace(ready.model, ready.train, trace)
     removals = [] if isinstance(picking, Damping) else list(picking)
-    steps = sum(SAMPLES) + len(ready.train)
+    drawn = sum(draws(len(ready.train)))
+    steps = drawn + len(ready.train)
     curvature = _curvature(ready, trace, own / CURVATURE, lambda done, _: progress(done, steps))
     names = sorted(set(ready.contributors))
     sums = collect(
@@ -125,7 +126,7 @@ def index_job(
         len(ready.train),
         torch.zeros(len(names) + len(removals), len(curvature.metric)),
         _measure(ready, trace, curvature, _groups(ready, names, removals)),
-        progress=lambda done, _: progress(sum(SAMPLES) + done, steps),
+        progress=lambda done, _: progress(drawn + done, steps),
     )
     sums = sums / len(ready.train)
     owned, removed = sums[: len(names)], sums[len(names) :]
