@@ -16,7 +16,7 @@ from tribute.finetuning.rows import IGNORED, Batch, EncodedRows
 
 BUDGETS = (256, 512, 1024, 2048)
 """Padded tokens a batch: every contestant runs with all of them, and its best one counts."""
-PASSES, ROWS, BATCHES = 5, 384, 4
+PASSES, ROWS, BATCHES, PADDED = 5, 384, 4, 32
 
 
 def contest(title: str, model: RowModel, rows: EncodedRows, peers: Mapping[str, Peer | str]) -> list[str]:
@@ -64,13 +64,13 @@ def contest(title: str, model: RowModel, rows: EncodedRows, peers: Mapping[str, 
     ]
 
 
-def padding_table(size: int, worlds: Mapping[str, tuple[RowModel, EncodedRows]]) -> list[str]:
-    """Forward and backward in batches of similar length, against one padded batch of `size` random rows."""
+def padding_table(worlds: Mapping[str, tuple[RowModel, EncodedRows]]) -> list[str]:
+    """Forward and backward in batches of similar length, against one padded batch of random rows."""
     lines = []
     for name, (model, rows) in worlds.items():
         longest = int(rows.lengths().max())
         order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0)).tolist()
-        batches = [order[start : start + size] for start in range(0, BATCHES * size, size)]
+        batches = [order[start : start + PADDED] for start in range(0, BATCHES * PADDED, PADDED)]
         variants: dict[str, Variant] = {
             "similar": (nullcontext, lambda _, batch, at=(model, rows): plain(*at, list(at[1].chunks(batch)))),
             "batch": (nullcontext, lambda _, batch, at=(model, rows): plain(*at, [batch])),
@@ -86,7 +86,7 @@ def padding_table(size: int, worlds: Mapping[str, tuple[RowModel, EncodedRows]])
         "",
         "## Batches of similar length",
         "",
-        f"How many times faster forward and backward of {size} random rows are in batches of similar length within "
+        f"How many times faster forward and backward of {PADDED} random rows are in batches of similar length within "
         "the token budget than in one batch, padded to its own longest row or to the data's longest.",
         "",
         "| rows | tokens a row | against the batch's longest | against the data's longest |",

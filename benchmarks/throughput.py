@@ -102,7 +102,7 @@ def page(ready: Prepared, config: RunConfig, scratch: Path, files: Sequence[Path
         *run_table(ready, config, scratch),
         *contest("Other libraries, causal: a Llama of 4 layers, LoRA on all linear ones", causal, docs, PEERS),
         *contest("Other libraries, the demo's classifier", ready.model, ready.train, classifying),
-        *padding_table(config.finetuning.batch_size, worlds),
+        *padding_table(worlds),
     ]
 
 
@@ -189,7 +189,8 @@ def run_table(ready: Prepared, config: RunConfig, scratch: Path) -> list[str]:
     what = {
         "training": f"one training: {len(steps)} steps",
         "walk": "in-run: walking the trace, every row scored for every slice",
-        "evaluation": f"in-run: evaluation gradients at {len(trace.states)} states, {ceil(len(sample) / parts)} rows in turn",
+        "evaluation": f"in-run: evaluation gradients at {len(trace.states)} states, "
+        f"{ceil(len(sample) / parts)} rows in turn",
         "in-run": "in-run, together",
         "replay": "replay, one scalar",
         "curvature": f"index: curvature from {sum(draws(len(rows))):,} drawn labels",

@@ -23,6 +23,7 @@ GROUPS = ("config", "key", "vault")
 WRITES = {
     *("init", "contribute", "release", "finetune", "attribute", "reward", "run", "demo", "fetch"),
     *("policy", "accept", "reject", "card", "withdraw", "erase", "retrain", "organisation", "import", "clone"),
+    "explain",
 }
 
 

@@ -76,6 +76,7 @@ def test_the_same_seed_gives_the_same_bytes(dataset, config, tmp_path, undisturb
         "adapter_model.safetensors",
         "curve.json",
         "evaluation.json",
+        "losses.parquet",
         "trace/states.safetensors",
         "trace/steps.parquet",
         "trace/trace.json",

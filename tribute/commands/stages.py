@@ -76,9 +76,12 @@ def attribute(workspace: Path, path: Path, overrides: Sequence[str], dry_run: bo
     home, config, dataset, adapters = _trained(workspace, path, overrides)
     if dry_run:
         return _would(f"attribute {len(adapters)} adapters on {config.dataset.tag}")
-    evidence = stages.gathered(config, dataset, adapters, lambda work, items: _each(
-        lambda item: work(home, config, dataset, item), items, config
-    ))
+    evidence = stages.gathered(
+        config,
+        dataset,
+        adapters,
+        lambda work, items: _each(lambda item: work(home, config, dataset, item), items, config),
+    )
     made = stages.attributed(home, config, evidence)
     shares = pd.read_parquet(made.file("shares.parquet")).sort_values("credit", ascending=False)
     rows = [
