@@ -16,7 +16,7 @@ from tribute.finetuning.rows import IGNORED, Batch, EncodedRows
 
 BUDGETS = (256, 512, 1024, 2048)
 """Padded tokens a batch: every contestant runs with all of them, and its best one counts."""
-PASSES, ROWS, BATCHES, PADDED = 5, 384, 4, 32
+PASSES, ROWS, BATCHES, PADDED = 3, 384, 6, 32
 
 
 def contest(title: str, model: RowModel, rows: EncodedRows, peers: Mapping[str, Peer | str]) -> list[str]:

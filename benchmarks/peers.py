@@ -57,10 +57,7 @@ def dattri_llm(model: RowModel, rows: EncodedRows, chunks: Sequence[Sequence[int
     config = HookManagerConfig(invasive_linear_io=[r".*lora_[AB].*"], capture_style="materialized")
 
     def once() -> None:
-        # Rows are told apart by a digest of an input: of the smallest, so that this costs it nothing.
-        manager = HookManager(
-            model.network, config=config, callbacks=[CaptureCallback()], sample_hash_fields=["attention_mask"]
-        )
+        manager = HookManager(model.network, config=config, callbacks=[CaptureCallback()])
         with manager.collect(deregister_on_exit=True):
             for chunk in chunks:
                 model.row_losses(rows.collate(chunk)).sum().backward()

@@ -37,7 +37,7 @@ def collect(
     rows: int,
     sums: Tensor,
     measure: Measure,
-    rows_per_shard: int = ROWS_PER_SHARD,
+    rows_per_shard: int,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Tensor:
     """Write the shards of rows 0 to `rows` below `folder` and return `sums` (zeros to start from) over all of them.

@@ -23,7 +23,7 @@ from tribute.attribution.checked import save_checked
 from tribute.attribution.credits import check_base
 from tribute.attribution.curvature import Curvature, adam_metric, draws, fit, midpoints, row_gradients_of
 from tribute.attribution.damping import DAMPINGS, Damping, pick_damping
-from tribute.attribution.index import SHARDS, WIDTH, collect
+from tribute.attribution.index import ROWS_PER_SHARD, SHARDS, WIDTH, collect
 from tribute.attribution.jobs import REMOVALS, Job, Population, kept
 from tribute.attribution.sample import stratified_sample
 from tribute.attribution.walk import check_trace
@@ -126,6 +126,7 @@ def index_job(
         len(ready.train),
         torch.zeros(len(names) + len(removals), len(curvature.metric)),
         _measure(ready, trace, curvature, _groups(ready, names, removals)),
+        ROWS_PER_SHARD,
         progress=lambda done, _: progress(drawn + done, steps),
     )
     sums = sums / len(ready.train)

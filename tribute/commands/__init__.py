@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tribute.commands.checks import config_check, config_schema, inspect, verify
-    from tribute.commands.explain import explain
+    from tribute.commands.explaining import explain
     from tribute.commands.lineage import trace
     from tribute.commands.people import (
         key_new,
@@ -67,7 +67,7 @@ HOMES = {
         "inspect",
         "verify",
     ),
-    "explain": ("explain",),
+    "explaining": ("explain",),
     "lineage": ("trace",),
     "people": (
         "key_new",

@@ -11,6 +11,7 @@ from tribute.commands.output import Output, Table
 from tribute.commands.stages import _each
 from tribute.config import load_config
 from tribute.contributions import read_description
+from tribute.errors import ConfigError
 from tribute.runs import read_run
 from tribute.workspace import Workspace
 
@@ -42,6 +43,8 @@ def explain(
     dataset = home.store.get("dataset", run["dataset"])
     adapters = [home.store.get("adapter", id_) for id_ in run["adapters"].values()]
     question = asked(text, response, label, read_description(dataset))
+    if html is not None and not html.resolve().parent.is_dir():
+        raise ConfigError(f"--html {html}: there is no folder {html.resolve().parent}; make it first")
     if dry_run:
         would = f"explain an answer of run {run_id} by {len(adapters)} adapters"
         return Output({"dry_run": True, "would": would}, [f"would {would}"])
@@ -62,10 +65,8 @@ def explain(
 
 
 def _shown(found: "Explanation", run: dict[str, Any], rows: int, html: Path | None) -> Output:
-    helped, hindered = (
-        found.rows[found.rows["score"] > 0].head(rows),
-        found.rows[found.rows["score"] < 0].tail(rows).iloc[::-1],
-    )
+    helped = found.rows[found.rows["score"] > 0].head(rows)
+    hindered = found.rows[found.rows["score"] < 0].tail(rows).iloc[::-1]
     data = {
         "run": run["run_id"],
         "text": found.text,
@@ -119,12 +120,13 @@ def _rows(title: str, chosen: pd.DataFrame, found: "Explanation") -> Table:
             one.row_id,
             nats(one.score, largest),
             f"{nats(one.low, largest)} … {nats(one.high, largest)}",
+            f"{one.bm25:.1f}",
             f"{_short(one.text)} → {_short(one.target)}",
         )
         for one in chosen.itertuples()
     ]
-    columns = ("row", "nats", f"{found.confidence:.0%} interval", "text and answer")
-    return Table(f"Rows that {title}", columns, rows, right=columns[1:3])
+    columns = ("row", "nats", f"{found.confidence:.0%} interval", "BM25", "text and answer")
+    return Table(f"Rows that {title}", columns, rows, right=columns[1:4])
 
 
 def _short(text: str) -> str:

@@ -1,0 +1,40 @@
+"""The damping is the one whose predictions rank the retrainings as they came out."""
+
+import numpy as np
+import pytest
+
+from tribute.attribution.damping import DAMPINGS, linear_datamodelling_score, pick_damping
+
+
+@pytest.fixture
+def measured():
+    """Losses of forty answers after eight retrainings."""
+    return np.random.Generator(np.random.Philox(0)).normal(size=(8, 40))
+
+
+def test_the_best_of_the_grid_is_picked(measured):
+    """The nearer a damping's predictions are to the truth, the better; what is common to all retrainings is nothing."""
+    noise = np.random.Generator(np.random.Philox(1)).normal(size=measured.shape)
+    predicted = {damping: measured / 3 + 7 + abs(place - 4) * noise for place, damping in enumerate(DAMPINGS)}
+
+    found = pick_damping(predicted, measured)
+
+    assert found.damping == DAMPINGS[4]
+    assert found.slope == pytest.approx(3)
+    assert found.lds == pytest.approx(1)
+    assert found.retrainings == 8
+
+
+def test_predictions_of_the_wrong_sign_are_told(measured):
+    """Nothing is made to look better than it is."""
+    found = pick_damping({1.0: -measured}, measured)
+
+    assert found.lds == pytest.approx(-1)
+    assert found.slope == pytest.approx(-1)
+
+
+def test_answers_that_nothing_changed_are_left_out(measured):
+    """They have no rank."""
+    still = np.concatenate([measured, np.ones((8, 5))], axis=1)
+
+    assert linear_datamodelling_score(still, still) == pytest.approx(1)
