@@ -11,7 +11,7 @@ import torch
 
 from tests.finetuning import tiny
 from tribute.attribution import curvature
-from tribute.attribution.curvature import Curvature, fit, midpoints, row_gradients_of
+from tribute.attribution.curvature import Curvature, fit, midpoints, row_gradients_of, turn
 from tribute.attribution.predictions import draw, predictions
 from tribute.errors import IntegrityError
 from tribute.finetuning.adam import Adam
@@ -110,6 +110,35 @@ def test_a_block_of_the_strongest_comes_close(ready, metric, fitted, monkeypatch
 
     assert missed[1] < missed[0]
     assert missed[1] < 0.5
+
+
+def test_a_long_side_keeps_its_coordinates(ready, metric, fitted, monkeypatch):
+    """Without its eigenbasis, which would cost too much, the block still holds the whole matrix."""
+    monkeypatch.setattr(curvature, "LONGEST_SIDE", 8)
+    monkeypatch.setattr(curvature, "SAMPLES_PER_ROW", 512)
+    gradients = torch.randn(20, len(metric), generator=torch.Generator().manual_seed(3))
+
+    found = fit(ready.model, ready.train, [flatten(ready.model.trainable())], metric)
+
+    expected = fitted.precondition(gradients, 1.0)
+    assert all(len(basis) <= 8 for basis in found.bases.values())
+    assert float((found.precondition(gradients, 1.0) - expected).norm() / expected.norm()) < 0.1
+
+
+def test_any_parameter_is_turned_and_turned_back():
+    """Matrices, biases and stacks of matrices; what has no basis stays."""
+    shapes = {"a": (3, 4), "b": (5,), "c": (2, 3, 2)}
+    chance = torch.Generator().manual_seed(0)
+    bases = {
+        name: torch.linalg.qr(torch.randn(size, size, generator=chance))[0]
+        for name, size in {"a/0": 3, "a/1": 4, "b/0": 5, "c/1": 6}.items()
+    }
+    gradients = torch.randn(7, 29, generator=chance)
+
+    turned = turn(gradients, shapes, bases)
+
+    assert torch.allclose(turned[:, 12:17], gradients[:, 12:17] @ bases["b/0"], atol=1e-5)
+    assert torch.allclose(turn(turned, shapes, bases, back=True), gradients, atol=1e-5)
 
 
 def test_strong_damping_leaves_the_metric(fitted, metric):
