@@ -53,6 +53,13 @@ def test_overrides(tiny: Path):
     assert (config.finetuning.epochs, config.finetuning.seeds) == (7, (4, 5))
 
 
+def test_off_without_quotes_is_a_word(tiny: Path):
+    """YAML reads a bare `off` as false; the setting means what is written."""
+    config = load_config(tiny / "config.yaml", ["attribution.validation=off"])
+
+    assert config.attribution.validation == "off"
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [

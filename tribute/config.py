@@ -138,6 +138,11 @@ class AttributionConfig(Strict):
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.9
     """Coverage of the intervals on shares."""
 
+    @field_validator("validation", mode="before")
+    @classmethod
+    def _off_is_a_word(cls, validation: Any) -> Any:
+        return "off" if validation is False else validation  # YAML 1.1 reads a bare off as false
+
 
 class PoolConfig(Strict):
     """The money of one period."""

@@ -318,6 +318,7 @@ def retrained(
 
 
 def picking(
+    workspace: Workspace,
     config: RunConfig,
     dataset: Artifact,
     attribution: Artifact,
@@ -330,7 +331,10 @@ def picking(
     table = pq.read_table(dataset.file("train.parquet"), columns=["row_id", "contributor_id"])
     rows = Population.of(*(table[name].to_pylist() for name in table.column_names))
     chosen = indexing.picking_jobs(rows, config.finetuning.seeds[0], attribution.inputs)
-    return indexing.removals(rows, chosen, each(retrained, chosen))
+    # By id, so that also retrainings which earlier code made are not made again.
+    found = {job: attribution.inputs.get(f"retrained-{job}") for job in chosen}
+    made = [workspace.store.get("retraining", id_) for id_ in found.values() if id_]
+    return indexing.removals(rows, chosen, made + each(retrained, [job for job, id_ in found.items() if not id_]))
 
 
 def indexed(

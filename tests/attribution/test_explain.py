@@ -13,7 +13,7 @@ from tribute.attribution import curvature
 from tribute.attribution.damping import Damping
 from tribute.attribution.explain import Question, answer_job, asked, intervals
 from tribute.attribution.indexing import index_job
-from tribute.errors import ConfigError, TrainingError
+from tribute.errors import AttributionError, ConfigError, TrainingError
 
 TASKS = ("sequence-classification", "causal-lm")
 LABELS = {"task": "sequence-classification", "tag": "tiny@v1.0.0", "labels": ["algebra", "drawing"]}
@@ -129,6 +129,22 @@ def test_intervals_are_students():
     assert found["score"].tolist() == [2.0, 5.0]
     assert found["high"] - found["score"] == pytest.approx([6.3138, 0.0], abs=1e-3)
     assert found["score"] - found["low"] == pytest.approx([6.3138, 0.0], abs=1e-3)
+
+
+def test_another_base_than_the_recorded_is_refused(trained, bert, llama, tmp_path):
+    """Also after the index was made."""
+    dataset, adapters, indexes, config = trained
+    other = tmp_path / "other"
+    causal = config.base.folder == llama
+    write = tiny.write_llama if causal else tiny.write_bert
+    weights = write(other) / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    moved = config.model_copy(update={"base": config.base.model_copy(update={"folder": other})})
+
+    with pytest.raises(AttributionError, match="learned from base"):
+        answer_job(dataset, adapters, indexes, moved, Question("what", "draw a line" if causal else None), ignore)
 
 
 def test_a_loss_that_is_not_a_number_is_told(trained, monkeypatch):

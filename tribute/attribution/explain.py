@@ -5,7 +5,6 @@ what leaving the rows out of the training would add to it. > 0: the rows made th
 """
 
 import math
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from scipy import stats
 
 from tribute.artifacts import Artifact
 from tribute.attribution.checked import load_checked
+from tribute.attribution.credits import check_base
 from tribute.attribution.curvature import Curvature
 from tribute.attribution.damping import Damping
 from tribute.attribution.index import Index
@@ -48,8 +48,6 @@ class Moved:
     """[seeds, contributors]"""
     rows: np.ndarray
     """[seeds, rows]"""
-    seconds: float
-    """For one adapter's contributors, without the model's forward and backward."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +91,7 @@ def explain(
     rows = pd.read_parquet(indexes[0].file(ROWS))[["row_id"]].merge(train, on="row_id", how="left", validate="1:1")
     rows = rows.assign(
         **intervals(moved.rows, confidence),
-        bm25=mean_bm25((rows["text"] + "\n" + rows["target"]).tolist(), [f"{question.text}\n{question.answer or ''}"]),
+        bm25=mean_bm25((rows["text"] + "\n" + rows["target"]).tolist(), [f"{question.text}\n{moved.answer}"]),
     )
     known = read_description(dataset)["contributors"]
     names = indexes[0].json(FACTS)["contributors"]
@@ -151,6 +149,8 @@ def answer_job(
     from tribute.finetuning.preparation import build_model, encode_frame
     from tribute.finetuning.trace import assign, load_trace
 
+    for adapter in adapters:
+        check_base(dataset, adapter, finetuning)
     model = build_model(dataset, finetuning)
     add_lora(model, finetuning.lora, 0)
     traces = [load_trace(adapter.path) for adapter in adapters]
@@ -158,18 +158,15 @@ def answer_job(
     answer, predicted = _answer(model, dataset, finetuning, question)
     row = {"row_id": "answer", "slice": "answer", "text": question.text, "target": answer}
     encoded = encode_frame(dataset, finetuning, pd.DataFrame([row]))
-    losses, contributors, rows, seconds = [], [], [], []
+    losses, contributors, rows = [], [], []
     for done, (trace, index) in enumerate(zip(traces, indexes, strict=True)):
         assign(model.trainable(), trace.states[-1].theta)
         losses.append(_loss(model, encoded))
         gradient = evaluation_gradient(model, encoded)
-        vectors = load_checked(index.file(CONTRIBUTORS))["vectors"]
-        started = time.perf_counter()
-        contributors.append((vectors @ gradient).double().numpy())
-        seconds.append(time.perf_counter() - started)
+        contributors.append((load_checked(index.file(CONTRIBUTORS))["vectors"] @ gradient).double().numpy())
         rows.append(_row_scores(index, gradient))
         progress(done + 1, len(indexes))
-    return Moved(answer, predicted, np.array(losses), np.stack(contributors), np.stack(rows), float(np.mean(seconds)))
+    return Moved(answer, predicted, np.array(losses), np.stack(contributors), np.stack(rows))
 
 
 def _answer(model: Any, dataset: Artifact, finetuning: FinetuningConfig, question: Question) -> tuple[str, bool | None]:

@@ -50,6 +50,7 @@ def explain(
         return Output({"dry_run": True, "would": would}, [f"would {would}"])
     attribution = home.store.get("attribution", run["attribution"])
     picking = stages.picking(
+        home,
         config,
         dataset,
         attribution,
