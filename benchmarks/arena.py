@@ -25,6 +25,7 @@ import torch
 from tribute.attribution.gradients import evaluation_gradient
 from tribute.attribution.inrun import in_run_credit
 from tribute.attribution.replay import replay_scores
+from tribute.attribution.sample import PARTS
 from tribute.config import BaseConfig, DocsSource, FinetuningConfig, LoraConfig
 from tribute.finetuning.adam import Adam
 from tribute.finetuning.bases import base_folder, load_tokenizer
@@ -45,7 +46,6 @@ CONFIG = FinetuningConfig(
     batch_size=32,
     learning_rate=1e-3,
     max_tokens=48,
-    trace_states=12,
 )
 
 
@@ -123,12 +123,12 @@ class Arena:
             chosen = np.flatnonzero(kept).tolist()
             weights = np.full(len(self.tests), 1 / len(self.tests))
             one_slice = replace(self.evaluation, slices=["all"] * len(self.tests))
-            found = in_run_credit(model, self.train_rows.take(chosen), one_slice, weights, training.trace)
+            found = in_run_credit(model, self.train_rows.take(chosen), one_slice, weights, training.trace, parts=PARTS)
             credit = np.zeros(len(self), dtype=np.float32)
             credit[chosen] = found.scores.sum(1)
             return {"losses": losses, "credit": credit}
 
-        made = self._cached("credit", kept, seed, make)
+        made = self._cached(f"credit-{CONFIG.trace_states}-{PARTS}", kept, seed, make)
         self._cached("losses", kept, seed, lambda: {"losses": made["losses"]})
         return made["losses"], made["credit"]
 

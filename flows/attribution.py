@@ -15,9 +15,10 @@ def attribution(workspace: str, config: RunConfig, dataset: str, adapters: list[
     """Returns the ids of all that was measured, and of the attribution."""
     seeds, replays = checks(config)
     futures = {
-        "credit": [credit.submit(workspace, config, dataset, adapter) for adapter in adapters],
-        "control": [plant.submit(workspace, config, dataset, seed) for seed in seeds],
+        # The longest first, so that it does not run alone at the end.
         "influence": [influence.submit(workspace, config, dataset, adapter) for adapter in adapters[:replays]],
+        "control": [plant.submit(workspace, config, dataset, seed) for seed in seeds],
+        "credit": [credit.submit(workspace, config, dataset, adapter) for adapter in adapters],
     }
     made: dict[str, Any] = {kind: [one.result() for one in some] for kind, some in futures.items()}
     jobs, made["retraining"] = [], []

@@ -108,7 +108,7 @@ class FinetuningConfig(Strict):
     """Longer rows are cut here; `tribute inspect` shows what the model sees."""
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0, 1, 2)
     """The first seed's adapter is the one registered; the others measure how certain the shares are."""
-    trace_states: Annotated[int, Field(ge=4)] = 16
+    trace_states: Annotated[int, Field(ge=4)] = 34
     """LoRA and optimiser states kept along the training: attribution takes evaluation gradients there."""
     timeout_minutes: Positive = 60
     """A training that runs longer is stopped."""

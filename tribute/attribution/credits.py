@@ -8,7 +8,7 @@ import pandas as pd
 
 from tribute.artifacts import Artifact, Store, artifact_key
 from tribute.attribution.controls import planted
-from tribute.attribution.sample import stratified_sample
+from tribute.attribution.sample import PARTS, stratified_sample
 from tribute.config import AttributionConfig, FinetuningConfig
 from tribute.errors import AttributionError
 from tribute.finetuning.adapters import write_json
@@ -118,7 +118,7 @@ def _write_credit(
     from tribute.attribution.inrun import in_run_credit
 
     chosen, weights = stratified_sample(ready.evaluation.slices, sample_size)
-    found = in_run_credit(ready.model, ready.train, ready.evaluation.take(chosen), weights, trace, progress)
+    found = in_run_credit(ready.model, ready.train, ready.evaluation.take(chosen), weights, trace, progress, PARTS)
     pd.DataFrame(
         {
             "row_id": np.repeat(list(ready.train.row_ids), len(found.slices)),

@@ -7,6 +7,8 @@ import numpy as np
 
 FOLDS = 8
 """Parts of the evaluation that are looked at apart, to see how much hangs on which rows it happens to have."""
+PARTS = 3
+"""Parts of the evaluation that the recorded states see in turn: measured in docs/benchmarks.md."""
 
 
 def stratified_sample(slices: Sequence[str], size: int) -> tuple[list[int], np.ndarray]:
