@@ -110,16 +110,12 @@ def exact_shapley(arena: Arena, seed: int) -> np.ndarray | None:
 
 
 def two_n(arena: Arena, seed: int) -> np.ndarray:
-    """Shapley values from every contributor alone and every one left out, [contributors].
-
-    Least squares of U on membership and a curve of coalition size that is 0 for nobody and for all.
-    """
+    """Shapley values from every contributor alone and every one left out, [contributors]."""
     alone, left = designs.singles_and_leave_outs(arena.owner, seed)
     everybody, nobody = (arena.utility(kept, seed) for kept in (arena.all_rows(), ~arena.all_rows()))
     first = np.array([arena.utility(run.kept, seed) for run in alone]) - nobody
     last = everybody - np.array([arena.utility(run.kept, seed) for run in left])
-    middle = (first + last) / 2
-    return np.asarray(middle + (everybody - nobody - middle.sum()) / len(middle))
+    return designs.shapley_of_2n(first, last, everybody - nobody)
 
 
 @dataclass(frozen=True)

@@ -303,14 +303,15 @@ def influenced(
 def retrained(
     workspace: Workspace, config: RunConfig, dataset: Artifact, job: "Job", only_find: bool = False
 ) -> Artifact | None:
-    """A training on the rows that the job keeps, with the proxy where the config says so."""
+    """A training on the rows that the job keeps, of the proxy where the config says so."""
     from tribute.attribution import jobs
     from tribute.finetuning import adapters
 
     table = pq.read_table(dataset.file("train.parquet"), columns=["row_id", "contributor_id"])
     rows = jobs.Population.of(*(table[name].to_pylist() for name in table.column_names))
     kept = [row_id for row_id, stays in zip(rows.row_ids, jobs.kept(job, rows), strict=True) if stays]
-    finetuning = adapters.proxy_of(config.finetuning) if config.attribution.proxy else config.finetuning
+    by_proxy = config.attribution.proxy and job.design != jobs.IN_FULL
+    finetuning = adapters.proxy_of(config.finetuning) if by_proxy else config.finetuning
     if only_find:
         return adapters.find_retraining(workspace.store, dataset, finetuning, job.seed, kept)
     report = reporter(f"retrain: {job}")

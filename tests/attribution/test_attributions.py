@@ -1,6 +1,7 @@
 """The attribution artifact: what seeds, retrainings and controls say together sums to what was measured."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -54,7 +55,7 @@ def made_evaluation(root, kind, loss, seed):
         losses = {"row_id": [f"e:{row}" for row in range(40)], "before": 2.0, "loss": loss}
         pd.DataFrame(losses).to_parquet(folder / "losses.parquet")
 
-    return Store(root).make(kind, {}, {"loss": loss, "seed": seed}, build)
+    return Store(root).make(kind, {}, {"loss": loss, "seed": seed, "lora": {"layers": [5]}}, build)
 
 
 @pytest.fixture
@@ -103,6 +104,41 @@ def test_an_effect_is_what_the_loss_rises_without_the_contributor(dataset, seeds
     assert effects.loc["cyd", "credit"] == pytest.approx(1.2)
     assert effects["effect_se"].tolist() == [0, 0]
     assert effects["predicted"].isna().all()
+
+
+def test_the_2n_design_gives_shapley_values(dataset, seeds, tmp_path):
+    """From everybody alone and everybody left out; they sum to what was gained, here 2.0 to 1.5."""
+    left = dict.fromkeys(("ada", "bob", "cyd", "dan"), 0.1) | {"cyd": 0.2}
+    known = evidence(tmp_path, dataset, seeds, left)
+    alone = {
+        Job(design="alone", contributor=name, seed=seed): made_evaluation(tmp_path, "retraining", 2.0 - gain, seed)
+        for name, gain in (("ada", 0.1), ("bob", 0.1), ("cyd", 0.4), ("dan", 0.1))
+        for seed in (0, 1)
+    }
+
+    made = attributions.make_attribution(
+        Store(tmp_path), replace(known, retrainings={**known.retrainings, **alone}), CONFIG
+    )
+
+    effects = pd.read_parquet(made.file("effects.parquet")).set_index("contributor_id")
+    assert effects["alone"].to_dict() == pytest.approx({"ada": 0.1, "bob": 0.1, "cyd": 0.4, "dan": 0.1})
+    assert effects["shapley"].to_dict() == pytest.approx({"ada": 0.075, "bob": 0.075, "cyd": 0.275, "dan": 0.075})
+
+
+def test_the_card_says_how_well_a_proxy_ranks(dataset, seeds, tmp_path):
+    """Against the same contributors left out of the whole training."""
+    known = evidence(tmp_path, dataset, seeds, {"dan": -0.1, "ada": 0.1, "cyd": 0.2})
+    whole = {
+        Job(design="in-full", contributor=name, seed=0): made_evaluation(tmp_path, "retraining", 1.5 + effect, 0)
+        for name, effect in (("dan", 0.1), ("ada", 0.05), ("cyd", 0.3))
+    }
+    config = CONFIG.model_copy(update={"proxy": True})
+
+    made = attributions.make_attribution(
+        Store(tmp_path), replace(known, retrainings={**known.retrainings, **whole}), config
+    )
+
+    assert made.json("card.json")["proxy"] == {"layers": [5], "spearman": pytest.approx(0.5)}
 
 
 def test_the_card_says_how_far_the_shares_can_be_trusted(dataset, seeds, tmp_path):

@@ -36,6 +36,7 @@ def test_full_also_removes_rows_at_random_and_halves_the_contributors():
     assert designs.count("removal") == 200
     assert designs.count("coalition") == 20
     assert designs.count("leave-out") == 9
+    assert designs.count("alone") == 9
 
 
 def test_the_proxy_needs_its_own_training_on_all_rows():
@@ -45,11 +46,22 @@ def test_the_proxy_needs_its_own_training_on_all_rows():
     assert found[:2] == [Job(design="all", seed=3), Job(design="all", seed=5)]
 
 
+def test_the_proxy_is_held_against_leaving_out_of_the_whole_training():
+    """Once for everybody who is left out by the proxy."""
+    found = jobs.validation_jobs(AttributionConfig(proxy=True), ROWS, SEEDS, RANKING)
+
+    whole = [(job.contributor, job.seed) for job in found if job.design == "in-full"]
+    assert whole == [(job.contributor, 3) for job in found if job.design == "leave-out" and job.seed == 3]
+    assert whole
+
+
 @pytest.mark.parametrize(
     ("job", "count"),
     [
         (Job(design="all", seed=0), 100),
         (Job(design="leave-out", seed=0, contributor="bob"), 70),
+        (Job(design="in-full", seed=0, contributor="bob"), 70),
+        (Job(design="alone", seed=0, contributor="bob"), 30),
         (Job(design="removal", seed=0, number=3), 80),
     ],
     ids=str,

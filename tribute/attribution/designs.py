@@ -103,6 +103,17 @@ def singles_and_leave_outs(owner: np.ndarray, seed: int) -> tuple[list[Run], lis
     return [Run(owner == one, seed) for one in names], [Run(owner != one, seed) for one in names]
 
 
+def shapley_of_2n(alone: np.ndarray, left_out: np.ndarray, total: float) -> np.ndarray:
+    """Shapley values with contributors as players from the 2n design, [contributors], nats.
+
+    `alone` is U({k}) − U(∅), `left_out` U(all) − U(all but k), `total` U(all) − U(∅). Least squares of U on membership
+    and on a curve of the coalition's size that is 0 for nobody and for all: the mean of both ends, and what is
+    missing to the total in equal parts.
+    """
+    middle = (alone + left_out) / 2
+    return np.asarray(middle + (total - middle.sum()) / len(middle))
+
+
 def removals(rows: int, part: float, count: int, seed: int) -> list[Run]:
     """`count` random subsets with the `part` of all rows removed, for the linear datamodelling score."""
     generator = np.random.Generator(np.random.Philox([count, 3]))

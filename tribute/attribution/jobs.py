@@ -24,6 +24,7 @@ SEEDS = {"off": 0, "quick": 2, "full": 3}
 """How many contributors a validation leaves out, and with how many seeds; controls are planted with as many."""
 REPLAYS = {"off": 0, "quick": 1, "full": 3}
 """How many of the run's trainings are replayed for predicted effects."""
+IN_FULL: Literal["in-full"] = "in-full"
 LARGE = 0.02
 """A contributor with this part of the rows is large enough for its effect to be measured."""
 
@@ -31,10 +32,11 @@ LARGE = 0.02
 class Job(Strict):
     """One retraining."""
 
-    design: Literal["all", "leave-out", "removal", "coalition", "rates"]
+    design: Literal["all", "alone", "leave-out", "in-full", "removal", "coalition", "rates"]
+    """`in-full` leaves out of what the run itself trains, also where all others train a proxy."""
     seed: int
     contributor: str = ""
-    """Whom `leave-out` leaves out."""
+    """Whom `leave-out` and `in-full` leave out, and `alone` trains on."""
     number: int = 0
     """Which removal, coalition or repetition of a rate design."""
     run: int = 0
@@ -72,8 +74,9 @@ def kept(job: Job, rows: Population) -> np.ndarray:
     """Which rows a job trains on, bool [rows]."""
     if job.design == "all":
         return np.ones(len(rows.owner), dtype=bool)
-    if job.design == "leave-out":
-        return np.asarray(rows.owner != rows.names.index(job.contributor))
+    if job.contributor:
+        own = np.asarray(rows.owner == rows.names.index(job.contributor))
+        return own if job.design == "alone" else ~own
     if job.design == "removal":
         return designs.removals(len(rows.owner), REMOVED, REMOVALS, job.seed)[job.number].kept
     if job.design == "coalition":
@@ -99,12 +102,12 @@ def validation_jobs(
     used = seeds[: SEEDS[config.validation]]
     # The run's own trainings have all rows already; the proxy's have to be made.
     jobs = [Job(design="all", seed=seed) for seed in used if config.proxy]
-    jobs += [
-        Job(design="leave-out", seed=seed, contributor=name)
-        for name in spread(_large(rows, ranking), LEFT_OUT[config.validation])
-        for seed in used
-    ]
+    left_out = spread(_large(rows, ranking), LEFT_OUT[config.validation])
+    jobs += [Job(design="leave-out", seed=seed, contributor=name) for name in left_out for seed in used]
+    if config.proxy:
+        jobs += [Job(design=IN_FULL, seed=seed, contributor=name) for name in left_out for seed in used[:1]]
     if config.validation == "full":
+        jobs += [Job(design="alone", seed=seed, contributor=name) for name in left_out for seed in used]
         jobs += [Job(design="removal", seed=seed, number=one) for one in range(REMOVALS) for seed in used[:2]]
         count = COALITIONS * len(rows.names)
         jobs += [Job(design="coalition", seed=used[one % len(used)], number=one) for one in range(count)]
