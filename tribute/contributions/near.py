@@ -1,7 +1,8 @@
 """Rows that nearly repeat an earlier row of another contributor: a word changed, or the words in another order.
 
-MinHash signatures in bands propose pairs (Broder 1997; Leskovec, Rajaraman and Ullman, "Mining of Massive
-Datasets", ch. 3), the exact Jaccard similarity decides.
+A single changed word is looked for exactly (substituted.py). For the rest MinHash signatures in bands propose pairs
+(Broder 1997; Leskovec, Rajaraman and Ullman, "Mining of Massive Datasets", ch. 3), and the exact Jaccard similarity
+decides.
 """
 
 import hashlib
@@ -14,7 +15,8 @@ from numpy.typing import NDArray
 
 from tribute.contributions.findings import ContributedRow, Finding
 from tribute.contributions.rows import normalise
-from tribute.contributions.sets import Ids, Sets, concatenated, distinct, jaccard
+from tribute.contributions.sets import Ids, Sets, concatenated, distinct, from_pairs, in_same_bucket, jaccard
+from tribute.contributions.substituted import one_word_apart
 
 SLOTS = 96
 """Of a signature; they are cut into bands."""
@@ -22,21 +24,20 @@ MISSED = 0.001
 """At most this share of the pairs that are just near enough has no band in common."""
 SEED = 20_260_101
 CHUNK = 20_000
-NEIGHBOURS = 4
-"""In a crowded bucket a row is compared with so many of its first rows and of those just before it."""
 
 
 def near_duplicates(
     rows: Sequence[ContributedRow], threshold: float, *, same_target: bool, skip: Collection[int] = ()
 ) -> Iterator[Finding]:
-    """Rows at least `threshold` similar to an earlier kept row of another contributor, in the order of `rows`.
+    """Rows near an earlier kept row of another contributor, in the order of `rows`.
 
-    The sets are those of the words of the normalised text; with `same_target` only rows with equal targets are
-    compared, else the target's words count as well. `skip`: positions of rows that are out already.
+    Near are rows that differ in a single word, and those whose sets of words are at least `threshold` similar, after
+    normalising; with `same_target` only rows with equal targets are compared, else the target's words count as well.
+    `skip`: positions of rows that are out already.
     """
     positions = np.setdiff1d(np.arange(len(rows)), np.fromiter(skip, dtype=np.int64, count=len(skip)))
     chosen = [rows[position] for position in positions]
-    later, earlier, similarity = _near_pairs(chosen, threshold, same_target)
+    later, earlier, similarity, needed = _near_pairs(chosen, threshold, same_target)
     out: set[int] = set()
     for start, end in _runs(later):
         # Most similar first, of equals the earliest.
@@ -44,25 +45,25 @@ def near_duplicates(
             if int(earlier[pair]) not in out:
                 row, canonical = chosen[later[pair]], chosen[earlier[pair]]
                 out.add(int(later[pair]))
-                yield Finding(
-                    row, "near_duplicate", canonical, round(float(similarity[pair]), 6), threshold, "word_jaccard"
-                )
+                found, least = (round(float(one[pair]), 6) for one in (similarity, needed))
+                detector = "word_jaccard" if least == threshold else "one_word"
+                yield Finding(row, "near_duplicate", canonical, found, least, detector)
                 break
 
 
-def word_sets(rows: Sequence[ContributedRow], *, same_target: bool) -> tuple[Sets, NDArray[np.uint64]]:
-    """The words of each row as numbers, and for each number a hash that is the same everywhere."""
+def word_sequences(rows: Sequence[ContributedRow], *, same_target: bool) -> tuple[Sets, NDArray[np.uint64]]:
+    """The words of each row in order as numbers, and for each number a hash that is the same everywhere."""
     numbers: dict[str, int] = {}
     items, bounds = array("q"), array("q", [0])
     for one in rows:
-        words = set(normalise(one.row.text).split())
+        words = normalise(one.row.text).split()
         if not same_target:
-            words |= {f"\0{word}" for word in normalise(one.row.target).split()}
-        items.extend(sorted(numbers.setdefault(word, len(numbers)) for word in words))
+            words += [f"\0{word}" for word in normalise(one.row.target).split()]
+        items.extend(numbers.setdefault(word, len(numbers)) for word in words)
         bounds.append(len(items))
     hashed = [int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "little") for word in numbers]
-    sets = Sets(np.frombuffer(items, dtype=np.int64), np.frombuffer(bounds, dtype=np.int64))
-    return sets, np.array(hashed, dtype=np.uint64)
+    sequences = Sets(np.frombuffer(items, dtype=np.int64), np.frombuffer(bounds, dtype=np.int64))
+    return sequences, np.array(hashed, dtype=np.uint64)
 
 
 def band_rows(threshold: float) -> int:
@@ -93,9 +94,10 @@ def band_keys(sets: Sets, hashed: NDArray[np.uint64], groups: NDArray[np.uint64]
 
 def _near_pairs(
     rows: Sequence[ContributedRow], threshold: float, same_target: bool
-) -> tuple[Ids, Ids, NDArray[np.float64]]:
-    """(later row, earlier row, similarity) of every near pair that was proposed, sorted by the later row."""
-    sets, hashed = word_sets(rows, same_target=same_target)
+) -> tuple[Ids, Ids, NDArray[np.float64], NDArray[np.float64]]:
+    """(later row, earlier row, similarity, least similarity) of every near pair, sorted by the later row."""
+    sequences, hashed = word_sequences(rows, same_target=same_target)
+    sets = from_pairs(sequences.of_item(), sequences.items, len(rows))
     numbers: dict[str, int] = {}
     people = np.array([numbers.setdefault(one.contributor_id, len(numbers)) for one in rows], dtype=np.int64)
     targets: dict[str, int] = {}
@@ -105,31 +107,19 @@ def _near_pairs(
         groups = np.array(names, dtype=np.uint64)
     matrix, found = sets.matrix(len(hashed)), []
     for keys in band_keys(sets, hashed, groups, band_rows(threshold)):
-        later, earlier = _in_same_bucket(keys)
+        later, earlier = in_same_bucket(keys)
         apart = (people[later] != people[earlier]) & (groups[later] == groups[earlier])
         later, earlier = later[apart], earlier[apart]
         near = jaccard(matrix, matrix, sets.sizes, sets.sizes, later, earlier) >= threshold
         found.append(later[near] * len(rows) + earlier[near])
-    pairs = distinct(concatenated(found))
+    later, earlier = one_word_apart(sequences, hashed, groups, people)
+    pairs = distinct(concatenated([*found, later * len(rows) + earlier]))
     later, earlier = pairs // max(1, len(rows)), pairs % max(1, len(rows))
-    return later, earlier, jaccard(matrix, matrix, sets.sizes, sets.sizes, later, earlier)
-
-
-def _in_same_bucket(keys: NDArray[np.uint64]) -> tuple[Ids, Ids]:
-    """(later, earlier) positions with equal keys: each with the bucket's first ones and those just before it."""
-    order = np.argsort(keys, kind="stable")
-    ordered = keys[order]
-    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(keys) else np.zeros(0, int)
-    first = np.repeat(starts, np.diff(np.concatenate([starts, [len(keys)]])))
-    place = np.arange(len(keys))
-    pairs = []
-    for step in range(1, NEIGHBOURS + 1):
-        before = np.flatnonzero(place - step >= first)
-        pairs.append(before * len(keys) + before - step)
-        from_start = np.flatnonzero(place - NEIGHBOURS > first + step - 1)
-        pairs.append(from_start * len(keys) + first[from_start] + step - 1)
-    unique = distinct(concatenated(pairs))
-    return order[unique // max(1, len(keys))], order[unique % max(1, len(keys))]
+    similarity = jaccard(matrix, matrix, sets.sizes, sets.sizes, later, earlier)
+    # Below the threshold in words is only who was found by a single word: all places but one are the same.
+    rest = 1 - 1 / np.maximum(sequences.sizes[later], 1)
+    alike = similarity >= threshold
+    return later, earlier, np.where(alike, similarity, rest), np.where(alike, threshold, rest)
 
 
 def _runs(values: Ids) -> Iterator[tuple[int, int]]:

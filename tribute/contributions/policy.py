@@ -17,10 +17,11 @@ class ScreeningPolicy(Strict):
     Exact duplicates, conflicting labels and near repeats of the evaluation are always looked for.
     """
 
-    near_duplicate: Share | None = 0.6
+    near_duplicate: Share | None = 0.8
     """Rows at least this close to an earlier row of another contributor, with the same target, are excluded.
 
-    Jaccard similarity of the sets of words of the normalised texts (causal-lm: of prompt and response).
+    Jaccard similarity of the sets of words of the normalised texts (causal-lm: of prompt and response). So are rows
+    that differ from such a row in a single word, however short they are.
     """
     paraphrase: Share | None = 0.9
     """Rows at least this close in meaning to an earlier row of another contributor are flagged.

@@ -1,4 +1,4 @@
-"""Many small sets as one flat array: sizes, intersections and Jaccard similarities without a Python loop."""
+"""Many small sets as one flat array: sizes, intersections, similarities and equal keys without a Python loop."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +11,8 @@ Ids = NDArray[np.int64]
 Number = TypeVar("Number", np.int64, np.uint64)
 PAIRS = 200_000
 """Pairs compared at a time: bounds memory."""
+NEIGHBOURS = 4
+"""In a crowded bucket a row is compared with so many of its first rows and of those just before it."""
 
 
 @dataclass(frozen=True)
@@ -81,3 +83,20 @@ def best(a: Ids, b: Ids, similarity: NDArray[np.float64], count: int) -> tuple[I
 def concatenated(parts: Sequence[Ids]) -> Ids:
     """The parts in one array; empty for none."""
     return np.concatenate([np.zeros(0, dtype=np.int64), *parts])
+
+
+def in_same_bucket(keys: NDArray[np.uint64]) -> tuple[Ids, Ids]:
+    """(later, earlier) positions with equal keys: each with its bucket's first NEIGHBOURS and those just before it."""
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(keys) else np.zeros(0, int)
+    first = np.repeat(starts, np.diff(np.concatenate([starts, [len(keys)]])))
+    place = np.arange(len(keys))
+    pairs = []
+    for step in range(1, NEIGHBOURS + 1):
+        before = np.flatnonzero(place - step >= first)
+        pairs.append(before * len(keys) + before - step)
+        from_start = np.flatnonzero(place - NEIGHBOURS > first + step - 1)
+        pairs.append(from_start * len(keys) + first[from_start] + step - 1)
+    unique = distinct(concatenated(pairs))
+    return order[unique // max(1, len(keys))], order[unique % max(1, len(keys))]
