@@ -20,7 +20,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from functools import partial
-from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +37,7 @@ from tribute.attribution.gradients import evaluation_gradient, slice_gradients
 from tribute.attribution.index import WIDTH, collect
 from tribute.attribution.inrun import in_run_credit
 from tribute.attribution.replay import replay_scores
+from tribute.attribution.sample import PARTS
 from tribute.config import FinetuningConfig, RunConfig, load_config
 from tribute.finetuning.adam import Adam, RootAdam
 from tribute.finetuning.bases import base_folder, load_tokenizer
@@ -161,7 +161,7 @@ def run_table(ready: Prepared, config: RunConfig, scratch: Path) -> list[str]:
     """In-run credit and replay of one recorded training, in trainings."""
     model, rows, settings = ready.model, ready.train, config.finetuning
     trace = train(model, rows, settings, settings.seeds[0], scratch / "training").trace
-    sample, parts = ready.evaluation, ceil(len(ready.evaluation) / config.attribution.sample)
+    sample, parts = ready.evaluation, PARTS
     weights = np.full(len(sample), 1 / len(sample))
     steps = schedule(len(rows), settings, settings.seeds[0])
     optimiser = RootAdam(model.trainable().values(), 1e-12, Adam())
@@ -190,7 +190,7 @@ def run_table(ready: Prepared, config: RunConfig, scratch: Path) -> list[str]:
         "training": f"one training: {len(steps)} steps",
         "walk": "in-run: walking the trace, every row scored for every slice",
         "evaluation": f"in-run: evaluation gradients at {len(trace.states)} states, "
-        f"{ceil(len(sample) / parts)} rows in turn",
+        f"a third of {len(sample)} rows in turn",
         "in-run": "in-run, together",
         "replay": "replay, one scalar",
         "curvature": f"index: curvature from {sum(draws(len(rows))):,} drawn labels",
