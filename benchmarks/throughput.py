@@ -34,7 +34,7 @@ from tribute.artifacts import Artifact
 from tribute.attribution.capture import capture, row_gradients
 from tribute.attribution.curvature import Curvature, adam_metric, draws, fit, midpoints, row_gradients_of
 from tribute.attribution.gradients import evaluation_gradient, slice_gradients
-from tribute.attribution.index import WIDTH, collect
+from tribute.attribution.index import ROWS_PER_SHARD, WIDTH, collect
 from tribute.attribution.inrun import in_run_credit
 from tribute.attribution.replay import replay_scores
 from tribute.attribution.sample import PARTS
@@ -224,7 +224,7 @@ def index_rows(ready: Prepared, trace: Trace, curvature: Curvature) -> None:
             yield chunk, curvature.coordinates(gradients, WIDTH), gradients.sum(0)
 
     with tempfile.TemporaryDirectory() as folder:
-        collect(Path(folder), len(ready.train), torch.zeros(len(curvature.metric)), measured)
+        collect(Path(folder), len(ready.train), torch.zeros(len(curvature.metric)), measured, ROWS_PER_SHARD)
 
 
 def training_step(model: RowModel, rows: EncodedRows, optimiser: RootAdam, batch: Sequence[int]) -> None:
