@@ -190,7 +190,7 @@ def run_table(ready: Prepared, config: RunConfig, scratch: Path) -> list[str]:
         "training": f"one training: {len(steps)} steps",
         "walk": "in-run: walking the trace, every row scored for every slice",
         "evaluation": f"in-run: evaluation gradients at {len(trace.states)} states, "
-        f"a third of {len(sample)} rows in turn",
+        f"a quarter of {len(sample)} rows in turn",
         "in-run": "in-run, together",
         "replay": "replay, one scalar",
         "curvature": f"index: curvature from {sum(draws(len(rows))):,} drawn labels",

@@ -7,7 +7,7 @@ import numpy as np
 
 FOLDS = 8
 """Parts of the evaluation that are looked at apart, to see how much hangs on which rows it happens to have."""
-PARTS = 3
+PARTS = 4
 """Parts of the evaluation that the recorded states see in turn: measured in docs/benchmarks.md."""
 
 
