@@ -73,8 +73,10 @@ def collect(arena: Arena) -> None:
     runs = [designs.Run(kept, seed) for seed in range(SEEDS) for kept in (arena.all_rows(), ~arena.all_rows())]
     for seed in range(SEEDS):
         runs += [run for part in designs.singles_and_leave_outs(arena.owner, seed) for run in part]
-    runs += [run for repetition in range(REPETITIONS) for run in rate_runs(arena, repetition)]
+    rates = [rate_runs(arena, repetition) for repetition in range(REPETITIONS)]
+    runs += [run for part in rates[: REPETITIONS // 2] for run in part]
     runs += [run for seed in range(SEEDS) for run in removals(arena, seed)]
+    runs += [run for part in rates[REPETITIONS // 2 :] for run in part]
     runs += [run for seed in range(SEEDS) for run in coalitions(arena, seed)]
     for number, run in enumerate(runs, 1):
         arena.losses(run.kept, run.seed)
