@@ -6,7 +6,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from tribute.artifacts import canonical_digest, file_sha256
 from tribute.errors import ConfigError, RewardError
@@ -171,9 +181,33 @@ class RewardsConfig(Strict):
     """What is paid for which period, and by which policy."""
 
     period: Period
-    pool: PoolConfig
+    pool: Annotated[
+        Annotated[PoolConfig, Tag("one")] | Annotated[tuple[PoolConfig, ...], Tag("several"), Field(min_length=1)],
+        Discriminator(lambda pool: "several" if isinstance(pool, list | tuple) else "one"),
+    ]
+    """The net fee of the period, or a list of them, one a currency; the policy divides it."""
     policy: Path
     """The policy file, relative to the config file."""
+    usage: Path | None = None
+    """CSV with the columns query, user, amount: what users paid for the queries of pools that pay by query."""
+
+    @field_validator("pool")
+    @classmethod
+    def _one_a_currency(cls, pool: PoolConfig | tuple[PoolConfig, ...]) -> PoolConfig | tuple[PoolConfig, ...]:
+        currencies = [one.currency for one in pool] if isinstance(pool, tuple) else []
+        if len(set(currencies)) < len(currencies):
+            raise ValueError(f"currencies {currencies} repeat one: add the amounts up")
+        return pool
+
+    @property
+    def pools(self) -> tuple[PoolConfig, ...]:
+        """The net fees, one a currency."""
+        return self.pool if isinstance(self.pool, tuple) else (self.pool,)
+
+    @property
+    def total(self) -> str:
+        """The net fees in words: `1000.00 EUR and 5 USDC`."""
+        return " and ".join(f"{pool.amount} {pool.currency}" for pool in self.pools)
 
 
 class ExecutionConfig(Strict):
@@ -206,23 +240,99 @@ class RunConfig(Strict):
     def id(self) -> str:
         """The run's id: its name and a fingerprint of every setting that can change a result.
 
-        The policy, and a base folder's weights where no sha256 pins them, count by their content. Where files
-        lie and how many processes work on them is left out.
+        The policy, the usage, and a base folder's weights where no sha256 pins them, count by their content. Where
+        files lie and how many processes work on them is left out.
         """
         settings = self.model_dump(
             mode="json",
             exclude={
                 "dataset": {"source": {"folder"}},
                 "finetuning": {"base": {"folder"}, "timeout_minutes": True},
-                "rewards": {"policy"},
+                "rewards": {"policy", "usage"},
                 "execution": True,
             },
         )
         settings["rewards"]["policy"] = _file_digest(self.rewards.policy)
+        if self.rewards.usage is not None:
+            settings["rewards"]["usage"] = _file_digest(self.rewards.usage)
         base = self.finetuning.base
         if base.folder is not None and base.sha256 is None:
             settings["finetuning"]["base"]["sha256"] = _file_digest(base.folder / "model.safetensors")
         return f"{self.run}-{canonical_digest(settings)[:12]}"
+
+
+class YearEvents(Strict):
+    """In which month what happens; None: never."""
+
+    correct: Period | None = None
+    """Somebody was paid too little the month before."""
+    withdraw: Period | None = None
+    """Who earned most the month before takes its earliest contribution back."""
+    bounce: Period | None = None
+    """The bank sends a payment back."""
+    claw_back: Period | None = None
+    """Somebody was paid far too much the month before."""
+    dispute: Period | None = None
+    """Somebody disputes the month before; the model is trained again without them, and two reviewers decide."""
+    appeal: Period | None = None
+    """The decision is appealed, and two others decide."""
+
+
+class YearConfig(Strict):
+    """Many months of a dataset that grows, each trained, attributed, paid and closed: `tribute year`."""
+
+    run: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,15}$")]
+    """A short name; a month's run adds the month."""
+    dataset: Id
+    folder: Path
+    """tldr, as `tribute fetch tldr` brings it: what its authors wrote, with dates."""
+    first: Period
+    last: Period
+    finetuning: FinetuningConfig
+    attribution: AttributionConfig
+    fee: PoolConfig
+    """The net fee of every month."""
+    policy: Path
+    events: YearEvents = YearEvents()
+    execution: ExecutionConfig = ExecutionConfig()
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "YearConfig":
+        if self.last < self.first:
+            raise ValueError(f"last {self.last} is before first {self.first}")
+        return self
+
+    @property
+    def months(self) -> list[str]:
+        """All months from first to last."""
+        start, end = (12 * int(one[:4]) + int(one[5:]) - 1 for one in (self.first, self.last))
+        return [f"{one // 12:04d}-{one % 12 + 1:02d}" for one in range(start, end + 1)]
+
+    def month(self, period: str) -> RunConfig:
+        """The run of one month, on that month's version."""
+        version = f"v{1 + self.months.index(period)}.0.0"
+        return RunConfig(
+            run=f"{self.run}-{period}",
+            dataset=DatasetConfig(name=self.dataset, version=version),
+            finetuning=self.finetuning,
+            attribution=self.attribution,
+            rewards=RewardsConfig(period=period, pool=self.fee, policy=self.policy),
+            execution=self.execution,
+        )
+
+
+def load_year(path: Path, overrides: Iterable[str] = ()) -> YearConfig:
+    """Read a year's config like `load_config`. Raises ConfigError listing every fault at once."""
+    data = read_yaml(path)
+    for override in overrides:
+        apply_override(data, override)
+    year, folder = validate(YearConfig, data, path), path.resolve().parent
+    moved: dict[str, Any] = {"folder": folder / year.folder, "policy": folder / year.policy}
+    base = year.finetuning.base
+    if base.folder is not None:
+        moved_base = base.model_copy(update={"folder": folder / base.folder})
+        moved["finetuning"] = year.finetuning.model_copy(update={"base": moved_base})
+    return year.model_copy(update=moved)
 
 
 def load_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
@@ -299,7 +409,7 @@ def _digest_of(path: Path, size: int, changed: int) -> str:
 
 
 def _describe(fault: Mapping[str, Any]) -> str:
-    where = ".".join(str(part) for part in fault["loc"]) or "config"
+    where = ".".join(str(part) for part in fault["loc"] if part not in ("one", "several")) or "config"
     if fault["type"] == "extra_forbidden":
         return f"{where}: unknown key; see `tribute config schema` for the known ones"
     message = fault["msg"].removeprefix("Value error, ")
@@ -308,7 +418,10 @@ def _describe(fault: Mapping[str, Any]) -> str:
 
 
 def _absolute_paths(config: RunConfig, folder: Path) -> RunConfig:
-    update: dict[str, Any] = {"rewards": config.rewards.model_copy(update={"policy": folder / config.rewards.policy})}
+    rewards = config.rewards
+    usage = None if rewards.usage is None else folder / rewards.usage
+    paths = {"policy": folder / rewards.policy, "usage": usage}
+    update: dict[str, Any] = {"rewards": rewards.model_copy(update=paths)}
     source, base = config.dataset.source, config.finetuning.base
     if isinstance(source, FolderSource):
         moved = source.model_copy(update={"folder": folder / source.folder})

@@ -18,7 +18,7 @@ from tribute.artifacts import Artifact, read_artifact
 from tribute.config import DatasetConfig, RunConfig
 from tribute.errors import AttributionError, RegistryError
 from tribute.progress import reporter
-from tribute.rewards import write_period
+from tribute.rewards import write_early, write_period
 from tribute.runs import record_run
 from tribute.workspace import Workspace
 
@@ -173,11 +173,19 @@ def found_attribution(
     """The attribution that `attributed` would make of these adapters. Raises AttributionError where there is none."""
     from tribute.attribution import attributions
 
+    evidence = found_evidence(workspace, config, dataset, adapters)
+    return _all_found([attributions.find_attribution(workspace.store, evidence, config.attribution)], config)[0]
+
+
+def found_evidence(
+    workspace: Workspace, config: RunConfig, dataset: Artifact, adapters: Sequence[Artifact]
+) -> "Evidence":
+    """What `gathered` would measure of these adapters. Raises AttributionError where something is not there."""
+
     def find(work: Work, items: Sequence[Any]) -> list[Artifact]:
         return _all_found([work(workspace, config, dataset, item, only_find=True) for item in items], config)
 
-    evidence = gathered(config, dataset, adapters, find)
-    return _all_found([attributions.find_attribution(workspace.store, evidence, config.attribution)], config)[0]
+    return gathered(config, dataset, adapters, find)
 
 
 def _all_found(artifacts: Sequence[Artifact | None], config: RunConfig) -> list[Artifact]:
@@ -380,9 +388,9 @@ def rewarded(
     adapters: Sequence[Artifact],
     attribution: Artifact,
 ) -> Artifact:
-    """The period's allocation, journal, evidence and statements."""
+    """The draft of the period: allocation, journal, balances, payables and evidence; and its statements."""
     rewards = config.rewards
-    return write_period(
+    made = write_period(
         workspace=workspace,
         dataset=dataset,
         adapters=list(adapters),
@@ -390,9 +398,11 @@ def rewarded(
         mlflow_runs=mlflow_runs(adapters),
         policy=rewards.policy,
         period=rewards.period,
-        pool_amount=rewards.pool.amount,
-        currency=rewards.pool.currency,
+        fees=[(pool.amount, pool.currency) for pool in rewards.pools],
+        usage=rewards.usage,
     )
+    write_early(workspace, rewards.period)
+    return made
 
 
 def registered(workspace: Workspace, dataset: Artifact, adapter: Artifact) -> dict[str, Any]:

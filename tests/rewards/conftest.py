@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
@@ -20,6 +21,9 @@ from tests.rewards.cards import CARD, UNMEASURED
 from tribute.artifacts import Artifact, Store
 from tribute.rewards import write_period
 from tribute.workspace import Workspace
+
+if TYPE_CHECKING:
+    from tests.rewards.people import House
 
 TOPICS = ("linear algebra", "statistics", "plotting", "graphs", "dates and times", "signals and images")
 TEXTS = (
@@ -50,6 +54,18 @@ NAMES = {
     "sympy": "SymPy",
 }
 ROWS_EACH = 24
+EFFECTS = pd.DataFrame(
+    {
+        "contributor_id": ["numpy", "scrambler"],
+        "rows": ROWS_EACH,
+        "effect": [0.0123, -0.0021],
+        "effect_se": [0.002, float("nan")],
+        "predicted": [0.01, 0.0],
+        "credit": [0.1, 0.0],
+        "seeds": 2,
+    }
+)
+"""Who was left out by retraining: nats of evaluation loss, > 0 helped."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +85,7 @@ class World:
             "mlflow_runs": {"0": "a" * 32, "1": "b" * 32, "2": "c" * 32},
             "policy": Path(__file__).parents[2] / "configs" / "policy.yaml",
             "period": "2026-11",
-            "pool_amount": "1000.00",
-            "currency": "EUR",
+            "fees": [("1000.00", "EUR")],
         }
         return write_period(workspace=Workspace.create(root), **(arguments | changes))
 
@@ -103,6 +118,25 @@ def folder(paid: Artifact, tmp_path: Path) -> Path:
 def fallen_folder(fallen: Artifact, tmp_path: Path) -> Path:
     """A copy of the period paid by tokens that a test may spoil."""
     return shutil.copytree(fallen.path, tmp_path / "2026-11")
+
+
+@pytest.fixture(scope="session")
+def two_closed(tmp_path_factory: pytest.TempPathFactory) -> "House":
+    """A workspace in which November and December are closed, and December pays November's people; read only."""
+    from tests.rewards.people import make_house
+
+    house = make_house(tmp_path_factory.mktemp("two") / "workspace")
+    for period in ("2026-11", "2026-12"):
+        house.close(period)
+    return house
+
+
+@pytest.fixture
+def closed_house(two_closed: "House", tmp_path: Path) -> "House":
+    """A copy of it that a test may change."""
+    from tests.rewards.people import House
+
+    return House(shutil.copytree(two_closed.root, tmp_path / "workspace"), two_closed.world)
 
 
 @pytest.fixture(scope="session")
@@ -275,4 +309,5 @@ def _write_attribution(folder: Path, tables: dict[str, pd.DataFrame], card: dict
     tables["scores"].to_parquet(folder / "scores.parquet", index=False)
     tables["shares"].to_parquet(folder / "shares.parquet", index=False)
     tables["tokens"].to_parquet(folder / "tokens.parquet", index=False)
+    EFFECTS.to_parquet(folder / "effects.parquet", index=False)
     (folder / "card.json").write_text(json.dumps(card), encoding="utf-8")

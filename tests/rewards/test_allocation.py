@@ -4,6 +4,7 @@ Amounts sum to the pool, and each is its quota rounded down or up. From these tw
 the others follow; each is tested by itself, because an implementation can lose one without the other.
 """
 
+import dataclasses
 import math
 from decimal import Decimal
 from fractions import Fraction
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from tests.rewards.books import proved
 from tribute.errors import RewardError
 from tribute.rewards import Claim, allocate, largest_remainder
 from tribute.rewards import allocation as module
@@ -46,6 +48,7 @@ def claim_lists(draw, scores=SCORES, errors=ERRORS):
     return [claim(name, draw(scores), draw(errors)) for name in names]
 
 
+@proved
 @given(claim_lists(), POOLS, KAPPAS)
 def test_the_lines_sum_to_the_pool_and_keep_the_quota(claims, pool, kappa):
     """Sum of lines = pool; floor(quota) ≤ amount ≤ ceil(quota)."""
@@ -57,6 +60,7 @@ def test_the_lines_sum_to_the_pool_and_keep_the_quota(claims, pool, kappa):
     assert all(math.floor(line.quota) <= line.amount <= math.ceil(line.quota) for line in lines)
 
 
+@proved
 @given(st.data(), claim_lists(), POOLS, KAPPAS)
 def test_permuting_the_claims_changes_nothing(data, claims, pool, kappa):
     """The order in which claims come in does not matter."""
@@ -66,6 +70,7 @@ def test_permuting_the_claims_changes_nothing(data, claims, pool, kappa):
     assert allocated(permuted, pool, kappa) == allocated(claims, pool, kappa)
 
 
+@proved
 @given(claim_lists(), POOLS, KAPPAS, st.booleans())
 def test_a_null_contributor_gets_nothing_and_removing_it_changes_nobody(claims, pool, kappa, negative):
     """Null contributor → 0; all rows negative → 0; neither lowers or raises anybody else's amount."""
@@ -78,6 +83,7 @@ def test_a_null_contributor_gets_nothing_and_removing_it_changes_nobody(claims, 
     assert amounts == pay(claims, pool, kappa)
 
 
+@proved
 @given(claim_lists(), POOLS, KAPPAS, SCORES)
 def test_more_own_credit_never_pays_less(claims, pool, kappa, more):
     """Own weight up → own pay not down, the others' weights being equal."""
@@ -88,6 +94,7 @@ def test_more_own_credit_never_pays_less(claims, pool, kappa, more):
     assert pay([raised, *others], pool, kappa)[own.contributor_id] >= pay(claims, pool, kappa)[own.contributor_id]
 
 
+@proved
 @given(claim_lists(), POOLS, KAPPAS, st.integers(min_value=1, max_value=10**6))
 def test_the_scale_of_the_scores_does_not_matter(claims, pool, kappa, factor):
     """Scores × c changes nothing."""
@@ -97,6 +104,7 @@ def test_the_scale_of_the_scores_does_not_matter(claims, pool, kappa, factor):
     assert pay(scaled, pool, kappa) == pay(claims, pool, kappa)
 
 
+@proved
 @given(
     claim_lists(errors=st.just(Decimal(0))),
     st.lists(SCORES.filter(lambda score: score > 0), min_size=2, max_size=6),
@@ -112,6 +120,7 @@ def test_splitting_into_names_gains_a_unit_a_name_at_most(others, parts, pool):
     assert sum(after[name.contributor_id] for name in names) <= before + len(parts)
 
 
+@proved
 @given(
     claim_lists(),
     st.lists(
@@ -135,6 +144,7 @@ def test_splitting_never_gains_more_than_rounding_where_uncertainty_counts(other
     assert sum(after[name.contributor_id] for name in names) <= before + len(parts)
 
 
+@proved
 @given(claim_lists(), POOLS, KAPPAS, SCORES.filter(lambda score: score < 0))
 def test_hiding_harmful_rows_never_beats_leaving_them_out(claims, pool, kappa, harmful):
     """Harmful rows under a name of their own earn what not handing them in earns."""
@@ -144,6 +154,7 @@ def test_hiding_harmful_rows_never_beats_leaving_them_out(claims, pool, kappa, h
     assert hidden == pay(claims, pool, kappa) | {"throw-away": 0}
 
 
+@proved
 @given(claim_lists(), POOLS, KAPPAS)
 def test_a_larger_pool_lowers_nobody_by_more_than_a_unit(claims, pool, kappa):
     """Pool up by one unit → −1 unit at most, the price of keeping the quota."""
@@ -153,6 +164,7 @@ def test_a_larger_pool_lowers_nobody_by_more_than_a_unit(claims, pool, kappa):
     assert all(after[name] >= before[name] - 1 for name in before)
 
 
+@proved
 @given(claim_lists(), POOLS, SCORES, ERRORS, KAPPAS)
 def test_equal_scores_differ_by_a_unit_at_most(others, pool, score, error, kappa):
     """Equal scores get equal amounts, ±1 unit."""
@@ -162,6 +174,30 @@ def test_equal_scores_differ_by_a_unit_at_most(others, pool, score, error, kappa
     amounts = pay(claims, pool, kappa)
 
     assert abs(amounts["twin-a"] - amounts["twin-b"]) <= 1
+
+
+@proved
+@given(claim_lists(), POOLS, KAPPAS, st.integers(1, 1000))
+def test_replication_inside_a_cluster_changes_nothing(claims, pool, kappa, copies):
+    """Copies are excluded before training, so handing them in moves no amount of anybody."""
+    assume(weighing(claims, kappa))
+    own, *others = claims
+    copied = dataclasses.replace(own, rows_submitted=own.rows_submitted + copies, rows_excluded=copies)
+    copycat = Claim("copycat", Decimal(0), Decimal(0), copies, 0, copies, Decimal(0), 0)
+
+    assert pay([copied, *others, copycat], pool, kappa) == pay(claims, pool, kappa) | {"copycat": 0}
+
+
+@proved
+@given(claim_lists(), POOLS, KAPPAS, SCORES)
+def test_withdrawing_never_raises_own_pay(claims, pool, kappa, less):
+    """Whoever takes helpful rows back, and so has less credit, is paid no more; without any, nothing."""
+    assume(weighing(claims, kappa))
+    own, *others = claims
+    lowered = claim(own.contributor_id, own.score - abs(less), own.score_se)
+    assume(weighing([lowered, *others], kappa))
+
+    assert pay([lowered, *others], pool, kappa)[own.contributor_id] <= pay(claims, pool, kappa)[own.contributor_id]
 
 
 def test_ties_change_with_the_period():
@@ -209,6 +245,7 @@ def test_the_status_says_why(one, status):
     assert lines[0].status == status
 
 
+@proved
 @given(st.lists(st.integers(1, 10**6), min_size=1, max_size=8), POOLS, KAPPAS)
 def test_by_tokens_weight_is_the_count_of_tokens(counts, pool, kappa):
     """Whatever the credits, the lines sum to the pool, and each weight is the number of tokens."""
@@ -241,6 +278,7 @@ def test_credit_surely_below_zero_gets_nothing_by_either_rule(rule):
     assert pay([harmful, claim("y", Decimal(1))], 100, Fraction(1), rule) == {"harmful": 0, "y": 100}
 
 
+@proved
 @given(st.lists(st.integers(1, 10**6), min_size=2, max_size=6), st.integers(1, 10**6), POOLS)
 def test_by_tokens_splitting_into_names_gains_a_unit_a_name_at_most(parts, other, pool):
     """Tokens are summed over rows, so names cannot change what rows earn, but for rounding."""

@@ -71,6 +71,63 @@ JOURNAL: Columns = {
     "entry_hash": "text",
 }
 
+BALANCES: Columns = {
+    "contributor_id": "text",
+    "currency": "text",
+    "opening": "number",
+    "accrued": "number",
+    "adjusted": "number",
+    "released": "number",
+    "held": "number",
+    "withheld": "number",
+    "paid": "number",
+    "closing": "number",
+}
+"""Minor units. `opening` and `closing` are all that is owed: accrued, held and payable, less claims.
+opening + accrued + adjusted − withheld − paid = closing. `released` and `held` move nothing of it: they say how
+much became payable and how much was held."""
+
+PAYABLES: Columns = {
+    "payment_id": "text",
+    "payee_ref": "text",
+    "currency": "text",
+    "exponent": "number",
+    "amount_minor": "number",
+    "value_date": "text",
+    "end_to_end_id": "text",
+    "statement_id": "text",
+    "idempotency_key": "text",
+    "withheld_minor": "number",
+}
+"""`amount_minor` is what the payee gets, `withheld_minor` what is kept back for tax beside it. The PAY entry that
+records the payment carries `idempotency_key`, its WITHHOLD entry the same with `/withhold`."""
+
+RECON: Columns = {
+    "end_to_end_id": "text",
+    "payment_id": "text",
+    "statement_id": "text",
+    "currency": "text",
+    "amount_minor": "number",
+    "expected_minor": "number",
+    "booked_at": "text",
+    "outcome": "text",
+    "entry_id": "text",
+    "bank_reason": "text",
+    "kind": "text",
+    "bank_message": "text",
+}
+"""One line per answer of a bank. `outcome`: paid, returned, rejected (posted as `entry_id`); the same with `_before`
+(posted from an earlier line); pending (nothing to post yet); unknown_payment, amount_differs, returned_unpaid (for a
+person to look at)."""
+
+LEAVES: Columns = {
+    "contributor_id": "text",
+    "statement_id": "text",
+    "salt": "text",
+    "leaf_sha256": "text",
+}
+"""The leaves of the Merkle tree over the statements, in the order of the tree; see leaves.py."""
+
 EXCLUSIONS: Columns = {
     "row_hash": "text",
     "contributor_id": "text",
@@ -105,6 +162,14 @@ EVIDENCE = pa.schema(
 stand in the manifest's provenance: same inputs, same bytes."""
 
 
+PAYEE = "payee:"
+
+
+def payee_ref(contributor_id: str) -> str:
+    """What stands for a payee outside the vault, which alone knows the bank account behind it."""
+    return PAYEE + contributor_id
+
+
 def allocation_row(line: Line, *, period: str, pool_name: str, currency: str, evidence_sha256: str) -> dict[str, str]:
     """One line of allocation.csv."""
     quota = decimal_floor(line.quota)
@@ -112,8 +177,7 @@ def allocation_row(line: Line, *, period: str, pool_name: str, currency: str, ev
         "period": period,
         "pool": pool_name,
         "contributor_id": line.contributor_id,
-        # The pseudonym itself until there is a vault of verified payees.
-        "payee_ref": f"payee:{line.contributor_id}",
+        "payee_ref": payee_ref(line.contributor_id),
         "currency": currency,
         "exponent": str(exponent(currency)),
         "rows_submitted": str(line.claim.rows_submitted),
@@ -185,33 +249,39 @@ def decimal_floor(value: Fraction) -> Decimal:
 
 def write_csv(path: Path, columns: Columns, rows: Iterable[Mapping[str, str]]) -> int:
     """Write a table and return its number of rows. Raises RewardError for a cell that could be a formula."""
+    rows = list(rows)
+    path.write_bytes(csv_bytes(columns, rows, path.name))
+    return len(rows)
+
+
+def csv_bytes(columns: Columns, rows: Iterable[Mapping[str, str]], name: str = "journal") -> bytes:
+    """A table as a file's content. Raises RewardError for a cell that could be a formula."""
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, fieldnames=list(columns), lineterminator="\r\n")
-    writer.writeheader()
-    count = 0
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(columns)
+    cells = [column for column, kind in columns.items() if kind == "text"]
     for row in rows:
-        for name, kind in columns.items():
-            if kind == "text" and row[name].startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
+        for column in cells:
+            if row[column].startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
                 raise RewardError(
-                    f"{path.name}: {name} {row[name]!r} could be run as a formula by a spreadsheet; "
+                    f"{name}: {column} {row[column]!r} could be run as a formula by a spreadsheet; "
                     "expected a value that does not start with = + - @, so rename it at its source"
                 )
-        writer.writerow(row)
-        count += 1
-    path.write_bytes(text.getvalue().encode("utf-8"))
-    return count
+        writer.writerow([row[column] for column in columns])
+    return text.getvalue().encode("utf-8")
 
 
 def read_csv(path: Path, columns: Columns) -> list[dict[str, str]]:
     """Every row of a table as text. Raises IntegrityError if it is missing or has other columns."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+            reader = csv.reader(file)
+            header = next(reader, [])
+            rows = [dict(zip(header, row, strict=True)) for row in reader]
+    except (OSError, ValueError, csv.Error) as error:
         raise IntegrityError(f"{path}: cannot be read ({error}); make the period again") from error
-    if list(reader.fieldnames or ()) != list(columns):
-        raise IntegrityError(f"{path}: columns {reader.fieldnames}, expected {list(columns)}; make the period again")
+    if header != list(columns):
+        raise IntegrityError(f"{path}: columns {header}, expected {list(columns)}; make the period again")
     return rows
 
 
