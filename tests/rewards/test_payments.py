@@ -1,4 +1,4 @@
-"""Theorem: the payment file is what the schema and the payables say, the same each time, and only where the vault is."""
+"""The payment file is what the schema and the payables say, the same each time, and only where the vault is."""
 
 from decimal import Decimal
 from importlib import resources

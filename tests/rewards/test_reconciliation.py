@@ -70,7 +70,7 @@ def test_the_same_file_twice_is_refused(house, payables, take):
     take(paid(*payables))
     before = tree(house.workspace.rewards)
 
-    with pytest.raises(RewardError, match="reconciled before, see .*; a bank's file counts once"):
+    with pytest.raises(RewardError, match=r"reconciled before, see .*; a bank's file counts once"):
         take(paid(*payables), "copy")
     with pytest.raises(RewardError, match=r"camt\.053 CAMT-1 was reconciled before"):
         take(paid(*payables).replace("\n", "\n "), "spaced")

@@ -74,7 +74,9 @@ def test_one_signature_is_not_enough(copy):
     """Even where it is good."""
     envelope = json.loads((copy / SEAL).read_bytes())
     (copy / SEAL).chmod(0o644)
-    (copy / SEAL).write_bytes(seal._envelope(b64decode(envelope["payload"]), [("anna", envelope["signatures"][0]["sig"])]))
+    (copy / SEAL).write_bytes(
+        seal._envelope(b64decode(envelope["payload"]), [("anna", envelope["signatures"][0]["sig"])])
+    )
 
     with pytest.raises(IntegrityError, match="signed by anna, expected 2 people with a key each"):
         seal.verify_seal(read_artifact(copy))

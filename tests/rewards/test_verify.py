@@ -181,7 +181,11 @@ def break_in(rows):
         ("journal", break_in, r"journal\.csv: does not follow on line 0 of the ledger"),
         ("balances", lambda rows: rows[5].update(closing="1"), r"balances\.csv: numpy: opening \+ accrued"),
         ("balances", lambda rows: rows[:5] + rows[6:], r"balances\.csv: no line for numpy in EUR"),
-        ("leaves", lambda rows: rows[5].update(salt="00" * 32), r"leaves\.csv: not the leaves of the statements' figures"),
+        (
+            "leaves",
+            lambda rows: rows[5].update(salt="00" * 32),
+            r"leaves\.csv: not the leaves of the statements' figures",
+        ),
         ("tokens", lambda rows: rows[5].update(tokens="0"), r"tokens\.csv: numpy has trained rows and no tokens"),
     ],
 )

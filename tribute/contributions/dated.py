@@ -18,7 +18,8 @@ from tribute.contributions.submissions import Submission
 def import_tldr(registry: Registry, folder: Path, until: str, dataset: str, since: str = "") -> list[Contribution]:
     """Contribute what tldr-pages' authors wrote up to the month `until` (YYYY-MM); what is there is found.
 
-    From the month `since` on; what was taken back before it stays so. Returns these contributions, earliest first. Raises ContributionError where the source is missing.
+    From the month `since` on; what was taken back before it stays so. Returns these contributions, earliest first.
+    Raises ContributionError where the source is missing.
     """
     pairs = tldr.frequent(read_source(folder / tldr.FILES[0], "tldr", tldr.COLUMNS))
     labels = tuple(sorted({tldr.family(pair["page"]) for pair in pairs}))
