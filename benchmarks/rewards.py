@@ -1,17 +1,17 @@
 """What a period costs from 10,000 rows of 1,000 contributors to 1,000,000 rows of 100,000: seconds and memory.
 
-    python benchmarks/rewards.py                    # all sizes, each in a process of its own
-    python benchmarks/rewards.py --rows 100000      # one size, in this process
+    python benchmarks/rewards.py                    # all sizes, each in a process of its own; writes the page
+    python benchmarks/rewards.py --rows 100000      # one size, in this process; prints its figures
 
 A synthetic dataset and attribution of ten rows a contributor; every tenth contributor's credit is below zero, one
 row in a hundred was excluded. The policy holds back a fifth, so that the journal has two entries for each amount.
-Then: `write` makes the draft (allocation, ledger, all files), `verify` checks it from end to end, `outsider` is
-tools/verify_rewards.py on the folder; `statements` are pages and JSON a CPU second, once the period is read.
+Writes docs/benchmarks/rewards.md.
 """
 
 import argparse
 import json
 import os
+import platform
 import resource
 import subprocess
 import sys
@@ -26,7 +26,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tribute.artifacts import Artifact
-from tribute.rewards import verify_period, write_period, write_statements
+from tribute.rewards import write_period, write_statements
+from tribute.rewards.continuity import verify_in_workspace
+from tribute.rewards.verify import verified
 from tribute.rewards.views import Words
 from tribute.workspace import Workspace
 
@@ -34,6 +36,26 @@ SIZES = (10_000, 100_000, 1_000_000)
 ROWS_EACH = 10
 STATEMENTS = 300
 ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "benchmarks" / "rewards.md"
+ABOUT = """# What a period costs
+
+Written by `python benchmarks/rewards.py` on {machine}, Python {python}, one thread; {load:.1f} other processes were
+running when it began. Ten rows a contributor; every tenth contributor's credit is below zero, one row in a hundred was
+excluded; the policy holds back a fifth, so that the journal has two entries for each amount. Every size runs in a
+process of its own. Seconds on the clock, CPU seconds in brackets; they differ where other work kept the cores busy.
+
+{table}
+
+**Write** makes the draft: allocation, ledger, balances, every file of the folder, synced to the disk. **Verify** is
+`tribute verify period`: everything in the folder recomputed, and held against the ledger, with 1,000 statements'
+proofs. A row costs the same CPU time at every size. Asked for, for a million rows: write and verify in 60 seconds and
+3 GB. Memory is the most that was resident, after both.
+
+{beside}
+
+**Outsider** is `tools/verify_rewards.py` on the folder. **Statements** are made on demand, page and JSON, {count} in a
+row: so many a CPU second once the period is read, which takes the time beside it. Asked for: 100 a second.
+"""
 POLICY = """
 id: benchmark
 version: v1.0.0
@@ -43,6 +65,13 @@ gate: {leave_one_out_margin: null, duplicate_excluded: null, shuffled_below_zero
 split: {platform: "0", model_owner: "0", reserve: "0.1", contributors: "0.9"}
 holdback: {part: "0.2", days: 60}
 """
+
+UNKNOWN = dict.fromkeys(("proxy", "lds", "coalitions", "coverage", "controls"))
+NOBODY = {"contributors": [], "seeds": 0} | dict.fromkeys(("spearman", "credit_spearman", "slope", "ceiling"))
+MEASURED = {"seeds": [0, 1, 2], "confidence": 0.9, "trainings": 3.0, "total": 0.9, "seed_agreement": 0.9}
+NAMED = {"validation": "off", "method": "in-run", "baselines": {}}
+CARD = UNKNOWN | MEASURED | NAMED | {"seed_split": 0.1, "leave_one_out": NOBODY}
+"""What `attribution.validation: off` writes; the policy above asks nothing of it."""
 
 
 def dataset(folder: Path, rows: int) -> None:
@@ -126,8 +155,6 @@ def attribution(folder: Path, rows: int) -> None:
     pq.write_table(pa.table(effects), folder / "effects.parquet")
     tokens = {"contributor_id": names, "rows": pa.repeat(ROWS_EACH, len(names)), "tokens": pa.repeat(99, len(names))}
     pq.write_table(pa.table(tokens), folder / "tokens.parquet")
-    from tests.rewards.cards import CARD
-
     (folder / "card.json").write_text(json.dumps(CARD), encoding="utf-8")
 
 
@@ -162,28 +189,29 @@ def measure(rows: int) -> dict[str, Any]:
         started = clocks()
         period = draft(root, data, credits)
         written = clocks()
-        verify_period(period.path)
-        verified = clocks()
+        verify_in_workspace(Workspace.open(root / "workspace"), verified(period.path)[0])
+        checked = clocks()
         memory = peak()
         tool = [sys.executable, ROOT / "tools" / "verify_rewards.py", period.path]
         subprocess.run(tool, check=True, stdout=subprocess.DEVNULL)
         outside = clocks()
-        seconds = statements(root, rows // ROWS_EACH)
+        reading, making = statements(root, rows // ROWS_EACH)
         size = sum(path.stat().st_size for path in period.path.rglob("*"))
     return {
         "rows": rows,
         "contributors": rows // ROWS_EACH,
         "write": since(started, written),
-        "verify": since(written, verified),
-        "outsider": since(verified, outside),
-        "statements": STATEMENTS / seconds,
+        "verify": since(written, checked),
+        "outsider": since(checked, outside),
+        "reading": reading,
+        "statements": STATEMENTS / making,
         "memory": memory,
         "folder_mb": size / 1e6,
     }
 
 
-def statements(root: Path, contributors: int) -> float:
-    """CPU seconds of making `STATEMENTS` of them, beyond what the first one takes to read the period."""
+def statements(root: Path, contributors: int) -> tuple[float, float]:
+    """CPU seconds of reading a period for one statement, and of making `STATEMENTS` more."""
     workspace, names = Workspace.open(root / "workspace"), [f"c{number:06d}" for number in range(contributors)]
 
     def words(contributor: str) -> Words:
@@ -193,7 +221,8 @@ def statements(root: Path, contributors: int) -> float:
     for chosen in (names[:1], names[: STATEMENTS + 1]):
         write_statements(workspace, "2026-11", chosen, words)
         looks.append(clocks())
-    return since(looks[1], looks[2])[1] - since(looks[0], looks[1])[1]
+    reading = since(looks[0], looks[1])[1]
+    return reading, since(looks[1], looks[2])[1] - reading
 
 
 def clocks() -> tuple[float, float]:
@@ -207,28 +236,45 @@ def since(before: tuple[float, float], now: tuple[float, float]) -> tuple[float,
     return now[0] - before[0], now[1] - before[1]
 
 
+def machine() -> str:
+    """The machine in words."""
+    models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    return f"{models[0].partition(': ')[2]}, {len(models)} cores, {platform.system()}"
+
+
+def table(*columns: str) -> list[str]:
+    """The head of a table of numbers."""
+    return [f"| {' | '.join(columns)} |", f"|{'---:|' * len(columns)}"]
+
+
+def page(found: list[dict[str, Any]], load: float) -> str:
+    """The page with the figures of all sizes."""
+    costs = table("rows", "contributors", "write", "verify", "µs of CPU a row", "peak memory", "folder")
+    beside = table("rows", "outsider", "reading for statements", "statements a CPU second")
+    for one in found:
+        write, verify, outsider = ("{:.1f} ({:.1f})".format(*one[name]) for name in ("write", "verify", "outsider"))
+        each = 1e6 * (one["write"][1] + one["verify"][1]) / one["rows"]
+        sizes = f"{each:.0f} | {one['memory']:.2f} GB | {one['folder_mb']:.0f} MB"
+        costs.append(f"| {one['rows']:,} | {one['contributors']:,} | {write} | {verify} | {sizes} |")
+        beside.append(f"| {one['rows']:,} | {outsider} | {one['reading']:.1f} s | {one['statements']:.0f} |")
+    about = {"machine": machine(), "python": platform.python_version(), "load": load, "count": STATEMENTS}
+    return ABOUT.format(**about, table="\n".join(costs), beside="\n".join(beside))
+
+
 def main() -> None:
-    """Measure and print a table."""
+    """Measure, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int)
     rows = parser.parse_args().rows
     if rows:
         print(json.dumps(measure(rows)))
         return
-    print("Seconds on the clock (CPU seconds); statements a CPU second.\n")
-    print("| rows | contributors | write | verify | outsider | statements | peak memory (GB) | folder (MB) |")
-    print("|---:|---:|---:|---:|---:|---:|---:|---:|")
+    found, load = [], os.getloadavg()[0]
     for size in SIZES:
-        told = subprocess.run(
-            [sys.executable, __file__, "--rows", str(size)], check=True, capture_output=True, text=True, cwd=ROOT
-        )
-        one = json.loads(told.stdout)
-        steps = " | ".join("{:.1f} ({:.1f})".format(*one[name]) for name in ("write", "verify", "outsider"))
-        ends = f"{one['statements']:.0f} | {one['memory']:.2f} | {one['folder_mb']:.0f}"
-        print(
-            f"| {one['rows']:,} | {one['contributors']:,} | {steps} | {ends} |",
-            flush=True,
-        )
+        command = [sys.executable, __file__, "--rows", str(size)]
+        told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        found.append(json.loads(told.stdout))
+    PAGE.write_text(page(found, load), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ def decide(house: House, name: str, *more: object):
 
 def opening(*more: object) -> tuple[object, ...]:
     """What opens a dispute about numpy's November."""
-    return ("open", "2026-11/numpy", "--by", "numpy", "--why", "row 12 counts twice", "--date", DAY, *more)
+    return ("open", "2026-11-numpy", "--by", "numpy", "--why", "row 12 counts twice", "--date", DAY, *more)
 
 
 def test_a_dispute_from_opening_to_appeal(house: House, tmp_path: Path):
@@ -86,7 +86,9 @@ def test_a_dry_run_changes_nothing(house: House):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("dispute", "open", "2026-11", "--by", "x", "--why", "y"), "'2026-11': expected PERIOD/CONTRIBUTOR"),
+        (("dispute", "open", "2026-11", "--by", "x", "--why", "y"), "'2026-11': expected a statement's number"),
+        (("dispute", "open", "2026-10-numpy", "--by", "x", "--why", "y"), "2026-10 is not closed"),
+        (("dispute", "open", "2026-11-nobody", "--by", "x", "--why", "y"), "nobody has no line in 2026-11"),
         (("dispute", "open", "2026-12/numpy", "--by", "x", "--why", "y"), "2026-12 is not closed"),
         (("dispute", "recheck", "2026-11-numpy-1"), "there is no dispute 2026-11-numpy-1"),
         (("statement", "2026-10"), "there is no period 2026-10"),

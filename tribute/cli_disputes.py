@@ -54,7 +54,7 @@ def simulate_year(
 
 @dispute_app.command("open")
 def open_(
-    what: Annotated[str, typer.Argument(metavar="PERIOD/CONTRIBUTOR", help="The statement, such as 2026-11/ada.")],
+    what: Annotated[str, typer.Argument(metavar="STATEMENT", help="Its number, such as 2026-11-ada.")],
     by: ByOption,
     why: WhyOption,
     currency: Annotated[str, typer.Option(help="Which, where the statement is in several.")] = "",

@@ -359,6 +359,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         raise ConfigError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from error
+    except ValueError as error:
+        # YAML reads 2026-02-30 as a date, which is none.
+        raise ConfigError(f"{path}: not valid YAML: {error}; put in quotes what is no date or number") from error
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: found {type(data).__name__}, expected a mapping of settings")
     return data

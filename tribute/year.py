@@ -161,7 +161,8 @@ def _decide(workspace: Workspace, id_: str, amount: int, day: str, first: int) -
     folder = workspace.rewards / dispute.period
     reviewers = resolution.policy_of(folder).reviewers[first : first + resolution.NEEDED]
     for name in reviewers:
-        if disputes.read_dispute(workspace, id_).state == disputes.OPEN:
+        dispute = disputes.read_dispute(workspace, id_)
+        if dispute.state == disputes.OPEN and [one["by"] for one in dispute.opinions] != [name]:
             resolution.decide(workspace, id_, amount, name, _key(workspace, name), "by the recheck", day)
 
 

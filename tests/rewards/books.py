@@ -45,7 +45,7 @@ def closed(books, period, amounts, policy=POLICY, currency="EUR"):
     contributors = sum(amounts.values())
     net = next(
         net
-        for net in range(contributors * 4 // 3 - 5, contributors * 4 // 3 + 6)
+        for net in (contributors * 4 // 3 + more for more in (0, 1, -1, 2, -2, 3, -3, 4, -4, 5, -5))
         if net > 0 and divide(net, currency, policy, period).contributors == contributors
     )
     funding = divide(net, currency, policy, period)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from tests.rewards.conftest import World, make_world
+from tests.rewards.world import World, make_world
 from tribute.artifacts import Artifact
 from tribute.contributions import Registry, identities
 from tribute.contributions.signing import Key, load_key, make_key

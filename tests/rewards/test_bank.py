@@ -94,3 +94,12 @@ def test_what_cannot_be_read_is_refused_in_one_line(read, text, said):
     assert said in str(error.value)
     assert "answer" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_doctype_is_found_in_utf_16_too(tmp_path):
+    """Entities expand in any encoding that the parser guesses."""
+    path = tmp_path / "answer.xml"
+    path.write_bytes("<!DOCTYPE a [<!ENTITY b 'c'>]><Document>&b;</Document>".encode("utf-16-le"))
+
+    with pytest.raises(RewardError, match="holds a DOCTYPE"):
+        read_bank_file(path)

@@ -9,11 +9,12 @@ from tribute.rewards.canonical import canonical
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 names = st.text(st.characters(codec="ascii"))
-values = st.recursive(texts, lambda inner: st.lists(inner) | st.dictionaries(names, inner), max_leaves=20)
+rows = st.dictionaries(names, texts, max_size=4)
+values = rows | st.fixed_dictionaries({"statement_id": texts, "allocation": st.lists(rows, max_size=2)})
 
 
 @proved
 @given(values)
 def test_it_is_the_librarys_form(value):
-    """Control characters, quotes and other alphabets included."""
+    """Of lines and of statements' figures; control characters, quotes and other alphabets included."""
     assert canonical(value) == rfc8785.dumps(value)

@@ -1,6 +1,7 @@
 """Theorem: a period continues the ledger before it, and nothing around it was changed since."""
 
 import json
+import random
 
 import pytest
 
@@ -11,6 +12,7 @@ from tribute.artifacts import read_artifact
 from tribute.errors import IntegrityError, RewardError
 from tribute.rewards import leaves, tables
 from tribute.rewards.continuity import verify_in_workspace
+from tribute.rewards.opened import Opened
 
 
 @pytest.fixture
@@ -22,7 +24,8 @@ def house(closed_house: House) -> House:
 
 
 def check(house, period="2026-12", **options):
-    return verify_in_workspace(house.workspace, period, **options)
+    read = Opened.of(read_artifact(house.workspace.rewards / period))
+    return verify_in_workspace(house.workspace, read, **options)
 
 
 def found(house, said, period="2026-12"):
@@ -75,6 +78,19 @@ def test_a_ledger_that_was_rewritten_from_its_beginning_is_found(house):
     found(house, r"journal\.csv: with the months before it, line \d+ is not chained to the line before it")
 
 
+def test_a_cause_that_an_earlier_month_posted_is_found(house):
+    """An idempotency key counts once over the whole ledger, also behind fresh hashes."""
+    rewards = house.workspace.rewards
+    before, rows = (tables.read_csv(rewards / f"2026-{month}" / "journal.csv", tables.JOURNAL) for month in (11, 12))
+    for row in rows[-2:]:
+        row["idempotency_key"] = before[0]["idempotency_key"]
+    made = chained(before + rows)[len(before) :]
+    for path in (rewards / "journal" / "2026-12.csv", rewards / "2026-12" / "journal.csv"):
+        tables.write_csv(path, tables.JOURNAL, made)
+
+    found(house, r"journal\.csv: with the months before it, line \d+ repeats an idempotency key")
+
+
 def test_another_predecessor_is_found(house):
     """The manifest names the one before it by its id."""
     path = house.workspace.rewards / "2026-11" / "manifest.json"
@@ -99,7 +115,7 @@ def test_statements_are_held_against_the_folder(house):
     """One that was made and then changed is named; the sample is as large as asked for."""
     folder = house.workspace.statements / "2026-12"
     folder.mkdir(parents=True)
-    proof = leaves.Proofs(house.workspace.rewards / "2026-12")("numpy")
+    proof = leaves.Proofs.read(house.workspace.rewards / "2026-12")("numpy")
     (folder / "numpy.json").write_text(json.dumps({"proof": proof}), encoding="utf-8")
     good = check(house, every=True)
     proof["figures"]["balances"][0]["closing"] = "1"
@@ -131,3 +147,20 @@ def test_the_command_checks_a_period_by_name_and_by_path(two_closed, tmp_path):
     assert by_name.out == by_path.out
     assert by_name.out.count("✓") == 18
     assert (deep.code, "is nothing to verify" in deep.err) == (2, True)
+
+
+def test_the_command_names_the_file_of_a_flipped_bit(house):
+    """Every file of the closed folder in turn, and the sealed months of the ledger: one bit, anywhere in it."""
+    folder = house.workspace.rewards / "2026-12"
+    chance = random.Random(5)
+    for path in sorted([*folder.iterdir(), *folder.with_name("journal").iterdir()]):
+        good = path.read_bytes()
+        bad = bytearray(good)
+        bad[chance.randrange(len(good))] ^= 1 << chance.randrange(8)
+        path.write_bytes(bytes(bad))
+
+        ended = tribute("verify", folder)
+
+        assert (ended.code, path.name in ended.err) == (2, True), (path, ended.err)
+        path.write_bytes(good)
+    assert tribute("verify", folder).code == 0

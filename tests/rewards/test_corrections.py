@@ -86,17 +86,17 @@ def test_an_entry_is_reversed_once(books):
     """REVERSE mirrors every line and is linked; again it posts nothing."""
     held = books.find("2026-11/HOLD/evaluation/EUR/a")[0]["entry_id"]
 
-    after = books.with_entries(corrections.reversed_entry(books, held, "not held any more", DAY))
+    after = books.with_entries(corrections.reversed_entry(books, held, "not held any more", DAY, {}))
 
     assert stages(after, "a") == (1000, 0, 0)
     assert after.rows[-1]["ref_entry_id"] == held
-    assert corrections.reversed_entry(after, held, "not held any more", DAY) == []
+    assert corrections.reversed_entry(after, held, "not held any more", DAY, {}) == []
 
 
 def test_an_accrual_whose_money_has_gone_on_cannot_be_reversed(books):
     """Its mirror would take what other accruals brought, so nothing is posted."""
     second = closed(books, "2026-12", {"a": 5000})
-    entry = corrections.reversed_entry(second, accrual(books, "a"), "slip", "2027-01-05")
+    entry = corrections.reversed_entry(second, accrual(books, "a"), "slip", "2027-01-05", {})
 
     with pytest.raises(RewardError, match=f"entry {accrual(books, 'a')} would be overdrawn by 1000"):
         second.with_entries(entry)
@@ -105,10 +105,10 @@ def test_an_accrual_whose_money_has_gone_on_cannot_be_reversed(books):
 def test_a_reversed_accrual_goes_to_the_reserve(books):
     """The pool of a closed period stays empty."""
     free = books.with_entries(
-        corrections.reversed_entry(books, books.find("2026-11/HOLD/evaluation/EUR/a")[0]["entry_id"], "slip", DAY)
+        corrections.reversed_entry(books, books.find("2026-11/HOLD/evaluation/EUR/a")[0]["entry_id"], "slip", DAY, {})
     )
 
-    after = free.with_entries(corrections.reversed_entry(free, accrual(books, "a"), "slip", DAY))
+    after = free.with_entries(corrections.reversed_entry(free, accrual(books, "a"), "slip", DAY, {}))
 
     assert stages(after, "a") == (0, 0, 0)
     assert after.balance(accounts.POOL, "EUR") == 0
@@ -126,7 +126,7 @@ def test_a_payment_is_undone_by_the_bank_alone(books):
     )
 
     with pytest.raises(RewardError, match="2027-01-000001 is a PAY; only the bank's answer undoes it"):
-        corrections.reversed_entry(paid, "2027-01-000001", "slip", "2027-01-05")
+        corrections.reversed_entry(paid, "2027-01-000001", "slip", "2027-01-05", {})
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_only_a_hold_is_settled(books):
 @proved
 @given(st.integers(-900, 900).filter(bool), st.integers(1, 3000), st.booleans())
 def test_corrections_leave_the_closed_lines_and_make_the_balances(amount, back, reverse):
-    """Reversal leaves closed hashes intact; adjusted is what corrections changed of what is owed."""
+    """Reversal leaves closed hashes intact, as do corrections; `adjusted` is what they changed of what is owed."""
     books = closed(empty(), "2026-11", {"a": 1500, "b": 100})
     before = [dict(row) for row in books.rows]
 
@@ -184,7 +184,7 @@ def test_corrections_leave_the_closed_lines_and_make_the_balances(amount, back, 
     after = after.with_entries(corrections.clawed_back(after, cause(after, day="2026-12-06"), back))
     if reverse:
         clawed = after.rows[-1]["entry_id"]
-        after = after.with_entries(corrections.reversed_entry(after, clawed, "slip", "2026-12-07"))
+        after = after.with_entries(corrections.reversed_entry(after, clawed, "slip", "2026-12-07", {}))
 
     assert after.rows[: len(before)] == before
     assert journal.faults(after.rows) == []

@@ -104,15 +104,16 @@ def test_what_was_decided_is_in_the_open_period(house: House):
 
 
 def test_one_reviewer_settles_nothing(house: House):
-    """One opinion, said twice, is one."""
+    """One opinion, said twice, is one, and saying so changes nothing."""
     opened(house)
     held = stages(house, "numpy")
+    said = decided(house, "2026-11-numpy-1", 0, reviewers=("rita",))
 
-    for _ in range(2):
-        dispute = resolution.decide(house.workspace, "2026-11-numpy-1", 0, "rita", house.key("rita"), "no", DAY)
+    with pytest.raises(RewardError, match="rita decided 2026-11-numpy-1 already; another"):
+        decided(house, "2026-11-numpy-1", 0, reviewers=("rita",))
 
-    assert dispute.state == "open"
-    assert len(dispute.opinions) == 1
+    assert said.state == "open"
+    assert read_dispute(house.workspace, "2026-11-numpy-1") == said
     assert stages(house, "numpy") == held
 
 
@@ -202,41 +203,66 @@ def test_a_crash_while_settling_is_finished_by_running_again(house: House, monke
     assert stages(house, "numpy") == once
 
 
+def refused(house: House, attempt, message: str) -> None:
+    """Asserts one line, and that neither the ledger nor a dispute has changed."""
+    before = tree(house.root / "rewards") | tree(house.workspace.disputes)
+
+    with pytest.raises(RewardError, match=message) as error:
+        attempt()
+
+    assert "\n" not in str(error.value)
+    assert tree(house.root / "rewards") | tree(house.workspace.disputes) == before
+
+
 @pytest.mark.parametrize(
-    ("attempt", "message"),
+    ("period", "name", "currency", "day", "message"),
     [
-        (lambda h: opened(h, day="2027-01-05"), "2026-11 could be disputed until 2026-12-30, found 2027-01-05"),
-        (lambda h: opened(h, "nobody"), "nobody has no line in 2026-11/allocation.csv"),
-        (
-            lambda h: resolution.open_dispute(h.workspace, "2026-12", "numpy", "x", "y", DAY, ""),
-            "2026-12 is not closed",
-        ),
-        (lambda h: resolution.open_dispute(h.workspace, "2026-11", "numpy", "x", "y", DAY, "JPY"), "is in EUR"),
-        (lambda h: (opened(h), opened(h)), "2026-11-numpy-1 is open already"),
-        (
-            lambda h: (opened(h), decided(h, "2026-11-numpy-1", 0, ("anna",))),
-            "anna is not among the policy's reviewers",
-        ),
-        (lambda h: read_dispute(h.workspace, "2026-11-numpy-7"), "there is no dispute 2026-11-numpy-7"),
-        (lambda h: read_dispute(h.workspace, "../../keys"), "there is no dispute"),
+        ("2026-11", "numpy", "", "2027-01-05", "2026-11 could be disputed until 2026-12-30, found 2027-01-05"),
+        ("2026-11", "numpy", "", "5.12.2026", "'5.12.2026'"),
+        ("2026-11", "nobody", "", DAY, "nobody has no line in 2026-11/allocation.csv"),
+        ("2026-12", "numpy", "", DAY, "2026-12 is not closed"),
+        ("2026-10", "numpy", "", DAY, "2026-10 is not closed"),
+        ("2026-11", "numpy", "JPY", DAY, "is in EUR"),
     ],
 )
-def test_what_cannot_be_is_refused_in_one_line_and_nothing_is_posted(house: House, attempt, message: str):
-    """Too late, too early, unknown, twice, or by the wrong person."""
-    with pytest.raises(RewardError, match=message) as refused:
-        attempt(house)
+def test_what_cannot_be_disputed(house: House, period: str, name: str, currency: str, day: str, message: str):
+    """Too late, somebody unknown, another period's statement, another currency: one line, nothing posted."""
+    refused(
+        house,
+        lambda: resolution.open_dispute(house.workspace, period, name, "numpy", "why", day, currency),
+        message,
+    )
 
-    assert "\n" not in str(refused.value)
-    held = [row for row in ledger.read(house.workspace).rows if row["event_type"] == "RELEASE"]
-    assert held == []
 
-
-def test_two_reviewers_need_two_keys(house: House):
-    """Another's key does not pass for one's own."""
+def test_a_second_dispute_waits_for_the_first(house: House):
+    """While one is open, what there is to say belongs to it."""
     opened(house)
 
-    with pytest.raises(RewardError, match="not the latest of rita"):
-        resolution.decide(house.workspace, "2026-11-numpy-1", 0, "rita", house.key("ron"), "no", DAY)
+    refused(house, lambda: opened(house), "2026-11-numpy-1 is open already")
+
+
+@pytest.mark.parametrize(
+    ("id_", "by", "key", "message"),
+    [
+        ("2026-11-numpy-1", "anna", "anna", "anna is not among the policy's reviewers"),
+        ("2026-11-numpy-1", "ron", "rita", "the key given is not the latest of ron"),
+        ("2026-11-numpy-7", "rita", "rita", "there is no dispute 2026-11-numpy-7"),
+        ("2026-12-numpy-1", "rita", "rita", "there is no dispute 2026-12-numpy-1"),
+        ("../../keys", "rita", "rita", "there is no dispute"),
+    ],
+)
+def test_who_cannot_decide(house: House, id_: str, by: str, key: str, message: str):
+    """Not a reviewer, not one's own key, no such dispute: one line, nothing posted."""
+    opened(house)
+
+    refused(house, lambda: resolution.decide(house.workspace, id_, 0, by, house.key(key), "no", DAY), message)
+
+
+def test_a_party_cannot_decide(house: House):
+    """A reviewer who opened the dispute is no judge of it."""
+    resolution.open_dispute(house.workspace, "2026-11", "numpy", "rita", "for numpy", DAY, "")
+
+    refused(house, lambda: decided(house, "2026-11-numpy-1", 0, ("rita",)), "rita is a party to 2026-11-numpy-1")
 
 
 def test_a_rehearsal_says_what_would_be_and_does_nothing(house: House):

@@ -94,6 +94,23 @@ def test_every_currency_keeps_its_decimals(currency, text, tmp_path):
     assert subprocess.run([bean_check(), tmp_path / "a.beancount"], check=False).returncode == 0
 
 
+@pytest.mark.parametrize(
+    "reason", ['say "no" \\', "a ; entry:other", 'x"\\" | (y) *', "ünï ☃ ^link #tag {cost} @ 1 EUR"]
+)
+def test_a_reason_is_text_and_nothing_else(reason, tmp_path):
+    """What somebody wrote as the reason of a correction closes no quote and begins no comment."""
+    about = {"posted_at": "2026-11-30", "currency": "EUR", "idempotency_key": "k", "reason_code": reason}
+    rows = journal.appended([], [move("ADJUST", 7, accounts.RESERVE, accounts.accrued("ada"), **about)])
+    for name, export in exports.EXPORTS.items():
+        (tmp_path / name).write_text(export(rows), encoding="utf-8")
+
+    told = hledger("-f", str(tmp_path / "journal.hledger"), "print", "tag:entry=other")
+
+    assert told == ""
+    hledger("-f", str(tmp_path / "journal.hledger"), "check", "--strict")
+    assert subprocess.run([bean_check(), tmp_path / "journal.beancount"], check=False).returncode == 0
+
+
 def test_two_contributors_never_share_a_beancount_account():
     """Hyphen, underscore and letters stay apart, whatever ids there are."""
     ids = ["a-b", "a_b", "aub", "a", "b", "0", "accrued", "held", "contributor"]

@@ -39,8 +39,11 @@ def test_who_gets_nothing_has_no_entry():
 
 
 def test_entries_of_a_close_are_posted_on_the_last_day_of_the_period():
-    """The posting date is the period's, never the clock's; leap years included."""
-    assert {row["posted_at"] for row in closed(empty(), "2026-02", {"a": 100}).rows} == {"2026-02-28"}
+    """The posting date is the period's, never the clock's; leap years included. Each says for what reason it is."""
+    found = closed(closed(empty(), "2026-01", {"a": 100}), "2026-02", {"a": 100}).of_period("2026-02")
+
+    assert {row["posted_at"] for row in found} == {"2026-02-28"}
+    assert all(row["reason_code"] for row in found)
     assert journal.last_day("2028-02") == "2028-02-29"
     assert journal.next_period("2026-12") == "2027-01"
 
@@ -135,10 +138,10 @@ def test_an_unknown_currency_cannot_be_posted():
         move("ADJUST", 1, "a", "b", posted_at="2026-11-30", currency="DM", idempotency_key="k")
 
 
-@pytest.mark.parametrize("period", ["2026-13", "2026-1", "26-11", "0000-01", "2026-11-01", "../x"])
+@pytest.mark.parametrize("period", ["2026-13", "2026-1", "26-11", "0000-01", "9999-12", "2026-11-01", "../x"])
 def test_what_is_not_a_month_is_refused(period):
-    """A period is a month, written with four and two digits."""
-    with pytest.raises(RewardError, match="is not a month; write it like 2026-11"):
+    """A period is a month, written with four and two digits, and no date reckoned from it leaves the calendar."""
+    with pytest.raises(RewardError, match="is not a month of the years 1900 to 2999; write it like 2026-11"):
         journal.last_day(period)
 
 

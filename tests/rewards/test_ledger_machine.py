@@ -121,7 +121,7 @@ class Books(RuleBasedStateMachine):
         rows = self.books.entry(entry)
         before = len(self.books.rows)
         try:
-            made = self.post(corrections.reversed_entry(self.books, entry, "slip", self.day))
+            made = self.post(corrections.reversed_entry(self.books, entry, "slip", self.day, {}))
         except RewardError:
             assert len(self.books.rows) == before
             return

@@ -64,7 +64,7 @@ def test_the_salt_keeps_figures_from_being_guessed():
 def test_salts_differ_and_come_from_the_evidence(paid, folder):
     """No two statements share a salt, and other evidence gives other salts."""
     key = leaves.salt_key(paid.path / "evidence.parquet")
-    rows = leaves.leaf_rows(leaves.Proofs(folder)._figures.values(), key)
+    rows = leaves.leaf_rows(leaves.Proofs.read(folder)._figures.values(), key)
     (folder / "evidence.parquet").write_bytes(b"other")
 
     assert len({row["salt"] for row in rows}) == len(rows)
@@ -73,7 +73,7 @@ def test_salts_differ_and_come_from_the_evidence(paid, folder):
 
 def test_everybodys_proof_leads_to_the_signed_root(paid):
     """The root is the one in the manifest; somebody else's figures do not pass with this proof."""
-    proofs, root = leaves.Proofs(paid.path), paid.identity["config"]["merkle"]["root"]
+    proofs, root = leaves.Proofs.read(paid.path), paid.identity["config"]["merkle"]["root"]
     own, others = proofs("numpy"), proofs("scipy")
 
     assert all(leaves.proves(proofs(row["contributor_id"]), root) for row in proofs.rows)

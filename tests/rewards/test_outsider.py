@@ -174,7 +174,7 @@ def test_fresh_hashes_do_not_pass_under_old_signatures(period):
 def test_a_statements_proof_leads_to_the_manifest(two_closed, tmp_path):
     """A contributor checks with the statement and the manifest alone; other figures are refused."""
     folder = two_closed.workspace.rewards / "2026-12"
-    proof = leaves.Proofs(folder)("numpy")
+    proof = leaves.Proofs.read(folder)("numpy")
     path = tmp_path / "numpy.json"
     path.write_text(json.dumps({"proof": proof}), encoding="utf-8")
 

@@ -1,17 +1,12 @@
-"""Theorem: same inputs, same bytes, wherever, whenever, in whatever order; a period is whole or not there."""
+"""Theorem: a draft holds what the notes say, of every pool and currency; it is whole or not there."""
 
 import json
-import locale
-import os
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from tribute.artifacts import file_digests, file_sha256
-from tribute.errors import ConfigError, RewardError
+from tribute.artifacts import file_sha256
+from tribute.errors import RewardError
 from tribute.rewards import accounts, journal, ledger, read_rewards, tables, verify_period
 from tribute.rewards import period as module
 from tribute.rewards.entries import move
@@ -63,80 +58,6 @@ def test_the_draft_says_how_everybody_would_stand(paid):
 
 def rows_of(artifact, name):
     return tables.read_csv(artifact.file(f"{name}.csv"), getattr(tables, name.upper()))
-
-
-def test_a_second_run_finds_the_first(world, tmp_path):
-    """The same inputs touch no file and say so."""
-    first = world.pay(tmp_path)
-    before = inodes(first.path)
-
-    second = world.pay(tmp_path)
-
-    assert (first.found, second.found) == (False, True)
-    assert inodes(second.path) == before
-    assert second == first
-
-
-def test_the_order_of_the_inputs_does_not_matter(make, world, paid, tmp_path):
-    """Permuting every table, the adapters and the runs gives identical bytes, but for the inputs' own ids."""
-    shuffled = make(tmp_path / "world", shuffle=3)
-    runs = {"2": "c" * 32, "0": "a" * 32, "1": "b" * 32}
-
-    again = shuffled.pay(tmp_path / "workspace", adapters=shuffled.adapters[::-1], mlflow_runs=runs)
-
-    for path in (path for path in paid.path.rglob("*.*") if path.name != "manifest.json"):
-        found = (again.path / path.relative_to(paid.path)).read_bytes()
-        for old, new in ((shuffled.dataset, world.dataset), (shuffled.attribution, world.attribution)):
-            found = found.replace(old.id.encode(), new.id.encode())
-        assert found == path.read_bytes(), path.name
-
-
-def test_time_zone_and_locale_do_not_matter(world, paid, tmp_path, monkeypatch):
-    """Another time zone and locale give identical bytes."""
-    monkeypatch.setenv("TZ", "Pacific/Kiritimati")
-    time.tzset()
-    before = locale.setlocale(locale.LC_ALL)
-    for name in ("de_DE.UTF-8", "tr_TR.UTF-8", "C.UTF-8"):
-        try:
-            locale.setlocale(locale.LC_ALL, name)
-            break
-        except locale.Error:
-            continue
-
-    again = world.pay(tmp_path)
-
-    locale.setlocale(locale.LC_ALL, before)
-    monkeypatch.undo()
-    time.tzset()
-    assert file_digests(again.path) == file_digests(paid.path)
-    assert again.id == paid.id
-
-
-def test_another_process_with_other_hashes_writes_the_same(world, paid, tmp_path):
-    """Another interpreter, hash seed, encoding and time zone give the same artifact id."""
-    code = (
-        "import sys; from pathlib import Path; from tribute.artifacts import read_artifact as read\n"
-        "from tribute.rewards import write_period; from tribute.workspace import Workspace\n"
-        "root, dataset, attribution, policy, *adapters = map(Path, sys.argv[1:])\n"
-        "print(write_period(workspace=Workspace.create(root), dataset=read(dataset),\n"
-        "    attribution=read(attribution),\n"
-        "    adapters=[read(a) for a in adapters], mlflow_runs={str(n): 'abc'[n] * 32 for n in range(3)},\n"
-        "    policy=policy, period='2026-11', fees=[('1000.00', 'EUR')]).id)"
-    )
-    policy = Path(__file__).parents[2] / "configs" / "policy.yaml"
-    paths = [tmp_path / "w", world.dataset.path, world.attribution.path, policy]
-    paths += [adapter.path for adapter in world.adapters]
-    settings = {"TZ": "Asia/Kathmandu", "LC_ALL": "C", "PYTHONHASHSEED": "77", "PYTHONUTF8": "0"}
-
-    done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, paths)],
-        env=os.environ | settings,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-
-    assert done.stdout.strip() == paid.id
 
 
 def test_a_changed_pool_makes_the_period_again(world, tmp_path):
@@ -203,26 +124,6 @@ def test_a_crash_between_the_renames_is_undone(world, tmp_path, monkeypatch):
     assert again.found
     assert again == first
     assert [path.name for path in (tmp_path / "rewards").iterdir()] == ["2026-11"]
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"fees": [("1e3", "EUR")]},
-        {"fees": [("0", "EUR")]},
-        {"fees": [("-5.00", "EUR")]},
-        {"fees": [("1.001", "EUR")]},
-        {"fees": [("1000.00", "DM")]},
-        {"period": "2026-11/.."},
-        {"policy": BAD / "unknown_key.yaml"},
-    ],
-)
-def test_bad_orders_leave_nothing_behind(world, tmp_path, change):
-    """A bad amount, currency, period or policy is refused before a folder is made."""
-    with pytest.raises((RewardError, ConfigError)):
-        world.pay(tmp_path, **change)
-
-    assert not list((tmp_path / "rewards").glob("*"))
 
 
 def policy_file(tmp_path, **changes):
@@ -322,12 +223,3 @@ def test_the_fee_is_split_before_the_pools(world, tmp_path):
     assert found[accounts.EXPENSE, "EUR"] == -100_000
     assert sum(int(row["amount_minor"]) for row in rows_of(done, "allocation")) == 40_000
     assert verify_period(done.path)
-
-
-def test_permuted_fees_change_nothing(world, tmp_path):
-    """The order in which currencies are named does not matter."""
-    fees = [("10.00", "EUR"), ("7.00", "USD")]
-
-    one, two = world.pay(tmp_path / "1", fees=fees), world.pay(tmp_path / "2", fees=fees[::-1])
-
-    assert one.id == two.id

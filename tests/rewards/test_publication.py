@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.rewards.people import POLICY, House, make_house
+from tests.rewards.people import CLOSERS, POLICY, House, make_house
 from tribute.contributions import Registry
 from tribute.errors import IntegrityError, RegistryError, RewardError
-from tribute.rewards import load_policy, publication
+from tribute.rewards import closing, ledger, load_policy, publication
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +104,31 @@ def test_a_changed_byte_in_the_registry_is_found(house):
 
     with pytest.raises(IntegrityError, match=r"policies/tiny/v1\.0\.0\.yaml"):
         Registry.open(house.workspace).verify()
+
+
+def drafted(house, text):
+    house.policy.write_text(text, encoding="utf-8")
+    return house.pay("2026-11")
+
+
+def not_closed(house, said):
+    with pytest.raises(RewardError, match=said):
+        closing.close(house.workspace, "2026-11", "anna", house.key("anna"), "2026-12-01")
+    assert ledger.read(house.workspace).rows == []
+
+
+def test_only_the_published_policy_closes(house):
+    """A policy that isn't published, or is published with other content, closes nothing."""
+    drafted(house, POLICY.replace("v1.0.0", "v1.0.1"))
+    not_closed(house, "policy tiny v1.0.1 is not published; `tribute policy publish FILE --key FILE --as ID`")
+
+    drafted(house, POLICY.replace('kappa: "1"', "") + 'kappa: "0"\n')
+    not_closed(house, "the period was made by another policy than the published tiny v1.0.0")
+
+
+def test_a_policy_without_two_closers_closes_nothing(house):
+    """Four eyes are the policy's to name."""
+    drafted(house, POLICY.replace("v1.0.0", "v2.0.0").replace(f"[{', '.join(CLOSERS)}]", "[anna]"))
+    publication.publish(house.workspace, house.policy, "anna", house.key("anna"))
+
+    not_closed(house, "policy tiny v2.0.0 names 1 closers, closing takes 2; publish a version that does")

@@ -11,8 +11,8 @@ import pytest
 import tribute
 from tribute import rewards
 from tribute.errors import RewardError
-from tribute.rewards import read_rewards
-from tribute.rewards.package import TABLES
+from tribute.rewards import read_rewards, tables
+from tribute.rewards.package import TABLES, names_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "finance.md"
 
@@ -38,7 +38,7 @@ def test_eighteen_decimals_are_exact(world, tmp_path):
 def test_every_table_is_read_with_exact_types(two_closed):
     """No column of any table holds a float; an empty number is None."""
     folder = two_closed.workspace.rewards / "2026-12"
-    for name in TABLES:
+    for name in names_of(folder):
         table = tribute.read_rewards(folder, name)
 
         assert not any(isinstance(value, float) for column in table for value in table[column])
@@ -64,6 +64,22 @@ def test_the_pages_examples_do_what_they_say(paid):
 
     assert "EUR    1000.00" in told
     assert summed == "100000\n"
+
+
+def test_the_page_names_every_file_and_every_column(paid):
+    """In the section of its table, so that nobody has to guess what a column means."""
+    page = PAGE.read_text(encoding="utf-8")
+    columns = {f"{name}.csv": list(known) for name, (known, _) in TABLES.items()}
+    columns |= {"evidence.parquet": tables.EVIDENCE.names, "recon.csv": list(tables.RECON)}
+    columns |= {"manifest.json": list(paid.identity["config"])}
+
+    sections = re.split(r"\*\*(\w+\.(?:csv|parquet|json))\*\*", page.partition("## Every column")[2])
+    told = dict(zip(sections[1::2], sections[2::2], strict=True))
+
+    for name, expected in columns.items():
+        assert set(expected) <= set(re.findall(r"`(\w+)`", told[name])), name
+    for path in paid.path.iterdir():
+        assert f"  {path.name} " in page or path.with_suffix(".csv").name in told, path.name
 
 
 def test_the_public_names_are_these():

@@ -6,6 +6,7 @@ import pytest
 
 from tests.rewards import banks
 from tests.rewards.people import House
+from tests.rewards.sheets import sheet
 from tests.terminal import tree, tribute
 from tribute.errors import RewardError
 from tribute.money import format_amount
@@ -173,6 +174,18 @@ def test_what_a_bank_writes_is_no_formula(house, take):
     text = banks.table(("=cmd()", "5.00", "paid"))
 
     assert take(text)[0]["end_to_end_id"] == "'=cmd()"
+
+
+def test_a_spreadsheet_runs_nothing_of_what_a_bank_writes(house, take, tmp_path):
+    """LibreOffice opens recon.csv, with every beginning that could be a formula, and holds texts alone."""
+    nasty = [f"{mark}WEBSERVICE(A1)" for mark in ("=", "+", "-", "@", "\t=", "\r=")]
+    take(banks.table(*(('"' + text + '"', "5.00", "paid") for text in nasty)))
+    (path,) = (house.workspace.rewards / "reconciliations").glob("*/recon.csv")
+
+    opened = sheet(path, tmp_path)
+
+    assert opened.count("WEBSERVICE(A1)") == len(nasty)
+    assert "table:formula=" not in opened
 
 
 def test_the_command_says_what_came_out(house, payables, tmp_path):

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.rewards.cards import CARD, UNMEASURED
-from tests.rewards.conftest import World, make_world
 from tests.rewards.people import House, make_house, words
+from tests.rewards.world import World, make_world
 from tribute.artifacts import verify_artifact
 from tribute.errors import RewardError
 from tribute.rewards import card, charts, leaves, ledger, read_rewards, resolution

@@ -17,6 +17,7 @@ from tribute.reattribution import reattribute
 from tribute.rewards import ledger, verify_period
 from tribute.rewards.continuity import verify_in_workspace
 from tribute.rewards.deep import verify_deep
+from tribute.rewards.verify import verified
 from tribute.runs import read_run
 from tribute.workspace import MARKER, Workspace
 
@@ -118,7 +119,8 @@ def _verify_period(home: Workspace, period: str, deep: bool, every: bool) -> lis
         raise ConfigError(f"{period!r} is no period; expected YYYY-MM, such as 2026-11")
     with ledger.opened(home):
         _refuse_nothing(home.rewards / period)
-        checks = verify_period(home.rewards / period) + verify_in_workspace(home, period, every)
+        read, checks = verified(home.rewards / period)
+        checks += verify_in_workspace(home, read, every)
     if deep:
         checks += verify_deep(home.rewards / period, home.store) + reattribute(home, period)
     return checks

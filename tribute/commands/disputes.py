@@ -1,12 +1,13 @@
 """Commands for contributors' questions: statements, disputes, and what another policy would have paid."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tribute import rechecks
 from tribute.commands.output import Output, Table
-from tribute.commands.periods import today
+from tribute.commands.periods import given
 from tribute.commands.stages import _each
 from tribute.contributions.signing import load_key
 from tribute.errors import ConfigError
@@ -15,6 +16,9 @@ from tribute.rewards import differences, disputes, resolution, statements
 from tribute.rewards.disputes import Dispute
 from tribute.rewards.policy import load_policy
 from tribute.workspace import Workspace
+
+_STATEMENT = re.compile(r"(\d{4}-\d{2})[-/](.+)")
+_ZERO = re.compile(r"[+-]?0(\.0+)?")
 
 
 def statement(workspace: Path, period: str, contributors: Sequence[str], dry_run: bool) -> Output:
@@ -30,19 +34,18 @@ def dispute_open(
     workspace: Path, what: str, by: str, why: str, currency: str, day: str | None, dry_run: bool
 ) -> Output:
     """`tribute dispute open`."""
-    period, slash, contributor = what.partition("/")
-    if not slash or not contributor:
-        raise ConfigError(f"{what!r}: expected PERIOD/CONTRIBUTOR, such as 2026-11/ada")
-    home = Workspace.open(workspace)
-    on = day or today()
-    return _told(resolution.open_dispute(home, period, contributor, by, why, on, currency, dry_run), dry_run)
+    named = _STATEMENT.fullmatch(what)
+    if named is None:
+        raise ConfigError(f"{what!r}: expected a statement's number, such as 2026-11-ada, or 2026-11/ada")
+    home, on = Workspace.open(workspace), given(day)
+    return _told(resolution.open_dispute(home, named[1], named[2], by, why, on, currency, dry_run), dry_run)
 
 
 def dispute_evidence(
     workspace: Path, id_: str, file: Path, by: str, why: str, day: str | None, dry_run: bool
 ) -> Output:
     """`tribute dispute evidence`."""
-    home, on = Workspace.open(workspace), day or today()
+    home, on = Workspace.open(workspace), given(day)
     return _told(resolution.add_evidence(home, id_, file, by, why, on, dry_run), dry_run)
 
 
@@ -54,7 +57,7 @@ def dispute_recheck(workspace: Path, id_: str, day: str | None, dry_run: bool) -
         run_id = rechecks.run_of(home, dispute.period)
         return Output({"run": run_id}, [f"would train {run_id} again without {dispute.contributor_id}"])
     found = rechecks.recheck(home, disputes.read_dispute(home, id_), _each)
-    return _told(resolution.add_recheck(home, id_, found, day or today()))
+    return _told(resolution.add_recheck(home, id_, found, given(day)))
 
 
 def dispute_decide(
@@ -63,15 +66,14 @@ def dispute_decide(
     """`tribute dispute decide`."""
     home = Workspace.open(workspace)
     currency = disputes.read_dispute(home, id_).currency
-    minor = 0 if amount == "0" else parse_amount(amount.removeprefix("-").removeprefix("+"), currency)
-    signed = -minor if amount.startswith("-") else minor
-    on = day or today()
+    signed = _signed(amount, currency)
+    on = given(day)
     return _told(resolution.decide(home, id_, signed, by, load_key(key), why, on, dry_run), dry_run)
 
 
 def dispute_appeal(workspace: Path, id_: str, by: str, why: str, day: str | None, dry_run: bool) -> Output:
     """`tribute dispute appeal`."""
-    home, on = Workspace.open(workspace), day or today()
+    home, on = Workspace.open(workspace), given(day)
     return _told(resolution.appeal(home, id_, by, why, on, dry_run), dry_run)
 
 
@@ -119,6 +121,14 @@ def policy_simulate(workspace: Path, file: Path, period: str) -> Output:
         ],
     }
     return Output(data, [f"{period} by {found.rule}; {'; '.join(kept)}"], [Table(period, columns, rows, columns[1:])])
+
+
+def _signed(amount: str, currency: str) -> int:
+    """Minor units of an amount that may have a sign, or be `0`."""
+    if _ZERO.fullmatch(amount):
+        return 0
+    minor = parse_amount(amount[1:] if amount[:1] in ("+", "-") else amount, currency)
+    return -minor if amount.startswith("-") else minor
 
 
 def _told(dispute: Dispute, dry_run: bool = False) -> Output:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tribute.artifacts import SEAL, write_atomically
 from tribute.commands.output import Output
-from tribute.commands.periods import today
+from tribute.commands.periods import given
 from tribute.contributions.vault import read_vault
 from tribute.errors import ConfigError, RewardError
 from tribute.money import format_amount
@@ -43,7 +43,7 @@ def pay_file(workspace: Path, period: str, payer: str, out: Path, dry_run: bool)
 def pay_reconcile(workspace: Path, file: Path, day: str | None, dry_run: bool) -> Output:
     """`tribute pay reconcile`."""
     home = Workspace.open(workspace)
-    path, outcomes = reconciliation.reconcile(home, file, day or today(), rehearse=dry_run)
+    path, outcomes = reconciliation.reconcile(home, file, given(day), rehearse=dry_run)
     told = ", ".join(f"{count} {outcome.replace('_', ' ')}" for outcome, count in sorted(outcomes.items()))
     line = f"{file}: {told}; " + ("nothing was posted" if dry_run else f"see {path}")
     look = sum(outcomes[name] for name in reconciliation.FOR_A_PERSON)

@@ -9,9 +9,19 @@ from typing import Any
 from tribute.artifacts import read_artifact
 from tribute.commands.output import Output, Table
 from tribute.contributions.signing import load_key
-from tribute.errors import RewardError
+from tribute.errors import RewardError, TributeError
 from tribute.money import exponent, format_amount, parse_amount
-from tribute.rewards import accounts, closing, corrections, journal, ledger, lifecycle, load_policy, publication
+from tribute.rewards import (
+    accounts,
+    closing,
+    corrections,
+    journal,
+    ledger,
+    lifecycle,
+    load_policy,
+    publication,
+    standing,
+)
 from tribute.rewards.closed import terms_of
 from tribute.rewards.entries import Entry, Row
 from tribute.rewards.ledger import Ledger
@@ -22,10 +32,10 @@ from tribute.workspace import Workspace
 def period_open(workspace: Path, period: str, dry_run: bool) -> Output:
     """`tribute period open`."""
     home = Workspace.open(workspace)
-    home.rewards.mkdir(exist_ok=True)
     with ledger.opened(home) as books:
         books.refuse_period(journal.last_day(period)[:7])
         if not dry_run:
+            home.rewards.mkdir(exist_ok=True)
             ledger.set_first(home.rewards, period)
     line = f"{period} would be open" if dry_run else f"{period} is open; `tribute reward CONFIG` makes its draft"
     return Output({"period": period, "open": not dry_run}, [line])
@@ -44,31 +54,29 @@ def period_status(workspace: Path, period: str | None) -> Output:
         (one["period"], one["state"], str(one["entries"]), ", ".join(one["signed"]), one["id"][:12]) for one in data
     ]
     table = Table("Periods", ("period", "state", "entries", "signed by", "manifest"), rows, right=("entries",))
-    standing = _standing(books, chosen[-1] if period and chosen else "9999-12")
+    on_accounts = _standing(books, chosen[-1] if period and chosen else "9999-12")
     lines = [] if names else ["no period yet; `tribute period open PERIOD` opens the first"]
-    tables = [table, *([standing[1]] if standing[0] else [])] if names else []
-    return Output({"periods": data, "accounts": standing[0]}, lines, tables)
+    tables = [table, *([on_accounts[1]] if on_accounts[0] else [])] if names else []
+    return Output({"periods": data, "accounts": on_accounts[0]}, lines, tables)
 
 
 def period_close(workspace: Path, period: str, key: Path, signer: str, day: str | None, dry_run: bool) -> Output:
     """`tribute period close`: the first closer approves, the second closes."""
     home = Workspace.open(workspace)
-    done = closing.close(home, period, signer, load_key(key), day or today(), rehearse=dry_run)
+    done = closing.close(home, period, signer, load_key(key), given(day), rehearse=dry_run)
     signers = " and ".join(done.signers)
-    if done.closed and not dry_run:
-        # Once more: until now they said that they were drafts.
-        write_early(home, period)
     if done.closed:
         line = f"{period} would be closed by {signers}" if dry_run else f"{period} is closed, signed by {signers}"
     else:
         line = f"{period} {'would be' if dry_run else 'is'} approved by {signers}; another closer has to close it, too"
-    data = {"period": period, "id": done.id, "signed": list(done.signers), "closed": done.closed and not dry_run}
-    return Output(data, [line])
+    closed = done.closed and not dry_run
+    data = {"period": period, "id": done.id, "signed": list(done.signers), "closed": closed}
+    return Output(data, [line, *(_statements(home, period) if closed else [])])
 
 
 def period_release(workspace: Path, day: str | None, dry_run: bool) -> Output:
     """`tribute period release`: post what time has made payable."""
-    home, on = Workspace.open(workspace), journal.checked_day(day or today())
+    home, on = Workspace.open(workspace), journal.checked_day(given(day))
     return _posted(home, lambda books: lifecycle.due(books, on, terms_of(home.rewards, books.closed)), dry_run)
 
 
@@ -87,10 +95,13 @@ def period_claw_back(workspace: Path, cause: corrections.Cause, amount: str, dry
 
 def period_reverse(workspace: Path, entry: str, reason: str, day: str | None, dry_run: bool) -> Output:
     """`tribute period reverse`."""
-    on = day or today()
-    return _posted(
-        Workspace.open(workspace), lambda books: corrections.reversed_entry(books, entry, reason, on), dry_run
-    )
+    home, on = Workspace.open(workspace), given(day)
+
+    def entries(books: Ledger) -> list[Entry]:
+        flying = standing.in_flight(home.rewards, books)
+        return corrections.reversed_entry(books, entry, reason, on, flying)
+
+    return _posted(home, entries, dry_run)
 
 
 def policy_check(file: Path) -> Output:
@@ -111,12 +122,22 @@ def policy_publish(workspace: Path, file: Path, key: Path, by: str, dry_run: boo
 
 def cause(contributor: str, currency: str, ref: str, reason: str, day: str | None) -> corrections.Cause:
     """Whose money a correction is about, and why; today in UTC where no day is given."""
-    return corrections.Cause(contributor, currency, ref, reason, day or today())
+    return corrections.Cause(contributor, currency, ref, reason, given(day))
 
 
-def today() -> str:
-    """The day it is in UTC: the default of every --date."""
-    return datetime.now(UTC).date().isoformat()
+def given(day: str | None) -> str:
+    """The day that --date says; where it is left out the one that it is in UTC, whatever the time zone."""
+    return datetime.now(UTC).date().isoformat() if day is None else day
+
+
+def _statements(home: Workspace, period: str) -> list[str]:
+    """Make them once more, since they said that they were of a draft; a line about it where that fails."""
+    try:
+        write_early(home, period)
+    except TributeError as error:
+        # The period is closed whatever becomes of its pages.
+        return [f"no statements yet ({error}); then make them with `tribute statement {period}`"]
+    return []
 
 
 def _posted(home: Workspace, entries_of: Callable[[Ledger], Sequence[Entry]], dry_run: bool) -> Output:

@@ -119,12 +119,14 @@ def _stacks(stacks: Sequence[Sequence[Part]], months: Sequence[Month], currency:
 
 
 def _events(workspace: Workspace, months: Sequence[Month]) -> list[dict[str, Any]]:
-    """What happened beside paying, entry by entry, in the ledger's order."""
-    found: dict[str, dict[str, Any]] = {}
+    """What happened beside paying, in the ledger's order; what was taken from several entries at once is one event."""
+    found: dict[tuple[str, ...], dict[str, Any]] = {}
     for row in ledger.read(workspace).rows:
         if row["event_type"] in EVENTS and row["currency"] == months[0].currency:
-            one = found.setdefault(row["entry_id"], {"minor": 0, **row, "what": EVENTS[row["event_type"]]})
+            key = tuple(row[name] for name in ("posted_at", "event_type", "contributor_id", "reason_code"))
+            one = found.setdefault(key, {"minor": 0, "entries": {}, **row, "what": EVENTS[row["event_type"]]})
             one["minor"] += int(row["debit_minor"])
+            one["entries"][row["entry_id"]] = row["ref_entry_id"]
     return list(found.values())
 
 

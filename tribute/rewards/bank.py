@@ -60,7 +60,7 @@ def read_bank_file(path: Path) -> BankFile:
 
 
 def _xml(content: bytes) -> BankFile:
-    if b"<!DOCTYPE" in content:
+    if b"<!DOCTYPE" in content.replace(b"\0", b""):  # in UTF-16, too
         raise RewardError("holds a DOCTYPE, which no bank's message does; ask for the file as the bank sent it")
     root = ElementTree.fromstring(content)
     for kind, name, read in (

@@ -24,7 +24,7 @@ from tribute.rewards.policy import Policy
 from tribute.rewards.publication import refuse_unpublished
 from tribute.rewards.recovery import APPROVALS, FOLDER, roll_forward
 from tribute.rewards.seal import NEEDED, Signature
-from tribute.rewards.verify import verify_period
+from tribute.rewards.verify import verified
 from tribute.workspace import Workspace
 
 
@@ -94,8 +94,7 @@ def _checked_draft(workspace: Workspace, period: str, books: Ledger) -> Artifact
     folder = workspace.rewards / period
     if not folder.exists():
         raise RewardError(f"{period} has no draft yet; make one with `tribute reward CONFIG`")
-    verify_period(folder)
-    verify_ledger(workspace.rewards, period)
+    verify_ledger(workspace.rewards, verified(folder)[0])
     draft = read_artifact(folder)
     config = draft.identity["config"]
     if config["ledger"] != {"seq": str(len(books.rows)), "head": books.head}:

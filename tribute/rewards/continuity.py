@@ -8,11 +8,12 @@ import random
 from itertools import pairwise
 from pathlib import Path
 
-from tribute.artifacts import SEAL, read_artifact
+from tribute.artifacts import SEAL
 from tribute.contributions import Registry, identities
 from tribute.errors import IntegrityError
 from tribute.rewards import journal, leaves, standing, tables
 from tribute.rewards.closed import previous_id
+from tribute.rewards.entries import Row
 from tribute.rewards.ledger import Ledger
 from tribute.rewards.opened import Opened
 from tribute.rewards.publication import refuse_unpublished
@@ -23,24 +24,20 @@ SAMPLE = 1000
 """So many statements are checked unless all are asked for."""
 
 
-def verify_in_workspace(workspace: Workspace, period: str, every: bool = False) -> list[str]:
+def verify_in_workspace(workspace: Workspace, read: Opened, every: bool = False) -> list[str]:
     """Check that a period continues what came before; a sentence a check. Raises IntegrityError naming the file.
 
-    Presumes that `verify_period` found nothing. The caller keeps others from posting meanwhile.
+    Presumes that `verified`, which read it, found nothing. The caller keeps others from posting meanwhile.
     """
-    read = Opened.of(read_artifact(workspace.rewards / period))
-    checks = [*_check_ledger(workspace.rewards, read), _check_statements(workspace.statements / period, read, every)]
+    statements = workspace.statements / read.period
+    checks = [*verify_ledger(workspace.rewards, read), _check_statements(statements, read, every)]
     if (read.folder / SEAL).exists():
         checks.append(_check_registry(workspace, read))
     return checks
 
 
-def verify_ledger(rewards: Path, period: str) -> list[str]:
+def verify_ledger(rewards: Path, read: Opened) -> list[str]:
     """The part of it that concerns money: what a period has to pass before it is closed."""
-    return _check_ledger(rewards, Opened.of(read_artifact(rewards / period)))
-
-
-def _check_ledger(rewards: Path, read: Opened) -> list[str]:
     closed = [period for period in closed_periods(rewards) if period < read.period]
     if read.config["previous"] != previous_id(rewards, closed):
         raise IntegrityError(f"{read.folder / 'manifest.json'}: another previous manifest than that of {closed[-1:]}")
@@ -53,9 +50,9 @@ def _check_ledger(rewards: Path, read: Opened) -> list[str]:
         _check_month(month, rewards / month.stem)
     if (read.folder / SEAL).exists():
         _check_month(rewards / "journal" / f"{read.period}.csv", read.folder)
-    rows = [row for month in months for row in tables.read_csv(month, tables.JOURNAL)] + read.journal
-    if faults := journal.faults(rows):
-        raise IntegrityError(f"{read.folder / 'journal.csv'}: with the months before it, {faults[0]}")
+    before = [row for month in months for row in tables.read_csv(month, tables.JOURNAL)]
+    _check_chain(before, read)
+    rows = before + read.journal
     books = Ledger(rewards / "journal", rows, closed)
     known = {(row["contributor_id"], row["currency"]) for row in read.allocation}
     if read.balances != standing.balance_rows(books, read.period, known):
@@ -69,6 +66,20 @@ def _check_ledger(rewards: Path, read: Opened) -> list[str]:
     ]
 
 
+def _check_chain(before: list[Row], read: Opened) -> None:
+    """The months before are one chain, and the period's own, which is one, goes on with it and repeats no key."""
+    faults = journal.faults(before)
+    first, head = read.journal[0], before[-1]["entry_hash"] if before else journal.GENESIS
+    if (first["seq"], first["prev_hash"]) != (str(len(before) + 1), head):
+        faults.append(f"line {first['seq']} is not chained to the line before it")
+    keys = {row["idempotency_key"] for row in before}
+    faults += [
+        f"line {row['seq']} repeats an idempotency key" for row in read.journal if row["idempotency_key"] in keys
+    ]
+    if faults:
+        raise IntegrityError(f"{read.folder / 'journal.csv'}: with the months before it, {faults[0]}")
+
+
 def _check_month(month: Path, folder: Path) -> None:
     """A sealed month holds what its period's signed manifest says."""
     if not month.exists() or month.read_bytes() != (folder / "journal.csv").read_bytes():
@@ -77,7 +88,8 @@ def _check_month(month: Path, folder: Path) -> None:
 
 def _check_statements(folder: Path, read: Opened, every: bool) -> str:
     """Everybody's proof, or a sample's, leads to the root, and so does the one on a statement that was made."""
-    proofs, root = leaves.Proofs(read.folder), read.config["merkle"]["root"]
+    proofs = leaves.Proofs(read.period, read.leaves, read.allocation, read.balances)
+    root = read.config["merkle"]["root"]
     names = [row["contributor_id"] for row in read.leaves]
     chosen = names if every else random.Random(read.artifact.id).sample(names, min(SAMPLE, len(names)))
     made = 0

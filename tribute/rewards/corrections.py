@@ -5,7 +5,7 @@ takes the ledger and gives entries to post; called again for the same cause it g
 `already` finds what was posted then. Amounts are minor units > 0 unless said otherwise.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,10 +103,13 @@ def clawed_back(books: Ledger, cause: Cause, amount: int) -> list[Entry]:
     return made
 
 
-def reversed_entry(books: Ledger, entry_id: str, reason: str, day: str) -> list[Entry]:
+def reversed_entry(
+    books: Ledger, entry_id: str, reason: str, day: str, in_flight: Mapping[tuple[str, str], int]
+) -> list[Entry]:
     """REVERSE: the exact mirror of one entry, once; what comes back to the pool goes on to the reserve.
 
-    Raises RewardError for a payment, which a bank has to return.
+    `in_flight` is what was handed over for payment (`standing.in_flight`). Raises RewardError where that would
+    have to come back, or a payment, which a bank has to return.
     """
     rows = books.entry(entry_id)
     if rows[0]["event_type"] in BY_THE_BANK:
@@ -116,6 +119,7 @@ def reversed_entry(books: Ledger, entry_id: str, reason: str, day: str) -> list[
     if books.find(f"REVERSE/{entry_id}"):
         return []
     back = mirror("REVERSE", rows, posted_at=day, key=f"REVERSE/{entry_id}", reason_code=reason)
+    _check_in_flight(books, back, in_flight)
     to_pool = -dict(back.lines).get(accounts.POOL, 0)
     if to_pool <= 0:
         return [back]
@@ -164,6 +168,18 @@ def _from_lots(
 
 def _total(entries: list[Entry]) -> int:
     return sum(amount for entry in entries for _, amount in entry.lines if amount > 0)
+
+
+def _check_in_flight(books: Ledger, back: Entry, in_flight: Mapping[tuple[str, str], int]) -> None:
+    """What the bank was told to pay stays payable until it answers."""
+    account = accounts.payable(back.contributor_id)
+    taken = dict(back.lines).get(account, 0)
+    flying = in_flight.get((back.contributor_id, back.currency), 0)
+    if taken > 0 and books.balance(account, back.currency) - taken < flying:
+        raise RewardError(
+            f"{back.ref_entry_id} made payable what a payables.csv has handed over: {flying} minor units of "
+            f"{back.currency}; take in the bank's answer first: `tribute pay reconcile`"
+        )
 
 
 def _check_ref(books: Ledger, cause: Cause) -> None:

@@ -11,7 +11,8 @@ import pyarrow as pa
 from tribute.artifacts import Artifact, Store, file_sha256, read_artifact, verify_artifact
 from tribute.errors import IntegrityError
 from tribute.rewards import evidence as evidences
-from tribute.rewards import journal, tables
+from tribute.rewards import journal
+from tribute.rewards.exclusions import exclusion_rows
 from tribute.rewards.funding import divide
 from tribute.rewards.gate import judge
 from tribute.rewards.opened import Opened
@@ -51,7 +52,7 @@ def _check_allocation(read: Opened, dataset: Artifact, attribution: Artifact) ->
     paid = allocations(sources, fees, read.policy, usage, read.period, rule)
     if allocation_rows(read.period, paid, evidence) != read.allocation:
         raise read.wrong("allocation.csv", "not what shares, evidence and policy allocate")
-    exclusions = tables.exclusion_rows(sources.exclusions, decided_at=journal.last_day(read.period))
+    exclusions = exclusion_rows(sources.exclusions, decided_at=journal.last_day(read.period))
     if exclusions != read.exclusions:
         raise IntegrityError(f"{read.folder / 'exclusions.csv'}: not the rows that the dataset version left out")
     return f"{len(read.allocation)} lines are allocated again, to the unit, from {dataset.id[:12]} and its evidence"

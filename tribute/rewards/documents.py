@@ -48,7 +48,7 @@ class Documents:
     ) -> None:
         self.now, self.before, self.effects = now, before, effects
         self.disputes = [one for one in disputes if one.period == now.period]
-        self.proofs = leaves.Proofs(now.path)
+        self.proofs = leaves.Proofs.read(now.path)
         self.comparisons = (
             {code: Comparison(before.side(code), now.side(code)) for code in now.currencies} if before else {}
         )

@@ -6,8 +6,7 @@ name begin with a capital or a digit and have no underscore, so the id `ada_l` b
 capitals, so no two become one.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Callable, Iterable, Mapping
 
 from tribute.money import exponent, format_amount
 from tribute.rewards import accounts
@@ -17,29 +16,31 @@ Row = Mapping[str, str]
 
 def beancount(rows: Iterable[Row]) -> str:
     """The lines of a journal as a beancount file; debit is positive."""
-    entries = _entries(rows)
-    lines = [f"{day} open {_beancount_account(account)}" for account, day in _first_days(entries)]
-    for one in entries:
-        first = one[0]
-        link = f" ^{first['ref_entry_id']}" if first["ref_entry_id"] else ""
-        lines += ["", f'{first["posted_at"]} * "{first["event_type"]}" "{_why(first)}" ^{first["entry_id"]}{link}']
-        lines += [f"  {_beancount_account(row['account'])}  {_amount(row)}" for row in one]
-    return "\n".join(lines) + "\n"
+
+    def head(row: Row) -> str:
+        link = f" ^{row['ref_entry_id']}" if row["ref_entry_id"] else ""
+        why = _why(row).replace("\\", "\\\\").replace('"', '\\"')
+        return f'{row["posted_at"]} * "{row["event_type"]}" "{why}" ^{row["entry_id"]}{link}'
+
+    opened: dict[str, str] = {}
+    lines = _transactions(rows, head, opened, _beancount_account)
+    return "\n".join([f"{day} open {_beancount_account(account)}" for account, day in sorted(opened.items())] + lines)
 
 
 def hledger(rows: Iterable[Row]) -> str:
     """The lines of a journal as an hledger file; passes `hledger check --strict`."""
-    entries = _entries(rows)
-    currencies = sorted({row["currency"] for one in entries for row in one})
-    lines = [f"commodity {_sample(currency)} {currency}" for currency in currencies]
-    lines += [f"account {account}" for account, _ in _first_days(entries)]
-    for one in entries:
-        first = one[0]
-        ref = f", ref:{first['ref_entry_id']}" if first["ref_entry_id"] else ""
-        lines += ["", f"{first['posted_at']} * ({first['entry_id']}) {first['event_type']} | {_why(first)}"]
-        lines[-1] += f"  ; entry:{first['entry_id']}{ref}"
-        lines += [f"    {row['account']}  {_amount(row)}" for row in one]
-    return "\n".join(lines) + "\n"
+
+    def head(row: Row) -> str:
+        ref = f", ref:{row['ref_entry_id']}" if row["ref_entry_id"] else ""
+        # A semicolon would begin a comment, in which tags are read.
+        why = _why(row).replace(";", ",")
+        told = f"{row['posted_at']} * ({row['entry_id']}) {row['event_type']} | {why}"
+        return f"{told}  ; entry:{row['entry_id']}{ref}"
+
+    rows, opened = list(rows), dict[str, str]()
+    lines = _transactions(rows, head, opened, str)
+    declared = [f"commodity {_sample(currency)} {currency}" for currency in sorted({row["currency"] for row in rows})]
+    return "\n".join(declared + [f"account {account}" for account in sorted(opened)] + lines)
 
 
 EXPORTS: Mapping[str, Callable[[Iterable[Row]], str]] = {
@@ -49,17 +50,20 @@ EXPORTS: Mapping[str, Callable[[Iterable[Row]], str]] = {
 """File name → what writes it from the lines of a journal."""
 
 
-def _entries(rows: Iterable[Row]) -> list[Sequence[Row]]:
-    return [list(lines) for _, lines in groupby(rows, key=lambda row: row["entry_id"])]
-
-
-def _first_days(entries: Iterable[Sequence[Row]]) -> Iterator[tuple[str, str]]:
-    """Every account with the day of its first posting, sorted by account."""
-    first: dict[str, str] = {}
-    for one in entries:
-        for row in one:
-            first.setdefault(row["account"], row["posted_at"])
-    return iter(sorted(first.items()))
+def _transactions(
+    rows: Iterable[Row], head: Callable[[Row], str], opened: dict[str, str], naming: Callable[[str], str]
+) -> list[str]:
+    """A paragraph an entry, and a last empty line; fills `opened` with every account's first day."""
+    lines, entry_id, names = [], "", dict[str, str]()
+    for row in rows:
+        if row["entry_id"] != entry_id:
+            entry_id = row["entry_id"]
+            lines += ["", head(row)]
+        account = row["account"]
+        if account not in opened:
+            opened[account], names[account] = row["posted_at"], naming(account)
+        lines.append(f"    {names[account]}  {_amount(row)}")
+    return [*lines, ""]
 
 
 def _why(row: Row) -> str:

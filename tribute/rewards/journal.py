@@ -19,8 +19,9 @@ GENESIS = "0" * 64
 
 def last_day(period: str) -> str:
     """`2026-11` → `2026-11-30`. Raises RewardError."""
-    if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", period) or period < "0001":
-        raise RewardError(f"period {period!r} is not a month; write it like 2026-11")
+    # Dates years later are reckoned from it, and end with the year 9999.
+    if not re.fullmatch(r"(19|2[0-9])[0-9]{2}-(0[1-9]|1[0-2])", period):
+        raise RewardError(f"period {period!r} is not a month of the years 1900 to 2999; write it like 2026-11")
     year, month = int(period[:4]), int(period[5:])
     return f"{period}-{calendar.monthrange(year, month)[1]:02d}"
 

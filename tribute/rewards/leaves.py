@@ -10,7 +10,7 @@ The salt is the same wherever the period is made, and only those who may read th
 
 import hmac
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -86,14 +86,22 @@ def tree(rows: Iterable[Row]) -> merkle.Tree:
 class Proofs:
     """The proofs of a period's statements; called with a contributor's id."""
 
-    def __init__(self, folder: Path) -> None:
-        """`folder` is the period's; its name is the period."""
-        self.rows = tables.read_csv(folder / "leaves.csv", tables.LEAVES)
-        self.tree = tree(self.rows)
-        self._places = {row["contributor_id"]: place for place, row in enumerate(self.rows)}
-        allocation = tables.read_csv(folder / "allocation.csv", tables.ALLOCATION)
-        balances = tables.read_csv(folder / "balances.csv", tables.BALANCES)
-        self._figures = figures(folder.name, allocation, balances)
+    def __init__(self, period: str, rows: Sequence[Row], allocation: Iterable[Row], balances: Iterable[Row]) -> None:
+        """`rows` are the lines of leaves.csv."""
+        self.rows = rows
+        self.tree = tree(rows)
+        self._places = {row["contributor_id"]: place for place, row in enumerate(rows)}
+        self._figures = figures(period, allocation, balances)
+
+    @classmethod
+    def read(cls, folder: Path) -> "Proofs":
+        """Those of a period's folder; its name is the period."""
+        return cls(
+            folder.name,
+            tables.read_csv(folder / "leaves.csv", tables.LEAVES),
+            tables.read_csv(folder / "allocation.csv", tables.ALLOCATION),
+            tables.read_csv(folder / "balances.csv", tables.BALANCES),
+        )
 
     def __call__(self, contributor_id: str) -> dict[str, Any] | None:
         """`figures, salt, index, size, path, root` (hashes in hex), see `proves`; None for a stranger."""

@@ -140,7 +140,7 @@ class Ledger:
         last = self.rows[-1]["posted_at"] if self.rows else ""
         for entry in entries:
             day = journal.checked_day(entry.posted_at)
-            if self.closed and entry.period <= self.closed[-1]:
+            if entry.period in self.closed:
                 raise RewardError(f"{day} lies in {entry.period}, which is closed and sealed; post in {period}")
             if entry.period != period:
                 raise RewardError(f"{day} lies outside the open period {period}; close that first, or give a day of it")
@@ -209,7 +209,7 @@ def _load(rewards: Path) -> Ledger:
 
 def _check_same(entry: Entry, known: Sequence[Row]) -> None:
     """The day may differ: it says when, not what."""
-    names = ("event_type", "account", "debit_minor", "credit_minor", "currency", "ref_entry_id", "reason_code")
+    names = [name for name in entry.rows()[0] if name not in ("posted_at", "period", "idempotency_key")]
     if [[row[n] for n in names] for row in entry.rows()] != [[row[n] for n in names] for row in known]:
         raise RewardError(
             f"idempotency key {entry.idempotency_key} was posted before with another body "

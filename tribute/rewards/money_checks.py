@@ -122,7 +122,7 @@ def _posted(read: Opened) -> dict[str, int]:
 
 
 def check_balances(read: Opened) -> str:
-    """Every line adds up, and moves as the journal does; that it opens as the last period closed, books.py checks."""
+    """Every line adds up, and moves as the journal does; how it opens, continuity.py checks."""
     file = "balances.csv"
     moved: dict[tuple[str, str], int] = {}
     for row in read.journal:
@@ -145,7 +145,7 @@ def check_balances(read: Opened) -> str:
 
 
 def check_payables(read: Opened) -> str:
-    """Nobody is paid less than the threshold, or twice; that each balance is payable, books.py checks."""
+    """Nobody is paid less than the threshold, or twice; that each balance is payable, continuity.py checks."""
     file, policy = "payables.csv", read.policy
     known = {(row["contributor_id"], row["currency"]) for row in read.balances}
     ids = [row["payment_id"] for row in read.payables]

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ class Opened:
     exclusions: Rows
     tokens: Rows
     leaves: Rows
+    usage: Rows
     evidence: Any
 
     @classmethod
@@ -50,6 +52,7 @@ class Opened:
             tables.read_csv(folder / "exclusions.csv", tables.EXCLUSIONS),
             tables.read_csv(folder / "tokens.csv", tables.TOKENS),
             tables.read_csv(folder / "leaves.csv", tables.LEAVES),
+            tables.read_csv(folder / "usage.csv", tables.USAGE) if (folder / "usage.csv").exists() else [],
             tables.read_evidence(folder / "evidence.parquet"),
         )
 
@@ -58,12 +61,12 @@ class Opened:
         """Where it lies."""
         return self.artifact.path
 
-    @property
+    @cached_property
     def config(self) -> dict[str, Any]:
         """The manifest's config."""
         return dict(self.artifact.identity["config"])
 
-    @property
+    @cached_property
     def period(self) -> str:
         """YYYY-MM, as the manifest has it."""
         return str(self.config["period"])

@@ -34,13 +34,14 @@ TABLES: Mapping[str, tuple[Columns, tuple[str, ...]]] = {
     "exclusions": (tables.EXCLUSIONS, ()),
     "tokens": (tables.TOKENS, ("contributor_id",)),
     "leaves": (tables.LEAVES, ("statement_id",)),
+    "usage": (tables.USAGE, ()),
 }
 """Every table of a period: its columns, and those that name a row (empty where rows may repeat)."""
 
 COUNTS = {"exponent", "seq", "tokens", "rows_submitted", "rows_canonical", "rows_excluded"}
 """Columns of numbers that stay below 2^63; other integers are amounts and exact weights, which may not."""
-DECIMALS = {"score", "score_se", "score_high", "quota_minor", "rounding_minor", "similarity", "threshold"}
-"""Columns with up to 12 digits after the point."""
+DECIMALS = {"score", "score_se", "score_high", "quota_minor", "rounding_minor", "similarity", "threshold", "amount"}
+"""Columns with up to 12 digits after the point; `amount`, of the usage, with up to 18."""
 DAYS = {"posted_at", "value_date", "decided_at"}
 OPTIONAL = {"contributor_id", "ref_entry_id", "reason_code"}
 """Columns of the journal that may be empty."""
@@ -52,11 +53,12 @@ def finish(folder: Path, period: str) -> dict[str, Any]:
 
     `rows`: rows of every table. `control`: totals per currency in minor units, as text. `merkle`: root and size.
     """
-    read = {name: tables.read_csv(folder / f"{name}.csv", TABLES[name][0]) for name in TABLES if name != "leaves"}
+    names = names_of(folder)
+    read = {name: tables.read_csv(folder / f"{name}.csv", TABLES[name][0]) for name in names if name != "leaves"}
     statements = leaves.figures(period, read["allocation"], read["balances"])
     read["leaves"] = leaves.leaf_rows(statements.values(), leaves.salt_key(folder / "evidence.parquet"))
     tables.write_csv(folder / LEAVES_FILE, tables.LEAVES, read["leaves"])
-    for name in TABLES:
+    for name in names:
         write_twin(folder / f"{name}.csv")
     for name, export in exports.EXPORTS.items():
         (folder / name).write_text(export(read["journal"]), encoding="utf-8")
@@ -68,6 +70,11 @@ def finish(folder: Path, period: str) -> dict[str, Any]:
         "control": control_totals(read["allocation"], read["journal"], read["balances"], read["payables"]),
         "merkle": {"root": leaves.tree(read["leaves"]).root.hex(), "size": len(read["leaves"])},
     }
+
+
+def names_of(folder: Path) -> list[str]:
+    """The tables of a period's folder: all, but `usage` only where a file said what queries weigh."""
+    return [name for name in TABLES if name != "usage" or (folder / "usage.csv").exists()]
 
 
 def control_totals(
@@ -96,7 +103,7 @@ def control_totals(
 def arrow_type(name: str, kind: str) -> pa.DataType:
     """The Parquet type of a column."""
     if name in DECIMALS:
-        return pa.decimal128(38, 12)
+        return pa.decimal128(38, 18 if name == "amount" else 12)
     if kind == "number":
         return pa.int64() if name in COUNTS else pa.decimal128(38, 0)
     return pa.date32() if name in DAYS else pa.string()
@@ -125,7 +132,7 @@ def datapackage(folder: Path, period: str) -> bytes:
         "profile": "tabular-data-package",
         "name": f"rewards-{period}",
         "title": f"Rewards of {period}",
-        "resources": [_resource(folder / f"{name}.csv") for name in TABLES],
+        "resources": [_resource(folder / f"{name}.csv") for name in names_of(folder)],
     }
     return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
 

@@ -5,6 +5,7 @@ sees only own rows; of the others only their number and, without names, their cr
 escaped, and comes from the registry as it is now: what was erased stands on no page made later.
 """
 
+from bisect import bisect_right
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
@@ -22,6 +23,8 @@ from tribute.rewards.views import Words
 from tribute.rewards.wording import money, percent
 
 HERE = Path(__file__).parent
+MOST_MARKS = 500
+"""A strip shows no more of the others' credits than that: every second, third … by rank, where there are more."""
 NOTHING = "Nothing was allocated to you for this month. Below is what is still owed to you from before."
 
 
@@ -31,7 +34,7 @@ class Pages:
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
         lines = [own.lines[0] for own in folder.own.values() if own.lines and int(own.lines[0]["rows_canonical"])]
-        self.scores = [Decimal(line["score"]) for line in lines]
+        self.scores = sorted(Decimal(line["score"]) for line in lines)
         self.all_credit = sum((max(score, Decimal(0)) for score in self.scores), Decimal(0))
         figures, asked = card.figures(folder.card), {check.name for check in folder.verdict.checks}
         ungated = [figure for figure in figures if figure.name not in asked]
@@ -100,7 +103,7 @@ class Pages:
         """(Name, value, note) of the four numbers at the top."""
         trained, excluded, score = int(main["rows_canonical"]), int(main["rows_excluded"]), Decimal(main["score"])
         pool = self.folder.pools[main["pool"], main["currency"]]
-        place = str(1 + sum(other > score for other in self.scores)) if trained else "–"
+        place = str(1 + len(self.scores) - bisect_right(self.scores, score)) if trained else "–"
         tokens = self.folder.tokens.get(main["contributor_id"], 0)
         counting = f"of {self._weights(main).numerator:,} that count" if weight_of(main) else "none of them counts"
         return [
@@ -118,8 +121,9 @@ class Pages:
         if credit is None:
             return None
         own, low, high, counted = (Decimal(credit[name]) for name in ("credit", "low", "high", "counted"))
-        others = list(self.scores)
-        others.remove(own)
+        others = self.scores[:: 1 + len(self.scores) // MOST_MARKS]
+        if own in others:
+            others.remove(own)
         values = {"credit": own, "low": low, "high": high, "counted": counted}
         return {
             "strip": charts.strip(own, low, high, counted, others),

@@ -42,6 +42,7 @@ from tribute.money import parse_amount
 from tribute.rewards import evidence as evidences
 from tribute.rewards import journal, ledger, package, standing, tables
 from tribute.rewards.closed import closers_of, previous_id, terms_of
+from tribute.rewards.exclusions import exclusion_rows
 from tribute.rewards.funding import Funding, divide
 from tribute.rewards.gate import VERDICT, judge
 from tribute.rewards.ledger import Ledger
@@ -192,7 +193,7 @@ def _fill(folder: Path, order: _Order, sources: Sources) -> None:
     paid = allocations(sources, order.fundings, order.policy, order.usage, order.period, verdict.rule)
     tables.write_csv(folder / "allocation.csv", tables.ALLOCATION, allocation_rows(order.period, paid, evidence))
     _write_money(folder, order, paid)
-    exclusions = tables.exclusion_rows(sources.exclusions, decided_at=journal.last_day(order.period))
+    exclusions = exclusion_rows(sources.exclusions, decided_at=journal.last_day(order.period))
     tables.write_csv(folder / "exclusions.csv", tables.EXCLUSIONS, exclusions)
     tokens = [{"contributor_id": name, "tokens": str(count)} for name, count in sorted(sources.tokens.items())]
     tables.write_csv(folder / "tokens.csv", tables.TOKENS, tokens)

@@ -14,6 +14,7 @@ from tribute.errors import RewardError
 from tribute.money import parse_amount
 
 _DECIMAL = re.compile(r"(0|[1-9][0-9]{0,5})(\.[0-9]{1,6})?")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def _exact_decimal(value: Any, field: ValidationInfo) -> Any:
@@ -22,6 +23,13 @@ def _exact_decimal(value: Any, field: ValidationInfo) -> Any:
     if isinstance(value, str) and not _DECIMAL.fullmatch(value):
         raise ValueError(f'found "{value}", expected 0 or more with at most 6 decimals, such as "1" or "1.96"')
     return value
+
+
+def _plain_day(value: Any) -> Any:
+    """Neither a time, whose day depends on a time zone, nor a number, which would be read as seconds."""
+    if value is None or type(value) is date or (isinstance(value, str) and _DAY.fullmatch(value)):
+        return value
+    raise ValueError(f"found {value}, expected a day such as 2026-01-01, without time or time zone")
 
 
 def _check_whole(parts: Iterable[str]) -> None:
@@ -118,7 +126,7 @@ class Policy(Strict):
     """Raised whenever a setting changes, so that two statements can be told apart."""
     description: Annotated[str, Field(min_length=1, max_length=2000)]
     """The policy in a contributor's words; it stands on every statement."""
-    effective_from: date | None = None
+    effective_from: Annotated[date | None, BeforeValidator(_plain_day)] = None
     """Periods that begin before this day are not paid by it. None holds for all, and can not be published."""
     kappa: Exact = "1"
     """κ ≥ 0: how many standard errors are taken off a credit before it is paid.

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from tribute.money import exponent
 from tribute.rewards import evidence as evidences
 from tribute.rewards import queries, tables
-from tribute.rewards.allocation import Claim, Rule, allocate, exact_score
+from tribute.rewards.allocation import Claim, Line, Rule, allocate, exact_score
 from tribute.rewards.funding import Funding
 from tribute.rewards.lifecycle import Allocated
 from tribute.rewards.policy import Policy
@@ -39,16 +41,39 @@ def allocation_rows(period: str, paid: Sequence[Allocated], evidence: Any) -> li
     """The lines of allocation.csv."""
     digests = evidences.digests(evidence)
     return [
-        tables.allocation_row(
-            line,
-            period=period,
-            pool_name=one.pool,
-            currency=one.currency,
-            evidence_sha256=digests.get(line.contributor_id, evidences.NO_EVIDENCE),
-        )
+        {
+            "period": period,
+            "pool": one.pool,
+            "contributor_id": line.contributor_id,
+            "payee_ref": tables.payee_ref(line.contributor_id),
+            "currency": one.currency,
+            "exponent": str(exponent(one.currency)),
+            **_calculated(line),
+            "evidence_sha256": digests.get(line.contributor_id, evidences.NO_EVIDENCE),
+        }
         for one in paid
         for line in one.lines
     ]
+
+
+def _calculated(line: Line) -> dict[str, str]:
+    """What the rule made of a contributor's rows, score and tokens."""
+    quota = tables.decimal_floor(line.quota)
+    return {
+        "rows_submitted": str(line.claim.rows_submitted),
+        "rows_canonical": str(line.claim.rows_canonical),
+        "rows_excluded": str(line.claim.rows_excluded),
+        "score": f"{line.claim.score:f}",
+        "score_se": f"{line.claim.score_se:f}",
+        "weight_num": str(line.weight.numerator),
+        "weight_den": str(line.weight.denominator),
+        "quota_minor": f"{quota:f}",
+        "amount_minor": str(line.amount),
+        "rounding_minor": f"{tables.decimal_floor(Fraction(line.amount) - Fraction(quota)):f}",
+        "status": line.status,
+        "score_high": f"{line.claim.score_high:f}",
+        "rule": line.rule,
+    }
 
 
 def _by_queries(claim: Claim, credits: Mapping[str, tuple[Decimal, Decimal]]) -> Claim:

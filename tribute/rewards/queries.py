@@ -28,13 +28,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tribute.errors import RewardError
+from tribute.rewards import tables
 from tribute.rewards.allocation import SCORE_STEP
 from tribute.rewards.policy import Pool
 
 STEPS = 10**12
 """12 decimals, as integers."""
 WEIGHT_STEPS = 10**18
-_COLUMNS = ["query", "user", "amount"]
+_COLUMNS = list(tables.USAGE)
 _AMOUNT = re.compile(r"(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?")
 
 
@@ -58,8 +59,12 @@ def read_usage(path: Path) -> list[Payment]:
     if reader.fieldnames != _COLUMNS:
         raise RewardError(f"{path}:1: columns {reader.fieldnames}, expected {_COLUMNS}")
     for number, row in enumerate(rows, start=2):
+        if None in row:
+            raise RewardError(f"{path}:{number}: more than {len(_COLUMNS)} values; write decimals with a point")
         if not _AMOUNT.fullmatch(row["amount"] or ""):
             raise RewardError(f"{path}:{number}: amount {row['amount']!r}, expected a plain decimal such as 0.25")
+        if formulas := [text for text in (row["query"], row["user"]) if text[:1] in tables.FORMULAS]:
+            raise RewardError(f"{path}:{number}: a spreadsheet could run {formulas[0]!r} as a formula; rename it")
     return [Payment(row["query"], row["user"], Fraction(row["amount"])) for row in rows]
 
 

@@ -17,9 +17,9 @@ def read_rewards(path: Path | str, table: str = "allocation") -> pd.DataFrame:
         lines = tribute.read_rewards("demo/rewards/2026-11")
         print(lines.groupby("currency")["amount"].sum())
 
-    `path` is the period's folder; `table` one of allocation, journal, balances, payables, exclusions, tokens and
-    leaves. Columns of numbers have dtype object: floats and 64-bit integers could not hold 18 decimals. An empty
-    number is None. Raises RewardError for another table.
+    `path` is the period's folder; `table` one of allocation, journal, balances, payables, exclusions, tokens, leaves
+    and, where a file said what users paid, usage. Columns of numbers have dtype object: floats and 64-bit integers
+    could not hold 18 decimals. An empty number is None. Raises RewardError for another table.
     """
     if table not in TABLES:
         raise RewardError(f"there is no table {table!r}; expected one of {', '.join(TABLES)}")

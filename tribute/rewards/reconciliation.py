@@ -155,7 +155,7 @@ def _line(answered: BankFile, answer: Answer, payable: Row | None, outcome: str,
 
 def _safe(text: str) -> str:
     """What a bank wrote, so that no spreadsheet runs it: an apostrophe before what could be a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
+    return f"'{text}" if text[:1] in tables.FORMULAS else text
 
 
 def _write(final: Path, answered: BankFile, digest: str, rows: list[Row]) -> None:

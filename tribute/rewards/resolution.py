@@ -96,6 +96,8 @@ def decide(
                 workspace, dispute, "decide", day, rehearse, by=by, why=why, amount_minor=str(amount), **signed
             )
         agreed = sorted(one["by"] for one in dispute.opinions if one["amount_minor"] == str(amount))
+        if len(agreed) < NEEDED and by in said:
+            raise RewardError(f"{by} decided {id_} already; another of the policy's reviewers has to say the same")
         if len(agreed) < NEEDED:
             return dispute
         entries = _settle(books, dispute, amount, day, rehearse)

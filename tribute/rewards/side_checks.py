@@ -9,7 +9,7 @@ from tribute.rewards.opened import Opened
 
 def check_totals(read: Opened) -> str:
     """Row counts and control totals in the manifest are those of the tables."""
-    rows = {f"{name}.csv": len(getattr(read, name)) for name in package.TABLES}
+    rows = {f"{name}.csv": len(getattr(read, name)) for name in package.names_of(read.folder)}
     rows["evidence.parquet"] = read.evidence.num_rows
     totals = package.control_totals(read.allocation, read.journal, read.balances, read.payables)
     if (read.config["rows"], read.config["control"]) != (rows, totals):
@@ -19,7 +19,8 @@ def check_totals(read: Opened) -> str:
 
 def check_beside(read: Opened) -> str:
     """Twins, exports and data package say what the tables say."""
-    for name in package.TABLES:
+    names = package.names_of(read.folder)
+    for name in names:
         path = read.folder / f"{name}.parquet"
         try:
             same = pq.read_table(path).equals(package.twin(path.with_suffix(".csv")))
@@ -32,7 +33,7 @@ def check_beside(read: Opened) -> str:
             raise read.wrong(name, "not the entries of journal.csv")
     if (read.folder / package.DATAPACKAGE).read_bytes() != package.datapackage(read.folder, read.period):
         raise read.wrong(package.DATAPACKAGE, "does not describe these tables")
-    return f"{len(package.TABLES)} Parquet twins, {len(exports.EXPORTS)} exports and the data package fit the tables"
+    return f"{len(names)} Parquet twins, {len(exports.EXPORTS)} exports and the data package fit the tables"
 
 
 def check_leaves(read: Opened) -> str:

@@ -8,10 +8,10 @@ Parquet is zstd-compressed and carries no pandas metadata. Same rows, same bytes
 
 import csv
 import io
-import math
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from fractions import Fraction
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,10 +19,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tribute.errors import IntegrityError, RewardError
-from tribute.money import exponent
-from tribute.rewards.allocation import Line
 
 Columns = Mapping[str, Literal["text", "number"]]
+
+FORMULAS = frozenset("=+-@\t\r\n")
+"""A text that begins with one of these could be run by a spreadsheet."""
 
 ALLOCATION: Columns = {
     "period": "text",
@@ -144,6 +145,9 @@ EXCLUSIONS: Columns = {
 """`row_hash`: content_sha256. `cluster_id`: the content_sha256 of the cluster's first row. `decided_at`: the
 last day of the period, since no file depends on a clock."""
 
+USAGE: Columns = {"query": "text", "user": "text", "amount": "number"}
+"""What users paid for which query, as it was handed in; `amount` in any unit, up to 18 decimals."""
+
 EVIDENCE = pa.schema(
     [
         ("period", pa.dictionary(pa.int32(), pa.string())),
@@ -161,7 +165,6 @@ EVIDENCE = pa.schema(
 `adapter_ids` lists every seed's, separated by spaces. The MLflow runs behind them are random ids, so they
 stand in the manifest's provenance: same inputs, same bytes."""
 
-
 PAYEE = "payee:"
 
 
@@ -170,81 +173,9 @@ def payee_ref(contributor_id: str) -> str:
     return PAYEE + contributor_id
 
 
-def allocation_row(line: Line, *, period: str, pool_name: str, currency: str, evidence_sha256: str) -> dict[str, str]:
-    """One line of allocation.csv."""
-    quota = decimal_floor(line.quota)
-    return {
-        "period": period,
-        "pool": pool_name,
-        "contributor_id": line.contributor_id,
-        "payee_ref": payee_ref(line.contributor_id),
-        "currency": currency,
-        "exponent": str(exponent(currency)),
-        "rows_submitted": str(line.claim.rows_submitted),
-        "rows_canonical": str(line.claim.rows_canonical),
-        "rows_excluded": str(line.claim.rows_excluded),
-        "score": f"{line.claim.score:f}",
-        "score_se": f"{line.claim.score_se:f}",
-        "weight_num": str(line.weight.numerator),
-        "weight_den": str(line.weight.denominator),
-        "quota_minor": f"{quota:f}",
-        "amount_minor": str(line.amount),
-        "rounding_minor": f"{decimal_floor(Fraction(line.amount) - Fraction(quota)):f}",
-        "status": line.status,
-        "evidence_sha256": evidence_sha256,
-        "score_high": f"{line.claim.score_high:f}",
-        "rule": line.rule,
-    }
-
-
-def exclusion_rows(exclusions: Iterable[Mapping[str, Any]], *, decided_at: str) -> list[dict[str, str]]:
-    """The lines of exclusions.csv, sorted, from the rows of a dataset's exclusions.parquet."""
-    rows = [
-        {
-            "row_hash": row["content_sha256"],
-            "contributor_id": row["contributor_id"],
-            "reason_code": row["reason"],
-            "cluster_id": row["canonical_content_sha256"] or "",
-            "canonical_row_hash": row["canonical_content_sha256"] or "",
-            "canonical_contributor_id": row["canonical_contributor_id"] or "",
-            "detector": row["detector"] or "",
-            "detector_version": row["detector_version"] or "",
-            "similarity": _measured(row["similarity"]),
-            "threshold": _measured(row["threshold"]),
-            "decided_at": decided_at,
-        }
-        for row in exclusions
-    ]
-    return sorted(rows, key=lambda row: [row["contributor_id"], row["row_hash"], *row.values()])
-
-
-def control_totals(
-    allocation: Iterable[Mapping[str, str]],
-    entries: Iterable[Mapping[str, str]],
-    *,
-    pool: int,
-    currency: str,
-    rows: Mapping[str, int],
-) -> dict[str, Any]:
-    """control.json: totals per currency in minor units, as text (JSON numbers are floats); rows per table."""
-    entries = list(entries)
-    return {
-        "totals": {
-            currency: {
-                "pool_minor": str(pool),
-                "lines_minor": str(sum(int(row["amount_minor"]) for row in allocation)),
-                "debit_minor": str(sum(int(row["debit_minor"]) for row in entries)),
-                "credit_minor": str(sum(int(row["credit_minor"]) for row in entries)),
-            }
-        },
-        "rows": dict(rows),
-    }
-
-
 def decimal_floor(value: Fraction) -> Decimal:
     """A rational cut down to 12 decimals, so that its whole part is never rounded up."""
-    steps = value.numerator * 10**12 // value.denominator
-    return Decimal((steps < 0, tuple(int(digit) for digit in str(abs(steps))), -12))
+    return Decimal(f"{value.numerator * 10**12 // value.denominator}e-12")
 
 
 def write_csv(path: Path, columns: Columns, rows: Iterable[Mapping[str, str]]) -> int:
@@ -256,18 +187,18 @@ def write_csv(path: Path, columns: Columns, rows: Iterable[Mapping[str, str]]) -
 
 def csv_bytes(columns: Columns, rows: Iterable[Mapping[str, str]], name: str = "journal") -> bytes:
     """A table as a file's content. Raises RewardError for a cell that could be a formula."""
+    rows = list(rows)
+    for column in (column for column, kind in columns.items() if kind == "text"):
+        if FORMULAS & {row[column][:1] for row in rows}:
+            cell = next(row[column] for row in rows if row[column][:1] in FORMULAS)
+            raise RewardError(
+                f"{name}: {column} {cell!r} could be run as a formula by a spreadsheet; "
+                "expected a value that does not start with = + - @, so rename it at its source"
+            )
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(columns)
-    cells = [column for column, kind in columns.items() if kind == "text"]
-    for row in rows:
-        for column in cells:
-            if row[column].startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
-                raise RewardError(
-                    f"{name}: {column} {row[column]!r} could be run as a formula by a spreadsheet; "
-                    "expected a value that does not start with = + - @, so rename it at its source"
-                )
-        writer.writerow([row[column] for column in columns])
+    writer.writerows(map(itemgetter(*columns), rows))
     return text.getvalue().encode("utf-8")
 
 
@@ -297,8 +228,3 @@ def read_evidence(path: Path) -> Any:
         return pq.read_table(path).cast(EVIDENCE)
     except (OSError, ValueError) as error:
         raise IntegrityError(f"{path}: cannot be read ({error}); make the period again") from error
-
-
-def _measured(value: float | None) -> str:
-    """A similarity or threshold with 6 decimals; empty where a detector has none."""
-    return "" if value is None or math.isnan(value) else f"{value:.6f}"

@@ -1,7 +1,7 @@
 """Checks a period's folder from end to end: bytes, signatures, verdict, weights, amounts, journal, what lies beside.
 
 Everything is recomputed from the folder alone. What was decided outside it (pool, κ, gate, who may close) is read
-from its manifest: compare that with what was agreed. `books.py` holds the folder against the workspace's ledger.
+from its manifest: compare that with what was agreed. `continuity.py` holds the folder against the workspace's ledger.
 """
 
 import json
@@ -22,6 +22,11 @@ from tribute.rewards.seal import verify_seal
 
 def verify_period(folder: Path) -> list[str]:
     """Check `rewards/<period>/`; returns a sentence for each check. Raises IntegrityError naming the file."""
+    return verified(folder)[1]
+
+
+def verified(folder: Path) -> tuple[Opened, list[str]]:
+    """The same, with what was read, so that the checks in its workspace need not read it again."""
     artifact = _verify_files(folder)
     read = Opened.of(artifact)
     checks: tuple[Callable[[Opened], str], ...] = (
@@ -40,10 +45,8 @@ def verify_period(folder: Path) -> list[str]:
         side_checks.check_beside,
     )
     try:
-        return [
-            f"{len(artifact.identity['files'])} files have the sha256 that the manifest lists",
-            *(check(read) for check in checks),
-        ]
+        files = f"{len(artifact.identity['files'])} files have the sha256 that the manifest lists"
+        return read, [files, *(check(read) for check in checks)]
     except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, RewardError) as error:
         raise IntegrityError(f"{folder}: holds a value that cannot be read ({error}); make the period again") from error
 
