@@ -179,7 +179,7 @@ def test_equal_scores_differ_by_a_unit_at_most(others, pool, score, error, kappa
 @proved
 @given(claim_lists(), POOLS, KAPPAS, SCORES)
 def test_withdrawing_never_raises_own_pay(claims, pool, kappa, less):
-    """Withdrawing never raises own pay: less credit is paid no more."""
+    """Withdrawing never raises own pay: less credit, as uncertain as before, is paid no more."""
     assume(weighing(claims, kappa))
     own, *others = claims
     lowered = claim(own.contributor_id, own.score - abs(less), own.score_se)

@@ -72,19 +72,17 @@ def test_the_manifest_seals_the_month(house):
     house.pay("2026-12")
 
     first, second = (read_artifact(house.workspace.rewards / period) for period in ("2026-11", "2026-12"))
-    month = house.workspace.rewards / "journal" / "2026-11.csv"
-    assert first.identity["files"]["journal.csv"] == file_sha256(month)
+    month = file_sha256(house.workspace.rewards / "journal" / "2026-11.csv")
+    assert first.identity["files"]["journal.csv"] == month
     assert second.identity["config"]["ledger"]["head"] == ledger.read(house.workspace).head
     assert second.identity["config"]["previous"] == first.id
 
 
 def test_one_person_is_not_four_eyes(house):
     """The same closer twice approves, and no more."""
-    close(house, "anna")
+    once, again = close(house, "anna"), close(house, "anna")
 
-    again = close(house, "anna")
-
-    assert (again.closed, again.signers) == (False, ["anna"])
+    assert (again.closed, again.signers, again) == (False, ["anna"], once)
 
 
 def test_two_names_with_one_key_are_not_four_eyes(tmp_path):
@@ -192,6 +190,16 @@ def test_periods_close_in_order(house):
     house.close("2026-12")
 
     assert ledger.read(house.workspace).closed == ["2026-11", "2026-12"]
+
+
+def test_a_draft_of_another_month_does_not_close(house):
+    """The first period may be any; once one is closed, a draft that does not follow it is refused by its month."""
+    house.pay("2027-03")
+    close(house, "anna")
+    close(house, "ben")
+
+    with pytest.raises(RewardError, match="2027-03 cannot be paid now: the open period is 2026-12, which follows"):
+        close(house, "anna", "2027-03", "2027-04-01")
 
 
 def policy_of(house, text):

@@ -1,18 +1,15 @@
 """Theorem: money in dispute is held until two reviewers agree, and what they decide is posted in the open period."""
 
-import json
 import shutil
 
 import pytest
 
+from tests.rewards.disputing import DAY, decided, opened, stages
 from tests.rewards.people import House, make_house
-from tests.terminal import tree
 from tribute.artifacts import verify_artifact
-from tribute.errors import IntegrityError, RewardError
+from tribute.errors import RewardError
 from tribute.rewards import accounts, ledger, resolution
-from tribute.rewards.disputes import FILE, read_dispute
-
-DAY = "2026-12-05"
+from tribute.rewards.disputes import read_dispute
 
 
 @pytest.fixture(scope="module")
@@ -27,23 +24,6 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> House:
 def house(closed: House, tmp_path) -> House:
     """A copy that a test may dispute in."""
     return House(shutil.copytree(closed.root, tmp_path / "workspace"), closed.world)
-
-
-def stages(house: House, name: str) -> dict[str, int]:
-    """What a contributor has on each account."""
-    return {one: house.balance(getattr(accounts, one)(name)) for one in ("accrued", "held", "payable", "claim")}
-
-
-def opened(house: House, name: str = "numpy", day: str = DAY):
-    """A dispute about somebody's November."""
-    return resolution.open_dispute(house.workspace, "2026-11", name, name, "my rows count for more", day, "")
-
-
-def decided(house: House, id_: str, amount: int, reviewers=("rita", "ron"), day: str = DAY):
-    """Both reviewers say the same."""
-    for name in reviewers:
-        last = resolution.decide(house.workspace, id_, amount, name, house.key(name), "looked at", day)
-    return last
 
 
 def test_opening_holds_what_is_accrued(house: House):
@@ -201,99 +181,3 @@ def test_a_crash_while_settling_is_finished_by_running_again(house: House, monke
 
     assert dispute.state == "decided"
     assert stages(house, "numpy") == once
-
-
-def refused(house: House, attempt, message: str) -> None:
-    """Asserts one line, and that neither the ledger nor a dispute has changed."""
-    before = tree(house.root / "rewards") | tree(house.workspace.disputes)
-
-    with pytest.raises(RewardError, match=message) as error:
-        attempt()
-
-    assert "\n" not in str(error.value)
-    assert tree(house.root / "rewards") | tree(house.workspace.disputes) == before
-
-
-@pytest.mark.parametrize(
-    ("period", "name", "currency", "day", "message"),
-    [
-        ("2026-11", "numpy", "", "2027-01-05", "2026-11 could be disputed until 2026-12-30, found 2027-01-05"),
-        ("2026-11", "numpy", "", "5.12.2026", "'5.12.2026'"),
-        ("2026-11", "nobody", "", DAY, "nobody has no line in 2026-11/allocation.csv"),
-        ("2026-12", "numpy", "", DAY, "2026-12 is not closed"),
-        ("2026-10", "numpy", "", DAY, "2026-10 is not closed"),
-        ("2026-11", "numpy", "JPY", DAY, "is in EUR"),
-    ],
-)
-def test_what_cannot_be_disputed(house: House, period: str, name: str, currency: str, day: str, message: str):
-    """Too late, somebody unknown, another period's statement, another currency: one line, nothing posted."""
-    refused(
-        house,
-        lambda: resolution.open_dispute(house.workspace, period, name, "numpy", "why", day, currency),
-        message,
-    )
-
-
-def test_a_second_dispute_waits_for_the_first(house: House):
-    """While one is open, what there is to say belongs to it."""
-    opened(house)
-
-    refused(house, lambda: opened(house), "2026-11-numpy-1 is open already")
-
-
-@pytest.mark.parametrize(
-    ("id_", "by", "key", "message"),
-    [
-        ("2026-11-numpy-1", "anna", "anna", "anna is not among the policy's reviewers"),
-        ("2026-11-numpy-1", "ron", "rita", "the key given is not the latest of ron"),
-        ("2026-11-numpy-7", "rita", "rita", "there is no dispute 2026-11-numpy-7"),
-        ("2026-12-numpy-1", "rita", "rita", "there is no dispute 2026-12-numpy-1"),
-        ("../../keys", "rita", "rita", "there is no dispute"),
-    ],
-)
-def test_who_cannot_decide(house: House, id_: str, by: str, key: str, message: str):
-    """Not a reviewer, not one's own key, no such dispute: one line, nothing posted."""
-    opened(house)
-
-    refused(house, lambda: resolution.decide(house.workspace, id_, 0, by, house.key(key), "no", DAY), message)
-
-
-def test_a_party_cannot_decide(house: House):
-    """A reviewer who opened the dispute is no judge of it."""
-    resolution.open_dispute(house.workspace, "2026-11", "numpy", "rita", "for numpy", DAY, "")
-
-    refused(house, lambda: decided(house, "2026-11-numpy-1", 0, ("rita",)), "rita is a party to 2026-11-numpy-1")
-
-
-def test_a_rehearsal_says_what_would_be_and_does_nothing(house: House):
-    """Opening and deciding are checked to the end, and every byte stays as it was."""
-    before = tree(house.root / "rewards")
-    arguments = (house.workspace, "2026-11", "numpy", "numpy", "why", DAY, "")
-    rehearsed = resolution.open_dispute(*arguments, rehearse=True)
-    assert tree(house.root / "rewards") == before
-
-    opened(house)
-    resolution.decide(house.workspace, "2026-11-numpy-1", 500, "rita", house.key("rita"), "yes", DAY)
-    between = tree(house.root / "rewards")
-    would = resolution.decide(
-        house.workspace, "2026-11-numpy-1", 500, "ron", house.key("ron"), "yes", DAY, rehearse=True
-    )
-
-    assert rehearsed.holds == read_dispute(house.workspace, "2026-11-numpy-1").holds
-    assert (would.state, len(would.outcomes[-1]["entries"])) == ("decided", 2)
-    assert read_dispute(house.workspace, "2026-11-numpy-1").state == "open"
-    assert tree(house.root / "rewards") == between
-
-
-@pytest.mark.parametrize("place", [0, 1])
-def test_a_changed_event_is_found(house: House, place: int):
-    """Events are chained, and decisions signed: neither can be changed afterwards."""
-    opened(house)
-    resolution.decide(house.workspace, "2026-11-numpy-1", 0, "rita", house.key("rita"), "no", DAY)
-    path = house.workspace.disputes / "2026-11-numpy-1" / FILE
-    events = json.loads(path.read_text())
-    events[place]["why"] = "something else"
-    path.write_text(json.dumps(events))
-
-    with pytest.raises(IntegrityError, match=f"event {place + 1} was changed"):
-        read_dispute(house.workspace, "2026-11-numpy-1")

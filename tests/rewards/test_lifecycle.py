@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.rewards.books import POLICY, closed, empty, proved
 from tribute.errors import RewardError
 from tribute.rewards import accounts, lifecycle, standing
-from tribute.rewards.entries import move
+from tribute.rewards.entries import mirror, move
 from tribute.rewards.funding import divide
 from tribute.rewards.ledger import Ledger
 from tribute.rewards.policy import Policy
@@ -194,6 +194,28 @@ def test_payables_name_payments_for_a_bank(tmp_path):
     assert row["value_date"] == "2027-01-01"
     assert len(row["end_to_end_id"]) <= 35
     assert row == standing.payable_rows(books, "2026-12", POLICY, {})[0]
+
+
+def test_what_is_undone_counts_as_what_it_undoes():
+    """A payment that comes back is not paid, its tax not withheld, a reversed accrual not accrued; `adjusted` stays 0.
+
+    So a balance tells what happened, and not only what is left.
+    """
+    books = paid_out(closed(closed(empty(), "2026-11", {"a": 100_000}), "2026-12", {"b": 1000}), "2026-12")
+    undone = [row["entry_id"] for row in books.rows if row["event_type"] in ("PAY", "WITHHOLD")][::2]
+    undone.append(books.find("2026-12/HOLD/evaluation/EUR/b")[0]["entry_id"])
+    undone.append(books.find("2026-12/ACCRUE/evaluation/EUR/b")[0]["entry_id"])
+
+    for entry in undone:
+        about = {"posted_at": "2027-01-02", "key": f"back/{entry}", "reason_code": "returned"}
+        books = books.with_entries([mirror("REVERSE", books.entry(entry), **about)])
+
+    rows = standing.balance_rows(books, "2027-01", [])
+    names = ("contributor_id", "opening", "accrued", "adjusted", "withheld", "paid", "closing")
+    assert [[row[name] for name in names] for row in rows] == [
+        ["a", "100000", "0", "0", "0", "0", "100000"],
+        ["b", "1000", "-1000", "0", "0", "0", "0"],
+    ]
 
 
 def test_each_period_keeps_its_own_terms():

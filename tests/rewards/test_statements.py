@@ -1,7 +1,6 @@
 """Theorem: a statement says what the period's folder says, shows nobody else's rows, and nothing in it can act."""
 
 import dataclasses
-import html
 import json
 import re
 import shutil
@@ -9,68 +8,24 @@ import subprocess
 import time
 from decimal import Decimal
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 
-from tests.rewards.cards import CARD, UNMEASURED
-from tests.rewards.people import House, make_house, words
-from tests.rewards.world import World, make_world
+from tests.rewards.cards import UNMEASURED
+from tests.rewards.people import POLICY, House, make_house, words
+from tests.rewards.stated import Stated, stated
+from tests.rewards.world import make_world
 from tribute.artifacts import verify_artifact
 from tribute.errors import RewardError
-from tribute.rewards import card, charts, leaves, ledger, read_rewards, resolution
-from tribute.rewards.documents import _extremes
+from tribute.rewards import leaves, ledger, read_rewards, resolution
 from tribute.rewards.statements import write_statements
-from tribute.rewards.views import shortened
 from tribute.workspace import Workspace
-
-
-@dataclasses.dataclass(frozen=True)
-class Stated:
-    """A period with everybody's statement."""
-
-    world: World
-    path: Path
-
-    def page(self, name: str) -> str:
-        """Somebody's page."""
-        return (self.folder / f"{name}.html").read_text(encoding="utf-8")
-
-    def document(self, name: str) -> dict:
-        """Somebody's JSON."""
-        return json.loads((self.folder / f"{name}.json").read_text(encoding="utf-8"))
-
-    @property
-    def folder(self) -> Path:
-        """Where the statements are."""
-        return self.path.parents[1] / "statements" / self.path.name
-
-
-def stated(root: Path, **changes: object) -> Stated:
-    """The small world, paid for two months and stated for the second."""
-    Workspace.create(root)
-    world = make_world(root, **changes)
-    world.pay(root, period="2026-10", fees=[("800.00", "EUR")])
-    paid = world.pay(root)
-    write_statements(Workspace.open(root), "2026-11", words=lambda name: words(world, name))
-    return Stated(world, paid.path)
 
 
 @pytest.fixture(scope="module")
 def paid(tmp_path_factory: pytest.TempPathFactory) -> Stated:
     """Paid by credit; read only."""
     return stated(tmp_path_factory.mktemp("stated") / "workspace")
-
-
-@pytest.fixture(scope="module")
-def fallen(tmp_path_factory: pytest.TempPathFactory) -> Stated:
-    """Paid by tokens, because the card was not measured; read only."""
-    return stated(tmp_path_factory.mktemp("fallen") / "workspace", card=UNMEASURED)
-
-
-def page(paid: Stated, name: str) -> str:
-    """Somebody's page."""
-    return paid.page(name)
 
 
 class Tags(HTMLParser):
@@ -85,25 +40,10 @@ class Tags(HTMLParser):
         self.attributes += attributes
 
 
-@pytest.mark.parametrize(
-    ("name", "sentence"),
-    [
-        ("numpy", "The model learned from your 24 rows, and they made it better"),
-        ("copycat", "None of your rows was counted"),
-        ("scrambler", "By the calculation the model would be better without your 24 rows"),
-        ("faint", "by no more than the measurement could be wrong"),
-        ("absent", "The model was not trained on any row of yours"),
-    ],
-)
-def test_the_page_says_why(paid, name, sentence):
-    """Everybody reads in words why the amount is what it is."""
-    assert sentence in page(paid, name)
-
-
 def test_every_amount_is_the_allocated_one(paid):
     """The amount on page and in JSON is that of allocation.csv."""
     for name, amount in read_rewards(paid.path)[["contributor_id", "amount"]].itertuples(index=False):
-        assert f"<strong>{amount:,} <span>EUR</span></strong>" in page(paid, name)
+        assert f"<strong>{amount:,} <span>EUR</span></strong>" in paid.page(name)
         [line] = paid.document(name)["proof"]["figures"]["allocation"]
         assert Decimal(line["amount_minor"]) == 100 * amount
 
@@ -111,11 +51,11 @@ def test_every_amount_is_the_allocated_one(paid):
 def test_a_page_is_self_contained(paid):
     """No script, nothing loaded, no link out of the page."""
     tags = Tags()
-    tags.feed(page(paid, "numpy"))
+    tags.feed(paid.page("numpy"))
 
     assert not {"script", "link", "img", "iframe", "object"} & set(tags.names)
     assert not {"src", "href"} & {name for name, _ in tags.attributes}
-    assert "url(" not in page(paid, "numpy")
+    assert "url(" not in paid.page("numpy")
 
 
 def test_contributed_text_is_never_markup(tmp_path):
@@ -133,7 +73,7 @@ def test_contributed_text_is_never_markup(tmp_path):
 def test_a_page_shows_own_rows_only(paid):
     """No row id of another contributor stands on a page."""
     for name in ("numpy", "scrambler", "faint"):
-        owners = set(re.findall(r"([a-z]+)-1:\d+", page(paid, name)))
+        owners = set(re.findall(r"([a-z]+)-1:\d+", paid.page(name)))
         assert owners == {name}
 
 
@@ -159,18 +99,9 @@ def test_an_erased_text_vanishes_from_the_next_page(paid, tmp_path):
     assert "example" not in shown
 
 
-def test_excluded_rows_name_whose_came_first(paid):
-    """The copied rows are counted and listed with their reason and the earlier contributor."""
-    shown = page(paid, "copycat")
-
-    assert shown.count("repeats a row that came first") == 1 + 10
-    assert "14 – repeats a row that came first. exclusions.csv lists every one." in " ".join(shown.split())
-    assert "first: NumPy" in shown
-
-
 def test_every_id_is_on_the_page(paid):
     """Dataset, adapters, attribution, policy and evidence can be looked up from the page."""
-    shown, world = page(paid, "numpy"), paid.world
+    shown, world = paid.page("numpy"), paid.world
 
     ids = [world.dataset.id, world.attribution.id, *(adapter.id for adapter in world.adapters)]
     [line] = paid.document("numpy")["proof"]["figures"]["allocation"]
@@ -199,16 +130,23 @@ def test_the_change_since_the_period_before_adds_up(paid):
     assert change["since"] == "2026-10"
     assert parts["now"] - parts["before"] == parts["pool"] > 0
     assert parts["own_data"] == parts["others"] == parts["policy"] == 0
-    assert "Since October 2026: +" in page(paid, "numpy")
+    assert "Since October 2026: +" in paid.page("numpy")
 
 
-def test_what_the_model_would_lose_is_measured_or_said_not_to_be(paid):
-    """Measured by retraining for whom it was, with its error where there is one; else it says so."""
-    assert "loss would be higher by 12.3 ± 2.0 thousandths of a nat, 1.4 % of all" in " ".join(
-        page(paid, "numpy").split()
-    )
-    assert "loss would be lower by 2.1 thousandths of a nat" in " ".join(page(paid, "scrambler").split())
-    assert "was not measured this month" in page(paid, "scipy")
+def test_a_change_of_rule_is_said(paid, tmp_path):
+    """Where the month before was paid by tokens and this one by credit, the page says what counts as the policy."""
+    root, policy = tmp_path / "workspace", tmp_path / "policy.yaml"
+    policy.write_text(POLICY)
+    Workspace.create(root)
+    world = make_world(root, card=UNMEASURED)
+    world.pay(root, period="2026-10")
+    world.pay(root, policy=policy)
+
+    (page,) = write_statements(Workspace.open(root), "2026-11", ["numpy"], lambda name: words(world, name))
+
+    said = "October 2026 was paid by tokens, this month by credit; that counts as the policy."
+    assert said in page.read_text(encoding="utf-8")
+    assert "counts as the policy" not in paid.page("numpy")
 
 
 def test_the_balance_adds_up(paid):
@@ -219,7 +157,7 @@ def test_the_balance_adds_up(paid):
     signed = sum(int(balance[name]) for name in ("opening", "accrued", "adjusted"))
     assert signed - int(balance["withheld"]) - int(balance["paid"]) == int(balance["closing"])
     assert sum(map(int, document["standing"]["EUR"].values())) == int(balance["closing"])
-    assert "open to dispute until 30 December 2026" in page(paid, "numpy")
+    assert "open to dispute until 30 December 2026" in paid.page("numpy")
 
 
 def test_somebody_unknown_has_no_statement(paid):
@@ -294,122 +232,3 @@ def test_a_closed_period_is_stated_with_what_was_paid_and_disputed(tmp_path):
 def stated_page(house: House, period: str) -> str:
     """Numpy's page."""
     return (house.root / "statements" / period / "numpy.html").read_text(encoding="utf-8")
-
-
-def credits(*values: int) -> list[tuple[str, Decimal]]:
-    """Row hashes with credits."""
-    return [(f"h{place}", Decimal(value)) for place, value in enumerate(values)]
-
-
-def test_no_row_is_both_best_and_worst():
-    """With few rows, the two lists share none; only rows above zero count as helping."""
-    found = _extremes(credits(5, 3, 1, 0, -2))
-
-    assert [row["credit"] for row in found["helped"]] == ["5", "3", "1"]
-    assert [row["credit"] for row in found["least"]] == ["-2", "0"]
-
-
-def test_many_slices_are_summed_up():
-    """Beyond eight slices the smallest stand as one, and the sum stays the same."""
-    slices = [(f"s{n:03d}", Decimal(100 - n)) for n in range(150)]
-
-    short = shortened(slices)
-
-    assert len(short) == 8
-    assert short[-1][0] == "143 others"
-    assert sum(value for _, value in short) == sum(value for _, value in slices)
-
-
-def test_bars_start_at_zero_and_stay_on_the_page():
-    """Positive bars run right of the zero, negative ones left, all within 0 and 100 %."""
-    plus, minus = charts.bars([("a", Decimal(3)), ("b", Decimal(-1))])
-
-    assert plus.start == plus.zero == minus.zero == "26.00%"
-    assert (minus.start, minus.width, plus.width) == ("2.00%", "24.00%", "72.00%")
-    assert (plus.tone, minus.tone) == ("plus", "minus")
-
-
-def test_a_ladder_ends_where_it_should():
-    """Each step starts where the one before ended."""
-    up, down = charts.ladder(Decimal(50), [("a", Decimal(50)), ("b", Decimal(-75))])
-
-    assert (up.start, up.width) == ("50.00%", "48.00%")
-    assert (down.start, down.width) == ("26.00%", "72.00%")
-
-
-def test_nothing_to_draw_is_drawn_as_nothing():
-    """All values zero is no division by zero."""
-    assert charts.bars([("a", Decimal(0))])[0].width == "0.00%"
-
-
-def text(paid, name):
-    """A page's words, without markup."""
-    body = page(paid, name).split("</style>", 1)[1]
-    return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body)))
-
-
-NAMES = ("numpy", "faint", "copycat", "absent", "scrambler")
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_statement_says_that_credit_paid(paid, name):
-    """Where the card passed, the page says so, and what was found and needed."""
-    words = text(paid, name)
-
-    assert "paid by credit: the measurement of credit passed every check that the policy asks for" in words
-    assert "0.900 0.850 or more (seed against seed 0.950, less 0.1)" in words
-    assert "✗" not in words
-    assert "tokens instead" in words
-    assert "paid by training tokens" not in words
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_statement_says_that_tokens_paid_and_why(fallen, name):
-    """On the fall-back each page, also of who gets nothing, names the checks that did not pass."""
-    words = text(fallen, name)
-
-    assert (
-        "This period is paid by training tokens, not by credit, because the measurement of credit did not pass its "
-        "checks. What did not pass: leave-one-out rank, planted duplicates, planted shuffled labels." in words
-    )
-    assert words.count("✗") == 3
-    assert words.count("✓") == 1
-    assert "passed every check" not in words
-
-
-@pytest.mark.parametrize(
-    ("name", "sentence"),
-    [
-        ("numpy", r"Yours are [\d,]+ tokens, \d\d\.\d % of all that count\."),
-        ("scrambler", "Nothing goes to rows whose credit is surely below zero, as that of your 24 rows"),
-        ("copycat", "None of your rows was counted"),
-        ("absent", "The model was not trained on any row of yours"),
-    ],
-)
-def test_by_tokens_the_page_says_why_the_amount_is_what_it_is(fallen, name, sentence):
-    """The reason speaks of tokens, never of credit that was paid."""
-    assert re.search(sentence, text(fallen, name))
-
-
-def test_by_tokens_the_steps_lead_from_tokens_to_the_amount(fallen):
-    """The calculation starts with the contributor's tokens, and the weight is in tokens."""
-    line = read_rewards(fallen.path).set_index("contributor_id").loc["numpy"]
-    words = text(fallen, "numpy")
-
-    assert f"duplicates left out {line['weight_num']:,} tokens" in words
-    assert f"where the upper end is below zero {line['weight_num']:,} tokens" in words
-    assert "× standard error, never below zero" not in words
-    assert "counted after uncertainty" not in words
-
-
-def test_the_whole_card_is_on_every_statement(paid, fallen):
-    """Every figure stands there with the best to be found; what was not measured says so."""
-    passed, failed = text(paid, "copycat"), text(fallen, "copycat")
-
-    for figure in card.figures(CARD):
-        assert figure.name.lower() in passed.lower()
-        assert figure.found == card.NOT_MEASURED or figure.found in passed
-    assert "rank of the credits: 0.700 at best 0.950 (seed against seed)" in passed
-    assert "Not measured this month: random rows removed (LDS), LDS without harmful contributors, coalitions." in passed
-    assert "Not measured this month: leave-one-out rank of the credits, " in failed
-    assert "Method: in-run; cost: 19.4 trainings on all rows; validation: quick." in passed

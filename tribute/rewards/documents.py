@@ -103,7 +103,8 @@ class Documents:
             was, is_ = self.before.amount(contributor_id, code), self.now.amount(contributor_id, code)
             causes = comparison.whole_causes(contributor_id, is_ - was)
             parts[code] = {"before": str(was), "now": str(is_)} | {name: str(minor) for name, minor in causes.items()}
-        return {"since": self.before.period, "currencies": parts}
+        rules = {"before": self.before.verdict.rule, "now": self.now.verdict.rule}
+        return {"since": self.before.period, "rules": rules, "currencies": parts}
 
     def _without(self, contributor_id: str) -> dict[str, Any] | None:
         effect = self.effects.get(contributor_id)

@@ -94,6 +94,7 @@ def changes(document: Document) -> list[dict[str, Any]]:
         found.append(
             {
                 "since": wording.month(change["since"]),
+                "rules": change["rules"] if change["rules"]["before"] != change["rules"]["now"] else None,
                 "before": money(before, code),
                 "now": money(now, code),
                 "moved": money(now - before, code, signed=True),

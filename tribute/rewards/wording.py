@@ -114,6 +114,11 @@ def reason(line: Line, *, credit_share: str, token_share: str, smallest: str, ta
             f"Your part of the pool is smaller than its smallest unit, {smallest}, and larger remainders came first."
         ),
     }
+    if line.claim.score_high >= 0:
+        sentences[allocation.ZERO_CREDIT_BELOW_ZERO] = (
+            f"The credit of your {rows} is below zero, but by no more than the measurement could be wrong: whether "
+            "they helped cannot be told. Nothing is paid for them, and nothing is taken from you."
+        )
     if line.rule == allocation.TOKENS:
         sentences[allocation.ACCRUED] = (
             f"The model learned from your {rows}. {BY_TOKENS} Yours are {line.claim.tokens:,} tokens, "
