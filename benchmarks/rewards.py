@@ -39,16 +39,17 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "benchmarks" / "rewards.md"
 ABOUT = """# What a period costs
 
-Written by `python benchmarks/rewards.py` on {machine}, Python {python}, one thread; {load:.1f} other processes were
-running when it began. Ten rows a contributor; every tenth contributor's credit is below zero, one row in a hundred was
-excluded; the policy holds back a fifth, so that the journal has two entries for each amount. Every size runs in a
-process of its own. Seconds on the clock, CPU seconds in brackets; they differ where other work kept the cores busy.
+Written by `python benchmarks/rewards.py` on {machine}, Python {python}, one thread;
+{load:.1f} other processes were running when it began. Ten rows a contributor; every tenth contributor's credit is
+below zero, one row in a hundred was excluded; the policy holds back a fifth, so that the journal has two entries for
+each amount. Every size runs in a process of its own. Seconds on the clock, CPU seconds in brackets; they differ
+where other work kept the cores busy.
 
 {table}
 
 **Write** makes the draft: allocation, ledger, balances, every file of the folder, synced to the disk. **Verify** is
 `tribute verify period`: everything in the folder recomputed, and held against the ledger, with 1,000 statements'
-proofs. A row costs the same CPU time at every size. Asked for, for a million rows: write and verify in 60 seconds and
+proofs. Asked for, for a million rows: write and verify in 60 seconds and
 3 GB. Memory is the most that was resident, after both.
 
 {beside}

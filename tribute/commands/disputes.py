@@ -152,8 +152,12 @@ def _what(event: disputes.Event, currency: str) -> str:
     if kind == "decide":
         return f"{_amount(int(event['amount_minor']), currency)}: {event['why']}"
     if kind == "outcome":
-        return f"{_amount(int(event['amount_minor']), currency)}; {len(event['entries'])} entries posted"
-    return f"{event['why']}; {len(event['holds'])} entries held"
+        return f"{_amount(int(event['amount_minor']), currency)}; {_count(event['entries'])} posted"
+    return f"{event['why']}; {_count(event['holds'])} held"
+
+
+def _count(entries: Sequence[str]) -> str:
+    return "1 entry" if len(entries) == 1 else f"{len(entries)} entries"
 
 
 def _data(dispute: Dispute) -> dict[str, Any]:
