@@ -2,8 +2,8 @@
 
 from tasks.outcome import stage
 from tribute import year
-from tribute.config import YearConfig
 from tribute.workspace import Workspace
+from tribute.year_config import YearConfig
 
 
 @stage(name="keys and policy")

@@ -9,8 +9,9 @@ import pytest
 
 from tests.terminal import tribute
 from tribute.commands import config_schema
-from tribute.config import RunConfig, load_config, load_year
+from tribute.config import RunConfig, load_config
 from tribute.errors import ConfigError
+from tribute.year_config import load_year
 
 ROOT = Path(__file__).parents[1]
 BAD = Path(__file__).parent / "bad" / "configs"

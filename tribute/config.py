@@ -1,41 +1,23 @@
 """The one YAML file that describes a run, as frozen models. Knows nothing of how a run is carried out."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
     StringConstraints,
     Tag,
-    ValidationError,
     field_validator,
     model_validator,
 )
 
 from tribute.artifacts import canonical_digest, file_sha256
-from tribute.errors import ConfigError, RewardError
+from tribute.errors import RewardError
 from tribute.money import parse_amount
-
-ID = r"^[a-z0-9][a-z0-9_-]{0,39}$"
-PERIOD = r"^\d{4}-(0[1-9]|1[0-2])$"
-Id = Annotated[str, StringConstraints(pattern=ID)]
-Version = Annotated[str, StringConstraints(pattern=r"^v\d+\.\d+\.\d+$")]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Period = Annotated[str, StringConstraints(pattern=PERIOD)]
-Positive = Annotated[int, Field(gt=0)]
-Model = TypeVar("Model", bound=BaseModel)
-
-
-class Strict(BaseModel):
-    """Frozen; refuses unknown keys. The text below a key is its description in the JSON Schema."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+from tribute.settings import Id, Period, Positive, Sha256, Strict, Version, apply_override, read_yaml, validate
 
 
 class DocsSource(Strict):
@@ -261,80 +243,6 @@ class RunConfig(Strict):
         return f"{self.run}-{canonical_digest(settings)[:12]}"
 
 
-class YearEvents(Strict):
-    """In which month what happens; None: never."""
-
-    correct: Period | None = None
-    """Somebody was paid too little the month before."""
-    withdraw: Period | None = None
-    """Who earned most the month before takes its earliest contribution back."""
-    bounce: Period | None = None
-    """The bank sends a payment back."""
-    claw_back: Period | None = None
-    """Somebody was paid far too much the month before."""
-    dispute: Period | None = None
-    """Somebody disputes the month before; the model is trained again without them, and two reviewers decide."""
-    appeal: Period | None = None
-    """The decision is appealed, and two others decide."""
-
-
-class YearConfig(Strict):
-    """Many months of a dataset that grows, each trained, attributed, paid and closed: `tribute year`."""
-
-    run: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,15}$")]
-    """A short name; a month's run adds the month."""
-    dataset: Id
-    folder: Path
-    """tldr, as `tribute fetch tldr` brings it: what its authors wrote, with dates."""
-    first: Period
-    last: Period
-    finetuning: FinetuningConfig
-    attribution: AttributionConfig
-    fee: PoolConfig
-    """The net fee of every month."""
-    policy: Path
-    events: YearEvents = YearEvents()
-    execution: ExecutionConfig = ExecutionConfig()
-
-    @model_validator(mode="after")
-    def _in_order(self) -> "YearConfig":
-        if self.last < self.first:
-            raise ValueError(f"last {self.last} is before first {self.first}")
-        return self
-
-    @property
-    def months(self) -> list[str]:
-        """All months from first to last."""
-        start, end = (12 * int(one[:4]) + int(one[5:]) - 1 for one in (self.first, self.last))
-        return [f"{one // 12:04d}-{one % 12 + 1:02d}" for one in range(start, end + 1)]
-
-    def month(self, period: str) -> RunConfig:
-        """The run of one month, on that month's version."""
-        version = f"v{1 + self.months.index(period)}.0.0"
-        return RunConfig(
-            run=f"{self.run}-{period}",
-            dataset=DatasetConfig(name=self.dataset, version=version),
-            finetuning=self.finetuning,
-            attribution=self.attribution,
-            rewards=RewardsConfig(period=period, pool=self.fee, policy=self.policy),
-            execution=self.execution,
-        )
-
-
-def load_year(path: Path, overrides: Iterable[str] = ()) -> YearConfig:
-    """Read a year's config like `load_config`. Raises ConfigError listing every fault at once."""
-    data = read_yaml(path)
-    for override in overrides:
-        apply_override(data, override)
-    year, folder = validate(YearConfig, data, path), path.resolve().parent
-    moved: dict[str, Any] = {"folder": folder / year.folder, "policy": folder / year.policy}
-    base = year.finetuning.base
-    if base.folder is not None:
-        moved_base = base.model_copy(update={"folder": folder / base.folder})
-        moved["finetuning"] = year.finetuning.model_copy(update={"base": moved_base})
-    return year.model_copy(update=moved)
-
-
 def load_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
     """Read a run config and apply `a.b=c` overrides; relative paths start at the file's folder.
 
@@ -345,57 +253,6 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
         apply_override(data, override)
     config = validate(RunConfig, data, path)
     return _absolute_paths(config, path.resolve().parent)
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML mapping from a file. Raises ConfigError naming file and line."""
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}); give the path of a YAML file"
-        ) from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        raise ConfigError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from error
-    except ValueError as error:
-        # YAML reads 2026-02-30 as a date, which is none.
-        raise ConfigError(f"{path}: not valid YAML: {error}; put in quotes what is no date or number") from error
-    if not isinstance(data, dict):
-        raise ConfigError(f"{path}: found {type(data).__name__}, expected a mapping of settings")
-    return data
-
-
-def apply_override(data: dict[str, Any], override: str) -> None:
-    """Set one `a.b=c` in place; the value is read as YAML, but a number stays text until its setting reads it.
-
-    So an amount of money never becomes a float on its way.
-    """
-    key, equals, value = override.partition("=")
-    if not equals or not key:
-        raise ConfigError(f"--set {override}: expected name=value, such as finetuning.epochs=1")
-    *parents, last = key.split(".")
-    target = data
-    for parent in parents:
-        target = target.setdefault(parent, {})
-        if not isinstance(target, dict):
-            raise ConfigError(f"--set {override}: {parent} is a value, not a group of settings")
-    try:
-        parsed = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {override}: the value is not valid YAML") from error
-    is_number = isinstance(parsed, int | float) and not isinstance(parsed, bool)
-    target[last] = value.strip() if is_number else parsed
-
-
-def validate(model: type[Model], data: Mapping[str, Any], path: Path) -> Model:
-    """Validate `data`, reporting every fault at once. Raises ConfigError."""
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        faults = "; ".join(_describe(fault) for fault in error.errors(include_url=False))
-        raise ConfigError(f"{path}: {faults}") from error
 
 
 def _file_digest(path: Path) -> str | None:
@@ -409,15 +266,6 @@ def _file_digest(path: Path) -> str | None:
 def _digest_of(path: Path, size: int, changed: int) -> str:
     """A file is hashed once a process, not at every question for the id."""
     return file_sha256(path)
-
-
-def _describe(fault: Mapping[str, Any]) -> str:
-    where = ".".join(str(part) for part in fault["loc"] if part not in ("one", "several")) or "config"
-    if fault["type"] == "extra_forbidden":
-        return f"{where}: unknown key; see `tribute config schema` for the known ones"
-    message = fault["msg"].removeprefix("Value error, ")
-    shown = "" if fault["type"] in ("missing", "value_error") else f" (found {fault['input']!r})"
-    return f"{where}: {message[0].lower()}{message[1:]}{shown}"
 
 
 def _absolute_paths(config: RunConfig, folder: Path) -> RunConfig:

@@ -9,7 +9,6 @@ import csv
 from pathlib import Path
 
 from tribute import rechecks
-from tribute.config import YearConfig
 from tribute.contributions import Registry, dated, identities, withdrawal
 from tribute.contributions.signing import Key, load_key, make_key
 from tribute.money import format_amount
@@ -32,6 +31,7 @@ from tribute.rewards.reconciliation import reconcile
 from tribute.rewards.seal import NEEDED
 from tribute.rewards.statements import write_early
 from tribute.workspace import Workspace
+from tribute.year_config import YearConfig
 
 
 def begin(workspace: Workspace, config: YearConfig) -> list[str]:

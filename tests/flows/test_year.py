@@ -7,12 +7,12 @@ import pytest
 
 from tests.tiny import FILLERS, TOPICS, write_base
 from tribute import year as steps
-from tribute.config import YearConfig, load_year
 from tribute.contributions import Registry
 from tribute.rewards import accounts, ledger, verify_period
 from tribute.rewards.disputes import all_disputes
 from tribute.rewards.history import history
 from tribute.workspace import Workspace
+from tribute.year_config import YearConfig, load_year
 
 AUTHORS = ("ada", "bob", "cy", "di", "eve")
 MONTHS = ["2026-01", "2026-02", "2026-03"]

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tribute.config import Strict
 from tribute.errors import ConfigError
 from tribute.rewards import Gate, Policy, load_policy
 from tribute.rewards.policy import Pool
+from tribute.settings import Strict
 
 ROOT = Path(__file__).parents[2]
 BAD = sorted((ROOT / "tests" / "bad" / "rewards" / "policies").glob("*.yaml"))

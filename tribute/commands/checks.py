@@ -10,7 +10,7 @@ from tribute import stages
 from tribute.artifacts import MANIFEST, read_artifact, verify_artifact
 from tribute.commands.output import Output, Table
 from tribute.commands.stages import checked_config
-from tribute.config import PERIOD, RunConfig
+from tribute.config import RunConfig
 from tribute.contributions import Registry
 from tribute.errors import ConfigError, IntegrityError
 from tribute.reattribution import reattribute
@@ -19,6 +19,7 @@ from tribute.rewards.continuity import verify_in_workspace
 from tribute.rewards.deep import verify_deep
 from tribute.rewards.verify import verified
 from tribute.runs import read_run
+from tribute.settings import PERIOD
 from tribute.workspace import MARKER, Workspace
 
 

@@ -17,13 +17,14 @@ import pandas as pd
 from tribute import stages
 from tribute.artifacts import Artifact
 from tribute.commands.output import Output, Table
-from tribute.config import RunConfig, load_config, load_year
+from tribute.config import RunConfig, load_config
 from tribute.contributions import Registry, dated
 from tribute.finetuning.bases import base_folder
 from tribute.rewards import allocation, fallback_note, format_amount, load_policy, read_rewards
 from tribute.rewards.history import history
 from tribute.runs import read_run
 from tribute.workspace import Workspace
+from tribute.year_config import load_year
 
 STATUS = {
     allocation.ACCRUED: "accrued",

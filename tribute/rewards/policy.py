@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from tribute.config import Id, Strict, Version, read_yaml, validate
 from tribute.errors import RewardError
 from tribute.money import parse_amount
+from tribute.settings import Id, Strict, Version, read_yaml, validate
 
 _DECIMAL = re.compile(r"(0|[1-9][0-9]{0,5})(\.[0-9]{1,6})?")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
