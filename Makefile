@@ -14,11 +14,12 @@ demo: $(READY)      ## Run the whole pipeline on real text, in demo/
 	$(BIN)/tribute demo
 
 test: $(READY)      ## Pass the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-nightly: $(READY)   ## The same with the large counts: 50 kills, 8 writers, and the registry's benchmark
+nightly: $(READY)   ## The same with the large counts: 50 kills, 8 writers, and the benchmarks of registry and rewards
 	TRIBUTE_NIGHTLY=1 $(BIN)/python -m pytest
 	$(BIN)/python benchmarks/registry.py
+	$(BIN)/python benchmarks/rewards.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -16,14 +16,15 @@ from tribute.progress import reporter
 COMMANDS = (
     *("init", "contribute", "release", "versions", "finetune", "attribute", "reward", "run", "demo", "verify"),
     *("config", "inspect", "trace", "fetch", "explain"),
-    *("policy", "review", "accept", "reject", "diff", "show", "card", "withdraw", "erase", "retrain"),
-    *("organisation", "sync", "import", "clone", "key", "vault"),
+    *("screening", "review", "accept", "reject", "diff", "show", "card", "withdraw", "erase", "retrain"),
+    *("organisation", "sync", "import", "clone", "key", "vault", "period", "policy", "pay"),
+    *("statement", "dispute", "year"),
 )
-GROUPS = ("config", "key", "vault")
+GROUPS = ("config", "key", "vault", "period", "policy", "pay", "dispute")
 WRITES = {
     *("init", "contribute", "release", "finetune", "attribute", "reward", "run", "demo", "fetch"),
-    *("policy", "accept", "reject", "card", "withdraw", "erase", "retrain", "organisation", "import", "clone"),
-    "explain",
+    *("screening", "accept", "reject", "card", "withdraw", "erase", "retrain", "organisation", "import", "clone"),
+    *("explain", "statement", "year"),
 }
 
 

@@ -1,6 +1,7 @@
 """Every slip in a config is named, all at once, before anything runs."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -10,10 +11,12 @@ from tests.terminal import tribute
 from tribute.commands import config_schema
 from tribute.config import RunConfig, load_config
 from tribute.errors import ConfigError
+from tribute.year_config import load_year
 
 ROOT = Path(__file__).parents[1]
 BAD = Path(__file__).parent / "bad" / "configs"
-GOOD = sorted(path for path in (ROOT / "configs").glob("*.yaml") if path.name != "policy.yaml")
+NO_RUNS = ("policy.yaml", "year.yaml", "year_policy.yaml")
+GOOD = sorted(path for path in (ROOT / "configs").glob("*.yaml") if path.name not in NO_RUNS)
 
 
 @pytest.mark.parametrize("path", sorted(BAD.glob("*.yaml")), ids=lambda path: path.stem)
@@ -35,6 +38,31 @@ def test_our_own_configs_check(path: Path):
 
     assert ended.data["ok"]
     assert ended.data["run"].startswith(f"{path.stem}-")
+
+
+def test_our_own_year_checks():
+    """The year that comes with Tribute is right, and each of its months is a run on a version of its own."""
+    year = load_year(ROOT / "configs" / "year.yaml", ["last=2024-03"])
+
+    runs = [year.month(period) for period in year.months]
+    assert year.months == ["2024-01", "2024-02", "2024-03"]
+    assert [run.dataset.tag for run in runs] == ["tldr@v1.0.0", "tldr@v2.0.0", "tldr@v3.0.0"]
+    assert year.policy.is_file()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("last=2023-12", "last 2023-12 is before first 2024-01"),
+        ("first=2024-13", "first: string should match pattern"),
+        ("events.holiday=2024-05", "events.holiday: unknown key"),
+        ("finetuning.seeds=[0, 0]", "seeds [0, 0] repeat one"),
+    ],
+)
+def test_a_bad_year_is_refused(change: str, message: str):
+    """One line names the key, before anything is made."""
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        load_year(ROOT / "configs" / "year.yaml", [change])
 
 
 def test_the_schema_is_fresh():

@@ -11,7 +11,7 @@ import pytest
 from tribute.artifacts import COLUMNS
 
 ROOT = Path(__file__).parents[1]
-GROUND = {"errors", "config", "artifacts", "money", "workspace", "progress"}
+GROUND = {"errors", "settings", "config", "artifacts", "money", "workspace", "progress"}
 HEAVY = {
     *("torch", "transformers", "peft", "mlflow", "dvc", "pandas", "numpy", "scipy", "sklearn", "pyarrow"),
     *("safetensors", "accelerate", "ray"),
@@ -104,7 +104,7 @@ def test_flows_know_only_tasks_and_the_config(path: Path):
     tribute = {name for name in names if name.split(".")[0] == "tribute"}
 
     assert roots(path) <= {"prefect", "prefect_ray", "tasks", "flows", "tribute", *sys.stdlib_module_names}
-    assert all(name.startswith("tribute.config.") for name in tribute), tribute
+    assert all(name.startswith(("tribute.config.", "tribute.year_config.")) for name in tribute), tribute
 
 
 @pytest.mark.parametrize("path", [path for path in FLOWS if path.name != "runner.py"], ids=shown)

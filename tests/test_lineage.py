@@ -29,7 +29,7 @@ def test_a_payout_without_rows(finished: Path):
     """Whose rows were all excluded has a payout of nothing, and no row behind it."""
     payout = tribute("trace", "2026-11/copycat", "-w", finished, "--json").data
 
-    assert (payout["amount"], payout["rows"]) == ("0.00", {})
+    assert (payout["amounts"], payout["rows"]) == ({"EUR": "0.00"}, {})
 
 
 def test_from_a_contribution_to_runs_and_payouts(finished: Path, contribution: str):

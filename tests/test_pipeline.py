@@ -41,7 +41,7 @@ def test_a_run_is_recorded(finished: Path, run_id: str):
 def test_who_taught_nothing_gets_nothing(finished: Path, tiny: Path):
     """The whole pool is paid, none of it to the one who copied or to the one who mixed up labels."""
     ended = tribute("reward", tiny / "config.yaml", "-w", finished, "--json")
-    amounts = {name: Decimal(amount) for name, amount in ended.data["amounts"].items()}
+    amounts = {name: Decimal(amount) for name, amount in ended.data["amounts"]["EUR"].items()}
 
     assert sum(amounts.values()) == Decimal("100.00")
     assert {name for name, amount in amounts.items() if amount > 0} <= set(HONEST)
@@ -66,7 +66,7 @@ def test_another_pool_is_only_paid(spare: Path, tiny: Path):
     paid = tribute("reward", tiny / "config.yaml", "-w", spare, "--set", "rewards.pool.amount='7.00'", "--json").data
 
     assert paid["cached"] == ["contributions", "finetuning", "attribution"]
-    assert sum(map(Decimal, paid["amounts"].values())) == Decimal("7.00")
+    assert sum(map(Decimal, paid["amounts"]["EUR"].values())) == Decimal("7.00")
     assert tree(spare / "artifacts") == before
 
 

@@ -106,11 +106,11 @@ def test_a_policy_is_set_and_shown(spare: Path, tmp_path: Path):
     """Without a file the policy in force is shown; a typing error in it is named."""
     file = tmp_path / "policy.yaml"
     file.write_text("{near_duplicate: 0.7, secrets: null}")
-    before = said("policy", "tiny", "-w", spare)
-    after = said("policy", "tiny", file, *WHO, "-w", spare)
+    before = said("screening", "tiny", "-w", spare)
+    after = said("screening", "tiny", file, *WHO, "-w", spare)
     file.write_text("near_duplicates: 0.7")
 
-    refused = tribute("policy", "tiny", file, *WHO, "-w", spare)
+    refused = tribute("screening", "tiny", file, *WHO, "-w", spare)
 
     assert before["near_duplicate"] is None
     assert (after["near_duplicate"], after["secrets"], after["personal_data"]) == (0.7, None, True)

@@ -27,6 +27,8 @@ from tribute import __version__
 from tribute.errors import IntegrityError, RegistryError
 
 MANIFEST = "manifest.json"
+SEAL = "manifest.dsse.json"
+"""Signatures over a manifest lie beside it and are, like itself, not among the files that it lists."""
 COLUMNS = ("contributions", "finetuning", "attribution", "rewards", "report")
 COLUMN_OF_KIND = {
     "dataset": "contributions",
@@ -213,10 +215,10 @@ def file_sha256(path: Path) -> str:
 
 
 def file_digests(folder: Path) -> dict[str, str]:
-    """Relative path → sha256 of every file below `folder` but the manifest itself."""
+    """Relative path → sha256 of every file below `folder` but the manifest itself and its signatures."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     named = {path.relative_to(folder).as_posix(): path for path in files}
-    return {name: file_sha256(path) for name, path in named.items() if name != MANIFEST}
+    return {name: file_sha256(path) for name, path in named.items() if name not in (MANIFEST, SEAL)}
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -280,6 +282,6 @@ def _ingredients(kind: str, inputs: Mapping[str, str], config: Mapping[str, Any]
 
 
 def _manifest(id_: str, identity: Mapping[str, Any], provenance: Mapping[str, Any]) -> bytes:
-    content = {"id": id_, "identity": dict(identity), "provenance": dict(provenance)}
+    content: dict[str, Any] = {"id": id_, "identity": dict(identity), "provenance": dict(provenance)}
     content["sha256"] = canonical_digest(content)
-    return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()
+    return bytes(rfc8785.dumps(content))

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tribute import cli_registry
+from tribute import cli_disputes, cli_finance, cli_registry, cli_rewards
 from tribute.cli_options import HERE, DryRunOption, JsonOption, WorkspaceOption, show, watching
 from tribute.errors import TributeError
 
@@ -22,6 +22,9 @@ app = typer.Typer(
 config_app = typer.Typer(help="Check a run config, or print the schema of all its keys.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 cli_registry.add_to(app)
+cli_rewards.add_to(app)
+cli_disputes.add_to(app)
+cli_finance.add_to(app)
 
 ConfigArgument = Annotated[Path, typer.Argument(help="The run's YAML file.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="Override a setting: a.b=c. Repeatable.")]
@@ -179,13 +182,19 @@ def demo(
 def verify(
     what: Annotated[str, typer.Argument(help="registry, run ID, period YYYY-MM, or the path of a folder.")],
     which: Annotated[str | None, typer.Argument(help="The run's id or the period.")] = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="A period: allocate again, and measure the credits from the model again.")
+    ] = False,
+    every: Annotated[bool, typer.Option("--all", help="A period: every statement, and not a sample of 1,000.")] = False,
     workspace: WorkspaceOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Check stored bytes, sums and chains; name the first thing that is wrong."""
     from tribute import commands
 
-    show(commands.verify(workspace, what, which), as_json)
+    with watching(as_json):
+        result = commands.verify(workspace, what, which, deep, every)
+    show(result, as_json)
 
 
 @app.command()

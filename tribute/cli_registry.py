@@ -21,7 +21,20 @@ vault_app = typer.Typer(help="Who the contributors are, in one encrypted file.",
 
 def add_to(app: typer.Typer) -> None:
     """Add every command of this module."""
-    for command in (policy, review, accept, reject, diff, show_one, card, withdraw, erase, retrain, organisation, sync):
+    for command in (
+        screening,
+        review,
+        accept,
+        reject,
+        diff,
+        show_one,
+        card,
+        withdraw,
+        erase,
+        retrain,
+        organisation,
+        sync,
+    ):
         app.command("show" if command is show_one else command.__name__)(command)
     app.command("import")(import_)
     app.command()(clone)
@@ -29,7 +42,7 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(vault_app, name="vault")
 
 
-def policy(
+def screening(
     dataset: DatasetArgument,
     file: Annotated[Path | None, typer.Argument(help="YAML file of thresholds; without it, show them.")] = None,
     by: ByOption = "",
@@ -41,7 +54,7 @@ def policy(
     """Show or set by which thresholds a dataset's rows are screened."""
     from tribute import commands
 
-    show(commands.policy(workspace, dataset, file, by, why, dry_run), as_json)
+    show(commands.screening(workspace, dataset, file, by, why, dry_run), as_json)
 
 
 def review(

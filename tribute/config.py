@@ -1,31 +1,23 @@
 """The one YAML file that describes a run, as frozen models. Knows nothing of how a run is carried out."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 from tribute.artifacts import canonical_digest, file_sha256
-from tribute.errors import ConfigError, RewardError
+from tribute.errors import RewardError
 from tribute.money import parse_amount
-
-ID = r"^[a-z0-9][a-z0-9_-]{0,39}$"
-PERIOD = r"^\d{4}-(0[1-9]|1[0-2])$"
-Id = Annotated[str, StringConstraints(pattern=ID)]
-Version = Annotated[str, StringConstraints(pattern=r"^v\d+\.\d+\.\d+$")]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Period = Annotated[str, StringConstraints(pattern=PERIOD)]
-Positive = Annotated[int, Field(gt=0)]
-Model = TypeVar("Model", bound=BaseModel)
-
-
-class Strict(BaseModel):
-    """Frozen; refuses unknown keys. The text below a key is its description in the JSON Schema."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+from tribute.settings import Id, Period, Positive, Sha256, Strict, Version, apply_override, read_yaml, validate
 
 
 class DocsSource(Strict):
@@ -171,9 +163,33 @@ class RewardsConfig(Strict):
     """What is paid for which period, and by which policy."""
 
     period: Period
-    pool: PoolConfig
+    pool: Annotated[
+        Annotated[PoolConfig, Tag("one")] | Annotated[tuple[PoolConfig, ...], Tag("several"), Field(min_length=1)],
+        Discriminator(lambda pool: "several" if isinstance(pool, list | tuple) else "one"),
+    ]
+    """The net fee of the period, or a list of them, one a currency; the policy divides it."""
     policy: Path
     """The policy file, relative to the config file."""
+    usage: Path | None = None
+    """CSV with the columns query, user, amount: what users paid for the queries of pools that pay by query."""
+
+    @field_validator("pool")
+    @classmethod
+    def _one_a_currency(cls, pool: PoolConfig | tuple[PoolConfig, ...]) -> PoolConfig | tuple[PoolConfig, ...]:
+        currencies = [one.currency for one in pool] if isinstance(pool, tuple) else []
+        if len(set(currencies)) < len(currencies):
+            raise ValueError(f"currencies {currencies} repeat one: add the amounts up")
+        return pool
+
+    @property
+    def pools(self) -> tuple[PoolConfig, ...]:
+        """The net fees, one a currency."""
+        return self.pool if isinstance(self.pool, tuple) else (self.pool,)
+
+    @property
+    def total(self) -> str:
+        """The net fees in words: `1000.00 EUR and 5 USDC`."""
+        return " and ".join(f"{pool.amount} {pool.currency}" for pool in self.pools)
 
 
 class ExecutionConfig(Strict):
@@ -206,19 +222,21 @@ class RunConfig(Strict):
     def id(self) -> str:
         """The run's id: its name and a fingerprint of every setting that can change a result.
 
-        The policy, and a base folder's weights where no sha256 pins them, count by their content. Where files
-        lie and how many processes work on them is left out.
+        The policy, the usage, and a base folder's weights where no sha256 pins them, count by their content. Where
+        files lie and how many processes work on them is left out.
         """
         settings = self.model_dump(
             mode="json",
             exclude={
                 "dataset": {"source": {"folder"}},
                 "finetuning": {"base": {"folder"}, "timeout_minutes": True},
-                "rewards": {"policy"},
+                "rewards": {"policy", "usage"},
                 "execution": True,
             },
         )
         settings["rewards"]["policy"] = _file_digest(self.rewards.policy)
+        if self.rewards.usage is not None:
+            settings["rewards"]["usage"] = _file_digest(self.rewards.usage)
         base = self.finetuning.base
         if base.folder is not None and base.sha256 is None:
             settings["finetuning"]["base"]["sha256"] = _file_digest(base.folder / "model.safetensors")
@@ -237,54 +255,6 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
     return _absolute_paths(config, path.resolve().parent)
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML mapping from a file. Raises ConfigError naming file and line."""
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}); give the path of a YAML file"
-        ) from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        raise ConfigError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from error
-    if not isinstance(data, dict):
-        raise ConfigError(f"{path}: found {type(data).__name__}, expected a mapping of settings")
-    return data
-
-
-def apply_override(data: dict[str, Any], override: str) -> None:
-    """Set one `a.b=c` in place; the value is read as YAML, but a number stays text until its setting reads it.
-
-    So an amount of money never becomes a float on its way.
-    """
-    key, equals, value = override.partition("=")
-    if not equals or not key:
-        raise ConfigError(f"--set {override}: expected name=value, such as finetuning.epochs=1")
-    *parents, last = key.split(".")
-    target = data
-    for parent in parents:
-        target = target.setdefault(parent, {})
-        if not isinstance(target, dict):
-            raise ConfigError(f"--set {override}: {parent} is a value, not a group of settings")
-    try:
-        parsed = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {override}: the value is not valid YAML") from error
-    is_number = isinstance(parsed, int | float) and not isinstance(parsed, bool)
-    target[last] = value.strip() if is_number else parsed
-
-
-def validate(model: type[Model], data: Mapping[str, Any], path: Path) -> Model:
-    """Validate `data`, reporting every fault at once. Raises ConfigError."""
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        faults = "; ".join(_describe(fault) for fault in error.errors(include_url=False))
-        raise ConfigError(f"{path}: {faults}") from error
-
-
 def _file_digest(path: Path) -> str | None:
     if not path.is_file():
         return None
@@ -298,17 +268,11 @@ def _digest_of(path: Path, size: int, changed: int) -> str:
     return file_sha256(path)
 
 
-def _describe(fault: Mapping[str, Any]) -> str:
-    where = ".".join(str(part) for part in fault["loc"]) or "config"
-    if fault["type"] == "extra_forbidden":
-        return f"{where}: unknown key; see `tribute config schema` for the known ones"
-    message = fault["msg"].removeprefix("Value error, ")
-    shown = "" if fault["type"] in ("missing", "value_error") else f" (found {fault['input']!r})"
-    return f"{where}: {message[0].lower()}{message[1:]}{shown}"
-
-
 def _absolute_paths(config: RunConfig, folder: Path) -> RunConfig:
-    update: dict[str, Any] = {"rewards": config.rewards.model_copy(update={"policy": folder / config.rewards.policy})}
+    rewards = config.rewards
+    usage = None if rewards.usage is None else folder / rewards.usage
+    paths = {"policy": folder / rewards.policy, "usage": usage}
+    update: dict[str, Any] = {"rewards": rewards.model_copy(update=paths)}
     source, base = config.dataset.source, config.finetuning.base
     if isinstance(source, FolderSource):
         moved = source.model_copy(update={"folder": folder / source.folder})

@@ -8,8 +8,9 @@ from typing import Any
 import yaml
 
 from tribute.artifacts import Artifact, write_atomically
-from tribute.config import ID, RunConfig
+from tribute.config import RunConfig
 from tribute.errors import WorkspaceError
+from tribute.settings import ID
 from tribute.workspace import Workspace
 
 

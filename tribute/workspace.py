@@ -113,3 +113,13 @@ class Workspace:
     def rewards(self) -> Path:
         """`rewards/<period>/`."""
         return self.root / "rewards"
+
+    @property
+    def statements(self) -> Path:
+        """`statements/<period>/<contributor id>.json` and `.html`: made on demand from rewards and registry."""
+        return self.root / "statements"
+
+    @property
+    def disputes(self) -> Path:
+        """`disputes/<id>/dispute.json` and the evidence that was handed in."""
+        return self.root / "disputes"

@@ -185,9 +185,11 @@ def build(root: Path, contributors: list[str], topics: list[str], *, accuracy: b
     )
     lines = _allocation(shares, contributors, rows, exclusions, pool)
     folder = workspace.rewards / "2026-11"
-    (folder / "statements").mkdir(parents=True)
+    folder.mkdir(parents=True)
+    statements = workspace.statements / "2026-11"
+    statements.mkdir(parents=True)
     for name in contributors:
-        (folder / "statements" / f"{name}.html").write_text("a statement")
+        (statements / f"{name}.html").write_text("a statement")
     with (folder / "allocation.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(ALLOCATION), lineterminator="\r\n")
         writer.writeheader()

@@ -6,6 +6,7 @@ CARD = {
     "validation": "quick",
     "method": "in-run",
     "trainings": 19.4,
+    "total": 0.9,
     "seed_agreement": 0.931,
     "seed_split": 0.121,
     "proxy": None,

@@ -1,101 +1,158 @@
-"""Theorem: debits equal credits in every entry, every line is chained to the one before."""
+"""Theorem: debits equal credits in every entry, every line is chained to the one before, over all months."""
 
-from decimal import Decimal
-from fractions import Fraction
+import json
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.rewards.books import closed, empty, proved
+from tribute.artifacts import canonical_digest
 from tribute.errors import RewardError
-from tribute.rewards import Claim, allocate, journal
+from tribute.rewards import accounts, journal
+from tribute.rewards.entries import Entry, mirror, move
 
 
-def entries(pool=1000, names=("a", "b", "c")):
-    claims = [Claim(name, Decimal(n), Decimal(0), 1, 1, 0, Decimal(n), 1) for n, name in enumerate(names)]
-    lines = allocate(claims, pool=pool, kappa=Fraction(0), period="2026-02", rule="credit")
-    return journal.post_period(lines, period="2026-02", pool_name="evaluation", pool=pool, currency="EUR")
+def rows():
+    return closed(closed(empty(), "2026-01", {"a": 700, "b": 300}), "2026-02", {"a": 10, "c": 5}).rows
 
 
-@given(st.integers(min_value=1, max_value=10**24))
-def test_a_period_balances_and_empties_the_reserve(pool):
-    """What is funded is accrued to the last unit, and the journal finds no fault in itself."""
-    rows = entries(pool)
+@proved
+@given(st.integers(min_value=100, max_value=10**24))
+def test_a_period_balances_and_empties_the_pool(pool):
+    """Sum of lines = pool: what is funded is accrued to the last unit, and the journal finds no fault in itself."""
+    found = closed(empty(), "2026-02", {"a": pool // 3, "b": pool - pool // 3}).rows
 
-    balances = journal.balances(rows)
-    assert journal.faults(rows) == []
-    assert balances[journal.RESERVE] == 0
-    assert balances[journal.EXPENSE] == -pool
-    assert sum(value for account, value in balances.items() if account.endswith(":Accrued")) == pool
+    balances = journal.balances(found)
+    assert journal.faults(found) == []
+    assert balances[accounts.POOL, "EUR"] == 0
+    assert sum(balances.values()) == 0
+    assert sum(value for (account, _), value in balances.items() if accounts.owner(account)[0]) == pool
 
 
 def test_who_gets_nothing_has_no_entry():
-    """There is one FUND, one ACCRUE for each payee, and none of zero."""
-    rows = entries()
+    """An amount of zero is no entry."""
+    found = closed(empty(), "2026-02", {"a": 0, "b": 1000}).rows
 
-    assert [row["event_type"] for row in rows[::2]] == ["FUND", "ACCRUE", "ACCRUE"]
-    assert {row["contributor_id"] for row in rows} == {"", "b", "c"}
+    assert {row["contributor_id"] for row in found} == {"", "b"}
 
 
-def test_entries_are_posted_on_the_last_day_of_the_period():
-    """The posting date is the period's, never the clock's; leap years included."""
-    assert {row["posted_at"] for row in entries()} == {"2026-02-28"}
+def test_entries_of_a_close_are_posted_on_the_last_day_of_the_period():
+    """The posting date is the period's, never the clock's; leap years included. Each says for what reason it is."""
+    found = closed(closed(empty(), "2026-01", {"a": 100}), "2026-02", {"a": 100}).of_period("2026-02")
+
+    assert {row["posted_at"] for row in found} == {"2026-02-28"}
+    assert all(row["reason_code"] for row in found)
     assert journal.last_day("2028-02") == "2028-02-29"
+    assert journal.next_period("2026-12") == "2027-01"
 
 
 @given(st.data())
 def test_any_changed_value_is_found(data):
     """Changing one value of one line leaves a fault."""
-    rows = entries()
-    row = rows[data.draw(st.integers(0, len(rows) - 1))]
+    found = rows()
+    row = found[data.draw(st.integers(0, len(found) - 1))]
     column = data.draw(st.sampled_from(sorted(row)))
     row[column] = "7" if column in ("seq", "debit_minor", "credit_minor") else row[column] + "x"
 
-    assert journal.faults(rows)
+    assert journal.faults(found)
 
 
 @given(st.data())
 def test_a_removed_or_moved_line_is_found(data):
-    """Leaving out a line, the last pair excepted, or exchanging two breaks the chain."""
-    rows = entries()
-    place = data.draw(st.integers(0, len(rows) - 2))
+    """Leaving out a line, the last excepted, or exchanging two breaks the chain."""
+    found = rows()
+    place = data.draw(st.integers(0, len(found) - 2))
     if data.draw(st.booleans()):
-        del rows[place]
+        del found[place]
     else:
-        rows[place], rows[place + 1] = rows[place + 1], rows[place]
+        found[place], found[place + 1] = found[place + 1], found[place]
 
-    assert journal.faults(rows)
+    assert journal.faults(found)
 
 
-def test_the_chain_continues_a_ledger():
-    """The first line takes up the hash at which an earlier period ended."""
-    first = entries()
-    claim = Claim("a", Decimal(1), Decimal(0), 1, 1, 0, Decimal(1), 1)
-    lines = allocate([claim], pool=5, kappa=Fraction(0), period="2026-03", rule="credit")
+def test_the_chain_and_its_numbers_run_on_over_the_months():
+    """A month takes up the hash and the number at which the one before ended; entry ids begin anew."""
+    found = rows()
+    january = [row for row in found if row["period"] == "2026-01"]
+    february = found[len(january) :]
 
-    second = journal.post_period(
-        lines,
-        period="2026-03",
-        pool_name="evaluation",
-        pool=5,
-        currency="EUR",
-        previous=first[-1]["entry_hash"],
-    )
-
-    assert journal.faults(second, first[-1]["entry_hash"]) == []
-    assert journal.faults(second) == ["line 1 is not chained to the line before it"]
+    assert february[0]["entry_id"] == "2026-02-000001"
+    assert journal.faults(february, january[-1]["entry_hash"], len(january)) == []
+    assert journal.faults(february)[:2] == [
+        f"line 1 has seq {len(january) + 1}, expected 1",
+        "line 1 is not chained to the line before it",
+    ]
 
 
 def test_an_idempotency_key_belongs_to_one_entry():
     """Two entries with the same key are a fault, even where each balances."""
-    rows = entries()
-    twice = journal.chain([*rows, *({**row, "entry_id": "2026-02-000009"} for row in rows[-2:])])
+    found = closed(empty(), "2026-02", {"a": 700}).rows
+    again = Entry("ADJUST", (("Liabilities:Reserve", 1), ("Assets:Bank", -1)), "2026-02-28", "EUR", "2026-02/FUND/EUR")
 
-    assert any("repeats the idempotency key 2026-02/evaluation/ACCRUE/c" in fault for fault in journal.faults(twice))
+    twice = [*found, *journal.appended(found, [again])]
+
+    assert any("repeats the idempotency key 2026-02/FUND/EUR" in fault for fault in journal.faults(twice))
 
 
-@pytest.mark.parametrize("period", ["2026-13", "2026-1", "26-11", "0000-01", "2026-11-01", "../x"])
+@given(st.dictionaries(st.sampled_from(["a", "b", "entry_id", "account"]), st.text()))
+def test_the_hash_is_of_the_canonical_form(row):
+    """`entry_hash` is the sha256 of RFC 8785 JSON, as the library for it writes it."""
+    try:
+        expected = canonical_digest(row)
+    except rfc8785.CanonicalizationError:
+        return  # half of a surrogate pair, which no file could hold
+
+    assert journal.entry_hash(row) == expected
+
+
+def test_a_mirror_undoes_an_entry_exactly():
+    """The reverse of an entry takes every account back, and is linked to it."""
+    found = rows()
+    entry = [row for row in found if row["entry_id"] == found[0]["entry_id"]]
+
+    back = mirror("REVERSE", entry, posted_at="2026-02-28", key="k", reason_code="slip")
+
+    assert back.ref_entry_id == entry[0]["entry_id"]
+    assert set(journal.balances([*entry, *back.rows()]).values()) == {0}
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ((("a", 1), ("b", -2)), r"amounts \[1, -2\]"),
+        ((("a", 0), ("b", 0)), r"amounts \[0, 0\]"),
+        ((), r"amounts \[\]"),
+    ],
+)
+def test_an_entry_that_does_not_balance_cannot_be_made(lines, said):
+    """Debits equal credits per entry, and no line is of zero."""
+    with pytest.raises(RewardError, match=f"entry k: {said}, expected two or more other than 0 that sum to 0"):
+        Entry("ADJUST", lines, "2026-11-30", "EUR", "k")
+
+
+def test_an_unknown_currency_cannot_be_posted():
+    """A currency has an exponent, or no amount of it means anything."""
+    with pytest.raises(RewardError, match="currency 'DM' is unknown"):
+        move("ADJUST", 1, "a", "b", posted_at="2026-11-30", currency="DM", idempotency_key="k")
+
+
+@pytest.mark.parametrize("period", ["2026-13", "2026-1", "26-11", "0000-01", "9999-12", "2026-11-01", "../x"])
 def test_what_is_not_a_month_is_refused(period):
-    """A period is a month, written with four and two digits."""
-    with pytest.raises(RewardError, match="is not a month; write it like 2026-11"):
+    """A period is a month, written with four and two digits, and no date reckoned from it leaves the calendar."""
+    with pytest.raises(RewardError, match="is not a month of the years 1900 to 2999; write it like 2026-11"):
         journal.last_day(period)
+
+
+@pytest.mark.parametrize("day", ["2026-02-30", "2026-11-30T00:00:00Z", "20261130", "30.11.2026", "2026-W48-1", ""])
+def test_what_is_not_a_day_is_refused(day):
+    """A day has no time and no time zone, so no clock can shift it."""
+    with pytest.raises(RewardError, match="is not a day; write it like 2026-11-30"):
+        journal.checked_day(day)
+
+
+def test_rows_are_texts():
+    """Every value of a line is text, so that no JSON reader makes a float of an amount."""
+    assert all(isinstance(value, str) for row in rows() for value in row.values())
+    assert json.loads(json.dumps(rows())) == rows()

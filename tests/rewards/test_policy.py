@@ -1,5 +1,6 @@
 """Property: a policy is exact and strict; each in tests/bad/rewards/policies is refused."""
 
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 
 from tribute.errors import ConfigError
 from tribute.rewards import Gate, Policy, load_policy
+from tribute.rewards.policy import Pool
+from tribute.settings import Strict
 
 ROOT = Path(__file__).parents[2]
 BAD = sorted((ROOT / "tests" / "bad" / "rewards" / "policies").glob("*.yaml"))
@@ -58,3 +61,25 @@ def test_kappa_is_exact(value):
     policy = Policy(id="p", version="v1.0.0", description="d", kappa=f"{value:f}")
 
     assert policy.exact_kappa == Fraction(value)
+
+
+def settings(model, prefix=""):
+    """Every setting by its dotted name; pools go by any name."""
+    for name, field in model.model_fields.items():
+        inner = Pool if name == "pools" else field.annotation
+        dotted = f"{prefix}{name}" + (".<name>" if inner is Pool else "")
+        if isinstance(inner, type) and issubclass(inner, Strict):
+            yield from settings(inner, f"{dotted}.")
+        else:
+            yield dotted
+
+
+def test_the_page_and_the_example_show_every_setting():
+    """docs/policy.md has a line for each, and no other; configs/policy.yaml writes each out."""
+    page = (ROOT / "docs" / "policy.md").read_text(encoding="utf-8")
+    told = [name for line in re.findall(r"^\| (`.*?) \|", page, re.MULTILINE) for name in re.findall("`([^`]+)`", line)]
+    example = (ROOT / "configs" / "policy.yaml").read_text(encoding="utf-8")
+
+    known = list(settings(Policy))
+    assert sorted(told) == sorted(known)
+    assert [name for name in known if f"{name.rpartition('.')[2]}:" not in example] == []

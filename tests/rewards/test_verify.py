@@ -1,39 +1,52 @@
 """Theorem: one flipped bit anywhere is found and its file named; so is a lie that carries fresh hashes."""
 
 import random
+import re
 
+import pyarrow.parquet as pq
 import pytest
 
-from tests.rewards.forging import edit, other_weight, rehash
+from tests.rewards.forging import chained, edit, other_weight, rehash
+from tribute.artifacts import read_artifact, write_manifest
 from tribute.errors import IntegrityError
-from tribute.rewards import journal, tables, verify_period
+from tribute.rewards import tables, verify_period
+
+
+@pytest.fixture
+def closed(closed_house):
+    """A closed period that a test may spoil."""
+    folder = closed_house.workspace.rewards / "2026-12"
+    for path in folder.iterdir():
+        path.chmod(0o644)
+    return folder
 
 
 def test_a_good_period_is_described_check_by_check(paid):
     """Verification returns one sentence for each check."""
     checks = verify_period(paid.path)
 
-    assert checks[0] == "18 files have the sha256 that the manifest lists"
+    assert checks[0] == "20 files have the sha256 that the manifest lists"
     assert any("sum to the pool of 1000.00 EUR" in check for check in checks)
     assert "the attribution card passes, judged anew by the policy's gate: paid by credit" in checks
     assert "every weight is max(0, score − 1·score_se)" in checks
-    assert len(checks) == 9
+    assert "it is a draft: nobody has signed it, and it may be made again" in checks
+    assert len(checks) == 14
 
 
-def test_one_flipped_bit_names_its_file(paid, folder):
-    """In every file, at several places, one flipped bit is an error that names the file."""
-    chance = random.Random(1)
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+def test_one_flipped_bit_names_its_file(closed):
+    """In every file, signatures included, at several places, one flipped bit is an error that names the file."""
+    chance, before = random.Random(1), verify_period(closed)
+    for path in sorted(path for path in closed.rglob("*") if path.is_file()):
         good = path.read_bytes()
         for place in {0, len(good) - 1, *(chance.randrange(len(good)) for _ in range(6))}:
             bad = bytearray(good)
             bad[place] ^= 1 << chance.randrange(8)
             path.write_bytes(bytes(bad))
-            with pytest.raises(IntegrityError, match=path.name):
-                verify_period(folder)
+            with pytest.raises(IntegrityError, match=re.escape(path.name)):
+                verify_period(closed)
         path.write_bytes(good)
 
-    assert verify_period(folder) == verify_period(paid.path)
+    assert verify_period(closed) == before
 
 
 def test_every_bit_of_the_manifest_counts(folder):
@@ -50,7 +63,7 @@ def test_every_bit_of_the_manifest_counts(folder):
             verify_period(folder)
 
 
-@pytest.mark.parametrize("name", ["journal.csv", "control.json", "statements/numpy.html"])
+@pytest.mark.parametrize("name", ["journal.csv", "gate.json", "payables.parquet"])
 def test_a_missing_or_additional_file_is_named(folder, name):
     """A file that went, or one that came, is named."""
     moved = folder / name
@@ -111,11 +124,11 @@ def test_a_journal_that_pays_another_is_found(folder):
     def redirect(rows):
         for row in rows:
             row["account"] = row["account"].replace("numpy", "scrambler")
-        return journal.chain(rows)
+        return chained(rows)
 
     edit(folder, "journal", redirect)
 
-    with pytest.raises(IntegrityError, match=r"journal\.csv: Liabilities:Contributor:numpy:Accrued stands at None"):
+    with pytest.raises(IntegrityError, match=r"balances\.csv: numpy: EUR does not move as journal\.csv says"):
         verify_period(folder)
 
 
@@ -137,12 +150,112 @@ def test_changed_evidence_is_found(folder):
         verify_period(folder)
 
 
-def test_a_missing_statement_is_found_behind_fresh_hashes(folder):
-    """Everybody on the allocation has a page."""
-    (folder / "statements" / "sympy.html").unlink()
+def pay_more(rows):
+    rows[3]["credit_minor"] = str(int(rows[3]["credit_minor"]) + 1)
+    rows[2]["debit_minor"] = str(int(rows[2]["debit_minor"]) + 1)
+    return chained(rows)
+
+
+def post_twice(rows):
+    rows[4]["idempotency_key"] = rows[5]["idempotency_key"] = rows[2]["idempotency_key"]
+    return chained(rows)
+
+
+def one_sided(rows):
+    rows[2]["debit_minor"] = str(int(rows[2]["debit_minor"]) + 1)
+    return chained(rows)
+
+
+def break_in(rows):
+    for row in rows:
+        row["seq"] = str(int(row["seq"]) + 7)
+    return chained(rows)
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "message"),
+    [
+        ("journal", pay_more, r"journal\.csv: 2026-11/ACCRUE/evaluation/EUR/\w+ posts \d+ minor units, expected \d+"),
+        ("journal", post_twice, r"journal\.csv: line 5 repeats the idempotency key"),
+        ("journal", one_sided, r"journal\.csv: entry 2026-11-000002 debits and credits differ by 1 EUR"),
+        ("journal", break_in, r"journal\.csv: does not follow on line 0 of the ledger"),
+        ("balances", lambda rows: rows[5].update(closing="1"), r"balances\.csv: numpy: opening \+ accrued"),
+        ("balances", lambda rows: rows[:5] + rows[6:], r"balances\.csv: no line for numpy in EUR"),
+        (
+            "leaves",
+            lambda rows: rows[5].update(salt="00" * 32),
+            r"leaves\.csv: not the leaves of the statements' figures",
+        ),
+        ("tokens", lambda rows: rows[5].update(tokens="0"), r"tokens\.csv: numpy has trained rows and no tokens"),
+    ],
+)
+def test_a_changed_table_is_found_behind_fresh_hashes(folder, table, change, message):
+    """Journal, balances, leaves and tokens are held against each other."""
+    edit(folder, table, change)
+
+    with pytest.raises(IntegrityError, match=message):
+        verify_period(folder)
+
+
+def test_a_changed_payment_is_found(closed):
+    """Another amount than gross less what the policy withholds, or one below the threshold."""
+    edit(closed, "payables", lambda rows: rows[0].update(amount_minor="999"))
+    (closed / "manifest.dsse.json").unlink()
+
+    with pytest.raises(IntegrityError, match=r"payables\.csv: 2026-12-\w+-EUR: does not fit the policy"):
+        verify_period(closed)
+
+
+def other_twin(folder):
+    table = pq.read_table(folder / "balances.parquet")
+    pq.write_table(table.slice(1), folder / "balances.parquet")
+
+
+def other_export(folder):
+    path = folder / "journal.beancount"
+    path.write_text(path.read_text(encoding="utf-8").replace("numpy", "scipy"), encoding="utf-8")
+
+
+def other_types(folder):
+    path = folder / "datapackage.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"integer"', '"string"'), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (other_twin, r"balances\.parquet: not the rows of balances\.csv"),
+        (other_export, r"journal\.beancount: not the entries of journal\.csv"),
+        (other_types, r"datapackage\.json: does not describe these tables"),
+    ],
+)
+def test_what_lies_beside_the_tables_says_the_same(folder, change, message):
+    """A twin, an export or the description that says something else is found behind fresh hashes."""
+    change(folder)
     rehash(folder)
 
-    with pytest.raises(IntegrityError, match=r"sympy\.html: missing"):
+    with pytest.raises(IntegrityError, match=message):
+        verify_period(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda config: config["control"]["EUR"].update(debit_minor="1"), "row counts or control totals differ"),
+        (lambda config: config["rows"].update({"leaves.csv": 11}), "row counts or control totals differ"),
+        (lambda config: config["merkle"].update(root="0" * 64), "the Merkle root is not"),
+        (lambda config: config["funding"][0].update(reserve_minor="5"), "not divided as the policy's split"),
+        (lambda config: config["ledger"].update(head="1" * 64), "does not follow on line 0 of the ledger"),
+    ],
+)
+def test_a_manifest_that_says_something_else_is_found(folder, change, message):
+    """Totals, root, split and the ledger's head are recomputed from the tables."""
+    identity = read_artifact(folder).identity
+    change(identity["config"])
+    (folder / "manifest.json").unlink()
+    write_manifest(folder, "rewards", identity["inputs"], identity["config"], {})
+
+    with pytest.raises(IntegrityError, match=message):
         verify_period(folder)
 
 

@@ -11,7 +11,8 @@ from typing import Any, Literal
 import numpy as np
 
 from tribute.attribution import designs
-from tribute.config import AttributionConfig, Strict
+from tribute.config import AttributionConfig
+from tribute.settings import Strict
 
 FACTORS = (31, 15, 7)
 """Factors of a rate design; more contributors than that share random blocks."""

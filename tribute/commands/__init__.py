@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tribute.commands.checks import config_check, config_schema, inspect, verify
+    from tribute.commands.disputes import (
+        dispute_appeal,
+        dispute_decide,
+        dispute_evidence,
+        dispute_open,
+        dispute_recheck,
+        dispute_show,
+        policy_diff,
+        policy_simulate,
+        statement,
+    )
     from tribute.commands.explaining import explain
+    from tribute.commands.finance import pay_books, pay_file, pay_reconcile
     from tribute.commands.lineage import trace
     from tribute.commands.people import (
         key_new,
@@ -18,15 +30,28 @@ if TYPE_CHECKING:
         vault_set,
         vault_show,
     )
+    from tribute.commands.periods import (
+        cause,
+        period_claw_back,
+        period_close,
+        period_correct,
+        period_open,
+        period_release,
+        period_reverse,
+        period_status,
+        policy_check,
+        policy_publish,
+    )
     from tribute.commands.registry import Offer, contribute, fetch, init, release, versions
     from tribute.commands.sharing import clone, import_dated, sync
-    from tribute.commands.stages import attribute, demo, finetune, reward, run
-    from tribute.commands.steward import card, decide, diff, policy, retrain, review, show, withdraw
+    from tribute.commands.stages import attribute, demo, finetune, reward, run, simulate_year
+    from tribute.commands.steward import card, decide, diff, retrain, review, screening, show, withdraw
 
 __all__ = [
     "Offer",
     "attribute",
     "card",
+    "cause",
     "clone",
     "config_check",
     "config_schema",
@@ -34,6 +59,12 @@ __all__ = [
     "decide",
     "demo",
     "diff",
+    "dispute_appeal",
+    "dispute_decide",
+    "dispute_evidence",
+    "dispute_open",
+    "dispute_recheck",
+    "dispute_show",
     "explain",
     "fetch",
     "finetune",
@@ -43,13 +74,29 @@ __all__ = [
     "key_new",
     "key_rotate",
     "organisation",
-    "policy",
+    "pay_books",
+    "pay_file",
+    "pay_reconcile",
+    "period_claw_back",
+    "period_close",
+    "period_correct",
+    "period_open",
+    "period_release",
+    "period_reverse",
+    "period_status",
+    "policy_check",
+    "policy_diff",
+    "policy_publish",
+    "policy_simulate",
     "release",
     "retrain",
     "review",
     "reward",
     "run",
+    "screening",
     "show",
+    "simulate_year",
+    "statement",
     "sync",
     "trace",
     "vault_forget",
@@ -67,7 +114,19 @@ HOMES = {
         "inspect",
         "verify",
     ),
+    "disputes": (
+        "dispute_appeal",
+        "dispute_decide",
+        "dispute_evidence",
+        "dispute_open",
+        "dispute_recheck",
+        "dispute_show",
+        "policy_diff",
+        "policy_simulate",
+        "statement",
+    ),
     "explaining": ("explain",),
+    "finance": ("pay_books", "pay_file", "pay_reconcile"),
     "lineage": ("trace",),
     "people": (
         "key_new",
@@ -76,6 +135,18 @@ HOMES = {
         "vault_forget",
         "vault_set",
         "vault_show",
+    ),
+    "periods": (
+        "cause",
+        "period_claw_back",
+        "period_close",
+        "period_correct",
+        "period_open",
+        "period_release",
+        "period_reverse",
+        "period_status",
+        "policy_check",
+        "policy_publish",
     ),
     "registry": (
         "Offer",
@@ -96,14 +167,15 @@ HOMES = {
         "finetune",
         "reward",
         "run",
+        "simulate_year",
     ),
     "steward": (
         "card",
         "decide",
         "diff",
-        "policy",
         "retrain",
         "review",
+        "screening",
         "show",
         "withdraw",
     ),

@@ -10,12 +10,17 @@ from tribute import stages
 from tribute.artifacts import MANIFEST, read_artifact, verify_artifact
 from tribute.commands.output import Output, Table
 from tribute.commands.stages import checked_config
-from tribute.config import PERIOD, RunConfig
+from tribute.config import RunConfig
 from tribute.contributions import Registry
 from tribute.errors import ConfigError, IntegrityError
-from tribute.rewards import verify_period
+from tribute.reattribution import reattribute
+from tribute.rewards import ledger, verify_period
+from tribute.rewards.continuity import verify_in_workspace
+from tribute.rewards.deep import verify_deep
+from tribute.rewards.verify import verified
 from tribute.runs import read_run
-from tribute.workspace import Workspace
+from tribute.settings import PERIOD
+from tribute.workspace import MARKER, Workspace
 
 
 def config_check(path: Path, overrides: Sequence[str]) -> Output:
@@ -29,7 +34,7 @@ def config_schema() -> str:
     return json.dumps(RunConfig.model_json_schema(), indent=2) + "\n"
 
 
-def verify(workspace: Path, what: str, which: str | None) -> Output:
+def verify(workspace: Path, what: str, which: str | None, deep: bool = False, every: bool = False) -> Output:
     """`tribute verify`."""
     if what in ("run", "period") and which is None:
         raise ConfigError(f"tribute verify {what}: which one? Give its name, such as `tribute verify {what} NAME`")
@@ -38,9 +43,9 @@ def verify(workspace: Path, what: str, which: str | None) -> Output:
     elif what == "run":
         checks = _verify_run(Workspace.open(workspace), str(which))
     elif what == "period":
-        checks = _verify_period(Workspace.open(workspace), str(which))
+        checks = _verify_period(Workspace.open(workspace), str(which), deep, every)
     else:
-        checks = _verify_folder(Path(what))
+        checks = _verify_folder(Path(what), deep, every)
     return Output({"ok": True, "checks": checks}, [f"✓ {check}" for check in checks])
 
 
@@ -107,22 +112,37 @@ def _verify_run(home: Workspace, run_id: str) -> list[str]:
     paid = read_artifact(home.rewards / record["period"])
     if paid.id != record["rewards"]:
         return [*checks, f"period {record['period']} was paid again since, by another run"]
-    return checks + verify_period(paid.path)
+    return checks + _verify_period(home, record["period"], deep=False, every=False)
 
 
-def _verify_period(home: Workspace, period: str) -> list[str]:
+def _verify_period(home: Workspace, period: str, deep: bool, every: bool) -> list[str]:
     if not re.fullmatch(PERIOD, period):
         raise ConfigError(f"{period!r} is no period; expected YYYY-MM, such as 2026-11")
-    return _verify_folder(home.rewards / period)
+    with ledger.opened(home):
+        _refuse_nothing(home.rewards / period)
+        read, checks = verified(home.rewards / period)
+        checks += verify_in_workspace(home, read, every)
+    if deep:
+        checks += verify_deep(home.rewards / period, home.store) + reattribute(home, period)
+    return checks
 
 
-def _verify_folder(folder: Path) -> list[str]:
+def _verify_folder(folder: Path, deep: bool, every: bool) -> list[str]:
+    _refuse_nothing(folder)
+    if read_artifact(folder).kind == "rewards":
+        home = folder.resolve().parents[1]
+        if folder.resolve().parent.name == "rewards" and (home / MARKER).exists():
+            return _verify_period(Workspace.open(home), folder.resolve().name, deep, every)
+        if deep:
+            raise ConfigError(f"{folder} is a copy; --deep needs the workspace that the period was made in")
+        return verify_period(folder)
+    artifact = verify_artifact(folder)
+    return [f"{len(artifact.identity['files'])} files of {artifact.kind} {artifact.id[:12]} are intact"]
+
+
+def _refuse_nothing(folder: Path) -> None:
     if not (folder / MANIFEST).exists():
         raise IntegrityError(
             f"{folder} is nothing to verify (no {MANIFEST}); give registry, run ID, period YYYY-MM or the path "
             "of an artifact"
         )
-    if read_artifact(folder).kind == "rewards":
-        return verify_period(folder)
-    artifact = verify_artifact(folder)
-    return [f"{len(artifact.identity['files'])} files of {artifact.kind} {artifact.id[:12]} are intact"]

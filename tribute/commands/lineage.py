@@ -1,7 +1,7 @@
 """`tribute trace`: the chain in both directions, from what the artifacts recorded."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from tribute.commands.output import Output, Table
 from tribute.commands.stages import STATUS
 from tribute.contributions import read_description
 from tribute.errors import RegistryError
-from tribute.rewards import read_rewards
+from tribute.rewards import format_amount, read_rewards
 from tribute.runs import all_runs, read_run
 from tribute.workspace import Workspace
 
@@ -81,11 +81,22 @@ def _payout(home: Workspace, links: list[Link], period: str, contributor: str) -
         if link.run["period"] == period and link.payouts is not None:
             lines = link.payouts[link.payouts["contributor_id"] == contributor]
             if len(lines):
-                return _payout_rows(home, link, lines.iloc[0])
+                return _payout_rows(home, link, lines)
     raise RegistryError(f"{contributor} has no line in the allocation of {period}; see rewards/{period}/allocation.csv")
 
 
-def _payout_rows(home: Workspace, link: Link, line: Any) -> Output:
+def _amounts(lines: pd.DataFrame) -> dict[str, str]:
+    """Currency → what somebody's lines pay, over all pools."""
+    minor = lines.groupby("currency")["amount_minor"].sum()
+    return {str(code): format_amount(int(amount), str(code)) for code, amount in minor.items()}
+
+
+def _in_words(amounts: Mapping[str, str]) -> str:
+    return " and ".join(f"{amount} {code}" for code, amount in amounts.items())
+
+
+def _payout_rows(home: Workspace, link: Link, owed: pd.DataFrame) -> Output:
+    line, amounts = owed.iloc[0], _amounts(owed)
     scores = pd.read_parquet(home.store.get("attribution", link.run["attribution"]).file("scores.parquet"))
     own = scores[scores["contributor_id"] == line.contributor_id].groupby("row_id")["credit"].sum()
     texts = pd.read_parquet(link.dataset.file("train.parquet")).set_index("row_id")["text"]
@@ -94,8 +105,7 @@ def _payout_rows(home: Workspace, link: Link, line: Any) -> Output:
     data = {
         "period": link.run["period"],
         "contributor": line.contributor_id,
-        "amount": str(line.amount),
-        "currency": line.currency,
+        "amounts": amounts,
         "score": str(line.score),
         "run": link.run["run_id"],
         "attribution": link.run["attribution"],
@@ -105,7 +115,7 @@ def _payout_rows(home: Workspace, link: Link, line: Any) -> Output:
     }
     status = STATUS[line.status]
     lines = [
-        f"{line.amount} {line.currency} to {line.contributor_id} for {link.run['period']} ({status})",
+        f"{_in_words(amounts)} to {line.contributor_id} for {link.run['period']} ({status})",
         f"  credit {float(line.score):+.6f} nats over {len(own)} rows of {link.run['tag']}",
         f"  attribution {link.run['attribution'][:12]}, run {link.run['run_id']}",
     ]
@@ -169,8 +179,8 @@ def _excluded(link: Link, contribution: str, row: str | None) -> int:
 def _paid(link: Link, contributor: str) -> str:
     if link.payouts is None:
         return link.unpaid
-    line = link.payouts[link.payouts["contributor_id"] == contributor].iloc[0]
-    return f"{line.amount} {line.currency}, {link.run['period']}"
+    lines = link.payouts[link.payouts["contributor_id"] == contributor]
+    return f"{_in_words(_amounts(lines))}, {link.run['period']}"
 
 
 def _contributor(links: list[Link], contributor: str) -> Output:

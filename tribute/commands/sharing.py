@@ -4,10 +4,10 @@ import re
 from pathlib import Path
 
 from tribute.commands.output import Output
-from tribute.config import PERIOD
 from tribute.contributions import Registry, dated
 from tribute.contributions.withdrawal import forget_erased
 from tribute.errors import ConfigError
+from tribute.settings import PERIOD
 from tribute.workspace import Workspace
 
 

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
@@ -17,11 +18,13 @@ from tribute import stages
 from tribute.artifacts import Artifact
 from tribute.commands.output import Output, Table
 from tribute.config import RunConfig, load_config
-from tribute.contributions import Registry
+from tribute.contributions import Registry, dated
 from tribute.finetuning.bases import base_folder
-from tribute.rewards import allocation, fallback_note, load_policy, read_rewards
+from tribute.rewards import allocation, fallback_note, format_amount, load_policy, read_rewards
+from tribute.rewards.history import history
 from tribute.runs import read_run
 from tribute.workspace import Workspace
+from tribute.year_config import load_year
 
 STATUS = {
     allocation.ACCRUED: "accrued",
@@ -99,7 +102,7 @@ def reward(workspace: Path, path: Path, overrides: Sequence[str], dry_run: bool)
     home, config, dataset, adapters = _trained(workspace, path, overrides)
     attribution = stages.found_attribution(home, config, dataset, adapters)
     if dry_run:
-        return _would(f"pay {config.rewards.pool.amount} {config.rewards.pool.currency} for {config.rewards.period}")
+        return _would(f"pay {config.rewards.total} for {config.rewards.period}")
     made = {
         "dataset": dataset.id,
         "adapters": [adapter.id for adapter in adapters],
@@ -129,6 +132,27 @@ def demo(workspace: Path, overrides: Sequence[str], dry_run: bool) -> Output:
         if not dry_run:
             Registry.create(Workspace.create(workspace))
         return _through_flows(Workspace.open(workspace), config, dry_run)
+
+
+def simulate_year(workspace: Path, path: Path, overrides: Sequence[str], dry_run: bool) -> Output:
+    """`tribute year`."""
+    home, config = Workspace.open(workspace), load_year(path, overrides)
+    policy = load_policy(config.policy)
+    _refuse_base(config.month(config.first))
+    months = dated.months(config.folder, config.last)
+    if dry_run:
+        return _would(
+            f"simulate {len(config.months)} months, {config.first} to {config.last}, with {len(months)} contributions "
+            f"and policy {policy.id} {policy.version}"
+        )
+    _prefect_environment(home)
+    from flows.year import year
+
+    with _ending_children():
+        page = year(str(home.root), config)
+    found = history(home, config.fee.currency)
+    data = {"months": [asdict(one) for one in found.months], "ties": list(found.ties), "page": page}
+    return Output(data, [*(f"✓ {one}" for one in found.ties), f"page: {page}"])
 
 
 def checked_config(path: Path, overrides: Iterable[str]) -> RunConfig:
@@ -231,9 +255,15 @@ def _payout(home: Workspace, config: RunConfig, run_id: str) -> Output:
     record = read_run(home, run_id)
     folder, report = home.rewards / config.rewards.period, home.root / "report.html"
     lines = read_rewards(folder).sort_values(["amount_minor", "contributor_id"], ascending=[False, True])
+    amounts: dict[str, dict[str, int]] = {}
+    for one in lines.itertuples():
+        owed = amounts.setdefault(one.currency, {})
+        owed[one.contributor_id] = owed.get(one.contributor_id, 0) + one.amount_minor
+    pools = lines["pool"].nunique() > 1
     rows = [
         (
             one.contributor_id,
+            *([one.pool] if pools else []),
             str(one.rows_canonical),
             str(one.rows_excluded),
             f"{one.score:+.4f}",
@@ -242,9 +272,8 @@ def _payout(home: Workspace, config: RunConfig, run_id: str) -> Output:
         )
         for one in lines.itertuples()
     ]
-    columns = ("contributor", "rows", "excluded", "credit (nats)", "amount", "status")
-    total = f"{config.rewards.pool.amount} {config.rewards.pool.currency}"
-    table = Table(f"{total} for {config.rewards.period}", columns, rows, right=columns[1:5])
+    columns = ("contributor", *(["pool"] if pools else []), "rows", "excluded", "credit (nats)", "amount", "status")
+    table = Table(f"{config.rewards.total} for {config.rewards.period}", columns, rows, right=columns[-5:-1])
     data = {
         "run": run_id,
         "cached": record["cached"],
@@ -252,7 +281,9 @@ def _payout(home: Workspace, config: RunConfig, run_id: str) -> Output:
         "rewards": record["rewards"],
         "period": str(folder),
         "report": str(report),
-        "amounts": {one.contributor_id: str(one.amount) for one in lines.itertuples()},
+        "amounts": {
+            code: {name: format_amount(minor, code) for name, minor in owed.items()} for code, owed in amounts.items()
+        },
     }
     cached = [f"from cache: {', '.join(record['cached'])}"] if record["cached"] else []
     return Output(data, [*cached, f"run {run_id}{fallback_note(folder)}, report: {report}"], [table])

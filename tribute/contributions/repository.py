@@ -23,7 +23,7 @@ from tribute.contributions.git import MAIN, SHARED, Git
 from tribute.errors import IntegrityError, RegistryError
 
 POINTER = ".dvc"
-FOLDERS = ("contributions", "contributors", "datasets", "evaluation")
+FOLDERS = ("contributions", "contributors", "datasets", "evaluation", "policies")
 DATA = ("data.jsonl", "exclusions.parquet")
 DVC_CONFIG = """[core]
     remote = storage

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from tribute.config import Id, Positive, Strict, read_yaml, validate
 from tribute.contributions.licences import canonical_licence
 from tribute.errors import ContributionError
+from tribute.settings import Id, Positive, Strict, read_yaml, validate
 
 Task = Literal["sequence-classification", "causal-lm"]
 ColumnType = Literal["string", "integer", "number", "boolean"]

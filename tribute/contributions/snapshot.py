@@ -10,12 +10,12 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from tribute.config import Model
 from tribute.contributions import ledger
 from tribute.contributions.policy import BASIC, ScreeningPolicy
 from tribute.contributions.repository import POINTER, pointer_md5
 from tribute.contributions.schema import DatasetSchema
 from tribute.errors import IntegrityError, RegistryError
+from tribute.settings import Model
 
 EVALUATION = "evaluation"
 """The contribution id of evaluation rows: `evaluation:17`. No contribution's id can be this one."""

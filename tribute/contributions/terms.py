@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-from tribute.config import Strict, read_yaml, validate
+from tribute.settings import Strict, read_yaml, validate
 
 Purpose = Literal["fine-tuning", "evaluation", "research"]
 LEARNING: Purpose = "fine-tuning"

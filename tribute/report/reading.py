@@ -48,7 +48,7 @@ def read_view(workspace: Workspace, run_id: str) -> View:
     champion = adapters[str(run["champion_seed"])]
     result, trace = _json(champion.file("evaluation.json")), _json(champion.file("curve.json"))
     about, card = _json(dataset.file("dataset.json")), _json(attribution.file("card.json"))
-    allocation = read_csv(period / "allocation.csv", ALLOCATION)
+    allocation = _one_currency(read_csv(period / "allocation.csv", ALLOCATION))
     train = pq.read_table(dataset.file("train.parquet"))
     after = Score("this run’s adapter", result["loss"], result.get("accuracy"), ours=True)
     exclusions = pq.read_table(dataset.file("exclusions.parquet")).to_pylist()
@@ -72,7 +72,7 @@ def read_view(workspace: Workspace, run_id: str) -> View:
         evaluation_rows=result["rows"],
         before=Score("before", result["before"]["loss"], result["before"].get("accuracy"), ours=False),
         after=after,
-        contributors=_contributors(period, allocation, attribution),
+        contributors=_contributors(workspace, period, allocation, attribution),
         topic_credit=_topic_credit(attribution),
         effects=_effects(attribution),
         seeds=_seeds(run, card, adapters, attribution),
@@ -86,14 +86,28 @@ def read_view(workspace: Workspace, run_id: str) -> View:
     )
 
 
-def _contributors(folder: Path, allocation: Sequence[Mapping[str, str]], attribution: Artifact) -> list[Contributor]:
+def _one_currency(allocation: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """One line a contributor, its amounts added up over the pools of the first currency: figures show one."""
+    lines: dict[str, dict[str, str]] = {}
+    for line in allocation:
+        if line["currency"] == allocation[0]["currency"]:
+            before = lines.get(line["contributor_id"], line | {"amount_minor": "0"})
+            total = int(before["amount_minor"]) + int(line["amount_minor"])
+            lines[line["contributor_id"]] = before | {"amount_minor": str(total)}
+    return list(lines.values())
+
+
+def _contributors(
+    workspace: Workspace, folder: Path, allocation: Sequence[Mapping[str, str]], attribution: Artifact
+) -> list[Contributor]:
+    statements = workspace.statements / folder.name
     shares = {line["contributor_id"]: line for line in _parquet(attribution, "shares")}
     tokens = {line["contributor_id"]: int(line["tokens"]) for line in read_csv(folder / "tokens.csv", TOKENS)}
     contributors = []
     for line in allocation:
         id_ = line["contributor_id"]
         share = shares.get(id_, {}) if int(line["rows_canonical"]) else {}
-        statement = folder / "statements" / f"{id_}.html"
+        statement = statements / f"{id_}.html"
         contributors.append(
             Contributor(
                 id=id_,

@@ -6,6 +6,7 @@ from tribute.rewards.gate import fallback_note, judge
 from tribute.rewards.period import write_period
 from tribute.rewards.policy import Gate, Policy, load_policy
 from tribute.rewards.read import read_rewards
+from tribute.rewards.statements import write_early, write_statements
 from tribute.rewards.verify import verify_period
 
 __all__ = [
@@ -24,5 +25,7 @@ __all__ = [
     "parse_amount",
     "read_rewards",
     "verify_period",
+    "write_early",
     "write_period",
+    "write_statements",
 ]

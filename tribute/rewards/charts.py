@@ -71,5 +71,27 @@ def bars(values: Sequence[tuple[str, Decimal]]) -> list[Bar]:
     ]
 
 
+def ladder(before: Decimal, causes: Sequence[tuple[str, Decimal]]) -> list[Bar]:
+    """Bars that each start where the one before ended: from `before` by every cause to what it is now."""
+    reached = [before]
+    for _, value in causes:
+        reached.append(reached[-1] + value)
+    axis = Axis(reached)
+    zero = axis.at(Decimal(0))
+    return [
+        Bar(label, value, zero, axis.at(min(start, start + value)), axis.length(start, start + value))
+        for (label, value), start in zip(causes, reached, strict=False)
+    ]
+
+
+def parts(values: Sequence[int]) -> list[tuple[str, str]]:
+    """Start and width of each value in one bar that they fill together; all are above 0."""
+    whole, found, start = sum(values), [], 0
+    for value in values:
+        found.append((_percent(Decimal(100 * start) / whole), _percent(Decimal(100 * value) / whole)))
+        start += value
+    return found
+
+
 def _percent(value: Decimal) -> str:
     return f"{value:.2f}%"

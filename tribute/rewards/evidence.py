@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -73,14 +74,29 @@ def check_sums(evidence: Any, claims: Iterable[Claim], remedy: str) -> None:
 def digests(evidence: Any) -> dict[str, str]:
     """Contributor → sha256 over the lines `row_hash TAB query TAB score LF` of their evidence, in file order.
 
-    Leaves out run ids, so that it is the same wherever the pipeline ran.
+    The score is written as an integer in units of 1e-12 nats. Leaves out run ids, so that it is the same wherever
+    the pipeline ran.
     """
+    text = pa.large_string()
+    steps = _in_steps(evidence["score"].combine_chunks()).cast(text)
+    columns = [evidence[name].combine_chunks().cast(text) for name in ("row_hash", "query")]
+    tab, end, nothing = (pa.scalar(one, text) for one in ("\t", "\n", ""))
+    joined = pc.binary_join_element_wise(*columns, pc.binary_join_element_wise(steps, end, nothing), tab)
+    _, places, content = joined.buffers()
+    # A contributor's lines lie together, so a slice of the column's bytes is what is hashed.
+    offsets = np.frombuffer(places, dtype=np.int64)
+    runs = pc.run_end_encode(evidence["contributor_id"].combine_chunks().cast(pa.string()))
     hashers: dict[str, Any] = {}
-    names = ("contributor_id", "row_hash", "query", "score")
-    for contributor_id, row_hash, query, score in zip(*(evidence[n].to_pylist() for n in names), strict=True):
-        hasher = hashers.setdefault(contributor_id, hashlib.sha256())
-        hasher.update(f"{row_hash}\t{query}\t{score:f}\n".encode())
+    start, whole = 0, memoryview(content or b"")
+    for name, stop in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
+        hashers.setdefault(name, hashlib.sha256()).update(whole[offsets[start] : offsets[stop]])
+        start = stop
     return {name: hasher.hexdigest() for name, hasher in hashers.items()}
+
+
+def _in_steps(scores: Any) -> Any:
+    """decimal128(38, 12) as the integers of 1e-12 that it is stored as."""
+    return pa.Array.from_buffers(pa.decimal128(38, 0), len(scores), scores.buffers(), offset=scores.offset)
 
 
 NO_EVIDENCE = hashlib.sha256().hexdigest()

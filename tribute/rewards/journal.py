@@ -1,95 +1,79 @@
-"""Double entry for one period, each line chained to the one before by its hash.
+"""Lines of the ledger, each chained to the one before by its hash. Knows no files and no balances' meaning.
 
-    FUND     debit  Expenses:DataRewards     credit  Liabilities:Reserve                      the pool
-    ACCRUE   debit  Liabilities:Reserve      credit  Liabilities:Contributor:<id>:Accrued     one per payee
-
-An entry is two lines with the same `entry_id`; its debits equal its credits. After the last ACCRUE the
-reserve is empty again. Largest remainder leaves nothing over, so there is no ROUND. Entries are posted on
-the last day of the period: what is written must not depend on when it was written.
+A journal is a run of lines; those of one entry stand together and carry its `entry_id`, `<period>-<number>`, numbered
+from 1 in each month. `seq` and `prev_hash` run on over all months.
 """
 
 import calendar
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 
-from tribute.artifacts import canonical_digest
 from tribute.errors import RewardError
-from tribute.rewards.allocation import Line
+from tribute.rewards.canonical import digest
+from tribute.rewards.entries import Entry, Row
 
 GENESIS = "0" * 64
 """`prev_hash` of the first line of a ledger."""
-EXPENSE = "Expenses:DataRewards"
-RESERVE = "Liabilities:Reserve"
-
-JournalRow = dict[str, str]
-"""One line of journal.csv, every value as the text that is written and hashed."""
-
-
-def accrued_account(contributor_id: str) -> str:
-    """The account on which a contributor's earned and not yet payable money stands."""
-    return f"Liabilities:Contributor:{contributor_id}:Accrued"
 
 
 def last_day(period: str) -> str:
     """`2026-11` → `2026-11-30`. Raises RewardError."""
-    if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", period) or period < "0001":
-        raise RewardError(f"period {period!r} is not a month; write it like 2026-11")
+    # Dates years later are reckoned from it, and end with the year 9999.
+    if not re.fullmatch(r"(19|2[0-9])[0-9]{2}-(0[1-9]|1[0-2])", period):
+        raise RewardError(f"period {period!r} is not a month of the years 1900 to 2999; write it like 2026-11")
     year, month = int(period[:4]), int(period[5:])
     return f"{period}-{calendar.monthrange(year, month)[1]:02d}"
 
 
-def post_period(
-    lines: Iterable[Line], *, period: str, pool_name: str, pool: int, currency: str, previous: str = GENESIS
-) -> list[JournalRow]:
-    """The period's entries: FUND, then ACCRUE for every amount above 0 in the order of `lines`.
-
-    `previous` is the last `entry_hash` of the ledger that this period continues.
-    """
-    entries = [("FUND", EXPENSE, RESERVE, pool, "", "pool_funded")]
-    for line in lines:
-        if line.amount > 0:
-            name = line.contributor_id
-            entries.append(("ACCRUE", RESERVE, accrued_account(name), line.amount, name, "share_of_pool"))
-    rows = []
-    for number, (event, debit, credit, amount, contributor_id, reason) in enumerate(entries, start=1):
-        key = "/".join(part for part in (period, pool_name, event, contributor_id) if part)
-        common = {
-            "entry_id": f"{period}-{number:06d}",
-            "posted_at": last_day(period),
-            "period": period,
-            "event_type": event,
-            "currency": currency,
-            "contributor_id": contributor_id,
-            "ref_entry_id": "",
-            "reason_code": reason,
-            "idempotency_key": key,
-        }
-        rows.append(common | {"account": debit, "debit_minor": str(amount), "credit_minor": "0"})
-        rows.append(common | {"account": credit, "debit_minor": "0", "credit_minor": str(amount)})
-    return chain(rows, previous)
+def next_period(period: str) -> str:
+    """`2026-12` → `2027-01`."""
+    year, month = int(period[:4]), int(period[5:])
+    return f"{year + month // 12:04d}-{month % 12 + 1:02d}"
 
 
-def chain(rows: Iterable[Mapping[str, str]], previous: str = GENESIS) -> list[JournalRow]:
-    """Number the rows from 1 and set `prev_hash` and `entry_hash`."""
-    chained = []
-    for seq, row in enumerate(rows, start=1):
-        linked = dict(row) | {"seq": str(seq), "prev_hash": previous}
-        previous = entry_hash(linked)
-        chained.append(linked | {"entry_hash": previous})
-    return chained
+def checked_day(day: str) -> str:
+    """A calendar day, YYYY-MM-DD. Raises RewardError."""
+    try:
+        if date.fromisoformat(day).isoformat() == day:
+            return day
+    except ValueError:
+        pass
+    raise RewardError(f"{day!r} is not a day; write it like 2026-11-30, without time or time zone")
+
+
+def appended(rows: Sequence[Mapping[str, str]], entries: Iterable[Entry]) -> list[Row]:
+    """The lines of `entries` as they follow on `rows`, the journal so far."""
+    last = rows[-1] if rows else None
+    seq, previous = (int(last["seq"]), last["entry_hash"]) if last else (0, GENESIS)
+    period, number = (last["period"], int(last["entry_id"][8:])) if last else ("", 0)
+    made: list[Row] = []
+    for entry in entries:
+        number = number + 1 if entry.period == period else 1
+        period = entry.period
+        for row in entry.rows():
+            seq += 1
+            row |= {"entry_id": f"{period}-{number:06d}", "seq": str(seq), "prev_hash": previous}
+            previous = row["entry_hash"] = entry_hash(row)
+            made.append(row)
+    return made
 
 
 def entry_hash(row: Mapping[str, str]) -> str:
     """sha256 of a row without its `entry_hash`, as RFC 8785 JSON of texts."""
-    return canonical_digest({name: value for name, value in row.items() if name != "entry_hash"})
+    content = {name: value for name, value in row.items() if name != "entry_hash"}
+    return digest(content)
 
 
-def faults(rows: Iterable[Mapping[str, str]], previous: str = GENESIS) -> list[str]:
-    """What is wrong with a journal, one sentence each; empty when it holds together."""
+def faults(rows: Iterable[Mapping[str, str]], previous: str = GENESIS, seq: int = 0) -> list[str]:
+    """What is wrong with a journal, one sentence each; empty when it holds together.
+
+    `previous` and `seq` are the hash and the number of the line before the first.
+    """
     found: list[str] = []
     balance: dict[tuple[str, str], int] = {}
     keys: dict[str, str] = {}
-    for number, row in enumerate(rows, start=1):
+    for number, row in enumerate(rows, start=seq + 1):
         if row["seq"] != str(number):
             found.append(f"line {number} has seq {row['seq']}, expected {number}")
         if row["prev_hash"] != previous:
@@ -98,6 +82,8 @@ def faults(rows: Iterable[Mapping[str, str]], previous: str = GENESIS) -> list[s
             found.append(f"line {number} does not have the hash that it carries")
         if keys.setdefault(row["idempotency_key"], row["entry_id"]) != row["entry_id"]:
             found.append(f"line {number} repeats the idempotency key {row['idempotency_key']}")
+        if not row["posted_at"].startswith(row["period"]):
+            found.append(f"line {number} is posted on {row['posted_at']}, outside its period {row['period']}")
         previous = row["entry_hash"]
         entry = (row["entry_id"], row["currency"])
         balance[entry] = balance.get(entry, 0) + int(row["debit_minor"]) - int(row["credit_minor"])
@@ -109,10 +95,14 @@ def faults(rows: Iterable[Mapping[str, str]], previous: str = GENESIS) -> list[s
     return found
 
 
-def balances(rows: Iterable[Mapping[str, str]]) -> dict[str, int]:
-    """Account → credits minus debits, in minor units."""
-    totals: dict[str, int] = {}
+Balances = dict[tuple[str, str], int]
+"""(Account, currency) → credits minus debits in minor units."""
+
+
+def balances(rows: Iterable[Mapping[str, str]]) -> Balances:
+    """What stands on each account."""
+    totals: Balances = {}
     for row in rows:
-        change = int(row["credit_minor"]) - int(row["debit_minor"])
-        totals[row["account"]] = totals.get(row["account"], 0) + change
+        key = (row["account"], row["currency"])
+        totals[key] = totals.get(key, 0) + int(row["credit_minor"]) - int(row["debit_minor"])
     return totals

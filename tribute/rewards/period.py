@@ -1,24 +1,26 @@
-"""Writes `rewards/<period>/`: all of it, or nothing.
+"""Writes the draft of an open period, `rewards/<period>/`: all of it, or nothing. Posts nothing.
 
-    allocation.csv        one line per contributor of the version: credit, weight, quota, amount, status
-    journal.csv           double entry, hash-chained
+    allocation.csv        one line per pool, currency and contributor: credit, weight, quota, amount, status
+    journal.csv           the month of the ledger as it will stand when the period closes
+    balances.csv          how everybody stands then
+    payables.csv          who is paid then
     exclusions.csv        rows that were not counted, and why
     evidence.parquet      credit per row and query, for auditors
     card.json             how far the credits can be trusted, as the attribution measured it
     gate.json             the card held against the policy's gate, and the rule that follows
     tokens.csv            training tokens per contributor, which pay where the card does not pass
-    statements/<id>.html  one page per contributor
-    control.json          control totals per currency (as text) and rows per table
+    usage.csv             what users paid for which query, where a pool pays by query and a file says so
     manifest.json         what it was made from and the sha256 of every file; kind `rewards`
+    and what package.finish adds
 
 An open period may be made again: the new folder is made beside, renamed into place, and only then the old
-one goes. The same inputs are recognised by the manifest and not written twice.
+one goes. The same inputs on the same ledger are recognised by the manifest and not written twice.
 """
 
 import json
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,26 +31,31 @@ from tribute.artifacts import (
     artifact_key,
     canonical_digest,
     file_sha256,
-    locked,
     read_artifact,
     stamp,
     sync,
     verify_artifact,
     write_manifest,
 )
-from tribute.errors import IntegrityError
+from tribute.errors import IntegrityError, RewardError
 from tribute.money import parse_amount
 from tribute.rewards import evidence as evidences
-from tribute.rewards import journal, tables
-from tribute.rewards.allocation import Line, allocate
-from tribute.rewards.gate import VERDICT, Verdict, judge
+from tribute.rewards import journal, ledger, package, standing, tables
+from tribute.rewards.closed import closers_of, previous_id, terms_of
+from tribute.rewards.exclusions import exclusion_rows
+from tribute.rewards.funding import Funding, divide
+from tribute.rewards.gate import VERDICT, judge
+from tribute.rewards.ledger import Ledger
+from tribute.rewards.lifecycle import Allocated, closing
+from tribute.rewards.origin import origin
 from tribute.rewards.policy import Policy, load_policy
+from tribute.rewards.pools import allocation_rows, allocations
 from tribute.rewards.sources import Sources, read_sources
-from tribute.rewards.statements import Period, StatementWriter, page_digests
 from tribute.workspace import Workspace
 
-POOL = "evaluation"
-"""The name of the pool that pays for credit on the evaluation set."""
+USAGE = "usage.csv"
+DERIVED = ("rows", "control", "merkle")
+"""The keys of the manifest's config that follow from the files."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +63,17 @@ class _Order:
     """Everything that decides the bytes of a period."""
 
     period: str
-    last_day: str
-    pool: int
-    currency: str
     policy: Policy
+    fundings: Sequence[Funding]
+    usage: Path | None
     inputs: Mapping[str, str]
+    books: Ledger
+    terms: Mapping[str, Policy]
+    previous: str
+    closers: Mapping[str, str]
+    seeds: Sequence[int]
+    evaluation: str
+    """sha256 of the rows that credit was measured on, which is thereby committed to."""
 
     @property
     def adapters(self) -> list[str]:
@@ -72,11 +85,13 @@ class _Order:
         """The manifest's config; numbers as text, since JSON knows only floats."""
         return {
             "period": self.period,
-            "pool": POOL,
-            "pool_minor": str(self.pool),
-            "currency": self.currency,
+            "funding": [one.document() for one in self.fundings],
             "policy": self.policy.model_dump(mode="json"),
-            "page": page_digests(),
+            "ledger": {"seq": str(len(self.books.rows)), "head": self.books.head},
+            "previous": self.previous,
+            "closers": dict(self.closers),
+            "seeds": list(self.seeds),
+            "evaluation_sha256": self.evaluation,
         }
 
 
@@ -89,31 +104,43 @@ def write_period(
     mlflow_runs: Mapping[str, str],
     policy: Path,
     period: str,
-    pool_amount: str,
-    currency: str,
+    fees: Sequence[tuple[str, str]],
+    usage: Path | None = None,
 ) -> Artifact:
-    """Pay a pool for a period, or find that exactly this is written already.
+    """Draft what a period pays, or find that exactly this is written already.
 
-    `pool_amount` is plain decimal text in major units; `mlflow_runs` maps a seed to its run id.
-    Raises ConfigError for a bad policy, RewardError for what cannot be paid; then nothing is left behind.
+    `fees` are net fees with their currencies, plain decimal text in major units, each currency once; `usage` is a
+    CSV of query, user, amount; `mlflow_runs` maps a seed to its run id. Raises ConfigError for a bad policy,
+    RewardError for what cannot be paid; then nothing is left behind.
     """
-    order = _Order(
-        period=period,
-        last_day=journal.last_day(period),
-        pool=parse_amount(pool_amount, currency),
-        currency=currency,
-        policy=load_policy(policy),
-        inputs={
-            "dataset": dataset.id,
-            "attribution": attribution.id,
-            "policy": file_sha256(policy),
-            **{f"adapter-{n}": id_ for n, id_ in enumerate(sorted(adapter.id for adapter in adapters))},
-        },
-    )
-    final, started = workspace.rewards / period, time.monotonic()
-    final.parent.mkdir(exist_ok=True)
-    with locked(workspace.root, f"period-{period}"):
-        _recover(final)
+    started, rules = time.monotonic(), load_policy(policy)
+    refuse_period(period, rules)
+    fundings = [divide(parse_amount(amount, currency), currency, rules, period) for amount, currency in fees]
+    workspace.rewards.mkdir(exist_ok=True)
+    with ledger.opened(workspace) as books:
+        if period in books.closed:
+            return _closed(workspace.rewards / period, fundings, dataset, attribution, policy)
+        books.refuse_period(period)
+        order = _Order(
+            period=period,
+            policy=rules,
+            fundings=sorted(fundings, key=lambda one: one.currency),
+            usage=usage,
+            inputs={
+                "dataset": dataset.id,
+                "attribution": attribution.id,
+                "policy": file_sha256(policy),
+                **({"usage": file_sha256(usage)} if usage else {}),
+                **{f"adapter-{n}": id_ for n, id_ in enumerate(sorted(adapter.id for adapter in adapters))},
+            },
+            books=books,
+            terms={**terms_of(workspace.rewards, books.closed), period: rules},
+            previous=previous_id(workspace.rewards, books.closed),
+            closers=closers_of(workspace, rules),
+            seeds=sorted(int(adapter.identity["config"]["seed"]) for adapter in adapters),
+            evaluation=str(dataset.identity["files"]["evaluation.parquet"]),
+        )
+        final = workspace.rewards / period
         if (found := _find(final, order)) is not None:
             return found
         for read in (dataset, attribution):
@@ -122,13 +149,38 @@ def write_period(
     return replace(read_artifact(final), found=False)
 
 
+def refuse_period(period: str, policy: Policy) -> None:
+    """Raise RewardError where the period is no month, or begins before the policy holds."""
+    journal.last_day(period)
+    if policy.effective_from and f"{period}-01" < policy.effective_from.isoformat():
+        raise RewardError(
+            f"policy {policy.id} {policy.version} is effective from {policy.effective_from}, {period} begins before; "
+            "use the policy that held then"
+        )
+
+
+def _closed(
+    folder: Path, fundings: Sequence[Funding], dataset: Artifact, attribution: Artifact, policy: Path
+) -> Artifact:
+    """A closed period, found where it was made from the same. Raises RewardError where not."""
+    artifact = read_artifact(folder)
+    made_from = {"dataset": dataset.id, "attribution": attribution.id, "policy": file_sha256(policy)}
+    same = made_from.items() <= artifact.inputs.items()
+    if same and [one.document() for one in fundings] == artifact.identity["config"]["funding"]:
+        return artifact
+    raise RewardError(
+        f"{folder.name} is closed and never changes; pay the next period, or correct it with `tribute period correct`"
+    )
+
+
 def _make(final: Path, order: _Order, sources: Sources, mlflow_runs: Mapping[str, str], started: float) -> None:
     making = final.with_name(f".making-{final.name}")
     making.mkdir()
     try:
         _fill(making, order, sources)
-        provenance = {"mlflow_runs": dict(sorted(mlflow_runs.items())), **stamp(started)}
-        write_manifest(making, "rewards", order.inputs, order.config, provenance)
+        derived = package.finish(making, order.period)
+        provenance = {"mlflow_runs": dict(sorted(mlflow_runs.items())), **origin(), **stamp(started)}
+        write_manifest(making, "rewards", order.inputs, order.config | derived, provenance)
         _swap(making, final)
     finally:
         shutil.rmtree(making, ignore_errors=True)
@@ -136,84 +188,48 @@ def _make(final: Path, order: _Order, sources: Sources, mlflow_runs: Mapping[str
 
 def _fill(folder: Path, order: _Order, sources: Sources) -> None:
     evidence = evidences.build_evidence(sources, period=order.period, adapters=order.adapters)
-    claims = sources.claims()
-    evidences.check_sums(evidence, claims, sources.remedy)
+    evidences.check_sums(evidence, sources.claims(), sources.remedy)
     verdict = judge(sources.card, order.policy.gate)
-    lines = allocate(claims, pool=order.pool, kappa=order.policy.exact_kappa, period=order.period, rule=verdict.rule)
-    digests = evidences.digests(evidence)
-    allocation = [
-        tables.allocation_row(
-            line,
-            period=order.period,
-            pool_name=POOL,
-            currency=order.currency,
-            evidence_sha256=digests.get(line.contributor_id, evidences.NO_EVIDENCE),
-        )
-        for line in lines
-    ]
-    entries = journal.post_period(lines, period=order.period, pool_name=POOL, pool=order.pool, currency=order.currency)
-    exclusions = tables.exclusion_rows(sources.exclusions, decided_at=order.last_day)
+    paid = allocations(sources, order.fundings, order.policy, order.usage, order.period, verdict.rule)
+    tables.write_csv(folder / "allocation.csv", tables.ALLOCATION, allocation_rows(order.period, paid, evidence))
+    _write_money(folder, order, paid)
+    exclusions = exclusion_rows(sources.exclusions, decided_at=journal.last_day(order.period))
+    tables.write_csv(folder / "exclusions.csv", tables.EXCLUSIONS, exclusions)
     tokens = [{"contributor_id": name, "tokens": str(count)} for name, count in sorted(sources.tokens.items())]
-    rows = {
-        "allocation.csv": tables.write_csv(folder / "allocation.csv", tables.ALLOCATION, allocation),
-        "journal.csv": tables.write_csv(folder / "journal.csv", tables.JOURNAL, entries),
-        "exclusions.csv": tables.write_csv(folder / "exclusions.csv", tables.EXCLUSIONS, exclusions),
-        "tokens.csv": tables.write_csv(folder / "tokens.csv", tables.TOKENS, tokens),
-        "evidence.parquet": tables.write_evidence(folder / "evidence.parquet", evidence),
-    }
-    control = tables.control_totals(allocation, entries, pool=order.pool, currency=order.currency, rows=rows)
-    _write_json(folder / "control.json", control)
+    tables.write_csv(folder / "tokens.csv", tables.TOKENS, tokens)
+    tables.write_evidence(folder / "evidence.parquet", evidence)
     _write_json(folder / VERDICT, verdict.document())
     shutil.copyfile(sources.card_file, folder / "card.json")
-    _write_statements(folder / "statements", order, sources, verdict, lines, evidence)
+    if order.usage:
+        shutil.copyfile(order.usage, folder / USAGE)
+
+
+def _write_money(folder: Path, order: _Order, paid: Sequence[Allocated]) -> None:
+    after = closing(order.books, order.period, order.fundings, paid, order.terms)
+    known = {(line.contributor_id, one.currency) for one in paid for line in one.lines}
+    flying = standing.in_flight(folder.parent, order.books)
+    balances = standing.balance_rows(after, order.period, known)
+    payables = standing.payable_rows(after, order.period, order.policy, flying)
+    tables.write_csv(folder / "journal.csv", tables.JOURNAL, after.of_period(order.period))
+    tables.write_csv(folder / "balances.csv", tables.BALANCES, balances)
+    tables.write_csv(folder / "payables.csv", tables.PAYABLES, payables)
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _write_statements(
-    folder: Path, order: _Order, sources: Sources, verdict: Verdict, lines: list[Line], evidence: Any
-) -> None:
-    about = Period(
-        period=order.period,
-        currency=order.currency,
-        pool=order.pool,
-        policy=order.policy,
-        sources=sources,
-        verdict=verdict,
-        lines=tuple(lines),
-        ids=_ids(order, sources),
-    )
-    writer = StatementWriter(about, evidence)
-    folder.mkdir()
-    for line in lines:
-        (folder / f"{line.contributor_id}.html").write_text(writer.render(line), encoding="utf-8")
-
-
-def _ids(order: _Order, sources: Sources) -> tuple[tuple[str, str], ...]:
-    adapters = [(name, id_) for name, id_ in sorted(order.inputs.items()) if name.startswith("adapter")]
-    return (
-        ("Dataset version", str(sources.dataset["tag"])),
-        ("Dataset, DVC md5", str(sources.dataset["dvc_md5"])),
-        ("Dataset artifact", order.inputs["dataset"]),
-        *((name.replace("-", " ").capitalize(), id_) for name, id_ in adapters),
-        ("Attribution", order.inputs["attribution"]),
-        ("Policy", f"{order.policy.id} {order.policy.version}"),
-        ("Policy, sha256", order.inputs["policy"]),
-    )
-
-
 def _find(final: Path, order: _Order) -> Artifact | None:
-    """The period as it stands, if it was made from exactly this and is intact."""
+    """The draft as it stands, if it was made from exactly this and is intact."""
     if not (final / MANIFEST).exists():
         return None
     try:
         artifact = verify_artifact(final)
     except IntegrityError:
-        # An open period that was damaged is made again, like one that is missing.
+        # A draft that was damaged is made again, like one that is missing.
         return None
     made_from = {name: value for name, value in artifact.identity.items() if name != "files"}
+    made_from["config"] = {name: value for name, value in made_from["config"].items() if name not in DERIVED}
     same = canonical_digest(made_from)[:24] == artifact_key("rewards", order.inputs, order.config)
     return artifact if same else None
 
@@ -222,7 +238,7 @@ def _swap(making: Path, final: Path) -> None:
     """Put the new folder in place of the old one, which goes last.
 
     A folder that holds files cannot be renamed over, so there is an instant between two renames at which
-    only `.replaced-<period>` stands; `_recover` brings it back after a crash just there.
+    only `.replaced-<period>` stands; `recovery.recover` brings it back after a crash just there.
     """
     sync(making)
     old = final.with_name(f".replaced-{final.name}")
@@ -230,12 +246,3 @@ def _swap(making: Path, final: Path) -> None:
         final.rename(old)
     making.rename(final)
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _recover(final: Path) -> None:
-    """Undo or finish what a crash interrupted; under the period's lock nobody else is at work."""
-    old = final.with_name(f".replaced-{final.name}")
-    if old.exists() and not final.exists():
-        old.rename(final)
-    shutil.rmtree(old, ignore_errors=True)
-    shutil.rmtree(final.with_name(f".making-{final.name}"), ignore_errors=True)

@@ -1,63 +1,53 @@
-"""Checks that a period's folder agrees with itself: every number is recomputed from the one before.
+"""Checks a period's folder from end to end: bytes, signatures, verdict, weights, amounts, journal, what lies beside.
 
-Proves that no file changed since its manifest was written, and that card, verdict, evidence, scores, tokens,
-amounts and journal follow from one another for the pool, the κ and the gate in that manifest. It does not
-prove that these are the right pool, κ, gate, card, tokens and evidence: whoever writes the whole folder anew
-passes, so compare the manifest's id with the one in the run's record, the policy's sha256 with the policy, and
-card.json's with the attribution's manifest.
-
-Knows nothing of how the folder came about; of the pipeline it needs only the manifest's format.
+Everything is recomputed from the folder alone. What was decided outside it (pool, κ, gate, who may close) is read
+from its manifest: compare that with what was agreed. `continuity.py` holds the folder against the workspace's ledger.
 """
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from decimal import Decimal
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from tribute.artifacts import MANIFEST, Artifact, verify_artifact
+from tribute.artifacts import MANIFEST, SEAL, Artifact, verify_artifact
 from tribute.errors import IntegrityError, RewardError
-from tribute.money import format_amount
 from tribute.rewards import evidence as evidences
-from tribute.rewards import journal, tables
-from tribute.rewards.allocation import TOKENS, Claim, Rule, largest_remainder, status, weigh
+from tribute.rewards import money_checks, side_checks
 from tribute.rewards.gate import VERDICT, judge
-from tribute.rewards.policy import Gate
-
-Rows = list[dict[str, str]]
+from tribute.rewards.opened import Opened
+from tribute.rewards.seal import verify_seal
 
 
 def verify_period(folder: Path) -> list[str]:
     """Check `rewards/<period>/`; returns a sentence for each check. Raises IntegrityError naming the file."""
+    return verified(folder)[1]
+
+
+def verified(folder: Path) -> tuple[Opened, list[str]]:
+    """The same, with what was read, so that the checks in its workspace need not read it again."""
     artifact = _verify_files(folder)
-    config = artifact.identity["config"]
-    allocation = tables.read_csv(folder / "allocation.csv", tables.ALLOCATION)
-    entries = tables.read_csv(folder / "journal.csv", tables.JOURNAL)
-    exclusions = tables.read_csv(folder / "exclusions.csv", tables.EXCLUSIONS)
-    tokens = tables.read_csv(folder / "tokens.csv", tables.TOKENS)
-    evidence = tables.read_evidence(folder / "evidence.parquet")
-    rows = {
-        "allocation.csv": len(allocation),
-        "journal.csv": len(entries),
-        "exclusions.csv": len(exclusions),
-        "evidence.parquet": int(evidence.num_rows),
-        "tokens.csv": len(tokens),
-    }
+    read = Opened.of(artifact)
+    checks: tuple[Callable[[Opened], str], ...] = (
+        _check_seal,
+        _check_verdict,
+        money_checks.check_funding,
+        money_checks.check_weights,
+        money_checks.check_amounts,
+        money_checks.check_journal,
+        money_checks.check_balances,
+        money_checks.check_payables,
+        _check_evidence,
+        _check_exclusions,
+        side_checks.check_totals,
+        side_checks.check_leaves,
+        side_checks.check_beside,
+    )
     try:
-        rule, judged = _check_verdict(folder, config)
-        return [
-            f"{len(artifact.identity['files'])} files have the sha256 that the manifest lists",
-            judged,
-            _check_weights(folder / "allocation.csv", allocation, tokens, config, rule),
-            _check_amounts(folder / "allocation.csv", allocation, config),
-            _check_journal(folder / "journal.csv", entries, allocation, config),
-            _check_evidence(folder / "evidence.parquet", evidence, allocation),
-            _check_exclusions(folder / "exclusions.csv", exclusions, allocation),
-            _check_control(folder / "control.json", allocation, entries, config, rows),
-            _check_statements(folder / "statements", allocation),
-        ]
-    except (KeyError, TypeError, ValueError, ArithmeticError, RewardError) as error:
+        files = f"{len(artifact.identity['files'])} files have the sha256 that the manifest lists"
+        return read, [files, *(check(read) for check in checks)]
+    except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, RewardError) as error:
         raise IntegrityError(f"{folder}: holds a value that cannot be read ({error}); make the period again") from error
 
 
@@ -68,132 +58,51 @@ def _verify_files(folder: Path) -> Artifact:
     return artifact
 
 
-def _check_verdict(folder: Path, config: dict[str, Any]) -> tuple[Rule, str]:
-    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-    verdict = judge(card, Gate(**config["policy"]["gate"]))
-    if json.loads((folder / VERDICT).read_text(encoding="utf-8")) != verdict.document():
+def _check_seal(read: Opened) -> str:
+    if not (read.folder / SEAL).exists():
+        return "it is a draft: nobody has signed it, and it may be made again"
+    signers = verify_seal(read.artifact)
+    return f"it is closed, signed by {' and '.join(signers)} with the keys that the manifest names"
+
+
+def _check_verdict(read: Opened) -> str:
+    card: Any = json.loads((read.folder / "card.json").read_text(encoding="utf-8"))
+    verdict = judge(card, read.policy.gate)
+    if read.verdict != verdict.document():
         raise IntegrityError(
-            f"{folder / VERDICT}: not what card.json and the policy's gate say, which is to pay by {verdict.rule}; "
-            "make the period again"
+            f"{read.folder / VERDICT}: not what card.json and the policy's gate say, which is to pay by "
+            f"{verdict.rule}; make the period again"
         )
     found = "passes" if verdict.passed else f"fails ({verdict.failed})"
-    return verdict.rule, f"the attribution card {found}, judged anew by the policy's gate: paid by {verdict.rule}"
+    return f"the attribution card {found}, judged anew by the policy's gate: paid by {verdict.rule}"
 
 
-def _check_weights(path: Path, rows: Rows, tokens: Rows, config: dict[str, Any], rule: Rule) -> str:
-    kappa = Fraction(config["policy"]["kappa"])
-    counts = _counts(path.with_name("tokens.csv"), tokens, rows)
-    formula = "tokens, or 0 where score_high < 0" if rule == TOKENS else f"max(0, score − {kappa}·score_se)"
-    for row in rows:
-        name = row["contributor_id"]
-        if row["rule"] != rule:
-            raise IntegrityError(f"{path}: {name}: rule {row['rule']}, {VERDICT} says {rule}; make it again")
-        if _weight(row) != weigh(_claim(row, counts.get(name, 0)), kappa, rule):
-            raise IntegrityError(f"{path}: {name}: the weight is not {formula}; make it again")
-    return f"every weight is {formula}"
-
-
-def _check_amounts(path: Path, rows: Rows, config: dict[str, Any]) -> str:
-    pool, currency = int(config["pool_minor"]), config["currency"]
-    total = sum(int(row["amount_minor"]) for row in rows)
-    if total != pool:
-        raise IntegrityError(f"{path}: the lines sum to {total} minor units, the pool is {pool}; make it again")
-    weights = {row["contributor_id"]: _weight(row) for row in rows}
-    if len(weights) != len(rows) or list(weights) != sorted(weights):
-        raise IntegrityError(f"{path}: expected one line per contributor, in their order; make it again")
-    expected = largest_remainder(pool, weights, config["period"])
-    for row in rows:
-        name, amount = row["contributor_id"], int(row["amount_minor"])
-        if amount != expected[name]:
-            raise IntegrityError(f"{path}: {name}: amount {amount}, the weights say {expected[name]}; make it again")
-        if row["status"] != status(_claim(row, 0), weights[name], amount):
-            raise IntegrityError(f"{path}: {name}: status {row['status']} does not fit the line; make it again")
-        if (row["period"], row["currency"]) != (config["period"], currency):
-            raise IntegrityError(f"{path}: {name}: period or currency differ from the manifest; make it again")
-    return (
-        f"{len(rows)} amounts follow from the weights by largest remainder "
-        f"and sum to the pool of {format_amount(pool, currency)} {currency}"
-    )
-
-
-def _counts(path: Path, tokens: Rows, allocation: Rows) -> dict[str, int]:
-    """Contributor → tokens, for exactly those who have rows that were trained on."""
-    counts = {row["contributor_id"]: int(row["tokens"]) for row in tokens}
-    trained = {row["contributor_id"] for row in allocation if int(row["rows_canonical"])}
-    counted = {name for name, count in counts.items() if count > 0}
-    for name in sorted(counted ^ trained):
-        said = "tokens and no trained row" if name in counted else "trained rows and no tokens"
-        raise IntegrityError(f"{path}: {name} has {said}; make the period again")
-    return counts
-
-
-def _check_journal(path: Path, entries: Rows, allocation: Rows, config: dict[str, Any]) -> str:
-    if faults := journal.faults(entries):
-        raise IntegrityError(f"{path}: {faults[0]}; make the period again")
-    pool = int(config["pool_minor"])
-    expected = {journal.EXPENSE: -pool, journal.RESERVE: 0}
-    for row in allocation:
-        if int(row["amount_minor"]):
-            expected[journal.accrued_account(row["contributor_id"])] = int(row["amount_minor"])
-    found = journal.balances(entries)
-    for account in sorted(expected.keys() | found.keys()):
-        if found.get(account) != expected.get(account):
-            raise IntegrityError(
-                f"{path}: {account} stands at {found.get(account)} minor units, allocation.csv says "
-                f"{expected.get(account)}; make the period again"
-            )
-    return f"{len(entries)} journal lines are chained, balance, and post exactly the amounts allocated"
-
-
-def _check_evidence(path: Path, evidence: Any, allocation: Rows) -> str:
-    scores = {row["contributor_id"]: Decimal(row["score"]) for row in allocation}
-    if wrong := evidences.mismatches(evidences.sums(evidence), scores):
+def _check_evidence(read: Opened) -> str:
+    """Pools that pay by query have their own scores, which --deep recomputes."""
+    path = read.folder / "evidence.parquet"
+    by_shares = [row for row in read.allocation if read.policy.pools[row["pool"]].pays == "shares"]
+    scores = {row["contributor_id"]: Decimal(row["score"]) for row in by_shares}
+    if by_shares and (wrong := evidences.mismatches(evidences.sums(read.evidence), scores)):
         raise IntegrityError(f"{path}: {wrong[0]}; make the period again")
-    digests = evidences.digests(evidence)
-    for row in allocation:
+    digests = evidences.digests(read.evidence)
+    for row in read.allocation:
         if row["evidence_sha256"] != digests.get(row["contributor_id"], evidences.NO_EVIDENCE):
             raise IntegrityError(
                 f"{path}: {row['contributor_id']}: not the evidence whose sha256 allocation.csv carries; "
                 "make the period again"
             )
-    return f"{evidence.num_rows} lines of evidence sum to the scores within 1e-9 nats"
+    return f"{read.evidence.num_rows} lines of evidence sum to the scores within 1e-9 nats"
 
 
-def _check_exclusions(path: Path, exclusions: Rows, allocation: Rows) -> str:
-    counts = Counter(row["contributor_id"] for row in exclusions)
-    expected = {row["contributor_id"]: int(row["rows_excluded"]) for row in allocation}
-    for name in sorted(counts.keys() | expected.keys()):
-        if counts[name] != expected.get(name):
+def _check_exclusions(read: Opened) -> str:
+    path = read.folder / "exclusions.csv"
+    counts = Counter(row["contributor_id"] for row in read.exclusions)
+    for row in read.allocation:
+        if counts.get(row["contributor_id"], 0) != int(row["rows_excluded"]):
             raise IntegrityError(
-                f"{path}: {counts[name]} rows of {name}, allocation.csv says {expected.get(name)}; "
-                "make the period again"
+                f"{path}: {counts.get(row['contributor_id'], 0)} rows of {row['contributor_id']}, allocation.csv says "
+                f"{row['rows_excluded']}; make the period again"
             )
-    return f"{len(exclusions)} excluded rows are counted on their contributors' lines"
-
-
-def _check_control(path: Path, allocation: Rows, entries: Rows, config: dict[str, Any], rows: dict[str, int]) -> str:
-    expected = tables.control_totals(
-        allocation, entries, pool=int(config["pool_minor"]), currency=config["currency"], rows=rows
-    )
-    if json.loads(path.read_text(encoding="utf-8")) != expected:
-        raise IntegrityError(f"{path}: differs from the totals of the tables; make the period again")
-    return "the control totals are those of the tables"
-
-
-def _check_statements(folder: Path, allocation: Rows) -> str:
-    found = {path.name for path in folder.glob("*")}
-    expected = {f"{row['contributor_id']}.html" for row in allocation}
-    for name in sorted(found ^ expected):
-        said = "missing" if name in expected else "nobody in allocation.csv has this id"
-        raise IntegrityError(f"{folder / name}: {said}; make the period again")
-    return f"every one of {len(expected)} contributors has a statement"
-
-
-def _weight(row: dict[str, str]) -> Fraction:
-    return Fraction(int(row["weight_num"]), int(row["weight_den"]))
-
-
-def _claim(row: dict[str, str], tokens: int) -> Claim:
-    score, error, high = (Decimal(row[name]) for name in ("score", "score_se", "score_high"))
-    submitted, canonical, excluded = (int(row[f"rows_{name}"]) for name in ("submitted", "canonical", "excluded"))
-    return Claim(row["contributor_id"], score, error, submitted, canonical, excluded, high, tokens)
+    if strangers := counts.keys() - {row["contributor_id"] for row in read.allocation}:
+        raise IntegrityError(f"{path}: {min(strangers)} is not in allocation.csv; make the period again")
+    return f"{len(read.exclusions)} excluded rows are counted on their contributors' lines"

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from fractions import Fraction
 
-from tribute.money import exponent
+from tribute.money import exponent, format_amount
 from tribute.rewards import allocation
 from tribute.rewards.allocation import Line
 from tribute.rewards.tables import decimal_floor
@@ -43,6 +43,17 @@ Unit = tuple[Decimal, str, str]
 def month(period: str) -> str:
     """`2026-11` → `November 2026`."""
     return f"{_MONTHS[int(period[5:]) - 1]} {period[:4]}"
+
+
+def day(date: str) -> str:
+    """`2026-11-05` → `5 November 2026`."""
+    return f"{int(date[8:])} {month(date[:7])}"
+
+
+def money(minor: int, currency: str, *, signed: bool = False) -> str:
+    """Minor units for people: `1,000.00 EUR`; with a sign also where it is a plus, if `signed`."""
+    sign = "+" if signed and minor > 0 else ""
+    return minus(f"{sign}{format_amount(minor, currency, grouped=True)} {currency}")
 
 
 def unit(values: list[Decimal]) -> Unit:
@@ -103,6 +114,11 @@ def reason(line: Line, *, credit_share: str, token_share: str, smallest: str, ta
             f"Your part of the pool is smaller than its smallest unit, {smallest}, and larger remainders came first."
         ),
     }
+    if line.claim.score_high >= 0:
+        sentences[allocation.ZERO_CREDIT_BELOW_ZERO] = (
+            f"The credit of your {rows} is below zero, but by no more than the measurement could be wrong: whether "
+            "they helped cannot be told. Nothing is paid for them, and nothing is taken from you."
+        )
     if line.rule == allocation.TOKENS:
         sentences[allocation.ACCRUED] = (
             f"The model learned from your {rows}. {BY_TOKENS} Yours are {line.claim.tokens:,} tokens, "

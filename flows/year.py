@@ -1,0 +1,24 @@
+"""A year of a dataset that grows: every month is released, learned from, attributed, paid and closed."""
+
+from prefect import flow
+
+from flows.pipeline import pipeline
+from tasks.year import begin, close, grow, happen, summarise
+from tribute.year_config import YearConfig
+
+
+@flow(name="month")
+def month(workspace: str, config: YearConfig, period: str) -> str:
+    """One month; returns its folder."""
+    grow(workspace, config, period)
+    happen(workspace, config, period)
+    pipeline(workspace, config.month(period))
+    return close(workspace, config, period)
+
+
+@flow(name="year")
+def year(workspace: str, config: YearConfig) -> str:
+    """All months, one after the other; returns the page that shows them."""
+    months = begin(workspace, config)
+    [month(workspace, config, period) for period in months]
+    return summarise(workspace, config)

@@ -1,0 +1,198 @@
+#!/usr/bin/env python3
+"""Checks a period's folder without Tribute: only the standard library, and `cryptography` for the signatures.
+
+    python verify_rewards.py FOLDER [--key ID=BASE64 ...]
+
+FOLDER is a copy of rewards/<period>/; evidence and Parquet files may be missing from it. Recomputed are hashes,
+signatures, the split of the fee, weights and amounts, the journal's chain and sums, balances, payments and the Merkle
+tree. The signers' keys are those that the manifest names: give the keys that you know with --key.
+Prints a line a check and exits 0, or names the file and what is wrong with it and exits 1.
+"""
+
+import argparse
+import csv
+import json
+from base64 import b64decode, b64encode
+from collections import Counter, defaultdict
+from fractions import Fraction
+from hashlib import sha256
+from math import lcm
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+EXACT = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode  # RFC 8785, for what is here
+
+
+def digest(*parts):
+    return sha256(b"".join(part if isinstance(part, bytes) else part.encode() for part in parts)).hexdigest()
+
+
+def require(holds, file, what):
+    if not holds:
+        raise SystemExit(f"✗ {file}: {what}")
+
+
+def rows_of(folder, name):
+    with (folder / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, strict=True))
+
+
+def largest_remainder(pool, weights, period):  # → whole amounts, and quotas in units of 1e-12, cut down
+    common = lcm(*(weight.denominator for weight in weights.values()))
+    parts = {name: weight.numerator * (common // weight.denominator) for name, weight in weights.items()}
+    total = sum(parts.values())
+    floors = {name: divmod(pool * part, total) for name, part in parts.items()}
+    order = sorted(floors, key=lambda name: (-floors[name][1], digest(period, name)))
+    lucky = set(order[: pool - sum(floor for floor, _ in floors.values())])
+    amounts = {name: floor + (name in lucky) for name, (floor, _) in floors.items()}
+    return amounts, {name: pool * part * 10**12 // total for name, part in parts.items()}
+
+
+def check_manifest(folder, given):
+    content, file = (folder / "manifest.json").read_bytes(), "manifest.json"
+    manifest = json.loads(content)
+    identity, files = manifest["identity"], manifest["identity"]["files"]
+    body = {name: manifest[name] for name in ("id", "identity", "provenance")}
+    require(EXACT(body | {"sha256": digest(EXACT(body))}).encode() == content, file, "not in its one form")
+    require(identity["kind"] == "rewards" and digest(EXACT(identity)) == manifest["id"], file, "not its own id")
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    for name in sorted(found - {"manifest.json", "manifest.dsse.json"}):
+        require(
+            digest((folder / name).read_bytes()) == files.get(name), name, "not a file, or the bytes, of the manifest"
+        )
+    for name in files.keys() - found:
+        require(name.endswith(".parquet"), name, "missing")
+    print(f"✓ {len(found & files.keys())} files have the manifest's sha256, {len(files.keys() - found)} are not here")
+    given.update(identity["config"], id=manifest["id"])
+
+
+def check_seal(folder, given):
+    name, kind, keys = "manifest.dsse.json", "application/vnd.in-toto+json", {}
+    if not (folder / name).exists():
+        return print("! a draft: nobody has signed it")
+    about = {key: given[key] for key in ("period", "control", "merkle", "previous", "closers")}
+    subject = [{"name": "manifest.json#identity", "digest": {"sha256": given["id"]}}]
+    types = {"_type": "https://in-toto.io/Statement/v1", "predicateType": "urn:tribute:closed-period:v1"}
+    statement, content = EXACT(types | {"subject": subject, "predicate": about}).encode(), (folder / name).read_bytes()
+    signatures = json.loads(content)["signatures"]
+    envelope = {"payload": b64encode(statement).decode(), "payloadType": kind, "signatures": signatures}
+    require(content == EXACT(envelope).encode(), name, "not the statement about this manifest")
+    message = b"DSSEv1 %d %s %d %s" % (len(kind), kind.encode(), len(statement), statement)
+    for id_, signature in ((one["keyid"], one["sig"]) for one in signatures):
+        keys[id_] = key = given["closers"].get(id_, "")
+        good = id_ in given["policy"]["closers"] and given["known"].get(id_, key) == key
+        good = good and b64encode(b64decode(signature)).decode() == signature
+        require(good, name, f"not a signature by a known key of {id_}")
+        Ed25519PublicKey.from_public_bytes(b64decode(key)).verify(b64decode(signature), message)
+    require(len(set(keys.values())) >= 2, name, "expected two signers with a key each")
+    print(f"✓ closed and signed by {' and '.join(sorted(keys))}")
+
+
+def check_allocation(folder, given):
+    file, policy, period, pools, lines = "allocation.csv", given["policy"], given["period"], {}, defaultdict(dict)
+    gate, rows = json.loads((folder / "gate.json").read_bytes()), rows_of(folder, "allocation")
+    rule = "credit" if all(check["passed"] for check in gate["checks"]) else "tokens"
+    require(gate["rule"] == rule, "gate.json", f"its checks say to pay by {rule}")
+    tokens = {row["contributor_id"]: int(row["tokens"]) for row in rows_of(folder, "tokens")}
+    for one in given["funding"]:
+        parts = {name: Fraction(pool["part"]) for name, pool in policy["pools"].items()}
+        split = {name: Fraction(part) for name, part in policy["split"].items()}
+        split, _ = largest_remainder(int(one["net_minor"]), split, period)
+        paid, _ = largest_remainder(split.pop("contributors"), parts, period)
+        good = all(one[f"{name}_minor"] == str(amount) for name, amount in split.items())
+        good = good and one["pools_minor"] == {name: str(amount) for name, amount in paid.items()}
+        require(good, "manifest.json", f"the {one['currency']} are not divided as the policy says")
+        pools |= {(name, one["currency"]): amount for name, amount in paid.items()}
+    for row in rows:
+        name, own = row["contributor_id"], lines[row["pool"], row["currency"]]
+        by_credit = max(Fraction(0), Fraction(row["score"]) - Fraction(policy["kappa"]) * Fraction(row["score_se"]))
+        by_tokens = Fraction(0 if Fraction(row["score_high"]) < 0 else tokens.get(name, 0))
+        weight = Fraction(int(row["weight_num"]), int(row["weight_den"]))
+        require(weight == (by_credit if rule == "credit" else by_tokens), file, f"{name}: not its weight")
+        good = (row["rule"], row["period"]) == (rule, period) and own.setdefault(name, weight) is weight
+        require(good, file, f"{name}: another rule or period, or a second line")
+    require(lines.keys() == pools.keys(), file, f"other pools than {sorted(pools)}")
+    expected = {key: largest_remainder(pools[key], own, period) for key, own in lines.items()}
+    for row in rows:
+        name, (amounts, quotas) = row["contributor_id"], expected[row["pool"], row["currency"]]
+        good = int(row["amount_minor"]) == amounts[name] and Fraction(row["quota_minor"]) * 10**12 == quotas[name]
+        require(good, file, f"{name}: amount or quota do not follow from the weights, which say {amounts[name]}")
+    print(f"✓ {len(rows)} amounts follow from the weights, by {rule}, and sum to the pools")
+
+
+def check_journal(folder, given):
+    file, period, journal, head = "journal.csv", given["period"], rows_of(folder, "journal"), given["ledger"]
+    entries, posted, moved, expected, keys = Counter(), Counter(), Counter(), Counter(), {}
+    before, seq = journal[0]["prev_hash"], int(journal[0]["seq"]) - 1
+    heads = {0: "0" * 64, seq: before}
+    for row in journal:
+        good = row["prev_hash"] == before and row["seq"] == str(seq := seq + 1) and row["period"] == period
+        before = heads[seq] = digest(EXACT({name: row[name] for name in row if name != "entry_hash"}))
+        good = good and row["entry_hash"] == before and row["posted_at"].startswith(period)
+        good = good and keys.setdefault(row["idempotency_key"], row["entry_id"]) == row["entry_id"]
+        require(good, file, f"line {seq} is not chained, not of {period}, or repeats a key")
+        debit, credit, part = int(row["debit_minor"]), int(row["credit_minor"]), row["account"].split(":")
+        entries[row["entry_id"], row["currency"]] += debit - credit
+        if row["event_type"] in ("FUND", "ACCRUE") or row["idempotency_key"].startswith(f"{period}/RESERVE/"):
+            posted[row["idempotency_key"]] += debit
+        if part[1] in ("Contributor", "Claims"):
+            moved[part[2], row["currency"]] += credit - debit
+    require(not any(entries.values()), file, "an entry's debits and credits differ")
+    require(heads[0] == "0" * 64 and heads.get(int(head["seq"])) == head["head"], file, "does not follow on the ledger")
+    for row in rows_of(folder, "allocation"):
+        expected[f"{period}/ACCRUE/{row['pool']}/{row['currency']}/{row['contributor_id']}"] = int(row["amount_minor"])
+    for one in given["funding"]:
+        expected[f"{period}/RESERVE/{one['currency']}"] = int(one["reserve_minor"])
+        expected[f"{period}/FUND/{one['currency']}"] = int(one["net_minor"]) - int(one["reserve_minor"])
+    require(+posted == +expected, file, "does not post exactly the fees and the amounts allocated")
+    print(f"✓ {len(journal)} journal lines are chained and balance, and post what was allocated")
+    for row in rows_of(folder, "balances"):
+        opening, accrued, adjusted, _, _, withheld, paid, closing = (int(row[name]) for name in list(row)[2:])
+        change = moved.pop((row["contributor_id"], row["currency"]), 0)
+        good = opening + accrued + adjusted - withheld - paid == closing == opening + change
+        require(good, "balances.csv", f"{row['contributor_id']}: does not add up, or move as journal.csv says")
+    require(not any(moved.values()), "balances.csv", "somebody whom journal.csv names is missing")
+    for row in rows_of(folder, "payables"):
+        least = Fraction(given["policy"]["threshold"].get(row["currency"], "0")) * 10 ** int(row["exponent"])
+        withheld, gross = int(row["withheld_minor"]), int(row["amount_minor"]) + int(row["withheld_minor"])
+        good = gross > withheld == int(gross * Fraction(given["policy"]["withholding"])) and gross >= least
+        require(good, "payables.csv", f"{row['payment_id']}: not as the policy says")
+    print("✓ balances add up and move as it does, payments fit the policy")
+
+
+def check_leaves(folder, given):
+    figures, file, rows = {}, "leaves.csv", rows_of(folder, "leaves")
+    for name in ("allocation", "balances"):
+        for row in rows_of(folder, name):
+            id_ = row["contributor_id"]
+            about = {"statement_id": f"{given['period']}-{id_}", "contributor_id": id_}
+            figures.setdefault(id_, about | {"allocation": [], "balances": []})[name].append(row)
+    require([row["contributor_id"] for row in rows] == sorted(figures), file, "expected one leaf a contributor")
+    level = [digest(b"\0", bytes.fromhex(row["salt"]), EXACT(figures[row["contributor_id"]])) for row in rows]
+    require(level == [row["leaf_sha256"] for row in rows], file, "not the leaves of the statements' figures")
+    while len(level) > 1:
+        pairs = ["".join(level[place : place + 2]) for place in range(0, len(level) - 1, 2)]
+        level = [digest(b"\1", bytes.fromhex(pair)) for pair in pairs] + level[2 * len(pairs) :]
+    require(given["merkle"] == {"root": level[0], "size": len(rows)}, file, "not the manifest's root")
+    print(f"✓ {len(rows)} statements' figures are the leaves under the root {level[0][:12]}…")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--key", action="append", default=[], metavar="ID=BASE64")
+    told = parser.parse_args()
+    given = {"known": dict(key.split("=", 1) for key in told.key)}
+    checks = {"manifest.json": check_manifest, "manifest.dsse.json": check_seal, "allocation.csv": check_allocation}
+    checks |= {"journal.csv": check_journal, "leaves.csv": check_leaves}
+    for name, check in checks.items():
+        try:
+            check(told.folder, given)
+        except (OSError, LookupError, ValueError, TypeError, AttributeError, InvalidSignature) as error:
+            raise SystemExit(f"✗ {name}: does not hold, or cannot be read ({error!r})") from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+#!/usr/bin/env python3
+"""Checks that a statement's figures are in a closed period, with the standard library alone.
+
+    python verify_statement.py STATEMENT.json MANIFEST.json
+
+Climbs from the figures in the statement's proof to the Merkle root in the manifest (RFC 9162). That the manifest is
+the one that was signed, verify_rewards.py checks. Exits 0, or says what is wrong and exits 1.
+"""
+
+import json
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+
+def root_of(proof):
+    exact = json.dumps(proof["figures"], sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    found = sha256(b"\0" + bytes.fromhex(proof["salt"]) + exact).digest()
+    siblings, index, last = [bytes.fromhex(one) for one in proof["path"]], proof["index"], proof["size"] - 1
+    while siblings and last:
+        if index % 2 or index < last:
+            pair = siblings.pop(0) + found if index % 2 else found + siblings.pop(0)
+            found = sha256(b"\1" + pair).digest()
+        index, last = index // 2, last // 2
+    return None if siblings or last else found.hex()
+
+
+def main():
+    statement, manifest = (json.loads(Path(name).read_bytes()) for name in sys.argv[1:3])
+    proof, signed = statement["proof"], manifest["identity"]["config"]["merkle"]
+    if signed != {"root": root_of(proof), "size": proof["size"]}:
+        raise SystemExit(f"✗ {sys.argv[1]}: its proof does not lead to the root in {sys.argv[2]}")
+    print(f"✓ the figures of {proof['figures']['statement_id']} are under the root {signed['root'][:12]}…")
+
+
+if __name__ == "__main__":
+    main()

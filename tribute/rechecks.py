@@ -1,0 +1,76 @@
+"""Retraining without a contributor, to look into a dispute: is the model worse without the rows, and by how much?
+
+The same batches, seeds and recipe as the run that the period was paid by, less the contributor's rows, so that a
+second recheck finds the first one's trainings and gives the same numbers. Sits above the columns.
+"""
+
+from collections.abc import Callable, Sequence
+from statistics import fmean, stdev
+from typing import Any
+
+from tribute import stages
+from tribute.artifacts import Artifact, read_artifact
+from tribute.config import RunConfig, load_config
+from tribute.errors import RewardError
+from tribute.rewards import tables
+from tribute.rewards.disputes import Dispute
+from tribute.runs import all_runs, read_run
+from tribute.workspace import Workspace
+
+Each = Callable[[Callable[[int], Any], Sequence[int], RunConfig], list[Any]]
+"""Does one kind of work for several seeds; results in their order."""
+
+
+def run_of(workspace: Workspace, period: str) -> str:
+    """The id of a run that made the attribution that a period was paid by. Raises RewardError where there is none."""
+    attribution = read_artifact(workspace.rewards / period).inputs["attribution"]
+    for run_id in all_runs(workspace):
+        if read_run(workspace, run_id)["attribution"] == attribution:
+            return run_id
+    raise RewardError(f"no run in {workspace.runs} has attribution {attribution[:12]}, by which {period} was paid")
+
+
+def recheck(workspace: Workspace, dispute: Dispute, each: Each) -> dict[str, Any]:
+    """What retraining found: losses with and without, seed by seed, and the effect (nats, > 0: the rows helped).
+
+    Raises RewardError where the contributor has no row that was trained on.
+    """
+    run_id = run_of(workspace, dispute.period)
+    run, config = read_run(workspace, run_id), load_config(workspace.runs / run_id / "config.yaml")
+    # The run's own adapters are what the retrainings are held against, so no stand-in for full trainings.
+    config = config.model_copy(update={"attribution": config.attribution.model_copy(update={"proxy": False})})
+    dataset = workspace.store.get("dataset", run["dataset"])
+    line = _line(workspace, dispute)
+    if not int(line["rows_canonical"]):
+        raise RewardError(f"the model of {dispute.period} saw no row of {dispute.contributor_id}: nothing to leave out")
+    fields = {"design": "leave-out", "contributor": dispute.contributor_id}
+    seeds = config.finetuning.seeds
+    made = each(
+        lambda seed: stages.retrained(workspace, config, dataset, stages.job_of({**fields, "seed": seed})),
+        seeds,
+        config,
+    )
+    whole = [_loss(workspace.store.get("adapter", run["adapters"][str(seed)])) for seed in seeds]
+    without = [_loss(one) for one in made]
+    effects = [after - before for before, after in zip(whole, without, strict=True)]
+    return {
+        "run": run_id,
+        "retrainings": [one.id for one in made],
+        "seeds": list(seeds),
+        "loss_with": [f"{loss:.9f}" for loss in whole],
+        "loss_without": [f"{loss:.9f}" for loss in without],
+        "effect": f"{fmean(effects):.9f}",
+        "effect_se": f"{stdev(effects) / len(effects) ** 0.5:.9f}",
+        "credit": line["score"],
+        "credit_se": line["score_se"],
+    }
+
+
+def _line(workspace: Workspace, dispute: Dispute) -> dict[str, str]:
+    rows = tables.read_csv(workspace.rewards / dispute.period / "allocation.csv", tables.ALLOCATION)
+    return next(row for row in rows if row["contributor_id"] == dispute.contributor_id)
+
+
+def _loss(training: Artifact) -> float:
+    """Mean evaluation loss in nats."""
+    return float(training.json("evaluation.json")["loss"])

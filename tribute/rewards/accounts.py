@@ -1,0 +1,57 @@
+"""The accounts of the ledger, by name. Knows no amounts.
+
+Assets:Bank                                what was paid from
+Assets:Claims:<id>                         what a contributor was paid too much, until later accruals net it
+Expenses:DataRewards                       what the data cost
+Income:Platform, Liabilities:ModelOwner    the parts of the net fee that are not the contributors'
+Liabilities:Pool                           funded for the period; empty after its accruals
+Liabilities:Reserve                        for corrections; takes what is clawed back
+Liabilities:Contributor:<id>:Accrued       earned, and open to dispute
+Liabilities:Contributor:<id>:Held          held back for a time, or in dispute
+Liabilities:Contributor:<id>:Payable       to be paid with the next payables.csv from the threshold on
+Liabilities:Tax                            withheld from payments
+"""
+
+BANK = "Assets:Bank"
+EXPENSE = "Expenses:DataRewards"
+PLATFORM = "Income:Platform"
+MODEL_OWNER = "Liabilities:ModelOwner"
+POOL = "Liabilities:Pool"
+RESERVE = "Liabilities:Reserve"
+TAX = "Liabilities:Tax"
+
+_CONTRIBUTOR = "Liabilities:Contributor:"
+_CLAIMS = "Assets:Claims:"
+
+
+def accrued(contributor_id: str) -> str:
+    """Earned and not yet payable."""
+    return f"{_CONTRIBUTOR}{contributor_id}:Accrued"
+
+
+def held(contributor_id: str) -> str:
+    """Held back, or in dispute."""
+    return f"{_CONTRIBUTOR}{contributor_id}:Held"
+
+
+def payable(contributor_id: str) -> str:
+    """To be paid."""
+    return f"{_CONTRIBUTOR}{contributor_id}:Payable"
+
+
+def claim(contributor_id: str) -> str:
+    """Paid too much; an asset, so it stands in debit."""
+    return f"{_CLAIMS}{contributor_id}"
+
+
+def owner(account: str) -> tuple[str, str]:
+    """`(contributor id, stage)` of a contributor's account, `("", "")` of any other.
+
+    The stage is Accrued, Held, Payable or Claim.
+    """
+    if account.startswith(_CONTRIBUTOR):
+        contributor_id, _, stage = account.removeprefix(_CONTRIBUTOR).rpartition(":")
+        return contributor_id, stage
+    if account.startswith(_CLAIMS):
+        return account.removeprefix(_CLAIMS), "Claim"
+    return "", ""

@@ -1,0 +1,30 @@
+"""What closed periods and the registry say to the next one: policies, manifests, and who may close."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from tribute.artifacts import read_artifact
+from tribute.contributions import Registry, identities
+from tribute.rewards.policy import Policy
+from tribute.workspace import Workspace
+
+
+def terms_of(rewards: Path, closed: Iterable[str]) -> dict[str, Policy]:
+    """Closed period → the policy that it was paid by."""
+    return {
+        period: Policy.model_validate(read_artifact(rewards / period).identity["config"]["policy"]) for period in closed
+    }
+
+
+def previous_id(rewards: Path, closed: Sequence[str]) -> str:
+    """The id of the last closed period's manifest; empty before the first."""
+    return read_artifact(rewards / closed[-1]).id if closed else ""
+
+
+def closers_of(workspace: Workspace, policy: Policy) -> dict[str, str]:
+    """Who may close → the latest public key in the registry; who has none yet is left out."""
+    if not policy.closers or not (workspace.registry / ".git").exists():
+        return {}
+    tree = Registry.open(workspace).snapshot().tree
+    keys = {id_: identities.public_keys(tree, id_) for id_ in sorted(policy.closers)}
+    return {id_: known[-1] for id_, known in keys.items() if known}

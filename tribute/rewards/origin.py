@@ -1,0 +1,22 @@
+"""With which code and packages a period was made, as far as it can be known: for the manifest's provenance."""
+
+import subprocess
+from functools import cache
+from hashlib import sha256
+from importlib import metadata
+from pathlib import Path
+
+
+@cache
+def origin() -> dict[str, str | None]:
+    """`commit` of the code (None outside a git checkout) and `lock_sha256`, over the lines `name==version`, sorted."""
+    lines = sorted({f"{one.metadata['Name'].lower()}=={one.version}" for one in metadata.distributions()})
+    return {"commit": _commit(), "lock_sha256": sha256("\n".join(lines).encode()).hexdigest()}
+
+
+def _commit() -> str | None:
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return None
+    told = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return told.stdout.strip() or None

@@ -1,0 +1,81 @@
+"""What every pool of a period pays in every currency, by credit or by tokens. Reads no file but that of the usage."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from tribute.money import exponent
+from tribute.rewards import evidence as evidences
+from tribute.rewards import queries, tables
+from tribute.rewards.allocation import Claim, Line, Rule, allocate, exact_score
+from tribute.rewards.funding import Funding
+from tribute.rewards.lifecycle import Allocated
+from tribute.rewards.policy import Policy
+from tribute.rewards.sources import Sources
+
+NOTHING = exact_score(0.0, "credit", "")
+"""The credit of somebody without a score, with all its decimals."""
+
+
+def allocations(
+    sources: Sources, fundings: Sequence[Funding], policy: Policy, usage: Path | None, period: str, rule: Rule
+) -> list[Allocated]:
+    """What every pool pays in every currency, in the order of allocation.csv."""
+    payments = queries.read_usage(usage) if usage else None
+    paid = []
+    for name, pool in sorted(policy.pools.items()):
+        claims = sources.claims()
+        if pool.pays == "queries":
+            credits = queries.credit_of_queries(sources.scores, pool, payments, name)
+            claims = [_by_queries(claim, credits) for claim in claims]
+        for funding in fundings:
+            lines = allocate(claims, pool=funding.pools[name], kappa=policy.exact_kappa, period=period, rule=rule)
+            paid.append(Allocated(name, funding.currency, lines))
+    return paid
+
+
+def allocation_rows(period: str, paid: Sequence[Allocated], evidence: Any) -> list[dict[str, str]]:
+    """The lines of allocation.csv."""
+    digests = evidences.digests(evidence)
+    return [
+        {
+            "period": period,
+            "pool": one.pool,
+            "contributor_id": line.contributor_id,
+            "payee_ref": tables.payee_ref(line.contributor_id),
+            "currency": one.currency,
+            "exponent": str(exponent(one.currency)),
+            **_calculated(line),
+            "evidence_sha256": digests.get(line.contributor_id, evidences.NO_EVIDENCE),
+        }
+        for one in paid
+        for line in one.lines
+    ]
+
+
+def _calculated(line: Line) -> dict[str, str]:
+    """What the rule made of a contributor's rows, score and tokens."""
+    quota = tables.decimal_floor(line.quota)
+    return {
+        "rows_submitted": str(line.claim.rows_submitted),
+        "rows_canonical": str(line.claim.rows_canonical),
+        "rows_excluded": str(line.claim.rows_excluded),
+        "score": f"{line.claim.score:f}",
+        "score_se": f"{line.claim.score_se:f}",
+        "weight_num": str(line.weight.numerator),
+        "weight_den": str(line.weight.denominator),
+        "quota_minor": f"{quota:f}",
+        "amount_minor": str(line.amount),
+        "rounding_minor": f"{tables.decimal_floor(Fraction(line.amount) - Fraction(quota)):f}",
+        "status": line.status,
+        "score_high": f"{line.claim.score_high:f}",
+        "rule": line.rule,
+    }
+
+
+def _by_queries(claim: Claim, credits: Mapping[str, tuple[Decimal, Decimal]]) -> Claim:
+    score, error = credits.get(claim.contributor_id, (NOTHING, NOTHING))
+    return replace(claim, score=score, score_se=error)
