@@ -59,7 +59,7 @@ def tree(folder: Path) -> Mapping[str, str]:
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         copied = name.startswith("registry/") and path.name in copies
-        if not copied and not name.startswith(passing):
+        if not copied and path.name != ".lock" and not name.startswith(passing):
             found[name] = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
     return found
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -71,6 +72,27 @@ def test_code_counts_to_the_left_only():
     digests = [artifacts.code_digest(column) for column in artifacts.COLUMNS]
 
     assert len(set(digests)) == len(digests)
+
+
+def test_code_counts_with_all_that_every_column_imports():
+    """A module of the common ground whose change would keep old artifacts could make them lie."""
+    package = Path(artifacts.__file__).parent
+    sources = [
+        path.read_text(encoding="utf-8") for column in artifacts.COLUMNS for path in (package / column).rglob("*.py")
+    ]
+    imported = {name for text in sources for name in re.findall(r"^from tribute\.(\w+) import", text, re.MULTILINE)}
+    # Where the folders are is no part of what is in them.
+    assert imported - {*artifacts.COLUMNS, "workspace"} <= set(artifacts.GROUND)
+
+
+def test_a_file_is_on_the_disk_with_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The folder is synced after the rename, or a power cut could forget that it happened."""
+    path, synced = tmp_path / "file", []
+    monkeypatch.setattr(artifacts, "sync_one", lambda folder: synced.append((folder, path.read_bytes())))
+
+    artifacts.write_atomically(path, b"new")
+
+    assert synced == [(tmp_path, b"new")]
 
 
 def test_a_failure_leaves_nothing(tmp_path: Path):
@@ -156,6 +178,29 @@ def test_files_that_went_or_came(tmp_path: Path, name: str | None, message: str)
 
     with pytest.raises(IntegrityError, match=message):
         verify_artifact(path)
+
+
+@pytest.mark.parametrize("name", ["link", "part/link", "folder"])
+def test_a_link_or_an_empty_folder_is_found(tmp_path: Path, name: str):
+    """A link could lead to other bytes tomorrow, and an empty folder is no part of what was made."""
+    path = make(Store(tmp_path)).path
+    if name == "folder":
+        (path / name).mkdir()
+    else:
+        (path / name).symlink_to(tmp_path)
+
+    with pytest.raises(IntegrityError, match=f"{name}: a link, an empty folder or no file"):
+        verify_artifact(path)
+
+
+def test_a_listed_file_that_became_a_link_is_found(tmp_path: Path):
+    """The same bytes through a link are not the file."""
+    file = make(Store(tmp_path)).path / "part" / "file.txt"
+    file.rename(tmp_path / "elsewhere")
+    file.symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(IntegrityError, match=r"file\.txt: a link"):
+        verify_artifact(file.parents[1])
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

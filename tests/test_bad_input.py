@@ -112,7 +112,7 @@ def test_a_source_with_a_fault(tiny: Path, tmp_path: Path):
         ("finetuning.epoch=3", "config.yaml: finetuning.epoch: unknown key"),
         ("rewards.pool.amount='1e3'", "amount '1e3' is not a plain positive decimal"),
         ("rewards.pool.amount='-5'", "amount '-5' is not a plain positive decimal"),
-        ("rewards.pool.amount='0.00'", "amount '0.00' is zero; a pool needs at least one minor unit of EUR"),
+        ("rewards.pool.amount='0.00'", "amount '0.00' is zero; give at least one minor unit of EUR"),
         ("rewards.pool.amount='1.001'", "amount '1.001' has 3 decimals, EUR has 2; round it to 2"),
         ("rewards.pool.currency=XXY", "currency 'XXY' is unknown"),
     ],

@@ -91,9 +91,9 @@ def test_corrections_are_linked(closed: House):
     [
         ("0", "amount '0' is zero"),
         ("1.001", "amount '1.001' has 3 decimals, EUR has 2"),
-        ("1e3", "amount '1e3' is not a plain positive decimal"),
-        ("--5", "amount '-5' is not a plain positive decimal"),
-        ("nan", "amount 'nan' is not a plain positive decimal"),
+        ("1e3", "amount '1e3' is not a plain decimal; write it like 1000.00 or -1000.00"),
+        ("--5", "amount '--5' is not a plain decimal"),
+        ("nan", "amount 'nan' is not a plain decimal"),
     ],
 )
 def test_amounts_that_are_none(closed: House, amount: str, message: str):

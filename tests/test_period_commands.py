@@ -105,9 +105,9 @@ def test_an_empty_ledger_says_what_to_do(house: House):
 
 def test_time_makes_money_payable(closed: House):
     """Release posts what is due by the day, and nothing twice; a dry run posts nothing."""
-    foretold = said(closed, "period", "release", "--date", "2026-12-30", "--dry-run")
-    early = said(closed, "period", "release", "--date", "2026-12-29")
-    due = said(closed, "period", "release", "--date", "2026-12-30")
+    foretold = said(closed, "period", "release", "--date", "2026-12-31", "--dry-run")
+    early = said(closed, "period", "release", "--date", "2026-12-30")
+    due = said(closed, "period", "release", "--date", "2026-12-31")
     again = said(closed, "period", "release", "--date", "2026-12-31")
 
     assert {row["event_type"] for row in due} == {"PAYABLE"}
@@ -118,7 +118,7 @@ def test_time_makes_money_payable(closed: House):
     "arguments",
     [
         ("period", "open", "2026-12"),
-        ("period", "release", "--date", "2026-12-30"),
+        ("period", "release", "--date", "2026-12-31"),
         ("period", "reverse", "2026-11-000002", "--reason", "slip", "--date", "2026-12-04"),
     ],
 )
@@ -131,6 +131,20 @@ def test_a_dry_run_posts_nothing(closed: House, arguments: tuple[str, ...]):
     assert ended.code == 0, ended.err
     assert "would be" in ended.out.lower()
     assert tree(closed.workspace.rewards) == before
+
+
+def test_who_closed_may_ask_again(closed: House):
+    """Whose close was killed after its commit learns that it is closed; nobody else, and no other key, does."""
+    before = tree(closed.workspace.rewards)
+
+    again = tribute(*closing(closed, "ben"), "-w", closed.root)
+    dry = tribute(*closing(closed, "anna", "--dry-run"), "-w", closed.root)
+
+    assert (again.code, dry.code) == (0, 0)
+    for ended in (again, dry):
+        assert ended.out.startswith("2026-11 is closed already, signed by anna and ben\n")
+    assert tree(closed.workspace.rewards) == before
+    assert "2026-11 is closed already; a closed period never changes" in refused(closed, *closing(closed, "rita"))
 
 
 def test_a_key_that_is_not_in_the_policy(house: House):

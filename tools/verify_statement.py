@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Checks that a statement's figures are in a closed period, with the standard library alone.
+"""Checks that the figures in a statement's proof are in a closed period, with the standard library alone.
 
     python verify_statement.py STATEMENT.json MANIFEST.json
 
-Climbs from the figures in the statement's proof to the Merkle root in the manifest (RFC 9162). That the manifest is
-the one that was signed, verify_rewards.py checks. Exits 0, or says what is wrong and exits 1.
+Climbs from these figures (lines of allocation.csv and balances.csv) to the Merkle root in the manifest (RFC 9162), and
+checks that they are of the person and period on the statement. The rest of it (standing, payments, credit, rows) is
+outside the proof. That the manifest is the one that was signed, verify_rewards.py checks. Exits 0, or says what is
+wrong and exits 1.
 """
 
 import json
@@ -30,7 +32,15 @@ def main():
     proof, signed = statement["proof"], manifest["identity"]["config"]["merkle"]
     if signed != {"root": root_of(proof), "size": proof["size"]}:
         raise SystemExit(f"✗ {sys.argv[1]}: its proof does not lead to the root in {sys.argv[2]}")
-    print(f"✓ the figures of {proof['figures']['statement_id']} are under the root {signed['root'][:12]}…")
+    name, period = statement["contributor_id"], statement["period"]
+    figures, known = proof["figures"], manifest["identity"]["config"]["period"]
+    if (figures["contributor_id"], figures["statement_id"], known) != (name, f"{period}-{name}", period):
+        raise SystemExit(
+            f"✗ {sys.argv[1]}: says {name} and {period}, its proof is of "
+            f"{figures['statement_id']} and the manifest of {known}"
+        )
+    print(f"✓ the figures of {figures['statement_id']} are under the root {signed['root'][:12]}…")
+    print("! what else the statement says (standing, payments, credit, rows) is outside this proof")
 
 
 if __name__ == "__main__":

@@ -30,6 +30,8 @@ MANIFEST = "manifest.json"
 SEAL = "manifest.dsse.json"
 """Signatures over a manifest lie beside it and are, like itself, not among the files that it lists."""
 COLUMNS = ("contributions", "finetuning", "attribution", "rewards", "report")
+GROUND = ("__init__", "artifacts", "config", "errors", "money", "settings")
+"""The modules that every column may import."""
 COLUMN_OF_KIND = {
     "dataset": "contributions",
     "adapter": "finetuning",
@@ -106,7 +108,7 @@ class Store:
             return found
         final = self.root / kind / artifact_key(kind, inputs, config)
         final.parent.mkdir(parents=True, exist_ok=True)
-        with locked(self.root.parent, final.name):
+        with locked(self.root.parent / "scratch" / "locks" / final.name):
             return self.find(kind, inputs, config) or self._made(final, kind, inputs, config, build)
 
     def _made(
@@ -127,6 +129,7 @@ class Store:
             write_manifest(making, kind, inputs, config, provenance)
             sync(making)
             making.rename(final)
+            sync_one(final.parent)
         finally:
             shutil.rmtree(making, ignore_errors=True)
         return replace(read_artifact(final), found=False)
@@ -200,6 +203,12 @@ def verify_artifact(path: Path) -> Artifact:
             raise IntegrityError(
                 f"{path / name}: sha256 {found[name]}, the manifest says {recorded[name]}; restore the file"
             )
+    for one in sorted(path.rglob("*")):
+        plain = one.is_file() or (one.is_dir() and any(one.iterdir()))
+        if one.is_symlink() or not plain:
+            raise IntegrityError(
+                f"{one}: a link, an empty folder or no file; remove it, restore what the manifest lists"
+            )
     return artifact
 
 
@@ -222,7 +231,7 @@ def file_digests(folder: Path) -> dict[str, str]:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write beside, fsync, rename: a reader sees the old file or the new one, never half of one."""
+    """Write beside, fsync, rename: a reader sees the old file or the new one, never half of one, power cut or not."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with beside.open("wb") as file:
@@ -230,16 +239,16 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
+        sync_one(path.parent)
     finally:
         beside.unlink(missing_ok=True)
 
 
 @contextmanager
-def locked(workspace: Path, name: str) -> Iterator[None]:
-    """Keep every other process and thread that locks this name out while the body runs; death unlocks."""
-    folder = workspace / "scratch" / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / name).open("w") as file:
+def locked(path: Path) -> Iterator[None]:
+    """Keep every other process and thread that locks this file out while the body runs; death unlocks."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -247,11 +256,16 @@ def locked(workspace: Path, name: str) -> Iterator[None]:
 def sync(folder: Path) -> None:
     """Make every file below a folder, and the folder itself, survive a power cut."""
     for path in (*folder.rglob("*"), folder):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_one(path)
+
+
+def sync_one(path: Path) -> None:
+    """Make the bytes of a file, or the names in a folder, survive a power cut: a rename needs its folder synced."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @cache
@@ -259,7 +273,7 @@ def code_digest(column: str) -> str:
     """sha256 over the source of a column and of all it may import: the common ground and the columns to its left."""
     package = Path(__file__).parent
     columns = COLUMNS[: COLUMNS.index(column) + 1]
-    ground = [package / f"{name}.py" for name in ("__init__", "artifacts", "config", "errors", "money")]
+    ground = [package / f"{name}.py" for name in GROUND]
     sources = ground + [path for name in columns for path in (package / name).rglob("*.py")]
     lines = {path.relative_to(package).as_posix(): file_sha256(path) for path in sorted(sources)}
     return canonical_digest(lines)

@@ -105,7 +105,10 @@ def recheck(
 @dispute_app.command()
 def decide(
     dispute: DisputeArgument,
-    amount: Annotated[str, typer.Option(help="By how much it was too low (12.50) or too high (-12.50), or 0.")],
+    amount: Annotated[
+        str,
+        typer.Option(help="By how much too low (12.50), too high (-12.50), or 0; of an appeal: on top of the first."),
+    ],
     as_: Annotated[str, typer.Option("--as", help="Your id, one of the policy's reviewers.")],
     key: Annotated[Path, typer.Option(help="The file of your private key.")],
     why: WhyOption,

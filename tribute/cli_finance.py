@@ -20,6 +20,9 @@ def file_(
     period: Annotated[str, typer.Argument(help="A closed month, YYYY-MM.")],
     from_: Annotated[str, typer.Option("--from", help="Who pays: an id in the vault with name, iban and bic.")],
     out: Annotated[Path, typer.Option(help="The file to write; it holds names and accounts.")],
+    date: Annotated[
+        str | None, typer.Option("--date", help="The day on which the bank pays; by default each payable's value date.")
+    ] = None,
     workspace: WorkspaceOption = HERE,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
@@ -27,7 +30,7 @@ def file_(
     """Write the ISO 20022 file (pain.001.001.09) that tells the bank to pay a period's payables."""
     from tribute import commands
 
-    show(commands.pay_file(workspace, period, from_, out, dry_run), as_json)
+    show(commands.pay_file(workspace, period, from_, out, date, dry_run), as_json)
 
 
 @pay_app.command()

@@ -46,21 +46,30 @@ def exponent(currency: str) -> int:
 
 def parse_amount(text: str, currency: str) -> int:
     """A positive amount in minor units: `"1000.00", "EUR"` → 100000. Raises RewardError."""
+    return _parsed(text, currency, text, "positive decimal; write it like 1000.00, without sign, exponent")
+
+
+def parse_signed(text: str, currency: str) -> int:
+    """Like `parse_amount`, of an amount that may have a sign: `"-1.50", "EUR"` → -150."""
+    plain = text[1:] if text[:1] in ("+", "-") else text
+    minor = _parsed(text, currency, plain, "decimal; write it like 1000.00 or -1000.00, without exponent")
+    return -minor if text[:1] == "-" else minor
+
+
+def _parsed(text: str, currency: str, plain: str, expected: str) -> int:
+    """`plain` in minor units; messages speak of `text`, as it was given."""
     digits = exponent(currency)
-    match = _PLAIN.fullmatch(text)
+    match = _PLAIN.fullmatch(plain)
     if match is None:
-        raise RewardError(
-            f"amount {text!r} is not a plain positive decimal; write it like 1000.00, "
-            "without sign, exponent, spaces or thousands separators"
-        )
+        raise RewardError(f"amount {text!r} is not a plain {expected}, spaces or thousands separators")
     fraction = match[1] or ""
     if len(fraction) > digits:
         raise RewardError(
             f"amount {text!r} has {len(fraction)} decimals, {currency} has {digits}; round it to {digits}"
         )
-    minor = int(text.partition(".")[0] + fraction.ljust(digits, "0"))
+    minor = int(plain.partition(".")[0] + fraction.ljust(digits, "0"))
     if minor == 0:
-        raise RewardError(f"amount {text!r} is zero; a pool needs at least one minor unit of {currency}")
+        raise RewardError(f"amount {text!r} is zero; give at least one minor unit of {currency}")
     return minor
 
 

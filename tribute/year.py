@@ -9,6 +9,7 @@ import csv
 from pathlib import Path
 
 from tribute import rechecks
+from tribute.artifacts import read_artifact
 from tribute.contributions import Registry, dated, identities, withdrawal
 from tribute.contributions.signing import Key, load_key, make_key
 from tribute.money import format_amount
@@ -22,9 +23,10 @@ from tribute.rewards import (
     load_policy,
     publication,
     resolution,
-    tables,
+    standing,
 )
 from tribute.rewards.bank import CSV_COLUMNS
+from tribute.rewards.closed import policy_of
 from tribute.rewards.corrections import Cause
 from tribute.rewards.history import history
 from tribute.rewards.reconciliation import reconcile
@@ -101,7 +103,7 @@ def _withdraw(workspace: Workspace, registry: Registry, config: YearConfig, peri
 def _pay(workspace: Workspace, period: str) -> None:
     """The bank pays what earlier payables handed over."""
     books = ledger.read(workspace)
-    left = [row for row in _payables(workspace, books) if not books.find(row["idempotency_key"])]
+    left = [row for row in standing.handed_over(workspace.rewards, books) if not books.find(row["idempotency_key"])]
     if left:
         reconcile(workspace, _bank_file(workspace, period, "paid", left), f"{period}-02")
 
@@ -109,7 +111,8 @@ def _pay(workspace: Workspace, period: str) -> None:
 def _bounce(workspace: Workspace, period: str) -> None:
     """The smallest of the payments of this month comes back."""
     books = ledger.read(workspace)
-    paid = [row for row in _payables(workspace, books) if _paid_in(books, row["idempotency_key"]) == period]
+    handed = standing.handed_over(workspace.rewards, books)
+    paid = [row for row in handed if _paid_in(books, row["idempotency_key"]) == period]
     done = [row for row in books.of_period(period) if row["event_type"] == "RETURN"]
     if paid and not done:
         smallest = min(paid, key=lambda row: (int(row["amount_minor"]), row["payment_id"]))
@@ -136,7 +139,7 @@ def _claw_back(workspace: Workspace, period: str) -> None:
 def _dispute(workspace: Workspace, period: str) -> None:
     """The third one wants more; two reviewers grant a twentieth where retraining shows that the rows helped."""
     name, _, minor, _ = _earned(workspace, period)[2]
-    before, day = _before(period), f"{period}-10"
+    before, day = journal.shifted(period, -1), f"{period}-10"
     id_ = f"{before}-{name}-1"
     if id_ not in [one.id for one in disputes.all_disputes(workspace)]:
         resolution.open_dispute(workspace, before, name, name, "my rows taught more than that", day, "")
@@ -153,13 +156,12 @@ def _appeal(workspace: Workspace, period: str) -> None:
     for dispute in disputes.all_disputes(workspace):
         if dispute.state == disputes.DECIDED:
             resolution.appeal(workspace, dispute.id, dispute.opened_by, "still too little", f"{period}-10")
-            _decide(workspace, dispute.id, 0, f"{period}-12", first=resolution.NEEDED)
+            _decide(workspace, dispute.id, 0, f"{period}-12", first=NEEDED)
 
 
 def _decide(workspace: Workspace, id_: str, amount: int, day: str, first: int) -> None:
     dispute = disputes.read_dispute(workspace, id_)
-    folder = workspace.rewards / dispute.period
-    reviewers = resolution.policy_of(folder).reviewers[first : first + resolution.NEEDED]
+    reviewers = policy_of(read_artifact(workspace.rewards / dispute.period)).reviewers[first : first + NEEDED]
     for name in reviewers:
         dispute = disputes.read_dispute(workspace, id_)
         if dispute.state == disputes.OPEN and [one["by"] for one in dispute.opinions] != [name]:
@@ -170,15 +172,10 @@ def _earned(workspace: Workspace, period: str) -> list[tuple[str, str, int, str]
     """(Contributor, entry, minor units, currency) of the month before, the most first."""
     rows = [
         (row["contributor_id"], row["entry_id"], int(row["credit_minor"]), row["currency"])
-        for row in ledger.read(workspace).of_period(_before(period))
+        for row in ledger.read(workspace).of_period(journal.shifted(period, -1))
         if row["event_type"] == "ACCRUE" and row["credit_minor"] != "0"
     ]
     return sorted(rows, key=lambda row: (-row[2], row[0]))
-
-
-def _payables(workspace: Workspace, books: ledger.Ledger) -> list[dict[str, str]]:
-    files = [workspace.rewards / period / "payables.csv" for period in books.closed]
-    return [row for file in files for row in tables.read_csv(file, tables.PAYABLES)]
 
 
 def _paid_in(books: ledger.Ledger, key: str) -> str:
@@ -195,11 +192,6 @@ def _bank_file(workspace: Workspace, period: str, status: str, rows: list[dict[s
             amount = format_amount(int(row["amount_minor"]), row["currency"])
             writer.writerow((row["end_to_end_id"], row["currency"], amount, status, f"{period}-02", ""))
     return path
-
-
-def _before(period: str) -> str:
-    year, month = int(period[:4]), int(period[5:])
-    return f"{year - (month == 1):04d}-{(month - 2) % 12 + 1:02d}"
 
 
 def _key(workspace: Workspace, name: str) -> Key:

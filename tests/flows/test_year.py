@@ -41,7 +41,7 @@ description: What was not measured does not pass the gate, so tokens pay.
 effective_from: 2026-01-01
 split: {reserve: "0.1", contributors: "0.9"}
 holdback: {part: "0.2", days: 60}
-dispute_days: 28
+dispute_days: 27
 threshold: {EUR: "1.00"}
 withholding: "0.1"
 closers: [one, two]

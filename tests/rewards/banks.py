@@ -4,7 +4,7 @@ CAMT = """<?xml version="1.0" encoding="UTF-8"?>
 <Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.{version}">
   <BkToCstmrStmt>
     <GrpHdr><MsgId>{message}</MsgId><CreDtTm>2027-01-05T08:00:00</CreDtTm></GrpHdr>
-    <Stmt><Id>1</Id><Acct><Id><IBAN>NL91ABNA0417164300</IBAN></Id></Acct>{entries}</Stmt>
+    <Stmt><Id>1</Id><Acct><Id><IBAN>{account}</IBAN></Id></Acct>{entries}</Stmt>
   </BkToCstmrStmt>
 </Document>
 """
@@ -33,20 +33,20 @@ TRANSACTION = """
       </TxInfAndSts>"""
 
 
-def statement(*entries, message="CAMT-1", version="08"):
+def statement(*entries, message="CAMT-1", version="08", account="NL91ABNA0417164300", currency="EUR"):
     """camt.053; an entry is (end-to-end id, amount, sign), with a fourth member where it says more."""
     texts = [
         ENTRY.format(
             id=id_,
             amount=amount,
             sign=sign,
-            currency="EUR",
+            currency=currency,
             status="<Cd>BOOK</Cd>" if version > "06" else "BOOK",
             more=RETURNED if sign == "CRDT" else "",
         )
         for id_, amount, sign in entries
     ]
-    return CAMT.format(entries="".join(texts), message=message, version=version)
+    return CAMT.format(entries="".join(texts), message=message, version=version, account=account)
 
 
 def report(*transactions, message="PAIN-1"):

@@ -55,7 +55,8 @@ class House:
 
     def pay(self, period: str, fee: str = "1000.00", **changes: object) -> Artifact:
         """The draft of a period."""
-        return self.world.pay(self.root, period=period, fees=[(fee, "EUR")], policy=self.policy, **changes)
+        order = {"period": period, "fees": [(fee, "EUR")], "policy": self.policy}
+        return self.world.pay(self.root, **(order | changes))
 
     def close(self, period: str, fee: str = "1000.00") -> None:
         """Draft a period and let both closers close it on the day after its last."""

@@ -41,8 +41,8 @@ def refused(world, home, said, **change):
 @pytest.mark.parametrize(
     ("amount", "currency", "said"),
     [
-        ("0", "EUR", "amount '0' is zero; a pool needs at least one minor unit of EUR"),
-        ("0.00", "EUR", "amount '0.00' is zero; a pool needs at least one minor unit of EUR"),
+        ("0", "EUR", "amount '0' is zero; give at least one minor unit of EUR"),
+        ("0.00", "EUR", "amount '0.00' is zero; give at least one minor unit of EUR"),
         ("-5.00", "EUR", "amount '-5.00' is not a plain positive decimal; write it like 1000.00"),
         ("1.001", "EUR", "amount '1.001' has 3 decimals, EUR has 2; round it to 2"),
         ("0.5", "JPY", "amount '0.5' has 1 decimals, JPY has 0; round it to 0"),

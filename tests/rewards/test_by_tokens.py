@@ -39,6 +39,15 @@ def test_by_tokens_credit_surely_below_zero_gets_nothing(high, weight):
     assert line.status == (module.ACCRUED if weight else module.ZERO_CREDIT_BELOW_ZERO)
 
 
+def test_by_tokens_the_reason_is_what_was_tested():
+    """Where queries pay, credit on the answers may be above 0 and the interval on the evaluation set below it."""
+    one = Claim("x", Decimal("0.2"), Decimal("0.1"), 3, 3, 0, Decimal("-0.01"), 7)
+
+    line = allocated([one, claim("y", Decimal(1))], 100, Fraction(1), "tokens")[0]
+
+    assert (line.amount, line.status) == (0, module.ZERO_CREDIT_BELOW_ZERO)
+
+
 @pytest.mark.parametrize("rule", ["credit", "tokens"])
 def test_credit_surely_below_zero_gets_nothing_by_either_rule(rule):
     """Falling back to tokens does not pay those who do harm."""

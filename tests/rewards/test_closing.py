@@ -63,7 +63,9 @@ def test_four_eyes_close_a_period(house):
     assert month.read_bytes() == (folder / "journal.csv").read_bytes()
     assert "it is closed, signed by anna and ben with the keys that the manifest names" in verify_period(folder)
     assert {path.stat().st_mode & 0o777 for path in (month, *folder.iterdir())} == {0o444}
-    assert sorted(path.name for path in house.workspace.rewards.iterdir()) == [".approvals", "2026-11", "journal"]
+    assert sorted(path.name for path in house.workspace.rewards.iterdir()) == [
+        *(".approvals", ".lock", "2026-11", "journal")
+    ]
 
 
 def test_the_manifest_seals_the_month(house):
@@ -170,7 +172,7 @@ def test_a_closed_period_never_changes(house):
     ref = books.find("2026-11/ACCRUE/evaluation/EUR/numpy")[0]["entry_id"]
     cause = corrections.Cause("numpy", "EUR", ref, "slip", "2026-12-03")
 
-    refused(house, "2026-11 is closed already; a closed period never changes")
+    refused(house, "2026-11 is closed already; a closed period never changes", key=house.key("ben"))
     with pytest.raises(RewardError, match="2026-11 is closed and never changes; pay the next period, or correct it"):
         house.pay("2026-11", "7.00")
     found = house.pay("2026-11")
@@ -178,6 +180,24 @@ def test_a_closed_period_never_changes(house):
 
     assert found.found
     assert tree(house.workspace.rewards / "2026-11") == before
+
+
+def test_a_closed_period_is_found_by_all_that_it_was_made_from(tmp_path):
+    """Fees in any order find it; without the adapters, or with usage that it was not made from, it is refused."""
+    house = make_house(tmp_path / "workspace")
+    fees = [("1000.00", "EUR"), ("3", "JPY")]
+    house.pay("2026-11", fees=fees[::-1])
+    for name in ("anna", "ben"):
+        close(house, name)
+    usage = tmp_path / "usage.csv"
+    usage.write_text("query,user,amount\nplotting,u,9\n", encoding="utf-8")
+
+    found = [house.pay("2026-11", fees=order).found for order in (fees, fees[::-1])]
+
+    assert found == [True, True]
+    for change in ({"adapters": []}, {"usage": usage}):
+        with pytest.raises(RewardError, match="2026-11 is closed and never changes"):
+            house.pay("2026-11", fees=fees, **change)
 
 
 def test_periods_close_in_order(house):
@@ -236,6 +256,18 @@ def test_approvals_that_nobody_wrote_are_refused(house, content):
     path.write_text(content)
 
     refused(house, r"\.approvals/2026-11\.json: not what `tribute period close` wrote", error=IntegrityError)
+
+
+def test_the_commit_is_on_the_disk_before_it_is_rolled_forward(house, monkeypatch):
+    """A power cut cannot keep the sealed month and forget the rename that it belongs to."""
+    rewards, synced, late = house.workspace.rewards, [], []
+    monkeypatch.setattr(closing, "sync_one", lambda path: synced.append((path, (path / ".closed-2026-11").exists())))
+    monkeypatch.setattr(closing, "roll_forward", lambda closed: late.extend(synced))
+    close(house, "anna")
+
+    close(house, "ben")
+
+    assert late == [(rewards, True)]
 
 
 def test_a_forged_approval_does_not_count(house):

@@ -116,13 +116,17 @@ def test_statements_are_held_against_the_folder(house):
     folder = house.workspace.statements / "2026-12"
     folder.mkdir(parents=True)
     proof = leaves.Proofs.read(house.workspace.rewards / "2026-12")("numpy")
-    (folder / "numpy.json").write_text(json.dumps({"proof": proof}), encoding="utf-8")
+    document = {"contributor_id": "numpy", "period": "2026-12", "proof": proof}
+    (folder / "numpy.json").write_text(json.dumps(document), encoding="utf-8")
     good = check(house, every=True)
+    for change in ({"contributor_id": "scipy"}, {"period": "2026-11"}):
+        (folder / "numpy.json").write_text(json.dumps(document | change), encoding="utf-8")
+        found(house, r"numpy\.json: its name, period or proof are not those of")
     proof["figures"]["balances"][0]["closing"] = "1"
-    (folder / "numpy.json").write_text(json.dumps({"proof": proof}), encoding="utf-8")
+    (folder / "numpy.json").write_text(json.dumps(document), encoding="utf-8")
 
-    assert good[2] == "10 statements' proofs lead to the root, and 1 that were made carry these figures"
-    found(house, r"numpy\.json: its figures are not those of")
+    assert good[2] == "10 statements' proofs lead to the root, and 1 that were made carry theirs"
+    found(house, r"numpy\.json: its name, period or proof are not those of")
 
 
 def test_a_policy_that_is_not_published_is_found(house):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.rewards.books import closed, empty, proved
 from tests.rewards.test_lifecycle import NAMES, stages
 from tribute.errors import RewardError
-from tribute.rewards import accounts, corrections, journal, standing
+from tribute.rewards import accounts, corrections, journal, ledger, standing
 from tribute.rewards.corrections import Cause
 
 DAY = "2026-12-05"
@@ -116,17 +116,22 @@ def test_a_reversed_accrual_goes_to_the_reserve(books):
 
 
 def test_a_payment_is_undone_by_the_bank_alone(books):
-    """PAY is what the bank did; only its answer takes it back."""
+    """PAY is what the bank did; only its answer takes it back, and the tax that was withheld with it."""
     from tribute.rewards.entries import move
 
     second = closed(books, "2026-12", {"b": 10})
     about = {"posted_at": "2027-01-02", "currency": "EUR", "contributor_id": "a"}
+    key, payable = "2026-12/PAY/EUR/a", accounts.payable("a")
     paid = second.with_entries(
-        [move("PAY", 800, accounts.payable("a"), accounts.BANK, idempotency_key="2026-12/PAY/EUR/a", **about)]
+        [
+            move("WITHHOLD", 100, payable, accounts.TAX, idempotency_key=f"{key}/withhold", **about),
+            move("PAY", 700, payable, accounts.BANK, idempotency_key=key, **about),
+        ]
     )
 
-    with pytest.raises(RewardError, match="2027-01-000001 is a PAY; only the bank's answer undoes it"):
-        corrections.reversed_entry(paid, "2027-01-000001", "slip", "2027-01-05", {})
+    for entry_id, event in (("2027-01-000001", "WITHHOLD"), ("2027-01-000002", "PAY")):
+        with pytest.raises(RewardError, match=f"{entry_id} is a {event}; only the bank's answer undoes it"):
+            corrections.reversed_entry(paid, entry_id, "slip", "2027-01-05", {})
 
 
 @pytest.mark.parametrize(
@@ -145,6 +150,37 @@ def test_a_correction_goes_back_to_an_entry_of_theirs(books, change, said):
     for correct in (corrections.adjusted, corrections.clawed_back):
         with pytest.raises(RewardError, match=said):
             correct(books, wrong, 5)
+
+
+@pytest.mark.parametrize("name", ["../../../evil", "nunpy"])
+def test_a_correction_by_a_fund_needs_a_line_of_that_period(two_closed, name):
+    """Who has a line that accrued nothing may be corrected by it; a stranger, or a slip, becomes no payee."""
+    books = ledger.read(two_closed.workspace)
+    fund = books.find("2026-11/FUND/EUR")[0]["entry_id"]
+
+    made = corrections.adjusted(books, Cause("copycat", "EUR", fund, "counted late", DAY), 5)
+
+    assert dict(made[-1].lines)[accounts.accrued("copycat")] == -5
+    for correct in (corrections.adjusted, corrections.clawed_back):
+        with pytest.raises(RewardError, match=r"2026-11/allocation\.csv has no line of .* in EUR"):
+            correct(books, Cause(name, "EUR", fund, "counted late", DAY), 5)
+
+
+def test_an_entry_without_an_owner_corrects_nothing(books):
+    """Only a FUND stands for a whole period; a top-up of the reserve belongs to nobody."""
+    topped = books.with_entries(corrections.adjusted(books, cause(books), 10**6))
+    reserve = next(row for row in reversed(topped.rows) if row["event_type"] == "RESERVE")["entry_id"]
+
+    with pytest.raises(RewardError, match="is an entry of nobody in EUR, found a and EUR"):
+        corrections.adjusted(topped, Cause("a", "EUR", reserve, "counted late", DAY), 5)
+
+
+@pytest.mark.parametrize("stage", ["accrued", "held", "payable", "claim"])
+@pytest.mark.parametrize("name", ["", "../evil", "a:Held", "A", "a\n"])
+def test_only_ids_have_accounts(stage, name):
+    """An id in the ledger becomes a file's name and a payee."""
+    with pytest.raises(RewardError, match="expected an id that matches"):
+        getattr(accounts, stage)(name)
 
 
 def test_money_in_dispute_is_held_until_it_is_settled(books):

@@ -8,9 +8,11 @@ import pytest
 from tests.rewards.disputing import DAY, decided, opened
 from tests.rewards.people import House, make_house
 from tests.terminal import tree
+from tribute.artifacts import canonical_digest
+from tribute.contributions.signing import make_key, public_half, sign
 from tribute.errors import IntegrityError, RewardError
 from tribute.rewards import resolution
-from tribute.rewards.disputes import FILE, read_dispute
+from tribute.rewards.disputes import FILE, read_dispute, signed_part
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +123,67 @@ def test_a_changed_event_is_found(house: House, place: int):
 
     with pytest.raises(IntegrityError, match=f"event {place + 1} was changed"):
         read_dispute(house.workspace, "2026-11-numpy-1")
+
+
+def forge(house: House, dispute, key, **content) -> None:
+    """Append a decision of nobody, signed by `key`, in a chain that fits."""
+    said = {"event": "decide", "at": DAY, "why": "agreed", "head": dispute.head, "prev": dispute.events[-1]["hash"]}
+    said |= {"amount_minor": "500", "key": public_half(key), **content}
+    said["signature"] = sign(key, signed_part(dispute.id, said))
+    said["hash"] = canonical_digest(said)
+    path = house.workspace.disputes / dispute.id / FILE
+    path.write_text(json.dumps([*dispute.events, said]))
+
+
+@pytest.mark.parametrize(
+    ("by", "message"),
+    [
+        ("ron", "a decision of ron is signed with a key that ron never had"),
+        ("anna", "anna is not among the policy's reviewers"),
+        ("numpy", "numpy is not among the policy's reviewers"),
+    ],
+)
+def test_a_forged_decision_settles_nothing(house: House, tmp_path, by: str, message: str):
+    """A decision counts only by a reviewer, with a key that the registry has of them; a chain is no proof."""
+    forge(house, opened(house), make_key(tmp_path / "fresh"), by=by)
+    before = tree(house.root / "rewards")
+
+    with pytest.raises((RewardError, IntegrityError), match=message):
+        decided(house, "2026-11-numpy-1", 500, ("rita",))
+
+    assert tree(house.root / "rewards") == before
+    assert read_dispute(house.workspace, "2026-11-numpy-1").state == "open"
+
+
+def test_one_reviewer_said_twice_is_one(house: House):
+    """Who copies an own decision into the file has decided once."""
+    opened(house)
+    said = decided(house, "2026-11-numpy-1", 500, ("rita",))
+    forge(house, said, house.key("rita"), by="rita")
+
+    with pytest.raises(RewardError, match="another of the policy's reviewers has to say the same"):
+        decided(house, "2026-11-numpy-1", 500, ("rita",))
+
+
+@pytest.mark.parametrize("name", ["by", "why"])
+def test_a_signature_covers_who_and_why(house: House, name: str):
+    """A decision cannot be given to another reviewer, nor its reason changed, in a chain that fits."""
+    opened(house)
+    said = decided(house, "2026-11-numpy-1", 500, ("rita",))
+    event = {key: value for key, value in said.events[-1].items() if key != "hash"} | {name: "ron"}
+    path = house.workspace.disputes / said.id / FILE
+    path.write_text(json.dumps([*said.events[:-1], event | {"hash": canonical_digest(event)}]))
+
+    with pytest.raises(IntegrityError, match="event 2"):
+        read_dispute(house.workspace, said.id)
+
+
+@pytest.mark.parametrize(("day", "message"), [("2026-11-30", "lies before 2026-12-05"), ("2999-01-01", "open period")])
+def test_a_day_that_does_not_fit_is_not_recorded(house: House, day: str, message: str):
+    """A decision on an earlier day than what it decides, or one that cannot be posted, leaves nothing behind."""
+    opened(house)
+    before = decided(house, "2026-11-numpy-1", 200, ("rita",))
+
+    with pytest.raises(RewardError, match=message):
+        decided(house, before.id, 200, ("ron",), day)
+    assert read_dispute(house.workspace, before.id) == before

@@ -5,9 +5,11 @@ import shutil
 import pytest
 
 from tests.rewards.people import House, make_house
-from tribute.errors import IntegrityError
+from tribute.errors import IntegrityError, RewardError
+from tribute.report import write_year
 from tribute.rewards import accounts, ledger
 from tribute.rewards.history import history, totals
+from tribute.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +73,13 @@ def test_somebody_who_vanishes_is_found(year: House, tmp_path):
 
     with pytest.raises(IntegrityError, match="no line for numpy, who is owed"):
         history(House(root, year.world).workspace, "EUR")
+
+
+def test_a_year_without_a_closed_period_is_said_to_be_none(tmp_path):
+    """Before the first close there is nothing to show: one line, and no page."""
+    workspace = Workspace.create(tmp_path / "workspace")
+
+    with pytest.raises(RewardError, match="no period is closed"):
+        write_year(workspace, history(workspace, "EUR"), tmp_path / "year.html")
+
+    assert not (tmp_path / "year.html").exists()

@@ -179,3 +179,12 @@ def test_a_look_at_what_would_be_posted_changes_nothing(workspace):
     assert isinstance(after, Ledger)
     assert (len(after.rows), books.rows, books.balances()) == (2, [], {})
     assert not month(workspace).exists()
+
+
+def test_the_lock_lies_beside_what_it_guards(tmp_path):
+    """scratch/ may be deleted at any time; the lock of those who are posting stays."""
+    workspace = Workspace.create(tmp_path)
+
+    with ledger.opened(workspace):
+        assert (workspace.rewards / ".lock").exists()
+        assert not workspace.scratch.exists()

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from tests.rewards.books import POLICY, closed, empty, proved
 from tribute.errors import RewardError
-from tribute.rewards import accounts, lifecycle, standing
+from tribute.rewards import accounts, corrections, lifecycle, standing
+from tribute.rewards.corrections import Cause
 from tribute.rewards.entries import mirror, move
 from tribute.rewards.funding import divide
 from tribute.rewards.ledger import Ledger
@@ -230,15 +231,39 @@ def test_each_period_keeps_its_own_terms():
 
 
 def test_due_twice_is_due_once():
-    """Releasing again on the same or a later day posts nothing more."""
+    """Releasing again on the same day posts nothing more."""
     books = closed(empty(), "2026-11", {"a": 1000})
     terms = {"2026-11": POLICY}
 
-    once = books.with_entries(lifecycle.due(books, "2026-12-30", terms))
+    once = books.with_entries(lifecycle.due(books, "2026-12-31", terms))
     twice = once.with_entries(lifecycle.due(once, "2026-12-31", terms))
 
-    assert lifecycle.due(books, "2026-12-29", terms) == []
     assert (stages(once, "a"), twice.rows) == ((0, 200, 800), once.rows)
+
+
+def test_what_can_still_be_disputed_is_not_payable():
+    """The window's last day, 30 days after the accrual, belongs to the contributor; the day after, it is payable."""
+    books = closed(empty(), "2026-11", {"a": 1000})
+    terms = {"2026-11": POLICY}
+
+    assert lifecycle.due(books, "2026-12-30", terms) == []
+    assert [entry.event for entry in lifecycle.due(books, "2026-12-31", terms)] == ["PAYABLE"]
+
+
+def test_a_holdback_waits_for_its_dispute():
+    """60 days are over and its accrual in dispute: it stays held until that is settled; the others' is released."""
+    books = closed(empty(), "2026-11", {"a": 1000, "b": 1000})
+    accrual = books.find("2026-11/ACCRUE/evaluation/EUR/a")[0]["entry_id"]
+    cause = Cause("a", "EUR", accrual, "2026-11-a-1", "2026-12-05")
+    held = books.with_entries(corrections.disputed(books, cause, 10**6))
+    [entry] = [row["entry_id"] for row in held.rows if row["reason_code"] == cause.reason][::2]
+
+    later = closed(closed(held, "2026-12", {"b": 1000}), "2027-01", {"b": 1000})
+    back = later.with_entries(corrections.settled(later, [entry], "settled", "2027-02-05"))
+    last = closed(back, "2027-02", {"b": 1000})
+
+    assert (stages(later, "a"), stages(later, "b")[2]) == ((0, 1000, 0), 1800)
+    assert stages(last, "a") == (0, 0, 1000)
 
 
 def test_two_currencies_do_not_mix():

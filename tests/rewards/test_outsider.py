@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rewards.forging import chained, edit
+from tests.rewards.forging import chained, edit, rehash
 from tribute.artifacts import SEAL, read_artifact
 from tribute.rewards import leaves
 
@@ -85,6 +85,15 @@ def test_evidence_and_parquet_may_be_missing(period):
     refused(period, "✗ tokens.csv: missing")
 
 
+def test_what_users_paid_may_be_missing(folder):
+    """Like the evidence it is for auditors; the copy that is handed on goes without."""
+    (folder / "usage.csv").write_text("query,user,amount\nq1,u1,1\n", encoding="utf-8")
+    rehash(folder)
+    (folder / "usage.csv").unlink()
+
+    assert run("verify_rewards.py", folder).returncode == 0
+
+
 def test_one_flipped_bit_names_its_file(period):
     """In every file, manifest and signatures included."""
     chance = random.Random(3)
@@ -122,6 +131,25 @@ def test_a_known_key_that_is_not_the_signers_is_found(two_closed, period):
 
     assert good.returncode == 0
     assert (bad.returncode, "manifest.dsse.json: not a signature by a known key of anna" in bad.stderr) == (1, True)
+
+
+def test_a_signer_whose_key_is_not_given_is_refused(two_closed, period):
+    """With --key nobody else counts, so that a manifest that strangers made and signed convinces nobody."""
+    keys = read_artifact(period).identity["config"]["closers"]
+
+    ended = run("verify_rewards.py", period, "--key", f"anna={keys['anna']}")
+
+    assert (ended.returncode, "not a signature by a known key of ben" in ended.stderr) == (1, True)
+
+
+def test_a_seal_that_is_missing_is_found_by_who_knows_the_keys(two_closed, period):
+    """Without it nobody signed, whatever the manifest says."""
+    keys = read_artifact(period).identity["config"]["closers"]
+    (period / SEAL).unlink()
+
+    ended = run("verify_rewards.py", period, "--key", f"anna={keys['anna']}", "--key", f"ben={keys['ben']}")
+
+    assert (ended.returncode, "✗ manifest.dsse.json: " in ended.stderr) == (1, True)
 
 
 def shift(rows):
@@ -171,21 +199,42 @@ def test_fresh_hashes_do_not_pass_under_old_signatures(period):
     refused(period, "manifest.dsse.json: not the statement about this manifest")
 
 
-def test_a_statements_proof_leads_to_the_manifest(two_closed, tmp_path):
-    """A contributor checks with the statement and the manifest alone; other figures are refused."""
+@pytest.fixture
+def stated(two_closed):
+    """What a statement says of itself, with its proof, and the manifest beside its period."""
     folder = two_closed.workspace.rewards / "2026-12"
     proof = leaves.Proofs.read(folder)("numpy")
-    path = tmp_path / "numpy.json"
-    path.write_text(json.dumps({"proof": proof}), encoding="utf-8")
+    return {"contributor_id": "numpy", "period": "2026-12", "proof": proof}, folder / "manifest.json"
 
-    good = run("verify_statement.py", path, folder / "manifest.json")
-    proof["figures"]["balances"][0]["closing"] += "0"
-    path.write_text(json.dumps({"proof": proof}), encoding="utf-8")
-    bad = run("verify_statement.py", path, folder / "manifest.json")
+
+def checked(path, statement, manifest):
+    path.write_text(json.dumps(statement), encoding="utf-8")
+    return run("verify_statement.py", path, manifest)
+
+
+def test_a_statements_proof_leads_to_the_manifest(stated, tmp_path):
+    """A contributor checks with the statement and the manifest alone; other figures are refused."""
+    statement, manifest = stated
+
+    good = checked(tmp_path / "numpy.json", statement, manifest)
+    statement["proof"]["figures"]["balances"][0]["closing"] += "0"
+    bad = checked(tmp_path / "numpy.json", statement, manifest)
 
     assert (good.returncode, bad.returncode) == (0, 1)
     assert "✓ the figures of 2026-12-numpy are under the root" in good.stdout
+    assert "! what else the statement says (standing, payments, credit, rows) is outside this proof" in good.stdout
     assert "its proof does not lead to the root" in bad.stderr
+
+
+@pytest.mark.parametrize("change", [{"contributor_id": "scipy"}, {"period": "2026-11"}])
+def test_somebody_elses_proof_proves_no_statement(stated, tmp_path, change):
+    """A good proof on a page of another person or month is refused."""
+    statement, manifest = stated
+
+    ended = checked(tmp_path / "numpy.json", statement | change, manifest)
+
+    assert ended.returncode == 1
+    assert "its proof is of 2026-12-numpy and the manifest of 2026-12" in ended.stderr
 
 
 def test_a_copy_elsewhere_verifies(two_closed, tmp_path):
@@ -196,3 +245,14 @@ def test_a_copy_elsewhere_verifies(two_closed, tmp_path):
     stranger = copy / "README.txt"
     stranger.write_text("hello", encoding="utf-8")
     refused(copy, "README.txt: not a file, or the bytes, of the manifest")
+
+
+def test_a_link_or_a_folder_is_found(period, tmp_path):
+    """Nothing but plain files is part of a period, whatever bytes a link leads to."""
+    (period / "empty").mkdir()
+    refused(period, "✗ empty: a link or a folder")
+    (period / "empty").rmdir()
+    (period / "journal.csv").rename(tmp_path / "journal.csv")
+    (period / "journal.csv").symlink_to(tmp_path / "journal.csv")
+
+    refused(period, "✗ journal.csv: a link or a folder")

@@ -1,5 +1,6 @@
 """The payment file is what the schema and the payables say, the same each time, and only where the vault is."""
 
+import shutil
 from decimal import Decimal
 from importlib import resources
 from io import BytesIO
@@ -9,9 +10,11 @@ import pytest
 
 from tests.rewards.people import House
 from tests.terminal import tribute
+from tribute.artifacts import SEAL, read_artifact, write_manifest
 from tribute.contributions import vault
+from tribute.contributions.signing import make_key, public_half
 from tribute.errors import RewardError
-from tribute.rewards import payments, tables
+from tribute.rewards import payments, seal, tables
 from tribute.rewards.payments import good_iban, payment_file
 
 IBANS = {"treasury": "NL91ABNA0417164300", "other": "DE89 3704 0044 0532 0130 00"}
@@ -79,6 +82,23 @@ def test_the_same_payables_give_the_same_file():
     assert made(rows, "ada", "bob") != made([payable("ada", 1001), rows[1]], "ada", "bob")
 
 
+def test_the_day_is_the_value_date_or_the_one_that_is_given():
+    """A later day changes when the bank pays and not the MsgId, so that it pays once; an earlier one is refused."""
+    rows = [payable("ada", 1000), payable("bob", 250)]
+    plain, later = (
+        ElementTree.fromstring(payment_file(rows, people("ada", "bob"), "treasury", "2026-12", day))
+        for day in (None, "2027-01-11")
+    )
+
+    assert [root.findtext(".//p:ReqdExctnDt/p:Dt", namespaces=NS) for root in (plain, later)] == [
+        "2027-01-01",
+        "2027-01-11",
+    ]
+    assert len({root.findtext(".//p:MsgId", namespaces=NS) for root in (plain, later)}) == 1
+    with pytest.raises(RewardError, match="2026-12-31 is before 2027-01-01, the value date of 2026-12"):
+        payment_file(rows, people("ada", "bob"), "treasury", "2026-12", "2026-12-31")
+
+
 def test_what_no_bank_pays_is_left_out():
     """USDC and ETH go another way."""
     rows = [payable("ada", 1000), payable("ada", 5, "USDC"), payable("ada", 5, "ETH")]
@@ -121,7 +141,7 @@ def funded(closed_house: House, monkeypatch) -> House:
     monkeypatch.setenv(vault.ENVIRONMENT, "correct horse")
     monkeypatch.setattr(vault, "COST", 2**4)
     rows = tables.read_csv(closed_house.workspace.rewards / "2026-12" / "payables.csv", tables.PAYABLES)
-    for name, person in people(*{payments.contributor_of(row) for row in rows}).items():
+    for name, person in people(*{tables.payee_of(row) for row in rows}).items():
         vault.write_person(closed_house.workspace.vault, name, person)
     return closed_house
 
@@ -154,6 +174,35 @@ def test_the_command_refuses_what_nobody_signed_and_where_no_vault_is(funded, tm
     assert "2027-01 is not closed; the bank is told to pay what two people have signed" in draft.err
     assert "lies in the workspace; the file holds names and accounts" in inside.err
     assert "is not here; the payment file is made where the vault of payees is" in nowhere.err
+    assert not out.exists()
+
+
+def signed_by_strangers(folder, keys):
+    """Seal it anew, as anna and ben, with two keys that nobody knows."""
+    for path in (folder / "manifest.json", folder / SEAL):
+        path.unlink()
+    identity = read_artifact(keys / folder.name).identity
+    strangers = {name: make_key(keys / name) for name in ("anna", "ben")}
+    closers = {name: public_half(key) for name, key in strangers.items()}
+    config = identity["config"] | {"closers": closers}
+    write_manifest(folder, "rewards", identity["inputs"], config, {})
+    identity = read_artifact(folder).identity
+    seal.write_seal(folder, identity, [seal.sign_period(identity, name, key) for name, key in strangers.items()])
+
+
+def test_a_folder_signed_by_strangers_is_not_paid(funded, two_closed, tmp_path):
+    """Two keys that the folder itself names are no closers: what this ledger did not close gets no payment file."""
+    period, elsewhere = funded.workspace.rewards / "2026-12", tmp_path / "2026-12"
+    shutil.copytree(period, elsewhere)
+    signed_by_strangers(period, tmp_path)
+    out = tmp_path / "pain.xml"
+
+    forged = tribute("pay", "file", "2026-12", "--from", "treasury", "--out", out, "-w", funded.root)
+    copied = tribute("pay", "file", elsewhere, "--from", "treasury", "--out", out, "-w", funded.root)
+
+    assert (forged.code, copied.code) == (2, 2)
+    assert "names a key of anna that the registry does not know" in forged.err
+    assert "2026-12 is not closed; the bank is told to pay what two people have signed" in copied.err
     assert not out.exists()
 
 

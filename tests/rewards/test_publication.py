@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.rewards.people import CLOSERS, POLICY, House, make_house
+from tribute.artifacts import write_manifest
 from tribute.contributions import Registry
 from tribute.errors import IntegrityError, RegistryError, RewardError
 from tribute.rewards import closing, ledger, load_policy, publication
@@ -104,6 +105,59 @@ def test_a_changed_byte_in_the_registry_is_found(house):
 
     with pytest.raises(IntegrityError, match=r"policies/tiny/v1\.0\.0\.yaml"):
         Registry.open(house.workspace).verify()
+
+
+def test_only_a_closer_publishes_the_next_version(house):
+    """Whoever closes says who closes next; a stranger with a registered key cannot name themselves, ever."""
+    usurped = POLICY.replace("v1.0.0", "v1.1.0").replace("[anna, ben]", "[rolf, ruth]")
+
+    with pytest.raises(RewardError, match=r"published by rolf, expected a closer of v1\.0\.0 \(anna, ben\)"):
+        publish(house, usurped, "rolf")
+    publish(house, usurped, "ben")
+    with pytest.raises(RewardError, match=r"published by anna, expected a closer of v1\.1\.0 \(rolf, ruth\)"):
+        publish(house, POLICY.replace("v1.0.0", "v1.10.0"))
+
+
+def test_versions_only_rise(house):
+    """Or a closer of an old version could name those of a later one; v1.10.0 is higher than v1.9.0."""
+    publish(house, POLICY.replace("v1.0.0", "v1.9.0"))
+    publish(house, POLICY.replace("v1.0.0", "v1.10.0"))
+
+    with pytest.raises(RewardError, match=r"higher version of tiny than v1\.9\.1 is published; raise the version of"):
+        publish(house, POLICY.replace("v1.0.0", "v1.9.1"))
+
+
+def test_a_publication_by_a_stranger_closes_nothing(house, monkeypatch):
+    """Even one that came into the registry past `publish`: what it was signed by is looked at again."""
+    with monkeypatch.context() as patched:
+        patched.setattr(publication, "_check_closer", lambda *_: None)
+        publish(house, POLICY.replace("v1.0.0", "v1.1.0").replace("[anna, ben]", "[rolf, ruth]"), "rolf")
+    house.pay("2026-11")
+
+    not_closed(house, r"tiny v1\.1\.0 is published by rolf, expected a closer of v1\.0\.0")
+
+
+@pytest.mark.parametrize(
+    "change", [{"closers": ("rolf", "ruth")}, {"reviewers": ()}, {"threshold": {"EUR": "0.01"}}, {"kappa": "0"}]
+)
+def test_only_the_published_settings_close(house, change):
+    """A manifest that names the published sha256 beside another setting is refused."""
+    policy = load_policy(house.policy).model_copy(update=change)
+
+    with pytest.raises(IntegrityError, match=r"names the published tiny v1\.0\.0 and holds other settings"):
+        publication.refuse_unpublished(house.workspace, policy, hashlib.sha256(POLICY.encode()).hexdigest())
+
+
+def test_two_strangers_close_nothing(house):
+    """A draft by a forged policy that names them, under the published sha256, is refused."""
+    published = house.policy.read_bytes()
+    forged = drafted(house, POLICY.replace("[anna, ben]", "[rolf, ruth]").replace('"10.00"', '"0.01"'))
+    inputs = dict(forged.inputs) | {"policy": hashlib.sha256(published).hexdigest()}
+    (forged.path / "manifest.json").unlink()
+    write_manifest(forged.path, "rewards", inputs, forged.identity["config"], {})
+
+    with pytest.raises(IntegrityError, match="holds other settings; make the period again with the published file"):
+        closing.close(house.workspace, "2026-11", "rolf", house.key("rolf"), "2026-12-01")
 
 
 def drafted(house, text):

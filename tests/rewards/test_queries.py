@@ -12,7 +12,7 @@ from tests.rewards.books import proved
 from tribute.errors import RewardError
 from tribute.rewards import Claim, allocate
 from tribute.rewards.policy import Pool
-from tribute.rewards.queries import Payment, credit_of_queries
+from tribute.rewards.queries import Payment, credit_of_queries, query_weights
 
 POOL = Pool(part="1", pays="queries")
 QUERIES = ("q1", "q2", "q3")
@@ -186,6 +186,14 @@ def part_of(rows, name, query):
 
 def decimal(value):
     return Decimal(value.numerator) / Decimal(value.denominator)
+
+
+def test_what_a_user_paid_beyond_the_cap_does_not_count():
+    """Capped at a tenth, nine tenths of one user weigh as the tenth of another; uncapped, nine times as much."""
+    usage = [Payment("q1", "rich", Fraction(90)), Payment("q2", "other", Fraction(10))]
+
+    assert query_weights(usage, Fraction("0.1")) == {"q1": 5 * 10**17, "q2": 5 * 10**17}
+    assert query_weights(usage, Fraction(1)) == {"q1": 9 * 10**17, "q2": 10**17}
 
 
 def test_one_query_has_no_standard_error():

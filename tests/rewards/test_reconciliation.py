@@ -1,6 +1,7 @@
 """Theorem: what a bank did is in the ledger once, whatever it sends how often; everything else posts nothing."""
 
-import shutil
+import errno
+from pathlib import Path
 
 import pytest
 
@@ -11,8 +12,9 @@ from tests.terminal import tree, tribute
 from tribute.errors import RewardError
 from tribute.money import format_amount
 from tribute.rewards import accounts, closing, ledger, tables
-from tribute.rewards.payments import contributor_of
+from tribute.rewards.ledger import Ledger
 from tribute.rewards.reconciliation import reconcile
+from tribute.rewards.tables import payee_of
 
 DAY = "2027-01-05"
 
@@ -51,7 +53,7 @@ def events(house):
 
 
 def owed(house, row):
-    return house.balance(accounts.payable(contributor_of(row)))
+    return house.balance(accounts.payable(payee_of(row)))
 
 
 def test_what_the_bank_paid_is_posted_once(house, payables, take):
@@ -113,11 +115,11 @@ def test_a_refused_payment_is_handed_over_anew(house, payables, take):
     assert owed(house, row) == int(row["amount_minor"])
     draft = house.pay("2027-01")
     again = tables.read_csv(draft.path / "payables.csv", tables.PAYABLES)
-    names = [contributor_of(one) for one in again]
+    names = [payee_of(one) for one in again]
     # Everybody gets what became payable in January; only this one gets December's once more.
-    due = {contributor_of(one): int(one["amount_minor"]) for one in again}
-    assert contributor_of(row) in names
-    assert due[contributor_of(row)] > int(row["amount_minor"])
+    due = {payee_of(one): int(one["amount_minor"]) for one in again}
+    assert payee_of(row) in names
+    assert due[payee_of(row)] > int(row["amount_minor"])
 
 
 def test_what_is_not_final_or_does_not_fit_posts_nothing(house, payables, take):
@@ -140,6 +142,37 @@ def test_what_is_not_final_or_does_not_fit_posts_nothing(house, payables, take):
         "202612-unknown": "unknown_payment",
     }
     assert events(house) == []
+
+
+def test_another_currency_is_said_to_be_one(house, payables, take):
+    """The same number in dollars is no amount that differs; nothing is posted."""
+    row = payables[0]
+
+    (line,) = take(banks.table((row["end_to_end_id"], major(row), "paid")).replace(",EUR,", ",USD,"))
+
+    assert line["outcome"] == "currency_differs"
+    assert events(house) == []
+
+
+@pytest.mark.parametrize(("name", "said"), [("", "Is a directory"), ("none", "No such file or directory")])
+def test_what_is_no_file_is_refused_by_name(house, tmp_path, name, said):
+    """A folder or a name that leads nowhere."""
+    with pytest.raises(RewardError, match=rf"cannot be read \({said}\); give the file that the bank sent"):
+        reconcile(house.workspace, tmp_path / name, DAY)
+
+
+def test_who_may_not_write_may_look(house, monkeypatch):
+    """On a read-only disk, where no lock can be taken, status and verify read what is there."""
+
+    def read_only(*_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(ledger, "locked", read_only)
+
+    status = tribute("period", "status", "-w", house.root)
+    verified = tribute("verify", "period", "2026-12", "-w", house.root)
+
+    assert (status.code, verified.code) == (0, 0), status.err + verified.err
 
 
 def test_tax_is_withheld_with_the_payment_and_comes_back_with_it(house, payables, take, tmp_path):
@@ -219,12 +252,97 @@ def test_balances_tie_out_after_payments(house, payables, take):
         assert opening + accrued + adjusted - int(row["withheld"]) - int(row["paid"]) == int(row["closing"])
 
 
-def test_a_half_written_reconciliation_is_begun_again(house, payables, take):
-    """A crash between the ledger and recon.csv costs nothing: the entries are found by their keys."""
-    take(paid(*payables))
-    shutil.rmtree(house.workspace.rewards / "reconciliations")
+@pytest.mark.parametrize("last", ["before the posting", "after it"])
+def test_a_half_written_reconciliation_is_finished(house, payables, take, monkeypatch, last):
+    """Whether a crash came before the posting or after it, recon.csv says what the file had posted."""
+
+    def fail(*_):
+        raise OSError("the power went out")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(*((Ledger, "post", fail) if last == "before the posting" else (Path, "rename", fail)))
+        with pytest.raises(OSError, match="the power went out"):
+            take(paid(*payables))
 
     lines = take(paid(*payables))
 
-    assert {line["outcome"] for line in lines} == {"paid_before"}
+    assert {line["outcome"] for line in lines} == {"paid"}
     assert house.balance(accounts.BANK) == sum(int(row["amount_minor"]) for row in payables)
+    assert {path.name for path in (house.workspace.rewards / "reconciliations").glob("*/*")} == {
+        "recon.csv",
+        "source.json",
+    }
+    with pytest.raises(RewardError, match="reconciled before"):
+        take(paid(*payables))
+
+
+def test_a_refusal_that_was_wrong_is_paid_once(house, payables, take):
+    """What the bank paid although it had refused it is posted as a payment, and is not handed over anew."""
+    row = payables[0]
+    take(banks.report((row["end_to_end_id"], "RJCT", "AC01")))
+
+    first = take(paid(row), "statement")
+    second = take(banks.table((row["end_to_end_id"], major(row), "paid")), "again")
+    late = take(banks.report((row["end_to_end_id"], "RJCT", "AC01"), message="PAIN-2"), "late")
+
+    assert [line["outcome"] for line in first + second + late] == [
+        "paid_after_return",
+        "paid_before",
+        "rejected_before",
+    ]
+    assert (owed(house, row), house.balance(accounts.BANK)) == (0, int(row["amount_minor"]))
+    assert first[0]["entry_id"] == second[0]["entry_id"] != ""
+    back = take(banks.statement((row["end_to_end_id"], major(row), "CRDT"), message="CAMT-2"), "back")
+    assert [line["outcome"] for line in back] == ["returned"]
+    assert (owed(house, row), house.balance(accounts.BANK)) == (int(row["amount_minor"]), 0)
+
+
+def test_a_refusal_that_was_wrong_after_it_was_handed_over_anew_is_for_a_person(house, payables, take, tmp_path):
+    """Its money is in another payment by then, so nothing is posted and the command says to look."""
+    row = payables[0]
+    take(banks.report((row["end_to_end_id"], "RJCT", "AC01")))
+    house.close("2027-01")
+    before = ledger.read(house.workspace).head
+    (tmp_path / "statement").write_text(paid(row), encoding="utf-8")
+
+    ended = tribute("pay", "reconcile", tmp_path / "statement", "--date", "2027-02-05", "-w", house.root)
+
+    assert ended.code == 0, ended.err
+    assert "1 paid after return" in ended.out
+    assert "1 lines fit no payment as they are: look at them in recon.csv" in ended.out
+    assert ledger.read(house.workspace).head == before
+
+
+def test_a_payment_said_after_its_return_posts_nothing(house, payables, take):
+    """A statement that repeats both says nothing new; one that says the payment alone is for a person."""
+    id_, amount = payables[0]["end_to_end_id"], major(payables[0])
+    both = ((id_, amount, "DBIT"), (id_, amount, "CRDT"))
+    take(banks.statement(*both))
+    before = ledger.read(house.workspace).head
+
+    repeated = take(banks.statement(*both, message="CAMT-2"), "repeated")
+    alone = take(banks.statement(both[0], message="CAMT-3"), "alone")
+
+    assert [line["outcome"] for line in repeated + alone] == ["paid_before", "returned_before", "paid_after_return"]
+    assert ledger.read(house.workspace).head == before
+
+
+def test_two_banks_may_give_a_message_the_same_id(house, payables, take):
+    """A message's id is unique for its sender alone."""
+    take(paid(payables[0]))
+
+    lines = take(
+        banks.statement((payables[1]["end_to_end_id"], major(payables[1]), "DBIT"), account="DE89370400440532013000"),
+        "other",
+    )
+
+    assert [line["outcome"] for line in lines] == ["paid"]
+
+
+def test_a_line_of_no_money_of_ours_stops_nothing(house, payables, take):
+    """A foreign line of nothing stands beside ours as one for a person to look at."""
+    lines = take(
+        banks.statement(("another", "0.00", "DBIT"), (payables[0]["end_to_end_id"], major(payables[0]), "DBIT"))
+    )
+
+    assert {line["outcome"] for line in lines} == {"paid", "unknown_payment"}

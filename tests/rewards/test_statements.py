@@ -168,6 +168,13 @@ def test_somebody_unknown_has_no_statement(paid):
         )
 
 
+@pytest.mark.parametrize("period", ["../rewards/2026-11", "2026-11/../2026-11", "2026-11\n", ""])
+def test_what_is_no_month_has_no_statement(paid, period):
+    """It becomes a folder's name, so that nothing is read or written elsewhere."""
+    with pytest.raises(RewardError, match="is no period; expected a month such as 2026-11"):
+        write_statements(Workspace.open(paid.path.parents[1]), period)
+
+
 def test_the_same_period_gives_the_same_bytes(paid, tmp_path):
     """A statement made again, alone, is the same to the byte."""
     root = shutil.copytree(paid.path.parents[1], tmp_path / "workspace")

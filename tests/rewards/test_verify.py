@@ -9,7 +9,7 @@ import pytest
 from tests.rewards.forging import chained, edit, other_weight, rehash
 from tribute.artifacts import read_artifact, write_manifest
 from tribute.errors import IntegrityError
-from tribute.rewards import tables, verify_period
+from tribute.rewards import exports, package, tables, verify_period
 
 
 @pytest.fixture
@@ -271,3 +271,15 @@ def test_another_kind_of_folder_is_refused(world):
     """A dataset is not a period."""
     with pytest.raises(IntegrityError, match="kind dataset, expected rewards"):
         verify_period(world.dataset.path)
+
+
+def test_a_better_export_fails_no_sealed_month(two_closed, folder, monkeypatch):
+    """What was sealed keeps its hashes; only a draft has to be what today's code writes."""
+    monkeypatch.setitem(exports.EXPORTS, "journal.beancount", lambda rows: "; better")
+    monkeypatch.setattr(package, "datapackage", lambda *_: b"{}")
+
+    checks = verify_period(two_closed.workspace.rewards / "2026-12")
+
+    assert checks[-1] == "7 Parquet twins fit the tables; exports and data package are as they were sealed"
+    with pytest.raises(IntegrityError, match=r"journal\.beancount: not the entries of journal\.csv"):
+        verify_period(folder)

@@ -118,7 +118,7 @@ def _verify_run(home: Workspace, run_id: str) -> list[str]:
 def _verify_period(home: Workspace, period: str, deep: bool, every: bool) -> list[str]:
     if not re.fullmatch(PERIOD, period):
         raise ConfigError(f"{period!r} is no period; expected YYYY-MM, such as 2026-11")
-    with ledger.opened(home):
+    with ledger.looked_at(home):
         _refuse_nothing(home.rewards / period)
         read, checks = verified(home.rewards / period)
         checks += verify_in_workspace(home, read, every)

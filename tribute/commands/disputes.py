@@ -11,10 +11,11 @@ from tribute.commands.periods import given
 from tribute.commands.stages import _each
 from tribute.contributions.signing import load_key
 from tribute.errors import ConfigError
-from tribute.money import format_amount, parse_amount
+from tribute.money import format_amount, parse_signed
 from tribute.rewards import differences, disputes, resolution, statements
 from tribute.rewards.disputes import Dispute
 from tribute.rewards.policy import load_policy
+from tribute.rewards.seal import NEEDED
 from tribute.workspace import Workspace
 
 _STATEMENT = re.compile(r"(\d{4}-\d{2})[-/](.+)")
@@ -125,10 +126,7 @@ def policy_simulate(workspace: Path, file: Path, period: str) -> Output:
 
 def _signed(amount: str, currency: str) -> int:
     """Minor units of an amount that may have a sign, or be `0`."""
-    if _ZERO.fullmatch(amount):
-        return 0
-    minor = parse_amount(amount[1:] if amount[:1] in ("+", "-") else amount, currency)
-    return -minor if amount.startswith("-") else minor
+    return 0 if _ZERO.fullmatch(amount) else parse_signed(amount, currency)
 
 
 def _told(dispute: Dispute, dry_run: bool = False) -> Output:
@@ -138,7 +136,10 @@ def _told(dispute: Dispute, dry_run: bool = False) -> Output:
     ]
     line = f"{dispute.id} {'would be' if dry_run else 'is'} {dispute.state}"
     if dispute.state == disputes.OPEN and dispute.opinions:
-        line += f"; {len(dispute.opinions)} of {resolution.NEEDED} reviewers decided"
+        line += f"; {len(dispute.opinions)} of {NEEDED} reviewers decided"
+        amounts = sorted({int(one["amount_minor"]) for one in dispute.opinions})
+        if len(amounts) > 1:
+            line += f", and they differ: {' and '.join(_amount(one, dispute.currency) for one in amounts)}"
     return Output(_data(dispute), [line], [Table(dispute.id, ("day", "event", "by", "what"), rows)])
 
 

@@ -3,29 +3,29 @@
 import os
 from pathlib import Path
 
-from tribute.artifacts import SEAL, write_atomically
+from tribute.artifacts import write_atomically
 from tribute.commands.output import Output
 from tribute.commands.periods import given
 from tribute.contributions.vault import read_vault
 from tribute.errors import ConfigError, RewardError
 from tribute.money import format_amount
-from tribute.rewards import exports, ledger, payments, reconciliation, tables, verify_period
+from tribute.rewards import exports, journal, ledger, payments, reconciliation
+from tribute.rewards.continuity import verify_in_workspace
+from tribute.rewards.entries import Row
+from tribute.rewards.verify import verified
 from tribute.workspace import Workspace
 
 
-def pay_file(workspace: Path, period: str, payer: str, out: Path, dry_run: bool) -> Output:
+def pay_file(workspace: Path, period: str, payer: str, out: Path, day: str | None, dry_run: bool) -> Output:
     """`tribute pay file`: only where the vault is, only for a closed period, and never into the workspace."""
     home = Workspace.open(workspace)
-    folder = home.rewards / period
-    if not (folder / SEAL).exists():
-        raise RewardError(f"{period} is not closed; the bank is told to pay what two people have signed")
     if not home.vault.exists():
         raise RewardError(f"{home.vault} is not here; the payment file is made where the vault of payees is")
     if out.resolve().is_relative_to(home.root):
         raise ConfigError(f"{out} lies in the workspace; the file holds names and accounts, so write it elsewhere")
-    verify_period(folder)
-    payables = tables.read_csv(folder / "payables.csv", tables.PAYABLES)
-    content = payments.payment_file(payables, read_vault(home.vault), payer, period)
+    payables = _signed_payables(home, period)
+    on = None if day is None else journal.checked_day(day)
+    content = payments.payment_file(payables, read_vault(home.vault), payer, period, on)
     chosen = [row for row in payables if payments.by_bank(row)]
     if not dry_run:
         _write_private(out, content)
@@ -35,7 +35,8 @@ def pay_file(workspace: Path, period: str, payer: str, out: Path, dry_run: bool)
     sums = " and ".join(f"{format_amount(minor, code)} {code}" for code, minor in sorted(totals.items()))
     lines = [f"{out}: {len(chosen)} payments of {period}, {sums}" + (" (not written)" if dry_run else "")]
     if other := len(payables) - len(chosen):
-        lines.append(f"{other} payments in currencies that no bank pays are not in it; see {folder / 'payables.csv'}")
+        see = home.rewards / period / "payables.csv"
+        lines.append(f"{other} payments in currencies that no bank pays are not in it; see {see}")
     data = {"period": period, "file": str(out), "payments": len(chosen), "left_out": other}
     return Output(data | {"total": {code: str(minor) for code, minor in sorted(totals.items())}}, lines)
 
@@ -62,6 +63,16 @@ def pay_books(workspace: Path, out: Path, dry_run: bool) -> Output:
         write_atomically(out, export(rows).encode())
     line = f"{out}: {len(rows)} lines of the ledger" + (" (not written)" if dry_run else "")
     return Output({"file": str(out), "lines": len(rows)}, [line])
+
+
+def _signed_payables(home: Workspace, period: str) -> list[Row]:
+    """What a month of this very ledger owes, checked against the registry: a folder names its own signers' keys."""
+    with ledger.opened(home) as books:
+        if period not in books.closed:
+            raise RewardError(f"{period} is not closed; the bank is told to pay what two people have signed")
+        read, _ = verified(home.rewards / period)
+        verify_in_workspace(home, read)
+    return read.payables
 
 
 def _write_private(path: Path, content: bytes) -> None:

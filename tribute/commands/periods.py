@@ -10,7 +10,7 @@ from tribute.artifacts import read_artifact
 from tribute.commands.output import Output, Table
 from tribute.contributions.signing import load_key
 from tribute.errors import RewardError, TributeError
-from tribute.money import exponent, format_amount, parse_amount
+from tribute.money import exponent, format_amount, parse_amount, parse_signed
 from tribute.rewards import (
     accounts,
     closing,
@@ -65,13 +65,15 @@ def period_close(workspace: Path, period: str, key: Path, signer: str, day: str 
     home = Workspace.open(workspace)
     done = closing.close(home, period, signer, load_key(key), given(day), rehearse=dry_run)
     signers = " and ".join(done.signers)
-    if done.closed:
+    if done.before:
+        line = f"{period} is closed already, signed by {signers}"
+    elif done.closed:
         line = f"{period} would be closed by {signers}" if dry_run else f"{period} is closed, signed by {signers}"
     else:
         line = f"{period} {'would be' if dry_run else 'is'} approved by {signers}; another closer has to close it, too"
-    closed = done.closed and not dry_run
+    closed = done.closed and (done.before or not dry_run)
     data = {"period": period, "id": done.id, "signed": list(done.signers), "closed": closed}
-    return Output(data, [line, *(_statements(home, period) if closed else [])])
+    return Output(data, [line, *(_statements(home, period) if closed and not dry_run else [])])
 
 
 def period_release(workspace: Path, day: str | None, dry_run: bool) -> Output:
@@ -82,8 +84,7 @@ def period_release(workspace: Path, day: str | None, dry_run: bool) -> Output:
 
 def period_correct(workspace: Path, cause: corrections.Cause, amount: str, dry_run: bool) -> Output:
     """`tribute period correct`."""
-    minor = parse_amount(amount[1:] if amount[:1] in ("+", "-") else amount, cause.currency)
-    signed = -minor if amount.startswith("-") else minor
+    signed = parse_signed(amount, cause.currency)
     return _posted(Workspace.open(workspace), lambda books: corrections.adjusted(books, cause, signed), dry_run)
 
 

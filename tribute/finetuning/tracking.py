@@ -103,7 +103,7 @@ class Tracker:
         uri = f"sqlite:///{self.folder / 'mlflow.db'}"
         # The registry looks a logged model up through the global address, whatever the client's is.
         mlflow.set_tracking_uri(uri)
-        with locked(self.folder.parent, "mlflow"):
+        with locked(self.folder.parent / "scratch" / "locks" / "mlflow"):
             yield MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 

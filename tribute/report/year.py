@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from tribute.artifacts import write_atomically
 from tribute.contributions import Registry
+from tribute.errors import RewardError
 from tribute.report.money import Currency
 from tribute.report.svg import tag
 from tribute.rewards import ledger
@@ -41,7 +42,9 @@ HEIGHT, WIDTH, GAP = 220.0, 46.0, 14.0
 
 
 def write_year(workspace: Workspace, found: History, out: Path) -> Path:
-    """Write the page of all closed periods to `out`, which is returned."""
+    """Write the page of all closed periods to `out`, which is returned. Raises RewardError where none is closed."""
+    if not found.months:
+        raise RewardError("no period is closed, so there is no year to show; first `tribute period close` one")
     package = PackageLoader("tribute.report", "")
     environment = Environment(
         loader=package, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True

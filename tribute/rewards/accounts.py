@@ -1,4 +1,4 @@
-"""The accounts of the ledger, by name. Knows no amounts.
+"""The accounts of the ledger, by name. Knows no amounts; raises RewardError for a contributor's id that is none.
 
 Assets:Bank                                what was paid from
 Assets:Claims:<id>                         what a contributor was paid too much, until later accruals net it
@@ -11,6 +11,11 @@ Liabilities:Contributor:<id>:Held          held back for a time, or in dispute
 Liabilities:Contributor:<id>:Payable       to be paid with the next payables.csv from the threshold on
 Liabilities:Tax                            withheld from payments
 """
+
+import re
+
+from tribute.errors import RewardError
+from tribute.settings import ID
 
 BANK = "Assets:Bank"
 EXPENSE = "Expenses:DataRewards"
@@ -26,22 +31,22 @@ _CLAIMS = "Assets:Claims:"
 
 def accrued(contributor_id: str) -> str:
     """Earned and not yet payable."""
-    return f"{_CONTRIBUTOR}{contributor_id}:Accrued"
+    return f"{_CONTRIBUTOR}{_checked(contributor_id)}:Accrued"
 
 
 def held(contributor_id: str) -> str:
     """Held back, or in dispute."""
-    return f"{_CONTRIBUTOR}{contributor_id}:Held"
+    return f"{_CONTRIBUTOR}{_checked(contributor_id)}:Held"
 
 
 def payable(contributor_id: str) -> str:
     """To be paid."""
-    return f"{_CONTRIBUTOR}{contributor_id}:Payable"
+    return f"{_CONTRIBUTOR}{_checked(contributor_id)}:Payable"
 
 
 def claim(contributor_id: str) -> str:
     """Paid too much; an asset, so it stands in debit."""
-    return f"{_CLAIMS}{contributor_id}"
+    return f"{_CLAIMS}{_checked(contributor_id)}"
 
 
 def owner(account: str) -> tuple[str, str]:
@@ -55,3 +60,10 @@ def owner(account: str) -> tuple[str, str]:
     if account.startswith(_CLAIMS):
         return account.removeprefix(_CLAIMS), "Claim"
     return "", ""
+
+
+def _checked(contributor_id: str) -> str:
+    """Ids become file names and payees, so none comes into the ledger that is no id."""
+    if not re.fullmatch(ID, contributor_id):
+        raise RewardError(f"contributor {contributor_id!r}: expected an id that matches {ID}")
+    return contributor_id

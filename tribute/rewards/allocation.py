@@ -1,7 +1,8 @@
 """From credit to money in exact arithmetic: pure functions, no files, no currency.
 
-For contributor k with credit Z_k, its standard error SE_k and the upper end H_k of its interval (nats of
-evaluation loss, rounded to 12 decimals), and T_k training tokens after deduplication:
+For contributor k with credit Z_k, its standard error SE_k and the upper end H_k of its interval on the evaluation
+set (nats of its loss; where queries pay, Z_k and SE_k are parts of the answers' credit, without unit; all rounded
+to 12 decimals), and T_k training tokens after deduplication:
 
     V_k    = max(0, Z_k − κ·SE_k)       weight by the rule `credit`, an exact rational
     V_k    = T_k, or 0 if H_k < 0       weight by the rule `tokens`, where the attribution did not pass the gate
@@ -41,7 +42,7 @@ ZERO_ALL_EXCLUDED = "zero_all_excluded"
 ZERO_NO_TRAINING_ROW = "zero_no_training_row"
 """No row was trained on, though not every one was excluded (none handed in, or held out for evaluation)."""
 ZERO_CREDIT_BELOW_ZERO = "zero_credit_below_zero"
-"""Z_k < 0 (by the rule `tokens` also H_k < 0): the model is better without the rows."""
+"""Z_k < 0, by the rule `tokens` H_k < 0: the model is better without the rows."""
 ZERO_NOT_DISTINGUISHABLE = "zero_not_distinguishable"
 """0 ≤ Z_k ≤ κ·SE_k: the credit is not above its uncertainty."""
 ZERO_BELOW_ONE_UNIT = "zero_below_one_unit"
@@ -130,11 +131,13 @@ def allocate(claims: Sequence[Claim], *, pool: int, kappa: Fraction, period: str
     lines = []
     for claim in ordered:
         weight, amount = weights[claim.contributor_id], amounts[claim.contributor_id]
-        lines.append(Line(claim, rule, weight, shares[claim.contributor_id], amount, status(claim, weight, amount)))
+        lines.append(
+            Line(claim, rule, weight, shares[claim.contributor_id], amount, status(claim, weight, amount, rule))
+        )
     return lines
 
 
-def status(claim: Claim, weight: Fraction, amount: int) -> str:
+def status(claim: Claim, weight: Fraction, amount: int, rule: Rule) -> str:
     """Why the amount is what it is, as one of this module's codes."""
     if amount > 0:
         return ACCRUED
@@ -143,7 +146,21 @@ def status(claim: Claim, weight: Fraction, amount: int) -> str:
         return ZERO_ALL_EXCLUDED if all_excluded else ZERO_NO_TRAINING_ROW
     if weight > 0:
         return ZERO_BELOW_ONE_UNIT
-    return ZERO_CREDIT_BELOW_ZERO if claim.score < 0 else ZERO_NOT_DISTINGUISHABLE
+    # Where queries pay, the score is not what made the weight by tokens 0.
+    tested = claim.score_high if rule == TOKENS else claim.score
+    return ZERO_CREDIT_BELOW_ZERO if tested < 0 else ZERO_NOT_DISTINGUISHABLE
+
+
+def weight_of(row: Mapping[str, str]) -> Fraction:
+    """The exact weight on a line of allocation.csv."""
+    return Fraction(int(row["weight_num"]), int(row["weight_den"]))
+
+
+def claim_of(row: Mapping[str, str], tokens: int) -> Claim:
+    """What a line of allocation.csv was calculated from; the tokens stand in tokens.csv."""
+    score, error, high = (Decimal(row[name]) for name in ("score", "score_se", "score_high"))
+    submitted, canonical, excluded = (int(row[f"rows_{name}"]) for name in ("submitted", "canonical", "excluded"))
+    return Claim(row["contributor_id"], score, error, submitted, canonical, excluded, high, tokens)
 
 
 def _whole_parts(weights: Mapping[str, Fraction]) -> dict[str, int]:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tribute.artifacts import Artifact, read_artifact, sync, write_atomically
+from tribute.artifacts import Artifact, read_artifact, sync, sync_one, write_atomically
 from tribute.contributions.signing import Key, public_half
 from tribute.errors import IntegrityError, RewardError
 from tribute.rewards import journal, ledger, seal, tables
@@ -36,6 +36,8 @@ class Closing:
     id: str
     signers: Sequence[str]
     closed: bool
+    before: bool = False
+    """Whether it was closed before it was asked for."""
 
 
 def close(workspace: Workspace, period: str, signer: str, key: Key, day: str, rehearse: bool = False) -> Closing:
@@ -47,7 +49,7 @@ def close(workspace: Workspace, period: str, signer: str, key: Key, day: str, re
     _check_over(period, day)
     with ledger.opened(workspace) as books:
         if period in books.closed:
-            raise RewardError(f"{period} is closed already; a closed period never changes")
+            return _closed_before(workspace.rewards / period, signer, key)
         books.refuse_period(period)
         draft = _checked_draft(workspace, period, books)
         own = _signature(draft, signer, key)
@@ -82,6 +84,15 @@ def approvals(rewards: Path, draft: Artifact) -> list[Signature]:
 def signers(folder: Path) -> list[str]:
     """Who signed a closed period. Raises IntegrityError where the signatures do not hold."""
     return seal.verify_seal(read_artifact(folder))
+
+
+def _closed_before(folder: Path, signer: str, key: Key) -> Closing:
+    """Who closed it may ask again, not knowing whether a crash came before the commit or after it."""
+    period = read_artifact(folder)
+    signed = signers(folder)
+    if signer not in signed or period.identity["config"]["closers"][signer] != public_half(key):
+        raise RewardError(f"{folder.name} is closed already; a closed period never changes")
+    return Closing(folder.name, period.id, signed, closed=True, before=True)
 
 
 def _check_over(period: str, day: str) -> None:
@@ -144,4 +155,6 @@ def _commit(rewards: Path, draft: Artifact, signatures: Sequence[Signature]) -> 
     seal.write_seal(making / FOLDER, draft.identity, signatures)
     sync(making)
     making.rename(closed)
+    # Else a power cut could keep what is rolled forward and forget the commit that it belongs to.
+    sync_one(rewards)
     roll_forward(closed)

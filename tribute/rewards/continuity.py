@@ -12,7 +12,7 @@ from tribute.artifacts import SEAL
 from tribute.contributions import Registry, identities
 from tribute.errors import IntegrityError
 from tribute.rewards import journal, leaves, standing, tables
-from tribute.rewards.closed import previous_id
+from tribute.rewards.closed import check_name, previous_id
 from tribute.rewards.entries import Row
 from tribute.rewards.ledger import Ledger
 from tribute.rewards.opened import Opened
@@ -38,6 +38,7 @@ def verify_in_workspace(workspace: Workspace, read: Opened, every: bool = False)
 
 def verify_ledger(rewards: Path, read: Opened) -> list[str]:
     """The part of it that concerns money: what a period has to pass before it is closed."""
+    check_name(read.artifact)
     closed = [period for period in closed_periods(rewards) if period < read.period]
     if read.config["previous"] != previous_id(rewards, closed):
         raise IntegrityError(f"{read.folder / 'manifest.json'}: another previous manifest than that of {closed[-1:]}")
@@ -87,7 +88,10 @@ def _check_month(month: Path, folder: Path) -> None:
 
 
 def _check_statements(folder: Path, read: Opened, every: bool) -> str:
-    """Everybody's proof, or a sample's, leads to the root, and so does the one on a statement that was made."""
+    """Everybody's proof, or a sample's, leads to the root, and so does the one on a statement that was made.
+
+    What else a statement says is outside its proof, and may be made again.
+    """
     proofs = leaves.Proofs(read.period, read.leaves, read.allocation, read.balances)
     root = read.config["merkle"]["root"]
     names = [row["contributor_id"] for row in read.leaves]
@@ -101,13 +105,14 @@ def _check_statements(folder: Path, read: Opened, every: bool) -> str:
         if path.exists() and (read.folder / SEAL).exists():
             made += 1
             try:
-                told = json.loads(path.read_text(encoding="utf-8"))["proof"]
+                document = json.loads(path.read_text(encoding="utf-8"))
+                told = tuple(document[key] for key in ("contributor_id", "period", "proof"))
             except (ValueError, KeyError, TypeError) as error:
                 raise IntegrityError(f"{path}: no statement that can be read ({error}); make it again") from error
-            if told != proof:
-                raise IntegrityError(f"{path}: its figures are not those of {read.folder}; make it again")
+            if told != (name, read.period, proof):
+                raise IntegrityError(f"{path}: its name, period or proof are not those of {read.folder}; make it again")
     which = f"{len(chosen)} of {len(names)}" if len(chosen) < len(names) else str(len(names))
-    return f"{which} statements' proofs lead to the root, and {made} that were made carry these figures"
+    return f"{which} statements' proofs lead to the root, and {made} that were made carry theirs"
 
 
 def _check_registry(workspace: Workspace, read: Opened) -> str:

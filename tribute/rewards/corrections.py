@@ -11,13 +11,13 @@ from typing import Any
 
 from tribute.artifacts import canonical_digest
 from tribute.errors import RewardError
-from tribute.rewards import accounts
+from tribute.rewards import accounts, tables
 from tribute.rewards.entries import Entry, Row, mirror, move
 from tribute.rewards.ledger import Ledger
 from tribute.rewards.lifecycle import reserved
 
-BY_THE_BANK = ("PAY", "RETURN")
-"""Entries that only a bank's answer undoes."""
+BY_THE_BANK = ("PAY", "WITHHOLD", "RETURN")
+"""Entries that only a bank's answer undoes; a RETURN gives the tax back with the payment."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,9 @@ def _total(entries: list[Entry]) -> int:
 
 
 def _check_in_flight(books: Ledger, back: Entry, in_flight: Mapping[tuple[str, str], int]) -> None:
-    """What the bank was told to pay stays payable until it answers."""
+    """What the bank was told to pay stays payable until it answers; an entry of nobody (FUND) made nothing payable."""
+    if not back.contributor_id:
+        return
     account = accounts.payable(back.contributor_id)
     taken = dict(back.lines).get(account, 0)
     flying = in_flight.get((back.contributor_id, back.currency), 0)
@@ -183,10 +185,18 @@ def _check_in_flight(books: Ledger, back: Entry, in_flight: Mapping[tuple[str, s
 
 
 def _check_ref(books: Ledger, cause: Cause) -> None:
-    """A correction goes back to an entry of the same contributor, or of nobody (FUND), and of the same currency."""
-    row = books.entry(cause.ref)[0]
-    if row["contributor_id"] not in (cause.contributor_id, "") or row["currency"] != cause.currency:
+    """A correction goes back to an entry in its currency, of its contributor or a FUND of a period they have a line in.
+
+    FUND stands for a line that accrued nothing; whoever has no line in that period is a stranger, or a slip.
+    """
+    row, name, currency = books.entry(cause.ref)[0], cause.contributor_id, cause.currency
+    if (row["event_type"], row["currency"]) == ("FUND", currency):
+        path = books.folder.parent / row["period"] / "allocation.csv"
+        lines = tables.read_csv(path, tables.ALLOCATION)
+        if (name, currency) not in {(line["contributor_id"], line["currency"]) for line in lines}:
+            raise RewardError(f"{path} has no line of {name!r} in {currency}; correct what stands there")
+    elif (row["contributor_id"], row["currency"]) != (name, currency):
         raise RewardError(
             f"{cause.ref} is an entry of {row['contributor_id'] or 'nobody'} in {row['currency']}, found "
-            f"{cause.contributor_id} and {cause.currency}; give an entry of theirs"
+            f"{name} and {currency}; give an entry of theirs"
         )

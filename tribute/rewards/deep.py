@@ -16,9 +16,9 @@ from tribute.rewards.exclusions import exclusion_rows
 from tribute.rewards.funding import divide
 from tribute.rewards.gate import judge
 from tribute.rewards.opened import Opened
-from tribute.rewards.period import USAGE
 from tribute.rewards.pools import allocation_rows, allocations
 from tribute.rewards.sources import read_sources
+from tribute.rewards.tables import USAGE_FILE
 
 
 def verify_deep(folder: Path, store: Store) -> list[str]:
@@ -34,9 +34,9 @@ def verify_deep(folder: Path, store: Store) -> list[str]:
 def _check_sources(read: Opened, attribution: Artifact) -> list[str]:
     if file_sha256(read.folder / "card.json") != file_sha256(attribution.file("card.json")):
         raise read.wrong("card.json", f"not the card of attribution {attribution.id[:12]}")
-    usage = read.folder / USAGE
+    usage = read.folder / USAGE_FILE
     if "usage" in read.artifact.inputs and file_sha256(usage) != read.artifact.inputs["usage"]:
-        raise read.wrong(USAGE, "not the usage that the period was made from")
+        raise read.wrong(USAGE_FILE, "not the usage that the period was made from")
     return [f"the card is that of attribution {attribution.id[:12]}, which is intact"]
 
 
@@ -47,7 +47,7 @@ def _check_allocation(read: Opened, dataset: Artifact, attribution: Artifact) ->
     if not _plain(evidence).equals(_plain(read.evidence)):
         raise read.wrong("evidence.parquet", f"not the scores of attribution {attribution.id[:12]}")
     fees = [divide(int(one["net_minor"]), one["currency"], read.policy, read.period) for one in read.config["funding"]]
-    usage = read.folder / USAGE if (read.folder / USAGE).exists() else None
+    usage = read.folder / USAGE_FILE if (read.folder / USAGE_FILE).exists() else None
     rule = judge(sources.card, read.policy.gate).rule
     paid = allocations(sources, fees, read.policy, usage, read.period, rule)
     if allocation_rows(read.period, paid, evidence) != read.allocation:

@@ -10,10 +10,11 @@ from tribute.rewards import tables
 from tribute.rewards.allocation import Rule
 from tribute.rewards.funding import divide
 from tribute.rewards.gate import judge
-from tribute.rewards.period import USAGE, refuse_period
+from tribute.rewards.period import refuse_period
 from tribute.rewards.policy import Policy
 from tribute.rewards.pools import allocations
 from tribute.rewards.sources import read_sources
+from tribute.rewards.tables import USAGE_FILE
 from tribute.workspace import Workspace
 
 ABSENT = "–"
@@ -55,7 +56,7 @@ def simulate(workspace: Workspace, folder: Path, policy: Policy) -> Simulation:
     fundings = [
         divide(int(one["net_minor"]), one["currency"], policy, period) for one in artifact.identity["config"]["funding"]
     ]
-    usage = folder / USAGE if (folder / USAGE).exists() else None
+    usage = folder / USAGE_FILE if (folder / USAGE_FILE).exists() else None
     would: dict[tuple[str, str], int] = {}
     for one in allocations(sources, fundings, policy, usage, period, verdict.rule):
         for line in one.lines:

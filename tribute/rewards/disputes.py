@@ -2,8 +2,8 @@
 
     open → evidence, recheck (any number) → decide by two reviewers → outcome → appeal, once → decide by two others
 
-Each event carries the hash of the one before, and a decision the reviewer's signature over all that was said until
-then. Files that were handed in lie beside it, by their sha256.
+Each event carries the hash of the one before, and a decision the reviewer's signature over it and all that was said
+until then; whose key that is, `reviewers` checks. Files that were handed in lie beside it, by their sha256.
 """
 
 import json
@@ -89,6 +89,7 @@ class Dispute:
 
 def record(workspace: Workspace, dispute: Dispute, event: str, day: str, rehearse: bool, **about: Any) -> Dispute:
     """Add an event, only in memory with `rehearse`; whoever calls holds the rewards' lock."""
+    check_day(dispute, day)
     previous = dispute.events[-1]["hash"] if dispute.events else ""
     made: Event = {"event": event, "at": day, **about, "prev": previous}
     after = Dispute(dispute.id, (*dispute.events, made | {"hash": canonical_digest(made)}))
@@ -97,6 +98,15 @@ def record(workspace: Workspace, dispute: Dispute, event: str, day: str, rehears
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, (json.dumps(after.events, indent=1, ensure_ascii=False) + "\n").encode())
     return after
+
+
+def check_day(dispute: Dispute, day: str) -> None:
+    """Raise RewardError for a day before the dispute's last event."""
+    last = dispute.events[-1]["at"] if dispute.events else day
+    if day < last:
+        raise RewardError(
+            f"{dispute.id}: {day} lies before {last}, the day of its last event; give that day or a later"
+        )
 
 
 def read_dispute(workspace: Workspace, id_: str) -> Dispute:
@@ -118,9 +128,10 @@ def all_disputes(workspace: Workspace) -> list[Dispute]:
     return [read_dispute(workspace, path.parent.name) for path in sorted(workspace.disputes.glob(f"*/{FILE}"))]
 
 
-def signed_part(id_: str, head: str, amount: int) -> bytes:
-    """The bytes that a reviewer signs: the dispute, the hash of all that was said before, and the minor units."""
-    return bytes(rfc8785.dumps({"dispute": id_, "head": head, "amount_minor": str(amount)}))
+def signed_part(id_: str, decision: Event) -> bytes:
+    """The bytes that a reviewer signs: the dispute, the hash of what was said before, who decides what, and why."""
+    said = {name: decision[name] for name in ("head", "by", "why", "amount_minor")}
+    return bytes(rfc8785.dumps({"dispute": id_, **said}))
 
 
 def _check_chain(id_: str, events: list[Event]) -> None:
@@ -130,6 +141,5 @@ def _check_chain(id_: str, events: list[Event]) -> None:
         if event["prev"] != previous or event["hash"] != canonical_digest(content):
             raise ValueError(f"event {place} was changed")
         if event["event"] == "decide":
-            said = signed_part(id_, event["head"], int(event["amount_minor"]))
-            check_signature(event["key"], event["signature"], said, f"dispute {id_}, event {place}")
+            check_signature(event["key"], event["signature"], signed_part(id_, event), f"dispute {id_}, event {place}")
         previous = event["hash"]

@@ -11,13 +11,13 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+from tribute.artifacts import SEAL
 from tribute.errors import RewardError
 from tribute.rewards import journal, leaves
-from tribute.rewards.allocation import TOKENS
+from tribute.rewards.allocation import TOKENS, weight_of
 from tribute.rewards.changes import Comparison
 from tribute.rewards.disputes import Dispute
-from tribute.rewards.folder import Folder, Own, weight_of
-from tribute.rewards.recovery import CLOSE
+from tribute.rewards.folder import Folder, Own
 from tribute.rewards.tables import decimal_floor
 
 TOP_ROWS = 10
@@ -61,7 +61,7 @@ class Documents:
         return {
             "period": self.now.period,
             "contributor_id": contributor_id,
-            "closed": (self.now.path / CLOSE).exists(),
+            "closed": (self.now.path / SEAL).exists(),
             "standing": self._standing(contributor_id),
             "payments": [_payment(row) for row in own.payments],
             "credit": self._credit(own),

@@ -14,10 +14,10 @@ import pyarrow.compute as pc
 
 from tribute.artifacts import read_artifact
 from tribute.rewards import accounts, journal, tables
-from tribute.rewards.allocation import CREDIT, TOKENS, Claim, Line
+from tribute.rewards.allocation import CREDIT, TOKENS, Claim, Line, claim_of, weight_of
 from tribute.rewards.changes import Side, summed
+from tribute.rewards.closed import policy_of
 from tribute.rewards.gate import read_verdict
-from tribute.rewards.policy import Policy
 
 Row = dict[str, str]
 Key = tuple[str, str]
@@ -45,7 +45,7 @@ class Folder:
 
     def __init__(self, path: Path, only: Collection[str] | None = None) -> None:
         self.path, self.artifact, self.period = path, read_artifact(path), path.name
-        self.policy = Policy.model_validate(self.artifact.identity["config"]["policy"])
+        self.policy = policy_of(self.artifact)
         self.verdict = read_verdict(path)
         self.card: dict[str, Any] = json.loads((path / "card.json").read_text(encoding="utf-8"))
         self.tokens = {row["contributor_id"]: int(row["tokens"]) for row in self._rows("tokens.csv", tables.TOKENS)}
@@ -55,16 +55,13 @@ class Folder:
         self._sort("exclusions", self._rows("exclusions.csv", tables.EXCLUSIONS))
         self._journal = self._rows("journal.csv", tables.JOURNAL)
         self._sort("entries", self._journal)
-        self._sort("payments", map(self._named, self._rows("payables.csv", tables.PAYABLES)))
+        self._sort("payments", map(_named, self._rows("payables.csv", tables.PAYABLES)))
         if only is None or only:
             self._read_evidence(self.own if only is None else only)
 
     def claim(self, row: Row) -> Claim:
         """What a line of allocation.csv was calculated from."""
-        score, error, high = (Decimal(row[name]) for name in ("score", "score_se", "score_high"))
-        submitted, canonical, excluded = (int(row[f"rows_{name}"]) for name in ("submitted", "canonical", "excluded"))
-        name = row["contributor_id"]
-        return Claim(name, score, error, submitted, canonical, excluded, high, self.tokens.get(name, 0))
+        return claim_of(row, self.tokens.get(row["contributor_id"], 0))
 
     def line(self, row: Row) -> Line:
         """A line of allocation.csv as the allocation made it."""
@@ -134,9 +131,6 @@ class Folder:
     def _rows(self, name: str, columns: tables.Columns) -> list[Row]:
         return tables.read_csv(self.path / name, columns)
 
-    def _named(self, row: Row) -> Row:
-        return row | {"contributor_id": row["statement_id"].removeprefix(f"{self.period}-")}
-
     def _read_evidence(self, only: Iterable[str]) -> None:
         table = tables.read_evidence(self.path / "evidence.parquet")
         self.tag = str(table["dataset_tag"][0].as_py())
@@ -151,6 +145,5 @@ class Folder:
             one.slices.sort(key=lambda pair: (-pair[1], pair[0]))
 
 
-def weight_of(row: Row) -> Fraction:
-    """The exact weight on a line of allocation.csv."""
-    return Fraction(int(row["weight_num"]), int(row["weight_den"]))
+def _named(payable: Row) -> Row:
+    return payable | {"contributor_id": tables.payee_of(payable)}

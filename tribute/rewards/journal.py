@@ -28,8 +28,13 @@ def last_day(period: str) -> str:
 
 def next_period(period: str) -> str:
     """`2026-12` → `2027-01`."""
-    year, month = int(period[:4]), int(period[5:])
-    return f"{year + month // 12:04d}-{month % 12 + 1:02d}"
+    return shifted(period, 1)
+
+
+def shifted(period: str, months: int) -> str:
+    """So many months later, or earlier where < 0: `2026-12`, 2 → `2027-02`."""
+    number = 12 * int(period[:4]) + int(period[5:]) - 1 + months
+    return f"{number // 12:04d}-{number % 12 + 1:02d}"
 
 
 def checked_day(day: str) -> str:

@@ -5,7 +5,8 @@ RFC 8785 form. Everything else on a statement explains these figures; the root s
 
     salt = HMAC-SHA256(sha256(evidence.parquet ‖ "salt"), statement id)
 
-The salt is the same wherever the period is made, and only those who may read the evidence can derive it.
+The salt is the same wherever the period is made. leaves.csv holds all salts, as it lies beside the figures; a proof
+holds its own alone, so that whoever sees one statement cannot guess at the figures behind its neighbours' hashes.
 """
 
 import hmac

@@ -10,12 +10,14 @@ no others, and is sealed as a whole when the period closes.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from errno import EACCES, EPERM, EROFS
 from pathlib import Path
 
 from tribute.artifacts import locked, write_atomically
-from tribute.errors import RewardError
+from tribute.errors import IntegrityError, RewardError
 from tribute.rewards import accounts, journal, tables
+from tribute.rewards.closed import seal_missing, sealed_periods
 from tribute.rewards.entries import Entry, Row
 from tribute.rewards.lots import Lots
 from tribute.rewards.recovery import closed_periods, recover
@@ -23,8 +25,8 @@ from tribute.workspace import Workspace
 
 FIRST = ".first"
 """The file that names the first period once it is open; from the first close on it says nothing new."""
-LOCK = "rewards"
-"""The name of the lock that everything that changes `rewards/` holds."""
+LOCK = ".lock"
+"""What everything that changes `rewards/` holds locked. It lies there, because nobody deletes that folder."""
 
 
 class Ledger:
@@ -176,16 +178,32 @@ class Ledger:
 
 @contextmanager
 def opened(workspace: Workspace) -> Iterator[Ledger]:
-    """The ledger, with every other writer kept out; what a crash left is finished or removed first."""
-    with locked(workspace.root, LOCK):
+    """The ledger, with every other writer kept out; what a crash left is finished or removed first.
+
+    Raises IntegrityError naming the file where a sealed month, or the chain since, is not what it was.
+    """
+    with locked(workspace.rewards / LOCK):
         recover(workspace.rewards)
         yield _load(workspace.rewards)
 
 
 def read(workspace: Workspace) -> Ledger:
-    """The ledger as it stands."""
-    with opened(workspace) as books:
+    """The ledger as it stands. Raises IntegrityError like `opened`."""
+    with looked_at(workspace) as books:
         return books
+
+
+@contextmanager
+def looked_at(workspace: Workspace) -> Iterator[Ledger]:
+    """Like `opened` for those who post nothing; where this process may not write, as the last writer left it."""
+    with ExitStack() as stack:
+        try:
+            books = stack.enter_context(opened(workspace))
+        except OSError as error:
+            if error.errno not in (EACCES, EPERM, EROFS):
+                raise
+            books = _load(workspace.rewards)
+        yield books
 
 
 def set_first(rewards: Path, period: str) -> None:
@@ -201,10 +219,25 @@ def post(workspace: Workspace, entries: Iterable[Entry]) -> list[Row]:
 
 
 def _load(rewards: Path) -> Ledger:
-    folder = rewards / "journal"
+    folder, closed = rewards / "journal", sealed_periods(rewards)
     rows = [row for file in sorted(folder.glob("*.csv")) for row in tables.read_csv(file, tables.JOURNAL)]
+    _check_open(rewards, rows, closed)
     first = rewards / FIRST
-    return Ledger(folder, rows, closed_periods(rewards), first.read_text(encoding="utf-8") if first.exists() else "")
+    return Ledger(folder, rows, closed, first.read_text(encoding="utf-8") if first.exists() else "")
+
+
+def _check_open(rewards: Path, rows: Sequence[Row], closed: Sequence[str]) -> None:
+    """What is posted since the last close goes on with the sealed months, and none of it is a close's."""
+    new = [row for row in rows if row["period"] not in closed]
+    if lost := next((row["period"] for row in new if row["event_type"] == "FUND"), None):
+        raise seal_missing(rewards, lost)
+    seq = len(rows) - len(new)
+    try:
+        faults = journal.faults(new, rows[seq - 1]["entry_hash"] if seq else journal.GENESIS, seq)
+    except ValueError as error:
+        faults = [str(error)]
+    if faults:
+        raise IntegrityError(f"{rewards / 'journal' / new[0]['period']}.csv: {faults[0]}; restore the file")
 
 
 def _check_same(entry: Entry, known: Sequence[Row]) -> None:

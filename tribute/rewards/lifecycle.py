@@ -1,7 +1,8 @@
 """What is posted when: accruals and holdbacks of a period, and what time makes payable. Pure: ledger in, entries out.
 
-Accrued → Payable      `dispute_days` after the accrual was posted
-Held    → Payable      `holdback.days` after the hold was posted, by the policy of the period it was posted in
+Accrued → Payable      on the day after the accrual's last day to dispute, `dispute_days` after it was posted
+Held    → Payable      `holdback.days` after the hold was posted, by the policy of the period it was posted in, while no
+                       dispute holds anything of the same accrual
 Payable → paid         with the next payables.csv in which the balance reaches the policy's threshold
 """
 
@@ -36,7 +37,8 @@ def due(books: Ledger, day: str, terms: Mapping[str, Policy]) -> list[Entry]:
     found, made = books.lots, []
     for lot in found.lots.values():
         policy = terms.get(lot.posted_at[:7])
-        if policy and lot.left > 0 and _after(lot.posted_at, policy.dispute_days) <= day:
+        # On the last day itself the amount can still be disputed.
+        if policy and lot.left > 0 and _after(lot.posted_at, policy.dispute_days) < day:
             made.append(
                 move(
                     "PAYABLE",
@@ -52,9 +54,10 @@ def due(books: Ledger, day: str, terms: Mapping[str, Policy]) -> list[Entry]:
                     reason_code="dispute_window_over",
                 )
             )
+    disputed = found.disputed()
     for hold in found.holds.values():
         policy, name = terms.get(hold.posted_at[:7]), hold.lot.contributor_id
-        if hold.reason_code != HOLDBACK or policy is None:
+        if hold.reason_code != HOLDBACK or policy is None or hold.lot.entry_id in disputed:
             continue
         if hold.left > 0 and _after(hold.posted_at, policy.holdback.days) <= day:
             made.append(

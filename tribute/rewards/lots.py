@@ -75,6 +75,10 @@ class Lots:
         origin = self._origin(first, self.lots)
         return sorted((hold for hold in own if hold.left), key=lambda hold: hold.lot.entry_id != origin)
 
+    def disputed(self) -> set[str]:
+        """The entries of the lots of which a dispute holds something."""
+        return {hold.lot.entry_id for hold in self.holds.values() if hold.left and hold.reason_code != HOLDBACK}
+
     def check(self) -> None:
         """Raise RewardError where more was taken from a lot or a hold than it had."""
         kept: list[Lot | Hold] = [*self.lots.values(), *self.holds.values()]

@@ -1,13 +1,12 @@
 """The checks of a period's money: from fee to pools, from weights to amounts, from amounts to journal and balances."""
 
 from collections.abc import Iterable
-from decimal import Decimal
 from fractions import Fraction
 from itertools import groupby
 
 from tribute.money import exponent, format_amount
 from tribute.rewards import accounts, journal, standing, tables
-from tribute.rewards.allocation import TOKENS, Claim, largest_remainder, quotas, status, weigh
+from tribute.rewards.allocation import TOKENS, claim_of, largest_remainder, quotas, status, weigh, weight_of
 from tribute.rewards.funding import divide
 from tribute.rewards.opened import Opened, Rows
 
@@ -70,7 +69,7 @@ def _check_pool(read: Opened, rows: Rows, pool: int, currency: str) -> None:
         name, amount = row["contributor_id"], int(row["amount_minor"])
         if amount != expected[name]:
             raise read.wrong(file, f"{name}: amount {amount}, the weights say {expected[name]}")
-        if row["status"] != status(claim_of(row, 0), weights[name], amount):
+        if row["status"] != status(claim_of(row, 0), weights[name], amount, read.verdict["rule"]):
             raise read.wrong(file, f"{name}: status {row['status']} does not fit the line")
         quota = tables.decimal_floor(shares[name])
         rounding = tables.decimal_floor(amount - Fraction(quota))
@@ -152,25 +151,13 @@ def check_payables(read: Opened) -> str:
     if ids != sorted(set(ids)):
         raise read.wrong(file, "expected one line per payment, in their order")
     for row in read.payables:
-        name, currency = row["payee_ref"].removeprefix(tables.PAYEE), row["currency"]
+        name, currency = tables.payee_of(row), row["currency"]
         amount, withheld = int(row["amount_minor"]), int(row["withheld_minor"])
         gross = amount + withheld
         fits = standing.payable_row(read.period, name, currency, gross, policy) == row
         if not fits or amount <= 0 or gross < policy.least(currency) or (name, currency) not in known:
             raise read.wrong(file, f"{row['payment_id']}: does not fit the policy, or pays who has no balance")
     return f"{len(read.payables)} payments reach the policy's thresholds and withhold what it says"
-
-
-def weight_of(row: dict[str, str]) -> Fraction:
-    """The exact weight on a line of allocation.csv."""
-    return Fraction(int(row["weight_num"]), int(row["weight_den"]))
-
-
-def claim_of(row: dict[str, str], tokens: int) -> Claim:
-    """What a line of allocation.csv was calculated from."""
-    score, error, high = (Decimal(row[name]) for name in ("score", "score_se", "score_high"))
-    submitted, canonical, excluded = (int(row[f"rows_{name}"]) for name in ("submitted", "canonical", "excluded"))
-    return Claim(row["contributor_id"], score, error, submitted, canonical, excluded, high, tokens)
 
 
 def _counts(read: Opened) -> dict[str, int]:

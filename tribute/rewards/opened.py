@@ -9,6 +9,7 @@ from typing import Any
 from tribute.artifacts import Artifact
 from tribute.errors import IntegrityError
 from tribute.rewards import tables
+from tribute.rewards.closed import policy_of
 from tribute.rewards.gate import VERDICT
 from tribute.rewards.policy import Policy
 
@@ -37,10 +38,11 @@ class Opened:
         """Read everything. Raises IntegrityError naming the file."""
         folder = artifact.path
         try:
-            policy = Policy.model_validate(artifact.identity["config"]["policy"])
+            policy = policy_of(artifact)
             verdict: dict[str, Any] = json.loads((folder / VERDICT).read_text(encoding="utf-8"))
         except (KeyError, ValueError) as error:
             raise IntegrityError(f"{folder}: policy or {VERDICT} cannot be read ({error}); make it again") from error
+        usage = folder / tables.USAGE_FILE
         return cls(
             artifact,
             policy,
@@ -52,7 +54,7 @@ class Opened:
             tables.read_csv(folder / "exclusions.csv", tables.EXCLUSIONS),
             tables.read_csv(folder / "tokens.csv", tables.TOKENS),
             tables.read_csv(folder / "leaves.csv", tables.LEAVES),
-            tables.read_csv(folder / "usage.csv", tables.USAGE) if (folder / "usage.csv").exists() else [],
+            tables.read_csv(usage, tables.USAGE) if usage.exists() else [],
             tables.read_evidence(folder / "evidence.parquet"),
         )
 

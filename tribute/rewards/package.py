@@ -74,7 +74,7 @@ def finish(folder: Path, period: str) -> dict[str, Any]:
 
 def names_of(folder: Path) -> list[str]:
     """The tables of a period's folder: all, but `usage` only where a file said what queries weigh."""
-    return [name for name in TABLES if name != "usage" or (folder / "usage.csv").exists()]
+    return [name for name in TABLES if name != "usage" or (folder / tables.USAGE_FILE).exists()]
 
 
 def control_totals(

@@ -16,9 +16,9 @@ import jinja2
 
 from tribute.money import format_amount
 from tribute.rewards import calculation, card, charts, views, wording
-from tribute.rewards.allocation import TOKENS
+from tribute.rewards.allocation import TOKENS, weight_of
 from tribute.rewards.documents import Document
-from tribute.rewards.folder import Folder, Row, weight_of
+from tribute.rewards.folder import Folder, Row
 from tribute.rewards.views import Words
 from tribute.rewards.wording import money, percent
 

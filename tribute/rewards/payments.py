@@ -1,7 +1,7 @@
 """`pain.001.001.09`, the file that tells a bank to pay a closed period's payables. Posts nothing.
 
 Names and accounts come from the vault, so the file can be made only where the vault is, and is the only one that
-holds them. Made again it is the same file with the same `MsgId`, which banks refuse to carry out twice.
+holds them. Made again, for another day too, it has the same `MsgId`, which banks refuse to carry out twice.
 """
 
 import re
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tribute.contributions.vault import People
 from tribute.errors import RewardError
 from tribute.money import format_amount
+from tribute.rewards.tables import payee_of
 
 if TYPE_CHECKING:
     from pyiso20022.pain import pain_001_001_09 as pain
@@ -26,29 +27,27 @@ MOST_DIGITS = 18
 Row = Mapping[str, str]
 
 
-def contributor_of(payable: Row) -> str:
-    """Who is paid: statement ids are `<period>-<contributor>`."""
-    return payable["statement_id"][len("2026-11-") :]
-
-
 def by_bank(payable: Row) -> bool:
     """Whether a bank can pay it: ISO 4217 codes have three letters, USDC has four; ETH has no bank."""
     return len(payable["currency"]) == 3 and payable["currency"] != "ETH"
 
 
-def payment_file(payables: Iterable[Row], people: People, payer: str, period: str) -> bytes:
+def payment_file(payables: Iterable[Row], people: People, payer: str, period: str, day: str | None = None) -> bytes:
     """The XML for all payables of a bank's currencies, one batch per currency and day.
 
-    `payer` is the id in the vault of who pays. Raises RewardError for anybody without `name` and a good `iban`, and
-    where there is nothing to pay.
+    `payer` is the id in the vault of who pays; `day` the one on which the bank shall, by default each payable's value
+    date. On any day the message has the same `MsgId`. Raises RewardError for anybody without `name` and a good
+    `iban`, for a day before a value date, and where there is nothing to pay.
     """
     chosen = sorted((row for row in payables if by_bank(row)), key=lambda row: row["payment_id"])
     if not chosen:
         raise RewardError(
             f"{period}: nothing that a bank could pay; payables.csv has no line in a currency of ISO 4217"
         )
-    _check_people([payer, *(contributor_of(row) for row in chosen)], people)
-    return _serialised(_document(chosen, people, payer, period))
+    if day is not None and day < (first := max(row["value_date"] for row in chosen)):
+        raise RewardError(f"{day} is before {first}, the value date of {period}; give that day or a later one")
+    _check_people([payer, *(payee_of(row) for row in chosen)], people)
+    return _serialised(_document(chosen, people, payer, period, day))
 
 
 def _check_people(ids: Iterable[str], people: People) -> None:
@@ -78,14 +77,14 @@ def good_iban(text: str) -> bool:
     return bool(_IBAN.fullmatch(compact)) and int("".join(str(int(c, 36)) for c in compact[4:] + compact[:4])) % 97 == 1
 
 
-def _document(rows: list[Row], people: People, payer: str, period: str) -> "pain.Document":
+def _document(rows: list[Row], people: People, payer: str, period: str, day: str | None) -> "pain.Document":
     from pyiso20022.pain import pain_001_001_09 as pain
     from xsdata.models.datatype import XmlDateTime
 
     message = f"{period}-{sha256(repr([sorted(row.items()) for row in rows]).encode()).hexdigest()[:20]}"
     batches: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
-        batches.setdefault((row["currency"], row["value_date"]), []).append(row)
+        batches.setdefault((row["currency"], day or row["value_date"]), []).append(row)
     header = pain.GroupHeader85(
         msg_id=message,
         # A clock here would make every copy of the file another one.
@@ -95,8 +94,8 @@ def _document(rows: list[Row], people: People, payer: str, period: str) -> "pain
         initg_pty=pain.PartyIdentification135(nm=people[payer]["name"]),
     )
     informations = [
-        _batch(number, some, currency, day, people, payer, message)
-        for number, ((currency, day), some) in enumerate(sorted(batches.items()), start=1)
+        _batch(number, some, currency, on, people, payer, message)
+        for number, ((currency, on), some) in enumerate(sorted(batches.items()), start=1)
     ]
     return pain.Document(
         cstmr_cdt_trf_initn=pain.CustomerCreditTransferInitiationV09(grp_hdr=header, pmt_inf=informations)
@@ -120,7 +119,7 @@ def _batch(
         dbtr_acct=_account(people[payer], currency),
         dbtr_agt=_agent(people[payer]),
         chrg_br=pain.ChargeBearerType1Code.SLEV,
-        cdt_trf_tx_inf=[_transfer(row, people[contributor_of(row)]) for row in rows],
+        cdt_trf_tx_inf=[_transfer(row, people[payee_of(row)]) for row in rows],
     )
 
 

@@ -53,7 +53,6 @@ from tribute.rewards.pools import allocation_rows, allocations
 from tribute.rewards.sources import Sources, read_sources
 from tribute.workspace import Workspace
 
-USAGE = "usage.csv"
 DERIVED = ("rows", "control", "merkle")
 """The keys of the manifest's config that follow from the files."""
 
@@ -115,24 +114,26 @@ def write_period(
     """
     started, rules = time.monotonic(), load_policy(policy)
     refuse_period(period, rules)
-    fundings = [divide(parse_amount(amount, currency), currency, rules, period) for amount, currency in fees]
+    divided = [divide(parse_amount(amount, currency), currency, rules, period) for amount, currency in fees]
+    fundings = sorted(divided, key=lambda one: one.currency)
+    inputs = {
+        "dataset": dataset.id,
+        "attribution": attribution.id,
+        "policy": file_sha256(policy),
+        **({"usage": file_sha256(usage)} if usage else {}),
+        **{f"adapter-{n}": id_ for n, id_ in enumerate(sorted(adapter.id for adapter in adapters))},
+    }
     workspace.rewards.mkdir(exist_ok=True)
     with ledger.opened(workspace) as books:
         if period in books.closed:
-            return _closed(workspace.rewards / period, fundings, dataset, attribution, policy)
+            return _closed(workspace.rewards / period, fundings, inputs)
         books.refuse_period(period)
         order = _Order(
             period=period,
             policy=rules,
-            fundings=sorted(fundings, key=lambda one: one.currency),
+            fundings=fundings,
             usage=usage,
-            inputs={
-                "dataset": dataset.id,
-                "attribution": attribution.id,
-                "policy": file_sha256(policy),
-                **({"usage": file_sha256(usage)} if usage else {}),
-                **{f"adapter-{n}": id_ for n, id_ in enumerate(sorted(adapter.id for adapter in adapters))},
-            },
+            inputs=inputs,
             books=books,
             terms={**terms_of(workspace.rewards, books.closed), period: rules},
             previous=previous_id(workspace.rewards, books.closed),
@@ -159,14 +160,11 @@ def refuse_period(period: str, policy: Policy) -> None:
         )
 
 
-def _closed(
-    folder: Path, fundings: Sequence[Funding], dataset: Artifact, attribution: Artifact, policy: Path
-) -> Artifact:
+def _closed(folder: Path, fundings: Sequence[Funding], inputs: Mapping[str, str]) -> Artifact:
     """A closed period, found where it was made from the same. Raises RewardError where not."""
     artifact = read_artifact(folder)
-    made_from = {"dataset": dataset.id, "attribution": attribution.id, "policy": file_sha256(policy)}
-    same = made_from.items() <= artifact.inputs.items()
-    if same and [one.document() for one in fundings] == artifact.identity["config"]["funding"]:
+    funding = [one.document() for one in fundings]
+    if (artifact.inputs, artifact.identity["config"]["funding"]) == (inputs, funding):
         return artifact
     raise RewardError(
         f"{folder.name} is closed and never changes; pay the next period, or correct it with `tribute period correct`"
@@ -201,7 +199,7 @@ def _fill(folder: Path, order: _Order, sources: Sources) -> None:
     _write_json(folder / VERDICT, verdict.document())
     shutil.copyfile(sources.card_file, folder / "card.json")
     if order.usage:
-        shutil.copyfile(order.usage, folder / USAGE)
+        shutil.copyfile(order.usage, folder / tables.USAGE_FILE)
 
 
 def _write_money(folder: Path, order: _Order, paid: Sequence[Allocated]) -> None:

@@ -85,7 +85,10 @@ class Pool(Strict):
     pays: Literal["shares", "queries"]
     """`shares`: credit on the evaluation set. `queries`: credit on each answer, weighed by what its user paid."""
     user_cap: Exact = "1"
-    """`queries`: no user's payments count as more than this part of all payments, so that nobody pays themselves."""
+    """`queries`: what a user paid beyond this part of all payments does not count, so that nobody pays themselves.
+
+    What counts makes up the whole: nine tenths paid by one user weigh, capped at a tenth, as much as the tenth that
+    all others paid."""
     beta: Exact = "0.05"
     """`queries`: β, relative to the median N_q: queries with less positive credit than this are not blown up."""
 

@@ -1,14 +1,16 @@
 """Policies in the registry: `policies/<id>/<version>.yaml`, word for word, with the signature of who published it.
 
-A version is published once and never changes; periods close by published policies only.
+A version is published once and never changes, and versions only rise; periods close by published policies only.
+The first version of a policy anybody with a registered key publishes, each later one a closer of the one before it.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import rfc8785
+import yaml
 
 from tribute.contributions import Registry, identities
 from tribute.contributions.registry import News
@@ -45,6 +47,11 @@ def publish(workspace: Workspace, file: Path, by: str, key: Key, rehearse: bool 
                     f"{policy.id} {policy.version} is published with other content; raise the version of {file}"
                 )
             return
+        if any(_number(version) > _number(policy.version) for version in _versions(tree, policy)):
+            raise RewardError(
+                f"a higher version of {policy.id} than {policy.version} is published; raise the version of {file}"
+            )
+        _check_closer(tree, policy, by)
         signature = {"by": by, "key": public_half(key), "signature": sign(key, _signed(policy, digest))}
         registry.repository.write(path, content)
         registry.repository.write(_beside(path), (json.dumps(signature, indent=1) + "\n").encode())
@@ -67,10 +74,42 @@ def refuse_unpublished(workspace: Workspace, policy: Policy, sha256: str) -> Non
             f"the period was made by another policy than the published {policy.id} {policy.version}; "
             "make it again with the published file"
         )
+    if _parsed(tree[path]) != policy:
+        raise IntegrityError(
+            f"the period's manifest names the published {policy.id} {policy.version} and holds other settings; "
+            "make the period again with the published file"
+        )
     signature = _signature(tree, path)
     if signature["key"] not in identities.public_keys(tree, signature["by"]):
         raise IntegrityError(f"{_beside(path)}: signed with a key that {signature['by']} never had")
     check_signature(signature["key"], signature["signature"], _signed(policy, sha256), _beside(path))
+    _check_closer(tree, policy, signature["by"])
+
+
+def _check_closer(tree: Mapping[str, bytes], policy: Policy, by: str) -> None:
+    """Who closes by a policy names who closes by its next version, so that nobody else can name themselves."""
+    earlier = [one for one in _versions(tree, policy) if _number(one) < _number(policy.version)]
+    if not earlier:
+        return
+    before = _parsed(tree[f"policies/{policy.id}/{max(earlier, key=_number)}.yaml"])
+    if by not in before.closers:
+        raise RewardError(
+            f"{policy.id} {policy.version} is published by {by}, expected a closer of {before.version} "
+            f"({', '.join(before.closers) or 'it names none; take another id'})"
+        )
+
+
+def _versions(tree: Mapping[str, bytes], policy: Policy) -> list[str]:
+    paths = [PurePosixPath(path) for path in tree if path.startswith(f"policies/{policy.id}/")]
+    return [path.stem for path in paths if path.suffix == ".yaml"]
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.removeprefix("v").split(".")))
+
+
+def _parsed(content: bytes) -> Policy:
+    return Policy.model_validate(yaml.safe_load(content))
 
 
 def _tree(workspace: Workspace) -> Mapping[str, bytes]:

@@ -8,9 +8,11 @@ rows of contributor k and N_q = Σ_i max(a_iq, 0) over all rows,
     SE_k = √( n/(n−1) · Σ_q w_q² (z_kq − Z_k)² )            n queries with w_q > 0; n = 2 at least
 
 so that buying many queries of one's own, or a query that few rows help, returns little, and neither the scale of
-the scores nor the names of the rows' owners matter. w_q is what the query's user paid, after no user counts as more
-than `user_cap` of all payments; without a file of usage every query weighs the same. Money is exact from the weights
-on; here z and Z are cut down and SE is rounded up to 12 decimals, so that no part of a split gains by rounding.
+the scores nor the names of the rows' owners matter. w_q is what the query's user paid, capped per user: what one paid
+beyond `user_cap` of all payments does not count. What does count then makes up the whole, so that of few users each
+weighs more than the cap. Without a file of usage every query weighs the same. A score is the mean over the seeds, so
+SE is over queries alone and tells nothing of the seeds. Money is exact from the weights on; here z and Z are cut down
+and SE is rounded up to 12 decimals, so that no part of a split gains by rounding.
 """
 
 import csv
@@ -31,6 +33,7 @@ from tribute.errors import RewardError
 from tribute.rewards import tables
 from tribute.rewards.allocation import SCORE_STEP
 from tribute.rewards.policy import Pool
+from tribute.settings import ID
 
 STEPS = 10**12
 """12 decimals, as integers."""
@@ -63,8 +66,13 @@ def read_usage(path: Path) -> list[Payment]:
             raise RewardError(f"{path}:{number}: more than {len(_COLUMNS)} values; write decimals with a point")
         if not _AMOUNT.fullmatch(row["amount"] or ""):
             raise RewardError(f"{path}:{number}: amount {row['amount']!r}, expected a plain decimal such as 0.25")
-        if formulas := [text for text in (row["query"], row["user"]) if text[:1] in tables.FORMULAS]:
-            raise RewardError(f"{path}:{number}: a spreadsheet could run {formulas[0]!r} as a formula; rename it")
+        if row["query"][:1] in tables.FORMULAS:
+            raise RewardError(f"{path}:{number}: a spreadsheet could run {row['query']!r} as a formula; rename it")
+        if not re.fullmatch(ID, row["user"]):
+            raise RewardError(
+                f"{path}:{number}: user {row['user']!r}, expected a pseudonym that matches {ID}; "
+                "names and e-mail addresses stay out of a period's folder"
+            )
     return [Payment(row["query"], row["user"], Fraction(row["amount"])) for row in rows]
 
 

@@ -1,29 +1,37 @@
-"""A bank's answer held against the payables of closed periods: `rewards/reconciliations/<sha256>/recon.csv`.
+"""A bank's answer held against the payables of closed periods: `rewards/reconciliations/<16 digits>/recon.csv`.
 
 What the bank paid is posted as PAY (and WITHHOLD for the tax kept back), what it sent back as RETURN, what it
-refused as both, so that the next payables.csv hands it over anew. A line that
-fits no payable, or fits with another amount, is posted nowhere and stands in recon.csv with its reason. Of the
-bank's file only the sha256 is kept: it holds names and accounts.
+refused as both, so that the next payables.csv hands it over anew. What it paid although it had refused it is posted as
+a second PAY, unless another payables.csv has handed it over anew. A line that fits no payable, or fits with another
+amount, is posted nowhere and stands in recon.csv with its reason. The folder is named by the file's sha256, of which
+`source.json` has all: the file itself holds names and accounts, and is not kept.
 """
 
+import hashlib
+import json
 import shutil
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from tribute.artifacts import file_sha256, sync
+from tribute.artifacts import file_sha256, sync, sync_one, write_atomically
 from tribute.errors import RewardError
-from tribute.rewards import accounts, ledger, tables
+from tribute.rewards import accounts, journal, ledger, standing, tables
 from tribute.rewards.bank import Answer, BankFile, read_bank_file
 from tribute.rewards.entries import Entry, Row, mirror, move
 from tribute.rewards.ledger import Ledger
-from tribute.rewards.payments import contributor_of
+from tribute.rewards.tables import payee_of
 from tribute.workspace import Workspace
 
 RECON = "recon.csv"
+SOURCE = "source.json"
+"""sha256 of the bank's file and of its message's name, and the ledger's head after what was posted."""
 FOLDER = "reconciliations"
-FOR_A_PERSON = ("unknown_payment", "amount_differs", "returned_unpaid")
-"""Outcomes that post nothing because something is not as it should be."""
+AFTER_RETURN = "paid_after_return"
+FOR_A_PERSON = ("unknown_payment", "currency_differs", "amount_differs", "returned_unpaid", AFTER_RETURN)
+"""Outcomes where something is not as it should be."""
+REJECTED = "rejected_by_bank"
+"""The `reason_code` of a RETURN of what the bank never carried out."""
 
 Payables = Mapping[str, Row]
 """End-to-end id → line of payables.csv."""
@@ -35,69 +43,124 @@ def reconcile(workspace: Workspace, file: Path, day: str, rehearse: bool = False
     With `rehearse` all is checked and nothing posted or written. Raises RewardError where the file cannot be read
     or was reconciled before.
     """
-    answered, digest = read_bank_file(file), file_sha256(file)
+    try:
+        digest = file_sha256(file)
+    except OSError as error:
+        raise RewardError(f"{file} cannot be read ({error.strerror}); give the file that the bank sent") from error
     with ledger.opened(workspace) as books:
         final = workspace.rewards / FOLDER / digest[:16]
-        _refuse_again(final, answered, file)
-        payables = _payables(workspace.rewards, books)
-        entries = _entries(books, answered, payables, day)
-        lines = _lines(books, books.with_entries(entries), answered, payables)
+        making = final.with_name(f".making-{final.name}")
+        if _was_posted(making, books):
+            lines = tables.read_csv(making / RECON, tables.RECON)
+        else:
+            payables = {row["end_to_end_id"]: row for row in standing.handed_over(workspace.rewards, books)}
+            answered = read_bank_file(file, payables)
+            _refuse_again(final, answered, file)
+            entries = _entries(workspace.rewards, books, answered, payables, day)
+            after = books.with_entries(entries)
+            lines = _lines(books, after, answered, payables)
+            if not rehearse:
+                _write(making, lines, {"file_sha256": digest, "message_sha256": _message(answered)}, after.head)
+                books.post(entries)
         if not rehearse:
-            books.post(entries)
-            _write(final, answered, digest, lines)
+            making.rename(final)
+            sync_one(final.parent)
     return final / RECON, Counter(row["outcome"] for row in lines)
+
+
+def _was_posted(making: Path, books: Ledger) -> bool:
+    """Whether a crash came after the posting: then recon.csv, written before it, says what was posted."""
+    if not (making / SOURCE).exists():
+        return False
+    head = json.loads((making / SOURCE).read_text(encoding="utf-8"))["ledger_head"]
+    return head in {journal.GENESIS, *(row["entry_hash"] for row in books.rows)}
 
 
 def _refuse_again(final: Path, answered: BankFile, file: Path) -> None:
     if final.exists():
         raise RewardError(f"{file}: reconciled before, see {final / RECON}; a bank's file counts once")
-    for other in sorted(final.parent.glob(f"*/{RECON}")) if answered.message else ():
-        first = next(iter(tables.read_csv(other, tables.RECON)), None)
-        if first and (first["kind"], first["bank_message"]) == (answered.kind, answered.message):
+    for other in sorted(final.parent.glob(f"[!.]*/{SOURCE}")) if answered.message else ():
+        if json.loads(other.read_text(encoding="utf-8"))["message_sha256"] == _message(answered):
             raise RewardError(
-                f"{file}: {answered.kind} {answered.message} was reconciled before, see {other}; "
+                f"{file}: {answered.kind} {answered.message} was reconciled before, see {other.with_name(RECON)}; "
                 "a bank's message counts once, however often it is sent"
             )
 
 
-def _payables(rewards: Path, books: Ledger) -> Payables:
-    found: dict[str, Row] = {}
-    for period in books.closed:
-        for row in tables.read_csv(rewards / period / "payables.csv", tables.PAYABLES):
-            found[row["end_to_end_id"]] = row
-    return found
+def _message(answered: BankFile) -> str:
+    """Stands for a bank's message: two banks may give theirs the same id."""
+    return hashlib.sha256(repr((answered.kind, answered.sender, answered.message)).encode()).hexdigest()
 
 
-def _entries(books: Ledger, answered: BankFile, payables: Payables, day: str) -> list[Entry]:
+def _entries(rewards: Path, books: Ledger, answered: BankFile, payables: Payables, day: str) -> list[Entry]:
     """What is to be posted. A payment that the bank refused was handed over all the same: PAY and RETURN."""
     fitting = [one for one in answered.answers if not _misfit(one, payables.get(one.end_to_end_id))]
     made: list[Entry] = []
     for answer in fitting:
         payable = payables[answer.end_to_end_id]
         if answer.outcome in ("paid", "rejected") and not books.find(payable["idempotency_key"]):
-            made += _pay(payable, day)
+            made += _pay(payable, payable["idempotency_key"], day)
     # A bank can send back what it paid in the same file.
     after = books.with_entries(made)
+    flying = standing.in_flight(rewards, after)
     for answer in fitting:
-        key = payables[answer.end_to_end_id]["idempotency_key"]
+        payable = payables[answer.end_to_end_id]
+        if answer.outcome == "paid" and _was_refused(books, payable) and _still_there(after, payable, flying):
+            again = _pay(payable, _again(payable), day)
+            after.extend(again)
+            made += again
+    for answer in fitting:
+        key = _told_of(after, answer, payables[answer.end_to_end_id])
         if answer.outcome in ("returned", "rejected") and after.find(key) and not after.find(_returned(key)):
             made += _return(after, key, day, answer.outcome)
     return made
+
+
+def _was_refused(books: Ledger, payable: Row) -> bool:
+    """Whether the last that an earlier file said is that the bank did not carry it out."""
+    back = books.find(_returned(payable["idempotency_key"]))
+    return bool(back) and back[0]["reason_code"] == REJECTED and not books.find(_again(payable))
+
+
+def _still_there(books: Ledger, payable: Row, flying: Mapping[tuple[str, str], int]) -> bool:
+    """Whether its money is payable yet, and in no other payment that was handed over."""
+    name, currency = payee_of(payable), payable["currency"]
+    free = books.balance(accounts.payable(name), currency) - flying.get((name, currency), 0)
+    return free >= int(payable["amount_minor"]) + int(payable["withheld_minor"])
+
+
+def _told_of(books: Ledger, answer: Answer, payable: Row) -> str:
+    """The key of the PAY that an answer is about: the last, but what was refused is always the first."""
+    again = _again(payable)
+    return again if answer.outcome != "rejected" and books.find(again) else payable["idempotency_key"]
+
+
+def _again(payable: Row) -> str:
+    return f"{payable['idempotency_key']}/again"
 
 
 def _lines(before: Ledger, after: Ledger, answered: BankFile, payables: Payables) -> list[Row]:
     """The lines of recon.csv, by end-to-end id."""
     lines = []
     seen: set[str] = set()
+    returned = {one.end_to_end_id for one in answered.answers if one.outcome == "returned"}
     for answer in sorted(answered.answers, key=lambda one: (one.end_to_end_id, one.outcome)):
         payable = payables.get(answer.end_to_end_id)
         outcome, entry_id = _misfit(answer, payable) or answer.outcome, ""
         if payable and outcome in ("paid", "returned", "rejected"):
-            key = payable["idempotency_key"] if outcome == "paid" else _returned(payable["idempotency_key"])
+            key = _told_of(after, answer, payable)
+            if outcome != "paid":
+                key = _returned(key)
             entry_id = next((row["entry_id"] for row in after.find(key)), "")
+            # A statement that has both the payment and its return repeats what other files said before.
+            contradicts = outcome == "paid" and before.find(_returned(key)) and answer.end_to_end_id not in returned
             if not entry_id:
                 outcome = "returned_unpaid"
-            elif before.find(key) or key in seen:
+            elif key in seen:
+                outcome = f"{outcome}_before"
+            elif contradicts or (outcome == "paid" and key == _again(payable) and not before.find(key)):
+                outcome, entry_id = AFTER_RETURN, "" if contradicts else entry_id
+            elif before.find(key):
                 outcome = f"{outcome}_before"
             seen.add(key)
         lines.append(_line(answered, answer, payable, outcome, entry_id))
@@ -107,18 +170,20 @@ def _lines(before: Ledger, after: Ledger, answered: BankFile, payables: Payables
 def _misfit(answer: Answer, payable: Row | None) -> str:
     if payable is None:
         return "unknown_payment"
-    expected = (payable["currency"], int(payable["amount_minor"]))
-    found = (answer.currency, answer.amount_minor)
-    return "" if answer.amount_minor is None or found == expected else "amount_differs"
+    if answer.amount_minor is None:
+        return ""
+    if answer.currency != payable["currency"]:
+        return "currency_differs"
+    return "" if answer.amount_minor == int(payable["amount_minor"]) else "amount_differs"
 
 
 def _returned(key: str) -> str:
     return f"{key}/return"
 
 
-def _pay(payable: Row, day: str) -> list[Entry]:
+def _pay(payable: Row, key: str, day: str) -> list[Entry]:
     """WITHHOLD before PAY, so that the last is the payment itself."""
-    name, key = contributor_of(payable), payable["idempotency_key"]
+    name = payee_of(payable)
     about = {"posted_at": day, "currency": payable["currency"], "contributor_id": name}
     made = []
     if withheld := int(payable["withheld_minor"]):
@@ -158,11 +223,11 @@ def _safe(text: str) -> str:
     return f"'{text}" if text[:1] in tables.FORMULAS else text
 
 
-def _write(final: Path, answered: BankFile, digest: str, rows: list[Row]) -> None:
-    making = final.with_name(f".making-{final.name}")
+def _write(making: Path, rows: list[Row], source: Mapping[str, str], head: str) -> None:
+    """Before anything is posted; `head` will be the ledger's after it."""
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True)
     tables.write_csv(making / RECON, tables.RECON, rows)
-    (making / "bank-file.sha256").write_text(f"{digest}  {answered.kind}\n", encoding="utf-8")
+    content = json.dumps({**source, "ledger_head": head}, indent=2, sort_keys=True) + "\n"
+    write_atomically(making / SOURCE, content.encode())
     sync(making)
-    making.rename(final)

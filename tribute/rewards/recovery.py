@@ -8,20 +8,20 @@
 The commit of a close is the one rename from the first name to the second. Knows nothing of what the files say.
 """
 
-import os
 import shutil
 from pathlib import Path
 
-CLOSE = "manifest.dsse.json"
-"""The closers' signatures: the file that only a closed period's folder has."""
+from tribute.artifacts import SEAL, sync_one
+
 FOLDER = "period"
 """In a committed close: what becomes `rewards/<period>/`; beside it the month's journal file."""
 APPROVALS = ".approvals"
 
 
 def closed_periods(rewards: Path) -> list[str]:
-    """The closed periods, earliest first."""
-    return sorted(path.parent.name for path in rewards.glob(f"[0-9]*/{CLOSE}"))
+    """The closed periods, earliest first: only their folders have the closers' signatures."""
+    month = "-".join(["[0-9]" * 4, "[0-9]" * 2])
+    return sorted(path.parent.name for path in rewards.glob(f"{month}/{SEAL}"))
 
 
 def recover(rewards: Path) -> None:
@@ -51,7 +51,5 @@ def roll_forward(closed: Path) -> None:
         path.chmod(0o444)
     (rewards / APPROVALS / f"{period}.json").unlink(missing_ok=True)
     for changed in (month.parent, rewards):
-        descriptor = os.open(changed, os.O_RDONLY)
-        os.fsync(descriptor)
-        os.close(descriptor)
+        sync_one(changed)
     shutil.rmtree(closed)

@@ -16,19 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from tribute.artifacts import file_sha256, read_artifact
-from tribute.contributions import Registry, identities
+from tribute.contributions import Registry
 from tribute.contributions.signing import Key, public_half, sign
 from tribute.errors import RewardError
-from tribute.rewards import corrections, journal, ledger, tables
+from tribute.rewards import accounts, corrections, journal, ledger, reviewers, tables
+from tribute.rewards.closed import policy_of
 from tribute.rewards.corrections import Cause
-from tribute.rewards.disputes import DECIDED, OPEN, Dispute, all_disputes, read_dispute, record, signed_part
-from tribute.rewards.entries import Entry
+from tribute.rewards.disputes import DECIDED, OPEN, Dispute, all_disputes, check_day, read_dispute, record, signed_part
+from tribute.rewards.entries import Entry, Row
 from tribute.rewards.ledger import Ledger
 from tribute.rewards.policy import Policy
+from tribute.rewards.seal import NEEDED
 from tribute.workspace import Workspace
-
-NEEDED = 2
-"""Reviewers who have to say the same."""
 
 
 def open_dispute(
@@ -63,8 +62,8 @@ def add_evidence(
     workspace: Workspace, id_: str, file: Path, by: str, why: str, day: str, rehearse: bool = False
 ) -> Dispute:
     """Keep a file with a dispute that is open."""
-    with ledger.opened(workspace):
-        dispute, digest = _open(workspace, id_), file_sha256(file)
+    with ledger.opened(workspace) as books:
+        dispute, digest = _untouched(books, _open(workspace, id_)), file_sha256(file)
         if not rehearse:
             shutil.copyfile(file, workspace.disputes / id_ / digest)
         return record(workspace, dispute, "evidence", day, rehearse, by=by, why=why, file=file.name, sha256=digest)
@@ -72,8 +71,8 @@ def add_evidence(
 
 def add_recheck(workspace: Workspace, id_: str, found: Mapping[str, Any], day: str, rehearse: bool = False) -> Dispute:
     """Attach what retraining without the contributor found (`tribute.rechecks`)."""
-    with ledger.opened(workspace):
-        return record(workspace, _open(workspace, id_), "recheck", day, rehearse, **found)
+    with ledger.opened(workspace) as books:
+        return record(workspace, _untouched(books, _open(workspace, id_)), "recheck", day, rehearse, **found)
 
 
 def decide(
@@ -84,18 +83,21 @@ def decide(
     Raises RewardError for who may not decide; then nothing has changed.
     """
     with ledger.opened(workspace) as books:
-        dispute = _open(workspace, id_)
-        _check_reviewer(workspace, dispute, _policy(workspace, books, dispute.period), by, key)
+        dispute = _untouched(books, _open(workspace, id_), amount)
+        tree = Registry.open(workspace).snapshot().tree
+        reviewers.check(tree, dispute, _policy(workspace, books, dispute.period), by, public_half(key))
         said = {one["by"]: one["amount_minor"] for one in dispute.opinions}
         if said.get(by, str(amount)) != str(amount):
             raise RewardError(f"{by} decided {said[by]} minor units already; new evidence opens {id_} to another view")
         if by not in said:
-            signature = sign(key, signed_part(id_, dispute.head, amount))
-            signed = {"head": dispute.head, "key": public_half(key), "signature": signature}
-            dispute = record(
-                workspace, dispute, "decide", day, rehearse, by=by, why=why, amount_minor=str(amount), **signed
-            )
-        agreed = sorted(one["by"] for one in dispute.opinions if one["amount_minor"] == str(amount))
+            decision = {"by": by, "why": why, "amount_minor": str(amount), "head": dispute.head}
+            signed = {"key": public_half(key), "signature": sign(key, signed_part(id_, decision))}
+            after = record(workspace, dispute, "decide", day, True, **decision, **signed)
+            if len(_agreed(after, amount)) >= NEEDED:
+                # What cannot be posted, on that day for one, is not said either.
+                _settle(books, after, amount, day, rehearse=True)
+            dispute = record(workspace, dispute, "decide", day, rehearse, **decision, **signed)
+        agreed = _agreed(dispute, amount)
         if len(agreed) < NEEDED and by in said:
             raise RewardError(f"{by} decided {id_} already; another of the policy's reviewers has to say the same")
         if len(agreed) < NEEDED:
@@ -106,6 +108,10 @@ def decide(
         )
 
 
+def _agreed(dispute: Dispute, amount: int) -> list[str]:
+    return sorted({one["by"] for one in dispute.opinions if one["amount_minor"] == str(amount)})
+
+
 def appeal(workspace: Workspace, id_: str, by: str, why: str, day: str, rehearse: bool = False) -> Dispute:
     """Ask for other reviewers, once; what the period accrued and is still accrued is held again."""
     with ledger.opened(workspace) as books:
@@ -114,6 +120,7 @@ def appeal(workspace: Workspace, id_: str, by: str, why: str, day: str, rehearse
             raise RewardError(f"{id_} is {dispute.state}; a decision can be appealed once, and nothing else")
         policy = _policy(workspace, books, dispute.period)
         _refuse_late(f"{id_} could be appealed", dispute.outcomes[-1]["at"], policy.dispute_days, day)
+        check_day(dispute, day)
         period, contributor, currency = dispute.period, dispute.contributor_id, dispute.currency
         holds = _hold(books, period, contributor, currency, f"{id_}/appeal", day, rehearse)
         return record(workspace, dispute, "appeal", day, rehearse, by=by, why=why, holds=holds)
@@ -145,10 +152,8 @@ def _holds(books: Ledger, contributor: str, reason: str) -> list[str]:
 
 
 def _settle(books: Ledger, dispute: Dispute, amount: int, day: str, rehearse: bool) -> list[str]:
-    """Correct the amount and release what is held, all at once; returns the entries."""
-    before = len(books.rows)
-    contributor, currency = dispute.contributor_id, dispute.currency
-    reason = f"{dispute.id}/{len(dispute.outcomes) + 1}"
+    """Correct the amount and release what is held, all at once; returns the entries, also those posted before."""
+    contributor, currency, reason = dispute.contributor_id, dispute.currency, _reason(dispute)
     accruals = _accruals(books, dispute.period, contributor, currency)
     cause = Cause(contributor, currency, accruals[0] if accruals else _fund(books, dispute), reason, day)
     # Taken back while it is still held: a release could not be undone by a claw-back of what became payable.
@@ -156,7 +161,32 @@ def _settle(books: Ledger, dispute: Dispute, amount: int, day: str, rehearse: bo
     released = corrections.settled(books.with_entries(taken), dispute.holds, reason, day)
     given = corrections.adjusted(books, cause, amount) if amount > 0 else []
     after = _posted(books, [*taken, *released, *given], rehearse)
-    return list(dict.fromkeys(row["entry_id"] for row in after.rows[before:]))
+    return list(dict.fromkeys(row["entry_id"] for row in _settlement(after, dispute)))
+
+
+def _reason(dispute: Dispute) -> str:
+    """The `reason_code` of everything that settles this round."""
+    return f"{dispute.id}/{len(dispute.outcomes) + 1}"
+
+
+def _settlement(books: Ledger, dispute: Dispute) -> list[Row]:
+    """The lines that settle this round; none before it is settled."""
+    wanted = (dispute.contributor_id, _reason(dispute))
+    return [row for row in books.rows if (row["contributor_id"], row["reason_code"]) == wanted]
+
+
+def _untouched(books: Ledger, dispute: Dispute, amount: int | None = None) -> Dispute:
+    """The dispute. Raises RewardError where a crash left a settlement posted, by another amount than this."""
+    lines = _settlement(books, dispute)
+    moved = sum(
+        int(row["debit_minor"]) - int(row["credit_minor"]) for row in lines if row["account"] == accounts.RESERVE
+    )
+    if lines and moved != amount:
+        raise RewardError(
+            f"{dispute.id} was settled by {moved} minor units of {dispute.currency} and then interrupted; "
+            "give the last reviewer's `tribute dispute decide` once more"
+        )
+    return dispute
 
 
 def _accruals(books: Ledger, period: str, contributor: str, currency: str) -> list[str]:
@@ -178,12 +208,7 @@ def _policy(workspace: Workspace, books: Ledger, period: str) -> Policy:
     if period not in books.closed:
         known = ", ".join(books.closed) or "none"
         raise RewardError(f"{period} is not closed, so nothing is accrued yet; closed are: {known}")
-    return policy_of(workspace.rewards / period)
-
-
-def policy_of(folder: Path) -> Policy:
-    """The policy in a period's manifest."""
-    return Policy.model_validate(read_artifact(folder).identity["config"]["policy"])
+    return policy_of(read_artifact(workspace.rewards / period))
 
 
 def _currency(workspace: Workspace, period: str, contributor: str, currency: str) -> str:
@@ -207,18 +232,3 @@ def _refuse_late(what: str, start: str, days: int, day: str) -> None:
     until = (date.fromisoformat(start) + timedelta(days=days)).isoformat()
     if journal.checked_day(day) > until:
         raise RewardError(f"{what} until {until}, found {day}; the policy gives {days} days")
-
-
-def _check_reviewer(workspace: Workspace, dispute: Dispute, policy: Policy, by: str, key: Key) -> None:
-    if by not in policy.reviewers:
-        known = ", ".join(policy.reviewers) or "nobody"
-        raise RewardError(f"{by} is not among the policy's reviewers ({known}); somebody else has to decide")
-    if by in (dispute.contributor_id, dispute.opened_by):
-        raise RewardError(f"{by} is a party to {dispute.id}; somebody else has to decide")
-    if dispute.outcomes and by in dispute.outcomes[-1]["reviewers"]:
-        raise RewardError(f"{by} decided {dispute.id} before its appeal; two others have to decide now")
-    registered = identities.public_keys(Registry.open(workspace).snapshot().tree, by)
-    if registered[-1:] != [public_half(key)]:
-        raise RewardError(f"the key given is not the latest of {by}; register it with `tribute key new {by}`")
-    if any(one["key"] == public_half(key) and one["by"] != by for one in dispute.opinions):
-        raise RewardError(f"{by} signs with the key of another reviewer; two different keys have to decide")

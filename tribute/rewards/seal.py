@@ -25,7 +25,7 @@ PREDICATE_TYPE = "urn:tribute:closed-period:v1"
 PREDICATE = ("period", "control", "merkle", "previous", "closers")
 """The keys of the manifest's config that stand in the statement itself."""
 NEEDED = 2
-"""Four eyes."""
+"""Four eyes: so many closers sign a period, and so many reviewers decide a dispute."""
 
 
 @dataclass(frozen=True)

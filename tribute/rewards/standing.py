@@ -6,7 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from tribute.money import exponent
-from tribute.rewards import accounts, journal, tables
+from tribute.rewards import accounts, journal, leaves, tables
 from tribute.rewards.entries import Row
 from tribute.rewards.ledger import Ledger
 from tribute.rewards.policy import Policy
@@ -76,7 +76,7 @@ def payable_row(period: str, contributor_id: str, currency: str, gross: int, pol
         "amount_minor": str(gross - withheld),
         "value_date": f"{journal.next_period(period)}-01",
         "end_to_end_id": end_to_end_id(payment_id),
-        "statement_id": f"{period}-{contributor_id}",
+        "statement_id": leaves.statement_id(period, contributor_id),
         "idempotency_key": f"{period}/PAY/{currency}/{contributor_id}",
         "withheld_minor": str(withheld),
     }
@@ -93,12 +93,17 @@ def in_flight(rewards: Path, books: Ledger) -> dict[tuple[str, str], int]:
     A payment that the bank refused has a PAY and its RETURN, so it is handed over anew.
     """
     found: dict[tuple[str, str], int] = {}
-    for period in books.closed:
-        for row in tables.read_csv(rewards / period / "payables.csv", tables.PAYABLES):
-            if not books.find(row["idempotency_key"]):
-                key = (row["payee_ref"].removeprefix(tables.PAYEE), row["currency"])
-                found[key] = found.get(key, 0) + int(row["amount_minor"]) + int(row["withheld_minor"])
+    for row in handed_over(rewards, books):
+        if not books.find(row["idempotency_key"]):
+            key = (tables.payee_of(row), row["currency"])
+            found[key] = found.get(key, 0) + int(row["amount_minor"]) + int(row["withheld_minor"])
     return found
+
+
+def handed_over(rewards: Path, books: Ledger) -> list[Row]:
+    """The lines of all closed periods' payables.csv."""
+    files = [rewards / period / "payables.csv" for period in books.closed]
+    return [row for file in files for row in tables.read_csv(file, tables.PAYABLES)]
 
 
 def _column(books: Ledger, row: Row) -> str:

@@ -6,6 +6,7 @@ what statements are made from, and they may be made again at any time.
 """
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from tribute.rewards.documents import Documents, Effect, refuse_stranger
 from tribute.rewards.folder import Folder
 from tribute.rewards.pages import Pages
 from tribute.rewards.views import Words
+from tribute.settings import PERIOD
 from tribute.workspace import Workspace
 
 AT_ONCE = 1000
@@ -68,7 +70,9 @@ def write_early(workspace: Workspace, period: str) -> None:
 
 
 def found(workspace: Workspace, period: str) -> Path:
-    """The folder of a period. Raises RewardError where there is none."""
+    """The folder of a period. Raises RewardError where there is none, and for what is no month: it becomes a path."""
+    if not re.fullmatch(PERIOD, period):
+        raise RewardError(f"{period!r} is no period; expected a month such as 2026-11")
     folder = workspace.rewards / period
     if not (folder / MANIFEST).exists():
         known = ", ".join(_periods(workspace)) or "none"

@@ -47,9 +47,10 @@ ALLOCATION: Columns = {
     "score_high": "number",
     "rule": "text",
 }
-"""`score`, `score_se`, `score_high` (the upper end of the score's interval): nats. weight = weight_num /
-weight_den, exact: nats by the rule `credit`, tokens by the rule `tokens`. `quota_minor` is cut (not rounded) to
-12 decimals; the exact one follows from the weights. `rounding_minor` = amount − quota, signed."""
+"""`score`, `score_se`: nats, or without unit in a pool that pays queries. `score_high`, the upper end of the
+interval of the credit on the evaluation set: nats. weight = weight_num / weight_den, exact: in the score's unit by
+the rule `credit`, tokens by the rule `tokens`. `quota_minor` is cut (not rounded) to 12 decimals; the exact one
+follows from the weights. `rounding_minor` = amount − quota, signed."""
 
 TOKENS: Columns = {"contributor_id": "text", "tokens": "number"}
 """Training tokens after deduplication; what the rule `tokens` pays by."""
@@ -118,8 +119,8 @@ RECON: Columns = {
     "bank_message": "text",
 }
 """One line per answer of a bank. `outcome`: paid, returned, rejected (posted as `entry_id`); the same with `_before`
-(posted from an earlier line); pending (nothing to post yet); unknown_payment, amount_differs, returned_unpaid (for a
-person to look at)."""
+(posted from an earlier line); pending (nothing to post yet); unknown_payment, currency_differs, amount_differs,
+returned_unpaid, paid_after_return (for a person to look at; the last is posted where `entry_id` says so)."""
 
 LEAVES: Columns = {
     "contributor_id": "text",
@@ -145,6 +146,8 @@ EXCLUSIONS: Columns = {
 """`row_hash`: content_sha256. `cluster_id`: the content_sha256 of the cluster's first row. `decided_at`: the
 last day of the period, since no file depends on a clock."""
 
+USAGE_FILE = "usage.csv"
+"""The one table that a period may lack."""
 USAGE: Columns = {"query": "text", "user": "text", "amount": "number"}
 """What users paid for which query, as it was handed in; `amount` in any unit, up to 18 decimals."""
 
@@ -171,6 +174,11 @@ PAYEE = "payee:"
 def payee_ref(contributor_id: str) -> str:
     """What stands for a payee outside the vault, which alone knows the bank account behind it."""
     return PAYEE + contributor_id
+
+
+def payee_of(payable: Mapping[str, str]) -> str:
+    """Whom a line of payables.csv pays."""
+    return payable["payee_ref"].removeprefix(PAYEE)
 
 
 def decimal_floor(value: Fraction) -> Decimal:

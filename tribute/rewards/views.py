@@ -133,7 +133,7 @@ def rows(document: Document, words: Words) -> dict[str, Any]:
 
 
 def exclusions(document: Document, words: Words) -> list[dict[str, Any]]:
-    """The rows not counted that are listed, each with its reason and who came first."""
+    """The rows not counted that are listed, each with its reason and whether another's row came first; never whose."""
     # The text of a row that came too close to the sealed evaluation would tell what is in there.
     return [
         {
@@ -141,11 +141,14 @@ def exclusions(document: Document, words: Words) -> list[dict[str, Any]]:
             "sealed": row["reason_code"] == "near_evaluation",
             "hash": row["row_hash"][:16],
             "reason": wording.REASONS.get(row["reason_code"], row["reason_code"]),
-            "first": words.names.get(row["canonical_contributor_id"], row["canonical_contributor_id"]),
-            "own": row["canonical_contributor_id"] == document["contributor_id"],
+            "first": _first(row["canonical_contributor_id"], document["contributor_id"]),
         }
         for row in document["not_counted"]["rows"]
     ]
+
+
+def _first(canonical: str, own: str) -> str:
+    return canonical and ("your own" if canonical == own else "another contributor’s")
 
 
 def disputes(document: Document) -> list[dict[str, str]]:
