@@ -186,7 +186,7 @@ def line(name: str, scores: np.ndarray | None, measured: Sequence[Measured]) -> 
         rank_correlation(without.mean(1), own.effects.mean(1)),
         slope(without.mean(1), own.effects.mean(1)) if "Gauss" in name or "index" in name else None,
     ]
-    return f"| {name} | " + " | ".join("" if one is None else f"{one:.3f}" for one in cells) + " |"
+    return f"| {name} | " + " | ".join("–" if one is None or np.isnan(one) else f"{one:.3f}" for one in cells) + " |"
 
 
 def unexplained(values: np.ndarray, count: np.ndarray) -> np.ndarray:

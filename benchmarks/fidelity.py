@@ -112,7 +112,7 @@ def effect_lines(arena: Arena) -> Iterator[str]:
         predicted, sums = stays @ score, by_contributor(arena, score)
         same = measures.rank_correlation(predicted, measured[0]) if 0 in measured else None
         clean = measures.rank_correlation(less(predicted, noisy), less(measured[0], noisy)) if 0 in measured else None
-        fresh = [measures.rank_correlation(predicted, measured[seed]) for seed in seeds if seed]
+        fresh = [one for seed in seeds if seed if (one := measures.rank_correlation(predicted, measured[seed]))]
         cells = [
             measures.rank_correlation(sums, effects[0]),
             measures.slope(sums, effects[0]),

@@ -39,7 +39,7 @@ def test_from_a_contribution_to_runs_and_payouts(finished: Path, contribution: s
 
     assert [use["run"]] == all_runs(Workspace.open(finished))
     assert use["credit"] == pytest.approx(sum(payout["rows"].values()))
-    assert use["payout"] == f"{payout['amount']} EUR, 2026-11"
+    assert use["payout"] == f"{payout['amounts']['EUR']} EUR, 2026-11"
 
 
 def test_from_a_row(finished: Path, contribution: str):

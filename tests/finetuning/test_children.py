@@ -91,7 +91,7 @@ def test_a_child_out_of_time_is_stopped(stubborn, monkeypatch):
     started = time.monotonic()
 
     with pytest.raises(TrainingError, match=r"sleep ran out of time; raise finetuning\.timeout_minutes"):
-        run(sleep, stubborn, timeout_seconds=1.0, progress=lambda pid, _: pids.append(pid))
+        run(sleep, stubborn, timeout_seconds=3.0, progress=lambda pid, _: pids.append(pid))
 
     assert time.monotonic() - started < 30
     with pytest.raises(ProcessLookupError):
