@@ -46,6 +46,16 @@ def fallen_folder(fallen: Artifact, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def november(tmp_path_factory: pytest.TempPathFactory) -> "House":
+    """A workspace in which November 2026 is closed; read only."""
+    from tests.rewards.people import make_house
+
+    house = make_house(tmp_path_factory.mktemp("november") / "workspace")
+    house.close("2026-11")
+    return house
+
+
+@pytest.fixture(scope="session")
 def two_closed(tmp_path_factory: pytest.TempPathFactory) -> "House":
     """A workspace in which November and December are closed, and December pays November's people; read only."""
     from tests.rewards.people import make_house

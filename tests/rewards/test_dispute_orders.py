@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from tests.rewards.disputing import DAY, decided, opened
-from tests.rewards.people import House, make_house
+from tests.rewards.people import House
 from tests.terminal import tree
 from tribute.artifacts import canonical_digest
 from tribute.contributions.signing import make_key, public_half, sign
@@ -15,18 +15,10 @@ from tribute.rewards import resolution
 from tribute.rewards.disputes import FILE, read_dispute, signed_part
 
 
-@pytest.fixture(scope="module")
-def closed(tmp_path_factory: pytest.TempPathFactory) -> House:
-    """November 2026 is closed; read only."""
-    house = make_house(tmp_path_factory.mktemp("house") / "workspace")
-    house.close("2026-11")
-    return house
-
-
 @pytest.fixture
-def house(closed: House, tmp_path) -> House:
+def house(november: House, tmp_path) -> House:
     """A copy that a test may dispute in."""
-    return House(shutil.copytree(closed.root, tmp_path / "workspace"), closed.world)
+    return House(shutil.copytree(november.root, tmp_path / "workspace"), november.world)
 
 
 def refused(house: House, attempt, message: str) -> None:

@@ -5,25 +5,17 @@ import shutil
 import pytest
 
 from tests.rewards.disputing import DAY, decided, opened, stages
-from tests.rewards.people import House, make_house
+from tests.rewards.people import House
 from tribute.artifacts import verify_artifact
 from tribute.errors import RewardError
 from tribute.rewards import accounts, ledger, resolution
 from tribute.rewards.disputes import read_dispute
 
 
-@pytest.fixture(scope="module")
-def closed(tmp_path_factory: pytest.TempPathFactory) -> House:
-    """November 2026 is closed; read only."""
-    house = make_house(tmp_path_factory.mktemp("house") / "workspace")
-    house.close("2026-11")
-    return house
-
-
 @pytest.fixture
-def house(closed: House, tmp_path) -> House:
+def house(november: House, tmp_path) -> House:
     """A copy that a test may dispute in."""
-    return House(shutil.copytree(closed.root, tmp_path / "workspace"), closed.world)
+    return House(shutil.copytree(november.root, tmp_path / "workspace"), november.world)
 
 
 def test_opening_holds_what_is_accrued(house: House):

@@ -40,8 +40,7 @@ class Evidence:
     @cached_property
     def rows(self) -> Population:
         """The trained rows."""
-        table = pd.read_parquet(self.dataset.file("train.parquet"), columns=["row_id", "contributor_id"])
-        return Population.of(table["row_id"].tolist(), table["contributor_id"].tolist())
+        return Population.trained(self.dataset)
 
     @cached_property
     def scores(self) -> list[pd.DataFrame]:

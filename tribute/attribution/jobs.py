@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import pyarrow.parquet as pq
 
+from tribute.artifacts import Artifact
 from tribute.attribution import designs
 from tribute.config import AttributionConfig
 from tribute.settings import Strict
@@ -62,9 +64,15 @@ class Population:
 
     @classmethod
     def of(cls, row_ids: Sequence[str], contributors: Sequence[str]) -> "Population":
-        """From the columns of train.parquet."""
+        """From two columns, a row each."""
         names, owner = np.unique(np.array(contributors, dtype=str), return_inverse=True)
         return cls(list(row_ids), names.tolist(), owner)
+
+    @classmethod
+    def trained(cls, dataset: Artifact) -> "Population":
+        """The rows of a dataset version's train.parquet."""
+        table = pq.read_table(dataset.file("train.parquet"), columns=["row_id", "contributor_id"])
+        return cls.of(*(table[name].to_pylist() for name in table.column_names))
 
     def sums(self, scores: np.ndarray) -> np.ndarray:
         """Sum row scores [..., rows] to [..., contributors]."""

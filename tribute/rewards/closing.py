@@ -16,11 +16,10 @@ from pathlib import Path
 from tribute.artifacts import Artifact, read_artifact, sync, sync_one, write_atomically
 from tribute.contributions.signing import Key, public_half
 from tribute.errors import IntegrityError, RewardError
-from tribute.rewards import journal, ledger, seal, tables
+from tribute.rewards import journal, ledger, seal
 from tribute.rewards.closed import closers_of
 from tribute.rewards.continuity import verify_ledger
 from tribute.rewards.ledger import Ledger
-from tribute.rewards.policy import Policy
 from tribute.rewards.publication import refuse_unpublished
 from tribute.rewards.recovery import APPROVALS, FOLDER, roll_forward
 from tribute.rewards.seal import NEEDED, Signature
@@ -105,17 +104,16 @@ def _checked_draft(workspace: Workspace, period: str, books: Ledger) -> Artifact
     folder = workspace.rewards / period
     if not folder.exists():
         raise RewardError(f"{period} has no draft yet; make one with `tribute reward CONFIG`")
-    verify_ledger(workspace.rewards, verified(folder)[0])
-    draft = read_artifact(folder)
-    config = draft.identity["config"]
+    read, _ = verified(folder)
+    verify_ledger(workspace.rewards, read)
+    draft, config, policy = read.artifact, read.config, read.policy
     if config["ledger"] != {"seq": str(len(books.rows)), "head": books.head}:
         raise RewardError(
             f"the ledger has moved on since {folder} was made; make it again with `tribute reward CONFIG`"
         )
-    posted = len(books.of_period(period))
-    if tables.read_csv(folder / "journal.csv", tables.JOURNAL)[:posted] != books.of_period(period):
+    posted = books.of_period(period)
+    if read.journal[: len(posted)] != posted:
         raise IntegrityError(f"{folder / 'journal.csv'}: does not begin with what is posted; make the period again")
-    policy = Policy.model_validate(config["policy"])
     refuse_unpublished(workspace, policy, draft.inputs["policy"])
     if len(policy.closers) < NEEDED:
         raise RewardError(

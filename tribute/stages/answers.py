@@ -3,8 +3,6 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import pyarrow.parquet as pq
-
 from tribute.artifacts import Artifact
 from tribute.config import RunConfig
 from tribute.progress import reporter
@@ -29,8 +27,7 @@ def picking(
     from tribute.attribution import indexing
     from tribute.attribution.jobs import Population
 
-    table = pq.read_table(dataset.file("train.parquet"), columns=["row_id", "contributor_id"])
-    rows = Population.of(*(table[name].to_pylist() for name in table.column_names))
+    rows = Population.trained(dataset)
     chosen = indexing.picking_jobs(rows, config.finetuning.seeds[0], attribution.inputs)
     # By id, so that also retrainings which earlier code made are not made again.
     found = {job: attribution.inputs.get(f"retrained-{job}") for job in chosen}

@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-import pyarrow.parquet as pq
-
 from tribute.artifacts import Artifact
 from tribute.config import RunConfig
 from tribute.errors import AttributionError
@@ -100,8 +98,7 @@ def retrained(
     from tribute.attribution import jobs
     from tribute.finetuning import adapters
 
-    table = pq.read_table(dataset.file("train.parquet"), columns=["row_id", "contributor_id"])
-    rows = jobs.Population.of(*(table[name].to_pylist() for name in table.column_names))
+    rows = jobs.Population.trained(dataset)
     kept = [row_id for row_id, stays in zip(rows.row_ids, jobs.kept(job, rows), strict=True) if stays]
     by_proxy = config.attribution.proxy and job.design != jobs.IN_FULL
     finetuning = adapters.proxy_of(config.finetuning) if by_proxy else config.finetuning
