@@ -11,7 +11,7 @@ from tests.finetuning import tiny
 from tests.finetuning.tiny import ignore
 from tribute.artifacts import Store, verify_artifact
 from tribute.attribution import attributions, credits, influence
-from tribute.attribution.attributions import Evidence
+from tribute.attribution.evidence import Evidence
 from tribute.attribution.jobs import Job
 from tribute.config import AttributionConfig
 from tribute.errors import AttributionError

@@ -1,9 +1,12 @@
 """Planted controls: the rest stays, what is spoilt is spoilt, copies are caught."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from tribute.attribution import controls
+from tribute.attribution.estimate import Estimate
+from tribute.attribution.jobs import Population
 from tribute.contributions.rows import content_sha256
 
 TOPICS = ("algebra", "drawing", "networks")
@@ -16,6 +19,11 @@ def frame():
     table = pd.DataFrame(rows, columns=["row_id", "contributor_id", "text", "target"])
     table["content_sha256"] = [content_sha256(*pair) for pair in zip(table["text"], table["target"], strict=True)]
     return table.assign(slice=table["target"])
+
+
+def certain(credit):
+    """An estimate of just these credits."""
+    return Estimate(credit, np.zeros((len(credit), len(credit))), np.eye(len(credit)), 1)
 
 
 def test_controls_take_rows_from_their_owners_and_leave_the_others(frame):
@@ -53,8 +61,36 @@ def test_disguised_copies_are_excluded(frame):
     assert controls.excluded_duplicates(frame) == {"rows": 6, "excluded": 6}
 
 
-def test_splitting_into_ten_names_changes_nothing(frame):
-    """But for rounding."""
-    scores = frame[["row_id", "contributor_id"]].assign(query="all", credit=[0.1 * n for n in range(120)])
+def rows_of(owners):
+    """A population with a row for each of `owners`."""
+    return Population.of([f"c:{place}" for place in range(len(owners))], owners)
 
-    assert controls.split_change(scores) == pytest.approx(0, abs=1e-9)
+
+def test_splitting_into_ten_names_changes_nothing():
+    """But for rounding, where every part helps."""
+    rows = rows_of(["ada"] * 60 + ["bo"] * 20)
+    credit = np.linspace(0.5, 1.0, 80)
+
+    found = controls.split_figures(rows, lambda named: certain(named.sums(credit)))
+
+    assert found == {"names": 10, "change": pytest.approx(0, abs=1e-12), "share_change": pytest.approx(0, abs=1e-12)}
+
+
+def test_a_split_shows_what_clipping_hides():
+    """Of ada's rows every tenth harms: under ten names one of them is clipped, and the other nine keep their credit."""
+    rows = rows_of(["ada"] * 60 + ["bo"] * 20)
+    credit = np.array([-1.0 if place % 10 == 0 else 1.0 for place in range(60)] + [1.0] * 20)
+
+    found = controls.split_figures(rows, lambda named: certain(named.sums(credit)))
+
+    assert found["change"] == pytest.approx(0, abs=1e-12)
+    assert found["share_change"] == pytest.approx(54 / 74 - 48 / 68)
+
+
+def test_a_split_shows_an_estimate_that_hangs_on_names():
+    """Here it pays every name alike."""
+    rows = rows_of(["ada"] * 60 + ["bo"] * 20)
+
+    found = controls.split_figures(rows, lambda named: certain(np.full(len(named.names), 1 / len(named.names))))
+
+    assert found["change"] == pytest.approx(10 / 11 - 1 / 2)

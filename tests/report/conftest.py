@@ -45,7 +45,7 @@ CHECKED = {
         "shuffled": {"rows": 32, "credit": -0.0313, "low": -0.0401, "high": -0.0225},
         "irrelevant": {"rows": 32, "credit": 0.0004, "low": -0.0031, "high": 0.0039},
         "outliers": {"rows": 32, "credit": -0.0021, "low": -0.0102, "high": 0.006},
-        "split": {"names": 10, "change": 1e-17},
+        "split": {"names": 10, "change": 1e-17, "share_change": 0.002},
     },
     "baselines": {
         "rows": {"leave_one_out": 0.53, "lds": 0.12}, "tokens": {"leave_one_out": 0.55, "lds": 0.13},

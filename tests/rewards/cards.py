@@ -26,7 +26,7 @@ CARD = {
         "shuffled": {"rows": 12, "credit": -0.0312, "low": -0.05, "high": -0.0124},
         "irrelevant": {"rows": 12, "credit": 0.0004, "low": -0.003, "high": 0.0038},
         "outliers": {"rows": 12, "credit": -0.002, "low": -0.01, "high": 0.006},
-        "split": {"names": 10, "change": 0.0},
+        "split": {"names": 10, "change": 0.0, "share_change": 0.0},
     },
     "baselines": {},
 }

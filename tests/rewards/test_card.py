@@ -41,7 +41,7 @@ def test_a_full_card_is_told_figure_by_figure():
         "stand-in for full trainings": ("0.930 (layers 4, 5)", "1"),
         "planted irrelevant text": ("0.00040 nats (−0.00300 to 0.00380)", "0 or below"),
         "planted outlier rows": ("−0.0020 nats (−0.0100 to 0.0060)", "0 or below"),
-        "one contributor split in 10": ("+0.000000 nats", "0"),
+        "one contributor split in 10": ("+0.000000 nats, share +0.00 points", "0"),
     }
 
 

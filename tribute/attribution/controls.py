@@ -6,12 +6,14 @@ under one target (`outliers`). None of these can help, so an interval that lies 
 attribution. Copies of rows (`duplicate`) are held against screening, which must exclude them all.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
+from tribute.attribution.estimate import Estimate
+from tribute.attribution.jobs import Population
+from tribute.attribution.measures import clipped_shares
 from tribute.contributions.duplicates import duplicates
 from tribute.contributions.findings import contributed
 from tribute.contributions.rows import Row
@@ -47,19 +49,24 @@ def excluded_duplicates(frame: pd.DataFrame) -> dict[str, int]:
     return {"rows": len(copies), "excluded": caught}
 
 
-def split_change(scores: pd.DataFrame) -> float:
-    """What splitting the largest contributor into ten names does to its credit, in nats; 0 but for rounding."""
-    totals = scores.groupby("contributor_id")["credit"].agg(["sum", "size"])
-    largest = totals["size"].idxmax()
-    own = scores[scores["contributor_id"] == largest]
-    names = own["row_id"].map({row_id: place % SPLIT for place, row_id in enumerate(own["row_id"].unique())})
-    return float(own.groupby(names)["credit"].sum().sum() - totals["sum"][largest])
+def split_figures(rows: Population, credits_as: Callable[[Population], Estimate]) -> dict[str, float]:
+    """What standing under ten names does for the largest contributor: to its credit (nats) and to its share.
 
-
-def figures(credits: Mapping[str, Any]) -> dict[str, Any]:
-    """Each spoilt control's rows, credit and interval, by its name, from a shares table indexed by contributor."""
-    names = [name for name in SPOILT if PREFIX + name in credits]
-    return {name: credits[PREFIX + name] for name in names}
+    `credits_as` gives the credits for any names of the rows. The credit stays; shares are clipped at 0, so whoever can
+    tell which of its rows harm and puts them under a name of their own would gain, and who deals them out does not.
+    """
+    largest = int(np.bincount(rows.owner).argmax())
+    names = np.array(rows.names, dtype=object)[rows.owner]
+    own = rows.owner == largest
+    names[own] = [f"{PREFIX}{place % SPLIT}" for place in range(own.sum())]
+    apart = Population.of(rows.row_ids, names.tolist())
+    parts = [name.startswith(PREFIX) for name in apart.names]
+    whole, split = credits_as(rows).credit, credits_as(apart).credit
+    return {
+        "names": SPLIT,
+        "change": float(split[parts].sum() - whole[largest]),
+        "share_change": float(clipped_shares(split)[parts].sum() - clipped_shares(whole)[largest]),
+    }
 
 
 def _size(frame: pd.DataFrame) -> int:

@@ -189,7 +189,7 @@ def _between_seeds(card: Card) -> list[Figure]:
 
 
 def _planted(card: Card) -> list[Figure]:
-    names, change = measured(card, "controls", "split", "names"), measured(card, "controls", "split", "change")
+    names = measured(card, "controls", "split", "names")
     return [
         Figure(
             "planted irrelevant text",
@@ -205,11 +205,19 @@ def _planted(card: Card) -> list[Figure]:
         ),
         Figure(
             "one contributor split" + ("" if names is None else f" in {names}"),
-            "The parts’ credits together less the whole’s, nats: a name should change nothing",
-            NOT_MEASURED if change is None else f"{minus(f'{change:+.6f}')} nats",
+            "The same rows under so many names: what that changes of their credit, and of their share. Names change no "
+            "credit; a share they can, as a name whose credit is below zero counts as zero",
+            _split(card),
             "0",
         ),
     ]
+
+
+def _split(card: Card) -> str:
+    change, share = (measured(card, "controls", "split", key) for key in ("change", "share_change"))
+    if change is None or share is None:
+        return NOT_MEASURED
+    return minus(f"{change:+.6f} nats, share {100 * share:+.2f} points")
 
 
 def _ceiling(card: Card, name: str) -> str:

@@ -11,7 +11,7 @@ from tribute.stages.work import credited, influenced, planted, retrained
 from tribute.workspace import Workspace
 
 if TYPE_CHECKING:
-    from tribute.attribution.attributions import Evidence
+    from tribute.attribution.evidence import Evidence
     from tribute.attribution.jobs import Job
 
 Work = Callable[..., Any]
@@ -25,7 +25,7 @@ def gathered(
     each: Callable[[Work, Sequence[Any]], list[Artifact]],
 ) -> "Evidence":
     """All that the attribution is made from; `each` does one kind of work for several items."""
-    from tribute.attribution.attributions import Evidence
+    from tribute.attribution.evidence import Evidence
 
     controls, replays = checks(config)
     evidence = Evidence(
@@ -79,7 +79,7 @@ def evidence(
     jobs: Sequence[Mapping[str, Any]],
 ) -> "Evidence":
     """What `gathered` gives, from the ids of the artifacts by kind; one retraining for each of `jobs`."""
-    from tribute.attribution.attributions import Evidence
+    from tribute.attribution.evidence import Evidence
 
     store = workspace.store
     found = {kind: [store.get(kind, id_) for id_ in ids] for kind, ids in made.items()}

@@ -11,7 +11,7 @@ from tribute.runs import record_run
 from tribute.workspace import Workspace
 
 if TYPE_CHECKING:
-    from tribute.attribution.attributions import Evidence
+    from tribute.attribution.evidence import Evidence
 
 
 def attributed(workspace: Workspace, config: RunConfig, evidence: "Evidence") -> Artifact:

@@ -1,0 +1,127 @@
+"""Everything that was measured of one run, read once: credits, retrainings, influences and controls."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from tribute.artifacts import Artifact
+from tribute.attribution import jobs, sample
+from tribute.attribution import shares as sharing
+from tribute.attribution.estimate import Design, Estimate, combine, row_noise
+from tribute.attribution.jobs import Job, Population
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that was measured of one run."""
+
+    dataset: Artifact
+    adapters: Sequence[Artifact]
+    credits: Sequence[Artifact]
+    controls: Sequence[Artifact]
+    influences: Sequence[Artifact]
+    retrainings: Mapping[Job, Artifact]
+
+    def inputs(self) -> dict[str, str]:
+        """The ids of everything, for the artifact's key."""
+        named = {"adapter": self.adapters, "credit": self.credits, "control": self.controls}
+        named["influence"] = self.influences
+        found = {"dataset": self.dataset.id}
+        found |= {f"{kind}-{place}": one.id for kind, some in named.items() for place, one in enumerate(some)}
+        return found | {f"retrained-{job}": one.id for job, one in self.retrainings.items()}
+
+    @cached_property
+    def rows(self) -> Population:
+        """The trained rows."""
+        return Population.trained(self.dataset)
+
+    @cached_property
+    def scores(self) -> list[pd.DataFrame]:
+        """Every seed's scores, rescaled to its measured improvement."""
+        return [sharing.seed_scores(credit) for credit in self.credits]
+
+    @cached_property
+    def in_run(self) -> np.ndarray:
+        """In-run credit in nats, [seeds, rows]."""
+        return np.stack([row_totals(scores, self.rows) for scores in self.scores])
+
+    @cached_property
+    def utilities(self) -> dict[Job, float]:
+        """U of every retraining, in nats."""
+        return {job: -float(one.json("evaluation.json")["loss"]) for job, one in self.retrainings.items()}
+
+    def whole(self, seed: int) -> float:
+        """U of a training on all rows, of the same kind as the retrainings."""
+        own = {int(one.identity["config"]["seed"]): one for one in self.adapters}
+        return self.utilities.get(Job(design="all", seed=seed), -float(own[seed].json("evaluation.json")["loss"]))
+
+    @property
+    def nothing(self) -> float:
+        """U before any training."""
+        return -float(self.adapters[0].json("evaluation.json")["before"]["loss"])
+
+    @cached_property
+    def total(self) -> float:
+        """U(all) − U(none), mean over the run's own trainings, in nats."""
+        return float(np.mean([one.json("credit.json")["measured"] for one in self.credits]))
+
+    def estimate(self) -> Estimate:
+        """The credits of the contributors with trained rows."""
+        return self.credits_as(self.rows).seen_through(self._fold_readings())
+
+    def credits_as(self, named: Population) -> Estimate:
+        """The credits that the same rows and draws give if they stand under other names.
+
+        Each name of `named` holds rows of one contributor, and is in that contributor's blocks.
+        """
+        contributors = self.rows.owner[np.unique(named.owner, return_index=True)[1]]
+        designs = [
+            Design(blocks[contributors], effects * scale)
+            for (blocks, effects, _), scale in zip(self._designed, self._scales, strict=True)
+        ]
+        noise = row_noise(self.in_run, named.owner)
+        return combine(named.sums(self.in_run), noise, np.bincount(named.owner), self.total, designs)
+
+    @cached_property
+    def _designed(self) -> list[tuple[np.ndarray, np.ndarray, int]]:
+        return jobs.designed(self.utilities, self.rows)
+
+    @cached_property
+    def _scales(self) -> list[float]:
+        """What makes each repetition's effects sum to the run's own total."""
+        return [self.total / (self.whole(seed) - self.nothing) for _, _, seed in self._designed]
+
+    def _fold_readings(self) -> np.ndarray:
+        """In-run mean, effects and total as each fold of the evaluation measures them, [folds, readings]."""
+        in_run = np.mean([sharing.fold_credits(one, self.rows.names) for one in self.credits], axis=0)
+        by_fold = {job: -fold_losses(one, "loss") for job, one in self.retrainings.items() if job.design == "rates"}
+        effects = [one[1] * scale for one, scale in zip(jobs.designed(by_fold, self.rows), self._scales, strict=True)]
+        fallen = [fold_losses(one, "before") - fold_losses(one, "loss") for one in self.adapters]
+        return np.hstack([in_run, *effects, np.mean(fallen, axis=0)[:, None]])
+
+    @cached_property
+    def influence(self) -> pd.DataFrame:
+        """The influences of the training rows, mean over seeds, in the dataset's order."""
+        tables = [pd.read_parquet(one.file("influence.parquet")).set_index("row_id") for one in self.influences]
+        mean = sum(table.select_dtypes("number") for table in tables) / len(tables)
+        return pd.DataFrame(mean).reindex(self.rows.row_ids)
+
+    def trainings(self) -> float:
+        """What all of it cost, in trainings on all rows."""
+        kept = [float(jobs.kept(job, self.rows).mean()) for job in self.retrainings]
+        return len(self.adapters) + len(self.controls) + float(sum(kept))
+
+
+def row_totals(scores: pd.DataFrame, rows: Population) -> np.ndarray:
+    """Credit of each row over all queries, [rows]."""
+    return np.asarray(scores.groupby("row_id", sort=False)["credit"].sum().reindex(rows.row_ids))
+
+
+def fold_losses(training: Artifact, column: str) -> np.ndarray:
+    """Mean loss over each fold of the evaluation, nats, [folds]."""
+    table = pd.read_parquet(training.file("losses.parquet"))
+    weights = sample.fold_weights(table["row_id"].tolist(), np.full(len(table), 1 / len(table)))
+    return np.asarray(table[column].to_numpy() @ weights)
