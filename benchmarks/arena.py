@@ -45,6 +45,7 @@ CONFIG = FinetuningConfig(
     epochs=3,
     batch_size=32,
     learning_rate=1e-3,
+    warmup=0.0,
     max_tokens=48,
 )
 

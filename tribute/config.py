@@ -96,6 +96,8 @@ class FinetuningConfig(Strict):
     epochs: Positive = 2
     batch_size: Positive = 32
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 2e-3
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Part of the steps in which the rate rises from 0; from there it falls back to 0, both linearly."""
     max_tokens: Annotated[int, Field(ge=8, le=8192)] = 64
     """Longer rows are cut here; `tribute inspect` shows what the model sees."""
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0, 1, 2)

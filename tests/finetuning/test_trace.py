@@ -64,14 +64,24 @@ def test_a_trace_without_a_needed_field_is_refused(trace, tmp_path):
         load_trace(tmp_path)
 
 
-@given(st.integers(1, 500), st.integers(4, 80))
-def test_recorded_steps_run_from_the_start_to_the_end(steps, count):
-    """State 0 and the last state are always recorded, in order and each once."""
-    recorded = state_steps(steps, count)
+@given(st.integers(2, 500), st.integers(4, 80), st.sampled_from([0, 0.05, 0.5, 0.9]))
+def test_recorded_steps_run_from_the_start_to_the_end(steps, count, warm):
+    """State 0 and the last state are always recorded, in order and each once, and the first three steps that move."""
+    rates = np.minimum(np.arange(steps) / (warm * steps) if warm else 1.0, 1 - np.arange(steps) / steps)
+    recorded = state_steps(rates, count)
 
     assert recorded[0] == 0
     assert recorded[-1] == steps
     assert recorded == sorted(set(recorded))
+    moving = int(np.flatnonzero(rates)[0])
+    assert set(range(moving, min(moving + 3, steps))) <= set(recorded)
+
+
+def test_states_follow_the_path_not_the_clock():
+    """Nothing moves in the first half: hardly a state is spent there."""
+    recorded = state_steps(np.array([1e-9] * 50 + [1.0] * 50), 20)
+
+    assert sum(step < 50 for step in recorded) <= 3 + 1
 
 
 def test_assign_is_the_inverse_of_flatten():

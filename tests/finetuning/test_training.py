@@ -163,7 +163,8 @@ def test_a_steps_loss_is_the_sum_over_its_rows_divided_by_the_batch_size(dataset
 
 
 def test_the_learning_rates_are_those_that_were_applied(dataset, config, tmp_path, monkeypatch):
-    """What the trace says is what the optimiser used: linear decay to 0."""
+    """What the trace says is what the optimiser used: up from 0 and back to 0, linearly."""
+    config = config.model_copy(update={"warmup": 0.4})
     applied = []
     step = RootAdam.step
     monkeypatch.setattr(
@@ -174,6 +175,16 @@ def test_the_learning_rates_are_those_that_were_applied(dataset, config, tmp_pat
 
     assert np.allclose(applied, training.trace.learning_rates, rtol=1e-9)
     assert np.allclose(applied, learning_rates(config, STEPS))
+    assert applied[0] == 0
+    assert applied[int(0.4 * STEPS)] == max(applied) == config.learning_rate
+
+
+@pytest.mark.parametrize("steps", [1, 2, 9])
+def test_a_short_training_moves(config, steps):
+    """Its warm-up is rounded down, so that one step at least has the whole rate."""
+    config = config.model_copy(update={"warmup": 0.9})
+
+    assert learning_rates(config, steps).max() == config.learning_rate
 
 
 def test_a_loss_that_is_not_a_number_stops_the_training(dataset, config, tmp_path):

@@ -55,15 +55,19 @@ class Trace:
     states: Sequence[State]
 
 
-def state_steps(steps: int, count: int) -> list[int]:
-    """About `count` steps from 0 to `steps`, denser at the start, where the loss falls fastest.
+def state_steps(rates: np.ndarray, count: int) -> list[int]:
+    """About `count` steps from 0 to the last, denser on the path's first part, where the loss falls fastest.
 
-    A long training gets more, so that no two are further apart than LONGEST_GAP. The first steps are always
+    `rates` [steps] are the learning rates: how far a step goes is up to them, so what is spread is their sum. A long
+    training gets more states, so that no two are further apart than LONGEST_GAP. The first steps that move are always
     there: LoRA's A has no gradient before B has moved, so Adam's second moment is 0 there, which a walk backwards
     could not tell from a rounding error.
     """
-    spread = {round(steps * (index / (count - 2)) ** 2) for index in range(count - 1)}
-    kept = sorted(spread | set(range(min(3, steps + 1))))
+    path = np.concatenate([[0.0], np.cumsum(rates)]) / rates.sum()
+    ranks = np.linspace(0, 1, count - 1) ** 2
+    spread = {int(np.abs(path - part).argmin()) for part in 1 - (1 - ranks) ** 2}
+    moving = int(np.flatnonzero(rates)[0]) + 3
+    kept = sorted(spread | set(range(min(moving, len(path)))) | {len(rates)})
     return sorted({step for start, end in pairwise(kept) for step in _filled(start, end)})
 
 

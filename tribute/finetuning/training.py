@@ -69,14 +69,15 @@ def train(
     Raises TrainingError where the loss is not a number.
     """
     steps = [[row for row in step if row not in dropped] for step in schedule(len(rows), config, seed)]
-    recorder = Recorder(model, len(steps), config.trace_states, scratch / "states", progress)
+    rates = learning_rates(config, len(steps))
+    recorder = Recorder(model, rates, config.trace_states, scratch / "states", progress)
     trainer = ScheduledTrainer(model, rows, steps, config, scratch, recorder)
     trainer.train(resume_from_checkpoint=last_checkpoint(scratch))
     curve = [
         {"step": entry["step"] - 1, "loss": entry["loss"], "learning_rate": float(rate)}
         for entry, rate in zip(
             (entry for entry in trainer.state.log_history if "loss" in entry),
-            learning_rates(config, len(steps)),
+            rates,
             strict=True,
         )
     ]
@@ -85,7 +86,7 @@ def train(
         config.batch_size,
         Adam(),
         {name: tuple(value.shape) for name, value in model.trainable().items()},
-        learning_rates(config, len(steps)),
+        rates,
         [[rows.row_ids[row] for row in step] for step in steps],
         recorder.states(),
     )
@@ -106,8 +107,19 @@ def last_checkpoint(scratch: Path) -> str | None:
 
 
 def learning_rates(config: FinetuningConfig, steps: int) -> np.ndarray:
-    """Linear decay to 0, float64 [steps]."""
-    return np.array([config.learning_rate * (1 - step / steps) for step in range(steps)])
+    """Linear warm-up from 0 and linear decay to 0, float64 [steps]."""
+    warm = warmup_steps(config, steps)
+    return np.array(
+        [
+            config.learning_rate * (step / warm if step < warm else (steps - step) / (steps - warm))
+            for step in range(steps)
+        ]
+    )
+
+
+def warmup_steps(config: FinetuningConfig, steps: int) -> int:
+    """Steps in which the rate rises; none in a training so short that it would not move."""
+    return int(config.warmup * steps)
 
 
 class ScheduledTrainer(Trainer):
@@ -128,6 +140,7 @@ class ScheduledTrainer(Trainer):
             num_train_epochs=1,
             learning_rate=config.learning_rate,
             lr_scheduler_type="linear",
+            warmup_steps=warmup_steps(config, len(steps)),
             max_grad_norm=0.0,
             logging_steps=1,
             logging_nan_inf_filter=False,
@@ -196,9 +209,9 @@ class Recorder(TrainerCallback):
 
     trainer: ScheduledTrainer
 
-    def __init__(self, model: RowModel, steps: int, count: int, folder: Path, progress: Progress) -> None:
-        self.model, self.total, self.folder, self.progress = model, steps, folder, progress
-        self.wanted = state_steps(steps, count)
+    def __init__(self, model: RowModel, rates: np.ndarray, count: int, folder: Path, progress: Progress) -> None:
+        self.model, self.total, self.folder, self.progress = model, len(rates), folder, progress
+        self.wanted = state_steps(rates, count)
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """State 0: the optimiser has seen nothing."""
