@@ -17,8 +17,8 @@ def observed(seed, off=0.0, noise=0.01, seeds=3):
 
 
 def repetitions(count, noise, seed=0, blocks=(0, 1, 2, 3)):
-    """Effects of blocks with noise in proportion to the root of their rows."""
-    chance, blocks = np.random.default_rng(seed), np.array(blocks)
+    """Effects of blocks with noise in proportion to the root of their rows, drawn apart from `observed`'s."""
+    chance, blocks = np.random.default_rng([seed, 1]), np.array(blocks)
     sizes = np.bincount(blocks, weights=ROWS)
     truth = np.bincount(blocks, weights=TRUE)
     return [Design(blocks, truth + chance.normal(0, noise * np.sqrt(sizes / 25))) for _ in range(count)]
@@ -89,7 +89,7 @@ def test_ninety_per_cent_intervals_cover_about_ninety_per_cent(count):
         found = combine(credit, np.full(4, 4e-4), ROWS, 0.5, repetitions(count, 0.03, seed))
         inside.append(np.abs(found.credit - TRUE) <= found.margin(0.9))
 
-    assert 0.80 <= np.mean(inside) <= 0.97
+    assert 0.85 <= np.mean(inside) <= 0.95
 
 
 def test_the_operator_gives_the_estimate_again():

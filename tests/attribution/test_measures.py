@@ -20,6 +20,15 @@ def test_slope_of_a_prediction_half_the_size_is_two():
     assert measures.slope(predicted, 2 * predicted + 5) == pytest.approx(2)
 
 
+def test_a_seed_is_never_asked_about_itself():
+    """Seed 0 knows itself by heart and nothing else."""
+    first, second = np.array([1.0, 2.0, 3.0, 4.0]), np.array([4.0, 3.0, 2.0, 1.0])
+
+    assert measures.across_seeds({0: first}, {0: first, 1: second}) == pytest.approx(-1)
+    assert measures.across_seeds({0: first}, {0: first}) is None
+    assert measures.across_seeds({None: first}, {0: first, 1: second}) == pytest.approx(0)
+
+
 def test_shares_clip_and_divide():
     """Who harmed gets nothing, and where nobody helped nobody gets anything."""
     assert measures.clipped_shares(np.array([3.0, 1.0, -2.0])).tolist() == [0.75, 0.25, 0.0]
@@ -33,20 +42,3 @@ def test_the_seed_split_does_not_hang_on_the_order_of_seeds():
     assert measures.seed_split(seeds) == pytest.approx(measures.seed_split(seeds[[2, 0, 3, 1]]))
     assert measures.seed_split(np.array([[1.0, 0.0], [0.0, 1.0]])) == 2.0
     assert measures.seed_split(seeds[:1]) is None
-
-
-def test_held_out_seeds_are_covered_as_often_as_the_interval_says():
-    """Normal noise of known size, 90 % intervals."""
-    seeds = np.random.default_rng(0).normal(0, 0.1, (6, 200))
-
-    trials, covered = measures.held_out_coverage(seeds, np.full(200, 0.01), 0.9)
-
-    assert trials == 1200
-    assert 0.86 <= covered <= 0.94
-
-
-def test_too_narrow_intervals_are_found_out():
-    """A tenth of the true variance covers far less."""
-    seeds = np.random.default_rng(0).normal(0, 0.1, (6, 200))
-
-    assert measures.held_out_coverage(seeds, np.full(200, 0.001), 0.9)[1] < 0.6

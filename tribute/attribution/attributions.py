@@ -10,7 +10,7 @@ import pandas as pd
 from tribute.artifacts import Artifact, Store
 from tribute.attribution import card, controls, estimate, jobs, measures
 from tribute.attribution import shares as sharing
-from tribute.attribution.effects import effects_table, measured_effects, proxy_figures
+from tribute.attribution.effects import effects_table, measured_effects, proxy_figures, seeds_left_out
 from tribute.attribution.evidence import Evidence, row_totals
 from tribute.attribution.jobs import Job, Population
 from tribute.config import AttributionConfig
@@ -87,10 +87,9 @@ def attribution_card(
     by_seed = evidence.rows.sums(evidence.in_run)
     known = shares.set_index("contributor_id").loc[list(evidence.rows.names)]
     harmful = [name for name in evidence.rows.names if known["high"][name] < 0]
-    alone = estimate.combine(
-        by_seed, estimate.row_noise(evidence.in_run, evidence.rows.owner), np.bincount(evidence.rows.owner), 0.0, []
-    )
-    coverage = measures.held_out_coverage(by_seed, alone.errors() ** 2 * len(by_seed), config.confidence)
+    measured = dict(zip(seeds_left_out(evidence), measured_effects(evidence)[1], strict=True))
+    left_out = [evidence.rows.names.index(name) for name in effects["contributor_id"]]
+    predicted = {seed: evidence.rows.sums(one)[left_out] for seed, one in evidence.replays.items()}
     found: dict[str, Any] = {
         "validation": config.validation,
         "method": str(shares["method"].iloc[0]),
@@ -103,13 +102,13 @@ def attribution_card(
         "total": float(np.mean([fact["measured"] for fact in facts])),
         "seed_agreement": measures.pairwise(list(by_seed)),
         "seed_split": measures.seed_split(by_seed),
-        "coverage": None if coverage is None else {"trials": coverage[0], "covered": coverage[1]},
+        "coverage": card.held_out_coverage(evidence.in_run, evidence.rows, config.confidence),
         "points": len(facts[0]["curve"]),
         "sample": facts[0]["sample"],
         "drift": max(fact["drift"] for fact in facts),
         "curve": facts[0]["curve"],
         "proxy": proxy_figures(evidence, effects) if config.proxy and evidence.retrainings else None,
-        "leave_one_out": card.leave_one_out(effects, list(measured_effects(evidence)[1])),
+        "leave_one_out": card.leave_one_out(effects, predicted, measured),
         "controls": control_figures(evidence, config),
         "coalitions": card.coalition_error(
             known["credit"].to_numpy(), evidence.rows, evidence.utilities, evidence.nothing
@@ -118,9 +117,8 @@ def attribution_card(
         "baselines": {},
     }
     if evidence.influences:
-        replay = evidence.influence["replay"].to_numpy()
-        found["lds"] = card.linear_datamodelling(replay, evidence.rows, evidence.utilities, harmful)
-        found["baselines"] = card.baselines(evidence.influence, evidence.rows, effects, evidence.utilities)
+        found["lds"] = card.linear_datamodelling(evidence.replays, evidence.rows, evidence.utilities, harmful)
+        found["baselines"] = card.baselines(evidence.influence, evidence.rows, effects, measured, evidence.utilities)
     return found
 
 

@@ -6,65 +6,88 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tribute.attribution import measures
+from tribute.attribution import estimate, measures
 from tribute.attribution.jobs import REMOVED, Job, Population, kept
 
 BASELINES = ("rows", "tokens", "bm25", "embedding", "gradient_dot", "end_of_training")
 """Simple scores of a training row that attribution must beat; columns of influence.parquet."""
 
 
-def leave_one_out(effects: pd.DataFrame, by_seed: Sequence[np.ndarray]) -> dict[str, Any]:
+def leave_one_out(
+    effects: pd.DataFrame, predicted: Mapping[int, np.ndarray], measured: Mapping[int, np.ndarray]
+) -> dict[str, Any]:
     """Predicted effects, and the credits that pay, against retraining without the contributor.
 
-    `by_seed`: the measured effects of each seed, [contributors]. `ceiling` is what one seed says of another.
+    `predicted` and `measured`: the effects by seed, [contributors]. A seed's prediction is held against the others'
+    retrainings, and so is the `ceiling`: what one seed's retrainings say of another's.
     """
-    measured = effects["effect"].to_numpy()
     return {
         "contributors": list(effects["contributor_id"]),
-        "seeds": len(by_seed),
-        "spearman": measures.rank_correlation(effects["predicted"].to_numpy(), measured),
-        "credit_spearman": measures.rank_correlation(effects["credit"].to_numpy(), measured),
-        "slope": measures.slope(effects["predicted"].to_numpy(), measured),
-        "ceiling": measures.pairwise(by_seed),
+        "seeds": len(measured),
+        "spearman": measures.across_seeds(predicted, measured),
+        "credit_spearman": measures.across_seeds({None: effects["credit"].to_numpy()}, measured),
+        "slope": measures.slope(effects["predicted"].to_numpy(), effects["effect"].to_numpy()),
+        "ceiling": measures.pairwise(list(measured.values())),
     }
 
 
 def linear_datamodelling(
-    scores: np.ndarray, rows: Population, utilities: Mapping[Job, float], harmful: Sequence[str]
+    replays: Mapping[int, np.ndarray], rows: Population, utilities: Mapping[Job, float], harmful: Sequence[str]
 ) -> dict[str, Any] | None:
     """LDS (Park et al. 2023): predicted against retrained utility of random removals; None where there are none.
 
-    `scores` [rows] are effects: what U loses without the row. `without_harmful` leaves the harmful contributors' rows
-    out of both sides by regression on their number; `noisy_rows` counts those rows alone.
+    `replays`: effects of the rows by seed, what U loses without the row, [rows]. `score` is of other seeds than the
+    predicting one, as the `ceiling` is, `same_seed` of its own. `without_harmful` takes the number of the harmful
+    contributors' rows out of both sides by regression; `noisy_rows` counts those rows alone.
     """
     by_seed = removals_by_seed(rows, utilities)
     if not by_seed:
         return None
-    stays, measured = by_seed[0][0], np.stack([values for _, values in by_seed])
+    stays, measured = next(iter(by_seed.values()))[0], {seed: values for seed, (_, values) in by_seed.items()}
     noisy = -(stays @ np.isin(rows.owner, [rows.names.index(name) for name in harmful]).astype(float))
-    predicted, mean = stays @ scores, measured.mean(0)
+    predicted = {seed: stays @ scores for seed, scores in replays.items()}
+    own = (measures.rank_correlation(predicted[seed], measured[seed]) for seed in predicted.keys() & measured.keys())
     return {
-        "subsets": len(mean),
+        "subsets": len(stays),
         "removed": REMOVED,
         "seeds": len(measured),
-        "score": measures.rank_correlation(predicted, mean),
-        "without_harmful": measures.rank_correlation(_less(predicted, noisy), _less(mean, noisy)),
-        "noisy_rows": measures.rank_correlation(noisy, mean),
-        "ceiling": measures.pairwise(list(measured)),
+        "score": measures.across_seeds(predicted, measured),
+        "same_seed": measures.mean(own),
+        "without_harmful": measures.across_seeds(_without(predicted, noisy), _without(measured, noisy)),
+        "noisy_rows": measures.across_seeds({None: noisy}, measured),
+        "ceiling": measures.pairwise(list(measured.values())),
     }
 
 
-def removals_by_seed(rows: Population, utilities: Mapping[Job, float]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """For each seed: which rows stayed [subsets, rows] and U [subsets], for subsets that every seed retrained."""
-    jobs = sorted((job for job in utilities if job.design == "removal"), key=lambda job: (job.seed, job.number))
-    seeds = sorted({job.seed for job in jobs})
-    return [
-        (
-            np.stack([kept(job, rows) for job in jobs if job.seed == seed]).astype(float),
-            np.array([utilities[job] for job in jobs if job.seed == seed]),
-        )
-        for seed in seeds
-    ]
+def held_out_coverage(scores: np.ndarray, rows: Population, confidence: float) -> dict[str, float] | None:
+    """How often the interval that all other seeds give for one more seed holds that seed's credit.
+
+    `scores` [seeds, rows]: in-run credit. An interval for a new seed is √seeds times as wide as that for the mean of
+    the others. None with fewer than three seeds: one alone has no variance.
+    """
+    count = len(scores)
+    if count < 3:
+        return None
+    inside = []
+    for seed, own in enumerate(scores):
+        rest = np.delete(scores, seed, axis=0)
+        noise, size = estimate.row_noise(rest, rows.owner), np.bincount(rows.owner)
+        others = estimate.combine(rows.sums(rest), noise, size, 0.0, [])
+        inside.append(np.abs(rows.sums(own) - others.credit) <= np.sqrt(count) * others.margin(confidence))
+    return {"trials": int(np.size(inside)), "covered": float(np.mean(inside))}
+
+
+def removals_by_seed(rows: Population, utilities: Mapping[Job, float]) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """For each seed: which rows stayed [subsets, rows] and U [subsets], for the subsets that every seed retrained."""
+    jobs = [job for job in utilities if job.design == "removal"]
+    numbers = {seed: {job.number for job in jobs if job.seed == seed} for seed in sorted({job.seed for job in jobs})}
+    common = sorted(set.intersection(*numbers.values())) if numbers else []
+    found = {}
+    for seed in numbers if common else ():
+        own = [Job(design="removal", seed=seed, number=number) for number in common]
+        stays = np.stack([kept(job, rows) for job in own]).astype(float)
+        found[seed] = stays, np.array([utilities[job] for job in own])
+    return found
 
 
 def coalition_error(credit: np.ndarray, rows: Population, utilities: Mapping[Job, float], nothing: float) -> Any:
@@ -83,7 +106,11 @@ def coalition_error(credit: np.ndarray, rows: Population, utilities: Mapping[Job
 
 
 def baselines(
-    influence: pd.DataFrame, rows: Population, effects: pd.DataFrame, utilities: Mapping[Job, float]
+    influence: pd.DataFrame,
+    rows: Population,
+    effects: pd.DataFrame,
+    measured: Mapping[int, np.ndarray],
+    utilities: Mapping[Job, float],
 ) -> dict[str, dict[str, float | None]]:
     """Each baseline's rank correlation with leaving contributors out and with random removals."""
     by_seed = removals_by_seed(rows, utilities)
@@ -91,14 +118,18 @@ def baselines(
     for name in BASELINES:
         scores = np.ones(len(rows.owner)) if name == "rows" else influence[name].to_numpy(dtype=float)
         sums = dict(zip(rows.names, rows.sums(scores), strict=True))
-        predicted = np.array([sums[one] for one in effects["contributor_id"]])
+        left_out = np.array([sums[one] for one in effects["contributor_id"]])
         found[name] = {
-            "leave_one_out": measures.rank_correlation(predicted, effects["effect"].to_numpy()),
-            "lds": measures.rank_correlation(by_seed[0][0] @ scores, np.mean([one for _, one in by_seed], axis=0))
-            if by_seed
-            else None,
+            "leave_one_out": measures.across_seeds({None: left_out}, measured),
+            "lds": measures.mean(
+                measures.rank_correlation(stays @ scores, values) for stays, values in by_seed.values()
+            ),
         }
     return found
+
+
+def _without(by_seed: Mapping[Any, np.ndarray], regressor: np.ndarray) -> dict[Any, np.ndarray]:
+    return {seed: _less(values, regressor) for seed, values in by_seed.items()}
 
 
 def _less(values: np.ndarray, regressor: np.ndarray) -> np.ndarray:

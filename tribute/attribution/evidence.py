@@ -105,9 +105,18 @@ class Evidence:
     @cached_property
     def influence(self) -> pd.DataFrame:
         """The influences of the training rows, mean over seeds, in the dataset's order."""
+        return pd.DataFrame(sum(self._influences) / len(self._influences))
+
+    @cached_property
+    def replays(self) -> dict[int, np.ndarray]:
+        """Replay's effect of each row, nats, [rows], by the seed of the training that was replayed."""
+        seeds = [int(one.identity["config"]["seed"]) for one in self.adapters]
+        return {seed: table["replay"].to_numpy() for seed, table in zip(seeds, self._influences, strict=False)}
+
+    @cached_property
+    def _influences(self) -> list[pd.DataFrame]:
         tables = [pd.read_parquet(one.file("influence.parquet")).set_index("row_id") for one in self.influences]
-        mean = sum(table.select_dtypes("number") for table in tables) / len(tables)
-        return pd.DataFrame(mean).reindex(self.rows.row_ids)
+        return [table.select_dtypes("number").reindex(self.rows.row_ids) for table in tables]
 
     def trainings(self) -> float:
         """What all of it cost, in trainings on all rows."""

@@ -4,7 +4,8 @@ All take plain arrays, losses and effects in nats, > 0 helped. None is defined w
 are fewer than three points: then it is None, never a number that means nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -26,8 +27,22 @@ def slope(predicted: np.ndarray, measured: np.ndarray) -> float | None:
 
 def pairwise(tables: Sequence[np.ndarray]) -> float | None:
     """Mean rank correlation over all pairs of seeds: the ceiling for whatever one seed predicts of another."""
-    pairs = [rank_correlation(tables[a], tables[b]) for a in range(len(tables)) for b in range(a)]
-    known = [one for one in pairs if one is not None]
+    return mean(rank_correlation(tables[a], tables[b]) for a in range(len(tables)) for b in range(a))
+
+
+def across_seeds(predicted: Mapping[Any, np.ndarray], measured: Mapping[int, np.ndarray]) -> float | None:
+    """Mean rank correlation of each seed's prediction with what the other seeds measured, as `pairwise` takes it.
+
+    Never of a seed with itself: its own noise would be predicted too. The key None is a prediction of no seed.
+    """
+    return mean(
+        rank_correlation(one, measured[seed]) for own, one in predicted.items() for seed in measured if seed != own
+    )
+
+
+def mean(figures: Iterable[float | None]) -> float | None:
+    """The mean of those that are defined."""
+    known = [one for one in figures if one is not None]
     return float(np.mean(known)) if known else None
 
 
@@ -55,18 +70,3 @@ def seed_split(seeds: np.ndarray) -> float | None:
         chosen = np.array([bool(mask >> place & 1) for place in range(count)])
         found.append(np.abs(clipped_shares(seeds[chosen].mean(0)) - clipped_shares(seeds[~chosen].mean(0))).sum())
     return float(np.mean(found))
-
-
-def held_out_coverage(seeds: np.ndarray, noise: np.ndarray, confidence: float) -> tuple[int, float] | None:
-    """How often an interval from all other seeds holds a held-out seed's credit: trials, and the part covered.
-
-    `seeds` [seeds, contributors]; `noise` [contributors] is one seed's variance as the intervals take it. The
-    interval is that of a new seed's credit, so the new seed's own noise is in it.
-    """
-    count = len(seeds)
-    if count < 3:
-        return None
-    others = (seeds.sum(0) - seeds) / (count - 1)
-    margin = stats.norm.ppf((1 + confidence) / 2) * np.sqrt(noise * (1 + 1 / (count - 1)))
-    inside = np.abs(seeds - others) <= margin
-    return int(inside.size), float(inside.mean())

@@ -1,0 +1,72 @@
+"""What a run's evidence says together: rate designs on the run's own scale, whatever the names."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.attribution.test_attributions import CONFIG, made_credit, made_evaluation
+from tribute.artifacts import Store
+from tribute.attribution import attributions, jobs
+from tribute.attribution.evidence import Evidence
+from tribute.attribution.jobs import Job, Population
+
+WORTH = {"ada": 0.3, "bob": 0.2, "cyd": 0.1, "dan": -0.1}
+"""What each contributor's rows add to U, in nats, in any company."""
+
+
+@pytest.fixture
+def evidence(dataset, tmp_path):
+    """Two seeds whose in-run credit is wrong about ada and dan, and two repetitions that measure `WORTH` exactly.
+
+    The retrainings gain half of what the run's own trainings gain, as a proxy's might.
+    """
+    wrong = {"ada": 0.1, "bob": 0.2, "cyd": 0.1, "dan": 0.1}
+    credits = [made_credit(tmp_path, dataset, seed, wrong | {"bob": 0.2 + 0.01 * seed}) for seed in (0, 1)]
+    adapters = [made_evaluation(tmp_path, "adapter", 2.0 - sum(WORTH.values()), seed) for seed in (0, 1)]
+    rows = Population.trained(dataset)
+    retrainings = {}
+    for number in (0, 1):
+        first = Job(design="rates", seed=number, number=number, factors=7)
+        for run in range(len(jobs.repetition(first, rows))):
+            job = first.model_copy(update={"run": run})
+            gained = sum(WORTH[rows.names[owner]] / 12 for owner in rows.owner[jobs.kept(job, rows)])
+            retrainings[job] = made_evaluation(tmp_path, "retraining", 2.0 - gained, f"{number}-{run}")
+    return Evidence(dataset, adapters, credits, [], [], retrainings)
+
+
+def test_designs_correct_in_run_credit_on_the_runs_own_scale(evidence):
+    """The total stays, and who was taken for equal comes apart as the retrainings say."""
+    found = dict(zip(evidence.rows.names, evidence.estimate().credit, strict=True))
+
+    truth = {name: worth * evidence.total / sum(WORTH.values()) for name, worth in WORTH.items()}
+    assert sum(found.values()) == pytest.approx(evidence.total)
+    assert found["ada"] - found["dan"] > 0.6 * (truth["ada"] - truth["dan"])
+
+
+def test_folds_that_agree_add_no_uncertainty(evidence):
+    """Every fold of the evaluation here reads what the whole reads."""
+    assert evidence.estimate().errors() == pytest.approx(evidence.credits_as(evidence.rows).errors(), rel=0.01)
+
+
+def test_other_names_change_no_sum(evidence):
+    """ada under five names, with the designs that were drawn for one."""
+    rows = evidence.rows
+    names = np.array(rows.names, dtype=object)[rows.owner]
+    own = np.flatnonzero(names == "ada")
+    names[own] = [f"ada-{place % 5}" for place in range(len(own))]
+    apart = Population.of(rows.row_ids, names.tolist())
+
+    whole, split = evidence.credits_as(rows).credit, evidence.credits_as(apart).credit
+
+    parts = [name.startswith("ada-") for name in apart.names]
+    assert split[parts].sum() == pytest.approx(whole[rows.names.index("ada")], abs=1e-12)
+
+
+def test_scores_follow_the_corrected_credit(evidence, tmp_path):
+    """A row's score is in-run credit and its part of the correction, so a contributor's scores are its credit."""
+    made = attributions.make_attribution(Store(tmp_path), evidence, CONFIG)
+
+    shares = pd.read_parquet(made.file("shares.parquet")).set_index("contributor_id")
+    sums = pd.read_parquet(made.file("scores.parquet")).groupby("contributor_id")["credit"].sum()
+    assert sums.to_dict() == pytest.approx(shares.loc[sums.index, "credit"].to_dict())
+    assert set(shares["method"]) == {"in-run + rate design"}
