@@ -74,6 +74,8 @@ class Arena:
         self.owner = np.array([self.names.index(name) for name in self.contributors])
         facts = [[(row.text, row.label, row.contributor) for row in part] for part in (rows, tests)]
         settings = CONFIG.model_dump(mode="json", exclude={"seeds", "timeout_minutes", "trace_states"})
+        if not CONFIG.warmup:  # Then a training is what it was before there was a warm-up, and so is its key.
+            del settings["warmup"]
         self.digest = _digest([facts, settings, asdict(Adam()), torch.__version__])
 
     def __len__(self) -> int:
