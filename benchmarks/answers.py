@@ -29,7 +29,7 @@ from tribute.attribution.curvature import Curvature, adam_metric, fit, midpoints
 from tribute.attribution.damping import DAMPINGS, linear_datamodelling_score, pick_damping
 from tribute.attribution.index import ROWS_PER_SHARD, SHARDS, TENSORS, WIDTH, Index, quantise, word_sum
 from tribute.attribution.influence import mean_bm25
-from tribute.attribution.measures import rank_correlation, slope
+from tribute.attribution.measures import rank_correlation, residual, slope
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "answers.md"
 SEEDS, PICKED_ON = 2, 8
@@ -178,21 +178,15 @@ def line(name: str, scores: np.ndarray | None, measured: Sequence[Measured]) -> 
     mean, mean_losses = predicted.mean(1, keepdims=True), own.losses.mean(1, keepdims=True)
     cells = [
         linear_datamodelling_score(predicted, own.losses),
-        linear_datamodelling_score(unexplained(predicted, harm), unexplained(own.losses, harm)),
+        linear_datamodelling_score(residual(predicted, harm), residual(own.losses, harm)),
         None if scores is None else linear_datamodelling_score(predicted, fresh.losses),
         linear_datamodelling_score(mean, mean_losses),
-        linear_datamodelling_score(unexplained(mean, harm), unexplained(mean_losses, harm)),
+        linear_datamodelling_score(residual(mean, harm), residual(mean_losses, harm)),
         linear_datamodelling_score(without, own.effects),
         rank_correlation(without.mean(1), own.effects.mean(1)),
         slope(without.mean(1), own.effects.mean(1)) if "Gauss" in name or "index" in name else None,
     ]
     return f"| {name} | " + " | ".join("–" if one is None or np.isnan(one) else f"{one:.3f}" for one in cells) + " |"
-
-
-def unexplained(values: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """What a straight line over `count` [retrainings] leaves of [retrainings, answers]."""
-    lines = np.polynomial.polynomial.polyfit(count, values, 1)
-    return np.asarray(values - np.polynomial.polynomial.polyval(count, lines).T)
 
 
 def same_label(arena: Arena) -> np.ndarray:

@@ -48,7 +48,9 @@ def linear_datamodelling(
         "removed": REMOVED,
         "seeds": len(measured),
         "score": measures.rank_correlation(predicted, mean),
-        "without_harmful": measures.rank_correlation(_less(predicted, noisy), _less(mean, noisy)),
+        "without_harmful": measures.rank_correlation(
+            measures.residual(predicted, noisy), measures.residual(mean, noisy)
+        ),
         "noisy_rows": measures.rank_correlation(noisy, mean),
         "ceiling": measures.pairwise(list(measured)),
     }
@@ -99,10 +101,3 @@ def baselines(
             else None,
         }
     return found
-
-
-def _less(values: np.ndarray, regressor: np.ndarray) -> np.ndarray:
-    """What is left of `values` after a straight line on `regressor`."""
-    if np.ptp(regressor) == 0:
-        return values
-    return np.asarray(values - np.polyval(np.polyfit(regressor, values, 1), regressor))
