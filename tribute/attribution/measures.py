@@ -45,7 +45,7 @@ def pairwise(tables: Sequence[np.ndarray]) -> float | None:
 
 def clipped_shares(credit: np.ndarray) -> np.ndarray:
     """Credits [..., contributors] below 0 count as 0, the rest is divided by its sum; all 0 where none is above."""
-    positive = np.maximum(credit, 0)
+    positive = np.maximum(credit, 0.0)
     total = positive.sum(-1, keepdims=True)
     return np.asarray(np.divide(positive, total, out=np.zeros_like(positive), where=total > 0))
 
