@@ -162,8 +162,8 @@ def shapley_lines(arena: Arena) -> Iterator[str]:
         apart = distance(measures.clipped_shares(two_n(arena, seed)), measures.clipped_shares(exact))
         cost = designs.cost([run for part in designs.singles_and_leave_outs(arena.owner, seed) for run in part])
         yield ""
-        yield f"2n design against exact Shapley of its own seed {seed}: Σ of errors {apart:.3f} for {cost:.0f} trainings"
-        yield "beyond the fine-tune."
+        yield f"2n design against exact Shapley of its own seed {seed}: Σ of errors {apart:.3f} for {cost:.0f}"
+        yield "trainings beyond the fine-tune."
 
 
 if __name__ == "__main__":
