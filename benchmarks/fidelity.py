@@ -142,7 +142,8 @@ def distance_notes(arena: Arena, found: Truth) -> Iterator[str]:
         f"share seeds with both). The truth itself is off: by about {own:.3f} where all repetitions make it, and by "
         f"{own * np.sqrt(count / (count - HELD_OUT)):.3f} where {count - HELD_OUT} do. Trainings are in all, the "
         f"fine-tune's own included; in-run takes {in_run_cost(arena):.2f} a seed where {len(arena.tests)} evaluation "
-        f"rows meet {len(arena)} trained ones."
+        f"rows meet {len(arena)} trained ones. What a rate design adds to in-run is the difference to the line "
+        "*in-run, 2 seeds*: same seeds, same truths."
     )
 
 
