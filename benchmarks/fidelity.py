@@ -70,6 +70,7 @@ def collect(arena: Arena) -> None:
         arena.credited(arena.all_rows(), seed)
     for seed in range(SEEDS):
         arena.replayed(seed)
+    arena.baselines(0)
     runs = [designs.Run(kept, seed) for seed in range(SEEDS) for kept in (arena.all_rows(), ~arena.all_rows())]
     for seed in range(SEEDS):
         runs += [run for part in designs.singles_and_leave_outs(arena.owner, seed) for run in part]
