@@ -56,7 +56,7 @@ def distance_lines(arena: Arena, found: Truth) -> Iterator[str]:
     exact = exact_values(arena)
     yield (
         "| method | trainings | split-neutral, unseen repetitions | 10–90 % of tries | all repetitions "
-        "| exact Shapley, unseen seed | 10–90 % of tries | tries |"
+        "| exact Shapley, unseen seed | 10–90 % of tries | tries of each |"
     )
     yield "|---" * 8 + "|"
     for method in methods(arena, found, exact):

@@ -24,8 +24,8 @@ def interval_lines(arena: Arena, found: Truth) -> Iterator[str]:
         f"{len(arena.names)} contributors of this one world."
     )
     yield ""
-    yield "| interval from | held against | covered | trials |"
-    yield "|---|---|---|---|"
+    yield "| interval from | held against | covered, the truth's error added | not added | trials |"
+    yield "|---|---|---|---|---|"
     for seeds in (2, len(late)):
         hits = [covered(combined(arena, found, group), found.repetitions) for group in combinations(late, seeds)]
         yield line(f"in-run, {seeds} seeds (`budget: 0`)", f"all {count} repetitions", hits)
@@ -45,11 +45,16 @@ def interval_lines(arena: Arena, found: Truth) -> Iterator[str]:
 
 
 def covered(got: Estimate, draws: np.ndarray) -> np.ndarray:
-    """Whether the interval holds the mean of independent `draws` [draws, contributors], by contributor."""
+    """Whether the interval holds the mean of independent `draws` [draws, contributors], bool [2, contributors].
+
+    First with that mean's own error added to the interval's, then as the interval stands.
+    """
     own, quantile = draws.var(0, ddof=1) / len(draws), got.margin(0.9) / got.errors()
-    return np.abs(got.credit - draws.mean(0)) <= quantile * np.sqrt(got.errors() ** 2 + own)
+    wide = np.stack([quantile * np.sqrt(got.errors() ** 2 + own), got.margin(0.9)])
+    return np.abs(got.credit - draws.mean(0)) <= wide
 
 
 def line(source: str, against: str, hits: list[np.ndarray]) -> str:
     """A line of the table."""
-    return f"| {source} | {against} | {np.mean(hits):.0%} | {np.size(hits)} |"
+    added, stood = np.mean(hits, axis=(0, 2))
+    return f"| {source} | {against} | {added:.0%} | {stood:.0%} | {np.size(hits) // 2} |"
