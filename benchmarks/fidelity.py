@@ -7,7 +7,7 @@ where it was and two processes may collect at once. Takes some hours on one core
 
 Writes docs/benchmarks/fidelity.md. *Split-neutral truth*: many repetitions of a rate design (tribute/attribution/
 designs.py), rows as players, and its own standard error. *Exact Shapley*: all coalitions, contributors as players.
-Methods that use retraining are scored against repetitions that they have not seen.
+No method is held against what it was made from: see distances.py, intervals.py and foretold.py.
 """
 
 import argparse
@@ -25,17 +25,17 @@ from brute import (
     Truth,
     by_contributor,
     coalitions,
-    coverage,
-    done,
-    exact_shapley,
     in_run,
+    in_run_cost,
     mean_total,
-    methods,
     rate_runs,
     removals,
     truth,
     two_n,
 )
+from distances import HELD_OUT, distance, distance_lines, exact_values
+from foretold import effect_lines
+from intervals import interval_lines
 from throughput import processor
 
 from tribute.attribution import designs, measures
@@ -70,6 +70,7 @@ def collect(arena: Arena) -> None:
         arena.credited(arena.all_rows(), seed)
     for seed in range(SEEDS):
         arena.replayed(seed)
+    arena.baselines(0)
     runs = [designs.Run(kept, seed) for seed in range(SEEDS) for kept in (arena.all_rows(), ~arena.all_rows())]
     for seed in range(SEEDS):
         runs += [run for part in designs.singles_and_leave_outs(arena.owner, seed) for run in part]
@@ -82,53 +83,6 @@ def collect(arena: Arena) -> None:
         arena.losses(run.kept, run.seed)
         print(f"\r{arena.name}: {number} of {len(runs)} trainings", end="", flush=True)
     print()
-
-
-def left_out(arena: Arena, seed: int) -> np.ndarray:
-    """The effect of leaving each contributor out, nats, [contributors]."""
-    runs = designs.singles_and_leave_outs(arena.owner, seed)[1]
-    return np.array([arena.utility(arena.all_rows(), seed) - arena.utility(run.kept, seed) for run in runs])
-
-
-def effect_lines(arena: Arena) -> Iterator[str]:
-    """Leave-one-out and random removals: replay and the simple scores against real retraining."""
-    seeds = [seed for seed in range(SEEDS) if done(arena, removals(arena, seed))]
-    effects = np.stack([left_out(arena, seed) for seed in range(SEEDS)])
-    harmful = np.isin(arena.owner, np.flatnonzero(by_contributor(arena, in_run(arena).mean(0)) < 0))
-    replays = np.stack([arena.replayed(seed) for seed in range(SEEDS)])
-    scores = {
-        "**replay, the same seed**": replays[0],
-        "replay, mean of the other seeds": replays[1:].mean(0),
-        "in-run, mean of seeds": in_run(arena).mean(0),
-        "rows counted": np.ones(len(arena)),
-        "rows of harmful contributors counted": -harmful.astype(float),
-    }
-    stays = np.stack([run.kept for run in removals(arena, 0)]).astype(float)
-    measured = {seed: np.array([arena.utility(run.kept, seed) for run in removals(arena, seed)]) for seed in seeds}
-    noisy = stays @ harmful
-    yield "| score | leave-one-out, rank | slope | LDS, same seed | without the harmful | LDS, fresh seeds |"
-    yield "|---|---|---|---|---|---|"
-    for name, score in scores.items():
-        predicted, sums = stays @ score, by_contributor(arena, score)
-        same = measures.rank_correlation(predicted, measured[0]) if 0 in measured else None
-        clean = measures.rank_correlation(less(predicted, noisy), less(measured[0], noisy)) if 0 in measured else None
-        fresh = [one for seed in seeds if seed if (one := measures.rank_correlation(predicted, measured[seed]))]
-        cells = [
-            measures.rank_correlation(sums, effects[0]),
-            measures.slope(sums, effects[0]),
-            same,
-            clean,
-            float(np.mean(fresh)) if fresh else None,
-        ]
-        yield f"| {name} | " + " | ".join("–" if cell is None else f"{cell:.2f}" for cell in cells) + " |"
-    ceiling, between = measures.pairwise(list(effects)), measures.pairwise(list(measured.values()))
-    shown = "–" if between is None else f"{between:.2f}"
-    yield f"| ceiling: seed against seed | {ceiling:.2f} | – | – | – | {shown} |"
-
-
-def less(values: np.ndarray, regressor: np.ndarray) -> np.ndarray:
-    """What is left of `values` after a straight line on `regressor`."""
-    return np.asarray(values - np.polyval(np.polyfit(regressor, values, 1), regressor)) if np.ptp(regressor) else values
 
 
 def page(arenas: list[Arena]) -> Iterator[str]:
@@ -148,13 +102,13 @@ def page(arenas: list[Arena]) -> Iterator[str]:
         yield ""
         yield from truth_lines(arena, found)
         yield ""
-        yield "| method | trainings | Σ of errors | ± between tries | tries |"
-        yield "|---|---|---|---|---|"
-        for one in methods(arena, found):
-            if one.tries:
-                yield f"| {one.name} | {one.trainings:.0f} | {one.error:.3f} | {one.spread:.3f} | {one.tries} |"
+        yield from distance_notes(arena, found)
+        yield ""
+        yield from distance_lines(arena, found)
         yield ""
         yield from interval_lines(arena, found)
+        yield ""
+        yield from effect_notes(arena)
         yield ""
         yield from effect_lines(arena)
         yield from shapley_lines(arena)
@@ -163,7 +117,11 @@ def page(arenas: list[Arena]) -> Iterator[str]:
 def truth_lines(arena: Arena, found: Truth) -> Iterator[str]:
     """The split-neutral truth with its own error, beside in-run's mean over all seeds."""
     in_run_shares = measures.clipped_shares(by_contributor(arena, in_run(arena).mean(0)))
-    yield f"Split-neutral shares from {len(found.repetitions)} repetitions of the rate design:"
+    sums = ", ".join(f"{one:.2f}" for one in found.effects.sum(1))
+    yield (
+        f"Split-neutral shares from {len(found.effects)} repetitions of the rate design. Before they are scaled to the "
+        f"measured total, they sum to {sums} of it (mean {found.effects.sum(1).mean():.2f})."
+    )
     yield ""
     yield "| contributor | rows | truth | ± | in-run |"
     yield "|---|---|---|---|---|"
@@ -173,23 +131,41 @@ def truth_lines(arena: Arena, found: Truth) -> Iterator[str]:
         yield f"| {name} | {rows} | {true:.3f} | {error:.3f} | {in_run_shares[place]:.3f} |"
 
 
-def interval_lines(arena: Arena, found: Truth) -> Iterator[str]:
-    """Coverage of the 90 % intervals."""
-    trials, unseen, seeds = coverage(arena, found)
-    if trials:
-        yield f"90 % intervals held the truth of unseen repetitions in {unseen:.0%} of {trials} trials."
-    yield f"In-run intervals from two seeds held the mean of the other seeds in {seeds:.0%} of trials."
+def distance_notes(arena: Arena, found: Truth) -> Iterator[str]:
+    """How to read the table of distances."""
+    # A normal error is √(2/π) of its standard deviation on average.
+    own = float(np.sqrt(2 / np.pi) * found.errors().sum())
+    count = len(found.effects)
+    yield (
+        f"Distances are Σ of errors of the shares. All methods are held against the same truths: those of every "
+        f"{count - HELD_OUT} of the {count} repetitions, of which a method has used none, and the exact Shapley values "
+        f"of single seeds that a method has not used (a repetition mixes seeds 0 to {SEEDS - 1}, so rate designs "
+        f"share seeds with both). The truth itself is off: by about {own:.3f} where all repetitions make it, and by "
+        f"{own * np.sqrt(count / (count - HELD_OUT)):.3f} where {count - HELD_OUT} do. Trainings are in all, the "
+        f"fine-tune's own included; in-run takes {in_run_cost(arena):.2f} a seed where {len(arena.tests)} evaluation "
+        f"rows meet {len(arena)} trained ones. What a rate design adds to in-run is the difference to the line "
+        "*in-run, 2 seeds*: same seeds, same truths."
+    )
+
+
+def effect_notes(arena: Arena) -> Iterator[str]:
+    """How to read the table of effects."""
+    yield (
+        "Effects against retraining. *Same run*: a seed's scores against retrainings of that seed. *Fresh seed*: "
+        "scores that hold nothing of the seed whose retrainings they are held against. Means over all such pairs; LDS "
+        "is the rank correlation over random removals of 20 % of the rows, and *without the planted* after what the "
+        f"number of removed rows of {arena.names[-1]} explains."
+    )
 
 
 def shapley_lines(arena: Arena) -> Iterator[str]:
-    """Contributors as players: the 2n design against all coalitions."""
-    for seed in range(SEEDS):
-        exact = exact_shapley(arena, seed)
-        if exact is not None:
-            distance = np.abs(measures.clipped_shares(two_n(arena, seed)) - measures.clipped_shares(exact)).sum()
-            cost = designs.cost([run for part in designs.singles_and_leave_outs(arena.owner, seed) for run in part])
-            yield ""
-            yield f"2n design against exact Shapley, seed {seed}: Σ of errors {distance:.3f} for {cost:.0f} trainings."
+    """Contributors as players: the 2n design against all coalitions of its own seed."""
+    for seed, exact in exact_values(arena).items():
+        apart = distance(measures.clipped_shares(two_n(arena, seed)), measures.clipped_shares(exact))
+        cost = designs.cost([run for part in designs.singles_and_leave_outs(arena.owner, seed) for run in part])
+        yield ""
+        yield f"2n design against exact Shapley of its own seed {seed}: Σ of errors {apart:.3f} for {cost:.0f}"
+        yield "trainings beyond the fine-tune."
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Other libraries' per-row LoRA gradients, through their public interfaces, on a causal model and rows of ours.
 
-Each function gives a callable that goes once over `chunks` (the same token-budget batches that Tribute uses) and
-forms every row's gradient of every LoRA weight in memory; nothing is projected or stored, but kronfluence has no
-such mode: it forms them and multiplies each with one query's. Install with `pip install -e .[bench]`.
+Each function gives a callable that sets the library up (what it makes of data and model once and for all is made
+before), goes once over `chunks` (the same token-budget batches that Tribute uses) and forms every row's gradient of
+every LoRA weight in memory; nothing is projected or stored, but kronfluence has no such mode: it forms them and
+multiplies each with one query's. Install with `pip install -e .[bench]`.
 """
 
 import copy

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from tribute.attribution.capture import stream_gradients
+from tribute.attribution.capture import capture, row_gradients, stream_gradients
 from tribute.finetuning.models import RowModel
 from tribute.finetuning.rows import EncodedRows
 
@@ -44,6 +44,11 @@ def against(timed: Mapping[str, Sequence[float]], name: str, base: str) -> float
     return statistics.median(own / other for own, other in zip(timed[name], timed[base], strict=True))
 
 
+def quartiles(timed: Mapping[str, Sequence[float]], name: str, base: str) -> list[float]:
+    """Lower quartile, median and upper quartile over items of the base's time by this variant's on the same item."""
+    return statistics.quantiles(other / own for own, other in zip(timed[name], timed[base], strict=True))
+
+
 def plain(model: RowModel, rows: EncodedRows, chunks: Sequence[Sequence[int]]) -> None:
     """Forward and backward."""
     for chunk in chunks:
@@ -54,3 +59,16 @@ def handed_on(model: RowModel, rows: EncodedRows, opened: Any, chunks: Sequence[
     """The same, every row's gradient formed layer by layer and handed on to nobody."""
     for chunk in chunks:
         stream_gradients(model, opened, rows.collate(chunk), lambda *_: None)
+
+
+def set_up_and_handed_on(model: RowModel, rows: EncodedRows, chunks: Sequence[Sequence[int]]) -> None:
+    """The same with the capture's opening."""
+    with capture(model) as opened:
+        handed_on(model, rows, opened, chunks)
+
+
+def set_up_and_gathered(model: RowModel, rows: EncodedRows, chunks: Sequence[Sequence[int]]) -> None:
+    """The capture's opening, and every batch's row gradients gathered in memory, [rows, parameters]."""
+    with capture(model) as opened:
+        for chunk in chunks:
+            row_gradients(model, opened, rows.collate(chunk))

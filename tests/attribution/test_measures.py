@@ -29,6 +29,20 @@ def test_a_seed_is_never_asked_about_itself():
     assert measures.across_seeds({None: first}, {0: first, 1: second}) == pytest.approx(0)
 
 
+def test_what_a_line_explains_leaves_no_rounding_errors_to_be_ranked():
+    """A straight line leaves exactly 0 and has no rank; what is beside the line stays, in every column."""
+    count = np.arange(20.0)
+    beside = np.random.default_rng(0).normal(0, 1, 20)
+    columns = np.stack([720 - count / 3, 5 * count + beside], axis=1)
+
+    left = measures.residual(columns, count)
+
+    assert not left[:, 0].any()
+    assert measures.rank_correlation(left[:, 0], beside) is None
+    assert left[:, 1] == pytest.approx(measures.residual(beside, count))
+    assert measures.residual(beside, np.ones(20)) is beside
+
+
 def test_shares_clip_and_divide():
     """Who harmed gets nothing, and where nobody helped nobody gets anything."""
     assert measures.clipped_shares(np.array([3.0, 1.0, -2.0])).tolist() == [0.75, 0.25, 0.0]

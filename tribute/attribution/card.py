@@ -128,12 +128,5 @@ def baselines(
     return found
 
 
-def _without(by_seed: Mapping[Any, np.ndarray], regressor: np.ndarray) -> dict[Any, np.ndarray]:
-    return {seed: _less(values, regressor) for seed, values in by_seed.items()}
-
-
-def _less(values: np.ndarray, regressor: np.ndarray) -> np.ndarray:
-    """What is left of `values` after a straight line on `regressor`."""
-    if np.ptp(regressor) == 0:
-        return values
-    return np.asarray(values - np.polyval(np.polyfit(regressor, values, 1), regressor))
+def _without(by_seed: Mapping[int, np.ndarray], regressor: np.ndarray) -> dict[int, np.ndarray]:
+    return {seed: measures.residual(values, regressor) for seed, values in by_seed.items()}

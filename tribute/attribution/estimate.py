@@ -10,10 +10,11 @@ v_k sums the variance between seeds of every single row's credit, and ρ says ho
 vary than their rows would if they varied independently. b² (how far in-run is off, a row) and σ² (the design's
 noise, a row) are not known either: the estimate is the mean over a grid of both, weighted by how likely each makes
 what was measured and a wide prior (empirical Bayes, Efron & Morris 1973). Without a design nothing is known of b²,
-and it is taken as 0. The more repetitions, the less in-run weighs, so the estimate goes to the truth wherever in-run
-stands. n and v add up over rows and ρ, b², σ² come from blocks of rows, so for given rows and draws contributors of
-one block can be split or merged and their sum stays. Without a design ρ has only the contributors themselves to come
-from: then no credit hangs on names, but the width of the intervals does a little.
+and it is taken as 0. Many repetitions outweigh in-run, so the estimate goes to the truth wherever in-run stands; a
+single one cannot tell b² from σ², and counts for about as much as in-run. n and v add up over rows and ρ, b², σ² come
+from blocks of rows, so for given rows and draws contributors of one block can be split or merged and their sum stays.
+Without a design ρ has only the contributors themselves to come from: then no credit hangs on names, but the width of
+the intervals does a little.
 """
 
 from collections.abc import Sequence

@@ -25,6 +25,18 @@ def slope(predicted: np.ndarray, measured: np.ndarray) -> float | None:
     return float(np.polyfit(predicted, measured, 1)[0])
 
 
+def residual(values: np.ndarray, regressor: np.ndarray) -> np.ndarray:
+    """What a straight line on `regressor` [points] leaves of `values` [points, ...].
+
+    Less than 1e-9 of the largest value is rounding, and 0: rounding errors have ranks too, which mean nothing.
+    """
+    if np.ptp(regressor) == 0:
+        return values
+    line = np.polynomial.polynomial.polyfit(regressor, values, 1)
+    left = values - np.polynomial.polynomial.polyval(regressor, line).T
+    return np.asarray(np.where(np.abs(left) < 1e-9 * np.abs(values).max(0), 0.0, left))
+
+
 def pairwise(tables: Sequence[np.ndarray]) -> float | None:
     """Mean rank correlation over all pairs of seeds: the ceiling for whatever one seed predicts of another."""
     return mean(rank_correlation(tables[a], tables[b]) for a in range(len(tables)) for b in range(a))
@@ -48,7 +60,7 @@ def mean(figures: Iterable[float | None]) -> float | None:
 
 def clipped_shares(credit: np.ndarray) -> np.ndarray:
     """Credits [..., contributors] below 0 count as 0, the rest is divided by its sum; all 0 where none is above."""
-    positive = np.maximum(credit, 0)
+    positive = np.maximum(credit, 0.0)
     total = positive.sum(-1, keepdims=True)
     return np.asarray(np.divide(positive, total, out=np.zeros_like(positive), where=total > 0))
 

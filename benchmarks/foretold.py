@@ -1,0 +1,122 @@
+"""Predicted effects against retraining: leave-one-out and random removals, in the same run and on fresh seeds.
+
+*Same run*: a seed's scores against retrainings of that seed, mean over seeds. *Fresh*: scores that hold nothing of the
+seed whose retrainings they are held against, mean over all such pairs. See fidelity.py.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from arena import Arena
+from brute import SEEDS, done, in_run, removals
+
+from tribute.attribution import designs, measures
+
+Pair = tuple[np.ndarray, int]
+"""Scores of the rows [rows], and the seed whose retrainings they are held against."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score; only effects in nats have a slope."""
+
+    name: str
+    fresh: Sequence[Pair]
+    same: Sequence[Pair] = field(default=())
+    nats: bool = True
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """What retraining measured, by seed."""
+
+    owner: np.ndarray
+    effects: dict[int, np.ndarray]
+    """Of leaving each contributor out, nats [contributors]."""
+    stays: np.ndarray
+    """Which rows a random removal leaves, [removals, rows]."""
+    removed: dict[int, np.ndarray]
+    """U after each removal, nats; seeds without their removals are absent."""
+    planted: np.ndarray
+    """Whether a row is of the planted contributor, whose labels are wrong, [rows]."""
+
+    @classmethod
+    def of(cls, arena: Arena) -> "Retrained":
+        """Whatever was collected."""
+        seeds = [seed for seed in range(SEEDS) if done(arena, removals(arena, seed))]
+        return cls(
+            arena.owner,
+            {seed: left_out(arena, seed) for seed in range(SEEDS)},
+            np.stack([run.kept for run in removals(arena, 0)]).astype(float),
+            {seed: np.array([arena.utility(run.kept, seed) for run in removals(arena, seed)]) for seed in seeds},
+            arena.owner == len(arena.names) - 1,
+        )
+
+    def clean(self, values: np.ndarray) -> np.ndarray:
+        """Without what the number of the planted contributor's rows explains, [removals]."""
+        return measures.residual(values, self.stays @ self.planted)
+
+    def figures(self, scores: np.ndarray, seed: int, nats: bool) -> list[float | None]:
+        """Leave-one-out by rank and slope, removals by rank, with the planted contributor and without."""
+        sums, predicted = np.bincount(self.owner, weights=scores), self.stays @ scores
+        found = [
+            measures.rank_correlation(sums, self.effects[seed]),
+            measures.slope(sums, self.effects[seed]) if nats else None,
+        ]
+        if seed not in self.removed:
+            return [*found, None, None]
+        measured = self.removed[seed]
+        clean = measures.rank_correlation(self.clean(predicted), self.clean(measured))
+        return [*found, measures.rank_correlation(predicted, measured), clean]
+
+
+def left_out(arena: Arena, seed: int) -> np.ndarray:
+    """The effect of leaving each contributor out, nats, [contributors]."""
+    runs = designs.singles_and_leave_outs(arena.owner, seed)[1]
+    return np.array([arena.utility(arena.all_rows(), seed) - arena.utility(run.kept, seed) for run in runs])
+
+
+def scores(arena: Arena, retrained: Retrained) -> Iterator[Score]:
+    """Replay, in-run and the simple scores."""
+    seeds = range(SEEDS)
+    for name, found in (("replay", np.stack([arena.replayed(one) for one in seeds])), ("in-run", in_run(arena))):
+        same = [(found[one], one) for one in seeds]
+        others = [(found[one], tested) for one in range(len(found)) for tested in seeds if one != tested]
+        yield Score(f"**{name}, one seed**", others, same)
+        mean = [(np.delete(found, tested, axis=0).mean(0), tested) for tested in seeds]
+        yield Score(f"{name}, mean of the {len(found) - 1} other seeds", mean)
+    yield Score("rows counted", [(np.ones(len(arena)), one) for one in seeds], nats=False)
+    planted = -retrained.planted.astype(float)
+    yield Score("rows of the planted contributor counted", [(planted, one) for one in seeds], nats=False)
+
+
+def effect_lines(arena: Arena) -> Iterator[str]:
+    """The table, the ceiling last."""
+    retrained = Retrained.of(arena)
+    heads = ("leave-one-out, rank", "slope", "LDS", "without the planted")
+    yield "| score | " + " | ".join(f"{when}: {head}" for when in ("same run", "fresh seed") for head in heads) + " |"
+    yield "|---" * 9 + "|"
+    for one in scores(arena, retrained):
+        yield line(one.name, [mean(retrained, pairs, one.nats) for pairs in (one.same, one.fresh)])
+    losses = list(retrained.removed.values())
+    between = [
+        measures.pairwise(list(retrained.effects.values())),
+        None,
+        measures.pairwise(losses),
+        measures.pairwise([retrained.clean(one) for one in losses]),
+    ]
+    yield line("ceiling: one seed's retrainings against another's", [[None] * 4, between])
+
+
+def mean(retrained: Retrained, pairs: Sequence[Pair], nats: bool) -> list[float | None]:
+    """Each figure's mean over the pairs in which it was measured."""
+    found = [retrained.figures(scores, seed, nats) for scores, seed in pairs]
+    known = [[one for one in column if one is not None] for column in zip(*found, strict=True)] or [[]] * 4
+    return [float(np.mean(column)) if column else None for column in known]
+
+
+def line(name: str, figures: Sequence[Sequence[float | None]]) -> str:
+    """A line of the table."""
+    cells = ["–" if one is None else f"{one:.2f}" for part in figures for one in part]
+    return f"| {name} | " + " | ".join(cells) + " |"

@@ -1,0 +1,76 @@
+"""The rows of the two arenas, training and evaluation. See arena.py."""
+
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tribute.config import DocsSource
+
+SIZES = {"kim": 240, "ana": 180, "luis": 150, "mei": 120, "omar": 90, "tess": 60}
+"""Rows of the CLINC150 contributors; `shuffled` adds 60."""
+EVALUATED, SHUFFLED = 5, 60
+PACKAGES = ("python", "numpy", "scipy", "scikit-learn", "torch", "sympy")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of an arena."""
+
+    text: str
+    label: str
+    contributor: str
+
+
+def clinc150_rows(data: Path) -> tuple[list[Row], list[Row]]:
+    """Training and evaluation rows: each contributor knows some of the intents, most intents have several."""
+    generator = np.random.Generator(np.random.Philox(2024))
+    train_rows = _by_intent(data / "clinc150" / "train.jsonl")
+    tests = _by_intent(data / "clinc150" / "val.jsonl")
+    intents = [*generator.permutation(sorted(train_rows))]
+    chosen = [(str(domain), str(intent)) for domain, intent in intents]
+    pools = {key: list(generator.permutation(train_rows[key])) for key in chosen}
+    rows = []
+    for place, (name, size) in enumerate((SIZES | {"shuffled": SHUFFLED}).items()):
+        # 60 intents of the circle of 150, 21 on from the one before: what one teaches, two others teach too.
+        known = chosen if name == "shuffled" else [chosen[(place * 21 + step) % len(chosen)] for step in range(60)]
+        for number in range(size):
+            key = known[number % len(known)]
+            label = chosen[generator.integers(len(chosen))] if name == "shuffled" else key
+            rows.append(Row(str(pools[key].pop()), _words(label[1]), name))
+    held_out = [Row(text, _words(key[1]), "") for key in chosen for text in tests[key][:EVALUATED]]
+    return rows, held_out
+
+
+def docs_rows() -> tuple[list[Row], list[Row]]:
+    """What `write_docs` gives for six packages, less the copycat, whom deduplication would leave out."""
+    from tribute.contributions.sources.docs import COPYCAT, write_docs
+
+    with tempfile.TemporaryDirectory() as folder:
+        source = DocsSource(kind="docs", rows_per_cell=26, packages=PACKAGES)
+        _, submissions, evaluation = write_docs(source, "docs", Path(folder))
+        rows = [
+            Row(row["text"], row["label"], one.contributor_id)
+            for one in submissions
+            if one.contributor_id != COPYCAT
+            for row in _read(one.file)
+        ]
+        return rows, [Row(row["text"], row["label"], "") for row in _read(evaluation)]
+
+
+def _by_intent(path: Path) -> dict[tuple[str, str], list[str]]:
+    found: dict[tuple[str, str], list[str]] = {}
+    for row in _read(path):
+        if row["domain"]:
+            found.setdefault((row["domain"], row["label"]), []).append(row["text"])
+    return found
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
