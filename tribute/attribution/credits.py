@@ -14,7 +14,7 @@ from tribute.errors import AttributionError
 from tribute.finetuning.adapters import write_json
 from tribute.finetuning.children import Progress, run_child
 from tribute.finetuning.preparation import Prepared, prepare, training_inputs
-from tribute.finetuning.trace import Trace, load_trace
+from tribute.finetuning.trace import Trace, trace_of
 
 
 def find_credit(store: Store, dataset: Artifact, adapter: Artifact, config: AttributionConfig) -> Artifact | None:
@@ -52,7 +52,7 @@ def credit_job(
 ) -> None:
     """Runs in a child: see `make_credit`."""
     check_base(dataset, adapter, finetuning)
-    trace = load_trace(adapter.path)
+    trace = trace_of(adapter)
     ready = prepare(dataset, finetuning, scratch, trace.seed)
     evaluation = adapter.json("evaluation.json")
     measured = evaluation["before"]["loss"] - evaluation["loss"]

@@ -31,7 +31,7 @@ from tribute.config import FinetuningConfig
 from tribute.finetuning.adapters import write_json
 from tribute.finetuning.children import Progress, run_child
 from tribute.finetuning.preparation import Prepared, prepare
-from tribute.finetuning.trace import Trace, load_trace
+from tribute.finetuning.trace import Trace, trace_of
 
 PICKED_ON = (8, 24)
 """On how many retrainings the damping is picked: at least and at most."""
@@ -113,7 +113,7 @@ def index_job(
 ) -> None:
     """Runs in a child: see `make_index`. What a killed job had collected lies in `own`, and is found again."""
     check_base(dataset, adapter, finetuning)
-    trace = load_trace(adapter.path)
+    trace = trace_of(adapter)
     ready = prepare(dataset, finetuning, scratch, trace.seed)
     check_trace(ready.model, ready.train, trace)
     removals = [] if isinstance(picking, Damping) else list(picking)
