@@ -75,7 +75,9 @@ def test_rows_are_indexed_in_order(made, dataset, config, adapter, tmp_path):
         exact[chunk] = (found.precondition(gradients, 10.0) @ answer[0]).numpy()
 
     width = min(index.WIDTH, len(found.metric))
-    scores = index.Index(made).scores(found.coordinates(answer, width)[0] * found.weights(10.0, width))
+    scores = index.Index(made, len(ready.train), 10).scores(
+        found.coordinates(answer, width)[0] * found.weights(10.0, width)
+    )
 
     assert list(pd.read_parquet(made / "rows.parquet")["row_id"]) == list(ready.train.row_ids)
     assert len(list((made / "shards").iterdir())) == 5

@@ -195,5 +195,5 @@ def _row_scores(index: Artifact, gradient: Any) -> np.ndarray:
     facts, picked = index.json(FACTS), damping_of(index)
     curvature = Curvature.load(index.file(CURVATURE))
     query = curvature.coordinates(gradient[None], facts["width"])[0] * curvature.weights(picked.damping, facts["width"])
-    scores: np.ndarray = Index(index.path).scores(query) * picked.slope / facts["rows"]
-    return scores
+    opened = Index(index.path, facts["rows"], facts["rows_per_shard"])
+    return np.asarray(opened.scores(query) * picked.slope / facts["rows"])

@@ -1,9 +1,10 @@
 """The index of one adapter as an artifact: what it takes to say which rows and contributors moved an answer.
 
-`index.json`: `seed, rows, contributors (list), width, damping, slope, lds, retrainings`. `rows.parquet`: `row_id,
-contributor_id` in the order of the shards. `contributors.safetensors`: `vectors` float32 [contributors, parameters],
-the sum of each one's rows' preconditioned gradients: times the gradient of an answer's loss it is what leaving the
-contributor out would add to that loss, nats. `curvature.safetensors` and `shards/`: the same for single rows.
+`index.json`: `seed, rows, rows_per_shard, contributors (list), width, damping, slope, lds, retrainings`.
+`rows.parquet`: `row_id, contributor_id` in the order of the shards. `contributors.safetensors`: `vectors` float32
+[contributors, parameters], the sum of each one's rows' preconditioned gradients: times the gradient of an answer's
+loss it is what leaving the contributor out would add to that loss, nats. `curvature.safetensors` and `shards/`: the
+same for single rows.
 """
 
 import os
@@ -138,7 +139,8 @@ def index_job(
     shutil.copytree(own / SHARDS, folder / SHARDS, copy_function=os.link)
     rows = {"row_id": list(ready.train.row_ids), "contributor_id": ready.contributors}
     pd.DataFrame(rows).to_parquet(folder / ROWS, index=False)
-    facts = {"seed": trace.seed, "rows": len(ready.train), "contributors": names, "width": _width(curvature)}
+    facts = {"seed": trace.seed, "contributors": names, "width": _width(curvature)}
+    facts |= {"rows": len(ready.train), "rows_per_shard": ROWS_PER_SHARD}
     write_json(folder / FACTS, facts | asdict(picked))
 
 
