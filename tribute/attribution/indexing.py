@@ -25,7 +25,7 @@ from tribute.attribution.credits import check_base
 from tribute.attribution.curvature import Curvature, adam_metric, draws, fit, midpoints, row_gradients_of
 from tribute.attribution.damping import DAMPINGS, Damping, pick_damping
 from tribute.attribution.index import ROWS_PER_SHARD, SHARDS, WIDTH, collect
-from tribute.attribution.jobs import REMOVALS, Job, Population, kept
+from tribute.attribution.jobs import IN_FULL, REMOVALS, Job, Population, kept
 from tribute.attribution.sample import stratified_sample
 from tribute.attribution.walk import check_trace
 from tribute.config import FinetuningConfig
@@ -54,17 +54,18 @@ class Removal:
     retraining: Artifact
 
 
-def picking_jobs(rows: Population, seed: int, made: Collection[str]) -> list[Job]:
-    """The retrainings of one seed on which to pick the damping.
+def picking_jobs(rows: Population, seed: int, made: Collection[str], proxy: bool) -> tuple[list[Job], list[Job]]:
+    """The retrainings of one seed on which to pick the damping: those that an attribution made, and those to add.
 
-    Those that an attribution made (`made`, the names of its inputs), random removals first; where they are too few,
-    removals are added.
+    `made` are the names of its inputs, random removals go first. An index is of the whole training, so of an
+    attribution by proxy only what it left out in full counts. Where these are too few, removals are added.
     """
     removed = [Job(design="removal", seed=seed, number=number) for number in range(REMOVALS)]
-    without = [Job(design="leave-out", seed=seed, contributor=name) for name in rows.names]
-    found = [job for job in removed + without if f"retrained-{job}" in made][: PICKED_ON[1]]
+    without = [Job(design=IN_FULL if proxy else "leave-out", seed=seed, contributor=name) for name in rows.names]
+    usable = without if proxy else removed + without
+    found = [job for job in usable if f"retrained-{job}" in made][: PICKED_ON[1]]
     added = [job for job in removed if job not in found][: max(0, PICKED_ON[0] - len(found))]
-    return found + added
+    return found, added
 
 
 def removals(rows: Population, jobs: Sequence[Job], retrainings: Sequence[Artifact]) -> list[Removal]:
