@@ -110,7 +110,7 @@ class Evidence:
         return pd.DataFrame(mean).reindex(self.rows.row_ids)
 
     def trainings(self) -> float:
-        """What all of it cost, in trainings on all rows."""
+        """The trainings that were made, in trainings on all rows; walks and replays of them are not counted."""
         kept = [float(jobs.kept(job, self.rows).mean()) for job in self.retrainings]
         return len(self.adapters) + len(self.controls) + float(sum(kept))
 
