@@ -136,7 +136,6 @@ def _write_credit(
         "seed": trace.seed,
         "measured": measured,
         "integrated": float(found.scores.sum()),
-        "sample_improvement": found.losses[0] - found.losses[-1],
         "sample": len(chosen),
         "curve": [{"step": step, "loss": loss} for step, loss in zip(found.steps, found.losses, strict=True)],
         "drift": found.drift,
