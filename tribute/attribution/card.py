@@ -56,14 +56,16 @@ def linear_datamodelling(
 
 def removals_by_seed(rows: Population, utilities: Mapping[Job, float]) -> list[tuple[np.ndarray, np.ndarray]]:
     """For each seed: which rows stayed [subsets, rows] and U [subsets], for subsets that every seed retrained."""
-    jobs = sorted((job for job in utilities if job.design == "removal"), key=lambda job: (job.seed, job.number))
-    seeds = sorted({job.seed for job in jobs})
+    found: dict[int, dict[int, Job]] = {}
+    for job in utilities:
+        if job.design == "removal":
+            found.setdefault(job.seed, {})[job.number] = job
+    common = sorted(set.intersection(*map(set, found.values()))) if found else []
+    by_seed = [[found[seed][number] for number in common] for seed in sorted(found)]
     return [
-        (
-            np.stack([kept(job, rows) for job in jobs if job.seed == seed]).astype(float),
-            np.array([utilities[job] for job in jobs if job.seed == seed]),
-        )
-        for seed in seeds
+        (np.stack([kept(job, rows) for job in jobs]).astype(float), np.array([utilities[job] for job in jobs]))
+        for jobs in by_seed
+        if jobs
     ]
 
 
