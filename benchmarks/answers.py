@@ -220,12 +220,12 @@ def speed(rows: int, cache: Path) -> Iterator[str]:
         (folder / SHARDS).mkdir()
         for number, start in enumerate(range(0, rows, ROWS_PER_SHARD)):
             part, scales = some[: rows - start].roll(number, 1), torch.ones(min(ROWS_PER_SHARD, rows - start))
-            total = torch.tensor(word_sum(part.numpy(), scales.numpy()))
+            total = torch.tensor(word_sum(part.numpy(), scales.numpy(), start))
             tensors = dict(zip(TENSORS, (part, scales, total), strict=True))
             save_checked(folder / SHARDS / f"{number:06d}.safetensors", tensors)
         del some, part
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        timed = [_seconds(Index(folder).scores, torch.randn(WIDTH)) for _ in range(4)][1:]
+        timed = [_seconds(Index(folder, rows, ROWS_PER_SHARD).scores, torch.randn(WIDTH)) for _ in range(4)][1:]
     finally:
         shutil.rmtree(folder)
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

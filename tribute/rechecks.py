@@ -37,16 +37,15 @@ def recheck(workspace: Workspace, dispute: Dispute, each: Each) -> dict[str, Any
     """
     run_id = run_of(workspace, dispute.period)
     run, config = read_run(workspace, run_id), load_config(workspace.runs / run_id / "config.yaml")
-    # The run's own adapters are what the retrainings are held against, so no stand-in for full trainings.
-    config = config.model_copy(update={"attribution": config.attribution.model_copy(update={"proxy": False})})
     dataset = workspace.store.get("dataset", run["dataset"])
     line = _line(workspace, dispute)
     if not int(line["rows_canonical"]):
         raise RewardError(f"the model of {dispute.period} saw no row of {dispute.contributor_id}: nothing to leave out")
     fields = {"design": "leave-out", "contributor": dispute.contributor_id}
     seeds = config.finetuning.seeds
+    # In full: the run's own adapters are what the retrainings are held against.
     made = each(
-        lambda seed: stages.retrained(workspace, config, dataset, stages.job_of({**fields, "seed": seed})),
+        lambda seed: stages.retrained_in_full(workspace, config, dataset, stages.job_of({**fields, "seed": seed})),
         seeds,
         config,
     )

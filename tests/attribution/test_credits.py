@@ -1,5 +1,6 @@
 """From traces to credits: they do not know names, and what does not belong together is refused."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,12 @@ import pytest
 
 from tests.finetuning import tiny
 from tests.finetuning.tiny import ignore
+from tests.terminal import tree
 from tribute.attribution import credits
+from tribute.attribution.damping import Damping
+from tribute.attribution.explain import Question, answer_job
+from tribute.attribution.indexing import index_job
+from tribute.attribution.influence import influence_job
 from tribute.errors import AttributionError
 
 
@@ -62,10 +68,49 @@ def test_an_adapter_of_another_base_is_refused(dataset, adapter, tmp_path):
         credits.check_base(dataset, adapter, config)
 
 
-def test_a_damaged_trace_stops_the_credit(dataset, adapter, config, tmp_path):
-    """Its one line passes through the job."""
-    copy = replace(adapter, path=tmp_path / "copy")
-    (tmp_path / "copy" / "trace").mkdir(parents=True)
+@pytest.fixture(scope="module")
+def swapped(root, dataset, adapter, config, tmp_path_factory):
+    """Seed 0's adapter with the trace of seed 1, which has the same layout and the same rows."""
+    folder = shutil.copytree(adapter.path, tmp_path_factory.mktemp("swapped") / "adapter")
+    shutil.rmtree(folder / "trace")
+    shutil.copytree(tiny.make_adapter(root, dataset, config, 1).path / "trace", folder / "trace")
+    return replace(adapter, path=folder)
 
-    with pytest.raises(AttributionError, match="the trace cannot be read"):
+
+JOBS = {
+    "credit": lambda data, adapter, config, own, made: credits.credit_job(data, adapter, config, 12, own, made, ignore),
+    "influence": lambda data, adapter, config, own, made: influence_job(data, adapter, config, own, made, ignore),
+    "index": lambda data, adapter, config, own, made: index_job(
+        data, adapter, config, Damping(1.0, 1.0, 0.5, 8), own, own, made, ignore
+    ),
+    "explain": lambda data, adapter, config, own, made: answer_job(
+        data, [adapter], [], config, Question("what", None), ignore
+    ),
+}
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_the_trace_of_another_seed_is_refused(job, dataset, swapped, config, tmp_path):
+    """Whatever reads it: adapter and file are named, and nothing is written."""
+    before, made = tree(dataset.path), tmp_path / "made"
+    made.mkdir()
+
+    with pytest.raises(
+        AttributionError,
+        match=rf"trace/states.safetensors: sha256 \w+, the manifest of adapter {swapped.id[:12]} says sha256 \w+; "
+        "restore the file, or delete the adapter's folder and fine-tune again",
+    ):
+        JOBS[job](dataset, swapped, config, tmp_path / "own", made)
+
+    assert list(tmp_path.iterdir()) == [made]
+    assert not list(made.iterdir())
+    assert tree(dataset.path) == before
+
+
+def test_a_missing_trace_stops_the_credit(dataset, adapter, config, tmp_path):
+    """Its first file is named."""
+    copy = replace(adapter, path=tmp_path / "copy")
+    copy.path.mkdir()
+
+    with pytest.raises(AttributionError, match=r"trace/states.safetensors: no such file, the manifest of adapter"):
         row_scores(dataset, copy, config, tmp_path / "made")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tribute.attribution.damping import DAMPINGS, linear_datamodelling_score, pick_damping
+from tribute.attribution.measures import rank_correlation
 
 
 @pytest.fixture
@@ -25,12 +26,35 @@ def test_the_best_of_the_grid_is_picked(measured):
     assert found.retrainings == 8
 
 
-def test_predictions_of_the_wrong_sign_are_told(measured):
-    """Nothing is made to look better than it is."""
+def test_predictions_of_the_wrong_sign_are_turned(measured):
+    """By the slope, which belongs to what is predicted."""
     found = pick_damping({1.0: -measured}, measured)
 
-    assert found.lds == pytest.approx(-1)
+    assert found.lds == pytest.approx(1)
     assert found.slope == pytest.approx(-1)
+
+
+def test_the_best_of_eleven_that_say_nothing_says_nothing():
+    """On what it was picked on the best looks good; what is told is how it does on a retraining that it never saw."""
+    picked, told = [], []
+    for draw in range(40):
+        noise = np.random.Generator(np.random.Philox([draw, 2])).normal(size=(len(DAMPINGS) + 1, 8, 3))
+        predicted, measured = dict(zip(DAMPINGS, noise[1:], strict=True)), noise[0]
+        found = pick_damping(predicted, measured)
+        picked.append(linear_datamodelling_score(predicted[found.damping], measured))
+        told.append(found.lds)
+
+    assert np.mean(picked) > 0.25
+    assert np.mean(told) < 0.05
+
+
+def test_the_score_is_the_mean_rank_correlation(measured):
+    """Of every answer by itself, ties included."""
+    predicted = np.random.Generator(np.random.Philox(3)).normal(size=measured.shape).round(0)
+
+    each = [rank_correlation(*pair) for pair in zip(predicted.T, measured.T, strict=True)]
+
+    assert linear_datamodelling_score(predicted, measured) == pytest.approx(np.mean(each))
 
 
 def test_answers_that_nothing_changed_are_left_out(measured):

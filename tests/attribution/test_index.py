@@ -31,6 +31,11 @@ def measure(wanted):
         yield chunk, rows_of(chunk), rows_of(chunk).sum(0)
 
 
+def opened(folder):
+    """The index of 50 rows in a folder."""
+    return Index(folder, ROWS, PER_SHARD)
+
+
 @pytest.fixture
 def index(tmp_path):
     """The folder of an index of 50 rows in seven shards."""
@@ -42,7 +47,7 @@ def test_scores_are_products(index):
     """Within what eight bits round off, in the order of the rows."""
     query = torch.randn(WIDTH, generator=torch.Generator().manual_seed(99))
 
-    found = Index(index).scores(query)
+    found = opened(index).scores(query)
 
     vectors = rows_of(range(ROWS))
     exact = (vectors @ query).numpy()
@@ -118,23 +123,79 @@ def test_a_damaged_shard_is_named(index, place):
     path.write_bytes(content[: length + 20] if place == "cut" else content)
 
     with pytest.raises(IntegrityError, match=rf"{path}: .*; delete {index} and run `tribute explain` again") as raised:
-        Index(index).scores(torch.ones(WIDTH))
+        opened(index).scores(torch.ones(WIDTH))
 
     assert "\n" not in str(raised.value)
 
 
-def test_no_shards_is_told(tmp_path):
-    """An empty folder is no index."""
-    with pytest.raises(IntegrityError, match=r"there are no shards; delete .* and run `tribute explain` again"):
-        Index(tmp_path)
+@pytest.mark.parametrize("number", [0, 3, 6])
+def test_a_missing_shard_is_named(index, number):
+    """The first, one in the middle or the last."""
+    gone = index / SHARDS / f"00000{number}.safetensors"
+    gone.unlink()
+
+    with pytest.raises(IntegrityError, match=rf"{gone}: missing; 50 rows are 7 shards, found are 6; delete"):
+        opened(index)
 
 
-@pytest.mark.parametrize("size", [1, 7, 8, 4099])
-def test_every_byte_counts_in_the_sum(size):
-    """Also those behind the last whole word."""
-    content = np.arange(size, dtype=np.uint8)
-    for place in {0, size // 2, size - 1}:
-        changed = content.copy()
-        changed[place] ^= 16
+def test_a_shard_too_many_is_named(index):
+    """It is not simply left out."""
+    more = index / SHARDS / "000007.safetensors"
+    more.write_bytes((index / SHARDS / "000000.safetensors").read_bytes())
 
-        assert word_sum(changed) != word_sum(content)
+    with pytest.raises(IntegrityError, match=rf"{more}: one too many; 50 rows are 7 shards, found are 8; delete"):
+        opened(index)
+
+
+def test_a_shard_of_other_size_is_named(index):
+    """The last holds two rows; under another name they would be of other rows."""
+    last, first = (index / SHARDS / f"00000{number}.safetensors" for number in (6, 0))
+    first.write_bytes(last.read_bytes())
+
+    with pytest.raises(IntegrityError, match=rf"{first}: holds 2 rows, expected 8; delete"):
+        opened(index).scores(torch.ones(WIDTH))
+
+
+def test_renamed_shards_are_found(index):
+    """Two that change their names are whole, but of other rows."""
+    one, other = (index / SHARDS / f"00000{number}.safetensors" for number in (2, 4))
+    content = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(content)
+
+    with pytest.raises(IntegrityError, match=rf"{one}: its bytes are not those that were written there"):
+        opened(index).scores(torch.ones(WIDTH))
+
+
+def stored(width):
+    """Coordinates and scales of five rows."""
+    return quantise(torch.randn(5, width, generator=torch.Generator().manual_seed(0)))
+
+
+@pytest.mark.parametrize("width", [1, 7, 8, 20, 24])
+def test_every_bit_counts_in_the_sum(width):
+    """Of coordinates and scales, those behind the last whole word and the highest of a word among them."""
+    coordinates, scales = (one.numpy() for one in stored(width))
+    written = word_sum(coordinates, scales, 40)
+
+    for part in (coordinates, scales):
+        flat = part.reshape(-1).view(np.uint8)
+        for place in range(len(flat)):
+            for bit in (1, 16, 128):
+                flat[place] ^= bit
+                assert word_sum(coordinates, scales, 40) != written
+                flat[place] ^= bit
+
+
+@pytest.mark.parametrize("width", [7, 8, 24])
+@pytest.mark.parametrize("parts", [(0,), (1,), (0, 1)], ids=["coordinates", "scales", "both"])
+def test_rows_that_change_places_are_found(width, parts):
+    """Any two, with their scales or without."""
+    for one in range(5):
+        for other in range(one):
+            arrays = [part.numpy().copy() for part in stored(width)]
+            written = word_sum(*arrays, 40)
+            for part in parts:
+                arrays[part][[one, other]] = arrays[part][[other, one]]
+
+            assert word_sum(*arrays, 40) != written

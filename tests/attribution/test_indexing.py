@@ -1,6 +1,7 @@
 """The index's contributor vectors are exact sums over rows, and a job that was cut off ends with the same bytes."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import torch
 from tests.finetuning import tiny
 from tests.finetuning.tiny import ignore
 from tests.terminal import tree
+from tribute import stages
 from tribute.artifacts import Store
 from tribute.attribution import curvature, index, indexing
 from tribute.attribution.checked import load_checked
@@ -17,7 +19,9 @@ from tribute.attribution.curvature import Curvature, midpoints, row_gradients_of
 from tribute.attribution.damping import DAMPINGS, Damping
 from tribute.attribution.indexing import Removal, index_job, picking_jobs, removals
 from tribute.attribution.jobs import Job, Population, kept
+from tribute.config import AttributionConfig, RunConfig
 from tribute.errors import AttributionError
+from tribute.finetuning import adapters
 from tribute.finetuning.preparation import prepare
 from tribute.finetuning.trace import load_trace
 
@@ -75,7 +79,9 @@ def test_rows_are_indexed_in_order(made, dataset, config, adapter, tmp_path):
         exact[chunk] = (found.precondition(gradients, 10.0) @ answer[0]).numpy()
 
     width = min(index.WIDTH, len(found.metric))
-    scores = index.Index(made).scores(found.coordinates(answer, width)[0] * found.weights(10.0, width))
+    scores = index.Index(made, len(ready.train), 10).scores(
+        found.coordinates(answer, width)[0] * found.weights(10.0, width)
+    )
 
     assert list(pd.read_parquet(made / "rows.parquet")["row_id"]) == list(ready.train.row_ids)
     assert len(list((made / "shards").iterdir())) == 5
@@ -185,11 +191,37 @@ def test_picking_uses_what_the_attribution_made():
     leave_outs = [Job(design="leave-out", seed=seed, contributor="bob") for seed in (0, 1)]
     removed = [Job(design="removal", seed=0, number=number) for number in range(40)]
 
-    few = picking_jobs(ROWS, 0, [f"retrained-{job}" for job in leave_outs])
-    many = picking_jobs(ROWS, 0, [f"retrained-{job}" for job in leave_outs + removed])
+    few = picking_jobs(ROWS, 0, [f"retrained-{job}" for job in leave_outs], proxy=False)
+    many = picking_jobs(ROWS, 0, [f"retrained-{job}" for job in leave_outs + removed], proxy=False)
 
-    assert few == [leave_outs[0], *removed[:7]]
-    assert many == removed[:24]
+    assert few == ([leave_outs[0]], removed[:7])
+    assert many == (removed[:24], [])
+
+
+def test_what_a_proxy_retrained_is_not_picked_on(root, dataset, config, tmp_path, monkeypatch):
+    """Gradients and index are of the whole training: of an attribution by proxy only `in-full` counts."""
+    run = RunConfig.model_construct(finetuning=config, attribution=AttributionConfig(proxy=True))
+    in_full = retraining(root, dataset, 90, 1.0)
+    by_proxy = retraining(root, dataset, 91, 1.0)
+    inputs = {f"retrained-removal {number}, seed 0": by_proxy.id for number in range(40)}
+    inputs |= {"retrained-leave-out bob, seed 0": by_proxy.id, "retrained-in-full bob, seed 0": in_full.id}
+    attribution = replace(dataset, identity={"inputs": inputs})
+    workspace = SimpleNamespace(store=Store(root), scratch=tmp_path)
+    asked = []
+    monkeypatch.setattr(adapters, "make_retraining", lambda store, data, how, seed, *_: asked.append((how, seed)))
+
+    def each(work, jobs):
+        for job in jobs:
+            assert job.design == "removal"
+            work(workspace, run, dataset, job)
+        return [in_full] * len(jobs)
+
+    picked = stages.picking(workspace, run, dataset, attribution, each)
+
+    assert len(picked) == 8
+    assert {one.retraining.id for one in picked} == {in_full.id}
+    assert {row.split("-")[0] for row in picked[0].removed} == {"bob"}
+    assert asked == [(config, 0)] * 7
 
 
 def test_a_removal_holds_the_rows_that_its_job_left_out(dataset):

@@ -92,6 +92,31 @@ def test_the_budget_buys_whole_repetitions():
     assert third == []
 
 
+MANY = Population.of([f"r:{number}" for number in range(120)], [f"c{number % 12:02d}" for number in range(120)])
+
+
+def designed(budget):
+    """All jobs of the rate design that a budget buys."""
+    done = []
+    while found := jobs.next_repetition(AttributionConfig(budget=budget), MANY, SEEDS, done, 1.0):
+        done += found
+    return done
+
+
+@pytest.mark.parametrize("budget", [20.0, 45.0, 100.0, 150.0])
+def test_a_larger_budget_goes_on_where_a_smaller_stopped(budget):
+    """Nothing is made twice, and nothing that was made is left unused."""
+    assert designed(200.0)[: len(designed(budget))] == designed(budget)
+    assert designed(budget)
+
+
+def test_contributors_get_factors_of_their_own_once_enough_is_spent():
+    """Twelve share seven blocks until what was spent would have paid for two repetitions of a factor each."""
+    blocks = [len(set(jobs.blocks(job, MANY))) for job in designed(200.0) if job.run == 0]
+
+    assert blocks == [7, 7, 7, 7, 7, 12, 12, 12]
+
+
 def test_no_more_repetitions_once_the_shares_are_precise_enough():
     """Standard errors that sum to less than the precision stop the design."""
     config = AttributionConfig(budget=45.0, precision=0.05)

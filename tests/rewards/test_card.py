@@ -52,7 +52,16 @@ def test_what_was_not_measured_says_so():
     measured = {name for name, (value, _) in shown.items() if value != "not measured"}
     assert measured == {"stand-in for full trainings"}
     assert shown["leave-one-out rank"] == ("not measured", "not measured (seed against seed)")
-    assert cards.made_by(UNMEASURED | {"trainings": None}) == "Method: in-run; cost: not measured; validation: off."
+    made_by = cards.made_by(UNMEASURED | {"trainings": None})
+    assert made_by == "Method: in-run; trainings made: not measured; validation: off."
+
+
+def test_what_was_not_counted_is_said():
+    """Trainings are counted; walking them again costs too."""
+    assert cards.made_by(CARD | {"method": "in-run", "trainings": 19.44, "validation": "quick"}) == (
+        "Method: in-run; trainings made: 19.4 on all rows (walking them again for credit not counted); "
+        "validation: quick."
+    )
 
 
 @pytest.mark.parametrize(

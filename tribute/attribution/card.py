@@ -79,15 +79,19 @@ def held_out_coverage(scores: np.ndarray, rows: Population, confidence: float) -
 
 def removals_by_seed(rows: Population, utilities: Mapping[Job, float]) -> dict[int, tuple[np.ndarray, np.ndarray]]:
     """For each seed: which rows stayed [subsets, rows] and U [subsets], for the subsets that every seed retrained."""
-    jobs = [job for job in utilities if job.design == "removal"]
-    numbers = {seed: {job.number for job in jobs if job.seed == seed} for seed in sorted({job.seed for job in jobs})}
-    common = sorted(set.intersection(*numbers.values())) if numbers else []
-    found = {}
-    for seed in numbers if common else ():
-        own = [Job(design="removal", seed=seed, number=number) for number in common]
-        stays = np.stack([kept(job, rows) for job in own]).astype(float)
-        found[seed] = stays, np.array([utilities[job] for job in own])
-    return found
+    jobs: dict[int, dict[int, Job]] = {}
+    for job in utilities:
+        if job.design == "removal":
+            jobs.setdefault(job.seed, {})[job.number] = job
+    common = sorted(set.intersection(*map(set, jobs.values()))) if jobs else []
+    return {
+        seed: (
+            np.stack([kept(own[number], rows) for number in common]).astype(float),
+            np.array([utilities[own[number]] for number in common]),
+        )
+        for seed, own in sorted(jobs.items())
+        if common
+    }
 
 
 def coalition_error(credit: np.ndarray, rows: Population, utilities: Mapping[Job, float], nothing: float) -> Any:

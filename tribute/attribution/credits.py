@@ -14,7 +14,7 @@ from tribute.errors import AttributionError
 from tribute.finetuning.adapters import write_json
 from tribute.finetuning.children import Progress, run_child
 from tribute.finetuning.preparation import Prepared, prepare, training_inputs
-from tribute.finetuning.trace import Trace, load_trace
+from tribute.finetuning.trace import Trace, trace_of
 
 
 def find_credit(store: Store, dataset: Artifact, adapter: Artifact, config: AttributionConfig) -> Artifact | None:
@@ -52,7 +52,7 @@ def credit_job(
 ) -> None:
     """Runs in a child: see `make_credit`."""
     check_base(dataset, adapter, finetuning)
-    trace = load_trace(adapter.path)
+    trace = trace_of(adapter)
     ready = prepare(dataset, finetuning, scratch, trace.seed)
     evaluation = adapter.json("evaluation.json")
     measured = evaluation["before"]["loss"] - evaluation["loss"]
@@ -136,7 +136,6 @@ def _write_credit(
         "seed": trace.seed,
         "measured": measured,
         "integrated": float(found.scores.sum()),
-        "sample_improvement": found.losses[0] - found.losses[-1],
         "sample": len(chosen),
         "curve": [{"step": step, "loss": loss} for step, loss in zip(found.steps, found.losses, strict=True)],
         "drift": found.drift,

@@ -147,13 +147,13 @@ def answer_job(
     from tribute.attribution.gradients import evaluation_gradient
     from tribute.finetuning.models import add_lora
     from tribute.finetuning.preparation import build_model, encode_frame
-    from tribute.finetuning.trace import assign, load_trace
+    from tribute.finetuning.trace import assign, trace_of
 
     for adapter in adapters:
         check_base(dataset, adapter, finetuning)
+    traces = [trace_of(adapter) for adapter in adapters]
     model = build_model(dataset, finetuning)
     add_lora(model, finetuning.lora, 0)
-    traces = [load_trace(adapter.path) for adapter in adapters]
     assign(model.trainable(), traces[0].states[-1].theta)
     answer, predicted = _answer(model, dataset, finetuning, question)
     row = {"row_id": "answer", "slice": "answer", "text": question.text, "target": answer}
@@ -195,5 +195,5 @@ def _row_scores(index: Artifact, gradient: Any) -> np.ndarray:
     facts, picked = index.json(FACTS), damping_of(index)
     curvature = Curvature.load(index.file(CURVATURE))
     query = curvature.coordinates(gradient[None], facts["width"])[0] * curvature.weights(picked.damping, facts["width"])
-    scores: np.ndarray = Index(index.path).scores(query) * picked.slope / facts["rows"]
-    return scores
+    opened = Index(index.path, facts["rows"], facts["rows_per_shard"])
+    return np.asarray(opened.scores(query) * picked.slope / facts["rows"])

@@ -2,7 +2,7 @@
 
 `shards/<number>.safetensors` holds `coordinates` int8 [rows, WIDTH] and `scales` float32 [rows], the strongest
 coordinates of each row's gradient (see Curvature.coordinates), largest ÷ 127; with its scale a row takes 4,036 bytes.
-`sum` shows damage at every query.
+`sum` shows damage at every query, and whether rows and shards lie where they were written.
 `sums.safetensors` holds what was summed over all rows of the finished shards. A killed collection finds both again
 and goes on behind the last shard that is in the sums.
 """
@@ -62,8 +62,8 @@ def collect(
             progress(start + len(chunk), rows)
         if shard is not None:
             quantised, scales = quantise(shard)
-            path = folder / SHARDS / f"{start // rows_per_shard:06d}.safetensors"
-            total = torch.tensor(word_sum(quantised.numpy(), scales.numpy()))
+            path = shard_path(folder, start // rows_per_shard)
+            total = torch.tensor(word_sum(quantised.numpy(), scales.numpy(), start))
             save_checked(path, dict(zip(TENSORS, (quantised, scales, total), strict=True)))
             save_checked(folder / SUMS, {"sums": sums, "rows": torch.tensor(wanted.stop)})
         progress(wanted.stop, rows)
@@ -77,14 +77,20 @@ def quantise(vectors: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class Index:
-    """The shards of one adapter, in the order of the rows."""
+    """The shards of one adapter, in the order of its `rows`."""
 
-    def __init__(self, folder: Path) -> None:
-        """Raises IntegrityError where there are no shards."""
-        self.folder = folder
-        self.paths = sorted((folder / SHARDS).glob("*.safetensors"))
-        if not self.paths:
-            raise IntegrityError(f"{folder / SHARDS}: there are no shards; {self._remedy()}")
+    def __init__(self, folder: Path, rows: int, rows_per_shard: int) -> None:
+        """Raises IntegrityError naming the first shard that is missing or too many."""
+        self.folder, self.rows = folder, rows
+        self.starts = range(0, rows, rows_per_shard)
+        wanted = {shard_path(folder, number) for number in range(len(self.starts))}
+        found = set((folder / SHARDS).glob("*.safetensors"))
+        if wanted != found:
+            first = min(wanted ^ found)
+            raise IntegrityError(
+                f"{first}: {'missing' if first in wanted else 'one too many'}; {rows:,} rows are "
+                f"{len(wanted)} shards, found are {len(found)}; {self._remedy()}"
+            )
 
     def scores(self, query: Tensor) -> np.ndarray:
         """Each row's product with `query` float32 [width], float32 [rows].
@@ -93,34 +99,47 @@ class Index:
         the shard whose bytes are not those that were written.
         """
         asked, scale = quantise(query[None])
-        return np.concatenate([self._products(path, asked.T.contiguous()) for path in self.paths]) * float(scale)
+        products = [self._products(number, asked.T.contiguous()) for number in range(len(self.starts))]
+        return np.concatenate(products) * float(scale)
 
-    def _products(self, path: Path, query: Tensor) -> np.ndarray:
+    def _products(self, number: int, query: Tensor) -> np.ndarray:
+        path, start = shard_path(self.folder, number), self.starts[number]
         with path.open("rb") as file:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)  # goes with the last array that views it
         mapped.madvise(mmap.MADV_WILLNEED)
         try:
-            start = 8 + int.from_bytes(mapped[:8], "little")
-            about = json.loads(mapped[8:start])
-            coordinates, scales, total = (_mapped(mapped, start, about[name]) for name in TENSORS)
+            behind = 8 + int.from_bytes(mapped[:8], "little")
+            about = json.loads(mapped[8:behind])
+            coordinates, scales, total = (_mapped(mapped, behind, about[name]) for name in TENSORS)
         except (ValueError, KeyError, TypeError) as error:
             raise IntegrityError(f"{path}: is no shard ({error}); {self._remedy()}") from error
-        if int(total) != word_sum(coordinates, scales):
-            raise IntegrityError(f"{path}: its bytes are not those that were written; {self._remedy()}")
+        expected = min(self.starts.step, self.rows - start)
+        if not len(coordinates) == len(scales) == expected:
+            raise IntegrityError(f"{path}: holds {len(coordinates)} rows, expected {expected}; {self._remedy()}")
+        if int(total) != word_sum(coordinates, scales, start):
+            raise IntegrityError(f"{path}: its bytes are not those that were written there; {self._remedy()}")
         return np.asarray(torch._int_mm(torch.from_numpy(coordinates), query)[:, 0].numpy() * scales)
 
     def _remedy(self) -> str:
         return f"delete {self.folder} and run `tribute explain` again"
 
 
-def word_sum(*arrays: np.ndarray) -> int:
-    """The arrays' bytes as 64-bit words, summed: damage shows, at a tenth of the time that reading takes."""
-    total = 0
-    for array in arrays:
-        flat = array.reshape(-1).view(np.uint8)
-        words = len(flat) // 8 * 8
-        total += int(flat[:words].view(np.uint64).sum(dtype=np.uint64)) + int(flat[words:].sum(dtype=np.int64))
-    return total % 2**63
+def shard_path(folder: Path, number: int) -> Path:
+    """Where a shard lies."""
+    return folder / SHARDS / f"{number:06d}.safetensors"
+
+
+def word_sum(coordinates: np.ndarray, scales: np.ndarray, start: int) -> int:
+    """The bytes of rows `start`, `start` + 1, … as 64-bit words: a checksum that costs no more than reading them.
+
+    A row's words are summed, and its sum is multiplied by an odd number of the row's own. So a changed word always
+    shows (no odd number makes it 0 modulo 2⁶⁴), and so do rows in another order and shards under another name.
+    """
+    words = coordinates.shape[1] // 8 * 8
+    sums = coordinates[:, :words].view(np.uint64).sum(1, dtype=np.uint64)
+    sums += coordinates[:, words:].view(np.uint8).sum(1, dtype=np.uint64) + scales.view(np.uint32)
+    odd = 2 * np.arange(start, start + len(sums), dtype=np.uint64) + 1
+    return int((sums * odd).sum().view(np.int64))
 
 
 def _mapped(mapped: mmap.mmap, start: int, about: Mapping[str, Any]) -> np.ndarray:

@@ -1,9 +1,10 @@
 """The index of one adapter as an artifact: what it takes to say which rows and contributors moved an answer.
 
-`index.json`: `seed, rows, contributors (list), width, damping, slope, lds, retrainings`. `rows.parquet`: `row_id,
-contributor_id` in the order of the shards. `contributors.safetensors`: `vectors` float32 [contributors, parameters],
-the sum of each one's rows' preconditioned gradients: times the gradient of an answer's loss it is what leaving the
-contributor out would add to that loss, nats. `curvature.safetensors` and `shards/`: the same for single rows.
+`index.json`: `seed, rows, rows_per_shard, contributors (list), width, damping, slope, lds, retrainings`.
+`rows.parquet`: `row_id, contributor_id` in the order of the shards. `contributors.safetensors`: `vectors` float32
+[contributors, parameters], the sum of each one's rows' preconditioned gradients: times the gradient of an answer's
+loss it is what leaving the contributor out would add to that loss, nats. `curvature.safetensors` and `shards/`: the
+same for single rows.
 """
 
 import os
@@ -24,14 +25,14 @@ from tribute.attribution.credits import check_base
 from tribute.attribution.curvature import Curvature, adam_metric, draws, fit, midpoints, row_gradients_of
 from tribute.attribution.damping import DAMPINGS, Damping, pick_damping
 from tribute.attribution.index import ROWS_PER_SHARD, SHARDS, WIDTH, collect
-from tribute.attribution.jobs import REMOVALS, Job, Population, kept
+from tribute.attribution.jobs import IN_FULL, REMOVALS, Job, Population, kept
 from tribute.attribution.sample import stratified_sample
 from tribute.attribution.walk import check_trace
 from tribute.config import FinetuningConfig
 from tribute.finetuning.adapters import write_json
 from tribute.finetuning.children import Progress, run_child
 from tribute.finetuning.preparation import Prepared, prepare
-from tribute.finetuning.trace import Trace, load_trace
+from tribute.finetuning.trace import Trace, trace_of
 
 PICKED_ON = (8, 24)
 """On how many retrainings the damping is picked: at least and at most."""
@@ -53,17 +54,18 @@ class Removal:
     retraining: Artifact
 
 
-def picking_jobs(rows: Population, seed: int, made: Collection[str]) -> list[Job]:
-    """The retrainings of one seed on which to pick the damping.
+def picking_jobs(rows: Population, seed: int, made: Collection[str], proxy: bool) -> tuple[list[Job], list[Job]]:
+    """The retrainings of one seed on which to pick the damping: those that an attribution made, and those to add.
 
-    Those that an attribution made (`made`, the names of its inputs), random removals first; where they are too few,
-    removals are added.
+    `made` are the names of its inputs, random removals go first. An index is of the whole training, so of an
+    attribution by proxy only what it left out in full counts. Where these are too few, removals are added.
     """
     removed = [Job(design="removal", seed=seed, number=number) for number in range(REMOVALS)]
-    without = [Job(design="leave-out", seed=seed, contributor=name) for name in rows.names]
-    found = [job for job in removed + without if f"retrained-{job}" in made][: PICKED_ON[1]]
+    without = [Job(design=IN_FULL if proxy else "leave-out", seed=seed, contributor=name) for name in rows.names]
+    usable = without if proxy else removed + without
+    found = [job for job in usable if f"retrained-{job}" in made][: PICKED_ON[1]]
     added = [job for job in removed if job not in found][: max(0, PICKED_ON[0] - len(found))]
-    return found + added
+    return found, added
 
 
 def removals(rows: Population, jobs: Sequence[Job], retrainings: Sequence[Artifact]) -> list[Removal]:
@@ -113,7 +115,7 @@ def index_job(
 ) -> None:
     """Runs in a child: see `make_index`. What a killed job had collected lies in `own`, and is found again."""
     check_base(dataset, adapter, finetuning)
-    trace = load_trace(adapter.path)
+    trace = trace_of(adapter)
     ready = prepare(dataset, finetuning, scratch, trace.seed)
     check_trace(ready.model, ready.train, trace)
     removals = [] if isinstance(picking, Damping) else list(picking)
@@ -138,7 +140,8 @@ def index_job(
     shutil.copytree(own / SHARDS, folder / SHARDS, copy_function=os.link)
     rows = {"row_id": list(ready.train.row_ids), "contributor_id": ready.contributors}
     pd.DataFrame(rows).to_parquet(folder / ROWS, index=False)
-    facts = {"seed": trace.seed, "rows": len(ready.train), "contributors": names, "width": _width(curvature)}
+    facts = {"seed": trace.seed, "contributors": names, "width": _width(curvature)}
+    facts |= {"rows": len(ready.train), "rows_per_shard": ROWS_PER_SHARD}
     write_json(folder / FACTS, facts | asdict(picked))
 
 

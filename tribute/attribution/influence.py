@@ -24,7 +24,7 @@ from tribute.finetuning.children import Progress, run_child
 from tribute.finetuning.models import RowModel, SentenceClassifier
 from tribute.finetuning.preparation import Prepared, prepare
 from tribute.finetuning.rows import EncodedRows
-from tribute.finetuning.trace import Trace, assign, load_trace
+from tribute.finetuning.trace import Trace, assign, trace_of
 
 K1, B = 1.2, 0.75
 """BM25's usual constants."""
@@ -52,7 +52,7 @@ def influence_job(
 ) -> None:
     """Runs in a child: see the module."""
     check_base(dataset, adapter, finetuning)
-    trace = load_trace(adapter.path)
+    trace = trace_of(adapter)
     ready = prepare(dataset, finetuning, scratch, trace.seed)
     similar = similarity(ready)
     assign(ready.model.trainable(), trace.states[-1].theta)

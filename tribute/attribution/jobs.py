@@ -17,7 +17,8 @@ from tribute.config import AttributionConfig
 from tribute.settings import Strict
 
 FACTORS = (31, 15, 7)
-"""Factors of a rate design; more contributors than that share random blocks."""
+"""Factors of a rate design; more contributors than that share random blocks. A repetition of the next finer design
+costs twice as much."""
 REMOVED, REMOVALS = 0.2, 100
 """The part of all rows that a random removal takes, and how many of them a full validation makes."""
 COALITIONS = 5
@@ -128,13 +129,17 @@ def next_repetition(
 ) -> list[Job]:
     """The jobs of the next repetition of the rate design, or none where precision or budget is reached.
 
-    `error` is the sum of the shares' standard errors after those that are done.
+    `error` is the sum of the shares' standard errors after those that are done. The budget decides only how many
+    repetitions there are, never what the next one is: so a larger budget goes on where a smaller one stopped. The
+    first ones have few factors; each contributor gets one of its own as soon as what was spent would have paid for
+    two such repetitions.
     """
     if config.budget == 0 or error <= config.precision:
         return []
-    factors = next((one for one in FACTORS if len(rows.names) <= one and 2 * _cost(rows, one) <= config.budget), 7)
-    number = len({job.number for job in done if job.design == "rates"})
-    if (number + 1) * _cost(rows, factors) > config.budget:
+    repeated = {job.number: job.factors for job in done if job.design == "rates"}
+    number, spent = len(repeated), sum(_cost(rows, one) for one in repeated.values())
+    factors = next((one for one in FACTORS if len(rows.names) <= one and 2 * _cost(rows, one) <= spent), 7)
+    if spent + _cost(rows, factors) > config.budget:
         return []
     seed = seeds[number % len(seeds)]
     first = Job(design="rates", seed=seed, number=number, factors=factors)

@@ -5,10 +5,14 @@ are fewer than three points: then it is None, never a number that means nothing.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 from scipy import stats
+
+ALL_HALVES, HALVES = 12, 1000
+"""Up to so many seeds are halved in every way; more of them in so many random ways."""
 
 
 def rank_correlation(a: np.ndarray, b: np.ndarray) -> float | None:
@@ -68,17 +72,20 @@ def clipped_shares(credit: np.ndarray) -> np.ndarray:
 def seed_split(seeds: np.ndarray) -> float | None:
     """Σ|difference of shares| between the mean credits of two disjoint halves of the seeds [seeds, contributors].
 
-    The mean over all ways to halve them, so that it does not hang on the seeds' order. 0 to 2.
+    The mean over all ways to halve them, so that it does not hang on the seeds' order, or over a sample of them (see
+    ALL_HALVES). 0 to 2.
     """
-    count = len(seeds)
-    if count < 2:
+    if len(seeds) < 2:
         return None
-    half = count // 2
-    masks = [
-        mask for mask in range(1, 2 ** (count - 1)) if mask.bit_count() == half or count - mask.bit_count() == half
-    ]
     found = []
-    for mask in masks:
-        chosen = np.array([bool(mask >> place & 1) for place in range(count)])
+    for half in _halves(len(seeds)):
+        chosen = np.isin(np.arange(len(seeds)), half)
         found.append(np.abs(clipped_shares(seeds[chosen].mean(0)) - clipped_shares(seeds[~chosen].mean(0))).sum())
     return float(np.mean(found))
+
+
+def _halves(count: int) -> Iterable[Sequence[int]]:
+    if count <= ALL_HALVES:
+        return combinations(range(count), count // 2)
+    generator = np.random.Generator(np.random.Philox(count))
+    return [generator.permutation(count)[: count // 2].tolist() for _ in range(HALVES)]

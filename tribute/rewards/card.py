@@ -75,8 +75,10 @@ def figures(card: Card) -> list[Figure]:
 def made_by(card: Card) -> str:
     """How the credits were measured, in one sentence."""
     trainings = measured(card, "trainings")
-    cost = NOT_MEASURED if trainings is None else f"{trainings:,.1f} trainings on all rows"
-    return f"Method: {card['method']}; cost: {cost}; validation: {card['validation']}."
+    made = NOT_MEASURED
+    if trainings is not None:
+        made = f"{trainings:,.1f} on all rows (walking them again for credit not counted)"
+    return f"Method: {card['method']}; trainings made: {made}; validation: {card['validation']}."
 
 
 def _gated(card: Card) -> list[Figure]:
@@ -143,7 +145,8 @@ def _against_retraining(card: Card) -> list[Figure]:
         ),
         Figure(
             "LDS without harmful contributors",
-            "The same where rows of harmful contributors are never removed, so that finding noise is not enough",
+            "The same after what the number of removed rows of harmful contributors explains is taken off both "
+            "sides, so that finding noise is not enough",
             rank(measured(card, "lds", "without_harmful")),
             _ceiling(card, "lds"),
         ),

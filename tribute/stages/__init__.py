@@ -25,7 +25,16 @@ from tribute.stages.releases import (
     release,
     take_in,
 )
-from tribute.stages.work import baselines, credited, found_adapters, influenced, planted, retrained, trained
+from tribute.stages.work import (
+    baselines,
+    credited,
+    found_adapters,
+    influenced,
+    planted,
+    retrained,
+    retrained_in_full,
+    trained,
+)
 
 __all__ = [
     "attributed",
@@ -55,6 +64,7 @@ __all__ = [
     "registered",
     "release",
     "retrained",
+    "retrained_in_full",
     "rewarded",
     "take_in",
     "trained",

@@ -7,7 +7,7 @@ from tribute.artifacts import Artifact
 from tribute.config import RunConfig
 from tribute.progress import reporter
 from tribute.stages.evidence import Work
-from tribute.stages.work import retrained
+from tribute.stages.work import retrained_in_full
 from tribute.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -28,11 +28,11 @@ def picking(
     from tribute.attribution.jobs import Population
 
     rows = Population.trained(dataset)
-    chosen = indexing.picking_jobs(rows, config.finetuning.seeds[0], attribution.inputs)
+    seed, proxy = config.finetuning.seeds[0], config.attribution.proxy
+    found, added = indexing.picking_jobs(rows, seed, attribution.inputs, proxy)
     # By id, so that also retrainings which earlier code made are not made again.
-    found = {job: attribution.inputs.get(f"retrained-{job}") for job in chosen}
-    made = [workspace.store.get("retraining", id_) for id_ in found.values() if id_]
-    return indexing.removals(rows, chosen, made + each(retrained, [job for job, id_ in found.items() if not id_]))
+    made = [workspace.store.get("retraining", attribution.inputs[f"retrained-{job}"]) for job in found]
+    return indexing.removals(rows, found + added, made + each(retrained_in_full, added))
 
 
 def indexed(

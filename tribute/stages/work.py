@@ -106,3 +106,11 @@ def retrained(
         return adapters.find_retraining(workspace.store, dataset, finetuning, job.seed, kept)
     report = reporter(f"retrain: {job}")
     return adapters.make_retraining(workspace.store, dataset, finetuning, job.seed, kept, workspace.scratch, report)
+
+
+def retrained_in_full(
+    workspace: Workspace, config: RunConfig, dataset: Artifact, job: "Job", only_find: bool = False
+) -> Artifact | None:
+    """A training on the rows that the job keeps, of what the run itself trains, whatever stands in for it elsewhere."""
+    whole = config.model_copy(update={"attribution": config.attribution.model_copy(update={"proxy": False})})
+    return retrained(workspace, whole, dataset, job, only_find)
