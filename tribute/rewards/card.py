@@ -88,8 +88,8 @@ def _gated(card: Card) -> list[Figure]:
     return [
         Figure(
             LEAVE_ONE_OUT,
-            f"{counted} were left out one by one and the model retrained{often}: are the effects that were "
-            "predicted in the same order as those measured? 1 is the same order",
+            f"{counted} were left out one by one and the model retrained{often}: are the effects that one "
+            "seed’s training predicts in the same order as those that another’s retrainings measure? 1 is the same",
             rank(measured(card, "leave_one_out", "spearman")),
             _ceiling(card, "leave_one_out"),
         ),
@@ -138,8 +138,8 @@ def _against_retraining(card: Card) -> list[Figure]:
         ),
         Figure(
             "random rows removed (LDS)",
-            f"{some} of the rows were removed at random and the model retrained{times}: rank of the predicted "
-            "losses against the measured ones",
+            f"{some} of the rows were removed at random and the model retrained{times}: rank of the losses that "
+            "one seed’s training predicts against those that another’s retrainings measure",
             rank(measured(card, "lds", "score")),
             _ceiling(card, "lds"),
         ),
