@@ -3,7 +3,8 @@
     python benchmarks/fidelity.py DATA CACHE [--arena clinc150] [--collect-only | --report-only]
 
 DATA holds `clinc150/` as `tribute fetch clinc150` writes it; trainings are kept in CACHE, so a killed run goes on
-where it was and two processes may collect at once. Takes some hours on one core; `--report-only` reads what is there.
+where it was, and a second process may come to meet it with `--backwards`. Takes some hours on one core;
+`--report-only` reads what is there.
 
 Writes docs/benchmarks/fidelity.md. *Split-neutral truth*: many repetitions of a rate design (tribute/attribution/
 designs.py), rows as players, and its own standard error. *Exact Shapley*: all coalitions, contributors as players.
@@ -50,6 +51,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("cache", type=Path)
     parser.add_argument("--arena", choices=ARENAS, action="append")
+    parser.add_argument("--backwards", action="store_true", help="collect from the last training to the first")
     chosen = parser.add_mutually_exclusive_group()
     chosen.add_argument("--collect-only", action="store_true")
     chosen.add_argument("--report-only", action="store_true")
@@ -59,12 +61,12 @@ def main() -> None:
     arenas = [Arena(name, arguments.data, arguments.cache) for name in arguments.arena or ARENAS]
     if not arguments.report_only:
         for arena in arenas:
-            collect(arena)
+            collect(arena, arguments.backwards)
     if not arguments.collect_only:
         PAGE.write_text("\n".join(page(arenas)) + "\n", encoding="utf-8")
 
 
-def collect(arena: Arena) -> None:
+def collect(arena: Arena, backwards: bool) -> None:
     """Every training that the report wants, the most telling first."""
     for seed in range(CREDIT_SEEDS):
         arena.credited(arena.all_rows(), seed)
@@ -79,7 +81,7 @@ def collect(arena: Arena) -> None:
     runs += [run for seed in range(SEEDS) for run in removals(arena, seed)]
     runs += [run for part in rates[REPETITIONS // 2 :] for run in part]
     runs += [run for seed in range(SEEDS) for run in coalitions(arena, seed)]
-    for number, run in enumerate(runs, 1):
+    for number, run in enumerate(runs[::-1] if backwards else runs, 1):
         arena.losses(run.kept, run.seed)
         print(f"\r{arena.name}: {number} of {len(runs)} trainings", end="", flush=True)
     print()
