@@ -212,6 +212,21 @@ def verify_artifact(path: Path) -> Artifact:
     return artifact
 
 
+def check_files(artifact: Artifact, chosen: Callable[[str], bool] = lambda _: True) -> None:
+    """Hold an artifact's files, or those whose name is `chosen`, against its manifest before they are used.
+
+    Raises IntegrityError naming the first that is not as it was written.
+    """
+    for name, recorded in sorted(artifact.identity["files"].items()):
+        path = artifact.file(name)
+        if chosen(name) and not (path.is_file() and file_sha256(path) == recorded):
+            found = f"sha256 {file_sha256(path)}" if path.is_file() else "no such file"
+            raise IntegrityError(
+                f"{path}: {found}, the manifest of {artifact.kind} {artifact.id[:12]} says sha256 {recorded}; restore "
+                f"the file, or delete {artifact.path} and run again"
+            )
+
+
 def canonical_digest(value: Any) -> str:
     """sha256 of a JSON value in RFC 8785 form, 64 hex digits."""
     return hashlib.sha256(rfc8785.dumps(value)).hexdigest()

@@ -81,8 +81,8 @@ class LoraConfig(Strict):
 
     r: Positive = 8
     alpha: Positive = 16
-    target_modules: tuple[str, ...] = ("query", "key", "value", "dense")
-    layers: tuple[Annotated[int, Field(ge=0)], ...] | None = None
+    target_modules: Annotated[tuple[str, ...], Field(min_length=1)] = ("query", "key", "value", "dense")
+    layers: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] | None = None
     """Only these layers; None adapts all. The layers below the lowest are computed once and cached."""
     modules_to_save: tuple[str, ...] = ()
     """Linear layers and embeddings that are trained whole beside the adapters and saved with them, by name."""
@@ -100,7 +100,7 @@ class FinetuningConfig(Strict):
     """Part of the steps in which the rate rises from 0; from there it falls back to 0, both linearly."""
     max_tokens: Annotated[int, Field(ge=8, le=8192)] = 64
     """Longer rows are cut here; `tribute inspect` shows what the model sees."""
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0, 1, 2)
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1)] = (0, 1, 2)
     """The first seed's adapter is the one registered; the others measure how certain the shares are."""
     trace_states: Annotated[int, Field(ge=4)] = 34
     """LoRA and optimiser states kept along the training: attribution takes evaluation gradients there."""
@@ -123,7 +123,7 @@ class AttributionConfig(Strict):
     """What the attribution card measures. `off`: seeds against each other. `quick`: also a few contributors left out
     by real retraining and planted controls. `full`: also random removals, coalitions and every contributor of
     size left out, some hundred trainings. Without a measurement the policy's gate does not pass."""
-    budget: Annotated[float, Field(ge=0)] = 0.0
+    budget: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     """Trainings (on all rows; smaller ones cost less) to spend on rate designs that correct the shares."""
     precision: Annotated[float, Field(gt=0)] = 0.05
     """No more rate designs once the shares' standard errors sum to this."""

@@ -15,7 +15,7 @@ from tribute.attribution.damping import Damping
 from tribute.attribution.explain import Question, answer_job
 from tribute.attribution.indexing import index_job
 from tribute.attribution.influence import influence_job
-from tribute.errors import AttributionError
+from tribute.errors import AttributionError, IntegrityError
 
 
 def row_scores(dataset, adapter, config, folder):
@@ -96,9 +96,9 @@ def test_the_trace_of_another_seed_is_refused(job, dataset, swapped, config, tmp
     made.mkdir()
 
     with pytest.raises(
-        AttributionError,
+        IntegrityError,
         match=rf"trace/states.safetensors: sha256 \w+, the manifest of adapter {swapped.id[:12]} says sha256 \w+; "
-        "restore the file, or delete the adapter's folder and fine-tune again",
+        "restore the file, or delete .* and run again",
     ):
         JOBS[job](dataset, swapped, config, tmp_path / "own", made)
 
@@ -112,5 +112,5 @@ def test_a_missing_trace_stops_the_credit(dataset, adapter, config, tmp_path):
     copy = replace(adapter, path=tmp_path / "copy")
     copy.path.mkdir()
 
-    with pytest.raises(AttributionError, match=r"trace/states.safetensors: no such file, the manifest of adapter"):
+    with pytest.raises(IntegrityError, match=r"trace/states.safetensors: no such file, the manifest of adapter"):
         row_scores(dataset, copy, config, tmp_path / "made")

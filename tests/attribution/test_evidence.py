@@ -1,5 +1,7 @@
 """What a run's evidence says together: rate designs on the run's own scale, whatever the names."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from tribute.artifacts import Store
 from tribute.attribution import attributions, jobs
 from tribute.attribution.evidence import Evidence
 from tribute.attribution.jobs import Job, Population
+from tribute.errors import IntegrityError
 
 WORTH = {"ada": 0.3, "bob": 0.2, "cyd": 0.1, "dan": -0.1}
 """What each contributor's rows add to U, in nats, in any company."""
@@ -70,3 +73,14 @@ def test_scores_follow_the_corrected_credit(evidence, tmp_path):
     sums = pd.read_parquet(made.file("scores.parquet")).groupby("contributor_id")["credit"].sum()
     assert sums.to_dict() == pytest.approx(shares.loc[sums.index, "credit"].to_dict())
     assert set(shares["method"]) == {"in-run + rate design"}
+
+
+def test_a_damaged_credit_pays_nobody(evidence, tmp_path):
+    """A score that was changed after it was measured is named, and no attribution is made."""
+    path = evidence.credits[0].file("scores.parquet")
+    frame = pd.read_parquet(path)
+    frame.loc[0, "credit"] = 1000.0
+    frame.to_parquet(path, index=False)
+
+    with pytest.raises(IntegrityError, match=r"scores\.parquet: sha256 .*restore the file, or delete .* and run again"):
+        replace(evidence)

@@ -102,6 +102,8 @@ def test_the_predicted_label_is_taken_where_none_is_given(trained):
     ("facts", "arguments", "message"),
     [
         (LABELS, ("", None, None), "--text is empty"),
+        (LABELS, ("caf\udce9", None, None), "--text is not UTF-8"),
+        (RESPONSES, ("what", "caf\udce9", None), "--response is not UTF-8"),
         (LABELS, ("what", None, "cooking"), "has no label 'cooking'; known are algebra, drawing"),
         (LABELS, ("what", "a line", None), "teaches labels: give --label, or neither"),
         (RESPONSES, ("what", None, None), "teaches responses: give the one to explain with --response, and no --label"),

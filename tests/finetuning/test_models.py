@@ -141,11 +141,24 @@ def test_only_lora_learns(dataset, config):
     assert all("lora_A" in name or "lora_B" in name for name in names)
 
 
-def test_target_modules_that_do_not_exist_are_refused(dataset, config):
-    """The message names the setting and what was looked for."""
-    lora = config.lora.model_copy(update={"target_modules": ("q_proj",)})
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"target_modules": ("q_proj",)},
+            r"target_modules: the base has no module q_proj; .*query",
+        ),
+        ({"target_modules": ("query", "qery")}, "target_modules: the base has no module qery"),
+        ({"target_modules": ("LayerNorm",)}, "target_modules: LayerNorm is a LayerNorm; attribution follows"),
+        ({"modules_to_save": ("LayerNorm",)}, "modules_to_save: LayerNorm is a LayerNorm; attribution follows"),
+        ({"layers": (99,)}, r"finetuning\.lora\.layers: the base has layers 0 to \d, found 99"),
+    ],
+)
+def test_what_the_base_has_not_or_attribution_cannot_follow_is_refused(dataset, config, change, message):
+    """Before anything is trained: the message names the setting, what was looked for and what there is."""
+    lora = config.lora.model_copy(update=change)
 
-    with pytest.raises(TrainingError, match=r"finetuning\.lora: .*q_proj"):
+    with pytest.raises(TrainingError, match=message):
         add_lora(build_model(dataset, config), lora, 0)
 
 
@@ -159,9 +172,8 @@ SAVED = {
 def test_modules_to_save_are_trained_whole_and_saved_with_the_adapter(request, task, tmp_path):
     """They stand beside LoRA among the trainable parameters, and loading the adapter brings them back."""
     model, rows, config = both(request, task)
-    lora = config.lora.model_copy(
-        update={"target_modules": ("query", "q_proj"), "layers": None, "modules_to_save": SAVED[task]}
-    )
+    queries = {"sequence-classification": ("query",), "causal-lm": ("q_proj",)}[task]
+    lora = config.lora.model_copy(update={"target_modules": queries, "layers": None, "modules_to_save": SAVED[task]})
     add_lora(model, lora, 0)
     with torch.no_grad():
         for value in model.trainable().values():

@@ -53,15 +53,16 @@ def test_what_was_not_measured_says_so():
     assert measured == {"stand-in for full trainings"}
     assert shown["leave-one-out rank"] == ("not measured", "not measured (seed against seed)")
     made_by = cards.made_by(UNMEASURED | {"trainings": None})
-    assert made_by == "Method: in-run; trainings made: not measured; validation: off."
+    assert made_by == "Method: in-run; trainings made: not measured; validation: off." + cards.IN_RUN_ALONE
 
 
 def test_what_was_not_counted_is_said():
     """Trainings are counted; walking them again costs too."""
     assert cards.made_by(CARD | {"method": "in-run", "trainings": 19.44, "validation": "quick"}) == (
         "Method: in-run; trainings made: 19.4 on all rows (walking them again for credit not counted); "
-        "validation: quick."
+        "validation: quick." + cards.IN_RUN_ALONE
     )
+    assert cards.IN_RUN_ALONE not in cards.made_by(CARD | {"method": "in-run + rate design"})
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from tribute.artifacts import Artifact
+from tribute.artifacts import Artifact, check_files
 from tribute.attribution import jobs, sample
 from tribute.attribution import shares as sharing
 from tribute.attribution.estimate import Design, Estimate, combine, row_noise
@@ -24,6 +24,13 @@ class Evidence:
     controls: Sequence[Artifact]
     influences: Sequence[Artifact]
     retrainings: Mapping[Job, Artifact]
+
+    def __post_init__(self) -> None:
+        """Raises IntegrityError where a file is not as it was written: what is read here decides what is paid."""
+        for artifact in (self.dataset, *self.credits, *self.controls, *self.influences):
+            check_files(artifact)
+        for training in (*self.adapters, *self.retrainings.values()):
+            check_files(training, lambda name: name in ("evaluation.json", "losses.parquet"))
 
     def inputs(self) -> dict[str, str]:
         """The ids of everything, for the artifact's key."""

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from tribute.artifacts import Artifact
+from tribute.artifacts import Artifact, check_files
 from tribute.attribution.checked import load_checked
 from tribute.attribution.credits import check_base
 from tribute.attribution.curvature import Curvature
 from tribute.attribution.damping import Damping
-from tribute.attribution.index import Index
+from tribute.attribution.index import SHARDS, Index
 from tribute.attribution.indexing import CONTRIBUTORS, CURVATURE, FACTS, ROWS, damping_of
 from tribute.attribution.influence import mean_bm25
 from tribute.config import FinetuningConfig
@@ -84,7 +84,13 @@ def explain(
     confidence: float,
     progress: Progress,
 ) -> Explanation:
-    """Score every contributor and every training row; one index for each adapter, in the same order."""
+    """Score every contributor and every training row; one index for each adapter, in the same order.
+
+    Raises IntegrityError where a file is not as it was written; the shards are checked as they are read.
+    """
+    check_files(dataset)
+    for index in indexes:
+        check_files(index, lambda name: not name.startswith(f"{SHARDS}/"))
     arguments = (dataset, adapters, indexes, finetuning, question)
     moved = run_child(answer_job, *arguments, timeout_seconds=60.0 * finetuning.timeout_minutes, progress=progress)
     train = pd.read_parquet(dataset.file("train.parquet"), columns=["row_id", "contributor_id", "text", "target"])
@@ -111,10 +117,15 @@ def explain(
 def asked(text: str, response: str | None, label: str | None, facts: Mapping[str, Any]) -> Question:
     """The question to explain, of a model that learned from the dataset described by `facts`.
 
-    Raises ConfigError where text or response is missing, where the task knows no such answer, or not this label.
+    Raises ConfigError where text or response is missing or not UTF-8, where the task knows no such answer, or not this
+    label.
     """
     if not text.strip():
         raise ConfigError("--text is empty: give what the model is asked")
+    for option, given in (("--text", text), ("--response", response or "")):
+        # What a terminal hands over in another encoding comes as lone surrogates, which no tokenizer takes.
+        if not given.isascii() and any("\ud800" <= letter <= "\udfff" for letter in given):
+            raise ConfigError(f"{option} is not UTF-8: give it in the encoding of the terminal's locale")
     if facts["task"] == "causal-lm":
         if label is not None or not (response or "").strip():
             raise ConfigError(

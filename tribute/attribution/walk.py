@@ -80,8 +80,8 @@ def _drift(theta: Tensor, m: Tensor, start: State, end: State) -> float:
     if not drift <= DRIFT_LIMIT:  # so that NaN fails too
         raise AttributionError(
             f"walking the trace back from step {end.step} misses the recorded state of step {start.step} by "
-            f"{drift:.1%}; trace, base model and rows do not belong together: delete the adapter's folder and "
-            "fine-tune again"
+            f"{drift:.1%}; trace, base model and rows do not belong together (delete the adapter's folder and "
+            "fine-tune again), or the training went astray (lower finetuning.learning_rate)"
         )
     return drift
 

@@ -112,9 +112,11 @@ def add_lora(model: RowModel, lora: LoraConfig, seed: int) -> None:
     """
     import peft
 
-    for name in lora.modules_to_save:
-        if not any(path == name or path.endswith(f".{name}") for path, _ in model.network.named_modules()):
-            raise TrainingError(f"finetuning.lora.modules_to_save: the base has no module {name}; give a module's name")
+    _check_modules(model, "modules_to_save", lora.modules_to_save, (nn.Linear, nn.Embedding))
+    _check_modules(model, "target_modules", lora.target_modules, (nn.Linear,))
+    depth = getattr(model.network.config, "num_hidden_layers", None)
+    if lora.layers and depth is not None and max(lora.layers) >= depth:
+        raise TrainingError(f"finetuning.lora.layers: the base has layers 0 to {depth - 1}, found {max(lora.layers)}")
     torch.manual_seed(seed)
     settings = peft.LoraConfig(
         r=lora.r,
@@ -129,6 +131,17 @@ def add_lora(model: RowModel, lora: LoraConfig, seed: int) -> None:
         model.network = peft.get_peft_model(model.network, settings)
     except ValueError as error:
         raise TrainingError(f"finetuning.lora: {error}") from error
+
+
+def _check_modules(model: RowModel, key: str, names: Sequence[str], kinds: tuple[type[nn.Module], ...]) -> None:
+    """Every name stands for modules that attribution can follow. Raises TrainingError."""
+    modules = dict(model.network.named_modules())
+    for name in names:
+        found = [module for path, module in modules.items() if path == name or path.endswith(f".{name}")]
+        known = sorted({path.rpartition(".")[2] for path, module in modules.items() if isinstance(module, kinds)})
+        if not found or not all(isinstance(module, kinds) for module in found):
+            what = f"{name} is a {type(found[0]).__name__}" if found else f"the base has no module {name}"
+            raise TrainingError(f"finetuning.lora.{key}: {what}; attribution follows {', '.join(known)}")
 
 
 def load_adapter(model: RowModel, folder: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from safetensors.torch import load_file, save_file
 
-from tribute.artifacts import Artifact, canonical_digest, package_versions
+from tribute.artifacts import Artifact, canonical_digest, check_files, package_versions
 from tribute.config import FinetuningConfig
 from tribute.contributions import read_description
 from tribute.finetuning.bases import base_digest, base_folder, load_tokenizer
@@ -72,6 +72,7 @@ def prepare(
 
     With a `seed` the model gets a fresh adapter. `alter` may change the training table before it is encoded.
     """
+    check_files(dataset)
     model = build_model(dataset, config)
     frame = alter(pd.read_parquet(dataset.file("train.parquet")))
     train = encode_frame(dataset, config, frame)

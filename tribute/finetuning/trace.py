@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from tribute.artifacts import Artifact, file_digests
+from tribute.artifacts import Artifact, check_files
 from tribute.errors import AttributionError
 from tribute.finetuning.adam import Adam
 
@@ -118,22 +118,11 @@ def save_trace(folder: Path, trace: Trace) -> None:
 def trace_of(adapter: Artifact) -> Trace:
     """The trace that was recorded with this adapter.
 
-    Raises AttributionError where a file of it is not the one that the adapter's manifest lists: a trace of another
-    seed has the same layout, and would be credited with this adapter's gain.
+    Raises IntegrityError where a file of it is not the one that the adapter's manifest lists: a trace of another seed
+    has the same layout, and would be credited with this adapter's gain.
     """
-    recorded = {name: digest for name, digest in adapter.identity["files"].items() if name.startswith(f"{FOLDER}/")}
-    found = {f"{FOLDER}/{name}": digest for name, digest in file_digests(adapter.path / FOLDER).items()}
-    for name in sorted(recorded.keys() | found.keys()):
-        if found.get(name) != recorded.get(name):
-            raise AttributionError(
-                f"{adapter.path / name}: {_digest(found, name)}, the manifest of adapter {adapter.id[:12]} says "
-                f"{_digest(recorded, name)}; restore the file, or delete the adapter's folder and fine-tune again"
-            )
+    check_files(adapter, lambda name: name.startswith(f"{FOLDER}/"))
     return load_trace(adapter.path)
-
-
-def _digest(files: Mapping[str, str], name: str) -> str:
-    return f"sha256 {files[name]}" if name in files else "no such file"
 
 
 def load_trace(folder: Path) -> Trace:

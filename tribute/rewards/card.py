@@ -18,6 +18,12 @@ DUPLICATE = "planted duplicates"
 SHUFFLED = "planted shuffled labels"
 SEED_SPLIT = "two halves of the seeds"
 
+IN_RUN_ALONE = (
+    " The intervals hold how the credits scatter between trainings and evaluation rows, not how far in-run credit may "
+    "stand from what retraining would say."
+)
+"""Without a rate design nothing is known of that, and docs/benchmarks/fidelity.md shows that it can be much."""
+
 Card = Mapping[str, Any]
 """`card.json` of an attribution, see docs/architecture.md."""
 
@@ -73,12 +79,13 @@ def figures(card: Card) -> list[Figure]:
 
 
 def made_by(card: Card) -> str:
-    """How the credits were measured, in one sentence."""
+    """How the credits were measured, and what their intervals leave out where nothing was retrained for them."""
     trainings = measured(card, "trainings")
     made = NOT_MEASURED
     if trainings is not None:
         made = f"{trainings:,.1f} on all rows (walking them again for credit not counted)"
-    return f"Method: {card['method']}; trainings made: {made}; validation: {card['validation']}."
+    told = f"Method: {card['method']}; trainings made: {made}; validation: {card['validation']}."
+    return told + (IN_RUN_ALONE if card["method"] == "in-run" else "")
 
 
 def _gated(card: Card) -> list[Figure]:
