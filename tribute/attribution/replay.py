@@ -15,7 +15,7 @@ and by θ. The recursion is Maclaurin et al.'s (2015, arXiv:1502.03492), for Ada
 
 No states are needed but the trace's few: `walk_back` rebuilds the others from g, which costs nothing here. A
 step's graphs are kept until all of g is known; where they exceed the memory budget g is computed once before.
-Measured on one thread, for one scalar: 2.4 trainings (CLINC150, last-layer LoRA), 2.5 to 2.7 (docs, the demo's settings).
+Measured on one thread, for one scalar: 2.4 trainings (CLINC150, last-layer LoRA), 2.5 to 2.7 (the demo).
 On CLINC150 every other scalar costs 1.5 more, and 1.4 more where graphs are not kept.
 """
 
