@@ -112,8 +112,7 @@ def effect_lines(arena: Arena) -> Iterator[str]:
 def mean(retrained: Retrained, pairs: Sequence[Pair], nats: bool) -> list[float | None]:
     """Each figure's mean over the pairs in which it was measured."""
     found = [retrained.figures(scores, seed, nats) for scores, seed in pairs]
-    known = [[one for one in column if one is not None] for column in zip(*found, strict=True)] or [[]] * 4
-    return [float(np.mean(column)) if column else None for column in known]
+    return [measures.mean(column) for column in zip(*found, strict=True)] or [None] * 4
 
 
 def line(name: str, figures: Sequence[Sequence[float | None]]) -> str:

@@ -217,12 +217,14 @@ def check_files(artifact: Artifact, chosen: Callable[[str], bool] = lambda _: Tr
 
     Raises IntegrityError naming the first that is not as it was written.
     """
-    for name, recorded in sorted(artifact.identity["files"].items()):
-        path = artifact.file(name)
-        if chosen(name) and not (path.is_file() and file_sha256(path) == recorded):
-            found = f"sha256 {file_sha256(path)}" if path.is_file() else "no such file"
+    for name, digest in sorted(artifact.identity["files"].items()):
+        if not chosen(name):
+            continue
+        path, recorded = artifact.file(name), f"sha256 {digest}"
+        found = f"sha256 {file_sha256(path)}" if path.is_file() else "no such file"
+        if found != recorded:
             raise IntegrityError(
-                f"{path}: {found}, the manifest of {artifact.kind} {artifact.id[:12]} says sha256 {recorded}; restore "
+                f"{path}: {found}, the manifest of {artifact.kind} {artifact.id[:12]} says {recorded}; restore "
                 f"the file, or delete {artifact.path} and run again"
             )
 

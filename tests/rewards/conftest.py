@@ -74,6 +74,15 @@ def closed_house(two_closed: "House", tmp_path: Path) -> "House":
     return House(shutil.copytree(two_closed.root, tmp_path / "workspace"), two_closed.world)
 
 
+@pytest.fixture
+def writable_house(closed_house: "House") -> "House":
+    """The same with closed files that may be written over, as somebody who forges would."""
+    for path in closed_house.workspace.rewards.rglob("*"):
+        if path.is_file():
+            path.chmod(0o644)
+    return closed_house
+
+
 @pytest.fixture(scope="session")
 def make() -> Callable[..., World]:
     """`make_world`, for tests that need another world."""

@@ -15,11 +15,8 @@ from tribute.rewards import ledger
 
 
 @pytest.fixture
-def house(closed_house: House) -> House:
-    for path in closed_house.workspace.rewards.rglob("*"):
-        if path.is_file():
-            path.chmod(0o644)
-    return closed_house
+def house(writable_house: House) -> House:
+    return writable_house
 
 
 def lines_lost(rewards):

@@ -138,8 +138,8 @@ def _check_modules(model: RowModel, key: str, names: Sequence[str], kinds: tuple
     modules = dict(model.network.named_modules())
     for name in names:
         found = [module for path, module in modules.items() if path == name or path.endswith(f".{name}")]
-        known = sorted({path.rpartition(".")[2] for path, module in modules.items() if isinstance(module, kinds)})
         if not found or not all(isinstance(module, kinds) for module in found):
+            known = sorted({path.rpartition(".")[2] for path, module in modules.items() if isinstance(module, kinds)})
             what = f"{name} is a {type(found[0]).__name__}" if found else f"the base has no module {name}"
             raise TrainingError(f"finetuning.lora.{key}: {what}; attribution follows {', '.join(known)}")
 
