@@ -1,6 +1,8 @@
 """The truth of an arena by brute force, and what of it was collected. See fidelity.py."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from math import comb
 
 import numpy as np
@@ -11,7 +13,9 @@ from tribute.attribution.sample import PARTS
 from tribute.finetuning.trace import state_steps
 from tribute.finetuning.training import learning_rates, schedule
 
-REPETITIONS, SEEDS, CREDIT_SEEDS = 6, 3, 6
+REPETITIONS = {"clinc150": 12, "docs": 18}
+"""As many as bring the standard error of every share to 0.015."""
+SEEDS, CREDIT_SEEDS = 3, 6
 SUBSETS, REMOVED = 100, 0.2
 
 
@@ -41,10 +45,25 @@ def coalitions(arena: Arena, seed: int) -> list[designs.Run]:
 class Truth:
     """Split-neutral credits from repetitions of the rate design."""
 
-    effects: np.ndarray
-    """As measured, in parts of the total that their own seeds reached, [repetitions, contributors]."""
+    owner: np.ndarray
+    """Each row's contributor, int [rows]."""
+    measured: np.ndarray
+    """Effects in parts of the total that their own seeds reached, [repetitions, contributors]."""
+    luck: np.ndarray
+    """What they owe to the draw for each unit of in-run credit, [repetitions, rows]."""
+    in_run: np.ndarray
+    """In-run credit in parts of the total, mean over all seeds, [rows]."""
     total: float
     """U(all) − U(none), nats."""
+
+    @property
+    def effects(self) -> np.ndarray:
+        """Less the luck of the draw, in parts of the total, [repetitions, contributors]."""
+        return self.less_luck(self.in_run)
+
+    def less_luck(self, credit: np.ndarray) -> np.ndarray:
+        """The same by any in-run credit [rows], in parts of the total."""
+        return self.measured - owned(self.luck * credit, self.owner)
 
     @property
     def repetitions(self) -> np.ndarray:
@@ -79,9 +98,19 @@ def done(arena: Arena, runs: list[designs.Run]) -> bool:
 
 def truth(arena: Arena) -> Truth:
     """From the repetitions that were collected."""
-    found = [rate_design(arena, repetition) for repetition in range(REPETITIONS)]
+    found = [rate_design(arena, repetition) for repetition in range(REPETITIONS[arena.name])]
     complete = [design for design in found if done(arena, [one.run for one in design])]
-    return Truth(np.stack([rate_effects(arena, design) for design in complete]), mean_total(arena))
+    effects, total = [rate_effects(arena, design) for design in complete], mean_total(arena)
+    luck = [designs.luck(design, np.ones(len(arena))) for design in complete]
+    credit = in_run(arena).mean(0)
+    return Truth(arena.owner, np.stack(effects), np.stack(luck), credit / credit.sum(), total)
+
+
+def choices(items: Sequence[int], count: int, most: int = 60) -> list[tuple[int, ...]]:
+    """Combinations of `count` items: all of them, or the same `most` at random."""
+    found = list(combinations(items, count))
+    chosen = np.random.Generator(np.random.Philox([len(items), count])).permutation(len(found))[:most]
+    return [found[one] for one in sorted(chosen)]
 
 
 def rate_effects(arena: Arena, design: list[designs.RateRun]) -> np.ndarray:
@@ -98,7 +127,12 @@ def in_run(arena: Arena) -> np.ndarray:
 
 def by_contributor(arena: Arena, scores: np.ndarray) -> np.ndarray:
     """Row scores [..., rows] summed, [..., contributors]."""
-    return np.asarray(scores @ (arena.owner[:, None] == np.arange(len(arena.names))))
+    return owned(scores, arena.owner)
+
+
+def owned(scores: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    """The same by the rows' contributors [rows]."""
+    return np.asarray(scores @ (owner[:, None] == np.arange(owner.max() + 1)))
 
 
 def exact_shapley(arena: Arena, seed: int) -> np.ndarray | None:
@@ -128,14 +162,14 @@ def two_n(arena: Arena, seed: int) -> np.ndarray:
 def in_run_cost(arena: Arena) -> float:
     """Trainings that one seed's in-run credit costs, its own training included.
 
-    The walk costs 1.25 trainings. An evaluation gradient costs 0.8 times what training on as many rows does, and both
+    The walk costs 1.22 trainings. An evaluation gradient costs 0.79 times what training on as many rows does, and both
     ends of the path see all evaluation rows, the states between a part each. Both figures are from
-    docs/benchmarks/throughput.md: 0.75 trainings for 8,325 evaluation rows where 8,859 rows were trained on.
+    docs/benchmarks/throughput.md: 0.74 trainings for 8,325 evaluation rows where 8,859 rows were trained on.
     """
     steps = len(schedule(len(arena), CONFIG, 0))
     states = len(state_steps(learning_rates(CONFIG, steps), CONFIG.trace_states))
     looked_at = (2 + (states - 2) / PARTS) * len(arena.tests)
-    return 1 + 1.25 + 0.8 * looked_at / trained_rows(arena)
+    return 1 + 1.22 + 0.79 * looked_at / trained_rows(arena)
 
 
 def trained_rows(arena: Arena) -> int:

@@ -16,6 +16,7 @@ from brute import (
     SEEDS,
     Truth,
     by_contributor,
+    choices,
     coalitions,
     exact_shapley,
     in_run,
@@ -28,8 +29,8 @@ from brute import (
 
 from tribute.attribution import designs, estimate, measures
 
-HELD_OUT = 2
-REPLAY = 2.66
+HELD_OUT = 3
+REPLAY = 2.52
 """Trainings that one replay costs: docs/benchmarks/throughput.md."""
 
 
@@ -82,13 +83,18 @@ def distance(a: np.ndarray, b: np.ndarray) -> float:
 
 def to_unseen(method: Method, found: Truth) -> list[float]:
     """Every try against every truth that leaves HELD_OUT repetitions out, the try's own among them."""
-    truths = {left: found.shares(left) for left in combinations(range(len(found.effects)), HELD_OUT)}
+    truths = {left: found.shares(left) for left in left_out(found)}
     return [
         distance(one.shares, true)
         for one in method.tries
         for left, true in truths.items()
         if {*one.repetitions} <= {*left}
     ]
+
+
+def left_out(found: Truth) -> list[tuple[int, ...]]:
+    """The repetitions that a truth is made without; the same for all methods."""
+    return choices(range(len(found.effects)), HELD_OUT)
 
 
 def to_exact(method: Method, exact: dict[int, np.ndarray]) -> list[float]:
@@ -117,17 +123,23 @@ def methods(arena: Arena, found: Truth, exact: dict[int, np.ndarray]) -> Iterato
         groups = combinations(range(CREDIT_SEEDS), seeds)
         tries = [Try(shares_of(arena, credits[list(group)].mean(0)), group) for group in groups]
         yield Method(f"**in-run, {seeds} seed{'s' * (seeds > 1)}**", cost * seeds, tries)
-    one_design = designs.cost(rate_runs(arena, 0))
+    spent = np.mean([designs.cost(rate_runs(arena, one)) for one in range(len(found.effects))])
     for count in range(1, HELD_OUT + 1):
-        groups = list(combinations(range(len(found.effects)), count))
-        alone = [Try(measures.clipped_shares(found.effects[list(group)].mean(0)), (), group) for group in groups]
-        yield Method(f"rate design, {count} ×", 1 + count * one_design, alone)
+        groups = sorted({used for left in left_out(found) for used in combinations(left, count)})
+        plain = [Try(measures.clipped_shares(found.measured[list(group)].mean(0)), (), group) for group in groups]
+        yield Method(f"rate design, {count} ×", 1 + count * spent, plain)
+        lucky = [
+            Try(measures.clipped_shares(found.less_luck(one / one.sum())[list(group)].mean(0)), (seed,), group)
+            for seed, one in enumerate(credits)
+            for group in groups
+        ]
+        yield Method(f"rate design, {count} ×, less luck by in-run, 1 seed", cost + count * spent, lucky)
         both = [
             Try(measures.clipped_shares(combined(arena, found, seeds, group).credit), seeds, group)
             for seeds in combinations(range(CREDIT_SEEDS), 2)
             for group in groups
         ]
-        yield Method(f"**in-run, 2 seeds, and rate design, {count} ×**", 2 * cost + count * one_design, both)
+        yield Method(f"**in-run, 2 seeds, and rate design, {count} ×**", 2 * cost + count * spent, both)
     ends = [Try(measures.clipped_shares(two_n(arena, seed)), (seed,)) for seed in range(SEEDS)]
     runs = [run for part in designs.singles_and_leave_outs(arena.owner, 0) for run in part]
     yield Method("2n design, names as players", 1 + designs.cost(runs), ends)
@@ -156,6 +168,7 @@ def combined(
 ) -> estimate.Estimate:
     """Tribute's estimate from these seeds' in-run credits and these repetitions, fed as evidence.py does."""
     credits, reached = in_run(arena)[list(seeds)], float(np.mean([total(arena, seed) for seed in seeds]))
-    seen = [estimate.Design(np.arange(len(arena.names)), found.effects[one] * reached) for one in repetitions]
+    effects = found.less_luck(credits.mean(0) / reached)
+    seen = [estimate.Design(np.arange(len(arena.names)), effects[one] * reached) for one in repetitions]
     noise = estimate.row_noise(credits, arena.owner)
     return estimate.combine(by_contributor(arena, credits), noise, np.bincount(arena.owner), reached, seen)

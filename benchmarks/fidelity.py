@@ -76,10 +76,10 @@ def collect(arena: Arena, backwards: bool) -> None:
     runs = [designs.Run(kept, seed) for seed in range(SEEDS) for kept in (arena.all_rows(), ~arena.all_rows())]
     for seed in range(SEEDS):
         runs += [run for part in designs.singles_and_leave_outs(arena.owner, seed) for run in part]
-    rates = [rate_runs(arena, repetition) for repetition in range(REPETITIONS)]
-    runs += [run for part in rates[: REPETITIONS // 2] for run in part]
+    rates = [rate_runs(arena, repetition) for repetition in range(REPETITIONS[arena.name])]
+    runs += [run for part in rates[: len(rates) // 2] for run in part]
     runs += [run for seed in range(SEEDS) for run in removals(arena, seed)]
-    runs += [run for part in rates[REPETITIONS // 2 :] for run in part]
+    runs += [run for part in rates[len(rates) // 2 :] for run in part]
     runs += [run for seed in range(SEEDS) for run in coalitions(arena, seed)]
     for number, run in enumerate(runs[::-1] if backwards else runs, 1):
         arena.losses(run.kept, run.seed)

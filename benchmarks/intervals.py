@@ -9,7 +9,7 @@ from itertools import combinations
 
 import numpy as np
 from arena import Arena
-from brute import CREDIT_SEEDS, SEEDS, Truth, by_contributor, in_run
+from brute import CREDIT_SEEDS, SEEDS, Truth, by_contributor, choices, in_run
 from distances import combined
 
 from tribute.attribution.estimate import Estimate
@@ -33,7 +33,7 @@ def interval_lines(arena: Arena, found: Truth) -> Iterator[str]:
         hits = [
             covered(combined(arena, found, seeds, group), np.delete(found.repetitions, group, axis=0))
             for seeds in combinations(late, 2)
-            for group in combinations(range(count), used)
+            for group in choices(range(count), used)
         ]
         yield line(f"in-run, 2 seeds, and rate design, {used} ×", f"the other {count - used} repetitions", hits)
     credits = by_contributor(arena, in_run(arena))

@@ -97,3 +97,16 @@ def test_removals_take_the_part_asked_for_and_are_the_same_for_every_seed():
 
     assert {run.kept.sum() for run in runs[0]} == {40}
     assert all(np.array_equal(a.kept, b.kept) for a, b in zip(*runs, strict=True))
+
+
+def test_luck_is_nothing_on_average_and_most_of_what_draws_differ_by():
+    """Rows of very different worth in a concave game: less luck, repetitions agree better on the same mean."""
+    worth = np.random.default_rng(0).gamma(0.5, size=len(OWNER))
+    deals = [designs.rate_design(OWNER, np.arange(3), repetition, [0]) for repetition in range(60)]
+
+    plain = np.array([designs.rate_effects(d, np.array([np.sqrt(worth[r.run.kept].sum()) for r in d])) for d in deals])
+    credit = worth / worth.sum() * np.sqrt(worth.sum())
+    luck = np.array([np.bincount(OWNER, weights=designs.luck(deal, credit)) for deal in deals])
+
+    assert np.abs(luck.mean(0)) == pytest.approx(0, abs=3 * luck.std() / np.sqrt(60))
+    assert (plain - luck).var(0).sum() < 0.7 * plain.var(0).sum()

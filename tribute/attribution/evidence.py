@@ -94,7 +94,7 @@ class Evidence:
 
     @cached_property
     def _designed(self) -> list[tuple[np.ndarray, np.ndarray, int]]:
-        return jobs.designed(self.utilities, self.rows)
+        return jobs.designed(self.utilities, self.rows, self.in_run.mean(0))
 
     @cached_property
     def _scales(self) -> list[float]:
@@ -105,7 +105,8 @@ class Evidence:
         """In-run mean, effects and total as each fold of the evaluation measures them, [folds, readings]."""
         in_run = np.mean([sharing.fold_credits(one, self.rows.names) for one in self.credits], axis=0)
         by_fold = {job: -fold_losses(one, "loss") for job, one in self.retrainings.items() if job.design == "rates"}
-        effects = [one[1] * scale for one, scale in zip(jobs.designed(by_fold, self.rows), self._scales, strict=True)]
+        designed = jobs.designed(by_fold, self.rows, self.in_run.mean(0))
+        effects = [one[1] * scale for one, scale in zip(designed, self._scales, strict=True)]
         fallen = [fold_losses(one, "before") - fold_losses(one, "loss") for one in self.adapters]
         return np.hstack([in_run, *effects, np.mean(fallen, axis=0)[:, None]])
 

@@ -147,10 +147,13 @@ def next_repetition(
     return whole + [first.model_copy(update={"run": run}) for run in range(len(repetition(first, rows)))]
 
 
-def designed(utilities: Mapping[Job, Any], rows: Population) -> list[tuple[np.ndarray, np.ndarray, int]]:
+def designed(
+    utilities: Mapping[Job, Any], rows: Population, credit: np.ndarray
+) -> list[tuple[np.ndarray, np.ndarray, int]]:
     """Blocks [contributors], effects [..., blocks] and seed of every complete repetition.
 
-    `utilities` are U by job, in nats, of any shape: per fold of the evaluation, say.
+    `utilities` are U by job, in nats, of any shape: per fold of the evaluation, say. In-run `credit` [rows] says what
+    of the effects is the luck of the draw.
     """
     found = []
     for number in sorted({job.number for job in utilities if job.design == "rates"}):
@@ -159,8 +162,10 @@ def designed(utilities: Mapping[Job, Any], rows: Population) -> list[tuple[np.nd
         )
         runs = repetition(jobs[0], rows)
         if len(jobs) == len(runs):
+            block = blocks(jobs[0], rows)
             effects = designs.rate_effects(runs, np.stack([utilities[job] for job in jobs]))
-            found.append((blocks(jobs[0], rows), effects, jobs[0].seed))
+            luck = np.bincount(block[rows.owner], weights=designs.luck(runs, credit))
+            found.append((block, effects - luck, jobs[0].seed))
     return found
 
 
