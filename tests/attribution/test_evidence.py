@@ -26,15 +26,19 @@ def evidence(dataset, tmp_path):
     wrong = {"ada": 0.1, "bob": 0.2, "cyd": 0.1, "dan": 0.1}
     credits = [made_credit(tmp_path, dataset, seed, wrong | {"bob": 0.2 + 0.01 * seed}) for seed in (0, 1)]
     adapters = [made_evaluation(tmp_path, "adapter", 2.0 - sum(WORTH.values()), seed) for seed in (0, 1)]
-    rows = Population.trained(dataset)
-    retrainings = {}
-    for number in (0, 1):
-        first = Job(design="rates", seed=number, number=number, factors=7)
-        for run in range(len(jobs.repetition(first, rows))):
-            job = first.model_copy(update={"run": run})
-            gained = sum(WORTH[rows.names[owner]] / 12 for owner in rows.owner[jobs.kept(job, rows)])
-            retrainings[job] = made_evaluation(tmp_path, "retraining", 2.0 - gained, f"{number}-{run}")
-    return Evidence(dataset, adapters, credits, [], [], retrainings)
+    return Evidence(dataset, adapters, credits, [], [], retrained(tmp_path, Population.trained(dataset)))
+
+
+def retrained(root, rows, gain=1.0):
+    """Two repetitions that measure `gain` times WORTH exactly, and what a proxy trains beside: all rows."""
+    first = [Job(design="rates", seed=number, number=number, factors=7) for number in (0, 1)]
+    wanted = [one.model_copy(update={"run": run}) for one in first for run in range(len(jobs.repetition(one, rows)))]
+    wanted += [Job(design="all", seed=seed) for seed in (0, 1) if gain != 1.0]
+    found = {}
+    for job in wanted:
+        gained = gain * sum(WORTH[rows.names[owner]] / 12 for owner in rows.owner[jobs.kept(job, rows)])
+        found[job] = made_evaluation(root, "retraining", 2.0 - gained, f"{gain}: {job}")
+    return found
 
 
 def test_designs_correct_in_run_credit_on_the_runs_own_scale(evidence):
@@ -44,6 +48,14 @@ def test_designs_correct_in_run_credit_on_the_runs_own_scale(evidence):
     truth = {name: worth * evidence.total / sum(WORTH.values()) for name, worth in WORTH.items()}
     assert sum(found.values()) == pytest.approx(evidence.total)
     assert found["ada"] - found["dan"] > 0.6 * (truth["ada"] - truth["dan"])
+
+
+def test_a_proxy_that_gains_less_says_the_same(evidence, tmp_path):
+    """Its effects are scaled to the run's own total before the luck of the draw, which has that scale, is taken off."""
+    proxy = replace(evidence, retrainings=retrained(tmp_path, evidence.rows, gain=0.25))
+
+    assert proxy.estimate().credit == pytest.approx(evidence.estimate().credit)
+    assert proxy.estimate().errors() == pytest.approx(evidence.estimate().errors())
 
 
 def test_folds_that_agree_add_no_uncertainty(evidence):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -85,28 +86,28 @@ class Evidence:
         Each name of `named` holds rows of one contributor, and is in that contributor's blocks.
         """
         contributors = self.rows.owner[np.unique(named.owner, return_index=True)[1]]
-        designs = [
-            Design(blocks[contributors], effects * scale)
-            for (blocks, effects, _), scale in zip(self._designed, self._scales, strict=True)
-        ]
+        designs = [Design(blocks[contributors], effects) for blocks, effects in self._designed]
         noise = row_noise(self.in_run, named.owner)
         return combine(named.sums(self.in_run), noise, np.bincount(named.owner), self.total, designs)
 
     @cached_property
-    def _designed(self) -> list[tuple[np.ndarray, np.ndarray, int]]:
-        return jobs.designed(self.utilities, self.rows, self.in_run.mean(0))
+    def _designed(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        return self._designs(self.utilities)
 
-    @cached_property
-    def _scales(self) -> list[float]:
-        """What makes each repetition's effects sum to the run's own total."""
-        return [self.total / (self.whole(seed) - self.nothing) for _, _, seed in self._designed]
+    def _designs(self, utilities: Mapping[Job, Any]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Blocks and effects of the repetitions, scaled as if their trainings had gained what the run's own did."""
+        scaled = {
+            job: utility * (self.total / (self.whole(job.seed) - self.nothing))
+            for job, utility in utilities.items()
+            if job.design == "rates"
+        }
+        return jobs.designed(scaled, self.rows, self.in_run.mean(0))
 
     def _fold_readings(self) -> np.ndarray:
         """In-run mean, effects and total as each fold of the evaluation measures them, [folds, readings]."""
         in_run = np.mean([sharing.fold_credits(one, self.rows.names) for one in self.credits], axis=0)
         by_fold = {job: -fold_losses(one, "loss") for job, one in self.retrainings.items() if job.design == "rates"}
-        designed = jobs.designed(by_fold, self.rows, self.in_run.mean(0))
-        effects = [one[1] * scale for one, scale in zip(designed, self._scales, strict=True)]
+        effects = [one for _, one in self._designs(by_fold)]
         fallen = [fold_losses(one, "before") - fold_losses(one, "loss") for one in self.adapters]
         return np.hstack([in_run, *effects, np.mean(fallen, axis=0)[:, None]])
 

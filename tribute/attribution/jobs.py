@@ -149,11 +149,11 @@ def next_repetition(
 
 def designed(
     utilities: Mapping[Job, Any], rows: Population, credit: np.ndarray
-) -> list[tuple[np.ndarray, np.ndarray, int]]:
-    """Blocks [contributors], effects [..., blocks] and seed of every complete repetition.
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Blocks [contributors] and effects [..., blocks] of every complete repetition, less the luck of the draw.
 
-    `utilities` are U by job, in nats, of any shape: per fold of the evaluation, say. In-run `credit` [rows] says what
-    of the effects is the luck of the draw.
+    `utilities` are U by job, in nats, of any shape: per fold of the evaluation, say. In-run `credit` [rows], in the
+    same nats, says what was luck.
     """
     found = []
     for number in sorted({job.number for job in utilities if job.design == "rates"}):
@@ -165,7 +165,7 @@ def designed(
             block = blocks(jobs[0], rows)
             effects = designs.rate_effects(runs, np.stack([utilities[job] for job in jobs]))
             luck = np.bincount(block[rows.owner], weights=designs.luck(runs, credit))
-            found.append((block, effects - luck, jobs[0].seed))
+            found.append((block, effects - luck))
     return found
 
 
