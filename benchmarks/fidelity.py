@@ -146,8 +146,8 @@ def distance_notes(arena: Arena, found: Truth) -> Iterator[str]:
         f"{own * np.sqrt(count / (count - HELD_OUT)):.3f} where {count - HELD_OUT} do. Trainings are in all, the "
         f"fine-tune's own included; in-run takes {in_run_cost(arena):.2f} a seed where {len(arena.tests)} evaluation "
         f"rows meet {len(arena)} trained ones. What a rate design adds to in-run is the difference to the line "
-        "*in-run, 2 seeds*: same seeds, same truths. *Less luck*: what in-run says of the drawn rows is taken off, as "
-        "Tribute does, and as the truth does with all seeds. A rate design's tries overlap: no more than "
+        "*in-run, 2 seeds*: same seeds, same truths. *Less luck*: what in-run says of the drawn rows is taken off (0 "
+        "on average), as Tribute does; the truth does so with all seeds. A rate design's tries overlap: no more than "
         f"{count} are independent."
     )
 

@@ -21,11 +21,11 @@ CONFIG = AttributionConfig(sample=12, validation="off")
 FILES = {"scores.parquet", "shares.parquet", "effects.parquet", "tokens.parquet", "card.json"}
 
 
-def made_credit(root, dataset, seed, credit, **facts):
-    """A credit artifact with these scores by contributor, on the dataset's rows."""
+def made_credit(root, dataset, seed, credit, parts=1 / 12, **facts):
+    """A credit artifact with these scores by contributor, on the dataset's rows in these parts."""
     train = pd.read_parquet(dataset.file("train.parquet"))
     found = pd.DataFrame({"row_id": train["row_id"], "contributor_id": train["contributor_id"], "query": "algebra"})
-    found["credit"] = found["contributor_id"].map(credit) / 12
+    found["credit"] = found["contributor_id"].map(credit) * parts
     integrated = float(found["credit"].sum())
     written = {
         "seed": seed,
@@ -43,7 +43,9 @@ def made_credit(root, dataset, seed, credit, **facts):
         train[["row_id", "contributor_id"]].assign(tokens=7).to_parquet(folder / "rows.parquet", index=False)
         (folder / "credit.json").write_text(json.dumps(written))
 
-    return Store(root).make("credit", {}, {"seed": seed, "credit": credit, "facts": facts}, build)
+    return Store(root).make(
+        "credit", {}, {"seed": seed, "credit": credit, "parts": np.mean(parts**2), "facts": facts}, build
+    )
 
 
 def made_evaluation(root, kind, loss, seed):

@@ -6,9 +6,10 @@ parts, one a stage. In stage m everybody's earlier parts are in, and of each con
 by a column of a Hadamard matrix, so every run says something about everybody. A part's main effect is its average
 marginal at that rate, and its sum over the stages the share. Seed and batches are the same for all runs of a draw
 (common random numbers), and every second draw turns all signs (fold-over), so that interactions of two
-contributors, with which main effects are aliased, cancel. The parts grow quadratically, since the first rows teach
-most; which rows came first is by far the largest noise, and trainings on few rows are cheap, so a repetition draws
-the early stages more often than the late ones (Neyman allocation).
+contributors, with which main effects are aliased, cancel: over two repetitions where one draws a stage once. The
+parts grow quadratically, since the first rows teach most; which rows came first is by far the largest noise, and
+trainings on few rows are cheap, so a repetition draws the early stages more often than the late ones (Neyman
+allocation).
 
 *Effects* take contributors in or out as wholes: every one alone and every one left out (the 2n design).
 
@@ -25,7 +26,7 @@ ENDS = (1 / 16, 1 / 4, 9 / 16, 1.0)
 """The inclusion rate at which each stage ends."""
 DRAWS = (10, 4, 1, 1)
 """How often a repetition draws each stage. Measured in both arenas of benchmarks/fidelity.py, the standard deviations
-of a stage's effects, less luck, are as 6.5 : 3.8 : 1.9 : 1, its trainings cost as 1 : 5 : 13 : 25."""
+of a stage's effects, less luck, are about as 6.5 : 3.4 : 1.8 : 1, its trainings cost as 1 : 5 : 13 : 25."""
 PULL = (2.0, 0.8, 0.4, 0.2)
 """By how much a stage's effect grows with the in-run credit of its rows; measured there too. First rows teach most."""
 
@@ -79,10 +80,11 @@ def rate_design(owner: np.ndarray, blocks: np.ndarray, repetition: int, seeds: S
     for stage, draws in enumerate(DRAWS):
         for draw in range(repetition * draws, (repetition + 1) * draws):
             generator = np.random.Generator(np.random.Philox([draw, 2]))
-            part = _parts(owner, generator)
+            stages = _parts(owner, generator)
+            part = stages == stage
             for row in _signs(int(blocks.max()) + 1, generator) * (1 if (stage + draw) % 2 == 0 else -1):
-                kept = (part < stage) | ((part == stage) & (row[factor] > 0))
-                runs.append(RateRun(Run(kept, seeds[draw % len(seeds)]), stage, row, part == stage))
+                kept = (stages < stage) | (part & (row[factor] > 0))
+                runs.append(RateRun(Run(kept, seeds[draw % len(seeds)]), stage, row, part))
     return runs
 
 

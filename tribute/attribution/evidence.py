@@ -104,7 +104,10 @@ class Evidence:
         return jobs.designed(scaled, self.rows, self.in_run.mean(0))
 
     def _fold_readings(self) -> np.ndarray:
-        """In-run mean, effects and total as each fold of the evaluation measures them, [folds, readings]."""
+        """In-run mean, effects and total as each fold of the evaluation measures them, [folds, readings].
+
+        All folds have the whole's luck taken off, so effects scatter between them as if none had been.
+        """
         in_run = np.mean([sharing.fold_credits(one, self.rows.names) for one in self.credits], axis=0)
         by_fold = {job: -fold_losses(one, "loss") for job, one in self.retrainings.items() if job.design == "rates"}
         effects = [one for _, one in self._designs(by_fold)]

@@ -147,9 +147,7 @@ def next_repetition(
     return whole + [first.model_copy(update={"run": run}) for run in range(len(repetition(first, rows)))]
 
 
-def designed(
-    utilities: Mapping[Job, Any], rows: Population, credit: np.ndarray
-) -> list[tuple[np.ndarray, np.ndarray]]:
+def designed(utilities: Mapping[Job, Any], rows: Population, credit: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """Blocks [contributors] and effects [..., blocks] of every complete repetition, less the luck of the draw.
 
     `utilities` are U by job, in nats, of any shape: per fold of the evaluation, say. In-run `credit` [rows], in the
