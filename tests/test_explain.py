@@ -88,6 +88,7 @@ def test_as_text_and_as_a_page(indexed: Path, tmp_path: Path, monkeypatch: pytes
             "tiny@v1.0.0 teaches labels: give --label, or neither for the label that is predicted",
         ),
         (("--html", "nowhere/page.html"), "--html nowhere/page.html: there is no folder"),
+        (("--html", "/"), "--html / is a folder: name a file in it"),
     ],
 )
 def test_bad_options(options: tuple[str, ...], message: str, finished: Path):

@@ -43,6 +43,8 @@ def explain(
     dataset = home.store.get("dataset", run["dataset"])
     adapters = [home.store.get("adapter", id_) for id_ in run["adapters"].values()]
     question = asked(text, response, label, read_description(dataset))
+    if html is not None and html.is_dir():
+        raise ConfigError(f"--html {html} is a folder: name a file in it")
     if html is not None and not html.resolve().parent.is_dir():
         raise ConfigError(f"--html {html}: there is no folder {html.resolve().parent}; make it first")
     if dry_run:

@@ -10,6 +10,8 @@ from tribute.errors import TrainingError
 from tribute.finetuning.models import RowModel, SentenceClassifier
 from tribute.finetuning.rows import EncodedRows
 
+NO_NUMBER = "the loss is not a number; lower finetuning.learning_rate or finetuning.lora.alpha"
+
 
 @dataclass(frozen=True)
 class RowResults:
@@ -32,7 +34,7 @@ def evaluate(model: RowModel, rows: EncodedRows) -> RowResults:
             losses[list(chunk)], right[list(chunk)] = chunk_losses.numpy(), chunk_right.numpy()
     if not np.isfinite(losses).all():
         row_id = rows.row_ids[int(np.flatnonzero(~np.isfinite(losses))[0])]
-        raise TrainingError(f"evaluation row {row_id}: the loss is not a number; lower finetuning.learning_rate")
+        raise TrainingError(f"evaluation row {row_id}: {NO_NUMBER}")
     return RowResults(losses, right)
 
 

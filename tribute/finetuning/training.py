@@ -18,6 +18,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 from tribute.config import FinetuningConfig
 from tribute.errors import TrainingError
 from tribute.finetuning.adam import Adam, RootAdam
+from tribute.finetuning.evaluation import NO_NUMBER
 from tribute.finetuning.models import RowModel
 from tribute.finetuning.rows import EncodedRows
 from tribute.finetuning.trace import State, Trace, flatten, state_steps
@@ -180,9 +181,7 @@ class ScheduledTrainer(Trainer):
         for chunk in self.rows.chunks(inputs["rows"].tolist()):
             total = total + model.row_losses(self.rows.collate(chunk)).sum()
         if not torch.isfinite(total):
-            raise TrainingError(
-                f"step {self.state.global_step}: the loss is not a number; lower finetuning.learning_rate"
-            )
+            raise TrainingError(f"step {self.state.global_step}: {NO_NUMBER}")
         return total / self.batch_size
 
     def _remove_by_name(self, name: str) -> None:
