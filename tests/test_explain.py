@@ -47,6 +47,14 @@ def test_who_moved_an_answer(indexed: Path):
     assert -1 <= found["lds"] <= 1
 
 
+def test_a_text_that_is_cut_is_told(indexed: Path):
+    """No more of it is seen than of a training row."""
+    whole, cut = explain(indexed), explain(indexed, text=f"{TEXT} " * 200)
+
+    assert "max_tokens" not in whole.out
+    assert "text and answer fill finetuning.max_tokens: what is beyond was not seen" in cut.out
+
+
 def test_the_answer_matters(indexed: Path):
     """Who made one label more probable made the others less probable."""
     labels = ("plotting", "statistics", "graphs")

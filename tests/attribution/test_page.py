@@ -42,7 +42,7 @@ def explanation(text="how do i draw a line", contributors=2, target="plotting", 
         }
     )
     losses = np.array([0.5, 0.7])
-    moved = Moved("plotting", predicted, losses, np.zeros((2, contributors)), np.zeros((2, 20)))
+    moved = Moved("plotting", predicted, losses, np.zeros((2, contributors)), np.zeros((2, 20)), False)
     return Explanation(text, moved, 2, 0.9, people, rows, Damping(100.0, 1.5, 0.8, 8))
 
 

@@ -48,6 +48,8 @@ class Moved:
     """[seeds, contributors]"""
     rows: np.ndarray
     """[seeds, rows]"""
+    filled: bool
+    """Whether text and answer take all of `finetuning.max_tokens`: what is beyond was not seen."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,8 @@ def answer_job(
         contributors.append((load_checked(index.file(CONTRIBUTORS))["vectors"] @ gradient).double().numpy())
         rows.append(_row_scores(index, gradient))
         progress(done + 1, len(indexes))
-    return Moved(answer, predicted, np.array(losses), np.stack(contributors), np.stack(rows))
+    filled = int(encoded.lengths()[0]) >= finetuning.max_tokens
+    return Moved(answer, predicted, np.array(losses), np.stack(contributors), np.stack(rows), filled)
 
 
 def _answer(model: Any, dataset: Artifact, finetuning: FinetuningConfig, question: Question) -> tuple[str, bool | None]:

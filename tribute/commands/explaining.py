@@ -77,6 +77,7 @@ def _shown(found: "Explanation", run: dict[str, Any], rows: int, html: Path | No
         "predicted": found.moved.predicted,
         "probability": found.probability,
         "loss": found.loss,
+        "filled": found.moved.filled,
         "confidence": found.confidence,
         "seeds": found.seeds,
         "lds": found.damping.lds,
@@ -87,6 +88,7 @@ def _shown(found: "Explanation", run: dict[str, Any], rows: int, html: Path | No
     lines = [
         f"{found.moved.answer}  (probability {found.probability:.1%}, loss {found.loss:.3f} nats)",
         f"held against {trust.retrainings} retrainings: rank correlation {trust.lds:.2f}",
+        *(["text and answer fill finetuning.max_tokens: what is beyond was not seen"] if found.moved.filled else []),
         *([] if html is None else [f"page: {html}"]),
     ]
     tables = [
