@@ -160,7 +160,7 @@ def simple(arena: Arena) -> Iterator[Method]:
 
 def shares_of(arena: Arena, scores: np.ndarray) -> np.ndarray:
     """Row scores [rows] as shares of the contributors."""
-    return measures.clipped_shares(by_contributor(arena, scores))
+    return measures.clipped_shares(by_contributor(arena.owner, scores))
 
 
 def combined(
@@ -171,4 +171,4 @@ def combined(
     effects = found.less_luck(credits.mean(0) / reached)
     seen = [estimate.Design(np.arange(len(arena.names)), effects[one] * reached) for one in repetitions]
     noise = estimate.row_noise(credits, arena.owner)
-    return estimate.combine(by_contributor(arena, credits), noise, np.bincount(arena.owner), reached, seen)
+    return estimate.combine(by_contributor(arena.owner, credits), noise, np.bincount(arena.owner), reached, seen)

@@ -118,7 +118,7 @@ def page(arenas: list[Arena]) -> Iterator[str]:
 
 def truth_lines(arena: Arena, found: Truth) -> Iterator[str]:
     """The split-neutral truth with its own error, beside in-run's mean over all seeds."""
-    in_run_shares = measures.clipped_shares(by_contributor(arena, in_run(arena).mean(0)))
+    in_run_shares = measures.clipped_shares(by_contributor(arena.owner, in_run(arena).mean(0)))
     sums = ", ".join(f"{one:.2f}" for one in found.effects.sum(1))
     yield (
         f"Split-neutral shares from {len(found.effects)} repetitions of the rate design. Before they are scaled to the "

@@ -36,7 +36,7 @@ def interval_lines(arena: Arena, found: Truth) -> Iterator[str]:
             for group in choices(range(count), used)
         ]
         yield line(f"in-run, 2 seeds, and rate design, {used} ×", f"the other {count - used} repetitions", hits)
-    credits = by_contributor(arena, in_run(arena))
+    credits = by_contributor(arena.owner, in_run(arena))
     hits = [
         covered(combined(arena, found, seeds), np.delete(credits, seeds, axis=0))
         for seeds in combinations(range(CREDIT_SEEDS), 2)

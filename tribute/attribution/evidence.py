@@ -96,12 +96,13 @@ class Evidence:
 
     def _designs(self, utilities: Mapping[Job, Any]) -> list[tuple[np.ndarray, np.ndarray]]:
         """Blocks and effects of the repetitions, scaled as if their trainings had gained what the run's own did."""
-        scaled = {
-            job: utility * (self.total / (self.whole(job.seed) - self.nothing))
-            for job, utility in utilities.items()
-            if job.design == "rates"
-        }
+        scaled = {job: one * self._scales[job.seed] for job, one in utilities.items() if job.design == "rates"}
         return jobs.designed(scaled, self.rows, self.in_run.mean(0))
+
+    @cached_property
+    def _scales(self) -> dict[int, float]:
+        seeds = {job.seed for job in self.retrainings if job.design == "rates"}
+        return {seed: self.total / (self.whole(seed) - self.nothing) for seed in seeds}
 
     def _fold_readings(self) -> np.ndarray:
         """In-run mean, effects and total as each fold of the evaluation measures them, [folds, readings].
