@@ -79,7 +79,7 @@ def swapped(root, dataset, adapter, config, tmp_path_factory):
 
 JOBS = {
     "credit": lambda data, adapter, config, own, made: credits.credit_job(data, adapter, config, 12, own, made, ignore),
-    "influence": lambda data, adapter, config, own, made: influence_job(data, adapter, config, own, made, ignore),
+    "influence": lambda data, adapter, config, own, made: influence_job(data, adapter, True, config, own, made, ignore),
     "index": lambda data, adapter, config, own, made: index_job(
         data, adapter, config, Damping(1.0, 1.0, 0.5, 8), own, own, made, ignore
     ),

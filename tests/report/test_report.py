@@ -129,7 +129,7 @@ def test_the_baselines_stand_beside_tribute_s_own(page):
     first = rows.index(["seed against seed, the ceiling", "0.960", "0.774"])
 
     assert rows[first + 1 : first + 10] == [
-        ["predicted effects (replay)", "0.940", "0.861"],
+        ["predicted effects", "0.940", "0.861"],
         ["credits that are paid", "0.810", "not measured"],
         ["rows counted", "0.530", "0.120"],
         ["tokens counted", "0.550", "0.130"],

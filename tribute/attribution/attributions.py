@@ -89,7 +89,7 @@ def attribution_card(
     harmful = [name for name in evidence.rows.names if known["high"][name] < 0]
     measured = dict(zip(seeds_left_out(evidence), measured_effects(evidence)[1], strict=True))
     left_out = [evidence.rows.names.index(name) for name in effects["contributor_id"]]
-    predicted = {seed: evidence.rows.sums(one)[left_out] for seed, one in evidence.replays.items()}
+    predicted = {seed: one[left_out] for seed, one in evidence.predicted.items()}
     found: dict[str, Any] = {
         "validation": config.validation,
         "method": str(shares["method"].iloc[0]),

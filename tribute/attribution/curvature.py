@@ -130,8 +130,13 @@ def adam_metric(trace: Trace) -> Tensor:
 
 def midpoints(trace: Trace) -> list[Tensor]:
     """The recorded parameters next to a quarter and three quarters of the way: two points stand for the training."""
+    return points_along(trace, (0.25, 0.75))
+
+
+def points_along(trace: Trace, parts: Sequence[float]) -> list[Tensor]:
+    """The recorded parameters next to these parts of the way."""
     last = trace.states[-1].step
-    return [min(trace.states, key=lambda state: abs(state.step - part * last)).theta for part in (0.25, 0.75)]
+    return [min(trace.states, key=lambda state: abs(state.step - part * last)).theta for part in parts]
 
 
 def fit(
@@ -149,7 +154,7 @@ def fit(
     def drawn(number: int) -> Iterator[Tensor]:
         nonlocal done
         chance = np.random.Generator(np.random.Philox([seed, number]))
-        for gradients in _gradients_of_draws(model, rows, points, counts[number], chance):
+        for _, gradients in gradients_of_draws(model, rows, points, counts[number], chance):
             yield gradients * metric
             done += len(gradients)
             progress(done, sum(counts))
@@ -205,10 +210,13 @@ def row_gradients_of(
                 yield part, total
 
 
-def _gradients_of_draws(
+def gradients_of_draws(
     model: RowModel, rows: EncodedRows, points: Sequence[Tensor], count: int, chance: np.random.Generator
-) -> Iterator[Tensor]:
-    """Gradients [chunk, parameters] of the loss for labels that the model draws, `count` in all over the points."""
+) -> Iterator[tuple[np.ndarray, Tensor]]:
+    """Rows, and gradients [chunk, parameters] of the loss for labels that the model draws for them.
+
+    `count` in all over the points. The gradients are written over by the next ones.
+    """
     generator = torch.Generator().manual_seed(int(chance.integers(2**62)))
     order = chance.permutation(np.arange(count) % len(rows))
     for point, part in zip(points, np.array_split(order, len(points)), strict=True):
@@ -217,7 +225,7 @@ def _gradients_of_draws(
         for chunk, gradients in row_gradients_of(model, drawn, range(len(drawn))):
             # A row's loss is a mean over its tokens, which are drawn independently: the mean of their products is
             # this many times the product of their means.
-            yield gradients * tokens[chunk, None].sqrt().to(gradients.device)
+            yield part[chunk], gradients * tokens[chunk, None].sqrt().to(gradients.device)
 
 
 def _eigenbases(draws: Iterator[Tensor], shapes: Mapping[str, Sequence[int]]) -> tuple[dict[str, Tensor], Tensor]:

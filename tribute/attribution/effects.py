@@ -1,4 +1,4 @@
-"""Effects: what would change if a contributor were gone, by retraining without it and as replay foretells it."""
+"""Effects: what would change if a contributor were gone, by retraining without it and as was predicted."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,8 +15,8 @@ def effects_table(evidence: Evidence, shares: pd.DataFrame) -> pd.DataFrame:
     """`effects.parquet`: evaluation loss without the contributor minus with it, nats; > 0 helped.
 
     The same batches less the contributor's rows, mean over seeds; `effect_se` is NaN with one seed. `predicted` is
-    what replay said beforehand (NaN where it was not run). `alone` is what training on nobody else gains, and `shapley`
-    the value with contributors as players by the 2n design; NaN unless all were trained alone and left out.
+    what Newton steps said beforehand (NaN where none was made). `alone` is what training on nobody else gains, and
+    `shapley` the value with contributors as players by the 2n design; NaN unless all were trained alone and left out.
     """
     names, measured = measured_effects(evidence)
     alone = effects_alone(evidence, names)
@@ -83,7 +83,6 @@ def proxy_figures(evidence: Evidence, effects: pd.DataFrame) -> dict[str, Any]:
 
 
 def predicted_effects(evidence: Evidence) -> np.ndarray:
-    """Replay's effect of each contributor, mean over seeds, [contributors]; NaN where it was not run."""
-    if not evidence.influences:
-        return np.full(len(evidence.rows.names), np.nan)
-    return np.asarray(evidence.rows.sums(evidence.influence["replay"].to_numpy()))
+    """The predicted effect of each contributor, mean over seeds, [contributors]; NaN where none was made."""
+    found = list(evidence.predicted.values())
+    return np.asarray(np.mean(found, axis=0) if found else np.full(len(evidence.rows.names), np.nan))

@@ -123,8 +123,21 @@ class Evidence:
     @cached_property
     def replays(self) -> dict[int, np.ndarray]:
         """Replay's effect of each row, nats, [rows], by the seed of the training that was replayed."""
-        seeds = [int(one.identity["config"]["seed"]) for one in self.adapters]
-        return {seed: table["replay"].to_numpy() for seed, table in zip(seeds, self._influences, strict=False)}
+        tables = zip(self._seeds, self._influences, strict=False)
+        return {seed: table["replay"].to_numpy() for seed, table in tables if "replay" in table}
+
+    @cached_property
+    def predicted(self) -> dict[int, np.ndarray]:
+        """What a Newton step says of leaving each contributor out, nats, [contributors], by the training's seed."""
+        tables = [pd.read_parquet(one.file("left_out.parquet")) for one in self.influences]
+        return {
+            seed: table.set_index("contributor_id")["effect"].reindex(self.rows.names).to_numpy()
+            for seed, table in zip(self._seeds, tables, strict=False)
+        }
+
+    @property
+    def _seeds(self) -> list[int]:
+        return [int(one.identity["config"]["seed"]) for one in self.adapters]
 
     @cached_property
     def _influences(self) -> list[pd.DataFrame]:

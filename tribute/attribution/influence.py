@@ -1,8 +1,9 @@
-"""What each training row does to the evaluation at the full set: by replay, and by the simple scores it must beat.
+"""What one training says of leaving rows and contributors out, and the simple scores that it must beat.
 
-`influence.parquet`: `row_id, contributor_id, replay, end_of_training, gradient_dot, embedding, bm25, tokens`, one line
-a training row. `replay` is the effect of leaving the row out, nats of mean evaluation loss, > 0 helped (exact to first
-order); the others rank rows only.
+`left_out.parquet`: `contributor_id, effect`, the effect of leaving all of a contributor's rows out by one Newton step
+(newton.py), nats of mean evaluation loss, > 0 helped. `influence.parquet`: `row_id, contributor_id, end_of_training,
+gradient_dot, embedding, bm25, tokens`, one line a training row, which rank rows only; where it was asked for, `replay`:
+the effect of leaving the row out, in the same nats, exact to first order.
 """
 
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ from tribute.artifacts import Artifact, Store
 from tribute.attribution.capture import capture, stream_gradients
 from tribute.attribution.credits import check_base
 from tribute.attribution.gradients import evaluation_gradient
+from tribute.attribution.jobs import Population
+from tribute.attribution.newton import effects_of_leaving_out
 from tribute.attribution.replay import replay_scores
 from tribute.config import FinetuningConfig
 from tribute.finetuning.children import Progress, run_child
@@ -30,25 +33,37 @@ K1, B = 1.2, 0.75
 """BM25's usual constants."""
 
 
-def find_influence(store: Store, dataset: Artifact, adapter: Artifact) -> Artifact | None:
+def find_influence(store: Store, dataset: Artifact, adapter: Artifact, replay: bool) -> Artifact | None:
     """The influence of this adapter's rows, if it was computed before."""
-    return store.find("influence", {"dataset": dataset.id, "adapter": adapter.id}, {})
+    return store.find("influence", {"dataset": dataset.id, "adapter": adapter.id}, {"replay": replay})
 
 
 def make_influence(
-    store: Store, dataset: Artifact, adapter: Artifact, finetuning: FinetuningConfig, scratch: Path, progress: Progress
+    store: Store,
+    dataset: Artifact,
+    adapter: Artifact,
+    replay: bool,
+    finetuning: FinetuningConfig,
+    scratch: Path,
+    progress: Progress,
 ) -> Artifact:
-    """Replay one adapter's training in a child process."""
+    """What one adapter's training says, in a child process; replaying it costs 2.5 trainings."""
 
     def build(folder: Path) -> None:
-        arguments = (dataset, adapter, finetuning, scratch, folder)
+        arguments = (dataset, adapter, replay, finetuning, scratch, folder)
         run_child(influence_job, *arguments, timeout_seconds=60.0 * finetuning.timeout_minutes, progress=progress)
 
-    return store.make("influence", {"dataset": dataset.id, "adapter": adapter.id}, {}, build)
+    return store.make("influence", {"dataset": dataset.id, "adapter": adapter.id}, {"replay": replay}, build)
 
 
 def influence_job(
-    dataset: Artifact, adapter: Artifact, finetuning: FinetuningConfig, scratch: Path, folder: Path, progress: Progress
+    dataset: Artifact,
+    adapter: Artifact,
+    replay: bool,
+    finetuning: FinetuningConfig,
+    scratch: Path,
+    folder: Path,
+    progress: Progress,
 ) -> None:
     """Runs in a child: see the module."""
     check_base(dataset, adapter, finetuning)
@@ -70,7 +85,12 @@ def influence_job(
             "tokens": ready.train.lengths(),
         }
     )
-    table["replay"] = replay_scores(ready.model, ready.train, trace, gradient[None], progress)[:, 0]
+    rows = Population.of(ready.train.row_ids, ready.contributors)
+    effects = effects_of_leaving_out(ready.model, ready.train, ready.evaluation, trace, rows.owner, progress)
+    left_out = pd.DataFrame({"contributor_id": rows.names, "effect": effects})
+    left_out.to_parquet(folder / "left_out.parquet", index=False)
+    if replay:
+        table["replay"] = replay_scores(ready.model, ready.train, trace, gradient[None], progress)[:, 0]
     table.to_parquet(folder / "influence.parquet", index=False)
 
 

@@ -23,11 +23,11 @@ REMOVED, REMOVALS = 0.2, 100
 """The part of all rows that a random removal takes, and how many of them a full validation makes."""
 COALITIONS = 5
 """Random halves of the contributors in a full validation, for each contributor."""
-LEFT_OUT = {"off": 0, "quick": 6, "full": 10**6}
+LEFT_OUT = {"off": 0, "quick": 10, "full": 10**6}
 SEEDS = {"off": 0, "quick": 2, "full": 3}
-"""How many contributors a validation leaves out, and with how many seeds; controls are planted with as many."""
-REPLAYS = {"off": 0, "quick": 1, "full": 3}
-"""How many of the run's trainings are replayed for predicted effects."""
+"""How many contributors a validation leaves out, and with how many seeds.
+
+Controls are planted with as many, and as many of the run's trainings predict effects."""
 IN_FULL: Literal["in-full"] = "in-full"
 LARGE = 0.02
 """A contributor with this part of the rows is large enough for its effect to be measured."""

@@ -97,7 +97,7 @@ def _card(view: View) -> dict[str, Any]:
         "rows": [{"figure": one, "check": asked.get(one.name)} for one in cards.figures(view.card)],
         "ceiling": (rank("leave_one_out", "ceiling"), rank("lds", "ceiling")),
         "ours": {
-            "predicted effects (replay)": (rank("leave_one_out", "spearman"), rank("lds", "score")),
+            "predicted effects": (rank("leave_one_out", "spearman"), rank("lds", "score")),
             "credits that are paid": (rank("leave_one_out", "credit_spearman"), cards.NOT_MEASURED),
         },
         "simple": simple | {"harmful contributors’ removed rows": (cards.NOT_MEASURED, rank("lds", "noisy_rows"))},

@@ -126,7 +126,7 @@ class View:
     base: str
     """sha256 of the base model."""
     checks: Mapping[str, str]
-    """What the credits were corrected and checked with (retrainings, planted controls, replays) → its id."""
+    """What the credits were corrected and checked with (retrainings, planted controls, predicted effects) → its id."""
     card: Card
     verdict: Verdict
     """What the policy's gate says of the card, and so by which rule was paid."""

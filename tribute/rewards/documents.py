@@ -29,7 +29,7 @@ LISTED = 10
 class Effect:
     """What the evaluation loss would lose without a contributor, nats (> 0: the model would be worse).
 
-    `measured` by retraining without them, `se` between its seeds; else predicted by replaying the training.
+    `measured` by retraining without them, `se` between its seeds; else predicted from the training.
     """
 
     value: float
@@ -111,7 +111,7 @@ class Documents:
         if effect is None:
             return None
         found = {"effect": f"{effect.value:.9f}", "se": None if effect.se is None else f"{effect.se:.9f}"}
-        return found | {"how": "retrained" if effect.measured else "replayed"}
+        return found | {"how": "retrained" if effect.measured else "predicted"}
 
     def _standing(self, contributor_id: str) -> dict[str, dict[str, str]]:
         """Where all that is owed stands at the end of the period: by currency, in minor units."""

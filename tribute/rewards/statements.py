@@ -96,25 +96,22 @@ def registry_words(workspace: Workspace, tag: str) -> Wording:
 
 
 def effects(store: Store, period: Artifact) -> dict[str, Effect]:
-    """What the attribution knows of leaving contributors out: measured by retraining, else predicted by replay."""
+    """What the attribution knows of leaving contributors out: measured by retraining, else predicted."""
     attribution = store.get("attribution", period.inputs["attribution"])
-    found = {name: Effect(value, None, measured=False) for name, value in _replayed(store, attribution).items()}
+    found = {name: Effect(value, None, measured=False) for name, value in _predicted(store, attribution).items()}
     for row in pq.read_table(attribution.file("effects.parquet")).to_pylist():
         error = row["effect_se"]
         found[row["contributor_id"]] = Effect(row["effect"], None if error != error else error, measured=True)
     return found
 
 
-def _replayed(store: Store, attribution: Artifact) -> dict[str, float]:
-    """Contributor → replay's effect, mean over the trainings that were replayed."""
+def _predicted(store: Store, attribution: Artifact) -> dict[str, float]:
+    """Contributor → predicted effect, mean over the trainings that predicted it."""
     ids = [id_ for name, id_ in attribution.inputs.items() if name.startswith("influence-")]
     totals: dict[str, float] = {}
     for id_ in ids:
-        table = pq.read_table(
-            store.get("influence", id_).file("influence.parquet"), columns=["contributor_id", "replay"]
-        )
-        for row in table.group_by("contributor_id").aggregate([("replay", "sum")]).to_pylist():
-            totals[row["contributor_id"]] = totals.get(row["contributor_id"], 0.0) + row["replay_sum"] / len(ids)
+        for row in pq.read_table(store.get("influence", id_).file("left_out.parquet")).to_pylist():
+            totals[row["contributor_id"]] = totals.get(row["contributor_id"], 0.0) + row["effect"] / len(ids)
     return totals
 
 

@@ -27,13 +27,13 @@ def gathered(
     """All that the attribution is made from; `each` does one kind of work for several items."""
     from tribute.attribution.evidence import Evidence
 
-    controls, replays = checks(config)
+    checked = checks(config)
     evidence = Evidence(
         dataset,
         adapters,
         credits=each(credited, adapters),
-        controls=each(planted, controls),
-        influences=each(influenced, adapters[:replays]),
+        controls=each(planted, checked),
+        influences=each(influenced, adapters[: len(checked)]),
         retrainings={},
     )
     while jobs := proposed(config, evidence):
@@ -100,12 +100,11 @@ def job_of(fields: Mapping[str, Any]) -> "Job":
     return Job(**fields)
 
 
-def checks(config: RunConfig) -> tuple[list[int], int]:
-    """Seeds to train with planted controls, and how many adapters to replay, for the card."""
-    from tribute.attribution.jobs import REPLAYS, SEEDS
+def checks(config: RunConfig) -> list[int]:
+    """The seeds that are trained with planted controls, and whose trainings predict effects, for the card."""
+    from tribute.attribution.jobs import SEEDS
 
-    validation = config.attribution.validation
-    return list(config.finetuning.seeds[: SEEDS[validation]]), REPLAYS[validation]
+    return list(config.finetuning.seeds[: SEEDS[config.attribution.validation]])
 
 
 def proposed(config: RunConfig, evidence: "Evidence") -> "list[Job]":

@@ -82,13 +82,17 @@ def planted(
 def influenced(
     workspace: Workspace, config: RunConfig, dataset: Artifact, adapter: Artifact, only_find: bool = False
 ) -> Artifact | None:
-    """One seed's replay, and the simple scores it is held against."""
+    """What one seed's training says of leaving rows and contributors out, and the scores it is held against."""
     from tribute.attribution import influence
 
+    # Only the random removals of a full validation are held against rows' effects.
+    replay = config.attribution.validation == "full"
     if only_find:
-        return influence.find_influence(workspace.store, dataset, adapter)
-    report = reporter(f"replay, seed {adapter.identity['config']['seed']}")
-    return influence.make_influence(workspace.store, dataset, adapter, config.finetuning, workspace.scratch, report)
+        return influence.find_influence(workspace.store, dataset, adapter, replay)
+    report = reporter(f"predict effects, seed {adapter.identity['config']['seed']}")
+    return influence.make_influence(
+        workspace.store, dataset, adapter, replay, config.finetuning, workspace.scratch, report
+    )
 
 
 def retrained(
