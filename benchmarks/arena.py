@@ -26,6 +26,7 @@ from worlds import Row, clinc150_rows, docs_rows
 from tribute.attribution.gradients import evaluation_gradient
 from tribute.attribution.influence import adam_root, gradient_dots, mean_bm25, similarity
 from tribute.attribution.inrun import in_run_credit
+from tribute.attribution.newton import effects_of_leaving_out
 from tribute.attribution.replay import replay_scores
 from tribute.attribution.sample import PARTS
 from tribute.config import BaseConfig, FinetuningConfig, LoraConfig
@@ -124,6 +125,16 @@ class Arena:
         made = self._cached(f"credit-{CONFIG.trace_states}-{PARTS}", kept, seed, make)
         self._cached("losses", kept, seed, lambda: {"losses": made["losses"]})
         return made["losses"], made["credit"]
+
+    def stepped(self, seed: int) -> np.ndarray:
+        """The effect of leaving each contributor out by a Newton step from the training on all rows, nats."""
+
+        def make() -> dict[str, np.ndarray]:
+            model, training = self.trained(self.all_rows(), seed)
+            found = effects_of_leaving_out(model, self.train_rows, self.evaluation, training.trace, self.owner)
+            return {"effect": found}
+
+        return self._cached("newton", self.all_rows(), seed, make)["effect"]
 
     def replayed(self, seed: int) -> np.ndarray:
         """Every row's effect on the mean evaluation loss by replay of the training on all rows, nats, [rows]."""

@@ -71,6 +71,7 @@ def collect(arena: Arena, backwards: bool) -> None:
     for seed in range(CREDIT_SEEDS):
         arena.credited(arena.all_rows(), seed)
     for seed in range(SEEDS):
+        arena.stepped(seed)
         arena.replayed(seed)
     arena.baselines(0)
     runs = [designs.Run(kept, seed) for seed in range(SEEDS) for kept in (arena.all_rows(), ~arena.all_rows())]

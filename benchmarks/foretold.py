@@ -14,17 +14,18 @@ from brute import SEEDS, done, in_run, removals
 from tribute.attribution import designs, measures
 
 Pair = tuple[np.ndarray, int]
-"""Scores of the rows [rows], and the seed whose retrainings they are held against."""
+"""Scores [rows] or effects [contributors], and the seed whose retrainings they are held against."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """A score; only effects in nats have a slope."""
+    """A score; only effects in nats have a slope, only scores of rows say what random removals do."""
 
     name: str
     fresh: Sequence[Pair]
     same: Sequence[Pair] = field(default=())
     nats: bool = True
+    of_rows: bool = True
 
 
 @dataclass(frozen=True)
@@ -57,16 +58,16 @@ class Retrained:
         """Without what the number of the planted contributor's rows explains, [removals]."""
         return measures.residual(values, self.stays @ self.planted)
 
-    def figures(self, scores: np.ndarray, seed: int, nats: bool) -> list[float | None]:
+    def figures(self, score: Score, values: np.ndarray, seed: int) -> list[float | None]:
         """Leave-one-out by rank and slope, removals by rank, with the planted contributor and without."""
-        sums, predicted = np.bincount(self.owner, weights=scores), self.stays @ scores
+        sums = np.bincount(self.owner, weights=values) if score.of_rows else values
         found = [
             measures.rank_correlation(sums, self.effects[seed]),
-            measures.slope(sums, self.effects[seed]) if nats else None,
+            measures.slope(sums, self.effects[seed]) if score.nats else None,
         ]
-        if seed not in self.removed:
+        if seed not in self.removed or not score.of_rows:
             return [*found, None, None]
-        measured = self.removed[seed]
+        predicted, measured = self.stays @ values, self.removed[seed]
         clean = measures.rank_correlation(self.clean(predicted), self.clean(measured))
         return [*found, measures.rank_correlation(predicted, measured), clean]
 
@@ -78,14 +79,19 @@ def left_out(arena: Arena, seed: int) -> np.ndarray:
 
 
 def scores(arena: Arena, retrained: Retrained) -> Iterator[Score]:
-    """Replay, in-run and the simple scores."""
+    """Newton steps, replay, in-run and the simple scores."""
     seeds = range(SEEDS)
-    for name, found in (("replay", np.stack([arena.replayed(one) for one in seeds])), ("in-run", in_run(arena))):
+    for name, found in (
+        ("Newton step", np.stack([arena.stepped(one) for one in seeds])),
+        ("replay", np.stack([arena.replayed(one) for one in seeds])),
+        ("in-run", in_run(arena)),
+    ):
+        of_rows = found.shape[1] == len(arena)
         same = [(found[one], one) for one in seeds]
         others = [(found[one], tested) for one in range(len(found)) for tested in seeds if one != tested]
-        yield Score(f"**{name}, one seed**", others, same)
+        yield Score(f"**{name}, one seed**", others, same, of_rows=of_rows)
         mean = [(np.delete(found, tested, axis=0).mean(0), tested) for tested in seeds]
-        yield Score(f"{name}, mean of the {len(found) - 1} other seeds", mean)
+        yield Score(f"{name}, mean of the {len(found) - 1} other seeds", mean, of_rows=of_rows)
     yield Score("rows counted", [(np.ones(len(arena)), one) for one in seeds], nats=False)
     planted = -retrained.planted.astype(float)
     yield Score("rows of the planted contributor counted", [(planted, one) for one in seeds], nats=False)
@@ -98,7 +104,7 @@ def effect_lines(arena: Arena) -> Iterator[str]:
     yield "| score | " + " | ".join(f"{when}: {head}" for when in ("same run", "fresh seed") for head in heads) + " |"
     yield "|---" * 9 + "|"
     for one in scores(arena, retrained):
-        yield line(one.name, [mean(retrained, pairs, one.nats) for pairs in (one.same, one.fresh)])
+        yield line(one.name, [mean(retrained, one, pairs) for pairs in (one.same, one.fresh)])
     losses = list(retrained.removed.values())
     between = [
         measures.pairwise(list(retrained.effects.values())),
@@ -109,9 +115,9 @@ def effect_lines(arena: Arena) -> Iterator[str]:
     yield line("ceiling: one seed's retrainings against another's", [[None] * 4, between])
 
 
-def mean(retrained: Retrained, pairs: Sequence[Pair], nats: bool) -> list[float | None]:
+def mean(retrained: Retrained, score: Score, pairs: Sequence[Pair]) -> list[float | None]:
     """Each figure's mean over the pairs in which it was measured."""
-    found = [retrained.figures(scores, seed, nats) for scores, seed in pairs]
+    found = [retrained.figures(score, values, seed) for values, seed in pairs]
     return [measures.mean(column) for column in zip(*found, strict=True)] or [None] * 4
 
 

@@ -13,10 +13,10 @@ from tribute.config import RunConfig
 @flow(name="attribution", task_runner=ThreadPoolTaskRunner(max_workers=2))
 def attribution(workspace: str, config: RunConfig, dataset: str, adapters: list[str]) -> dict[str, Any]:
     """Returns the ids of all that was measured, and of the attribution."""
-    seeds, replays = checks(config)
+    seeds = checks(config)
     futures = {
         # The longest first, so that it does not run alone at the end.
-        "influence": [influence.submit(workspace, config, dataset, adapter) for adapter in adapters[:replays]],
+        "influence": [influence.submit(workspace, config, dataset, adapter) for adapter in adapters[: len(seeds)]],
         "control": [plant.submit(workspace, config, dataset, seed) for seed in seeds],
         "credit": [credit.submit(workspace, config, dataset, adapter) for adapter in adapters],
     }

@@ -24,16 +24,16 @@ def plant(workspace: str, config: RunConfig, dataset: str, seed: int) -> State[A
     return ended(stages.planted(Workspace.open_at(workspace), config, data, seed))
 
 
-@stage(task_run_name="replay adapter {adapter}")
+@stage(task_run_name="predict effects of adapter {adapter}")
 def influence(workspace: str, config: RunConfig, dataset: str, adapter: str) -> State[Any]:
-    """Replay one adapter's training; returns the influence's id."""
+    """What one adapter's training says of leaving rows out; returns the influence's id."""
     [data], [trained] = get(workspace, "dataset", dataset), get(workspace, "adapter", adapter)
     return ended(stages.influenced(Workspace.open_at(workspace), config, data, trained))
 
 
 @stage(name="what validation needs")
-def checks(config: RunConfig) -> tuple[list[int], int]:
-    """Seeds to train with planted controls, and how many adapters to replay."""
+def checks(config: RunConfig) -> list[int]:
+    """Seeds to train with planted controls, and whose adapters predict effects."""
     return stages.checks(config)
 
 

@@ -21,7 +21,7 @@ rows, those of the contributor left out, (ZᵀZ + dλI)⁻¹ v = (v − Zᵀ(ZZ�
 same draws: of different ones G − G_c need not be positive, and the step is worthless.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -63,7 +63,7 @@ def effects_of_leaving_out(
     for chunk, gradients in row_gradients_of(model, train, range(len(train)), points):
         sums.index_add_(0, owners[chunk], gradients * metric)
         squares.index_add_(0, owners[chunk], (gradients * metric).square().sum(1))
-    count = min(DRAWS, DRAWS_PER_ROW * len(train), FLOATS // len(metric))
+    count = min(DRAWS, DRAWS_PER_ROW * len(train), max(1, FLOATS // len(metric)))
     drawn, whose = torch.empty(count, len(metric), device=metric.device), np.zeros(0, dtype=int)
     for rows, gradients in gradients_of_draws(model, train, points, count, np.random.Generator(np.random.Philox(0))):
         drawn[len(whose) : len(whose) + len(rows)] = gradients * metric * (len(train) / count) ** 0.5
@@ -91,23 +91,20 @@ def slowness(sums: Tensor, squares: Tensor, rows: int, batch_size: int) -> Tenso
     return (mean_square(total - sums, square - squares) / mean_square(total, square)).clamp_min(0).sqrt()
 
 
-def newton_steps(
-    sums: Tensor, slower: Tensor, drawn: Tensor, whose: np.ndarray, damping: float, way: Tensor
-) -> Iterator[Tensor]:
-    """Δ [parameters] of each contributor: see the module.
+def newton_steps(sums: Tensor, slower: Tensor, drawn: Tensor, whose: np.ndarray, damping: float, way: Tensor) -> Tensor:
+    """Δ of each contributor, [contributors, parameters]: see the module.
 
     `sums` [contributors, parameters] are g, `slower` [contributors] is d, `drawn` [draws, parameters] is Z, `whose`
-    [draws] each draw's contributor, `damping` λ and `way` w [parameters].
+    [draws] each draw's contributor, `damping` λ and `way` w [parameters]. Without the only one who taught anything
+    (d = 0) all that was learned is lost: Δ = −w.
     """
-    kernel = drawn @ drawn.T
-    for one, (total, part) in enumerate(zip(sums, slower.tolist(), strict=True)):
-        if len(sums) == 1:  # Nobody else taught anything.
-            yield -way
-            continue
+    penalties = slower[:, None] * damping
+    toward = sums + (damping - penalties) * way
+    kernel, seen = (drawn @ drawn.T).double(), (drawn @ toward.T).double()
+    weights = torch.zeros(len(sums), len(drawn), device=drawn.device)
+    for one in slower.nonzero()[:, 0].tolist():
         rest = np.flatnonzero(whose != one)
-        inner, toward = kernel[rest][:, rest], total + (1 - part) * damping * way
-        inner.diagonal().add_(part * damping)
-        weights = torch.cholesky_solve((drawn @ toward)[rest, None], torch.linalg.cholesky(inner))[:, 0]
-        every = torch.zeros(len(drawn), device=drawn.device)
-        every[rest] = weights
-        yield (toward - every @ drawn) / (part * damping)
+        inner = kernel[rest][:, rest]
+        inner.diagonal().add_(float(penalties[one]))
+        weights[one, rest] = torch.cholesky_solve(seen[rest, one, None], torch.linalg.cholesky(inner))[:, 0].float()
+    return torch.where(slower[:, None] > 0, (toward - weights @ drawn) / penalties, -way)

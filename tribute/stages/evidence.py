@@ -27,13 +27,13 @@ def gathered(
     """All that the attribution is made from; `each` does one kind of work for several items."""
     from tribute.attribution.evidence import Evidence
 
-    checked = checks(config)
+    seeds = checks(config)
     evidence = Evidence(
         dataset,
         adapters,
         credits=each(credited, adapters),
-        controls=each(planted, checked),
-        influences=each(influenced, adapters[: len(checked)]),
+        controls=each(planted, seeds),
+        influences=each(influenced, adapters[: len(seeds)]),
         retrainings={},
     )
     while jobs := proposed(config, evidence):
