@@ -60,10 +60,10 @@ class Retrained:
 
     def figures(self, score: Score, values: np.ndarray, seed: int) -> list[float | None]:
         """Leave-one-out by rank and slope, removals by rank, with the planted contributor and without."""
-        sums = np.bincount(self.owner, weights=values) if score.of_rows else values
+        predicted = np.bincount(self.owner, weights=values) if score.of_rows else values
         found = [
-            measures.rank_correlation(sums, self.effects[seed]),
-            measures.slope(sums, self.effects[seed]) if score.nats else None,
+            measures.rank_correlation(predicted, self.effects[seed]),
+            measures.slope(predicted, self.effects[seed]) if score.nats else None,
         ]
         if seed not in self.removed or not score.of_rows:
             return [*found, None, None]

@@ -191,8 +191,8 @@ def causal(root, dialogues, llama):
     ]
     credited = [credits.make_credit(store, dialogues, adapter, CONFIG, config, scratch, ignore) for adapter in trained]
     planted = [credits.make_control(store, dialogues, seed, CONFIG, config, scratch, ignore) for seed in (0, 1)]
-    replayed = influence.make_influence(store, dialogues, trained[0], True, config, scratch, ignore)
-    found = Evidence(dialogues, trained, credited, planted, [replayed], {})
+    predicted = influence.make_influence(store, dialogues, trained[0], True, config, scratch, ignore)
+    found = Evidence(dialogues, trained, credited, planted, [predicted], {})
     return found, attributions.make_attribution(store, found, CONFIG)
 
 

@@ -119,7 +119,7 @@ def test_the_card_is_a_panel_of_figures_beside_their_best(page):
     assert ["Coalitions", "3.1 points off", "0", "–"] in rows
     assert ["Stand-in for full trainings", "0.930 (layers 5)", "1", "–"] in rows
     assert ["Planted duplicates", "32 of 32 rows excluded", "all", "✓ every row excluded"] in rows
-    made = "61.2 on all rows (walking them again for credit not counted)"
+    made = "61.2 on all rows (walking them again for credit and predictions not counted)"
     assert f"Method: in-run + rate design; trainings made: {made}; validation: full." in words(page)
 
 

@@ -59,7 +59,7 @@ def test_what_was_not_measured_says_so():
 def test_what_was_not_counted_is_said():
     """Trainings are counted; walking them again costs too."""
     assert cards.made_by(CARD | {"method": "in-run", "trainings": 19.44, "validation": "quick"}) == (
-        "Method: in-run; trainings made: 19.4 on all rows (walking them again for credit not counted); "
+        "Method: in-run; trainings made: 19.4 on all rows (walking them again for credit and predictions not counted); "
         "validation: quick." + cards.IN_RUN_ALONE
     )
     assert cards.IN_RUN_ALONE not in cards.made_by(CARD | {"method": "in-run + rate design"})

@@ -134,5 +134,5 @@ def test_the_whole_card_is_on_every_statement(paid, fallen):
     assert "rank of the credits: 0.700 at best 0.950 (seed against seed)" in passed
     assert "Not measured this month: random rows removed (LDS), LDS without harmful contributors, coalitions." in passed
     assert "Not measured this month: leave-one-out rank of the credits, " in failed
-    made = "19.4 on all rows (walking them again for credit not counted)"
+    made = "19.4 on all rows (walking them again for credit and predictions not counted)"
     assert f"Method: in-run; trainings made: {made}; validation: quick." in passed

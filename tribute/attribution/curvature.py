@@ -215,7 +215,7 @@ def gradients_of_draws(
 ) -> Iterator[tuple[np.ndarray, Tensor]]:
     """Rows, and gradients [chunk, parameters] of the loss for labels that the model draws for them.
 
-    `count` in all over the points. The gradients are written over by the next ones.
+    `count` in all over the points.
     """
     generator = torch.Generator().manual_seed(int(chance.integers(2**62)))
     order = chance.permutation(np.arange(count) % len(rows))

@@ -145,7 +145,7 @@ class Evidence:
         return [table.select_dtypes("number").reindex(self.rows.row_ids) for table in tables]
 
     def trainings(self) -> float:
-        """The trainings that were made, in trainings on all rows; walks and replays of them are not counted."""
+        """The trainings that were made, in trainings on all rows; walks, predictions and replays are not counted."""
         kept = [float(jobs.kept(job, self.rows).mean()) for job in self.retrainings]
         return len(self.adapters) + len(self.controls) + float(sum(kept))
 

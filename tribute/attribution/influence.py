@@ -47,7 +47,7 @@ def make_influence(
     scratch: Path,
     progress: Progress,
 ) -> Artifact:
-    """What one adapter's training says, in a child process; replaying it costs 2.5 trainings."""
+    """What one adapter's training says, in a child process."""
 
     def build(folder: Path) -> None:
         arguments = (dataset, adapter, replay, finetuning, scratch, folder)

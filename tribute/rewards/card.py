@@ -83,7 +83,7 @@ def made_by(card: Card) -> str:
     trainings = measured(card, "trainings")
     made = NOT_MEASURED
     if trainings is not None:
-        made = f"{trainings:,.1f} on all rows (walking them again for credit not counted)"
+        made = f"{trainings:,.1f} on all rows (walking them again for credit and predictions not counted)"
     told = f"Method: {card['method']}; trainings made: {made}; validation: {card['validation']}."
     return told + (IN_RUN_ALONE if card["method"] == "in-run" else "")
 

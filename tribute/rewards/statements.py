@@ -23,6 +23,7 @@ from tribute.rewards.views import Words
 from tribute.settings import PERIOD
 from tribute.workspace import Workspace
 
+PREDICTED = "left_out.parquet"
 AT_ONCE = 1000
 """A period with more contributors than that gets statements only when they are asked for."""
 
@@ -106,12 +107,13 @@ def effects(store: Store, period: Artifact) -> dict[str, Effect]:
 
 
 def _predicted(store: Store, attribution: Artifact) -> dict[str, float]:
-    """Contributor → predicted effect, mean over the trainings that predicted it."""
+    """Contributor → predicted effect, mean over the trainings that predicted it; those of old had none."""
     ids = [id_ for name, id_ in attribution.inputs.items() if name.startswith("influence-")]
+    made = [one for one in (store.get("influence", id_) for id_ in ids) if PREDICTED in one.identity["files"]]
     totals: dict[str, float] = {}
-    for id_ in ids:
-        for row in pq.read_table(store.get("influence", id_).file("left_out.parquet")).to_pylist():
-            totals[row["contributor_id"]] = totals.get(row["contributor_id"], 0.0) + row["effect"] / len(ids)
+    for one in made:
+        for row in pq.read_table(one.file(PREDICTED)).to_pylist():
+            totals[row["contributor_id"]] = totals.get(row["contributor_id"], 0.0) + row["effect"] / len(made)
     return totals
 
 
