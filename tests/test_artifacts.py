@@ -122,6 +122,43 @@ def test_what_a_killed_process_left_is_swept(tmp_path: Path):
     assert not half.exists()
 
 
+def test_a_folder_without_its_manifest_is_named_before_anything_is_made(tmp_path: Path):
+    """The work would be lost: a folder that is there cannot be renamed over."""
+    folder = make(Store(tmp_path)).path
+    (folder / "manifest.json").unlink()
+
+    with pytest.raises(IntegrityError, match=f"{folder}: a folder without its manifest.json; restore .*or delete"):
+        Store(tmp_path).make("adapter", {"dataset": "0" * 64}, {}, lambda _: pytest.fail("it was built"))
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda content: content["identity"]["files"].clear(), "the identity does not have the id"),
+        (lambda content: content.update(identity=None), "the identity does not have the id"),
+        (lambda content: content.pop("id"), "no readable manifest"),
+    ],
+)
+def test_an_edited_manifest_is_not_read(tmp_path: Path, edit, message: str):
+    """Whoever leaves a file out of it leaves the file unchecked."""
+    manifest = make(Store(tmp_path)).file("manifest.json")
+    content = json.loads(manifest.read_text())
+    edit(content)
+    manifest.write_text(json.dumps(content))
+
+    with pytest.raises(IntegrityError, match=message):
+        make(Store(tmp_path))
+
+
+def test_a_manifest_that_is_no_object_is_not_read(tmp_path: Path):
+    """But JSON."""
+    manifest = make(Store(tmp_path)).file("manifest.json")
+    manifest.write_text("[]")
+
+    with pytest.raises(IntegrityError, match=re.escape(f"{manifest}: no readable manifest")):
+        read_artifact(manifest.parent)
+
+
 def test_two_at_once(tmp_path: Path):
     """Of two that make the same, the one that comes second waits and takes the first one's folder."""
     builds: list[Path] = []

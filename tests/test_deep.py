@@ -5,8 +5,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tests.rewards.forging import rehash
 from tests.terminal import tribute
-from tribute.artifacts import read_artifact, write_manifest
 from tribute.runs import all_runs, read_run
 from tribute.workspace import Workspace
 
@@ -27,7 +27,7 @@ def test_a_period_is_measured_and_allocated_again(finished: Path):
 
 
 def test_credits_that_the_model_does_not_give_are_found(spare: Path):
-    """A credit artifact that was exchanged, with a manifest that fits it, is found by walking the trace again."""
+    """A credit that was exchanged, with all that is made from it, is found by walking the trace again."""
     workspace = Workspace.open(spare)
     (run_id,) = all_runs(workspace)
     record = read_run(workspace, run_id)
@@ -37,11 +37,10 @@ def test_credits_that_the_model_does_not_give_are_found(spare: Path):
     table = pq.read_table(path)
     doubled = pa.array([2 * value for value in table["credit"].to_pylist()])
     pq.write_table(table.set_column(table.column_names.index("credit"), "credit", doubled), path)
-    (credit.path / "manifest.json").unlink()
-    write_manifest(credit.path, "credit", credit.identity["inputs"], credit.identity["config"], {})
-    # The attribution keeps naming the credit by its id, so the forger gives the new one its old name.
-    forged = credit.path / "manifest.json"
-    forged.write_bytes(forged.read_bytes().replace(read_artifact(credit.path).id.encode(), credit.id.encode()))
+    forged = rehash(attribution.path, **{"credit-0": rehash(credit.path)})
+    rehash(workspace.rewards / record["period"], attribution=forged)
+    for file in (workspace.runs / run_id).glob("*.json"):
+        file.write_text(file.read_text().replace(attribution.id, forged))
 
     ended = tribute("verify", "period", record["period"], "--deep", "-w", spare)
 

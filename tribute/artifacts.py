@@ -120,6 +120,8 @@ class Store:
         build: Callable[[Path], Mapping[str, Any] | None],
     ) -> Artifact:
         """Under the key's lock, so what lies half-made there was left by a killed process."""
+        if final.exists():
+            raise IntegrityError(f"{final}: a folder without its {MANIFEST}; restore that, or delete the folder")
         making = final.with_name(f".making-{final.name}")
         shutil.rmtree(making, ignore_errors=True)
         making.mkdir()
@@ -175,21 +177,22 @@ def stamp(started: float) -> dict[str, Any]:
 
 
 def read_artifact(path: Path) -> Artifact:
-    """Read a folder's manifest. Raises IntegrityError where there is none that can be read."""
+    """Read a folder's manifest. Raises IntegrityError where there is none that can be read, or it was edited."""
     try:
         content = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-        return Artifact(path, content["id"], content["identity"], content["provenance"])
-    except (OSError, ValueError, KeyError) as error:
+        artifact = Artifact(path, content["id"], content["identity"], content["provenance"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise IntegrityError(
             f"{path / MANIFEST}: no readable manifest ({error}); delete the folder and run again"
         ) from error
+    if canonical_digest(artifact.identity) != artifact.id:
+        raise IntegrityError(f"{path / MANIFEST}: the identity does not have the id {artifact.id}; restore the file")
+    return artifact
 
 
 def verify_artifact(path: Path) -> Artifact:
     """Check a folder's files and id against its manifest. Raises IntegrityError naming the first file."""
     artifact = read_artifact(path)
-    if canonical_digest(artifact.identity) != artifact.id:
-        raise IntegrityError(f"{path / MANIFEST}: the identity does not have the id {artifact.id}")
     # Provenance is no part of the id; that none of its bytes changed shows in the manifest's one form and checksum.
     if (path / MANIFEST).read_bytes() != _manifest(artifact.id, artifact.identity, artifact.provenance):
         raise IntegrityError(f"{path / MANIFEST}: not as it was written; restore the file")

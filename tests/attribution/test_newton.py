@@ -78,6 +78,11 @@ def test_slowness_is_the_root_of_what_a_batch_squares_without_a_contributor():
     assert expected[1] < 0.9 * expected[0]
 
 
+def test_where_no_row_has_a_gradient_nothing_goes_faster():
+    """A model that cannot do better."""
+    assert slowness(torch.zeros(2, 3), torch.zeros(2), 10, 4).tolist() == [1.0, 1.0]
+
+
 def test_without_the_only_contributor_nothing_was_learned():
     """The step goes back all the way."""
     way = torch.arange(4.0)
@@ -120,7 +125,7 @@ def test_what_steps_are_made_from(trained, monkeypatch):
 
     effects_of_leaving_out(ready.model, ready.train, ready.evaluation, trace, owner)
 
-    sums, slower, drawn, whose, damping, way = given[0]
+    sums, slower, drawn, whose, damping, way = given[0][:6]
     metric, points = adam_metric(trace), points_along(trace, newton.POINTS)
     gradients, squares, fisher = torch.zeros_like(sums), torch.zeros(len(sums)), np.zeros(len(sums))
     for row, one in enumerate(owner):
@@ -164,6 +169,20 @@ def test_effects_are_those_of_retraining(trained):
     # In so short a training of a random model Gauss–Newton holds no better.
     assert 0.5 < slope(found, measured) < 2.5
     assert np.abs(found - measured).mean() < 0.7 * np.abs(measured).mean()
+
+
+def test_progress_is_made_all_along(trained):
+    """A worker whose parent was killed finds out at its next word; most of the work is before the first step's end."""
+    ready, trace, owner, _ = trained
+    said = []
+
+    effects_of_leaving_out(ready.model, ready.train, ready.evaluation, trace, owner, lambda *one: said.append(one))
+
+    gradients = len(owner) * (1 + newton.DRAWS_PER_ROW)
+    assert said[0][0] < len(owner)
+    assert said.count((gradients, gradients + len(ready.evaluation) * (owner.max() + 1))) == owner.max() + 2
+    assert said == sorted(said)
+    assert said[-1][0] == said[-1][1]
 
 
 def test_the_model_is_left_at_the_traces_end(trained):

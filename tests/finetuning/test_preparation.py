@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from tribute.errors import TrainingError
 from tribute.finetuning.evaluation import evaluate
 from tribute.finetuning.preparation import prepare, task_of, training_inputs
 
@@ -65,3 +66,9 @@ def test_only_what_decides_the_result_is_in_the_key(dataset, config, bert, chang
 def test_the_task_is_the_datasets(dataset, dialogues):
     """Both kinds exist."""
     assert (task_of(dataset), task_of(dialogues)) == ("sequence-classification", "causal-lm")
+
+
+def test_one_label_cannot_be_told_from_another(dataset, config, tmp_path):
+    """Said before a training or its baselines start."""
+    with pytest.raises(TrainingError, match="all training rows have one label"):
+        prepare(dataset, config, tmp_path, alter=lambda frame: frame[frame["target"] == frame["target"].iloc[0]])

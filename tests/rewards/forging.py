@@ -6,11 +6,14 @@ from tribute.artifacts import read_artifact, write_manifest
 from tribute.rewards import journal, tables
 
 
-def rehash(folder):
-    """Write a manifest over the folder as it is now, as somebody would who wants to hide a change."""
+def rehash(folder, **inputs):
+    """Write a manifest over the folder as it is now, as somebody would who wants to hide a change; its new id.
+
+    `inputs` replace or join those that it names.
+    """
     identity = read_artifact(folder).identity
     (folder / "manifest.json").unlink()
-    write_manifest(folder, "rewards", identity["inputs"], identity["config"], {})
+    return write_manifest(folder, identity["kind"], identity["inputs"] | inputs, identity["config"], {})
 
 
 def edit(folder, name, change):

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from tests.rewards.forging import chained
+from tests.rewards.forging import chained, rehash
 from tests.rewards.people import House
 from tests.terminal import tribute
 from tribute.artifacts import read_artifact
@@ -90,8 +90,7 @@ def test_a_cause_that_an_earlier_month_posted_is_found(house):
 
 def test_another_predecessor_is_found(house):
     """The manifest names the one before it by its id."""
-    path = house.workspace.rewards / "2026-11" / "manifest.json"
-    path.write_bytes(path.read_bytes().replace(read_artifact(path.parent).id.encode(), b"0" * 64))
+    rehash(house.workspace.rewards / "2026-11", more="0" * 64)
 
     found(house, r"manifest\.json: another previous manifest")
 
@@ -130,9 +129,7 @@ def test_a_policy_that_is_not_published_is_found(house):
     """A manifest made by another policy file than the registry's."""
     policy = house.workspace.registry / "policies" / "tiny" / "v1.0.0.yaml"
     assert policy.exists()
-    path = house.workspace.rewards / "2026-12" / "manifest.json"
-    sha256 = read_artifact(path.parent).inputs["policy"]
-    path.write_bytes(path.read_bytes().replace(sha256.encode(), b"0" * 64))
+    rehash(house.workspace.rewards / "2026-12", policy="0" * 64)
 
     with pytest.raises(RewardError, match="was made by another policy than the published tiny"):
         check(house)

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from tribute.artifacts import Store
+from tribute.errors import IntegrityError
 from tribute.rewards.documents import Effect
 from tribute.rewards.statements import effects
 
@@ -41,3 +42,15 @@ def test_measured_goes_before_predicted(tmp_path):
 def test_a_period_from_before_there_were_predictions(tmp_path):
     """Says what was measured, and nothing of the others."""
     assert set(effects(*a_period(tmp_path, [{}], MEASURED))) == {"ada", "bob"}
+
+
+@pytest.mark.parametrize(("kind", "name"), [("influence", "left_out.parquet"), ("attribution", "effects.parquet")])
+def test_a_table_that_is_not_as_it_was_written_is_refused(tmp_path, kind, name):
+    """What a contributor is told was measured or predicted by this very file."""
+    store, period = a_period(tmp_path, [{"ada": 0.3}], MEASURED)
+    file = next(store.all(kind)).file(name)
+    table = pd.read_parquet(file)
+    table.assign(effect=9.0).to_parquet(file, index=False)
+
+    with pytest.raises(IntegrityError, match=f"{name}: sha256 .* restore the file"):
+        effects(store, period)

@@ -55,50 +55,75 @@ def effects_of_leaving_out(
 ) -> np.ndarray:
     """What the mean evaluation loss would gain without each contributor, nats (> 0: it helped), [contributors].
 
-    `owner` [rows] is the position of each training row's contributor. Leaves the model at the trace's end.
+    `owner` [rows] is the position of each training row's contributor. Leaves the model at the trace's end. Progress
+    counts gradients and evaluated rows; it is made all along, for a parent that is gone shows in it alone.
     Raises AttributionError where the trace does not fit model or rows.
     """
     check_trace(model, train, trace)
     metric, end, points = adam_metric(trace), trace.states[-1].theta, points_along(trace, POINTS)
-    sums = torch.zeros(int(owner.max()) + 1, len(metric), device=metric.device)
-    squares, owners = torch.zeros(len(sums), device=metric.device), torch.from_numpy(owner).to(metric.device)
+    contributors, count = int(owner.max()) + 1, min(DRAWS, DRAWS_PER_ROW * len(train), max(1, FLOATS // len(metric)))
+    work, done = len(train) + count + contributors * len(evaluation), 0
+
+    def advance(rows: int) -> None:
+        nonlocal done
+        done += rows
+        progress(done, work)
+
+    sums, squares = metric.new_zeros(contributors, len(metric)), metric.new_zeros(contributors)
+    owners = torch.from_numpy(owner).to(metric.device)
     for chunk, gradients in row_gradients_of(model, train, range(len(train)), points):
         sums.index_add_(0, owners[chunk], gradients * metric)
         squares.index_add_(0, owners[chunk], (gradients * metric).square().sum(1))
-    count = min(DRAWS, DRAWS_PER_ROW * len(train), max(1, FLOATS // len(metric)))
-    drawn, whose = torch.empty(count, len(metric), device=metric.device), np.zeros(0, dtype=int)
+        advance(len(chunk))
+    drawn, whose = metric.new_empty(count, len(metric)), np.zeros(0, dtype=int)
     for rows, gradients in gradients_of_draws(model, train, points, count, np.random.Generator(np.random.Philox(0))):
         drawn[len(whose) : len(whose) + len(rows)] = gradients * metric * (len(train) / count) ** 0.5
         whose = np.append(whose, owner[rows])
+        advance(len(rows))
     way = (end - trace.states[0].theta) / metric
     slower = slowness(sums, squares, len(train), trace.batch_size)
-    steps = newton_steps(sums, slower, drawn, whose, len(train) / float(trace.learning_rates.sum()), way)
+    damping = len(train) / float(trace.learning_rates.sum())
+    steps = newton_steps(sums, slower, drawn, whose, damping, way, lambda: advance(0))
     assign(model.trainable(), end)
-    before, effects = evaluate(model, evaluation).losses.mean(), np.zeros(len(sums))
+    before, effects = evaluate(model, evaluation).losses.mean(), np.zeros(contributors)
     for one, step in enumerate(steps):
         assign(model.trainable(), end + metric * step)
         effects[one] = evaluate(model, evaluation).losses.mean() - before
-        progress(one + 1, len(sums))
+        advance(len(evaluation))
     assign(model.trainable(), end)
     return effects
 
 
 def slowness(sums: Tensor, squares: Tensor, rows: int, batch_size: int) -> Tensor:
-    """d of each contributor: see the module. Sums of its gradients [contributors, parameters] and of their squares."""
+    """d of each contributor: see the module. Sums of its gradients [contributors, parameters] and of their squares.
+
+    1 for all where no row has a gradient.
+    """
 
     def mean_square(total: Tensor, square: Tensor) -> Tensor:
         return square / rows / batch_size + (1 - 1 / batch_size) * (total / rows).square().sum(-1)
 
     total, square = sums.sum(0), squares.sum()
-    return (mean_square(total - sums, square - squares) / mean_square(total, square)).clamp_min(0).sqrt()
+    whole = mean_square(total, square)
+    if not whole:
+        return torch.ones_like(squares)
+    return (mean_square(total - sums, square - squares) / whole).clamp_min(0).sqrt()
 
 
-def newton_steps(sums: Tensor, slower: Tensor, drawn: Tensor, whose: np.ndarray, damping: float, way: Tensor) -> Tensor:
+def newton_steps(
+    sums: Tensor,
+    slower: Tensor,
+    drawn: Tensor,
+    whose: np.ndarray,
+    damping: float,
+    way: Tensor,
+    working: Callable[[], None] = lambda: None,
+) -> Tensor:
     """Δ of each contributor, [contributors, parameters]: see the module.
 
     `sums` [contributors, parameters] are g, `slower` [contributors] is d, `drawn` [draws, parameters] is Z, `whose`
-    [draws] each draw's contributor, `damping` λ and `way` w [parameters]. Without the only one who taught anything
-    (d = 0) all that was learned is lost: Δ = −w.
+    [draws] each draw's contributor, `damping` λ and `way` w [parameters]; `working` is called between them. Without the
+    only one who taught anything (d = 0) all that was learned is lost: Δ = −w.
     """
     penalties = slower[:, None] * damping
     toward = sums + (damping - penalties) * way
@@ -109,4 +134,5 @@ def newton_steps(sums: Tensor, slower: Tensor, drawn: Tensor, whose: np.ndarray,
         inner = kernel[rest][:, rest]
         inner.diagonal().add_(float(penalties[one]))
         weights[one, rest] = torch.cholesky_solve(seen[rest, one, None], torch.linalg.cholesky(inner))[:, 0].float()
+        working()
     return torch.where(slower[:, None] > 0, (toward - weights @ drawn) / penalties, -way)

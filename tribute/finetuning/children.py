@@ -53,11 +53,11 @@ def _context() -> Any:
 def _listen(pipe: Connection, name: str, deadline: float, progress: Progress) -> Any:
     while True:
         if not pipe.poll(max(0.0, deadline - time.monotonic())):
-            raise TrainingError(f"{name} ran out of time; raise finetuning.timeout_minutes and run again: it resumes")
+            raise TrainingError(f"{name} ran out of time; raise finetuning.timeout_minutes and run again")
         try:
             kind, content = pipe.recv()
         except EOFError as error:
-            raise TrainingError(f"{name} was killed (out of memory?); run again: it resumes") from error
+            raise TrainingError(f"{name} was killed (out of memory?); run again") from error
         if kind == "progress":
             progress(*content)
         elif kind == "result":

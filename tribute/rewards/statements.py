@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from tribute.artifacts import MANIFEST, Artifact, Store
+from tribute.artifacts import MANIFEST, Artifact, Store, check_files
 from tribute.contributions import Registry, split_tag
 from tribute.errors import RewardError
 from tribute.rewards.disputes import all_disputes
@@ -23,7 +23,7 @@ from tribute.rewards.views import Words
 from tribute.settings import PERIOD
 from tribute.workspace import Workspace
 
-PREDICTED = "left_out.parquet"
+EFFECTS, PREDICTED = "effects.parquet", "left_out.parquet"
 AT_ONCE = 1000
 """A period with more contributors than that gets statements only when they are asked for."""
 
@@ -99,8 +99,9 @@ def registry_words(workspace: Workspace, tag: str) -> Wording:
 def effects(store: Store, period: Artifact) -> dict[str, Effect]:
     """What the attribution knows of leaving contributors out: measured by retraining, else predicted."""
     attribution = store.get("attribution", period.inputs["attribution"])
+    check_files(attribution, lambda name: name == EFFECTS)
     found = {name: Effect(value, None, measured=False) for name, value in _predicted(store, attribution).items()}
-    for row in pq.read_table(attribution.file("effects.parquet")).to_pylist():
+    for row in pq.read_table(attribution.file(EFFECTS)).to_pylist():
         error = row["effect_se"]
         found[row["contributor_id"]] = Effect(row["effect"], None if error != error else error, measured=True)
     return found
@@ -112,6 +113,7 @@ def _predicted(store: Store, attribution: Artifact) -> dict[str, float]:
     made = [one for one in (store.get("influence", id_) for id_ in ids) if PREDICTED in one.identity["files"]]
     totals: dict[str, float] = {}
     for one in made:
+        check_files(one, lambda name: name == PREDICTED)
         for row in pq.read_table(one.file(PREDICTED)).to_pylist():
             totals[row["contributor_id"]] = totals.get(row["contributor_id"], 0.0) + row["effect"] / len(made)
     return totals
