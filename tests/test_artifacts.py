@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -150,13 +151,24 @@ def test_an_edited_manifest_is_not_read(tmp_path: Path, edit, message: str):
         make(Store(tmp_path))
 
 
-def test_a_manifest_that_is_no_object_is_not_read(tmp_path: Path):
-    """But JSON."""
+@pytest.mark.parametrize("content", ["[]", '{"id": "0", "identity": {"config": NaN}, "provenance": {}}'])
+def test_a_manifest_that_no_one_here_wrote_is_not_read(tmp_path: Path, content: str):
+    """But JSON, or nearly so."""
     manifest = make(Store(tmp_path)).file("manifest.json")
-    manifest.write_text("[]")
+    manifest.write_text(content)
 
     with pytest.raises(IntegrityError, match=re.escape(f"{manifest}: no readable manifest")):
         read_artifact(manifest.parent)
+
+
+def test_an_artifact_under_anothers_name_is_not_found(tmp_path: Path):
+    """Intact as it is, it was made from something else."""
+    one, other = (make(Store(tmp_path), seed=seed) for seed in (0, 1))
+    shutil.rmtree(one.path)
+    shutil.copytree(other.path, one.path)
+
+    with pytest.raises(IntegrityError, match=f"of another artifact than .* delete {one.path} and run again"):
+        make(Store(tmp_path), seed=0)
 
 
 def test_two_at_once(tmp_path: Path):

@@ -27,7 +27,7 @@ def test_a_period_is_measured_and_allocated_again(finished: Path):
 
 
 def test_credits_that_the_model_does_not_give_are_found(spare: Path):
-    """A credit that was exchanged, with all that is made from it, is found by walking the trace again."""
+    """A credit that was exchanged, with manifests that fit it, is found by walking the trace again."""
     workspace = Workspace.open(spare)
     (run_id,) = all_runs(workspace)
     record = read_run(workspace, run_id)

@@ -90,7 +90,13 @@ class Store:
     def find(self, kind: str, inputs: Mapping[str, str], config: Mapping[str, Any]) -> Artifact | None:
         """The artifact made from exactly this, or None."""
         path = self.root / kind / artifact_key(kind, inputs, config)
-        return read_artifact(path) if (path / MANIFEST).exists() else None
+        if not (path / MANIFEST).exists():
+            return None
+        artifact = read_artifact(path)
+        ingredients = {name: value for name, value in artifact.identity.items() if name != "files"}
+        if canonical_digest(ingredients)[:24] != path.name:
+            raise IntegrityError(f"{path / MANIFEST}: of another artifact than the folder's name says; {remedy(path)}")
+        return artifact
 
     def make(
         self,
@@ -121,7 +127,7 @@ class Store:
     ) -> Artifact:
         """Under the key's lock, so what lies half-made there was left by a killed process."""
         if final.exists():
-            raise IntegrityError(f"{final}: a folder without its {MANIFEST}; restore that, or delete the folder")
+            raise IntegrityError(f"{final}: a folder without its {MANIFEST}; {remedy(final)}")
         making = final.with_name(f".making-{final.name}")
         shutil.rmtree(making, ignore_errors=True)
         making.mkdir()
@@ -181,12 +187,11 @@ def read_artifact(path: Path) -> Artifact:
     try:
         content = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
         artifact = Artifact(path, content["id"], content["identity"], content["provenance"])
+        digest = canonical_digest(artifact.identity)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise IntegrityError(
-            f"{path / MANIFEST}: no readable manifest ({error}); delete the folder and run again"
-        ) from error
-    if canonical_digest(artifact.identity) != artifact.id:
-        raise IntegrityError(f"{path / MANIFEST}: the identity does not have the id {artifact.id}; restore the file")
+        raise IntegrityError(f"{path / MANIFEST}: no readable manifest ({error}); {remedy(path)}") from error
+    if digest != artifact.id:
+        raise IntegrityError(f"{path / MANIFEST}: the identity does not have the id {artifact.id}; {remedy(path)}")
     return artifact
 
 
@@ -227,9 +232,15 @@ def check_files(artifact: Artifact, chosen: Callable[[str], bool] = lambda _: Tr
         found = f"sha256 {file_sha256(path)}" if path.is_file() else "no such file"
         if found != recorded:
             raise IntegrityError(
-                f"{path}: {found}, the manifest of {artifact.kind} {artifact.id[:12]} says {recorded}; restore "
-                f"the file, or delete {artifact.path} and run again"
+                f"{path}: {found}, the manifest of {artifact.kind} {artifact.id[:12]} says {recorded}; "
+                f"{remedy(artifact.path)}"
             )
+
+
+def remedy(folder: Path) -> str:
+    """What to do where a folder is not as it was written: an artifact can be made again, a period cannot."""
+    again = f", or delete {folder} and run again" if folder.parent.parent.name == "artifacts" else ""
+    return f"restore the file{again}"
 
 
 def canonical_digest(value: Any) -> str:

@@ -9,7 +9,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from tribute import stages
-from tribute.artifacts import Artifact, read_artifact
+from tribute.artifacts import Artifact, check_files, read_artifact
 from tribute.config import RunConfig, load_config
 from tribute.errors import RewardError
 from tribute.rewards import tables
@@ -72,4 +72,5 @@ def _line(workspace: Workspace, dispute: Dispute) -> dict[str, str]:
 
 def _loss(training: Artifact) -> float:
     """Mean evaluation loss in nats."""
+    check_files(training, lambda name: name == "evaluation.json")
     return float(training.json("evaluation.json")["loss"])

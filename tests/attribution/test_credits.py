@@ -98,7 +98,7 @@ def test_the_trace_of_another_seed_is_refused(job, dataset, swapped, config, tmp
     with pytest.raises(
         IntegrityError,
         match=rf"trace/states.safetensors: sha256 \w+, the manifest of adapter {swapped.id[:12]} says sha256 \w+; "
-        "restore the file, or delete .* and run again",
+        "restore the file",
     ):
         JOBS[job](dataset, swapped, config, tmp_path / "own", made)
 

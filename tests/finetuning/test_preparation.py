@@ -69,6 +69,6 @@ def test_the_task_is_the_datasets(dataset, dialogues):
 
 
 def test_one_label_cannot_be_told_from_another(dataset, config, tmp_path):
-    """Said before a training or its baselines start."""
+    """Nor do the baselines know what to do with it."""
     with pytest.raises(TrainingError, match="all training rows have one label"):
         prepare(dataset, config, tmp_path, alter=lambda frame: frame[frame["target"] == frame["target"].iloc[0]])

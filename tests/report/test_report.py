@@ -9,8 +9,9 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.report.conftest import UNCHECKED
+from tests.rewards.forging import rehash
 from tribute.artifacts import read_artifact, write_manifest
-from tribute.errors import WorkspaceError
+from tribute.errors import IntegrityError, WorkspaceError
 from tribute.report import write_report
 from tribute.report.reading import read_view
 from tribute.report.svg import number, signed
@@ -209,12 +210,19 @@ def test_lineage_holds_every_id_in_full(made, page):
     assert all(f">{id_}</code>" in page for id_ in ids)
 
 
+def rehash_for_run(made, old):
+    """Let the manifest fit a folder that was changed, and the run name it."""
+    run = made.workspace.runs / made.run_id / "run.json"
+    run.write_text(run.read_text(encoding="utf-8").replace(old.id, rehash(old.path)), encoding="utf-8")
+
+
 def test_a_contribution_keeps_its_own_version_and_licence(made):
     """What the contributor handed in later does not relabel it; where it has none, the contributor's are shown."""
-    dataset = made.workspace.store.get("dataset", made.run["dataset"]).file("dataset.json")
-    about = json.loads(dataset.read_text(encoding="utf-8"))
+    dataset = made.workspace.store.get("dataset", made.run["dataset"])
+    about = dataset.json("dataset.json")
     about["contributions"]["numpy-docs"] |= {"version": "1.0.0", "licence": "MIT"}
-    dataset.write_text(json.dumps(about), encoding="utf-8")
+    dataset.file("dataset.json").write_text(json.dumps(about), encoding="utf-8")
+    rehash_for_run(made, dataset)
 
     shown = {one.id: (one.version, one.licence) for one in read_view(made.workspace, made.run_id).contributions}
 
@@ -293,10 +301,20 @@ def test_no_payee_means_no_diagram(made):
         writer = csv.DictWriter(file, fieldnames=list(lines[0]))
         writer.writeheader()
         writer.writerows(lines)
+    rehash_for_run(made, read_artifact(path.parent))
 
     page = write_report(made.workspace, made.run_id, made.workspace.root / "report.html").read_text(encoding="utf-8")
 
     assert 'class="sankey"' not in page
+
+
+def test_nothing_is_shown_from_a_table_that_was_changed(made):
+    """The file is named."""
+    path = made.workspace.rewards / "2026-11" / "allocation.csv"
+    path.write_bytes(path.read_bytes() + b"\n")
+
+    with pytest.raises(IntegrityError, match=r"allocation\.csv: sha256 .*; restore the file$"):
+        read_view(made.workspace, made.run_id)
 
 
 def test_same_artifacts_give_the_same_bytes(made, page):

@@ -16,7 +16,7 @@ from tests.rewards.people import POLICY, House, make_house, words
 from tests.rewards.stated import Stated, stated
 from tests.rewards.world import make_world
 from tribute.artifacts import verify_artifact
-from tribute.errors import RewardError
+from tribute.errors import IntegrityError, RewardError
 from tribute.rewards import leaves, ledger, read_rewards, resolution
 from tribute.rewards.statements import write_statements
 from tribute.workspace import Workspace
@@ -173,6 +173,19 @@ def test_what_is_no_month_has_no_statement(paid, period):
     """It becomes a folder's name, so that nothing is read or written elsewhere."""
     with pytest.raises(RewardError, match="is no period; expected a month such as 2026-11"):
         write_statements(Workspace.open(paid.path.parents[1]), period)
+
+
+@pytest.mark.parametrize("name", ["allocation.csv", "card.json", "evidence.parquet"])
+def test_nothing_is_told_from_a_table_that_was_changed(paid, tmp_path, name):
+    """The file is named and the statement stays as it was; of a period nobody is told to delete it."""
+    root = shutil.copytree(paid.path.parents[1], tmp_path / "workspace")
+    statement, table = root / "statements" / "2026-11" / "numpy.json", root / "rewards" / "2026-11" / name
+    before = statement.read_bytes()
+    table.write_bytes(table.read_bytes() + b"\n")
+
+    with pytest.raises(IntegrityError, match=rf"{table}: sha256 .*; restore the file$"):
+        write_statements(Workspace.open(root), "2026-11", ["numpy"], lambda _: words(paid.world, "numpy"))
+    assert statement.read_bytes() == before
 
 
 def test_the_same_period_gives_the_same_bytes(paid, tmp_path):

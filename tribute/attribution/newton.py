@@ -122,7 +122,7 @@ def newton_steps(
     """Δ of each contributor, [contributors, parameters]: see the module.
 
     `sums` [contributors, parameters] are g, `slower` [contributors] is d, `drawn` [draws, parameters] is Z, `whose`
-    [draws] each draw's contributor, `damping` λ and `way` w [parameters]; `working` is called between them. Without the
+    [draws] each draw's contributor, `damping` λ and `way` w [parameters]; `working` is called after each. Without the
     only one who taught anything (d = 0) all that was learned is lost: Δ = −w.
     """
     penalties = slower[:, None] * damping

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from tribute.artifacts import MANIFEST, Artifact, read_artifact
+from tribute.artifacts import MANIFEST, Artifact, check_files, read_artifact
 from tribute.commands.output import Output, Table
 from tribute.commands.stages import STATUS
 from tribute.contributions import read_description
@@ -71,8 +71,10 @@ def _payouts(folder: Path, run: dict[str, Any]) -> tuple[pd.DataFrame | None, st
     """The allocation, or why this run has none."""
     if not (folder / MANIFEST).exists():
         return None, f"{run['period']} is not paid"
-    if read_artifact(folder).id != run["rewards"]:
+    paid = read_artifact(folder)
+    if paid.id != run["rewards"]:
         return None, f"{run['period']} was paid again since"
+    check_files(paid, lambda name: name == "allocation.csv")
     return read_rewards(folder), ""
 
 
@@ -97,7 +99,7 @@ def _in_words(amounts: Mapping[str, str]) -> str:
 
 def _payout_rows(home: Workspace, link: Link, owed: pd.DataFrame) -> Output:
     line, amounts = owed.iloc[0], _amounts(owed)
-    scores = pd.read_parquet(home.store.get("attribution", link.run["attribution"]).file("scores.parquet"))
+    scores = _scores(home.store.get("attribution", link.run["attribution"]))
     own = scores[scores["contributor_id"] == line.contributor_id].groupby("row_id")["credit"].sum()
     texts = pd.read_parquet(link.dataset.file("train.parquet")).set_index("row_id")["text"]
     ordered = own.sort_values(ascending=False)
@@ -160,10 +162,15 @@ def _credit(home: Workspace, link: Link, contribution: str, row: str | None) -> 
     found = [one for one in home.store.all("attribution") if one.id == link.run["attribution"]]
     if not found:
         return None
-    scores = pd.read_parquet(found[0].file("scores.parquet"))
+    scores = _scores(found[0])
     ids = scores["row_id"]
     chosen = ids == row if row else ids.str.rpartition(":")[0] == contribution
     return float(scores.loc[chosen, "credit"].sum())
+
+
+def _scores(attribution: Artifact) -> pd.DataFrame:
+    check_files(attribution, lambda name: name == "scores.parquet")
+    return pd.read_parquet(attribution.file("scores.parquet"))
 
 
 def _nats(credit: float | None) -> str:

@@ -14,14 +14,7 @@ from tribute.config import FinetuningConfig
 from tribute.contributions import read_description
 from tribute.errors import TrainingError
 from tribute.finetuning.bases import base_digest, base_folder, load_tokenizer
-from tribute.finetuning.models import (
-    RowModel,
-    SentenceClassifier,
-    add_lora,
-    build_causal,
-    build_classifier,
-    cache_lower_layers,
-)
+from tribute.finetuning.models import RowModel, add_lora, build_causal, build_classifier, cache_lower_layers
 from tribute.finetuning.rows import EncodedRows, encode_causal, encode_classification
 
 
@@ -82,12 +75,12 @@ def prepare(
     Raises TrainingError where a classifier would have one label to learn.
     """
     check_files(dataset)
-    model = build_model(dataset, config)
     frame = alter(pd.read_parquet(dataset.file("train.parquet")))
-    train = encode_frame(dataset, config, frame)
-    if isinstance(model, SentenceClassifier) and len(set(train.targets)) < 2:
+    if task_of(dataset) == "sequence-classification" and frame["target"].nunique() == 1:
         tag = read_description(dataset)["tag"]
         raise TrainingError(f"{tag}: all training rows have one label; contribute rows with another to tell it from")
+    model = build_model(dataset, config)
+    train = encode_frame(dataset, config, frame)
     evaluation = encode(dataset, config, "evaluation")[1]
     inputs, _ = training_inputs(dataset, config)
     cut = [config.max_tokens, config.lora.layers, config.lora.modules_to_save]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from tribute.artifacts import Artifact, read_artifact
+from tribute.artifacts import Artifact, check_files, read_artifact
 from tribute.errors import WorkspaceError
 from tribute.report.figures import Point
 from tribute.report.money import Currency
@@ -46,6 +46,8 @@ def read_view(workspace: Workspace, run_id: str) -> View:
     adapters = {seed: store.get("adapter", id_) for seed, id_ in run["adapters"].items()}
     baselines = _json(store.get("baselines", run["baselines"]).file("baselines.json"))
     champion = adapters[str(run["champion_seed"])]
+    for made in (paid, dataset, attribution):
+        check_files(made)
     result, trace = _json(champion.file("evaluation.json")), _json(champion.file("curve.json"))
     about, card = _json(dataset.file("dataset.json")), _json(attribution.file("card.json"))
     allocation = _one_currency(read_csv(period / "allocation.csv", ALLOCATION))

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tribute.artifacts import read_artifact
+from tribute.artifacts import check_files, read_artifact
 from tribute.rewards import accounts, journal, tables
 from tribute.rewards.allocation import CREDIT, TOKENS, Claim, Line, claim_of, weight_of
 from tribute.rewards.changes import Side, summed
@@ -45,6 +45,8 @@ class Folder:
 
     def __init__(self, path: Path, only: Collection[str] | None = None) -> None:
         self.path, self.artifact, self.period = path, read_artifact(path), path.name
+        with_evidence = only is None or bool(only)
+        check_files(self.artifact, lambda name: with_evidence or name != "evidence.parquet")
         self.policy = policy_of(self.artifact)
         self.verdict = read_verdict(path)
         self.card: dict[str, Any] = json.loads((path / "card.json").read_text(encoding="utf-8"))
@@ -56,7 +58,7 @@ class Folder:
         self._journal = self._rows("journal.csv", tables.JOURNAL)
         self._sort("entries", self._journal)
         self._sort("payments", map(_named, self._rows("payables.csv", tables.PAYABLES)))
-        if only is None or only:
+        if with_evidence:
             self._read_evidence(self.own if only is None else only)
 
     def claim(self, row: Row) -> Claim:

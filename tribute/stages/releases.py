@@ -96,6 +96,9 @@ def forget_tables(workspace: Workspace, contribution: str) -> list[str]:
     for dataset in list(workspace.store.all("dataset")):
         description = read_description(dataset)
         if contribution in description["contributions"]:
+            # The rows first: a folder that has lost its manifest would not be found again.
+            for rows in dataset.path.glob("*.parquet"):
+                rows.unlink()
             shutil.rmtree(dataset.path)
             forgotten.append(str(description["tag"]))
     return forgotten
