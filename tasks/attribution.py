@@ -31,10 +31,18 @@ def influence(workspace: str, config: RunConfig, dataset: str, adapter: str) -> 
     return ended(stages.influenced(Workspace.open_at(workspace), config, data, trained))
 
 
-@stage(name="what validation needs")
-def checks(config: RunConfig) -> list[int]:
-    """Seeds to train with planted controls, and whose adapters predict effects."""
-    return stages.checks(config)
+@stage(name="train probes")
+def probe(workspace: str, config: RunConfig, dataset: str, adapters: list[str]) -> State[Any]:
+    """What a linear probe says beside in-run credit; returns the probe's id."""
+    [data], trained = get(workspace, "dataset", dataset), get(workspace, "adapter", *adapters)
+    return ended(stages.probed(Workspace.open_at(workspace), config, data, trained))
+
+
+@stage(name="what attribution needs")
+def checks(workspace: str, config: RunConfig, dataset: str, adapters: list[str]) -> tuple[list[int], list[list[str]]]:
+    """Seeds to train with planted controls, whose adapters predict effects; and the adapters that share a probe."""
+    [data] = get(workspace, "dataset", dataset)
+    return stages.checks(config), [adapters] if stages.probing(data) else []
 
 
 @stage(task_run_name="retrain: {job}")

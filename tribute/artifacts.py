@@ -40,6 +40,7 @@ COLUMN_OF_KIND = {
     "credit": "attribution",
     "control": "attribution",
     "influence": "attribution",
+    "probe": "attribution",
     "index": "attribution",
     "attribution": "attribution",
     "rewards": "rewards",

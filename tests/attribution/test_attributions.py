@@ -79,7 +79,7 @@ def evidence(root, dataset, seeds, effects):
         for name, effect in effects.items()
         for seed in (0, 1)
     }
-    return Evidence(dataset, full, seeds, [], [], left)
+    return Evidence(dataset, full, seeds, [], [], [], left)
 
 
 def test_the_attribution_sums_to_what_was_measured(dataset, seeds, tmp_path):
@@ -192,7 +192,7 @@ def causal(root, dialogues, llama):
     credited = [credits.make_credit(store, dialogues, adapter, CONFIG, config, scratch, ignore) for adapter in trained]
     planted = [credits.make_control(store, dialogues, seed, CONFIG, config, scratch, ignore) for seed in (0, 1)]
     predicted = influence.make_influence(store, dialogues, trained[0], True, config, scratch, ignore)
-    found = Evidence(dialogues, trained, credited, planted, [predicted], {})
+    found = Evidence(dialogues, trained, credited, planted, [predicted], [], {})
     return found, attributions.make_attribution(store, found, CONFIG)
 
 

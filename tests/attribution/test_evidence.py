@@ -26,7 +26,7 @@ def evidence(dataset, tmp_path):
     wrong = {"ada": 0.1, "bob": 0.2, "cyd": 0.1, "dan": 0.1}
     credits = [made_credit(tmp_path, dataset, seed, wrong | {"bob": 0.2 + 0.01 * seed}) for seed in (0, 1)]
     adapters = [made_evaluation(tmp_path, "adapter", 2.0 - sum(WORTH.values()), seed) for seed in (0, 1)]
-    return Evidence(dataset, adapters, credits, [], [], retrained(tmp_path, Population.trained(dataset)))
+    return Evidence(dataset, adapters, credits, [], [], [], retrained(tmp_path, Population.trained(dataset)))
 
 
 def retrained(root, rows, gain=1.0, parts=1 / 12):

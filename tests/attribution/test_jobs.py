@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tribute.attribution import jobs
+from tribute.attribution import designs, jobs
 from tribute.attribution.jobs import Job, Population
 from tribute.config import AttributionConfig
 
@@ -124,17 +124,24 @@ def test_no_more_repetitions_once_the_shares_are_precise_enough():
     assert jobs.next_repetition(config, ROWS, SEEDS, [], 0.04) == []
 
 
+def lucky(rows, credit):
+    """What in-run `credit` [rows] takes off, as evidence.py does where there is no probe."""
+    return lambda runs, blocks: np.bincount(
+        blocks[rows.owner], weights=designs.luck(runs, credit * np.ones(len(rows.owner)))
+    )
+
+
 def test_effects_come_only_from_complete_repetitions():
     """A repetition cut short says nothing."""
     config = AttributionConfig(budget=45.0)
     asked = jobs.next_repetition(config, ROWS, SEEDS, [], 1.0)
     utilities = {job: float(jobs.kept(job, ROWS).sum()) for job in asked}
 
-    [(blocks, effects)] = jobs.designed(utilities, ROWS, np.ones(len(ROWS.owner)))
+    [(blocks, effects)] = jobs.designed(utilities, ROWS, lucky(ROWS, 1.0))
 
     assert blocks.tolist() == [0, 1, 2, 3]
     assert effects == pytest.approx([50, 30, 19, 1], abs=3)
-    assert jobs.designed(dict(list(utilities.items())[1:]), ROWS, np.ones(len(ROWS.owner))) == []
+    assert jobs.designed(dict(list(utilities.items())[1:]), ROWS, lucky(ROWS, 1.0)) == []
 
 
 @pytest.mark.parametrize(("count", "expected"), [(0, []), (2, ["a", "e"]), (3, ["a", "c", "e"]), (9, list("abcde"))])
@@ -153,7 +160,7 @@ def test_the_luck_of_the_draw_is_taken_off_the_effects_of_blocks():
         asked = [first.model_copy(update={"run": run}) for run in range(len(jobs.repetition(first, MANY)))]
         utilities = {job: np.sqrt(worth[jobs.kept(job, MANY)].sum()) for job in asked}
         for found, known in ((plain, 0 * credit), (less, credit)):
-            [(blocks, effects)] = jobs.designed(utilities, MANY, known)
+            [(blocks, effects)] = jobs.designed(utilities, MANY, lucky(MANY, known))
             found.append(effects - np.bincount(blocks[MANY.owner], weights=credit))
 
     assert np.var(less) < 0.8 * np.var(plain)

@@ -53,15 +53,20 @@ def find_attribution(store: Store, evidence: Evidence, config: AttributionConfig
 def shares_table(evidence: Evidence, config: AttributionConfig) -> pd.DataFrame:
     """`shares.parquet` for all contributors of the version."""
     found = evidence.estimate()
-    method = "in-run + rate design" if any(job.design == "rates" for job in evidence.retrainings) else "in-run"
     everybody = sorted(read_description(evidence.dataset)["contributors"])
     return sharing.shares_table(
-        found, evidence.rows.names, everybody, config.confidence, method, len(evidence.credits), evidence.trainings()
+        found,
+        evidence.rows.names,
+        everybody,
+        config.confidence,
+        evidence.method,
+        len(evidence.credits),
+        evidence.trainings(),
     )
 
 
 def scores_table(evidence: Evidence, shares: pd.DataFrame) -> pd.DataFrame:
-    """`scores.parquet`: mean over seeds; what a rate design corrected is spread evenly over a contributor's rows.
+    """`scores.parquet`: mean over seeds; what probe and rate designs corrected is spread evenly over an owner's rows.
 
     So the scores of a contributor sum to its credit.
     """

@@ -1,20 +1,22 @@
-"""One estimate of the credits from two kinds of evidence: in-run credit and retraining on rate designs.
+"""One estimate of the credits from three kinds of evidence: in-run credit, a probe, and retraining on rate designs.
 
-In-run credit is cheap and nearly right; a rate design is right on average and noisy. With φ_k the credit of
-contributor k, n_k its rows, c the in-run credit averaged over S seeds, E_r the block effects of repetition r and
-X_r which contributor is in which block:
+In-run credit is cheap and nearly right; so is a linear probe's (probe.py), which errs in other ways; a rate design is
+right on average and noisy. With φ_k the credit of contributor k, n_k its rows, c the in-run credit averaged over S
+seeds, p the probe's, E_r the block effects of repetition r and X_r which contributor is in which block:
 
-    φ ~ N(c, diag(ρ v/S + b² n)),    E_r = X_r φ + e,  e ~ N(0, diag(σ² X_r n)),    Σ_k φ_k = U(all) − U(none)
+    φ ~ N(c, diag(ρ v/S + b² n)),    p = X_p φ + e_p,    E_r = X_r φ + e_r,    Σ_k φ_k = U(all) − U(none)
+    e_p ~ N(0, diag(π² X_p n)),      e_r ~ N(0, diag(σ² X_r n))
 
 v_k sums the variance between seeds of every single row's credit, and ρ says how much more (or less) whole blocks
-vary than their rows would if they varied independently. b² (how far in-run is off, a row) and σ² (the design's
-noise, a row) are not known either: the estimate is the mean over a grid of both, weighted by how likely each makes
-what was measured and a wide prior (empirical Bayes, Efron & Morris 1973). Without a design nothing is known of b²,
-and it is taken as 0. Many repetitions outweigh in-run, so the estimate goes to the truth wherever in-run stands; a
-single one cannot tell b² from σ², and counts for about as much as in-run. n and v add up over rows and ρ, b², σ² come
-from blocks of rows, so for given rows and draws contributors of one block can be split or merged and their sum stays.
-Without a design ρ has only the contributors themselves to come from: then no credit hangs on names, but the width of
-the intervals does a little.
+vary than their rows would if they varied independently. b², π² (how far in-run and the probe are off, a row) and σ²
+(the design's noise, a row) are not known either: the estimate is the mean over a grid of them, weighted by how likely
+each makes what was measured and a wide prior (empirical Bayes, Efron & Morris 1973). Without a design in-run and probe
+count for the same, and their distance is what is known of how far either is off. A single repetition cannot tell them
+from its own noise; several say which of the two to believe; many outweigh both, so the estimate goes to the truth
+wherever they stand. With in-run alone nothing is known of b², and it is taken as 0. n and v add up over rows and ρ,
+b², π², σ² come from blocks of rows, so for given rows and draws contributors of one block can be split or merged and
+their sum stays. Without blocks ρ has only the contributors themselves to come from: then no credit hangs on names, but
+the width of the intervals does a little.
 """
 
 from collections.abc import Sequence
@@ -25,14 +27,14 @@ import numpy as np
 from scipy import stats
 
 GRID = np.geomspace(1e-3, 8, 9)
-"""Values of b² and σ², in mean squared distances between design and in-run a row."""
+"""Values of b², π² and σ², in mean squared distances from in-run a row."""
 PRIOR, WIDTH = 0.5, 2.0
 """Beforehand each is about half of that distance, give or take a factor of e²."""
 
 
 @dataclass(frozen=True)
 class Design:
-    """What one repetition of a rate design measured."""
+    """What one repetition of a rate design measured, or a probe over many of them."""
 
     blocks: np.ndarray
     """The block of each contributor, int [contributors]."""
@@ -53,7 +55,7 @@ class Estimate:
     covariance: np.ndarray
     """[contributors, contributors]: seeds and draws of rows; with `seen_through`, the choice of evaluation rows too."""
     operator: np.ndarray
-    """credit = operator @ (in-run mean, effects of every repetition, total)."""
+    """credit = operator @ (in-run mean, the probe's effects, effects of every repetition, total)."""
     dof: float
     """Degrees of freedom behind the variances."""
 
@@ -76,24 +78,31 @@ class Estimate:
 
 
 def combine(
-    in_run: np.ndarray, noise: np.ndarray, rows: np.ndarray, total: float, designs: Sequence[Design]
+    in_run: np.ndarray,
+    noise: np.ndarray,
+    rows: np.ndarray,
+    total: float,
+    designs: Sequence[Design],
+    probes: Sequence[Design] = (),
 ) -> Estimate:
     """See the module. `in_run` [seeds, contributors] in nats, each seed summing to its own improvement.
 
-    `noise` [contributors] is v (see `row_noise`), `rows` [contributors] n, `total` U(all) − U(none) in nats.
+    `noise` [contributors] is v (see `row_noise`), `rows` [contributors] n, `total` U(all) − U(none) in nats; `probes`
+    is one or none.
     """
     seeds, names = in_run.shape
-    mean = in_run.mean(0)
-    groups = [design.members() for design in designs]
+    mean, seen = in_run.mean(0), [*probes, *designs]
+    groups = [one.members() for one in seen]
     spread = _spread(in_run, noise, groups or [np.eye(names)]) * noise / seeds
     dof = (seeds - 1) * names
-    if not designs:
+    if not seen:
         return Estimate(mean, np.diag(spread), np.hstack([np.eye(names), np.zeros((names, 1))]), dof)
-    found = np.concatenate([mean, *(design.effects for design in designs), [total]])
-    operators, covariances = [], []
-    weights = _plausible(mean, spread, rows, designs)
-    for off, sigma in weights:
-        operator, covariance = _condition(np.diag(spread + off * rows), groups, sigma * rows)
+    found = np.concatenate([mean, *(one.effects for one in seen), [total]])
+    kinds = [kind for kind, some in enumerate((probes, designs)) for one in some for _ in one.effects]
+    observe, operators, covariances = np.vstack(groups), [], []
+    weights = _plausible(found[names:-1] - observe @ mean, spread, rows, observe, np.array(kinds))
+    for off, apart in weights:
+        operator, covariance = _condition(np.diag(spread + off * rows), observe, np.array(apart) * (observe @ rows))
         operators.append(operator)
         covariances.append(covariance)
     likely = np.array(list(weights.values()))
@@ -101,15 +110,17 @@ def combine(
     credit = likely @ credits
     between = (credits - credit).T @ (likely[:, None] * (credits - credit))
     covariance = np.tensordot(likely, np.stack(covariances), 1) + between
-    dof = min(dof, sum(len(design.effects) for design in designs) - 1)
+    dof = min(dof, len(observe) - 1)
     return Estimate(credit, covariance, np.tensordot(likely, np.stack(operators), 1), dof)
 
 
-def _condition(prior: np.ndarray, groups: Sequence[np.ndarray], noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The linear map from (in-run, effects, total) to the posterior mean, and the posterior covariance."""
-    observe = np.vstack([*groups, np.ones(len(prior))])
-    error = np.concatenate([*(group @ noise for group in groups), [0.0]])
-    gain = prior @ observe.T @ np.linalg.pinv(observe @ prior @ observe.T + np.diag(error))
+def _condition(prior: np.ndarray, groups: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The linear map from (in-run, effects, total) to the posterior mean, and the posterior covariance.
+
+    `groups` [effects, contributors] says whom each effect sums, `error` [effects] how far it may be off, squared.
+    """
+    observe, noise = np.vstack([groups, np.ones(len(prior))]), np.diag([*error, 0.0])
+    gain = prior @ observe.T @ np.linalg.pinv(observe @ prior @ observe.T + noise)
     return np.hstack([np.eye(len(prior)) - gain @ observe, gain]), prior - gain @ observe @ prior
 
 
@@ -126,20 +137,24 @@ def _spread(in_run: np.ndarray, noise: np.ndarray, groups: Sequence[np.ndarray])
 
 
 def _plausible(
-    mean: np.ndarray, spread: np.ndarray, rows: np.ndarray, designs: Sequence[Design]
-) -> dict[tuple[float, float], float]:
-    """b² and σ² on a grid, with their posterior weights."""
-    observe = np.vstack([design.members() for design in designs])
-    distance = np.concatenate([design.effects - design.members() @ mean for design in designs])
+    distance: np.ndarray, spread: np.ndarray, rows: np.ndarray, observe: np.ndarray, kinds: np.ndarray
+) -> dict[tuple[float, tuple[float, ...]], float]:
+    """b², and π² or σ² of each effect by its kind, on a grid, with their posterior weights.
+
+    `distance` [effects] is from in-run, `observe` [effects, contributors] says whom an effect sums, `kinds` [effects]
+    whether it is of the probe (0) or of a design (1).
+    """
     sizes = observe @ rows
     scale = float((distance**2 / sizes).mean())
     known, per_row = observe @ np.diag(spread) @ observe.T, observe @ np.diag(rows) @ observe.T
+    present, place = np.unique(kinds, return_inverse=True)
     logs = {}
-    for off, sigma in product(scale * GRID, repeat=2):
-        covariance = known + off * per_row + sigma * np.diag(sizes)
+    for off, *apart in product(scale * GRID, repeat=1 + len(present)):
+        level = np.array(apart)[place]
+        covariance = known + off * per_row + np.diag(level * sizes)
         fit = np.linalg.slogdet(covariance)[1] + distance @ np.linalg.solve(covariance, distance)
-        wide = (np.log(off / scale / PRIOR) ** 2 + np.log(sigma / scale / PRIOR) ** 2) / WIDTH**2
-        logs[float(off), float(sigma)] = -(fit + wide) / 2
+        wide = (np.log(np.array([off, *apart]) / scale / PRIOR) ** 2).sum() / WIDTH**2
+        logs[float(off), tuple(level.tolist())] = -(fit + wide) / 2
     top = max(logs.values())
     weights = {key: float(np.exp(value - top)) for key, value in logs.items()}
     return {key: value / sum(weights.values()) for key, value in weights.items()}

@@ -1,4 +1,4 @@
-"""Everything that was measured of one run, read once: credits, retrainings, influences and controls."""
+"""Everything that was measured of one run, read once: credits, probe, retrainings, influences and controls."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +11,11 @@ import pandas as pd
 from tribute.artifacts import Artifact, check_files
 from tribute.attribution import jobs, sample
 from tribute.attribution import shares as sharing
+from tribute.attribution.designs import RateRun, luck
 from tribute.attribution.estimate import Design, Estimate, combine, row_noise
 from tribute.attribution.jobs import Job, Population
+from tribute.attribution.probe import Probe
+from tribute.attribution.probing import load_probe
 
 
 @dataclass(frozen=True)
@@ -24,11 +27,13 @@ class Evidence:
     credits: Sequence[Artifact]
     controls: Sequence[Artifact]
     influences: Sequence[Artifact]
+    probes: Sequence[Artifact]
+    """One, or none where there is no probe for the task."""
     retrainings: Mapping[Job, Artifact]
 
     def __post_init__(self) -> None:
         """Raises IntegrityError where a file is not as it was written: what is read here decides what is paid."""
-        for artifact in (self.dataset, *self.credits, *self.controls, *self.influences):
+        for artifact in (self.dataset, *self.credits, *self.controls, *self.influences, *self.probes):
             check_files(artifact)
         for training in (*self.adapters, *self.retrainings.values()):
             check_files(training, lambda name: name in ("evaluation.json", "losses.parquet"))
@@ -36,7 +41,7 @@ class Evidence:
     def inputs(self) -> dict[str, str]:
         """The ids of everything, for the artifact's key."""
         named = {"adapter": self.adapters, "credit": self.credits, "control": self.controls}
-        named["influence"] = self.influences
+        named |= {"influence": self.influences, "probe": self.probes}
         found = {"dataset": self.dataset.id}
         found |= {f"{kind}-{place}": one.id for kind, some in named.items() for place, one in enumerate(some)}
         return found | {f"retrained-{job}": one.id for job, one in self.retrainings.items()}
@@ -67,6 +72,12 @@ class Evidence:
         return self.utilities.get(Job(design="all", seed=seed), -float(own[seed].json("evaluation.json")["loss"]))
 
     @property
+    def method(self) -> str:
+        """What the credits are made from, in words."""
+        retrained = any(job.design == "rates" for job in self.retrainings)
+        return " + ".join(["in-run", *(["probe"] if self._probed else []), *(["rate design"] if retrained else [])])
+
+    @property
     def nothing(self) -> float:
         """U before any training."""
         return -float(self.adapters[0].json("evaluation.json")["before"]["loss"])
@@ -87,8 +98,9 @@ class Evidence:
         """
         contributors = self.rows.owner[np.unique(named.owner, return_index=True)[1]]
         designs = [Design(blocks[contributors], effects) for blocks, effects in self._designed]
+        probes = [Design(one.blocks[contributors], one.effects) for one in self._probed]
         noise = row_noise(self.in_run, named.owner)
-        return combine(named.sums(self.in_run), noise, np.bincount(named.owner), self.total, designs)
+        return combine(named.sums(self.in_run), noise, np.bincount(named.owner), self.total, designs, probes)
 
     @cached_property
     def _designed(self) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -97,7 +109,38 @@ class Evidence:
     def _designs(self, utilities: Mapping[Job, Any]) -> list[tuple[np.ndarray, np.ndarray]]:
         """Blocks and effects of the repetitions, scaled as if their trainings had gained what the run's own did."""
         scaled = {job: one * self._scales[job.seed] for job, one in utilities.items() if job.design == "rates"}
-        return jobs.designed(scaled, self.rows, self.in_run.mean(0))
+        return jobs.designed(scaled, self.rows, self._luck)
+
+    def _luck(self, runs: Sequence[RateRun], blocks: np.ndarray) -> np.ndarray:
+        """What a repetition's effects owe to the rows that it drew, nats [blocks].
+
+        What the probe says of these draws, less what it says on average; by in-run credit where there is no probe.
+        """
+        if not self._probed:
+            return np.bincount(blocks[self.rows.owner], weights=luck(runs, self.in_run.mean(0)))
+        [probed], own = self._probed, self._probed[0].blocks[self.rows.owner]
+        even = (probed.effects / np.bincount(own))[own]
+        drawn = self._probe.effects(runs, np.full(len(self._probe.answers), 1 / len(self._probe.answers)))
+        return np.asarray(drawn * self._probe_scale - np.bincount(blocks[self.rows.owner], weights=even))
+
+    @cached_property
+    def _probe(self) -> Probe:
+        return load_probe(self.probes[0])
+
+    @property
+    def _probe_scale(self) -> float:
+        """As if the probe's credits summed to what the run gained."""
+        return self.total / float(np.sum(self.probes[0].json("probe.json")["credit"]))
+
+    @cached_property
+    def _probed(self) -> list[Design]:
+        """What the probe says, scaled to the run's total; nothing where there is none, or it learned nothing."""
+        found = [one.json("probe.json") for one in self.probes]
+        return [
+            Design(np.array(one["blocks"]), np.array(one["credit"]) * self._probe_scale)
+            for one in found
+            if sum(one["credit"]) > 0
+        ]
 
     @cached_property
     def _scales(self) -> dict[int, float]:
@@ -105,15 +148,16 @@ class Evidence:
         return {seed: self.total / (self.whole(seed) - self.nothing) for seed in seeds}
 
     def _fold_readings(self) -> np.ndarray:
-        """In-run mean, effects and total as each fold of the evaluation measures them, [folds, readings].
+        """In-run mean, probe, effects and total as each fold of the evaluation measures them, [folds, readings].
 
         All folds have the whole's luck taken off, so effects scatter between them as if none had been.
         """
         in_run = np.mean([sharing.fold_credits(one, self.rows.names) for one in self.credits], axis=0)
         by_fold = {job: -fold_losses(one, "loss") for job, one in self.retrainings.items() if job.design == "rates"}
         effects = [one for _, one in self._designs(by_fold)]
+        probed = [np.array(self.probes[0].json("probe.json")["folds"]) * self._probe_scale for _ in self._probed]
         fallen = [fold_losses(one, "before") - fold_losses(one, "loss") for one in self.adapters]
-        return np.hstack([in_run, *effects, np.mean(fallen, axis=0)[:, None]])
+        return np.hstack([in_run, *probed, *effects, np.mean(fallen, axis=0)[:, None]])
 
     @cached_property
     def influence(self) -> pd.DataFrame:

@@ -4,7 +4,7 @@ Proposes only; whoever runs the jobs hands the results back. A job says which ro
 to, so it is small enough to travel, and means the same rows wherever it is run.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -147,11 +147,15 @@ def next_repetition(
     return whole + [first.model_copy(update={"run": run}) for run in range(len(repetition(first, rows)))]
 
 
-def designed(utilities: Mapping[Job, Any], rows: Population, credit: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+def designed(
+    utilities: Mapping[Job, Any],
+    rows: Population,
+    luck: Callable[[Sequence[designs.RateRun], np.ndarray], np.ndarray],
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """Blocks [contributors] and effects [..., blocks] of every complete repetition, less the luck of the draw.
 
-    `utilities` are U by job, in nats, of any shape: per fold of the evaluation, say. In-run `credit` [rows], in the
-    same nats, says what was luck.
+    `utilities` are U by job, in nats, of any shape: per fold of the evaluation, say. `luck`, of a repetition's runs and
+    the blocks of contributors, says in the same nats what each block owes to the rows that were drawn.
     """
     found = []
     for number in sorted({job.number for job in utilities if job.design == "rates"}):
@@ -162,8 +166,7 @@ def designed(utilities: Mapping[Job, Any], rows: Population, credit: np.ndarray)
         if len(jobs) == len(runs):
             block = blocks(jobs[0], rows)
             effects = designs.rate_effects(runs, np.stack([utilities[job] for job in jobs]))
-            luck = np.bincount(block[rows.owner], weights=designs.luck(runs, credit))
-            found.append((block, effects - luck))
+            found.append((block, effects - luck(runs, block)))
     return found
 
 

@@ -13,6 +13,7 @@ from tribute.stages.evidence import (
     found_evidence,
     gathered,
     job_of,
+    probing,
     proposed,
 )
 from tribute.stages.outcome import attributed, mlflow_runs, recorded, registered, rewarded
@@ -31,6 +32,7 @@ from tribute.stages.work import (
     found_adapters,
     influenced,
     planted,
+    probed,
     retrained,
     retrained_in_full,
     trained,
@@ -58,6 +60,8 @@ __all__ = [
     "mlflow_runs",
     "picking",
     "planted",
+    "probed",
+    "probing",
     "proposed",
     "recorded",
     "refuse_source",

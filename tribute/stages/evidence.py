@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tribute.artifacts import Artifact
 from tribute.config import RunConfig
 from tribute.errors import AttributionError
-from tribute.stages.work import credited, influenced, planted, retrained
+from tribute.stages.work import credited, influenced, planted, probed, retrained
 from tribute.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tribute.attribution.jobs import Job
 
 Work = Callable[..., Any]
-"""`credited`, `planted`, `influenced` or `retrained`."""
+"""`credited`, `planted`, `influenced`, `probed` or `retrained`."""
 
 
 def gathered(
@@ -34,6 +34,7 @@ def gathered(
         credits=each(credited, adapters),
         controls=each(planted, seeds),
         influences=each(influenced, adapters[: len(seeds)]),
+        probes=each(probed, [adapters] if probing(dataset) else []),
         retrainings={},
     )
     while jobs := proposed(config, evidence):
@@ -89,6 +90,7 @@ def evidence(
         found["credit"],
         found["control"],
         found["influence"],
+        found["probe"],
         dict(zip(map(job_of, jobs), found["retraining"], strict=True)),
     )
 
@@ -107,6 +109,13 @@ def checks(config: RunConfig) -> list[int]:
     return list(config.finetuning.seeds[: SEEDS[config.attribution.validation]])
 
 
+def probing(dataset: Artifact) -> bool:
+    """Whether a probe stands beside in-run credit: there is one for classification."""
+    from tribute.finetuning.preparation import task_of
+
+    return task_of(dataset) == "sequence-classification"
+
+
 def proposed(config: RunConfig, evidence: "Evidence") -> "list[Job]":
     """The retrainings to make next; none when validation, precision or budget is satisfied."""
     from tribute.attribution.attributions import next_jobs
@@ -117,5 +126,5 @@ def proposed(config: RunConfig, evidence: "Evidence") -> "list[Job]":
 def beside(attribution: Artifact) -> dict[str, list[str]]:
     """The ids of what an attribution combined, by kind."""
     read = attribution.inputs
-    prefixes = {"credit": "credit-", "control": "control-", "influence": "influence-", "retraining": "retrained-"}
+    prefixes = {kind: f"{kind}-" for kind in ("credit", "control", "influence", "probe")} | {"retraining": "retrained-"}
     return {kind: [read[name] for name in read if name.startswith(prefix)] for kind, prefix in prefixes.items()}

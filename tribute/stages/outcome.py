@@ -73,7 +73,9 @@ def _resolved(workspace: Workspace, config: RunConfig, made: Mapping[str, Any]) 
         "baselines": store.get("baselines", made["baselines"]),
         "adapters": [store.get("adapter", id_) for id_ in made["adapters"]],
         "measured": [
-            store.get(kind, id_) for kind in ("credit", "control", "influence", "retraining") for id_ in made[kind]
+            store.get(kind, id_)
+            for kind in ("credit", "control", "influence", "probe", "retraining")
+            for id_ in made[kind]
         ],
         "attribution": store.get("attribution", made["attribution"]),
         "rewards": read_artifact(workspace.rewards / config.rewards.period),

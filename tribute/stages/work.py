@@ -1,5 +1,6 @@
 """What takes time, one seed or one retraining at a time: trainings, and what is measured of them."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tribute.artifacts import Artifact
@@ -93,6 +94,18 @@ def influenced(
     return influence.make_influence(
         workspace.store, dataset, adapter, replay, config.finetuning, workspace.scratch, report
     )
+
+
+def probed(
+    workspace: Workspace, config: RunConfig, dataset: Artifact, adapters: Sequence[Artifact], only_find: bool = False
+) -> Artifact | None:
+    """What a linear probe says of everybody's credit."""
+    from tribute.attribution import probing
+
+    if only_find:
+        return probing.find_probe(workspace.store, dataset, adapters)
+    report = reporter("train probes")
+    return probing.make_probe(workspace.store, dataset, adapters, config.finetuning, workspace.scratch, report)
 
 
 def retrained(

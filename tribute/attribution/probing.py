@@ -1,0 +1,101 @@
+"""The probe of a run as an artifact: what it reads, and what it says of every block of contributors.
+
+`probe.safetensors`: what a `Probe` is made of. `probe.json`: `length` of its steps, `wanted` and `gained` (what the
+fine-tune and the probe take off the evaluation loss, nats), `blocks` (each contributor's block, contributors sorted),
+`credit` and `folds`, what the whole evaluation and each fold of it say of each block, nats.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from tribute.artifacts import Artifact, Store
+from tribute.attribution import designs
+from tribute.attribution.credits import check_base
+from tribute.attribution.jobs import Population
+from tribute.attribution.probe import FACTORS, Probe
+from tribute.attribution.sample import fold_weights
+from tribute.config import FinetuningConfig
+from tribute.finetuning.adapters import write_json
+from tribute.finetuning.children import Progress, run_child
+from tribute.finetuning.models import LOGIT_SCALE
+from tribute.finetuning.preparation import prepare
+
+ARRAYS = "probe.safetensors"
+
+
+def find_probe(store: Store, dataset: Artifact, adapters: Sequence[Artifact]) -> Artifact | None:
+    """The probe of these adapters, if it was made before."""
+    return store.find("probe", _inputs(dataset, adapters), {})
+
+
+def make_probe(
+    store: Store,
+    dataset: Artifact,
+    adapters: Sequence[Artifact],
+    finetuning: FinetuningConfig,
+    scratch: Path,
+    progress: Progress,
+) -> Artifact:
+    """Train probes in a child process, matched to what the adapters gained on average."""
+
+    def build(folder: Path) -> None:
+        arguments = (dataset, adapters, finetuning, scratch, folder)
+        run_child(probe_job, *arguments, timeout_seconds=60.0 * finetuning.timeout_minutes, progress=progress)
+
+    return store.make("probe", _inputs(dataset, adapters), {}, build)
+
+
+def _inputs(dataset: Artifact, adapters: Sequence[Artifact]) -> dict[str, str]:
+    return {"dataset": dataset.id} | {f"adapter-{place}": one.id for place, one in enumerate(adapters)}
+
+
+def probe_job(
+    dataset: Artifact,
+    adapters: Sequence[Artifact],
+    finetuning: FinetuningConfig,
+    scratch: Path,
+    folder: Path,
+    progress: Progress,
+) -> None:
+    """Runs in a child: see the module."""
+    from tribute.attribution.influence import embeddings
+
+    gains = []
+    for adapter in adapters:
+        check_base(dataset, adapter, finetuning)
+        facts = adapter.json("evaluation.json")
+        gains.append(facts["before"]["loss"] - facts["loss"])
+    ready = prepare(dataset, finetuning, scratch)
+    head: Any = ready.model.head
+    arrays = {
+        "train": embeddings(ready.model, ready.train).numpy(),
+        "targets": np.array(ready.train.targets, dtype=np.int64),
+        "evaluation": embeddings(ready.model, ready.evaluation).numpy(),
+        "answers": np.array(ready.evaluation.targets, dtype=np.int64),
+        "head": head.numpy(),
+    }
+    probe = Probe(**arrays, scale=LOGIT_SCALE).fitted(float(np.mean(gains)))
+    rows, count = Population.of(ready.train.row_ids, ready.contributors), len(ready.evaluation)
+    blocks, even = designs.deal(rows.owner, FACTORS, 0), np.full(count, 1 / count)
+    weights = np.hstack([even[:, None], fold_weights(ready.evaluation.row_ids, even)])
+    credit, *folds = probe.credits(rows.owner, blocks, weights, progress)
+    everything = np.ones(len(rows.owner), dtype=bool)
+    facts = {
+        "length": probe.length,
+        "wanted": float(np.mean(gains)),
+        "gained": float((probe.losses(~everything) - probe.losses(everything)).mean()),
+        "blocks": blocks.tolist(),
+        "credit": credit.tolist(),
+        "folds": [one.tolist() for one in folds],
+    }
+    save_file(arrays, folder / ARRAYS)
+    write_json(folder / "probe.json", facts)
+
+
+def load_probe(artifact: Artifact) -> Probe:
+    """The probe that an artifact holds."""
+    return Probe(**load_file(artifact.file(ARRAYS)), scale=LOGIT_SCALE, length=artifact.json("probe.json")["length"])
