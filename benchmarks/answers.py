@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from arena import ARENAS, Arena
+from arena import PLANTED, Arena
 from brute import removals
 from throughput import processor
 
@@ -41,7 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("cache", type=Path)
-    parser.add_argument("--arena", choices=ARENAS, action="append")
+    parser.add_argument("--arena", choices=PLANTED, action="append")
     parser.add_argument("--rows", type=int, default=1_000_000)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -53,7 +53,7 @@ def main() -> None:
         "",
     ]
     lines += speed(arguments.rows, arguments.cache)
-    for name in arguments.arena or ARENAS:
+    for name in arguments.arena or PLANTED:
         lines += ["", *report(Arena(name, arguments.data, arguments.cache))]
     PAGE.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

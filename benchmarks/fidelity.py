@@ -1,14 +1,15 @@
-"""Attribution against the truth, by brute force: which method pays whom wrongly by how much, and at what cost.
+"""Shares against the truth, by brute force: which method pays whom wrongly by how much, and at what cost.
 
     python benchmarks/fidelity.py DATA CACHE [--arena clinc150] [--collect-only | --report-only]
 
-DATA holds `clinc150/` as `tribute fetch clinc150` writes it; trainings are kept in CACHE, so a killed run goes on
+DATA holds `clinc150/` and `tldr/` as `tribute fetch` writes them; trainings are kept in CACHE, so a killed run goes on
 where it was, and a second process may come to meet it with `--backwards`. Takes some hours on one core;
 `--report-only` reads what is there.
 
 Writes docs/benchmarks/fidelity.md. *Split-neutral truth*: many repetitions of a rate design (tribute/attribution/
 designs.py), rows as players, and its own standard error. *Exact Shapley*: all coalitions, contributors as players.
-No method is held against what it was made from: see distances.py, intervals.py and foretold.py.
+No method is held against what it was made from: see distances.py and intervals.py. Effects have a page of their own:
+effects.py.
 """
 
 import argparse
@@ -29,13 +30,11 @@ from brute import (
     in_run,
     in_run_cost,
     mean_total,
+    probe_shares,
     rate_runs,
-    removals,
     truth,
-    two_n,
 )
-from distances import HELD_OUT, distance, distance_lines, exact_values
-from foretold import effect_lines
+from distances import HELD_OUT, distance_lines
 from intervals import interval_lines
 from throughput import processor
 
@@ -71,18 +70,19 @@ def collect(arena: Arena, backwards: bool) -> None:
     for seed in range(CREDIT_SEEDS):
         arena.credited(arena.all_rows(), seed)
     for seed in range(SEEDS):
-        arena.stepped(seed)
         arena.replayed(seed)
     arena.baselines(0)
     runs = [designs.Run(kept, seed) for seed in range(SEEDS) for kept in (arena.all_rows(), ~arena.all_rows())]
+    runs += [run for repetition in range(REPETITIONS[arena.name]) for run in rate_runs(arena, repetition)]
     for seed in range(SEEDS):
         runs += [run for part in designs.singles_and_leave_outs(arena.owner, seed) for run in part]
-    rates = [rate_runs(arena, repetition) for repetition in range(REPETITIONS[arena.name])]
-    runs += [run for part in rates[: len(rates) // 2] for run in part]
-    runs += [run for seed in range(SEEDS) for run in removals(arena, seed)]
-    runs += [run for part in rates[len(rates) // 2 :] for run in part]
-    runs += [run for seed in range(SEEDS) for run in coalitions(arena, seed)]
-    for number, run in enumerate(runs[::-1] if backwards else runs, 1):
+    runs += coalitions(arena, 0)
+    train_all(arena, runs[::-1] if backwards else runs)
+
+
+def train_all(arena: Arena, runs: list[designs.Run]) -> None:
+    """Those that are not in the cache."""
+    for number, run in enumerate(runs, 1):
         arena.losses(run.kept, run.seed)
         print(f"\r{arena.name}: {number} of {len(runs)} trainings", end="", flush=True)
     print()
@@ -90,7 +90,7 @@ def collect(arena: Arena, backwards: bool) -> None:
 
 def page(arenas: list[Arena]) -> Iterator[str]:
     """The lines of docs/benchmarks/fidelity.md."""
-    yield "# Attribution against brute force"
+    yield "# Shares against brute force"
     yield ""
     yield f"Written by `python benchmarks/fidelity.py` on {processor()}, one thread a process, ε {Adam().eps:g}."
     yield "Losses in nats; Σ of errors is over shares and runs from 0 to 2."
@@ -110,15 +110,10 @@ def page(arenas: list[Arena]) -> Iterator[str]:
         yield from distance_lines(arena, found)
         yield ""
         yield from interval_lines(arena, found)
-        yield ""
-        yield from effect_notes(arena)
-        yield ""
-        yield from effect_lines(arena)
-        yield from shapley_lines(arena)
 
 
 def truth_lines(arena: Arena, found: Truth) -> Iterator[str]:
-    """The split-neutral truth with its own error, beside in-run's mean over all seeds."""
+    """The split-neutral truth with its own error, beside in-run's mean over all seeds and the probe."""
     in_run_shares = measures.clipped_shares(by_contributor(arena.owner, in_run(arena).mean(0)))
     sums = ", ".join(f"{one:.2f}" for one in found.effects.sum(1))
     yield (
@@ -126,12 +121,14 @@ def truth_lines(arena: Arena, found: Truth) -> Iterator[str]:
         f"measured total, they sum to {sums} of it (mean {found.effects.sum(1).mean():.2f})."
     )
     yield ""
-    yield "| contributor | rows | truth | ± | in-run |"
-    yield "|---|---|---|---|---|"
+    yield "| contributor | rows | truth | ± | in-run | probe |"
+    yield "|---" * 6 + "|"
+    probed = measures.clipped_shares(probe_shares(arena))
     for place, name in enumerate(arena.names):
         true, error = found.shares()[place], found.errors()[place]
         rows = int((arena.owner == place).sum())
-        yield f"| {name} | {rows} | {true:.3f} | {error:.3f} | {in_run_shares[place]:.3f} |"
+        cells = (true, error, in_run_shares[place], probed[place])
+        yield f"| {name} | {rows} | " + " | ".join(f"{one:.3f}" for one in cells) + " |"
 
 
 def distance_notes(arena: Arena, found: Truth) -> Iterator[str]:
@@ -146,31 +143,11 @@ def distance_notes(arena: Arena, found: Truth) -> Iterator[str]:
         f"share seeds with both). The truth itself is off: by about {own:.3f} where all repetitions make it, and by "
         f"{own * np.sqrt(count / (count - HELD_OUT)):.3f} where {count - HELD_OUT} do. Trainings are in all, the "
         f"fine-tune's own included; in-run takes {in_run_cost(arena):.2f} a seed where {len(arena.tests)} evaluation "
-        f"rows meet {len(arena)} trained ones. What a rate design adds to in-run is the difference to the line "
-        "*in-run, 2 seeds*: same seeds, same truths. *Less luck*: what in-run says of the drawn rows is taken off (0 "
-        "on average), as Tribute does; the truth does so with all seeds. A rate design's tries overlap: no more than "
+        f"rows meet {len(arena)} trained ones, and a repetition by probes {arena.probe_cost:.2f}. *Less luck*: what "
+        "the probe says of the drawn rows is taken off, less what it says on average, as Tribute does; the truth does "
+        "so with an average of other draws. A rate design's tries overlap: no more than "
         f"{count} are independent."
     )
-
-
-def effect_notes(arena: Arena) -> Iterator[str]:
-    """How to read the table of effects."""
-    yield (
-        "Effects against retraining. *Same run*: a seed's scores against retrainings of that seed. *Fresh seed*: "
-        "scores that hold nothing of the seed whose retrainings they are held against. Means over all such pairs; LDS "
-        "is the rank correlation over random removals of 20 % of the rows, and *without the planted* after what the "
-        f"number of removed rows of {arena.names[-1]} explains."
-    )
-
-
-def shapley_lines(arena: Arena) -> Iterator[str]:
-    """Contributors as players: the 2n design against all coalitions of its own seed."""
-    for seed, exact in exact_values(arena).items():
-        apart = distance(measures.clipped_shares(two_n(arena, seed)), measures.clipped_shares(exact))
-        cost = designs.cost([run for part in designs.singles_and_leave_outs(arena.owner, seed) for run in part])
-        yield ""
-        yield f"2n design against exact Shapley of its own seed {seed}: Σ of errors {apart:.3f} for {cost:.0f}"
-        yield "trainings beyond the fine-tune."
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ LENGTHS = np.geomspace(1e-3, 10, 81)
 RUNS, REPETITIONS = 8192, 8
 """Probes that the witness takes at most, and repetitions of the rate design at most, but always two repetitions."""
 FIRST = 1000
-"""The number of the first: no retraining has the same draws, so what a probe says of these is apart from its average."""
+"""The number of the first: draws that no retraining has, so that its luck is told apart from the average."""
 Progress = Callable[[int, int], None]
 
 FACTORS = 127
