@@ -15,11 +15,11 @@ from tribute.workspace import Workspace
 
 MADE = ("dataset", "baselines", "adapters", "attribution", "rewards")
 RETRAININGS = 8
-ARTIFACTS = 12 + RETRAININGS
-"""Tasks that end with an artifact: dataset, 2 adapters, baselines, 2 credits, 2 controls, 2 influences, retrainings,
-attribution, rewards."""
+ARTIFACTS = 13 + RETRAININGS
+"""Tasks that end with an artifact: dataset, 2 adapters, baselines, 2 credits, 2 controls, 2 influences, a probe,
+retrainings, attribution, rewards."""
 OTHERS = 10
-"""Taking in, asking what validation needs, proposing twice, registering and reporting; and the flows in the flow, which
+"""Taking in, asking what attribution needs, proposing twice, registering, reporting; and the flows in the flow, which
 count as tasks."""
 
 
@@ -91,7 +91,7 @@ def test_flows_and_commands_make_the_same(flown: Path, finished: Path, config: R
     by_flows, by_commands = (read_run(Workspace.open(root), config.id) for root in (flown, finished))
 
     assert {name: by_flows[name] for name in MADE} == {name: by_commands[name] for name in MADE}
-    for kind, count in {"credit": 2, "control": 2, "influence": 2, "retraining": RETRAININGS}.items():
+    for kind, count in {"credit": 2, "control": 2, "influence": 2, "probe": 1, "retraining": RETRAININGS}.items():
         one, other = ({made.id for made in Workspace.open(root).store.all(kind)} for root in (flown, finished))
         assert one == other
         assert len(one) == count

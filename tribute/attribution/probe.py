@@ -25,7 +25,7 @@ from tribute.attribution import designs
 STEPS = 10
 LENGTHS = np.geomspace(1e-3, 10, 81)
 """Lengths of a step that are tried: each is 12 % longer than the one before."""
-RUNS, REPETITIONS = 8192, 8
+RUNS, REPETITIONS = 8192, 16
 """Probes that the witness takes at most, and repetitions of the rate design at most, but always two repetitions."""
 FIRST = 1000
 """The number of the first: draws that no retraining has, so that its luck is told apart from the average."""

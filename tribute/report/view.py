@@ -38,7 +38,7 @@ class Contributor:
 
 @dataclass(frozen=True)
 class Effect:
-    """How much the gain (nats) fell when a contributor was really left out, beside its in-run credit."""
+    """How much the gain (nats) fell when a contributor was really left out, beside its credit."""
 
     contributor: str
     rows: int
