@@ -126,7 +126,7 @@ class AttributionConfig(Strict):
     budget: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     """Trainings (on all rows; smaller ones cost less) to spend on rate designs that correct the shares."""
     precision: Annotated[float, Field(gt=0)] = 0.05
-    """No more rate designs once the shares' standard errors sum to this."""
+    """No more rate designs once what is not known of the shares, in standard deviations, sums to this."""
     proxy: bool = False
     """Retrain only the last layer, whatever the run itself adapts: cheaper, and the card says how well it ranks."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.9

@@ -120,3 +120,49 @@ def test_the_choice_of_evaluation_rows_widens_the_intervals():
 
     assert found.seen_through(same).errors() == pytest.approx(found.errors())
     assert added == pytest.approx(0.08 / np.sqrt(8), rel=0.6)
+
+
+def test_without_a_design_probe_and_in_run_are_averaged():
+    """Each half of the way, though in-run hardly scatters; what is left to know is about half of their distance."""
+    credit, apart = observed(0, noise=1e-4), 0.06 * np.array([1, -1, 1, -1]) * np.sqrt(ROWS / 25)
+    probe = Design(np.arange(4), credit.mean(0) + apart - apart.mean())
+
+    found = combine(credit, np.full(4, 1e-8), ROWS, 0.5, [], [probe])
+
+    assert found.credit == pytest.approx((credit.mean(0) + probe.effects) / 2, abs=0.01)
+    assert found.errors() == pytest.approx(np.abs(apart) / 2, rel=0.4)
+
+
+def test_repetitions_say_which_of_the_two_to_believe():
+    """A probe that is right and an in-run that is off by 0.1: five noisy repetitions lean to the probe."""
+    right = Design(np.arange(4), TRUE + np.array([0.005, -0.005, 0.005, -0.005]))
+    found = [
+        combine(observed(seed, off=0.1), NOISE, ROWS, 0.5, repetitions(5, 0.08, seed), some).credit
+        for seed in range(10)
+        for some in ([], [right])
+    ]
+
+    off = [np.abs(one - TRUE).sum() for one in found]
+    assert np.mean(off[1::2]) < 0.6 * np.mean(off[::2])
+
+
+def test_the_standard_error_is_what_other_seeds_and_draws_would_change():
+    """Without a design half of in-run's scatter, as in-run is half of the estimate; how far either is off is apart."""
+    credit = observed(0, noise=0.02)
+    probe = Design(np.arange(4), TRUE + 0.05 * np.array([1, -1, -1, 1]))
+    alone, both = combine(credit, NOISE, ROWS, 0.5, []), combine(credit, NOISE, ROWS, 0.5, [], [probe])
+
+    assert alone.standard_errors() == pytest.approx(alone.errors())
+    assert (both.standard_errors() < 0.8 * alone.standard_errors()).all()
+    assert (both.errors() > both.standard_errors()).all()
+
+
+def test_the_standard_error_is_the_scatter_over_draws():
+    """Over 200 draws of seeds and repetitions the credits scatter as the standard errors say."""
+    found = [
+        combine(observed(seed, noise=0.02), np.full(4, 4e-4), ROWS, 0.5, repetitions(4, 0.05, seed))
+        for seed in range(200)
+    ]
+
+    scatter = np.std([one.credit for one in found], axis=0)
+    assert np.mean([one.standard_errors() for one in found], axis=0) == pytest.approx(scatter, rel=0.35)

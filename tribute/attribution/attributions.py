@@ -26,7 +26,8 @@ def next_jobs(evidence: Evidence, config: AttributionConfig, seeds: Sequence[int
     missing = [job for job in wanted if job not in evidence.retrainings]
     if missing and not evidence.retrainings:
         return missing
-    error = float(shares["se"].sum() / shares["credit"].clip(lower=0).sum())
+    found = evidence.estimate()
+    error = float(found.errors().sum() / np.maximum(found.credit, 0).sum())
     return jobs.next_repetition(config, evidence.rows, seeds, list(evidence.retrainings), error)
 
 

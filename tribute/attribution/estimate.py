@@ -53,7 +53,9 @@ class Estimate:
     credit: np.ndarray
     """[contributors]; sums to the total."""
     covariance: np.ndarray
-    """[contributors, contributors]: seeds and draws of rows; with `seen_through`, the choice of evaluation rows too."""
+    """[contributors, contributors] of all that is not known: how far in-run and probe are off, and the scatter."""
+    scatter: np.ndarray
+    """The part of it that other seeds, draws of rows and, with `seen_through`, evaluation rows would change."""
     operator: np.ndarray
     """credit = operator @ (in-run mean, the probe's effects, effects of every repetition, total)."""
     dof: float
@@ -66,11 +68,16 @@ class Estimate:
         variance of their mean is what a bootstrap of folds goes to (Efron & Tibshirani 1993).
         """
         apart = readings @ self.operator.T
-        return replace(self, covariance=self.covariance + np.cov(apart, rowvar=False) / len(apart))
+        chosen = np.cov(apart, rowvar=False) / len(apart)
+        return replace(self, covariance=self.covariance + chosen, scatter=self.scatter + chosen)
 
     def errors(self) -> np.ndarray:
-        """Standard error of each credit, [contributors]."""
+        """How far each credit may be off, one standard deviation, [contributors]."""
         return np.asarray(np.sqrt(np.maximum(np.diag(self.covariance), 0)))
+
+    def standard_errors(self) -> np.ndarray:
+        """Of each credit as an average over seeds, draws and evaluation rows, [contributors]: what pay is cut by."""
+        return np.asarray(np.sqrt(np.maximum(np.diag(self.scatter), 0)))
 
     def margin(self, confidence: float) -> np.ndarray:
         """Half the width of each credit's t interval, [contributors]."""
@@ -96,11 +103,11 @@ def combine(
     spread = _spread(in_run, noise, groups or [np.eye(names)]) * noise / seeds
     dof = (seeds - 1) * names
     if not seen:
-        return Estimate(mean, np.diag(spread), np.hstack([np.eye(names), np.zeros((names, 1))]), dof)
+        return Estimate(mean, np.diag(spread), np.diag(spread), np.hstack([np.eye(names), np.zeros((names, 1))]), dof)
     found = np.concatenate([mean, *(one.effects for one in seen), [total]])
-    kinds = [kind for kind, some in enumerate((probes, designs)) for one in some for _ in one.effects]
+    kinds = np.array([kind for kind, some in enumerate((probes, designs)) for one in some for _ in one.effects])
     observe, operators, covariances = np.vstack(groups), [], []
-    weights = _plausible(found[names:-1] - observe @ mean, spread, rows, observe, np.array(kinds))
+    weights = _plausible(found[names:-1] - observe @ mean, spread, rows, observe, kinds)
     for off, apart in weights:
         operator, covariance = _condition(np.diag(spread + off * rows), observe, np.array(apart) * (observe @ rows))
         operators.append(operator)
@@ -110,8 +117,10 @@ def combine(
     credit = likely @ credits
     between = (credits - credit).T @ (likely[:, None] * (credits - credit))
     covariance = np.tensordot(likely, np.stack(covariances), 1) + between
-    dof = min(dof, len(observe) - 1)
-    return Estimate(credit, covariance, np.tensordot(likely, np.stack(operators), 1), dof)
+    operator = np.tensordot(likely, np.stack(operators), 1)
+    noise_of_draws = np.where(kinds, likely @ [apart for _, apart in weights] * (observe @ rows), 0)
+    scatter = operator * np.concatenate([spread, noise_of_draws, [0]]) @ operator.T
+    return Estimate(credit, covariance, scatter, operator, min(dof, len(observe) - 1))
 
 
 def _condition(prior: np.ndarray, groups: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

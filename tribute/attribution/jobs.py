@@ -129,10 +129,10 @@ def next_repetition(
 ) -> list[Job]:
     """The jobs of the next repetition of the rate design, or none where precision or budget is reached.
 
-    `error` is the sum of the shares' standard errors after those that are done. The budget decides only how many
-    repetitions there are, never what the next one is: so a larger budget goes on where a smaller one stopped. The
-    first ones have few factors; each contributor gets one of its own as soon as what was spent would have paid for
-    two such repetitions.
+    `error` is what is not known of the shares after those that are done, in standard deviations. The budget decides
+    only how many repetitions there are, never what the next one is: so a larger budget goes on where a smaller one
+    stopped. The first ones have few factors; each contributor gets one of its own as soon as what was spent would have
+    paid for two such repetitions.
     """
     if config.budget == 0 or error <= config.precision:
         return []

@@ -64,7 +64,13 @@ def shares_table(
     """
     low, high = interval(found, confidence)
     table = pd.DataFrame(
-        {"credit": found.credit, "share": clipped_shares(found.credit), "se": found.errors(), "low": low, "high": high},
+        {
+            "credit": found.credit,
+            "share": clipped_shares(found.credit),
+            "se": found.standard_errors(),
+            "low": low,
+            "high": high,
+        },
         index=list(names),
     )
     table = table.reindex(list(everybody), fill_value=0.0).rename_axis("contributor_id").reset_index()
