@@ -14,7 +14,7 @@ from tribute.attribution.sample import PARTS
 from tribute.finetuning.trace import state_steps
 from tribute.finetuning.training import learning_rates, schedule
 
-REPETITIONS = {"clinc150": 6, "docs": 8, "tldr": 4}
+REPETITIONS = {"clinc150": 6, "docs": 8, "tldr": 6}
 """As many as bring the standard error of every share below 0.015."""
 SEEDS, CREDIT_SEEDS = 3, 6
 SUBSETS, REMOVED = 100, 0.2

@@ -129,7 +129,7 @@ def _condition(prior: np.ndarray, groups: np.ndarray, error: np.ndarray) -> tupl
     `groups` [effects, contributors] says whom each effect sums, `error` [effects] how far it may be off, squared.
     """
     observe, noise = np.vstack([groups, np.ones(len(prior))]), np.diag([*error, 0.0])
-    gain = prior @ observe.T @ np.linalg.pinv(observe @ prior @ observe.T + noise)
+    gain = prior @ observe.T @ np.linalg.pinv(observe @ prior @ observe.T + noise, hermitian=True)
     return np.hstack([np.eye(len(prior)) - gain @ observe, gain]), prior - gain @ observe @ prior
 
 
