@@ -115,7 +115,7 @@ class FinetuningConfig(Strict):
 
 
 class AttributionConfig(Strict):
-    """In-run credit along the recorded trainings, corrected and checked by retraining on parts of the rows."""
+    """In-run credit along the trainings and a probe, corrected and checked by retraining on parts of the rows."""
 
     sample: Positive = 256
     """Evaluation rows used for evaluation gradients, stratified by slice and fixed for all seeds."""
