@@ -1,7 +1,7 @@
 """Predicted effects against retraining: leave-one-out and random removals, in the same run and on fresh seeds.
 
 *Same run*: a seed's scores against retrainings of that seed, mean over seeds. *Fresh*: scores that hold nothing of the
-seed whose retrainings they are held against, mean over all such pairs. See fidelity.py.
+seed whose retrainings they are held against, mean over all such pairs. See effects.py.
 """
 
 from collections.abc import Iterator, Sequence

@@ -39,10 +39,10 @@ def probe(workspace: str, config: RunConfig, dataset: str, adapters: list[str]) 
 
 
 @stage(name="what attribution needs")
-def checks(workspace: str, config: RunConfig, dataset: str, adapters: list[str]) -> tuple[list[int], list[list[str]]]:
+def checks(workspace: str, config: RunConfig, dataset: str, adapters: list[str]) -> tuple[list[int], list[Any]]:
     """Seeds to train with planted controls, whose adapters predict effects; and the adapters that share a probe."""
     [data] = get(workspace, "dataset", dataset)
-    return stages.checks(config), [adapters] if stages.probing(data) else []
+    return stages.checks(config), stages.probing(data, adapters)
 
 
 @stage(task_run_name="retrain: {job}")

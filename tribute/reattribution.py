@@ -51,7 +51,7 @@ def _compared(
     attribution: Artifact,
     anew: Store,
 ) -> list[str]:
-    from tribute.attribution import attributions, credits
+    from tribute.attribution import attributions, credits, probing
 
     arguments = (config.attribution, config.finetuning, workspace.scratch)
     credited = [
@@ -65,7 +65,12 @@ def _compared(
         for adapter, again, id_ in zip(adapters, credited, kept, strict=True)
     ]
     evidence = stages.found_evidence(workspace, config, dataset, adapters)
-    combined = attributions.make_attribution(anew, replace(evidence, credits=credited), config.attribution)
+    probed = [
+        probing.make_probe(anew, dataset, adapters, config.finetuning, workspace.scratch, reporter("verify, probe"))
+        for _ in evidence.probes
+    ]
+    again = replace(evidence, credits=credited, probes=probed)
+    combined = attributions.make_attribution(anew, again, config.attribution)
     difference = _difference(combined.file("scores.parquet"), attribution.file("scores.parquet"))
     return [*checks, f"combined anew they are the evidence's scores, {difference}"]
 

@@ -166,3 +166,15 @@ def test_the_standard_error_is_the_scatter_over_draws():
 
     scatter = np.std([one.credit for one in found], axis=0)
     assert np.mean([one.standard_errors() for one in found], axis=0) == pytest.approx(scatter, rel=0.35)
+
+
+@pytest.mark.parametrize("designs", [0, 2])
+def test_a_single_contributor_has_it_all(designs):
+    """Probe and repetitions can say nothing else."""
+    alone = Design(np.zeros(1, dtype=int), np.array([0.45]))
+
+    found = combine(np.array([[0.4], [0.5]]), np.array([0.01]), np.array([30]), 0.45, [alone] * designs, [alone])
+
+    assert found.credit == pytest.approx([0.45])
+    assert np.isfinite(found.margin(0.9)).all()
+    assert found.operator.shape == (1, 3 + designs)

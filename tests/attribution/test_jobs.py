@@ -126,8 +126,9 @@ def test_no_more_repetitions_once_the_shares_are_precise_enough():
 
 def lucky(rows, credit):
     """What in-run `credit` [rows] takes off, as evidence.py does where there is no probe."""
-    return lambda runs, blocks: np.bincount(
-        blocks[rows.owner], weights=designs.luck(runs, credit * np.ones(len(rows.owner)))
+    return lambda number, blocks: np.bincount(
+        blocks[rows.owner],
+        weights=designs.luck(designs.rate_design(rows.owner, blocks, number, [0]), credit * np.ones(len(rows.owner))),
     )
 
 

@@ -20,13 +20,12 @@ from tribute.finetuning.adapters import write_json
 
 def next_jobs(evidence: Evidence, config: AttributionConfig, seeds: Sequence[int]) -> list[Job]:
     """The retrainings to make next, given what is known; none when it is enough."""
-    shares = shares_table(evidence, config).set_index("contributor_id").loc[list(evidence.rows.names)]
-    ranking = list(shares.sort_values("credit", kind="stable").index)
+    found = evidence.estimate()
+    ranking = [evidence.rows.names[place] for place in np.argsort(found.credit, kind="stable")]
     wanted = jobs.validation_jobs(config, evidence.rows, seeds, ranking)
     missing = [job for job in wanted if job not in evidence.retrainings]
     if missing and not evidence.retrainings:
         return missing
-    found = evidence.estimate()
     error = float(found.errors().sum() / np.maximum(found.credit, 0).sum())
     return jobs.next_repetition(config, evidence.rows, seeds, list(evidence.retrainings), error)
 

@@ -25,10 +25,11 @@ from scipy.linalg import hadamard
 ENDS = (1 / 16, 1 / 4, 9 / 16, 1.0)
 """The inclusion rate at which each stage ends."""
 DRAWS = (10, 4, 1, 1)
-"""How often a repetition draws each stage. Measured in both arenas of benchmarks/fidelity.py, the standard deviations
+"""How often a repetition draws each stage. Measured in two arenas of benchmarks/fidelity.py, the standard deviations
 of a stage's effects, less luck, are about as 6.5 : 3.4 : 1.8 : 1, its trainings cost as 1 : 5 : 13 : 25."""
 PULL = (2.0, 0.8, 0.4, 0.2)
-"""By how much a stage's effect grows with the in-run credit of its rows; measured there too. First rows teach most."""
+"""By how much a stage's effect grows with the in-run credit of its rows; measured there too. First rows teach most.
+Used where there is no probe."""
 
 
 @dataclass(frozen=True)

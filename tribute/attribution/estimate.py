@@ -11,12 +11,12 @@ v_k sums the variance between seeds of every single row's credit, and ρ says ho
 vary than their rows would if they varied independently. b², π² (how far in-run and the probe are off, a row) and σ²
 (the design's noise, a row) are not known either: the estimate is the mean over a grid of them, weighted by how likely
 each makes what was measured and a wide prior (empirical Bayes, Efron & Morris 1973). Without a design in-run and probe
-count for the same, and their distance is what is known of how far either is off. A single repetition cannot tell them
-from its own noise; several say which of the two to believe; many outweigh both, so the estimate goes to the truth
-wherever they stand. With in-run alone nothing is known of b², and it is taken as 0. n and v add up over rows and ρ,
-b², π², σ² come from blocks of rows, so for given rows and draws contributors of one block can be split or merged and
-their sum stays. Without blocks ρ has only the contributors themselves to come from: then no credit hangs on names, but
-the width of the intervals does a little.
+count for about the same (in-run a little less, for its scatter), and their distance is what is known of how far either
+is off. A single repetition cannot tell them from its own noise; several say which of the two to believe; many outweigh
+both, so the estimate goes to the truth wherever they stand. With in-run alone nothing is known of b², and it is taken
+as 0. n and v add up over rows and ρ, b², π², σ² come from blocks of rows, so for given rows and draws contributors of
+one block can be split or merged and their sum stays. Without blocks ρ has only the contributors themselves to come
+from: then no credit hangs on names, but the width of the intervals does a little.
 """
 
 from collections.abc import Sequence
@@ -55,7 +55,7 @@ class Estimate:
     covariance: np.ndarray
     """[contributors, contributors] of all that is not known: how far in-run and probe are off, and the scatter."""
     scatter: np.ndarray
-    """The part of it that other seeds, draws of rows and, with `seen_through`, evaluation rows would change."""
+    """The part of it that other seeds, retrained draws and, with `seen_through`, evaluation rows would change."""
     operator: np.ndarray
     """credit = operator @ (in-run mean, the probe's effects, effects of every repetition, total)."""
     dof: float
@@ -101,24 +101,25 @@ def combine(
     mean, seen = in_run.mean(0), [*probes, *designs]
     groups = [one.members() for one in seen]
     spread = _spread(in_run, noise, groups or [np.eye(names)]) * noise / seeds
-    dof = (seeds - 1) * names
-    if not seen:
-        return Estimate(mean, np.diag(spread), np.diag(spread), np.hstack([np.eye(names), np.zeros((names, 1))]), dof)
     found = np.concatenate([mean, *(one.effects for one in seen), [total]])
+    observe = np.vstack([*groups, np.zeros((0, names))])
+    distance, dof = found[names:-1] - observe @ mean, (seeds - 1) * names
+    # Nothing beside in-run, or it says the very same, as it must of a single contributor.
+    if (np.abs(distance) <= 1e-12 * np.abs(mean).max()).all():
+        alone = np.hstack([np.eye(names), np.zeros((names, len(found) - names))])
+        return Estimate(mean, np.diag(spread), np.diag(spread), alone, dof)
     kinds = np.array([kind for kind, some in enumerate((probes, designs)) for one in some for _ in one.effects])
-    observe, operators, covariances = np.vstack(groups), [], []
-    weights = _plausible(found[names:-1] - observe @ mean, spread, rows, observe, kinds)
-    for off, apart in weights:
-        operator, covariance = _condition(np.diag(spread + off * rows), observe, np.array(apart) * (observe @ rows))
-        operators.append(operator)
-        covariances.append(covariance)
-    likely = np.array(list(weights.values()))
-    credits = np.stack([operator @ found for operator in operators])
-    credit = likely @ credits
-    between = (credits - credit).T @ (likely[:, None] * (credits - credit))
-    covariance = np.tensordot(likely, np.stack(covariances), 1) + between
-    operator = np.tensordot(likely, np.stack(operators), 1)
-    noise_of_draws = np.where(kinds, likely @ [apart for _, apart in weights] * (observe @ rows), 0)
+    operator, covariance, credits, noise_of_draws = np.zeros((names, len(found))), np.zeros((names, names)), [], 0.0
+    weights = _plausible(distance, spread, rows, observe, kinds)
+    for (off, apart), likely in weights.items():
+        errors = np.array(apart) * (observe @ rows)
+        one, uncertain = _condition(np.diag(spread + off * rows), observe, errors)
+        operator, covariance = operator + likely * one, covariance + likely * uncertain
+        noise_of_draws = noise_of_draws + likely * errors * kinds
+        credits.append(one @ found)
+    credit = operator @ found
+    apart_from_it = np.stack(credits) - credit
+    covariance += apart_from_it.T @ (np.array(list(weights.values()))[:, None] * apart_from_it)
     scatter = operator * np.concatenate([spread, noise_of_draws, [0]]) @ operator.T
     return Estimate(credit, covariance, scatter, operator, min(dof, len(observe) - 1))
 

@@ -11,11 +11,13 @@ import pandas as pd
 from tribute.artifacts import Artifact, check_files
 from tribute.attribution import jobs, sample
 from tribute.attribution import shares as sharing
-from tribute.attribution.designs import RateRun, luck
+from tribute.attribution.designs import luck, rate_design
 from tribute.attribution.estimate import Design, Estimate, combine, row_noise
 from tribute.attribution.jobs import Job, Population
-from tribute.attribution.probe import Probe
-from tribute.attribution.probing import load_probe
+from tribute.attribution.probing import drawn
+
+LEARNED = 0.5
+"""A probe that gains less than this part of what the fine-tune gained is no witness."""
 
 
 @dataclass(frozen=True)
@@ -111,21 +113,20 @@ class Evidence:
         scaled = {job: one * self._scales[job.seed] for job, one in utilities.items() if job.design == "rates"}
         return jobs.designed(scaled, self.rows, self._luck)
 
-    def _luck(self, runs: Sequence[RateRun], blocks: np.ndarray) -> np.ndarray:
+    def _luck(self, number: int, blocks: np.ndarray) -> np.ndarray:
         """What a repetition's effects owe to the rows that it drew, nats [blocks].
 
         What the probe says of these draws, less what it says on average; by in-run credit where there is no probe.
         """
+        owner = self.rows.owner
         if not self._probed:
-            return np.bincount(blocks[self.rows.owner], weights=luck(runs, self.in_run.mean(0)))
-        [probed], own = self._probed, self._probed[0].blocks[self.rows.owner]
-        even = (probed.effects / np.bincount(own))[own]
-        drawn = self._probe.effects(runs, np.full(len(self._probe.answers), 1 / len(self._probe.answers)))
-        return np.asarray(drawn * self._probe_scale - np.bincount(blocks[self.rows.owner], weights=even))
-
-    @cached_property
-    def _probe(self) -> Probe:
-        return load_probe(self.probes[0])
+            runs = rate_design(owner, blocks, number, [0])
+            return np.bincount(blocks[owner], weights=luck(runs, self.in_run.mean(0)))
+        [probed], facts = self._probed, self.probes[0].json("probe.json")
+        own = probed.blocks[owner]
+        average = np.bincount(blocks[owner], weights=(probed.effects / np.bincount(own))[own])
+        found = drawn(self.probes[0].path, facts["length"], tuple(owner.tolist()), tuple(blocks.tolist()), number)
+        return np.asarray(found * self._probe_scale - average)
 
     @property
     def _probe_scale(self) -> float:
@@ -134,12 +135,12 @@ class Evidence:
 
     @cached_property
     def _probed(self) -> list[Design]:
-        """What the probe says, scaled to the run's total; nothing where there is none, or it learned nothing."""
+        """What the probe says, scaled to the run's total; nothing where there is none, or it learned too little."""
         found = [one.json("probe.json") for one in self.probes]
         return [
             Design(np.array(one["blocks"]), np.array(one["credit"]) * self._probe_scale)
             for one in found
-            if sum(one["credit"]) > 0
+            if min(one["gained"], sum(one["credit"])) >= LEARNED * one["wanted"]
         ]
 
     @cached_property

@@ -150,12 +150,12 @@ def next_repetition(
 def designed(
     utilities: Mapping[Job, Any],
     rows: Population,
-    luck: Callable[[Sequence[designs.RateRun], np.ndarray], np.ndarray],
+    luck: Callable[[int, np.ndarray], np.ndarray],
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Blocks [contributors] and effects [..., blocks] of every complete repetition, less the luck of the draw.
 
-    `utilities` are U by job, in nats, of any shape: per fold of the evaluation, say. `luck`, of a repetition's runs and
-    the blocks of contributors, says in the same nats what each block owes to the rows that were drawn.
+    `utilities` are U by job, in nats, of any shape: per fold of the evaluation, say. `luck`, of a repetition's
+    number and the blocks of contributors, says in the same nats what each block owes to the rows that were drawn.
     """
     found = []
     for number in sorted({job.number for job in utilities if job.design == "rates"}):
@@ -166,7 +166,7 @@ def designed(
         if len(jobs) == len(runs):
             block = blocks(jobs[0], rows)
             effects = designs.rate_effects(runs, np.stack([utilities[job] for job in jobs]))
-            found.append((block, effects - luck(runs, block)))
+            found.append((block, effects - luck(number, block)))
     return found
 
 

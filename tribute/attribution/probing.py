@@ -6,11 +6,13 @@ fine-tune and the probe take off the evaluation loss, nats), `blocks` (each cont
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
+from threadpoolctl import threadpool_limits
 
 from tribute.artifacts import Artifact, Store
 from tribute.attribution import designs
@@ -96,6 +98,19 @@ def probe_job(
     write_json(folder / "probe.json", facts)
 
 
-def load_probe(artifact: Artifact) -> Probe:
-    """The probe that an artifact holds."""
-    return Probe(**load_file(artifact.file(ARRAYS)), scale=LOGIT_SCALE, length=artifact.json("probe.json")["length"])
+@lru_cache(maxsize=4)
+def load_probe(folder: Path, length: float) -> Probe:
+    """The probe in an artifact's folder, with the length of its steps."""
+    return Probe(**load_file(folder / ARRAYS), scale=LOGIT_SCALE, length=length)
+
+
+@lru_cache(maxsize=1024)
+def drawn(folder: Path, length: float, owner: tuple[int, ...], blocks: tuple[int, ...], number: int) -> np.ndarray:
+    """What the probe says of one repetition of a rate design, nats [blocks]: see `Probe.effects`.
+
+    Kept, since every look at the evidence asks for it again; with one thread, whose sums have the same bytes anywhere.
+    """
+    probe = load_probe(folder, length)
+    runs = designs.rate_design(np.array(owner), np.array(blocks), number, [0])
+    with threadpool_limits(1):
+        return probe.effects(runs, np.full(len(probe.answers), 1 / len(probe.answers)))

@@ -62,7 +62,7 @@ def read_view(workspace: Workspace, run_id: str) -> View:
         checks={
             name.replace("-", " ", 1): id_
             for name, id_ in sorted(attribution.inputs.items())
-            if name.startswith(("retrained-", "control-", "influence-"))
+            if name.startswith(("retrained-", "control-", "influence-", "probe-"))
         },
         card=card,
         verdict=read_verdict(period),

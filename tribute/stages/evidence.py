@@ -34,7 +34,7 @@ def gathered(
         credits=each(credited, adapters),
         controls=each(planted, seeds),
         influences=each(influenced, adapters[: len(seeds)]),
-        probes=each(probed, [adapters] if probing(dataset) else []),
+        probes=each(probed, probing(dataset, adapters)),
         retrainings={},
     )
     while jobs := proposed(config, evidence):
@@ -109,11 +109,11 @@ def checks(config: RunConfig) -> list[int]:
     return list(config.finetuning.seeds[: SEEDS[config.attribution.validation]])
 
 
-def probing(dataset: Artifact) -> bool:
-    """Whether a probe stands beside in-run credit: there is one for classification."""
+def probing(dataset: Artifact, adapters: Sequence[Any]) -> list[Sequence[Any]]:
+    """The adapters that share a probe: all of them for classification, else there is none."""
     from tribute.finetuning.preparation import task_of
 
-    return task_of(dataset) == "sequence-classification"
+    return [adapters] if task_of(dataset) == "sequence-classification" else []
 
 
 def proposed(config: RunConfig, evidence: "Evidence") -> "list[Job]":
