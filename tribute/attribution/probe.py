@@ -8,9 +8,9 @@ fitted, and nothing is looked up in a retraining.
 
 The probe cannot learn all that the fine-tune learns, but it knows what in-run credit does not: how rows make up for
 each other. It is used twice (see estimate.py and evidence.py): its credits, by so many repetitions of a rate design
-that hardly any noise is left, are a second witness beside in-run; and what it says of the rows that a real
+that little noise is left, are a second witness beside in-run; and what it says of the rows that a real
 repetition happened to draw is taken off that repetition, less what it says on average (a control variate, Owen 2013,
-ch. 8: right on average whatever the probe is worth).
+ch. 8: right on average whatever the probe is worth, but for how well its own average is known).
 
 For sequence-classification only: a causal model's next token has too many labels for a probe to be cheap.
 """
