@@ -7,7 +7,6 @@ minutes on one idle core). Writes docs/benchmarks/answers.md. The index of `--ro
 a folder that is removed; its query is timed after one that brought it into the page cache.
 """
 
-import argparse
 import resource
 import shutil
 import tempfile
@@ -20,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from arena import PLANTED, Arena
+from arena import PLANTED, Arena, arena_parser
 from brute import removals
 from throughput import processor
 
@@ -38,10 +37,7 @@ WIDTHS = (2048, 3072, WIDTH)
 
 def main() -> None:
     """Measure and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("cache", type=Path)
-    parser.add_argument("--arena", choices=PLANTED, action="append")
+    parser = arena_parser(__doc__, PLANTED)
     parser.add_argument("--rows", type=int, default=1_000_000)
     arguments = parser.parse_args()
     torch.set_num_threads(1)

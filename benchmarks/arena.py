@@ -10,6 +10,7 @@ processes may share one cache.
 Nothing is fetched: without the data's folder the arenas of CLINC150 and tldr cannot be had.
 """
 
+import argparse
 import hashlib
 import json
 import os
@@ -27,17 +28,18 @@ from worlds import Row, clinc150_rows, docs_rows, tldr_rows
 
 from tribute.attribution import designs
 from tribute.attribution.gradients import evaluation_gradient
-from tribute.attribution.influence import adam_root, embeddings, gradient_dots, mean_bm25, similarity
+from tribute.attribution.influence import adam_root, gradient_dots, mean_bm25, similarity
 from tribute.attribution.inrun import in_run_credit
 from tribute.attribution.newton import effects_of_leaving_out
 from tribute.attribution.probe import Probe
+from tribute.attribution.probing import probe_of
 from tribute.attribution.replay import replay_scores
 from tribute.attribution.sample import PARTS
 from tribute.config import BaseConfig, FinetuningConfig, LoraConfig
 from tribute.finetuning.adam import Adam
 from tribute.finetuning.bases import base_folder, load_tokenizer
 from tribute.finetuning.evaluation import evaluate
-from tribute.finetuning.models import LOGIT_SCALE, RowModel, add_lora, build_classifier, cache_lower_layers
+from tribute.finetuning.models import RowModel, add_lora, build_classifier, cache_lower_layers
 from tribute.finetuning.preparation import Prepared
 from tribute.finetuning.rows import EncodedRows
 from tribute.finetuning.training import Training, train
@@ -178,9 +180,7 @@ class Arena:
         falls = [self.utility(self.all_rows(), seed) - self.utility(~self.all_rows(), seed) for seed in range(3)]
         model = self._base()
         cache_lower_layers(model, CONFIG.lora)
-        train, tests = (embeddings(model, rows).numpy() for rows in (self.train_rows, self.evaluation))
-        targets, answers = (np.array(rows.targets) for rows in (self.train_rows, self.evaluation))
-        return Probe(train, targets, tests, answers, model.head.numpy(), LOGIT_SCALE).fitted(float(np.mean(falls)))
+        return probe_of(model, self.train_rows, self.evaluation).fitted(float(np.mean(falls)))
 
     def probed(self, repetitions: range) -> np.ndarray:
         """What the probe says of these repetitions of a rate design, nats [repetitions, contributors]."""
@@ -246,6 +246,15 @@ class Arena:
             beside.replace(path)
         with np.load(path) as stored:
             return dict(stored)
+
+
+def arena_parser(description: str | None, arenas: Sequence[str]) -> argparse.ArgumentParser:
+    """What every benchmark of arenas is told: where the data and the trainings lie, and which arenas."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("cache", type=Path)
+    parser.add_argument("--arena", choices=arenas, action="append")
+    return parser
 
 
 def _encode(rows: Sequence[Row], tokenizer: Any, labels: Sequence[str]) -> EncodedRows:

@@ -6,13 +6,12 @@ DATA and CACHE as in fidelity.py. Writes docs/benchmarks/effects.md. *Exact Shap
 players. No score is held against what it was made from: see foretold.py.
 """
 
-import argparse
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from arena import PLANTED, Arena
+from arena import PLANTED, Arena, arena_parser
 from brute import SEEDS, coalitions, in_run, mean_total, removals, two_n
 from distances import distance, exact_values
 from fidelity import train_all
@@ -27,11 +26,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "effects.md"
 
 def main() -> None:
     """Collect what is missing, then report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("cache", type=Path)
-    parser.add_argument("--arena", choices=PLANTED, action="append")
-    arguments = parser.parse_args()
+    arguments = arena_parser(__doc__, PLANTED).parse_args()
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", category=FutureWarning)
     arenas = [Arena(name, arguments.data, arguments.cache) for name in arguments.arena or PLANTED]

@@ -12,14 +12,13 @@ No method is held against what it was made from: see distances.py and intervals.
 effects.py.
 """
 
-import argparse
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
-from arena import ARENAS, Arena
+from arena import ARENAS, Arena, arena_parser
 from brute import (
     CREDIT_SEEDS,
     REPETITIONS,
@@ -46,10 +45,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "fidelity.md"
 
 def main() -> None:
     """Collect what is missing, then report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("cache", type=Path)
-    parser.add_argument("--arena", choices=ARENAS, action="append")
+    parser = arena_parser(__doc__, ARENAS)
     parser.add_argument("--backwards", action="store_true", help="collect from the last training to the first")
     chosen = parser.add_mutually_exclusive_group()
     chosen.add_argument("--collect-only", action="store_true")

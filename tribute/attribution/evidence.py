@@ -122,26 +122,25 @@ class Evidence:
         if not self._probed:
             runs = rate_design(owner, blocks, number, [0])
             return np.bincount(blocks[owner], weights=luck(runs, self.in_run.mean(0)))
-        [probed], facts = self._probed, self.probes[0].json("probe.json")
+        [probed], [facts] = self._probed, self._probe_facts
         own = probed.blocks[owner]
         average = np.bincount(blocks[owner], weights=(probed.effects / np.bincount(own))[own])
         found = drawn(self.probes[0].path, facts["length"], tuple(owner.tolist()), tuple(blocks.tolist()), number)
-        return np.asarray(found * self._probe_scale - average)
-
-    @property
-    def _probe_scale(self) -> float:
-        """As if the probe's credits summed to what the run gained."""
-        return self.total / float(np.sum(self.probes[0].json("probe.json")["credit"]))
+        return np.asarray(found * facts["scale"] - average)
 
     @cached_property
-    def _probed(self) -> list[Design]:
-        """What the probe says, scaled to the run's total; nothing where there is none, or it learned too little."""
+    def _probe_facts(self) -> list[dict[str, Any]]:
+        """`probe.json`, and by which `scale` its credits sum to what the run gained.
+
+        Nothing where there is no probe, or it learned too little.
+        """
         found = [one.json("probe.json") for one in self.probes]
-        return [
-            Design(np.array(one["blocks"]), np.array(one["credit"]) * self._probe_scale)
-            for one in found
-            if min(one["gained"], sum(one["credit"])) >= LEARNED * one["wanted"]
-        ]
+        counted = [one for one in found if min(one["gained"], sum(one["credit"])) >= LEARNED * one["wanted"]]
+        return [one | {"scale": self.total / sum(one["credit"])} for one in counted]
+
+    @property
+    def _probed(self) -> list[Design]:
+        return [Design(np.array(one["blocks"]), np.array(one["credit"]) * one["scale"]) for one in self._probe_facts]
 
     @cached_property
     def _scales(self) -> dict[int, float]:
@@ -156,7 +155,7 @@ class Evidence:
         in_run = np.mean([sharing.fold_credits(one, self.rows.names) for one in self.credits], axis=0)
         by_fold = {job: -fold_losses(one, "loss") for job, one in self.retrainings.items() if job.design == "rates"}
         effects = [one for _, one in self._designs(by_fold)]
-        probed = [np.array(self.probes[0].json("probe.json")["folds"]) * self._probe_scale for _ in self._probed]
+        probed = [np.array(one["folds"]) * one["scale"] for one in self._probe_facts]
         fallen = [fold_losses(one, "before") - fold_losses(one, "loss") for one in self.adapters]
         return np.hstack([in_run, *probed, *effects, np.mean(fallen, axis=0)[:, None]])
 

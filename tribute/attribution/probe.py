@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import log_softmax
 
 from tribute.attribution import designs
 
@@ -29,10 +30,10 @@ RUNS, REPETITIONS = 8192, 16
 """Probes that the witness takes at most, and repetitions of the rate design at most, but always two repetitions."""
 FIRST = 1000
 """The number of the first: draws that no retraining has, so that its luck is told apart from the average."""
-Progress = Callable[[int, int], None]
-
 FACTORS = 127
 """Contributors with a factor of their own; more than that share random blocks."""
+
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,11 @@ class Probe:
         """Loss of every evaluation row after training on the rows `kept` [rows, bool], nats, [evaluation rows]."""
         weights, rows, own = self.head, self.train[kept], np.arange(int(kept.sum()))
         for _ in range(STEPS):
-            errors = np.exp(_log_softmax(self.scale * rows @ weights.T))
+            errors = np.exp(log_softmax(self.scale * rows @ weights.T, axis=1))
             errors[own, self.targets[kept]] -= 1
             gradient = errors.T @ rows
             weights = weights - self.length * gradient / max(float(np.linalg.norm(gradient)), 1e-12)
-        found = _log_softmax(self.scale * self.evaluation @ weights.T)
+        found = log_softmax(self.scale * self.evaluation @ weights.T, axis=1)
         return np.asarray(-found[np.arange(len(found)), self.answers], dtype=np.float64)
 
     def effects(self, runs: Sequence[designs.RateRun], weights: np.ndarray) -> np.ndarray:
@@ -96,8 +97,3 @@ class Probe:
             found.append(self.effects(designs.rate_design(owner, blocks, FIRST + number, [0]), weights))
             progress(number + 1, count)
         return np.asarray(np.mean(found, axis=0))
-
-
-def _log_softmax(logits: np.ndarray) -> np.ndarray:
-    logits = logits - logits.max(1, keepdims=True)
-    return np.asarray(logits - np.log(np.exp(logits).sum(1, keepdims=True)))

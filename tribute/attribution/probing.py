@@ -25,6 +25,7 @@ from tribute.finetuning.adapters import write_json
 from tribute.finetuning.children import Progress, run_child
 from tribute.finetuning.models import LOGIT_SCALE
 from tribute.finetuning.preparation import prepare
+from tribute.finetuning.rows import EncodedRows
 
 ARRAYS = "probe.safetensors"
 
@@ -64,23 +65,13 @@ def probe_job(
     progress: Progress,
 ) -> None:
     """Runs in a child: see the module."""
-    from tribute.attribution.influence import embeddings
-
     gains = []
     for adapter in adapters:
         check_base(dataset, adapter, finetuning)
         facts = adapter.json("evaluation.json")
         gains.append(facts["before"]["loss"] - facts["loss"])
     ready = prepare(dataset, finetuning, scratch)
-    head: Any = ready.model.head
-    arrays = {
-        "train": embeddings(ready.model, ready.train).numpy(),
-        "targets": np.array(ready.train.targets, dtype=np.int64),
-        "evaluation": embeddings(ready.model, ready.evaluation).numpy(),
-        "answers": np.array(ready.evaluation.targets, dtype=np.int64),
-        "head": head.numpy(),
-    }
-    probe = Probe(**arrays, scale=LOGIT_SCALE).fitted(float(np.mean(gains)))
+    probe = probe_of(ready.model, ready.train, ready.evaluation).fitted(float(np.mean(gains)))
     rows, count = Population.of(ready.train.row_ids, ready.contributors), len(ready.evaluation)
     blocks, even = designs.deal(rows.owner, FACTORS, 0), np.full(count, 1 / count)
     weights = np.hstack([even[:, None], fold_weights(ready.evaluation.row_ids, even)])
@@ -94,8 +85,22 @@ def probe_job(
         "credit": credit.tolist(),
         "folds": [one.tolist() for one in folds],
     }
-    save_file(arrays, folder / ARRAYS)
+    save_file({name: one for name, one in vars(probe).items() if isinstance(one, np.ndarray)}, folder / ARRAYS)
     write_json(folder / "probe.json", facts)
+
+
+def probe_of(model: Any, train: EncodedRows, evaluation: EncodedRows) -> Probe:
+    """The probe of a SentenceClassifier before any adapter, still without a length of step."""
+    from tribute.attribution.influence import embeddings
+
+    return Probe(
+        train=embeddings(model, train).numpy(),
+        targets=np.array(train.targets, dtype=np.int64),
+        evaluation=embeddings(model, evaluation).numpy(),
+        answers=np.array(evaluation.targets, dtype=np.int64),
+        head=model.head.numpy(),
+        scale=LOGIT_SCALE,
+    )
 
 
 @lru_cache(maxsize=4)
