@@ -23,12 +23,12 @@ from arena import PLANTED, Arena, arena_parser
 from brute import removals
 from throughput import processor
 
-from tribute.attribution.checked import save_checked
-from tribute.attribution.curvature import Curvature, adam_metric, fit, midpoints, row_gradients_of
-from tribute.attribution.damping import DAMPINGS, linear_datamodelling_score, pick_damping
-from tribute.attribution.index import ROWS_PER_SHARD, SHARDS, TENSORS, WIDTH, Index, quantise, word_sum
-from tribute.attribution.influence import mean_bm25
-from tribute.attribution.measures import rank_correlation, residual, slope
+from tribute.attribution.answers.damping import DAMPINGS, linear_datamodelling_score, pick_damping
+from tribute.attribution.answers.row_index import ROWS_PER_SHARD, SHARDS, TENSORS, WIDTH, Index, quantise, word_sum
+from tribute.attribution.card.metrics import rank_correlation, residual, slope
+from tribute.attribution.effects.baselines import mean_bm25
+from tribute.attribution.gradients.curvature import Curvature, adam_metric, fit, midpoints, row_gradients_of
+from tribute.attribution.gradients.tensors import save_checked
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "answers.md"
 SEEDS, PICKED_ON = 2, 8

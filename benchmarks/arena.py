@@ -26,22 +26,23 @@ import numpy as np
 import torch
 from worlds import Row, clinc150_rows, docs_rows, tldr_rows
 
-from tribute.attribution import designs
-from tribute.attribution.gradients import evaluation_gradient
-from tribute.attribution.influence import adam_root, gradient_dots, mean_bm25, similarity
-from tribute.attribution.inrun import in_run_credit
-from tribute.attribution.newton import effects_of_leaving_out
-from tribute.attribution.probe import Probe
-from tribute.attribution.probing import probe_of
-from tribute.attribution.replay import replay_scores
-from tribute.attribution.sample import PARTS
+from tribute.attribution.credit.inrun import in_run_credit
+from tribute.attribution.credit.probe import Probe
+from tribute.attribution.credit.probe_artifact import probe_of
+from tribute.attribution.effects.baselines import gradient_dots, mean_bm25, similarity
+from tribute.attribution.effects.newton import effects_of_leaving_out
+from tribute.attribution.effects.predicted_artifact import adam_root
+from tribute.attribution.effects.replay import replay_scores
+from tribute.attribution.gradients.evaluation import evaluation_gradient
+from tribute.attribution.gradients.sample import PARTS
+from tribute.attribution.retraining import designs
 from tribute.config import BaseConfig, FinetuningConfig, LoraConfig
-from tribute.finetuning.adam import Adam
-from tribute.finetuning.bases import base_folder, load_tokenizer
+from tribute.finetuning.base_models import base_folder, load_tokenizer
+from tribute.finetuning.encoding import EncodedRows
 from tribute.finetuning.evaluation import evaluate
 from tribute.finetuning.models import RowModel, add_lora, build_classifier, cache_lower_layers
+from tribute.finetuning.optimizer import Adam
 from tribute.finetuning.preparation import Prepared
-from tribute.finetuning.rows import EncodedRows
 from tribute.finetuning.training import Training, train
 
 ARENAS = ("clinc150", "docs", "tldr")

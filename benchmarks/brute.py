@@ -9,8 +9,10 @@ from math import comb
 import numpy as np
 from arena import CONFIG, Arena
 
-from tribute.attribution import designs, measures, probe
-from tribute.attribution.sample import PARTS
+from tribute.attribution.credit import probe
+from tribute.attribution.gradients.sample import PARTS
+from tribute.attribution.retraining import designs
+from tribute.attribution.shares.shares import clipped_shares
 from tribute.finetuning.trace import state_steps
 from tribute.finetuning.training import learning_rates, schedule
 
@@ -75,7 +77,7 @@ class Truth:
 
     def shares(self, without: tuple[int, ...] = ()) -> np.ndarray:
         """Shares from all repetitions but those."""
-        return measures.clipped_shares(np.delete(self.repetitions, without, axis=0).mean(0))
+        return clipped_shares(np.delete(self.repetitions, without, axis=0).mean(0))
 
     def errors(self) -> np.ndarray:
         """Standard error of each share, by the jackknife over repetitions."""

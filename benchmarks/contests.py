@@ -9,8 +9,8 @@ from peers import Peer, label
 from timing import Variant, against, measure, plain, quartiles, set_up_and_gathered, set_up_and_handed_on
 from torch.nn import functional
 
+from tribute.finetuning.encoding import IGNORED, Batch, EncodedRows
 from tribute.finetuning.models import RowModel
-from tribute.finetuning.rows import IGNORED, Batch, EncodedRows
 
 BUDGETS = (256, 512, 1024, 2048)
 """Padded tokens a batch: every contestant runs with all of them, and its best one counts."""

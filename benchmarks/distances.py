@@ -28,7 +28,10 @@ from brute import (
     two_n,
 )
 
-from tribute.attribution import designs, estimate, measures, probe
+from tribute.attribution.credit import probe
+from tribute.attribution.retraining import designs
+from tribute.attribution.shares import estimate
+from tribute.attribution.shares.shares import clipped_shares
 
 HELD_OUT = 3
 REPLAY = 2.52
@@ -101,7 +104,7 @@ def left_out(found: Truth) -> list[tuple[int, ...]]:
 def to_exact(method: Method, exact: dict[int, np.ndarray]) -> list[float]:
     """Every try against the exact Shapley value of every seed that it has not seen."""
     return [
-        distance(one.shares, measures.clipped_shares(values))
+        distance(one.shares, clipped_shares(values))
         for one in method.tries
         for seed, values in exact.items()
         if seed not in one.seeds
@@ -125,36 +128,36 @@ def methods(arena: Arena, found: Truth, exact: dict[int, np.ndarray]) -> Iterato
         tries = [Try(shares_of(arena, credits[list(group)].mean(0)), group) for group in groups]
         yield Method(f"**in-run, {seeds} seed{'s' * (seeds > 1)}**", cost * seeds, tries)
     probed, probes = probe_shares(arena), arena.probe_cost * probe.REPETITIONS
-    yield Method("probe", 1 + probes, [Try(measures.clipped_shares(probed))])
+    yield Method("probe", 1 + probes, [Try(clipped_shares(probed))])
     for seeds in (1, 2, 3):
         groups = combinations(range(CREDIT_SEEDS), seeds)
         # One seed has no scatter to weigh it by: both count for the same, as two seeds' estimate has it.
         tries = [
-            Try(measures.clipped_shares(combined(arena, found, group).credit), group)
+            Try(clipped_shares(combined(arena, found, group).credit), group)
             if seeds > 1
-            else Try(measures.clipped_shares(whole(arena, credits[group[0]]) + probed), group)
+            else Try(clipped_shares(whole(arena, credits[group[0]]) + probed), group)
             for group in groups
         ]
         yield Method(f"**in-run, {seeds} seed{'s' * (seeds > 1)}, and probe**", cost * seeds + probes, tries)
     spent = np.mean([designs.cost(rate_runs(arena, one)) for one in range(len(found.effects))]) + arena.probe_cost
     for count in range(1, HELD_OUT + 1):
         groups = sorted({used for left in left_out(found) for used in combinations(left, count)})
-        plain = [Try(measures.clipped_shares(found.measured[list(group)].mean(0)), (), group) for group in groups]
+        plain = [Try(clipped_shares(found.measured[list(group)].mean(0)), (), group) for group in groups]
         yield Method(f"rate design, {count} ×", 1 + count * (spent - arena.probe_cost), plain)
         less = found.less_luck(probed)
-        lucky = [Try(measures.clipped_shares(less[list(group)].mean(0)), (), group) for group in groups]
+        lucky = [Try(clipped_shares(less[list(group)].mean(0)), (), group) for group in groups]
         yield Method(f"rate design, {count} ×, less luck by the probe", 1 + probes + count * spent, lucky)
         both = [
-            Try(measures.clipped_shares(combined(arena, found, seeds, group).credit), seeds, group)
+            Try(clipped_shares(combined(arena, found, seeds, group).credit), seeds, group)
             for seeds in combinations(range(CREDIT_SEEDS), 2)
             for group in groups
         ]
         name = f"**in-run, 2 seeds, probe and rate design, {count} ×**"
         yield Method(name, 2 * cost + probes + count * spent, both)
-    ends = [Try(measures.clipped_shares(two_n(arena, seed)), (seed,)) for seed in range(SEEDS)]
+    ends = [Try(clipped_shares(two_n(arena, seed)), (seed,)) for seed in range(SEEDS)]
     runs = [run for part in designs.singles_and_leave_outs(arena.owner, 0) for run in part]
     yield Method("2n design, names as players", 1 + designs.cost(runs), ends)
-    named = [Try(measures.clipped_shares(values), (seed,)) for seed, values in exact.items()]
+    named = [Try(clipped_shares(values), (seed,)) for seed, values in exact.items()]
     if named:
         yield Method("exact Shapley, names as players", designs.cost(coalitions(arena, 0)), named)
 
@@ -176,7 +179,7 @@ def whole(arena: Arena, scores: np.ndarray) -> np.ndarray:
 
 def shares_of(arena: Arena, scores: np.ndarray) -> np.ndarray:
     """Row scores [rows] as shares of the contributors."""
-    return measures.clipped_shares(by_contributor(arena.owner, scores))
+    return clipped_shares(by_contributor(arena.owner, scores))
 
 
 def combined(

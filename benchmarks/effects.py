@@ -18,8 +18,9 @@ from fidelity import train_all
 from foretold import effect_lines
 from throughput import processor
 
-from tribute.attribution import designs, measures
-from tribute.finetuning.adam import Adam
+from tribute.attribution.retraining import designs
+from tribute.attribution.shares import shares
+from tribute.finetuning.optimizer import Adam
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "effects.md"
 
@@ -77,7 +78,7 @@ def effect_notes(arena: Arena) -> Iterator[str]:
 def shapley_lines(arena: Arena) -> Iterator[str]:
     """Contributors as players: the 2n design against all coalitions of its own seed."""
     for seed, exact in exact_values(arena).items():
-        apart = distance(measures.clipped_shares(two_n(arena, seed)), measures.clipped_shares(exact))
+        apart = distance(shares.clipped_shares(two_n(arena, seed)), shares.clipped_shares(exact))
         cost = designs.cost([run for part in designs.singles_and_leave_outs(arena.owner, seed) for run in part])
         yield ""
         yield f"2n design against exact Shapley of its own seed {seed}: Σ of errors {apart:.3f} for {cost:.0f}"

@@ -37,8 +37,9 @@ from distances import HELD_OUT, distance_lines
 from intervals import interval_lines
 from throughput import processor
 
-from tribute.attribution import designs, measures
-from tribute.finetuning.adam import Adam
+from tribute.attribution.retraining import designs
+from tribute.attribution.shares import shares
+from tribute.finetuning.optimizer import Adam
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "fidelity.md"
 
@@ -110,7 +111,7 @@ def page(arenas: list[Arena]) -> Iterator[str]:
 
 def truth_lines(arena: Arena, found: Truth) -> Iterator[str]:
     """The split-neutral truth with its own error, beside in-run's mean over all seeds and the probe."""
-    in_run_shares = measures.clipped_shares(by_contributor(arena.owner, in_run(arena).mean(0)))
+    in_run_shares = shares.clipped_shares(by_contributor(arena.owner, in_run(arena).mean(0)))
     sums = ", ".join(f"{one:.2f}" for one in found.effects.sum(1))
     yield (
         f"Split-neutral shares from {len(found.effects)} repetitions of the rate design. Before they are scaled to the "
@@ -119,7 +120,7 @@ def truth_lines(arena: Arena, found: Truth) -> Iterator[str]:
     yield ""
     yield "| contributor | rows | truth | ± | in-run | probe |"
     yield "|---" * 6 + "|"
-    probed = measures.clipped_shares(probe_shares(arena))
+    probed = shares.clipped_shares(probe_shares(arena))
     for place, name in enumerate(arena.names):
         true, error = found.shares()[place], found.errors()[place]
         rows = int((arena.owner == place).sum())

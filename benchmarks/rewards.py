@@ -26,10 +26,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tribute.artifacts import Artifact
-from tribute.rewards import write_period, write_statements
-from tribute.rewards.continuity import verify_in_workspace
-from tribute.rewards.verify import verified
-from tribute.rewards.views import Words
+from tribute.attribution.combine import ATTRIBUTION
+from tribute.contributions.releases.dataset import DATASET
+from tribute.rewards.period.draft import write_period
+from tribute.rewards.statements.page_parts import RegistryTexts
+from tribute.rewards.statements.statements import write_statements
+from tribute.rewards.verification.verify import verified
+from tribute.rewards.verification.workspace_checks import verify_in_workspace
 from tribute.workspace import Workspace
 
 SIZES = (10_000, 100_000, 1_000_000)
@@ -185,8 +188,8 @@ def measure(rows: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as made:
         root = Path(made)
         store = Workspace.create(root / "workspace").store
-        data = store.make("dataset", {}, {}, lambda folder: dataset(folder, rows))
-        credits = store.make("attribution", {}, {}, lambda folder: attribution(folder, rows))
+        data = store.make(DATASET, {}, {}, lambda folder: dataset(folder, rows))
+        credits = store.make(ATTRIBUTION, {}, {}, lambda folder: attribution(folder, rows))
         started = clocks()
         period = draft(root, data, credits)
         written = clocks()
@@ -215,8 +218,8 @@ def statements(root: Path, contributors: int) -> tuple[float, float]:
     """CPU seconds of reading a period for one statement, and of making `STATEMENTS` more."""
     workspace, names = Workspace.open(root / "workspace"), [f"c{number:06d}" for number in range(contributors)]
 
-    def words(contributor: str) -> Words:
-        return Words("benchmark@v1.0.0", {contributor: contributor}, {})
+    def words(contributor: str) -> RegistryTexts:
+        return RegistryTexts("benchmark@v1.0.0", {contributor: contributor}, {})
 
     looks = [clocks()]
     for chosen in (names[:1], names[: STATEMENTS + 1]):

@@ -31,19 +31,19 @@ from peers import PEERS, Peer
 from timing import Variant, against, handed_on, measure, plain
 
 from tribute.artifacts import Artifact
-from tribute.attribution.capture import capture, row_gradients
-from tribute.attribution.curvature import Curvature, adam_metric, draws, fit, midpoints, row_gradients_of
-from tribute.attribution.gradients import evaluation_gradient, slice_gradients
-from tribute.attribution.index import ROWS_PER_SHARD, WIDTH, collect
-from tribute.attribution.inrun import in_run_credit
-from tribute.attribution.replay import replay_scores
-from tribute.attribution.sample import PARTS
+from tribute.attribution.answers.row_index import ROWS_PER_SHARD, WIDTH, collect
+from tribute.attribution.credit.inrun import in_run_credit
+from tribute.attribution.effects.replay import replay_scores
+from tribute.attribution.gradients.capture import capture, row_gradients
+from tribute.attribution.gradients.curvature import Curvature, adam_metric, draws, fit, midpoints, row_gradients_of
+from tribute.attribution.gradients.evaluation import evaluation_gradient, slice_gradients
+from tribute.attribution.gradients.sample import PARTS
 from tribute.config import FinetuningConfig, RunConfig, load_config
-from tribute.finetuning.adam import Adam, RootAdam
-from tribute.finetuning.bases import base_folder, load_tokenizer
+from tribute.finetuning.base_models import base_folder, load_tokenizer
+from tribute.finetuning.encoding import EncodedRows
 from tribute.finetuning.models import RowModel
+from tribute.finetuning.optimizer import Adam, RootAdam
 from tribute.finetuning.preparation import Prepared, prepare
-from tribute.finetuning.rows import EncodedRows
 from tribute.finetuning.trace import Trace
 from tribute.finetuning.training import schedule, train
 from tribute.workspace import Workspace

@@ -11,7 +11,7 @@ import click
 import typer
 
 from tribute.cli import app
-from tribute.commands import config_schema
+from tribute.commands.checks import config_schema
 
 ROOT = Path(__file__).parents[1]
 HEAD = """# Command reference

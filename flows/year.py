@@ -4,7 +4,7 @@ from prefect import flow
 
 from flows.pipeline import pipeline
 from tasks.year import begin, close, grow, happen, summarise
-from tribute.year_config import YearConfig
+from tribute.simulation.config import YearConfig
 
 
 @flow(name="month")

@@ -5,26 +5,26 @@ from typing import Any
 from prefect.states import State
 
 from tasks.outcome import ended, stage
-from tribute import stages
 from tribute.config import DatasetConfig
+from tribute.pipeline import data
 from tribute.workspace import Workspace
 
 
 @stage(name="take in contributions")
 def take_in(workspace: str, dataset: DatasetConfig) -> str:
     """Contribute and release what the config's source holds; returns the tag."""
-    stages.take_in(Workspace.open_at(workspace), dataset)
+    data.take_in(Workspace.open_at(workspace), dataset)
     return dataset.tag
 
 
 @stage(task_run_name="release {tag}")
 def release(workspace: str, tag: str) -> str:
     """Screen what was contributed and release it as a version, unless it is one already; returns the tag."""
-    stages.release(Workspace.open_at(workspace), tag)
+    data.release(Workspace.open_at(workspace), tag)
     return tag
 
 
 @stage(task_run_name="materialise {tag}")
 def materialise(workspace: str, tag: str) -> State[Any]:
     """The tables of a dataset version; returns the artifact's id."""
-    return ended(stages.materialised(Workspace.open_at(workspace), tag))
+    return ended(data.materialised(Workspace.open_at(workspace), tag))

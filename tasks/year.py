@@ -1,9 +1,9 @@
 """Tasks of a simulated year: what is handed in, what happens, and the closing."""
 
 from tasks.outcome import stage
-from tribute import year
+from tribute.simulation import year
+from tribute.simulation.config import YearConfig
 from tribute.workspace import Workspace
-from tribute.year_config import YearConfig
 
 
 @stage(name="keys and policy")

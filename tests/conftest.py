@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.terminal import tribute
-from tests.tiny import write_world
+from tests.helpers.terminal import tribute
+from tests.helpers.tiny import write_world
 
 settings.register_profile("house", derandomize=True, deadline=None)
 settings.load_profile("house")

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tribute import artifacts
-from tribute.artifacts import Artifact, Store, artifact_key, canonical_digest, read_artifact, verify_artifact
+from tribute import artifacts, files
+from tribute.artifacts import Artifact, Kind, Store, artifact_key, read_artifact, verify_artifact
+from tribute.digests import canonical_digest
 from tribute.errors import IntegrityError, RegistryError
 
 values = st.recursive(
@@ -21,6 +22,9 @@ values = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=10,
 )
+
+ADAPTER, CREDIT = Kind("adapter", "tribute.errors"), Kind("credit", "tribute.errors")
+EDITED = Kind("adapter", "tribute.money")
 
 
 def make(store: Store, content: str = "made", **config: object) -> Artifact:
@@ -31,7 +35,7 @@ def make(store: Store, content: str = "made", **config: object) -> Artifact:
         (folder / "part" / "file.txt").write_text(content)
         return {"mlflow_run_id": os.urandom(4).hex()}
 
-    return store.make("adapter", {"dataset": "0" * 64}, config, build)
+    return store.make(ADAPTER, {"dataset": "0" * 64}, config, build)
 
 
 def test_made_once(tmp_path: Path):
@@ -52,10 +56,13 @@ def test_the_id_is_that_of_inputs_and_outputs(tmp_path: Path):
     assert one.id == canonical_digest(one.identity)
 
 
-@pytest.mark.parametrize("change", [{"kind": "credit"}, {"inputs": {"dataset": "1"}}, {"config": {"seed": 1}}])
+CHANGES = [{"kind": CREDIT}, {"kind": EDITED}, {"inputs": {"dataset": "1"}}, {"config": {"seed": 1}}]
+
+
+@pytest.mark.parametrize("change", CHANGES)
 def test_the_key_holds_everything_that_decides(change: dict):
-    """Another kind, input or setting is another folder."""
-    ingredients = {"kind": "adapter", "inputs": {"dataset": "0"}, "config": {"seed": 0}}
+    """Another kind, code, input or setting is another folder."""
+    ingredients = {"kind": ADAPTER, "inputs": {"dataset": "0"}, "config": {"seed": 0}}
 
     assert artifact_key(**ingredients) != artifact_key(**(ingredients | change))
 
@@ -63,35 +70,17 @@ def test_the_key_holds_everything_that_decides(change: dict):
 def test_changed_code_makes_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A changed library never serves what an older one made."""
     make(Store(tmp_path))
-    monkeypatch.setattr(artifacts, "code_digest", lambda column: "another version")
+    monkeypatch.setattr(artifacts, "code_digest", lambda module: "another version")
 
     assert not make(Store(tmp_path)).found
-
-
-def test_code_counts_to_the_left_only():
-    """A changed report does not make anybody train again."""
-    digests = [artifacts.code_digest(column) for column in artifacts.COLUMNS]
-
-    assert len(set(digests)) == len(digests)
-
-
-def test_code_counts_with_all_that_every_column_imports():
-    """A module of the common ground whose change would keep old artifacts could make them lie."""
-    package = Path(artifacts.__file__).parent
-    sources = [
-        path.read_text(encoding="utf-8") for column in artifacts.COLUMNS for path in (package / column).rglob("*.py")
-    ]
-    imported = {name for text in sources for name in re.findall(r"^from tribute\.(\w+) import", text, re.MULTILINE)}
-    # Where the folders are is no part of what is in them.
-    assert imported - {*artifacts.COLUMNS, "workspace"} <= set(artifacts.GROUND)
 
 
 def test_a_file_is_on_the_disk_with_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The folder is synced after the rename, or a power cut could forget that it happened."""
     path, synced = tmp_path / "file", []
-    monkeypatch.setattr(artifacts, "sync_one", lambda folder: synced.append((folder, path.read_bytes())))
+    monkeypatch.setattr(files, "sync_one", lambda folder: synced.append((folder, path.read_bytes())))
 
-    artifacts.write_atomically(path, b"new")
+    files.write_atomically(path, b"new")
 
     assert synced == [(tmp_path, b"new")]
 
@@ -255,14 +244,14 @@ def test_a_listed_file_that_became_a_link_is_found(tmp_path: Path):
 def test_a_file_is_replaced_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """When writing fails the old content stands, and nothing lies beside it."""
     path = tmp_path / "run.json"
-    artifacts.write_atomically(path, b"old")
+    files.write_atomically(path, b"old")
 
     def fail(_: int) -> None:
         raise OSError("no space left")
 
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="no space left"):
-        artifacts.write_atomically(path, b"new")
+        files.write_atomically(path, b"new")
 
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.terminal import Ended, in_process_of_its_own, tree, tribute
+from tests.helpers.terminal import Ended, in_process_of_its_own, tree, tribute
 
 BAD = Path(__file__).parent / "bad"
 ROWS = '{"text": "draw a line", "label": "plotting"}\n'

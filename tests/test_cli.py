@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.terminal import in_process_of_its_own, tribute
+from tests.helpers.terminal import in_process_of_its_own, tribute
 from tribute import cli, commands, screen
 from tribute.commands.output import Output, Table
 from tribute.errors import ConfigError

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.terminal import tribute
-from tribute.commands import config_schema
+from tests.helpers.terminal import tribute
+from tribute.commands.checks import config_schema
 from tribute.config import RunConfig, load_config
 from tribute.errors import ConfigError
-from tribute.year_config import load_year
+from tribute.simulation.config import load_year
 
 ROOT = Path(__file__).parents[1]
 BAD = Path(__file__).parent / "bad" / "configs"

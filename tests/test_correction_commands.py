@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.periods import accrual, correction, refused, said
-from tests.rewards.people import House, make_house
-from tests.terminal import tree, tribute
+from tests.helpers.periods import accrual, correction, refused, said
+from tests.helpers.terminal import tree, tribute
+from tests.rewards.helpers.people import House, make_house
 from tribute.commands import periods
-from tribute.rewards import ledger
+from tribute.rewards.ledger import ledger
 
 SEALED = "lies in 2026-11, which is closed and sealed; post in 2026-12"
 NO_DAY = "is not a day; write it like 2026-11-30, without time or time zone"
@@ -43,7 +43,7 @@ def test_a_correction_that_would_be(closed: House):
 def test_what_was_handed_over_is_not_reversed(closed: House):
     """What a payables.csv holds stays payable until the bank has answered."""
     closed.close("2026-12")
-    books = ledger.read(closed.workspace)
+    books = ledger.load(closed.workspace)
     [made] = {
         row["entry_id"] for row in books.rows if row["event_type"] == "PAYABLE" and row["contributor_id"] == "numpy"
     }

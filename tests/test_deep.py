@@ -5,9 +5,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tests.rewards.forging import rehash
-from tests.terminal import tribute
-from tribute.runs import all_runs, read_run
+from tests.helpers.terminal import tribute
+from tests.rewards.helpers.forging import rehash
+from tribute.pipeline.runs import all_runs, read_run
 from tribute.workspace import Workspace
 
 

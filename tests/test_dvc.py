@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.terminal import tribute
-from tribute.artifacts import COLUMNS
-from tribute.runs import all_runs, read_run
+from tests.helpers.terminal import tribute
+from tribute.closure import closure
+from tribute.pipeline.runs import all_runs, read_run
 from tribute.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]
@@ -89,15 +89,25 @@ def test_another_policy_is_only_paid(checkout: Path):
     assert [line for line in said.splitlines() if line.startswith("Running stage")] == ["Running stage 'reward':"]
 
 
-@pytest.mark.parametrize("name", ["release", "finetune", "attribute", "reward"])
-def test_a_stage_depends_on_all_code_below_it(name: str):
-    """The ground, the columns to the left and its own column; `reward` writes the report too."""
-    column = {"release": "contributions", "finetune": "finetuning", "attribute": "attribution", "reward": "report"}
-    columns = COLUMNS[: COLUMNS.index(column[name]) + 1]
-    ground = [f"tribute/{module}.py" for module in ("artifacts", "config", "errors", "money")]
-    code = [one for one in PIPELINE["stages"][name]["deps"] if one.startswith("tribute/")]
+STEPS = {
+    "release": ["tribute.pipeline.data"],
+    "finetune": ["tribute.pipeline.training"],
+    "attribute": ["tribute.pipeline.measuring"],
+    "reward": ["tribute.pipeline.results"],
+}
+"""Stage → the modules that its command calls."""
 
-    assert code == [*ground, *(f"tribute/{one}" for one in columns)]
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_stage_depends_on_the_code_that_it_runs(name: str):
+    """Its `deps` cover the closure that artifact keys hold, and name nothing outside it."""
+    code = [ROOT / one for one in PIPELINE["stages"][name]["deps"] if one.startswith("tribute/")]
+    runs = {file for module in STEPS[name] for file in closure(module)}
+
+    missing = sorted(str(file.relative_to(ROOT)) for file in runs if not {file, *file.parents} & set(code))
+    unused = [str(path.relative_to(ROOT)) for path in code if not any({file, *file.parents} & {path} for file in runs)]
+
+    assert (missing, unused) == ([], [])
 
 
 def test_no_stage_goes_through_prefect():

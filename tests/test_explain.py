@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.terminal import Ended, tree, tribute
+from tests.helpers.terminal import Ended, tree, tribute
 
 TEXT = "draw word3 axes"
 

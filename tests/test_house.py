@@ -104,7 +104,7 @@ def test_flows_know_only_tasks_and_the_config(path: Path):
     tribute = {name for name in names if name.split(".")[0] == "tribute"}
 
     assert roots(path) <= {"prefect", "prefect_ray", "tasks", "flows", "tribute", *sys.stdlib_module_names}
-    assert all(name.startswith(("tribute.config.", "tribute.year_config.")) for name in tribute), tribute
+    assert all(name.startswith(("tribute.config.", "tribute.simulation.config.")) for name in tribute), tribute
 
 
 @pytest.mark.parametrize("path", [path for path in FLOWS if path.name != "runner.py"], ids=shown)

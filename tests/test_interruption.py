@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.terminal import started, tribute
+from tests.helpers.terminal import started, tribute
 from tribute.commands import stages as commands
 from tribute.config import load_config
 from tribute.workspace import Workspace

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.terminal import tribute
-from tribute.runs import all_runs
+from tests.helpers.terminal import tribute
+from tribute.pipeline.runs import all_runs
 from tribute.workspace import Workspace
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tribute.errors import RewardError
-from tribute.rewards import EXPONENTS, exponent, format_amount, parse_amount
+from tribute.money import EXPONENTS, exponent, format_amount, parse_amount
 
 BAD = yaml.safe_load((Path(__file__).parent / "bad" / "rewards" / "pools.yaml").read_text(encoding="utf-8"))
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.rewards.people import House, make_house
-from tests.terminal import tree, tribute
+from tests.helpers.terminal import tree, tribute
+from tests.rewards.helpers.people import House, make_house
 
 DAY = "2026-12-05"
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.periods import closing, refused, said
-from tests.rewards.people import House, make_house
-from tests.terminal import tree, tribute
+from tests.helpers.periods import closing, refused, said
+from tests.helpers.terminal import tree, tribute
+from tests.rewards.helpers.people import House, make_house
 
 
 @pytest.fixture(scope="module")

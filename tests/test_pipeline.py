@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.terminal import tree, tribute
-from tests.tiny import HONEST, TAG, write_rows
-from tribute import artifacts, stages
+from tests.helpers.terminal import tree, tribute
+from tests.helpers.tiny import HONEST, TAG, write_rows
+from tribute import artifacts
 from tribute.config import load_config
 from tribute.errors import AttributionError
-from tribute.runs import all_runs, read_run
+from tribute.pipeline import data, measuring, training
+from tribute.pipeline.runs import all_runs, read_run
 from tribute.workspace import Workspace
 
 NOWHERE = "{tiny}/config.yaml --set dataset.version=v1.1.0 --set dataset.source.folder=nowhere"
@@ -160,13 +161,13 @@ def test_a_dry_run_writes_nothing(command: str, finished: Path, tiny: Path, tmp_
 def test_only_the_attribution_of_exactly_these_adapters(finished: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch):
     """What other code made of the same adapters and settings is not the attribution that is paid."""
     home, config = Workspace.open(finished), load_config(tiny / "config.yaml")
-    dataset = stages.found_dataset(home, TAG)
-    adapters = stages.found_adapters(home, config, dataset)
+    dataset = data.found_dataset(home, TAG)
+    adapters = training.found_adapters(home, config, dataset)
 
-    assert stages.found_attribution(home, config, dataset, adapters).kind == "attribution"
-    monkeypatch.setattr(artifacts, "code_digest", lambda column: "0" * 64)
+    assert measuring.found_attribution(home, config, dataset, adapters).kind == "attribution"
+    monkeypatch.setattr(artifacts, "code_digest", lambda module: "0" * 64)
     with pytest.raises(AttributionError, match="is not attributed yet"):
-        stages.found_attribution(home, config, dataset, adapters)
+        measuring.found_attribution(home, config, dataset, adapters)
 
 
 def test_rows_that_just_fit_are_not_cut(spare: Path, tiny: Path, tmp_path: Path):

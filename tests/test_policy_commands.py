@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.periods import refused, said
-from tests.rewards.people import POLICY, House, make_house
-from tests.terminal import tree, tribute
+from tests.helpers.periods import refused, said
+from tests.helpers.terminal import tree, tribute
+from tests.rewards.helpers.people import POLICY, House, make_house
 
 
 @pytest.fixture(scope="module")

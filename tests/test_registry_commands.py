@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.terminal import Ended, tribute
-from tests.tiny import HONEST, TAG
+from tests.helpers.terminal import Ended, tribute
+from tests.helpers.tiny import HONEST, TAG
 
 NAMES = (*HONEST, "copycat", "scrambler")
 

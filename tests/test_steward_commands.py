@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.terminal import tree, tribute
-from tribute.contributions import Registry
+from tests.helpers.terminal import tree, tribute
+from tribute.contributions.registry.registry import Registry
 from tribute.workspace import Workspace
 
 WHO = ("--by", "grace", "--why", "asked for")

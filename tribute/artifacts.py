@@ -5,50 +5,40 @@ digests, config, code); the artifact's id is the digest of the manifest's `ident
 out. Knows nothing of what the stages compute.
 """
 
-import fcntl
-import hashlib
 import json
-import os
 import platform
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import rfc8785
 
-from tribute import __version__
+from tribute.closure import code_digest
+from tribute.digests import canonical_digest, file_sha256
 from tribute.errors import IntegrityError, RegistryError
+from tribute.files import locked, sync, sync_one, write_atomically
+from tribute.version import __version__
 
 MANIFEST = "manifest.json"
 SEAL = "manifest.dsse.json"
 """Signatures over a manifest lie beside it and are, like itself, not among the files that it lists."""
-COLUMNS = ("contributions", "finetuning", "attribution", "rewards", "report")
-GROUND = ("__init__", "artifacts", "config", "errors", "money", "settings")
-"""The modules that every column may import."""
-COLUMN_OF_KIND = {
-    "dataset": "contributions",
-    "adapter": "finetuning",
-    "baselines": "finetuning",
-    "retraining": "finetuning",
-    "credit": "attribution",
-    "control": "attribution",
-    "influence": "attribution",
-    "probe": "attribution",
-    "index": "attribution",
-    "attribution": "attribution",
-    "rewards": "rewards",
-}
 PACKAGES = (
     *("accelerate", "numpy", "pandas", "peft", "pyarrow", "scikit-learn"),
     *("scipy", "tokenizers", "torch", "transformers"),
 )
+
+
+class Kind(NamedTuple):
+    """A kind of artifact; `module` is the one that makes it, and its closure the code that an artifact's key holds."""
+
+    name: str
+    module: str
 
 
 @dataclass(frozen=True)
@@ -64,7 +54,7 @@ class Artifact:
 
     @property
     def kind(self) -> str:
-        """One of `COLUMN_OF_KIND`."""
+        """The name of the kind, such as `adapter`."""
         return str(self.identity["kind"])
 
     @property
@@ -88,9 +78,9 @@ class Store:
     def __init__(self, workspace: Path) -> None:
         self.root = workspace / "artifacts"
 
-    def find(self, kind: str, inputs: Mapping[str, str], config: Mapping[str, Any]) -> Artifact | None:
+    def find(self, kind: Kind, inputs: Mapping[str, str], config: Mapping[str, Any]) -> Artifact | None:
         """The artifact made from exactly this, or None."""
-        path = self.root / kind / artifact_key(kind, inputs, config)
+        path = self.root / kind.name / artifact_key(kind, inputs, config)
         if not (path / MANIFEST).exists():
             return None
         artifact = read_artifact(path)
@@ -101,7 +91,7 @@ class Store:
 
     def make(
         self,
-        kind: str,
+        kind: Kind,
         inputs: Mapping[str, str],
         config: Mapping[str, Any],
         build: Callable[[Path], Mapping[str, Any] | None],
@@ -113,7 +103,7 @@ class Store:
         found = self.find(kind, inputs, config)
         if found is not None:
             return found
-        final = self.root / kind / artifact_key(kind, inputs, config)
+        final = self.root / kind.name / artifact_key(kind, inputs, config)
         final.parent.mkdir(parents=True, exist_ok=True)
         with locked(self.root.parent / "scratch" / "locks" / final.name):
             return self.find(kind, inputs, config) or self._made(final, kind, inputs, config, build)
@@ -121,7 +111,7 @@ class Store:
     def _made(
         self,
         final: Path,
-        kind: str,
+        kind: Kind,
         inputs: Mapping[str, str],
         config: Mapping[str, Any],
         build: Callable[[Path], Mapping[str, Any] | None],
@@ -158,14 +148,14 @@ class Store:
         raise RegistryError(f"there is no {kind} artifact {id_} in {self.root}; run `tribute run` first")
 
 
-def artifact_key(kind: str, inputs: Mapping[str, str], config: Mapping[str, Any]) -> str:
+def artifact_key(kind: Kind, inputs: Mapping[str, str], config: Mapping[str, Any]) -> str:
     """24 hex digits that name the folder: the digest of everything that decides the result."""
     return canonical_digest(_ingredients(kind, inputs, config))[:24]
 
 
 def write_manifest(
     folder: Path,
-    kind: str,
+    kind: Kind,
     inputs: Mapping[str, str],
     config: Mapping[str, Any],
     provenance: Mapping[str, Any],
@@ -244,71 +234,11 @@ def remedy(folder: Path) -> str:
     return f"restore the file{again}"
 
 
-def canonical_digest(value: Any) -> str:
-    """sha256 of a JSON value in RFC 8785 form, 64 hex digits."""
-    return hashlib.sha256(rfc8785.dumps(value)).hexdigest()
-
-
-def file_sha256(path: Path) -> str:
-    """sha256 of a file, 64 hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def file_digests(folder: Path) -> dict[str, str]:
     """Relative path → sha256 of every file below `folder` but the manifest itself and its signatures."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     named = {path.relative_to(folder).as_posix(): path for path in files}
     return {name: file_sha256(path) for name, path in named.items() if name not in (MANIFEST, SEAL)}
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write beside, fsync, rename: a reader sees the old file or the new one, never half of one, power cut or not."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-        sync_one(path.parent)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Keep every other process and thread that locks this file out while the body runs; death unlocks."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def sync(folder: Path) -> None:
-    """Make every file below a folder, and the folder itself, survive a power cut."""
-    for path in (*folder.rglob("*"), folder):
-        sync_one(path)
-
-
-def sync_one(path: Path) -> None:
-    """Make the bytes of a file, or the names in a folder, survive a power cut: a rename needs its folder synced."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@cache
-def code_digest(column: str) -> str:
-    """sha256 over the source of a column and of all it may import: the common ground and the columns to its left."""
-    package = Path(__file__).parent
-    columns = COLUMNS[: COLUMNS.index(column) + 1]
-    ground = [package / f"{name}.py" for name in GROUND]
-    sources = ground + [path for name in columns for path in (package / name).rglob("*.py")]
-    lines = {path.relative_to(package).as_posix(): file_sha256(path) for path in sorted(sources)}
-    return canonical_digest(lines)
 
 
 @cache
@@ -317,12 +247,12 @@ def package_versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES}
 
 
-def _ingredients(kind: str, inputs: Mapping[str, str], config: Mapping[str, Any]) -> dict[str, Any]:
+def _ingredients(kind: Kind, inputs: Mapping[str, str], config: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "kind": kind,
+        "kind": kind.name,
         "inputs": dict(inputs),
         "config": dict(config),
-        "code": {"tribute": __version__, "sha256": code_digest(COLUMN_OF_KIND[kind])},
+        "code": {"tribute": __version__, "sha256": code_digest(kind.module)},
         "packages": package_versions(),
     }
 

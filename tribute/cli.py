@@ -9,6 +9,7 @@ import typer
 
 from tribute import cli_disputes, cli_finance, cli_registry, cli_rewards
 from tribute.cli_options import HERE, DryRunOption, JsonOption, WorkspaceOption, show, watching
+from tribute.commands import checks, explaining, lineage, registry, stages
 from tribute.errors import TributeError
 
 app = typer.Typer(
@@ -40,9 +41,8 @@ def init(
     as_json: JsonOption = False,
 ) -> None:
     """Make a workspace: registry, remote and the folders of a run."""
-    from tribute import commands
 
-    show(commands.init(folder, dry_run, remote, origin), as_json)
+    show(registry.init(folder, dry_run, remote, origin), as_json)
 
 
 @app.command()
@@ -66,10 +66,9 @@ def contribute(
     as_json: JsonOption = False,
 ) -> None:
     """Hand in rows of a contributor to a dataset: all are recorded, or none. Receipts are in receipts/."""
-    from tribute import commands
 
-    offer = commands.Offer(contributor, dataset, licence, map_ or [], skip_faulty, terms, key)
-    show(commands.contribute(workspace, files, offer, schema, evaluation, dry_run), as_json)
+    offer = registry.Offer(contributor, dataset, licence, map_ or [], skip_faulty, terms, key)
+    show(registry.contribute(workspace, files, offer, schema, evaluation, dry_run), as_json)
 
 
 @app.command()
@@ -84,19 +83,17 @@ def release(
     as_json: JsonOption = False,
 ) -> None:
     """Screen a dataset's contributions and release them as a version."""
-    from tribute import commands
 
     with watching(as_json):
-        result = commands.release(workspace, tag, config, set_ or [], dry_run)
+        result = registry.release(workspace, tag, config, set_ or [], dry_run)
     show(result, as_json)
 
 
 @app.command()
 def versions(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
     """List the released dataset versions."""
-    from tribute import commands
 
-    show(commands.versions(workspace), as_json)
+    show(registry.versions(workspace), as_json)
 
 
 @app.command()
@@ -108,10 +105,9 @@ def finetune(
     as_json: JsonOption = False,
 ) -> None:
     """Train every seed's adapter on a released version, without Prefect."""
-    from tribute import commands
 
     with watching(as_json):
-        result = commands.finetune(workspace, config, set_ or [], dry_run)
+        result = stages.finetune(workspace, config, set_ or [], dry_run)
     show(result, as_json)
 
 
@@ -124,10 +120,9 @@ def attribute(
     as_json: JsonOption = False,
 ) -> None:
     """Attribute the trained adapters' improvement to rows and contributors, without Prefect."""
-    from tribute import commands
 
     with watching(as_json):
-        result = commands.attribute(workspace, config, set_ or [], dry_run)
+        result = stages.attribute(workspace, config, set_ or [], dry_run)
     show(result, as_json)
 
 
@@ -140,10 +135,9 @@ def reward(
     as_json: JsonOption = False,
 ) -> None:
     """Pay the pool by the attribution, and write the report, without Prefect."""
-    from tribute import commands
 
     with watching(as_json):
-        result = commands.reward(workspace, config, set_ or [], dry_run)
+        result = stages.reward(workspace, config, set_ or [], dry_run)
     show(result, as_json)
 
 
@@ -156,10 +150,9 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Run the whole pipeline through the Prefect flows."""
-    from tribute import commands
 
     with watching(as_json):
-        result = commands.run(workspace, config, set_ or [], dry_run)
+        result = stages.run(workspace, config, set_ or [], dry_run)
     show(result, as_json)
 
 
@@ -171,10 +164,9 @@ def demo(
     as_json: JsonOption = False,
 ) -> None:
     """Run the whole pipeline on the docstrings of the packages installed here."""
-    from tribute import commands
 
     with watching(as_json):
-        result = commands.demo(workspace, set_ or [], dry_run)
+        result = stages.demo(workspace, set_ or [], dry_run)
     show(result, as_json)
 
 
@@ -190,10 +182,9 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Check stored bytes, sums and chains; name the first thing that is wrong."""
-    from tribute import commands
 
     with watching(as_json):
-        result = commands.verify(workspace, what, which, deep, every)
+        result = checks.verify(workspace, what, which, deep, every)
     show(result, as_json)
 
 
@@ -206,9 +197,8 @@ def trace(
     as_json: JsonOption = False,
 ) -> None:
     """Follow the chain: from a payout to its rows, from a contribution to runs and payouts."""
-    from tribute import commands
 
-    show(commands.trace(workspace, what), as_json)
+    show(lineage.trace(workspace, what), as_json)
 
 
 @app.command()
@@ -224,10 +214,9 @@ def explain(
     as_json: JsonOption = False,
 ) -> None:
     """Say which contributors and rows moved an answer of a run's model; the first time it indexes the rows."""
-    from tribute import commands
 
     with watching(as_json):
-        result = commands.explain(workspace, run, text, response, label, rows, html, dry_run)
+        result = explaining.explain(workspace, run, text, response, label, rows, html, dry_run)
     show(result, as_json)
 
 
@@ -240,9 +229,8 @@ def inspect(
     as_json: JsonOption = False,
 ) -> None:
     """Show what the model will really see: tokens, and which of them count in the loss."""
-    from tribute import commands
 
-    show(commands.inspect(workspace, config, set_ or [], rows), as_json)
+    show(checks.inspect(workspace, config, set_ or [], rows), as_json)
 
 
 @app.command()
@@ -253,25 +241,22 @@ def fetch(
     as_json: JsonOption = False,
 ) -> None:
     """Download a published dataset from its own project and check it."""
-    from tribute import commands
 
-    show(commands.fetch(dataset, folder, dry_run), as_json)
+    show(registry.fetch(dataset, folder, dry_run), as_json)
 
 
 @config_app.command()
 def check(config: ConfigArgument, set_: SetOption = None, as_json: JsonOption = False) -> None:
     """Report every fault of a run config at once."""
-    from tribute import commands
 
-    show(commands.config_check(config, set_ or []), as_json)
+    show(checks.config_check(config, set_ or []), as_json)
 
 
 @config_app.command()
 def schema() -> None:
     """Print the JSON Schema of a run config."""
-    from tribute import commands
 
-    typer.echo(commands.config_schema(), nl=False)
+    typer.echo(checks.config_schema(), nl=False)
 
 
 def main(arguments: list[str] | None = None) -> None:

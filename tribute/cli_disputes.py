@@ -7,6 +7,7 @@ import typer
 
 from tribute.cli_options import HERE, DryRunOption, JsonOption, WorkspaceOption, show, watching
 from tribute.cli_rewards import DateOption, PeriodArgument, PolicyArgument, policy_app
+from tribute.commands import disputes, stages
 
 DisputeArgument = Annotated[str, typer.Argument(metavar="ID", help="The dispute, such as 2026-11-ada-1.")]
 ByOption = Annotated[str, typer.Option(help="Whose word it is: an id, such as the contributor's.")]
@@ -32,9 +33,8 @@ def statement(
     as_json: JsonOption = False,
 ) -> None:
     """Make contributors' statements of a period, each a page and JSON, in statements/."""
-    from tribute import commands
 
-    show(commands.statement(workspace, period, contributors or [], dry_run), as_json)
+    show(disputes.statement(workspace, period, contributors or [], dry_run), as_json)
 
 
 def simulate_year(
@@ -45,10 +45,9 @@ def simulate_year(
     as_json: JsonOption = False,
 ) -> None:
     """Release, train, attribute, pay and close month after month of a dated dataset, through the Prefect flows."""
-    from tribute import commands
 
     with watching(as_json):
-        result = commands.simulate_year(workspace, config, set_ or [], dry_run)
+        result = stages.simulate_year(workspace, config, set_ or [], dry_run)
     show(result, as_json)
 
 
@@ -64,9 +63,8 @@ def open_(
     as_json: JsonOption = False,
 ) -> None:
     """Dispute what a closed period accrued to a contributor; what is not payable yet is held."""
-    from tribute import commands
 
-    show(commands.dispute_open(workspace, what, by, why, currency, date, dry_run), as_json)
+    show(disputes.dispute_open(workspace, what, by, why, currency, date, dry_run), as_json)
 
 
 @dispute_app.command()
@@ -81,9 +79,8 @@ def evidence(
     as_json: JsonOption = False,
 ) -> None:
     """Hand in a file; what reviewers said before has to be said again."""
-    from tribute import commands
 
-    show(commands.dispute_evidence(workspace, dispute, file, by, why, date, dry_run), as_json)
+    show(disputes.dispute_evidence(workspace, dispute, file, by, why, date, dry_run), as_json)
 
 
 @dispute_app.command()
@@ -95,10 +92,9 @@ def recheck(
     as_json: JsonOption = False,
 ) -> None:
     """Train the period's model again without the contributor, with the same seeds, and attach what that shows."""
-    from tribute import commands
 
     with watching(as_json):
-        result = commands.dispute_recheck(workspace, dispute, date, dry_run)
+        result = disputes.dispute_recheck(workspace, dispute, date, dry_run)
     show(result, as_json)
 
 
@@ -118,9 +114,8 @@ def decide(
     as_json: JsonOption = False,
 ) -> None:
     """Decide as a reviewer; once two say the same, the money is released and corrected in the open period."""
-    from tribute import commands
 
-    show(commands.dispute_decide(workspace, dispute, amount, as_, key, why, date, dry_run), as_json)
+    show(disputes.dispute_decide(workspace, dispute, amount, as_, key, why, date, dry_run), as_json)
 
 
 @dispute_app.command()
@@ -134,9 +129,8 @@ def appeal(
     as_json: JsonOption = False,
 ) -> None:
     """Have a decision looked at by two other reviewers, once."""
-    from tribute import commands
 
-    show(commands.dispute_appeal(workspace, dispute, by, why, date, dry_run), as_json)
+    show(disputes.dispute_appeal(workspace, dispute, by, why, date, dry_run), as_json)
 
 
 @dispute_app.command("show")
@@ -146,9 +140,8 @@ def show_(
     as_json: JsonOption = False,
 ) -> None:
     """Show what was said and decided."""
-    from tribute import commands
 
-    show(commands.dispute_show(workspace, dispute), as_json)
+    show(disputes.dispute_show(workspace, dispute), as_json)
 
 
 @policy_app.command()
@@ -158,9 +151,8 @@ def diff(
     as_json: JsonOption = False,
 ) -> None:
     """List the settings in which two policies differ."""
-    from tribute import commands
 
-    show(commands.policy_diff(before, after), as_json)
+    show(disputes.policy_diff(before, after), as_json)
 
 
 @policy_app.command()
@@ -171,6 +163,5 @@ def simulate(
     as_json: JsonOption = False,
 ) -> None:
     """Say what a period would have paid by this policy, from the same data and the same fee; posts nothing."""
-    from tribute import commands
 
-    show(commands.policy_simulate(workspace, file, period), as_json)
+    show(disputes.policy_simulate(workspace, file, period), as_json)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tribute.cli_options import HERE, DryRunOption, JsonOption, WorkspaceOption, show
+from tribute.commands import finance
 
 pay_app = typer.Typer(help="Pay what closed periods owe, and take in what the bank answers.", no_args_is_help=True)
 
@@ -28,9 +29,8 @@ def file_(
     as_json: JsonOption = False,
 ) -> None:
     """Write the ISO 20022 file (pain.001.001.09) that tells the bank to pay a period's payables."""
-    from tribute import commands
 
-    show(commands.pay_file(workspace, period, from_, out, date, dry_run), as_json)
+    show(finance.pay_file(workspace, period, from_, out, date, dry_run), as_json)
 
 
 @pay_app.command()
@@ -42,9 +42,8 @@ def reconcile(
     as_json: JsonOption = False,
 ) -> None:
     """Hold a bank's answer against the payables: post what was paid or sent back, and write recon.csv."""
-    from tribute import commands
 
-    show(commands.pay_reconcile(workspace, file, date, dry_run), as_json)
+    show(finance.pay_reconcile(workspace, file, date, dry_run), as_json)
 
 
 @pay_app.command()
@@ -55,6 +54,5 @@ def books(
     as_json: JsonOption = False,
 ) -> None:
     """Write the whole ledger for beancount or hledger."""
-    from tribute import commands
 
-    show(commands.pay_books(workspace, out, dry_run), as_json)
+    show(finance.pay_books(workspace, out, dry_run), as_json)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tribute.cli_options import HERE, DryRunOption, JsonOption, WorkspaceOption, show
+from tribute.commands import people, sharing, steward
 
 ByOption = Annotated[str, typer.Option(help="Who decides.")]
 WhyOption = Annotated[str, typer.Option(help="Why.")]
@@ -52,9 +53,8 @@ def screening(
     as_json: JsonOption = False,
 ) -> None:
     """Show or set by which thresholds a dataset's rows are screened."""
-    from tribute import commands
 
-    show(commands.screening(workspace, dataset, file, by, why, dry_run), as_json)
+    show(steward.screening(workspace, dataset, file, by, why, dry_run), as_json)
 
 
 def review(
@@ -66,9 +66,8 @@ def review(
     as_json: JsonOption = False,
 ) -> None:
     """List the rows that wait for a person."""
-    from tribute import commands
 
-    show(commands.review(workspace, dataset, by_meaning), as_json)
+    show(steward.review(workspace, dataset, by_meaning), as_json)
 
 
 def accept(
@@ -80,9 +79,8 @@ def accept(
     as_json: JsonOption = False,
 ) -> None:
     """Let rows into the next version, and record who and why."""
-    from tribute import commands
 
-    show(commands.decide(workspace, "accept", rows, by, why, dry_run), as_json)
+    show(steward.decide(workspace, "accept", rows, by, why, dry_run), as_json)
 
 
 def reject(
@@ -94,9 +92,8 @@ def reject(
     as_json: JsonOption = False,
 ) -> None:
     """Keep rows out of the next version, and record who and why."""
-    from tribute import commands
 
-    show(commands.decide(workspace, "reject", rows, by, why, dry_run), as_json)
+    show(steward.decide(workspace, "reject", rows, by, why, dry_run), as_json)
 
 
 def diff(
@@ -106,9 +103,8 @@ def diff(
     as_json: JsonOption = False,
 ) -> None:
     """Compare two versions: rows and contributors added and removed, how the labels shifted."""
-    from tribute import commands
 
-    show(commands.diff(workspace, before, after), as_json)
+    show(steward.diff(workspace, before, after), as_json)
 
 
 def show_one(
@@ -117,9 +113,8 @@ def show_one(
     as_json: JsonOption = False,
 ) -> None:
     """Show what the registry says about a version, a contribution or a dataset."""
-    from tribute import commands
 
-    show(commands.show(workspace, what), as_json)
+    show(steward.show(workspace, what), as_json)
 
 
 def card(
@@ -130,9 +125,8 @@ def card(
     as_json: JsonOption = False,
 ) -> None:
     """Write a version's tables with its dataset card and Croissant metadata."""
-    from tribute import commands
 
-    show(commands.card(workspace, tag, out, dry_run), as_json)
+    show(steward.card(workspace, tag, out, dry_run), as_json)
 
 
 def withdraw(
@@ -145,9 +139,8 @@ def withdraw(
     as_json: JsonOption = False,
 ) -> None:
     """Stop a contribution's use from the next version on; its history stays."""
-    from tribute import commands
 
-    show(commands.withdraw(workspace, contribution, by, why, key, False, dry_run), as_json)
+    show(steward.withdraw(workspace, contribution, by, why, key, False, dry_run), as_json)
 
 
 def erase(
@@ -160,9 +153,8 @@ def erase(
     as_json: JsonOption = False,
 ) -> None:
     """Remove a contribution's bytes for good, wherever no live contribution has the same."""
-    from tribute import commands
 
-    show(commands.withdraw(workspace, contribution, by, why, key, True, dry_run), as_json)
+    show(steward.withdraw(workspace, contribution, by, why, key, True, dry_run), as_json)
 
 
 def retrain(
@@ -172,9 +164,8 @@ def retrain(
     as_json: JsonOption = False,
 ) -> None:
     """Train again, on a version without them, what learned from contributions that were taken back."""
-    from tribute import commands
 
-    show(commands.retrain(workspace, dry_run), as_json)
+    show(steward.retrain(workspace, dry_run), as_json)
 
 
 def organisation(
@@ -185,16 +176,14 @@ def organisation(
     as_json: JsonOption = False,
 ) -> None:
     """Show or set which contributors an organisation owns; its key may act for them."""
-    from tribute import commands
 
-    show(commands.organisation(workspace, name, member or [], dry_run), as_json)
+    show(people.organisation(workspace, name, member or [], dry_run), as_json)
 
 
 def sync(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
     """See what other stewards recorded in a shared registry."""
-    from tribute import commands
 
-    show(commands.sync(workspace), as_json)
+    show(sharing.sync(workspace), as_json)
 
 
 def clone(
@@ -204,9 +193,8 @@ def clone(
     as_json: JsonOption = False,
 ) -> None:
     """Make a workspace on a registry that several stewards share."""
-    from tribute import commands
 
-    show(commands.clone(origin, folder, dry_run), as_json)
+    show(sharing.clone(origin, folder, dry_run), as_json)
 
 
 def import_(
@@ -219,9 +207,8 @@ def import_(
     as_json: JsonOption = False,
 ) -> None:
     """Contribute what authors wrote up to a month, one contribution an author and month; again adds what is new."""
-    from tribute import commands
 
-    show(commands.import_dated(workspace, source, folder, until, dataset, dry_run), as_json)
+    show(sharing.import_dated(workspace, source, folder, until, dataset, dry_run), as_json)
 
 
 @key_app.command()
@@ -232,9 +219,8 @@ def new(
     as_json: JsonOption = False,
 ) -> None:
     """Make a contributor's key and register its public half."""
-    from tribute import commands
 
-    show(commands.key_new(workspace, contributor, out), as_json)
+    show(people.key_new(workspace, contributor, out), as_json)
 
 
 @key_app.command()
@@ -246,9 +232,8 @@ def rotate(
     as_json: JsonOption = False,
 ) -> None:
     """Replace a key; the present one signs its successor, and earlier contributions stay in reach."""
-    from tribute import commands
 
-    show(commands.key_rotate(workspace, owner, key, out), as_json)
+    show(people.key_rotate(workspace, owner, key, out), as_json)
 
 
 @vault_app.command("set")
@@ -259,9 +244,8 @@ def vault_set(
     as_json: JsonOption = False,
 ) -> None:
     """Remember who a contributor is; an empty value forgets one detail."""
-    from tribute import commands
 
-    show(commands.vault_set(workspace, contributor, details), as_json)
+    show(people.vault_set(workspace, contributor, details), as_json)
 
 
 @vault_app.command("show")
@@ -269,9 +253,8 @@ def vault_show(
     contributor: ContributorArgument, workspace: WorkspaceOption = HERE, as_json: JsonOption = False
 ) -> None:
     """Show who a contributor is."""
-    from tribute import commands
 
-    show(commands.vault_show(workspace, contributor), as_json)
+    show(people.vault_show(workspace, contributor), as_json)
 
 
 @vault_app.command("forget")
@@ -279,6 +262,5 @@ def vault_forget(
     contributor: ContributorArgument, workspace: WorkspaceOption = HERE, as_json: JsonOption = False
 ) -> None:
     """Forget who a contributor is."""
-    from tribute import commands
 
-    show(commands.vault_forget(workspace, contributor), as_json)
+    show(people.vault_forget(workspace, contributor), as_json)

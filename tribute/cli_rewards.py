@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tribute.cli_options import HERE, DryRunOption, JsonOption, WorkspaceOption, show
+from tribute.commands import periods
 
 PeriodArgument = Annotated[str, typer.Argument(help="The month, YYYY-MM.")]
 PolicyArgument = Annotated[Path, typer.Argument(help="The policy's YAML file.")]
@@ -35,9 +36,8 @@ def open_(
     as_json: JsonOption = False,
 ) -> None:
     """Open the period after the last closed one; the first may be any."""
-    from tribute import commands
 
-    show(commands.period_open(workspace, period, dry_run), as_json)
+    show(periods.period_open(workspace, period, dry_run), as_json)
 
 
 @period_app.command()
@@ -47,9 +47,8 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """List the periods, who signed them, and what stands on the accounts."""
-    from tribute import commands
 
-    show(commands.period_status(workspace, period), as_json)
+    show(periods.period_status(workspace, period), as_json)
 
 
 @period_app.command()
@@ -63,9 +62,8 @@ def close(
     as_json: JsonOption = False,
 ) -> None:
     """Approve a period's draft, or close it where another closer approved exactly the same."""
-    from tribute import commands
 
-    show(commands.period_close(workspace, period, key, as_, date, dry_run), as_json)
+    show(periods.period_close(workspace, period, key, as_, date, dry_run), as_json)
 
 
 @period_app.command()
@@ -76,9 +74,8 @@ def release(
     as_json: JsonOption = False,
 ) -> None:
     """Make payable what is past its dispute window or holdback."""
-    from tribute import commands
 
-    show(commands.period_release(workspace, date, dry_run), as_json)
+    show(periods.period_release(workspace, date, dry_run), as_json)
 
 
 @period_app.command()
@@ -94,10 +91,9 @@ def correct(
     as_json: JsonOption = False,
 ) -> None:
     """Correct what a closed period accrued, in the open one, from or to the reserve."""
-    from tribute import commands
 
-    cause = commands.cause(contributor, currency, ref, reason, date)
-    show(commands.period_correct(workspace, cause, amount, dry_run), as_json)
+    cause = periods.cause(contributor, currency, ref, reason, date)
+    show(periods.period_correct(workspace, cause, amount, dry_run), as_json)
 
 
 @period_app.command("claw-back")
@@ -113,10 +109,9 @@ def claw_back(
     as_json: JsonOption = False,
 ) -> None:
     """Take back from held and accrued money, and from later accruals; never from what is payable or paid."""
-    from tribute import commands
 
-    cause = commands.cause(contributor, currency, ref, reason, date)
-    show(commands.period_claw_back(workspace, cause, amount, dry_run), as_json)
+    cause = periods.cause(contributor, currency, ref, reason, date)
+    show(periods.period_claw_back(workspace, cause, amount, dry_run), as_json)
 
 
 @period_app.command()
@@ -129,17 +124,15 @@ def reverse(
     as_json: JsonOption = False,
 ) -> None:
     """Post the exact mirror of one entry, linked to it."""
-    from tribute import commands
 
-    show(commands.period_reverse(workspace, entry, reason, date, dry_run), as_json)
+    show(periods.period_reverse(workspace, entry, reason, date, dry_run), as_json)
 
 
 @policy_app.command()
 def check(file: PolicyArgument, as_json: JsonOption = False) -> None:
     """Report every fault of a policy at once."""
-    from tribute import commands
 
-    show(commands.policy_check(file), as_json)
+    show(periods.policy_check(file), as_json)
 
 
 @policy_app.command()
@@ -152,6 +145,5 @@ def publish(
     as_json: JsonOption = False,
 ) -> None:
     """Record a version of a policy in the registry, signed; periods close by published policies only."""
-    from tribute import commands
 
-    show(commands.policy_publish(workspace, file, key, as_, dry_run), as_json)
+    show(periods.policy_publish(workspace, file, key, as_, dry_run), as_json)

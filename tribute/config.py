@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from tribute.artifacts import canonical_digest, file_sha256
+from tribute.digests import canonical_digest, file_sha256
 from tribute.errors import RewardError
 from tribute.money import parse_amount
 from tribute.settings import Id, Period, Positive, Sha256, Strict, Version, apply_override, read_yaml, validate

@@ -5,8 +5,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from tribute.artifacts import Store, write_atomically
+from tribute.artifacts import Store
 from tribute.errors import WorkspaceError
+from tribute.files import write_atomically
 
 MARKER = "tribute.json"
 FORMAT = 1

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.finetuning import tiny
 from tests.finetuning.conftest import bert, causal_config, config, dataset, dialogues, llama, root, single_thread
+from tests.finetuning.helpers import tiny
 from tribute.artifacts import Artifact
 
 __all__ = ["bert", "causal_config", "config", "dataset", "dialogues", "llama", "root", "single_thread"]

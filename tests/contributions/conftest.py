@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tribute.contributions import DatasetSchema, Registry, Submission
+from tribute.contributions.intake.submissions import Submission
+from tribute.contributions.registry.registry import Registry
+from tribute.contributions.releases.release import release_version
+from tribute.contributions.schema import DatasetSchema
 from tribute.workspace import Workspace
 
 DATA = Path(os.environ.get("TRIBUTE_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -60,7 +63,7 @@ def released_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bob = write_rows(folder / "bob.jsonl", [("draw  a LINE", "plotting"), ("Take the mean", "statistics")])
     registry.contribute([Submission(ada, "ada", "docs", "MIT"), Submission(bob, "bob", "docs", "MIT")])
     registry.seal_evaluation("docs", write_rows(folder / "evaluation.jsonl", [("Plot some bars", "plotting")]))
-    registry.release("docs@v1.0.0")
+    release_version(registry, "docs@v1.0.0")
     return workspace.root
 
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tribute.contributions import DatasetSchema, content_sha256, normalise, read_jsonl, text_sha256
-from tribute.contributions.rows import Row
+from tribute.contributions.intake.values import read_jsonl
+from tribute.contributions.rows import Row, content_sha256, normalise, text_sha256
+from tribute.contributions.schema import DatasetSchema
 from tribute.errors import ContributionError
 
 from .conftest import SCHEMA

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tribute.contributions import load_schema
 from tribute.contributions.licences import canonical_licence, check_licence
+from tribute.contributions.schema import load_schema
 from tribute.errors import ConfigError, ContributionError
 
 from .conftest import SCHEMA

@@ -7,7 +7,8 @@ from torch.nn import functional
 from tribute.config import LoraConfig
 from tribute.errors import TrainingError
 from tribute.finetuning.adapters import save_adapter
-from tribute.finetuning.bases import load_tokenizer
+from tribute.finetuning.base_models import load_tokenizer
+from tribute.finetuning.encoding import IGNORED
 from tribute.finetuning.models import (
     LOGIT_SCALE,
     add_lora,
@@ -17,7 +18,6 @@ from tribute.finetuning.models import (
     load_adapter,
 )
 from tribute.finetuning.preparation import build_model, encode
-from tribute.finetuning.rows import IGNORED
 
 
 def both(request, task):

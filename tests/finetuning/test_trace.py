@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from tribute.errors import AttributionError
-from tribute.finetuning.adam import Adam
+from tribute.finetuning.optimizer import Adam
 from tribute.finetuning.trace import State, Trace, assign, flatten, load_trace, save_trace, state_steps
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tribute.artifacts import file_digests
 from tribute.config import BaseConfig, FinetuningConfig
 from tribute.errors import TrainingError
-from tribute.finetuning.adam import RootAdam
 from tribute.finetuning.adapters import adapter_job
+from tribute.finetuning.optimizer import RootAdam
 from tribute.finetuning.preparation import prepare
 from tribute.finetuning.training import last_checkpoint, learning_rates, schedule, train
 

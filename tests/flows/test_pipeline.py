@@ -7,10 +7,10 @@ from uuid import UUID
 
 import pytest
 
-from tests.terminal import tribute
+from tests.helpers.terminal import tribute
 from tribute import stages
 from tribute.config import RunConfig, load_config
-from tribute.runs import all_runs, read_run
+from tribute.pipeline.runs import all_runs, read_run
 from tribute.workspace import Workspace
 
 MADE = ("dataset", "baselines", "adapters", "attribution", "rewards")

@@ -5,14 +5,15 @@ import random
 
 import pytest
 
-from tests.tiny import FILLERS, TOPICS, write_base
-from tribute import year as steps
-from tribute.contributions import Registry
-from tribute.rewards import accounts, ledger, verify_period
-from tribute.rewards.disputes import all_disputes
-from tribute.rewards.history import history
+from tests.helpers.tiny import FILLERS, TOPICS, write_base
+from tribute.contributions.registry.registry import Registry
+from tribute.rewards.disputes.dispute import all_disputes
+from tribute.rewards.ledger import accounts, ledger
+from tribute.rewards.verification.tie_out import history
+from tribute.rewards.verification.verify import verify_period
+from tribute.simulation import year as steps
+from tribute.simulation.config import YearConfig, load_year
 from tribute.workspace import Workspace
-from tribute.year_config import YearConfig, load_year
 
 AUTHORS = ("ada", "bob", "cy", "di", "eve")
 MONTHS = ["2026-01", "2026-02", "2026-03"]
@@ -89,12 +90,12 @@ def _pair(chance: random.Random, author: str, month: str) -> dict[str, str]:
 
 def events(home: Workspace, kind: str) -> list[dict[str, str]]:
     """The lines of one event, in the ledger's order."""
-    return [row for row in ledger.read(home).rows if row["event_type"] == kind]
+    return [row for row in ledger.load(home).rows if row["event_type"] == kind]
 
 
 def test_every_month_is_closed_and_verifies(year: Workspace):
     """Signed by two, and every file, sum and proof of it holds."""
-    assert ledger.read(year).closed == MONTHS
+    assert ledger.load(year).closed == MONTHS
     for month in MONTHS:
         assert verify_period(year.rewards / month)
 
@@ -102,7 +103,7 @@ def test_every_month_is_closed_and_verifies(year: Workspace):
 def test_the_balances_tie_out(year: Workspace):
     """Fees less the reserve are what is owed, paid and withheld; what came in went somewhere."""
     found = history(year, "EUR")
-    books = ledger.read(year)
+    books = ledger.load(year)
 
     accrued = sum(one.moves["accrued"] for one in found.months)
     adjusted = sum(one.moves["adjusted"] for one in found.months)
@@ -164,7 +165,7 @@ def test_the_dispute_was_rechecked_decided_and_appealed(year: Workspace):
     assert len(recheck["loss_without"]) == len(recheck["retrainings"]) == 2
     assert float(recheck["effect_se"]) >= 0
     assert [one["reviewers"] for one in dispute.outcomes] == [["four", "three"], ["five", "six"]]
-    books = ledger.read(year)
+    books = ledger.load(year)
     assert all(books.lots.holds[entry].left == 0 for entry in dispute.holds)
 
 
@@ -180,12 +181,12 @@ def test_the_page_shows_the_year(year: Workspace):
 
 def test_a_second_time_nothing_is_done(year: Workspace, config: YearConfig):
     """A year that was interrupted goes on where it stopped; what is done is found."""
-    before, events = ledger.read(year).head, len(Registry.open(year).entries())
+    before, events = ledger.load(year).head, len(Registry.open(year).entries())
 
     for month in steps.begin(year, config):
         steps.grow(year, config, month)
         assert steps.happen(year, config, month) == []
         steps.close(year, config, month)
 
-    assert ledger.read(year).head == before
+    assert ledger.load(year).head == before
     assert len(Registry.open(year).entries()) == events

@@ -12,8 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tribute.artifacts import Artifact, Store, canonical_digest, write_manifest
-from tribute.rewards import Gate, allocation, judge
+from tribute.artifacts import Artifact, Kind, Store, write_manifest
+from tribute.digests import canonical_digest
+from tribute.rewards.allocation import allocate as allocation
+from tribute.rewards.allocation.gate import judge
+from tribute.rewards.period.draft import REWARDS
+from tribute.rewards.policy.policy import Gate
 from tribute.rewards.tables import ALLOCATION
 from tribute.workspace import Workspace
 
@@ -201,7 +205,7 @@ def build(root: Path, contributors: list[str], topics: list[str], *, accuracy: b
     tokens = [f"{name},{17 * len(own)}\r\n" for name, own in sorted(rows.items())]
     (folder / "tokens.csv").write_text("contributor_id,tokens\r\n" + "".join(tokens), newline="")
     policy = {"id": "credit-above-uncertainty", "version": "v1.0.0", "kappa": "1"}
-    rewards = write_manifest(folder, "rewards", {"policy": canonical_digest(policy)}, {"policy": policy}, {})
+    rewards = write_manifest(folder, REWARDS, {"policy": canonical_digest(policy)}, {"policy": policy}, {})
     run = {
         "run_id": "docs-3f9a1c2b4d5e", "tag": "docs@v1.0.0", "dataset": dataset.id,
         "adapters": {seed: adapter.id for seed, adapter in adapters.items()}, "champion_seed": 0,
@@ -360,4 +364,4 @@ def _artifact(store: Store, kind: str, tables: dict, documents: dict, inputs: di
         for name, content in documents.items():
             (folder / f"{name}.json").write_text(json.dumps(content))
 
-    return store.make(kind, inputs or {}, config, write)
+    return store.make(Kind(kind, "tribute.errors"), inputs or {}, config, write)

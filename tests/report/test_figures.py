@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tribute.report.figures import Point, curve, interval
-from tribute.report.money import Currency, Flow
+from tribute.report.money_flows import Currency, Flow
 from tribute.report.sankey import WIDTH, sankey
 from tribute.report.svg import Scale, decimals, number, scale_over, signed, tag
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tribute.report.money import NO_TOPIC, Currency, Flow, flows, grouped, split
+from tribute.report.money_flows import NO_TOPIC, Currency, Flow, flows, grouped, split
 
 names = st.text("abcdefgh", min_size=1, max_size=3)
 credits = st.dictionaries(names, st.floats(-1e3, 1e3, allow_subnormal=False), max_size=20)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.rewards.cards import UNMEASURED
-from tests.rewards.world import World, make_world
+from tests.rewards.helpers.cards import UNMEASURED
+from tests.rewards.helpers.world import World, make_world
 from tribute.artifacts import Artifact
 
 if TYPE_CHECKING:
-    from tests.rewards.people import House
+    from tests.rewards.helpers.people import House
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +48,7 @@ def fallen_folder(fallen: Artifact, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def november(tmp_path_factory: pytest.TempPathFactory) -> "House":
     """A workspace in which November 2026 is closed; read only."""
-    from tests.rewards.people import make_house
+    from tests.rewards.helpers.people import make_house
 
     house = make_house(tmp_path_factory.mktemp("november") / "workspace")
     house.close("2026-11")
@@ -58,7 +58,7 @@ def november(tmp_path_factory: pytest.TempPathFactory) -> "House":
 @pytest.fixture(scope="session")
 def two_closed(tmp_path_factory: pytest.TempPathFactory) -> "House":
     """A workspace in which November and December are closed, and December pays November's people; read only."""
-    from tests.rewards.people import make_house
+    from tests.rewards.helpers.people import make_house
 
     house = make_house(tmp_path_factory.mktemp("two") / "workspace")
     for period in ("2026-11", "2026-12"):
@@ -69,7 +69,7 @@ def two_closed(tmp_path_factory: pytest.TempPathFactory) -> "House":
 @pytest.fixture
 def closed_house(two_closed: "House", tmp_path: Path) -> "House":
     """A copy of it that a test may change."""
-    from tests.rewards.people import House
+    from tests.rewards.helpers.people import House
 
     return House(shutil.copytree(two_closed.root, tmp_path / "workspace"), two_closed.world)
 

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.rewards.people import House, make_house
-from tests.terminal import tree
+from tests.helpers.terminal import tree
+from tests.rewards.helpers.people import House, make_house
 from tribute.artifacts import SEAL, file_digests
-from tribute.rewards import closing, journal, ledger, recovery, verify_period
+from tribute.rewards import close as closing
+from tribute.rewards.ledger import journal, ledger, recovery
+from tribute.rewards.verification.verify import verify_period
 
 KILLS = 50 if os.environ.get("TRIBUTE_NIGHTLY") else 5
 CLOSE = """
@@ -82,7 +84,7 @@ def seconds(approved: House, tmp_path_factory: pytest.TempPathFactory) -> float:
     assert process.stdout.readline() == "done\n"
     taken = time.monotonic() - begun
     process.communicate()
-    assert ledger.read(house.workspace).closed == ["2026-11", "2026-12"]
+    assert ledger.load(house.workspace).closed == ["2026-11", "2026-12"]
     return taken
 
 
@@ -97,14 +99,14 @@ def test_kill(number: int, house: House, seconds: float):
     time.sleep(seconds * chance.uniform(0, 1.05))
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    books = ledger.read(house.workspace)
+    books = ledger.load(house.workspace)
 
     assert file_digests(draft) == digests
     assert journal.faults(books.rows) == []
     if books.closed == ["2026-11"]:
         assert tree(house.workspace.rewards) == before
         close(house)
-        books = ledger.read(house.workspace)
+        books = ledger.load(house.workspace)
     month = house.workspace.rewards / "journal" / "2026-12.csv"
     assert books.closed == ["2026-11", "2026-12"]
     assert month.read_bytes() == (draft / "journal.csv").read_bytes()
@@ -135,7 +137,7 @@ def test_a_crash_at_any_step_of_rolling_forward_is_finished(house, step, monkeyp
         close(house)
     monkeypatch.undo()
 
-    books = ledger.read(house.workspace)
+    books = ledger.load(house.workspace)
 
     assert books.closed == ["2026-11", "2026-12"]
     assert verify_period(house.workspace.rewards / "2026-12")
@@ -153,6 +155,6 @@ def test_a_crash_before_the_commit_leaves_the_draft(house, monkeypatch):
         close(house)
     monkeypatch.undo()
 
-    assert ledger.read(house.workspace).closed == ["2026-11"]
+    assert ledger.load(house.workspace).closed == ["2026-11"]
     assert tree(house.workspace.rewards) == before
     assert close(house).closed

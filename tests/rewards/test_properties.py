@@ -31,8 +31,9 @@ PROPERTIES = (
 
 def proofs(sentence):
     """The tests of this folder that say so in their docstring."""
-    for path in sorted(Path(__file__).parent.glob("test_*.py")):
-        module = importlib.import_module(f"tests.rewards.{path.stem}")
+    for path in sorted(Path(__file__).parent.rglob("test_*.py")):
+        name = ".".join(path.relative_to(Path(__file__).parents[2]).with_suffix("").parts)
+        module = importlib.import_module(name)
         for name, test in vars(module).items():
             if name.startswith("test_") and test.__module__ == module.__name__ and sentence in _said(test):
                 yield test

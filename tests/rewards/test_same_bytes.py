@@ -10,14 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.rewards.books import POLICY, empty, proved
-from tests.rewards.people import House, make_house
-from tests.rewards.test_allocation import PERIOD, POOLS, allocated, claim_lists, weighing
-from tests.terminal import tree
+from tests.helpers.terminal import tree
+from tests.rewards.allocation.test_allocate import PERIOD, POOLS, allocated, claim_lists, weighing
+from tests.rewards.helpers.books import POLICY, empty, proved
+from tests.rewards.helpers.people import House, make_house
 from tribute.artifacts import read_artifact
-from tribute.rewards import lifecycle, standing, tables, verify_period
-from tribute.rewards.funding import divide
-from tribute.rewards.pools import allocation_rows
+from tribute.rewards import tables
+from tribute.rewards.allocation import allocate
+from tribute.rewards.allocation.funding import divide
+from tribute.rewards.allocation.pools import allocation_rows
+from tribute.rewards.ledger import balances, postings
+from tribute.rewards.verification.verify import verify_period
 
 CLOSE = """
 import locale, sys
@@ -42,13 +45,13 @@ def written(claims, pool):
     """allocation.csv, journal.csv, balances.csv and payables.csv of a period that pays these claims."""
     funding = divide(pool, "EUR", POLICY, PERIOD)
     lines = allocated(claims, funding.pools["evaluation"])
-    paid = [lifecycle.Allocated("evaluation", "EUR", lines)]
-    after = lifecycle.closing(empty(), PERIOD, [funding], paid, {PERIOD: POLICY})
+    paid = [allocate.PoolAllocation("evaluation", "EUR", lines)]
+    after = postings.closing(empty(), PERIOD, [funding], paid, {PERIOD: POLICY})
     rows = (
         (tables.ALLOCATION, allocation_rows(PERIOD, paid, tables.EVIDENCE.empty_table())),
         (tables.JOURNAL, after.rows),
-        (tables.BALANCES, standing.balance_rows(after, PERIOD, [])),
-        (tables.PAYABLES, standing.payable_rows(after, PERIOD, POLICY, {})),
+        (tables.BALANCES, balances.balance_rows(after, PERIOD, [])),
+        (tables.PAYABLES, balances.payable_rows(after, PERIOD, POLICY, {})),
     )
     return [tables.csv_bytes(columns, found) for columns, found in rows]
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tribute import formatting
 from tribute.errors import IntegrityError, RewardError
 from tribute.rewards import tables
 
@@ -51,10 +52,10 @@ def test_other_columns_are_refused(tmp_path):
 @given(st.fractions())
 def test_a_quota_is_cut_and_never_rounded_up(value):
     """The written decimal is at most the rational, by less than 1e-12, so its whole part is the quota's."""
-    written = Fraction(tables.decimal_floor(value))
+    written = Fraction(formatting.decimal_floor(value))
 
     assert 0 <= value - written < Fraction(1, 10**12)
-    assert f"{tables.decimal_floor(value):f}".count("E") == 0
+    assert f"{formatting.decimal_floor(value):f}".count("E") == 0
 
 
 def test_the_columns_are_those_of_the_notes():

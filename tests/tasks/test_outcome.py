@@ -8,7 +8,7 @@ from prefect.states import exception_to_failed_state
 
 from tasks import contributions, finetuning
 from tasks.outcome import _is_passing, ended, get
-from tests.tiny import TAG
+from tests.helpers.tiny import TAG
 from tribute.errors import ConfigError, RegistryError
 from tribute.workspace import Workspace
 

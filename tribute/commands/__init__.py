@@ -22,14 +22,7 @@ if TYPE_CHECKING:
     from tribute.commands.explaining import explain
     from tribute.commands.finance import pay_books, pay_file, pay_reconcile
     from tribute.commands.lineage import trace
-    from tribute.commands.people import (
-        key_new,
-        key_rotate,
-        organisation,
-        vault_forget,
-        vault_set,
-        vault_show,
-    )
+    from tribute.commands.people import key_new, key_rotate, organisation, vault_forget, vault_set, vault_show
     from tribute.commands.periods import (
         cause,
         period_claw_back,

@@ -6,19 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tribute import stages
 from tribute.artifacts import MANIFEST, read_artifact, verify_artifact
 from tribute.commands.output import Output, Table
 from tribute.commands.stages import checked_config
 from tribute.config import RunConfig
-from tribute.contributions import Registry
+from tribute.contributions.registry import Registry, verify_registry
 from tribute.errors import ConfigError, IntegrityError
-from tribute.reattribution import reattribute
-from tribute.rewards import ledger, verify_period
-from tribute.rewards.continuity import verify_in_workspace
-from tribute.rewards.deep import verify_deep
-from tribute.rewards.verify import verified
-from tribute.runs import read_run
+from tribute.pipeline import data, measuring
+from tribute.pipeline.remeasure import reattribute
+from tribute.pipeline.runs import read_run
+from tribute.rewards.ledger import ledger
+from tribute.rewards.verification import verified, verify_deep, verify_in_workspace, verify_period
 from tribute.settings import PERIOD
 from tribute.workspace import MARKER, Workspace
 
@@ -51,12 +49,12 @@ def verify(workspace: Path, what: str, which: str | None, deep: bool = False, ev
 
 def inspect(workspace: Path, path: Path, overrides: Sequence[str], rows: int) -> Output:
     """`tribute inspect`: tokens as the model sees them; those in [brackets] count in the loss."""
-    from tribute.finetuning.bases import base_folder, load_tokenizer
+    from tribute.finetuning.base_models import base_folder, load_tokenizer
+    from tribute.finetuning.encoding import IGNORED
     from tribute.finetuning.preparation import encode
-    from tribute.finetuning.rows import IGNORED
 
     home, config = Workspace.open(workspace), checked_config(path, overrides)
-    dataset = stages.materialised(home, config.dataset.tag)
+    dataset = data.materialised(home, config.dataset.tag)
     frame, encoded = encode(dataset, config.finetuning, "train")
     tokenizer = load_tokenizer(base_folder(config.finetuning.base))
     shown: list[dict[str, Any]] = []
@@ -92,7 +90,7 @@ def _shown(row: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def _verify_registry(home: Workspace) -> list[str]:
-    found = Registry.open(home).verify()
+    found = verify_registry(Registry.open(home).repository)
     return [
         f"{found.entries} ledger entries form one chain that ends in {found.head[:12]}",
         f"{found.pointers} pointers lead to data with the recorded digest",
@@ -107,7 +105,7 @@ def _verify_run(home: Workspace, run_id: str) -> list[str]:
     named["adapter"] = list(record["adapters"].values())
     artifacts = [home.store.get(kind, id_) for kind, ids in named.items() for id_ in ids]
     attribution = next(one for one in artifacts if one.kind == "attribution")
-    artifacts += [home.store.get(kind, id_) for kind, ids in stages.beside(attribution).items() for id_ in ids]
+    artifacts += [home.store.get(kind, id_) for kind, ids in measuring.beside(attribution).items() for id_ in ids]
     checks = [f"{verify_artifact(one.path).kind} {one.id[:12]} is intact" for one in artifacts]
     paid = read_artifact(home.rewards / record["period"])
     if paid.id != record["rewards"]:
@@ -118,7 +116,7 @@ def _verify_run(home: Workspace, run_id: str) -> list[str]:
 def _verify_period(home: Workspace, period: str, deep: bool, every: bool) -> list[str]:
     if not re.fullmatch(PERIOD, period):
         raise ConfigError(f"{period!r} is no period; expected YYYY-MM, such as 2026-11")
-    with ledger.looked_at(home):
+    with ledger.reading(home):
         _refuse_nothing(home.rewards / period)
         read, checks = verified(home.rewards / period)
         checks += verify_in_workspace(home, read, every)

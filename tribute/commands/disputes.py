@@ -5,17 +5,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tribute import rechecks
 from tribute.commands.output import Output, Table
 from tribute.commands.periods import given
 from tribute.commands.stages import _each
-from tribute.contributions.signing import load_key
 from tribute.errors import ConfigError
+from tribute.keys import load_key
 from tribute.money import format_amount, parse_signed
-from tribute.rewards import differences, disputes, resolution, statements
-from tribute.rewards.disputes import Dispute
-from tribute.rewards.policy import load_policy
-from tribute.rewards.seal import NEEDED
+from tribute.pipeline import recheck
+from tribute.rewards.allocation import simulate
+from tribute.rewards.disputes import Dispute, resolution
+from tribute.rewards.disputes import dispute as disputes
+from tribute.rewards.period import NEEDED
+from tribute.rewards.policy import compare, load_policy
+from tribute.rewards.statements import statements
 from tribute.workspace import Workspace
 
 _STATEMENT = re.compile(r"(\d{4}-\d{2})[-/](.+)")
@@ -55,9 +57,9 @@ def dispute_recheck(workspace: Path, id_: str, day: str | None, dry_run: bool) -
     home = Workspace.open(workspace)
     if dry_run:
         dispute = disputes.read_dispute(home, id_)
-        run_id = rechecks.run_of(home, dispute.period)
+        run_id = recheck.run_of(home, dispute.period)
         return Output({"run": run_id}, [f"would train {run_id} again without {dispute.contributor_id}"])
-    found = rechecks.recheck(home, disputes.read_dispute(home, id_), _each)
+    found = recheck.recheck(home, disputes.read_dispute(home, id_), _each)
     return _told(resolution.add_recheck(home, id_, found, given(day)))
 
 
@@ -91,7 +93,7 @@ def dispute_show(workspace: Path, id_: str | None) -> Output:
 
 def policy_diff(before: Path, after: Path) -> Output:
     """`tribute policy diff`."""
-    found = differences.differences(load_policy(before), load_policy(after))
+    found = compare.differences(load_policy(before), load_policy(after))
     table = Table("What differs", ("setting", str(before), str(after)), found)
     data = [{"setting": name, "before": old, "after": new} for name, old, new in found]
     return Output(data, [] if found else ["no setting differs"], [table] if found else [])
@@ -100,7 +102,7 @@ def policy_diff(before: Path, after: Path) -> Output:
 def policy_simulate(workspace: Path, file: Path, period: str) -> Output:
     """`tribute policy simulate`: what a period would have paid by this policy."""
     home = Workspace.open(workspace)
-    found = differences.simulate(home, statements.found(home, period), load_policy(file))
+    found = simulate.simulate(home, statements.found(home, period), load_policy(file))
     keys = sorted(found.would, key=lambda key: (-abs(found.change(key)), key))
     rows = [
         (key[0], *(_amount(minor, key[1]) for minor in (found.paid[key], found.would[key], found.change(key))))

@@ -5,18 +5,18 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from tribute import stages
-from tribute.artifacts import write_atomically
 from tribute.commands.output import Output, Table
 from tribute.commands.stages import _each
 from tribute.config import load_config
-from tribute.contributions import read_description
+from tribute.contributions.releases import read_description
 from tribute.errors import ConfigError
-from tribute.runs import read_run
+from tribute.files import write_atomically
+from tribute.pipeline import answers
+from tribute.pipeline.runs import read_run
 from tribute.workspace import Workspace
 
 if TYPE_CHECKING:
-    from tribute.attribution.explain import Explanation
+    from tribute.attribution.answers import Explanation
 
 SHORT = 60
 """Characters of a row's text in a terminal."""
@@ -33,16 +33,14 @@ def explain(
     dry_run: bool,
 ) -> Output:
     """`tribute explain`; `rows` on either side."""
-    from tribute.attribution.explain import asked
-    from tribute.attribution.indexing import damping_of
-    from tribute.attribution.page import render
+    from tribute.attribution.answers import damping_of, parse_question, render
 
     home = Workspace.open(workspace)
     run = read_run(home, run_id)
     config = load_config(home.runs / run_id / "config.yaml")
     dataset = home.store.get("dataset", run["dataset"])
     adapters = [home.store.get("adapter", id_) for id_ in run["adapters"].values()]
-    question = asked(text, response, label, read_description(dataset))
+    question = parse_question(text, response, label, read_description(dataset))
     if html is not None and html.is_dir():
         raise ConfigError(f"--html {html} is a folder: name a file in it")
     if html is not None and not html.resolve().parent.is_dir():
@@ -51,17 +49,17 @@ def explain(
         would = f"explain an answer of run {run_id} by {len(adapters)} adapters"
         return Output({"dry_run": True, "would": would}, [f"would {would}"])
     attribution = home.store.get("attribution", run["attribution"])
-    picking = stages.picking(
+    picking = answers.picking(
         home,
         config,
         dataset,
         attribution,
         lambda work, items: _each(lambda item: work(home, config, dataset, item), items, config),
     )
-    first = stages.indexed(home, config, dataset, adapters[0], picking)
+    first = answers.indexed(home, config, dataset, adapters[0], picking)
     picked = damping_of(first)
-    others = _each(lambda one: stages.indexed(home, config, dataset, one, picked), adapters[1:], config)
-    found = stages.explained(config, dataset, adapters, [first, *others], question)
+    others = _each(lambda one: answers.indexed(home, config, dataset, one, picked), adapters[1:], config)
+    found = answers.explained(config, dataset, adapters, [first, *others], question)
     if html is not None:
         write_atomically(html, render(found, run).encode())
     return _shown(found, run, rows, html)
@@ -100,7 +98,7 @@ def _shown(found: "Explanation", run: dict[str, Any], rows: int, html: Path | No
 
 
 def _contributors(found: "Explanation") -> Table:
-    from tribute.attribution.page import nats
+    from tribute.attribution.answers import nats
 
     largest = float(found.contributors["score"].abs().max())
     rows = [
@@ -117,7 +115,7 @@ def _contributors(found: "Explanation") -> Table:
 
 
 def _rows(title: str, chosen: pd.DataFrame, found: "Explanation") -> Table:
-    from tribute.attribution.page import nats
+    from tribute.attribution.answers import nats
 
     largest = float(found.rows["score"].abs().max())
     rows = [

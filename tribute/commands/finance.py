@@ -3,16 +3,16 @@
 import os
 from pathlib import Path
 
-from tribute.artifacts import write_atomically
+from tribute import months
 from tribute.commands.output import Output
 from tribute.commands.periods import given
-from tribute.contributions.vault import read_vault
+from tribute.contributions.rights import read_vault
 from tribute.errors import ConfigError, RewardError
+from tribute.files import write_atomically
 from tribute.money import format_amount
-from tribute.rewards import exports, journal, ledger, payments, reconciliation
-from tribute.rewards.continuity import verify_in_workspace
-from tribute.rewards.entries import Row
-from tribute.rewards.verify import verified
+from tribute.rewards.ledger import Row, exports, ledger
+from tribute.rewards.payments import pain001, reconciliation
+from tribute.rewards.verification import verified, verify_in_workspace
 from tribute.workspace import Workspace
 
 
@@ -24,9 +24,9 @@ def pay_file(workspace: Path, period: str, payer: str, out: Path, day: str | Non
     if out.resolve().is_relative_to(home.root):
         raise ConfigError(f"{out} lies in the workspace; the file holds names and accounts, so write it elsewhere")
     payables = _signed_payables(home, period)
-    on = None if day is None else journal.checked_day(day)
-    content = payments.payment_file(payables, read_vault(home.vault), payer, period, on)
-    chosen = [row for row in payables if payments.by_bank(row)]
+    on = None if day is None else months.checked_day(day)
+    content = pain001.payment_file(payables, read_vault(home.vault), payer, period, on)
+    chosen = [row for row in payables if pain001.by_bank(row)]
     if not dry_run:
         _write_private(out, content)
     totals: dict[str, int] = {}
@@ -58,7 +58,7 @@ def pay_books(workspace: Path, out: Path, dry_run: bool) -> Output:
     export = exports.EXPORTS.get(f"journal{out.suffix}")
     if export is None:
         raise ConfigError(f"{out}: expected a name that ends in .beancount or .hledger")
-    rows = ledger.read(home).rows
+    rows = ledger.load(home).rows
     if not dry_run:
         write_atomically(out, export(rows).encode())
     line = f"{out}: {len(rows)} lines of the ledger" + (" (not written)" if dry_run else "")
@@ -67,7 +67,7 @@ def pay_books(workspace: Path, out: Path, dry_run: bool) -> Output:
 
 def _signed_payables(home: Workspace, period: str) -> list[Row]:
     """What a month of this very ledger owes, checked against the registry: a folder names its own signers' keys."""
-    with ledger.opened(home) as books:
+    with ledger.writing(home) as books:
         if period not in books.closed:
             raise RewardError(f"{period} is not closed; the bank is told to pay what two people have signed")
         read, _ = verified(home.rewards / period)

@@ -11,10 +11,11 @@ import pandas as pd
 from tribute.artifacts import MANIFEST, Artifact, check_files, read_artifact
 from tribute.commands.output import Output, Table
 from tribute.commands.stages import STATUS
-from tribute.contributions import read_description
+from tribute.contributions.releases import read_description
 from tribute.errors import RegistryError
-from tribute.rewards import format_amount, read_rewards
-from tribute.runs import all_runs, read_run
+from tribute.money import format_amount
+from tribute.pipeline.runs import all_runs, read_run
+from tribute.rewards.period import read_rewards
 from tribute.workspace import Workspace
 
 PAYOUT = re.compile(r"(\d{4}-\d{2})/([a-z0-9][a-z0-9_-]{0,39})")

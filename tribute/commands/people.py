@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tribute.commands.output import Output
-from tribute.contributions import Registry, identities, seals, vault
-from tribute.contributions.signing import load_key, make_key, public_half
+from tribute.contributions.registry import Registry, head_signature, identity
+from tribute.contributions.rights import keys_and_members, vault
 from tribute.errors import ConfigError
+from tribute.keys import load_key, make_key, public_half
 from tribute.workspace import Workspace
 
 REGISTRY = "registry"
@@ -15,9 +16,9 @@ REGISTRY = "registry"
 def key_new(workspace: Path, contributor: str, file: Path) -> Output:
     """`tribute key new`: the private half goes into a new file, the public half into the registry."""
     registry = Registry.open(Workspace.open(workspace))
-    identities.refuse_key(registry, contributor)
+    keys_and_members.refuse_key(registry, contributor)
     key = make_key(file)
-    identities.register_key(registry, contributor, key)
+    keys_and_members.register_key(registry, contributor, key)
     return _made(contributor, file, public_half(key))
 
 
@@ -26,12 +27,12 @@ def key_rotate(workspace: Path, owner: str, old: Path | None, file: Path | None)
     home = Workspace.open(workspace)
     registry = Registry.open(home)
     if owner == REGISTRY:
-        new = seals.rotate(registry.repository, home.keys)
-        return _made(owner, home.keys / seals.FILE, public_half(new))
+        new = head_signature.rotate(registry.repository, home.keys)
+        return _made(owner, home.keys / head_signature.FILE, public_half(new))
     if old is None or file is None:
         raise ConfigError("tribute key rotate: give the old key's file with --key and the new one's with --out")
     before, key = load_key(old), make_key(file)
-    identities.rotate_key(registry, owner, before, key)
+    keys_and_members.rotate_key(registry, owner, before, key)
     return _made(owner, file, public_half(key))
 
 
@@ -40,8 +41,8 @@ def organisation(workspace: Path, name: str, members: Sequence[str], dry_run: bo
     registry = Registry.open(Workspace.open(workspace))
     registry.repository.rehearsing = dry_run
     if members:
-        identities.set_members(registry, name, members)
-    found = identities.read_identity(registry.snapshot().tree, name).get("members", [])
+        keys_and_members.set_members(registry, name, members)
+    found = identity.read_identity(registry.snapshot().tree, name).get("members", [])
     return Output({"organisation": name, "members": found}, [f"{name}: {', '.join(found) or 'no members'}"])
 
 

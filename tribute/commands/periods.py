@@ -6,25 +6,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tribute import months
 from tribute.artifacts import read_artifact
 from tribute.commands.output import Output, Table
-from tribute.contributions.signing import load_key
 from tribute.errors import RewardError, TributeError
+from tribute.keys import load_key
 from tribute.money import exponent, format_amount, parse_amount, parse_signed
-from tribute.rewards import (
-    accounts,
-    closing,
-    corrections,
-    journal,
-    ledger,
-    lifecycle,
-    load_policy,
-    publication,
-    standing,
-)
-from tribute.rewards.closed import terms_of
-from tribute.rewards.entries import Entry, Row
-from tribute.rewards.ledger import Ledger
+from tribute.rewards import close
+from tribute.rewards.ledger import Entry, Ledger, Row, accounts, balances, corrections, journal, ledger, postings
+from tribute.rewards.period import terms_of
+from tribute.rewards.policy import load_policy, published
 from tribute.rewards.statements import write_early
 from tribute.workspace import Workspace
 
@@ -32,8 +23,8 @@ from tribute.workspace import Workspace
 def period_open(workspace: Path, period: str, dry_run: bool) -> Output:
     """`tribute period open`."""
     home = Workspace.open(workspace)
-    with ledger.opened(home) as books:
-        books.refuse_period(journal.last_day(period)[:7])
+    with ledger.writing(home) as books:
+        books.refuse_period(months.last_day(period)[:7])
         if not dry_run:
             home.rewards.mkdir(exist_ok=True)
             ledger.set_first(home.rewards, period)
@@ -44,7 +35,7 @@ def period_open(workspace: Path, period: str, dry_run: bool) -> Output:
 def period_status(workspace: Path, period: str | None) -> Output:
     """`tribute period status`: all periods, or what stands on whose accounts after one of them."""
     home = Workspace.open(workspace)
-    books = ledger.read(home)
+    books = ledger.load(home)
     names = sorted({path.name for path in home.rewards.glob("[0-9]*")} | {*books.closed, books.open_period} - {""})
     if period is not None and period not in names:
         raise RewardError(f"{period} is neither drafted, open nor closed; there are: {', '.join(names) or 'none'}")
@@ -63,7 +54,7 @@ def period_status(workspace: Path, period: str | None) -> Output:
 def period_close(workspace: Path, period: str, key: Path, signer: str, day: str | None, dry_run: bool) -> Output:
     """`tribute period close`: the first closer approves, the second closes."""
     home = Workspace.open(workspace)
-    done = closing.close(home, period, signer, load_key(key), given(day), rehearse=dry_run)
+    done = close.close(home, period, signer, load_key(key), given(day), rehearse=dry_run)
     signers = " and ".join(done.signers)
     if done.before:
         line = f"{period} is closed already, signed by {signers}"
@@ -78,8 +69,8 @@ def period_close(workspace: Path, period: str, key: Path, signer: str, day: str 
 
 def period_release(workspace: Path, day: str | None, dry_run: bool) -> Output:
     """`tribute period release`: post what time has made payable."""
-    home, on = Workspace.open(workspace), journal.checked_day(given(day))
-    return _posted(home, lambda books: lifecycle.due(books, on, terms_of(home.rewards, books.closed)), dry_run)
+    home, on = Workspace.open(workspace), months.checked_day(given(day))
+    return _posted(home, lambda books: postings.due(books, on, terms_of(home.rewards, books.closed)), dry_run)
 
 
 def period_correct(workspace: Path, cause: corrections.Cause, amount: str, dry_run: bool) -> Output:
@@ -99,7 +90,7 @@ def period_reverse(workspace: Path, entry: str, reason: str, day: str | None, dr
     home, on = Workspace.open(workspace), given(day)
 
     def entries(books: Ledger) -> list[Entry]:
-        flying = standing.in_flight(home.rewards, books)
+        flying = balances.in_flight(home.rewards, books)
         return corrections.reversed_entry(books, entry, reason, on, flying)
 
     return _posted(home, entries, dry_run)
@@ -115,7 +106,7 @@ def policy_check(file: Path) -> Output:
 def policy_publish(workspace: Path, file: Path, key: Path, by: str, dry_run: bool) -> Output:
     """`tribute policy publish`."""
     home = Workspace.open(workspace)
-    policy = publication.publish(home, file, by, load_key(key), rehearse=dry_run)
+    policy = published.publish(home, file, by, load_key(key), rehearse=dry_run)
     said = "would be" if dry_run else "is"
     data = {"policy": policy.id, "version": policy.version, "published": not dry_run}
     return Output(data, [f"policy {policy.id} {policy.version} {said} published by {by}"])
@@ -143,7 +134,7 @@ def _statements(home: Workspace, period: str) -> list[str]:
 
 def _posted(home: Workspace, entries_of: Callable[[Ledger], Sequence[Entry]], dry_run: bool) -> Output:
     """Post what `entries_of` gives for the ledger as it stands, and say what that is."""
-    with ledger.opened(home) as books:
+    with ledger.writing(home) as books:
         before = len(books.rows)
         entries = entries_of(books)
         after = books.with_entries(entries) if dry_run else books
@@ -169,9 +160,9 @@ def _about(home: Workspace, books: Ledger, period: str) -> dict[str, Any]:
     state = "closed" if period in books.closed else "draft" if drafted else "open"
     signed = []
     if state == "draft":
-        signed = [one.signer for one in closing.approvals(home.rewards, read_artifact(folder))]
+        signed = [one.signer for one in close.approvals(home.rewards, read_artifact(folder))]
     elif state == "closed":
-        signed = closing.signers(folder)
+        signed = close.signers(folder)
     return {
         "period": period,
         "state": state,

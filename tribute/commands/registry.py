@@ -7,8 +7,14 @@ from typing import Any
 
 from tribute.commands.output import Output, Table
 from tribute.config import DatasetConfig, load_config
-from tribute.contributions import Checked, Registry, Submission, Version, load_schema, load_terms, write_receipts
+from tribute.contributions.cards import write_receipts
+from tribute.contributions.intake import CheckedSubmission, Submission
+from tribute.contributions.registry import Registry, Version
+from tribute.contributions.releases import check_release, release_version
+from tribute.contributions.schema import load_schema
+from tribute.contributions.terms import load_terms
 from tribute.errors import ConfigError
+from tribute.pipeline.data import is_released, take_in
 from tribute.workspace import Workspace
 
 
@@ -106,9 +112,9 @@ def release(workspace: Path, tag: str | None, config: Path | None, overrides: Se
         return _release_of(home, load_config(Path(str(config)), overrides).dataset, dry_run)
     registry = Registry.open(home)
     if dry_run:
-        excluded = registry.check_release(tag)
+        excluded = check_release(registry, tag)
         return Output({"tag": tag, "excluded": len(excluded)}, [f"would release {tag}: {len(excluded)} rows excluded"])
-    return _released(registry.release(tag))
+    return _released(release_version(registry, tag))
 
 
 def versions(workspace: Path) -> Output:
@@ -133,17 +139,17 @@ def versions(workspace: Path) -> Output:
 
 def fetch(dataset: str, folder: Path, dry_run: bool) -> Output:
     """`tribute fetch`."""
-    from tribute.contributions.fetch import check
-    from tribute.contributions.fetch import fetch as download
+    from tribute.contributions.sources import fetch as download
+    from tribute.contributions.sources import refuse_filled
 
     if dry_run:
-        check(dataset, folder)
+        refuse_filled(dataset, folder)
         return Output({"dataset": dataset, "folder": str(folder)}, [f"would fetch {dataset} into {folder}"])
     path = download(dataset, folder)
     return Output({"dataset": dataset, "folder": str(path)}, [f"{dataset} is in {path}"])
 
 
-def _would_record(checked: Sequence[Checked], evaluation: bool) -> Output:
+def _would_record(checked: Sequence[CheckedSubmission], evaluation: bool) -> Output:
     if evaluation:
         data = [{"evaluation": one.submission.dataset, "rows": one.rows, "sha256": one.sha256} for one in checked]
         return Output(data, [f"would seal the evaluation of {one['evaluation']}: {one['rows']} rows" for one in data])
@@ -153,13 +159,12 @@ def _would_record(checked: Sequence[Checked], evaluation: bool) -> Output:
 
 def _release_of(home: Workspace, dataset: DatasetConfig, dry_run: bool) -> Output:
     """What a config's source holds, contributed and released; a version that is there already is found."""
-    from tribute import stages
 
     if dry_run:
-        found = stages.is_released(home, dataset)
+        found = is_released(home, dataset)
         line = f"{dataset.tag} is released already" if found else f"would contribute and release {dataset.tag}"
         return Output({"tag": dataset.tag, "released": found}, [line])
-    stages.take_in(home, dataset)
+    take_in(home, dataset)
     return _released(Registry.open(home).version(dataset.tag))
 
 

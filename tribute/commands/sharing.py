@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 
 from tribute.commands.output import Output
-from tribute.contributions import Registry, dated
-from tribute.contributions.withdrawal import forget_erased
+from tribute.contributions.registry import Registry
+from tribute.contributions.rights import forget_erased
+from tribute.contributions.sources import tldr_import
 from tribute.errors import ConfigError
 from tribute.settings import PERIOD
 from tribute.workspace import Workspace
@@ -39,10 +40,10 @@ def import_dated(workspace: Path, source: str, folder: Path, until: str, dataset
         raise ConfigError(f"--until {until}: expected a month such as 2024-06")
     registry = Registry.open(Workspace.open(workspace))
     if dry_run:
-        months = dated.months(folder, until)
+        months = tldr_import.months(folder, until)
         line = f"would hand in {len(months)} contributions to {dataset}"
         return Output({"dataset": dataset, "until": until, "contributions": len(months)}, [line])
-    made = dated.import_tldr(registry, folder, until, dataset)
+    made = tldr_import.import_tldr(registry, folder, until, dataset)
     data = {"dataset": dataset, "until": until, "contributions": len(made), "rows": sum(one.rows for one in made)}
     line = f"{dataset} has {len(made)} contributions with {data['rows']} rows written until {until}"
     return Output(data, [line])

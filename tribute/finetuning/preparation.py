@@ -9,13 +9,14 @@ from typing import Any
 import pandas as pd
 from safetensors.torch import load_file, save_file
 
-from tribute.artifacts import Artifact, canonical_digest, check_files, package_versions
+from tribute.artifacts import Artifact, check_files, package_versions
 from tribute.config import FinetuningConfig
-from tribute.contributions import read_description
-from tribute.errors import TrainingError
-from tribute.finetuning.bases import base_digest, base_folder, load_tokenizer
+from tribute.contributions.releases import read_description
+from tribute.digests import canonical_digest
+from tribute.errors import AttributionError, TrainingError
+from tribute.finetuning.base_models import base_digest, base_folder, load_tokenizer
+from tribute.finetuning.encoding import EncodedRows, encode_causal, encode_classification
 from tribute.finetuning.models import RowModel, add_lora, build_causal, build_classifier, cache_lower_layers
-from tribute.finetuning.rows import EncodedRows, encode_causal, encode_classification
 
 
 @dataclass(frozen=True)
@@ -106,3 +107,14 @@ def _with_lower_layers(
             save_file({"train": train.flat(), "evaluation": evaluation.flat()}, beside)
             beside.replace(file)
     return train, evaluation
+
+
+def check_base(dataset: Artifact, adapter: Artifact, finetuning: FinetuningConfig) -> None:
+    """Raises AttributionError where the adapter learned from another base or dataset version."""
+    inputs, _ = training_inputs(dataset, finetuning)
+    for name, digest in inputs.items():
+        if adapter.inputs[name] != digest:
+            raise AttributionError(
+                f"adapter {adapter.id[:12]} learned from {name} {adapter.inputs[name][:12]}, the run names "
+                f"{digest[:12]}; use the {name} that the adapter was made from, or fine-tune again"
+            )

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from tribute.artifacts import Artifact, check_files
 from tribute.errors import AttributionError
-from tribute.finetuning.adam import Adam
+from tribute.finetuning.optimizer import Adam
 
 FOLDER = "trace"
 LONGEST_GAP = 40

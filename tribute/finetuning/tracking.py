@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tribute.artifacts import Artifact, locked
+from tribute.artifacts import Artifact
 from tribute.config import FinetuningConfig
+from tribute.files import locked
 
 CHAMPION = "champion"
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")

@@ -17,10 +17,10 @@ from transformers.trainer import TRAINER_STATE_NAME
 
 from tribute.config import FinetuningConfig
 from tribute.errors import TrainingError
-from tribute.finetuning.adam import Adam, RootAdam
+from tribute.finetuning.encoding import EncodedRows
 from tribute.finetuning.evaluation import NO_NUMBER
 from tribute.finetuning.models import RowModel
-from tribute.finetuning.rows import EncodedRows
+from tribute.finetuning.optimizer import Adam, RootAdam
 from tribute.finetuning.trace import State, Trace, flatten, state_steps
 
 CHECKPOINTS = 4

@@ -11,7 +11,7 @@ from typing import Literal
 
 from markupsafe import Markup
 
-from tribute.report.money import Currency, Flow, grouped
+from tribute.report.money_flows import Currency, Flow, grouped
 from tribute.report.svg import tag
 
 PALETTE = (

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tribute.report.figures import Point
-from tribute.report.money import Currency
-from tribute.rewards.card import Card
-from tribute.rewards.gate import Verdict
+from tribute.report.money_flows import Currency
+from tribute.rewards.allocation import Card, Verdict
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,6 @@ Parquet is zstd-compressed and carries no pandas metadata. Same rows, same bytes
 import csv
 import io
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
-from fractions import Fraction
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
@@ -21,10 +19,8 @@ import pyarrow.parquet as pq
 from tribute.errors import IntegrityError, RewardError
 
 Columns = Mapping[str, Literal["text", "number"]]
-
 FORMULAS = frozenset("=+-@\t\r\n")
 """A text that begins with one of these could be run by a spreadsheet."""
-
 ALLOCATION: Columns = {
     "period": "text",
     "pool": "text",
@@ -51,10 +47,8 @@ ALLOCATION: Columns = {
 interval of the credit on the evaluation set: nats. weight = weight_num / weight_den, exact: in the score's unit by
 the rule `credit`, tokens by the rule `tokens`. `quota_minor` is cut (not rounded) to 12 decimals; the exact one
 follows from the weights. `rounding_minor` = amount − quota, signed."""
-
 TOKENS: Columns = {"contributor_id": "text", "tokens": "number"}
 """Training tokens after deduplication; what the rule `tokens` pays by."""
-
 JOURNAL: Columns = {
     "entry_id": "text",
     "seq": "number",
@@ -72,7 +66,6 @@ JOURNAL: Columns = {
     "prev_hash": "text",
     "entry_hash": "text",
 }
-
 BALANCES: Columns = {
     "contributor_id": "text",
     "currency": "text",
@@ -88,7 +81,6 @@ BALANCES: Columns = {
 """Minor units. `opening` and `closing` are all that is owed: accrued, held and payable, less claims.
 opening + accrued + adjusted − withheld − paid = closing. `released` and `held` move nothing of it: they say how
 much became payable and how much was held."""
-
 PAYABLES: Columns = {
     "payment_id": "text",
     "payee_ref": "text",
@@ -103,7 +95,6 @@ PAYABLES: Columns = {
 }
 """`amount_minor` is what the payee gets, `withheld_minor` what is kept back for tax beside it. The PAY entry that
 records the payment carries `idempotency_key`, its WITHHOLD entry the same with `/withhold`."""
-
 RECON: Columns = {
     "end_to_end_id": "text",
     "payment_id": "text",
@@ -121,7 +112,6 @@ RECON: Columns = {
 """One line per answer of a bank. `outcome`: paid, returned, rejected (posted as `entry_id`); the same with `_before`
 (posted from an earlier line); pending (nothing to post yet); unknown_payment, currency_differs, amount_differs,
 returned_unpaid, paid_after_return (for a person to look at; the last is posted where `entry_id` says so)."""
-
 LEAVES: Columns = {
     "contributor_id": "text",
     "statement_id": "text",
@@ -129,7 +119,6 @@ LEAVES: Columns = {
     "leaf_sha256": "text",
 }
 """The leaves of the Merkle tree over the statements, in the order of the tree; see leaves.py."""
-
 EXCLUSIONS: Columns = {
     "row_hash": "text",
     "contributor_id": "text",
@@ -145,12 +134,10 @@ EXCLUSIONS: Columns = {
 }
 """`row_hash`: content_sha256. `cluster_id`: the content_sha256 of the cluster's first row. `decided_at`: the
 last day of the period, since no file depends on a clock."""
-
 USAGE_FILE = "usage.csv"
 """The one table that a period may lack."""
 USAGE: Columns = {"query": "text", "user": "text", "amount": "number"}
 """What users paid for which query, as it was handed in; `amount` in any unit, up to 18 decimals."""
-
 EVIDENCE = pa.schema(
     [
         ("period", pa.dictionary(pa.int32(), pa.string())),
@@ -167,7 +154,6 @@ EVIDENCE = pa.schema(
 """One line per row and query; `score` is signed credit in nats. A score is the mean over all seeds, so
 `adapter_ids` lists every seed's, separated by spaces. The MLflow runs behind them are random ids, so they
 stand in the manifest's provenance: same inputs, same bytes."""
-
 PAYEE = "payee:"
 
 
@@ -179,11 +165,6 @@ def payee_ref(contributor_id: str) -> str:
 def payee_of(payable: Mapping[str, str]) -> str:
     """Whom a line of payables.csv pays."""
     return payable["payee_ref"].removeprefix(PAYEE)
-
-
-def decimal_floor(value: Fraction) -> Decimal:
-    """A rational cut down to 12 decimals, so that its whole part is never rounded up."""
-    return Decimal(f"{value.numerator * 10**12 // value.denominator}e-12")
 
 
 def write_csv(path: Path, columns: Columns, rows: Iterable[Mapping[str, str]]) -> int:

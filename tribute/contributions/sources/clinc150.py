@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from tribute.config import FolderSource
+from tribute.contributions.intake.submissions import Submission
 from tribute.contributions.schema import DatasetSchema
 from tribute.contributions.sources.jsonl import classification, read_source, write_jsonl
-from tribute.contributions.submissions import Submission
 
 FILES = ("train.jsonl", "val.jsonl")
 COLUMNS = ("text", "label", "domain")

@@ -15,12 +15,12 @@ from pathlib import Path
 from platform import python_version
 
 from tribute.config import DocsSource
+from tribute.contributions.intake.submissions import Submission
 from tribute.contributions.rows import text_sha256
 from tribute.contributions.schema import DatasetSchema
-from tribute.contributions.sources.docs_table import PACKAGES, PYTHON, TOPICS, Package
+from tribute.contributions.sources.docs_topics import PACKAGES, PYTHON, TOPICS, Package
 from tribute.contributions.sources.docstrings import sentences
 from tribute.contributions.sources.jsonl import classification, write_jsonl
-from tribute.contributions.submissions import Submission
 from tribute.errors import ContributionError
 
 COPYCAT, SCRAMBLER = "copycat", "scrambler"

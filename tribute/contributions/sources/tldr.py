@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from tribute.config import FolderSource
+from tribute.contributions.intake.submissions import Submission
 from tribute.contributions.rows import text_sha256
 from tribute.contributions.schema import DatasetSchema
 from tribute.contributions.sources.jsonl import classification, read_source, write_jsonl
-from tribute.contributions.submissions import Submission
 
 FILES = ("pairs.jsonl",)
 COLUMNS = ("contributor_id", "page", "platform", "prompt", "day")

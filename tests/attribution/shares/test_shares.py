@@ -1,0 +1,168 @@
+"""Shares are sums over rows: names are labels on sums, so no way of naming rows changes what they earn in all."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tribute.attribution.retraining.jobs import TrainedRows
+from tribute.attribution.shares import shares as sharing
+from tribute.attribution.shares.estimate import combine, row_noise
+from tribute.errors import AttributionError
+
+few = settings(max_examples=40)
+NAMES = ("ada", "bob", "cyd", "dan", "eve")
+CREDITS = st.floats(-1, 1, allow_nan=False).map(lambda value: round(value, 6))
+
+
+@st.composite
+def seed_tables(draw):
+    """Scores of some rows under two queries, one table for each of two to four seeds, of positive sums."""
+    owners = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=12))
+    lists = st.lists(CREDITS, min_size=2 * len(owners), max_size=2 * len(owners))
+    return [scores(owners, _improving(draw(lists))) for _ in range(draw(st.integers(2, 4)))]
+
+
+def _improving(credits):
+    """Turned round where the sum is negative, raised where it is about nought."""
+    signed = [-credit for credit in credits] if sum(credits) < 0 else list(credits)
+    return [signed[0] + 0.01, *signed[1:]]
+
+
+def scores(owners, credits):
+    return pd.DataFrame(
+        {
+            "row_id": np.repeat([f"r:{row}" for row in range(len(owners))], 2),
+            "contributor_id": np.repeat(owners, 2),
+            "query": ["x", "y"] * len(owners),
+            "credit": credits,
+        }
+    )
+
+
+def shares_of(tables, names=NAMES, confidence=0.9):
+    rows = TrainedRows.of(list(tables[0]["row_id"][::2]), list(tables[0]["contributor_id"][::2]))
+    by_row = np.stack([table["credit"].to_numpy().reshape(-1, 2).sum(1) for table in tables])
+    found = combine(rows.sums(by_row), row_noise(by_row, rows.owner), np.bincount(rows.owner), 0.0, [])
+    table = sharing.shares_table(found, rows.names, names, confidence, "in-run", len(tables), len(tables))
+    return table.set_index("contributor_id")
+
+
+def renamed(tables, names):
+    return [table.assign(contributor_id=names) for table in tables]
+
+
+@few
+@given(seed_tables(), st.data())
+def test_splitting_a_name_leaves_every_total_unchanged(tables, data):
+    """Ada's rows under ten names earn what ada's rows earn, and nobody else's credit moves."""
+    split = [f"ada-{data.draw(st.integers(0, 9))}" if name == "ada" else name for name in tables[0]["contributor_id"]]
+    parts = sorted({name for name in split if name.startswith("ada-")})
+
+    before = shares_of(tables)
+    after = shares_of(renamed(tables, split), [*NAMES, *parts])
+
+    assert after.loc[["ada", *parts], "credit"].sum() == pytest.approx(before.loc["ada", "credit"])
+    assert np.allclose(after.loc[list(NAMES[1:]), "credit"], before.loc[list(NAMES[1:]), "credit"])
+    assert after["credit"].sum() == pytest.approx(before["credit"].sum())
+
+
+@few
+@given(seed_tables())
+def test_merging_two_names_adds_their_credits(tables):
+    """Bob's and cyd's rows under one name have the sum of both credits."""
+    merged = tables[0]["contributor_id"].replace("cyd", "bob")
+
+    before, after = shares_of(tables), shares_of(renamed(tables, merged))
+
+    assert after.loc["bob", "credit"] == pytest.approx(before.loc[["bob", "cyd"], "credit"].sum(), abs=1e-9)
+    assert after.loc["cyd", "credit"] == 0
+
+
+@few
+@given(seed_tables(), st.permutations(NAMES))
+def test_relabelling_permutes_the_table(tables, order):
+    """Who bears which name is of no consequence."""
+    relabel = dict(zip(NAMES, order, strict=True))
+
+    before = shares_of(tables)
+    after = shares_of(renamed(tables, tables[0]["contributor_id"].map(relabel)))
+
+    for column in ("credit", "share", "se"):
+        assert np.allclose(after.loc[[relabel[name] for name in NAMES], column], before.loc[list(NAMES), column])
+
+
+@few
+@given(seed_tables())
+def test_clipped_shares_sum_to_one(tables):
+    """None is negative, and who has no credit above zero has none."""
+    table = shares_of(tables)
+
+    assert table["share"].sum() == pytest.approx(1)
+    assert (table["share"] >= 0).all()
+    assert (table.loc[table["credit"] <= 0, "share"] == 0).all()
+
+
+@few
+@given(seed_tables(), st.floats(0.55, 0.99))
+def test_intervals_contain_the_credit(tables, confidence):
+    """They widen with the confidence asked for."""
+    narrow, wide = shares_of(tables, confidence=0.55), shares_of(tables, confidence=confidence)
+
+    for table in (narrow, wide):
+        assert ((table["low"] <= table["credit"]) & (table["credit"] <= table["high"])).all()
+    assert (wide["high"] >= narrow["high"] - 1e-12).all()
+
+
+def test_the_interval_is_students():
+    """Credits 1 and 3 of two seeds: mean 2, standard error 1, and t(0.95; 1) = 6.314 of it to each side."""
+    tables = [scores(["ada"], [0.5, 0.5]), scores(["ada"], [1.0, 2.0])]
+
+    line = shares_of(tables).loc["ada"]
+
+    assert (line["credit"], line["se"]) == (2, pytest.approx(1))
+    assert (line["low"], line["high"]) == (pytest.approx(2 - 6.3138, abs=1e-3), pytest.approx(2 + 6.3138, abs=1e-3))
+    assert (line["seeds"], line["trainings"], line["method"]) == (2, 2, "in-run")
+
+
+@few
+@given(seed_tables(), st.floats(0.01, 10))
+def test_rescaled_credits_sum_to_the_measured_improvement(tables, measured):
+    """Signs and ratios stay."""
+    table = tables[0]
+    integrated = float(table["credit"].sum())
+
+    scaled = sharing.rescaled(table, integrated, measured)
+
+    assert scaled["credit"].sum() == pytest.approx(measured)
+    assert np.allclose(scaled["credit"] * integrated, table["credit"] * measured)
+
+
+@pytest.mark.parametrize(("integrated", "measured"), [(1.0, 0.0), (1.0, -0.2), (-0.1, 0.5), (0.0, 0.5)])
+def test_no_improvement_is_not_shared(integrated, measured):
+    """Where nothing was gained there is nothing to attribute; the message says what to look at."""
+    with pytest.raises(AttributionError, match="no improvement to attribute; check data, labels and") as refused:
+        sharing.rescaled(scores(["ada"], [1.0, 2.0]), integrated, measured)
+
+    assert "\n" not in str(refused.value)
+
+
+@few
+@given(seed_tables())
+def test_average_scores_keep_rows_queries_and_totals(tables):
+    """The mean over the seeds, in the first seed's order."""
+    average = sharing.average_scores(tables)
+
+    assert list(average["row_id"]) == list(tables[0]["row_id"])
+    assert list(average["query"]) == list(tables[0]["query"])
+    assert np.allclose(average["credit"], np.mean([table["credit"] for table in tables], axis=0))
+    by_name = average.groupby("contributor_id")["credit"].sum().reindex(NAMES, fill_value=0)
+    assert np.allclose(by_name, shares_of(tables).loc[list(NAMES), "credit"])
+
+
+def test_a_contributor_without_rows_has_credit_zero():
+    """All of its rows were excluded: that is no error."""
+    table = shares_of([scores(["ada"], [1.0, 1.0])] * 2, ["ada", "copycat"])
+
+    assert tuple(table.loc["copycat", ["credit", "share", "low", "high"]]) == (0, 0, 0, 0)

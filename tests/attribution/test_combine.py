@@ -1,0 +1,230 @@
+"""The attribution artifact: what seeds, retrainings and controls say together sums to what was measured."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.finetuning.helpers import tiny
+from tests.finetuning.helpers.tiny import ignore
+from tribute.artifacts import Store, verify_artifact
+from tribute.attribution import combine
+from tribute.attribution.credit import inrun_artifact
+from tribute.attribution.effects import predicted_artifact
+from tribute.attribution.retraining.jobs import Job
+from tribute.attribution.shares.measurements import Measurements
+from tribute.config import AttributionConfig
+from tribute.errors import AttributionError
+from tribute.finetuning import adapters
+
+CONFIG = AttributionConfig(sample=12, validation="off")
+FILES = {"scores.parquet", "shares.parquet", "effects.parquet", "tokens.parquet", "card.json"}
+
+
+def made_credit(root, dataset, seed, credit, parts=1 / 12, **facts):
+    """A credit artifact with these scores by contributor, on the dataset's rows in these parts."""
+    train = pd.read_parquet(dataset.file("train.parquet"))
+    found = pd.DataFrame({"row_id": train["row_id"], "contributor_id": train["contributor_id"], "query": "algebra"})
+    found["credit"] = found["contributor_id"].map(credit) * parts
+    integrated = float(found["credit"].sum())
+    written = {
+        "seed": seed,
+        "measured": 2 * integrated,
+        "integrated": integrated,
+        "sample": 12,
+        "curve": [{"step": 0, "loss": 2.0}, {"step": 12, "loss": 1.0}],
+        "drift": 0.001 * (seed + 1),
+    } | facts
+
+    def build(folder):
+        found.to_parquet(folder / "scores.parquet", index=False)
+        folds = pd.Series(credit).rename_axis("contributor_id").reset_index(name="fold_0")
+        folds.assign(**{f"fold_{fold}": folds["fold_0"] for fold in range(1, 8)}).to_parquet(folder / "folds.parquet")
+        train[["row_id", "contributor_id"]].assign(tokens=7).to_parquet(folder / "rows.parquet", index=False)
+        (folder / "credit.json").write_text(json.dumps(written))
+
+    return Store(root).make(
+        "credit", {}, {"seed": seed, "credit": credit, "parts": np.mean(parts**2), "facts": facts}, build
+    )
+
+
+def made_evaluation(root, kind, loss, seed):
+    """An artifact that holds nothing but an evaluation."""
+
+    def build(folder):
+        (folder / "evaluation.json").write_text(json.dumps({"loss": loss, "before": {"loss": 2.0}}))
+        losses = {"row_id": [f"e:{row}" for row in range(40)], "before": 2.0, "loss": loss}
+        pd.DataFrame(losses).to_parquet(folder / "losses.parquet")
+
+    return Store(root).make(kind, {}, {"loss": loss, "seed": seed, "lora": {"layers": [5]}}, build)
+
+
+@pytest.fixture
+def seeds(dataset, tmp_path):
+    """Two seeds' credits: cyd best, dan harmful."""
+    first = {"ada": 0.3, "bob": 0.1, "cyd": 0.6, "dan": -0.2}
+    return [made_credit(tmp_path, dataset, 0, first), made_credit(tmp_path, dataset, 1, first | {"bob": 0.2})]
+
+
+def attribution(root, dataset, seeds, effects):
+    """Combine seeds with retrainings that end `effects` nats above the full training's 1.5."""
+    return combine.make_attribution(Store(root), evidence(root, dataset, seeds, effects), CONFIG)
+
+
+def evidence(root, dataset, seeds, effects):
+    """Both seeds left out whom `effects` names."""
+    full = [made_evaluation(root, "adapter", 1.5, seed) for seed in (0, 1)]
+    left = {
+        Job(design="leave-out", contributor=name, seed=seed): made_evaluation(root, "retraining", 1.5 + effect, seed)
+        for name, effect in effects.items()
+        for seed in (0, 1)
+    }
+    return Measurements(dataset, full, seeds, [], [], [], left)
+
+
+def test_the_attribution_sums_to_what_was_measured(dataset, seeds, tmp_path):
+    """Credits and scores, averaged over the seeds; a contributor without rows is there with 0."""
+    made = attribution(tmp_path, dataset, seeds, {})
+
+    shares = pd.read_parquet(made.file("shares.parquet")).set_index("contributor_id")
+    total = json.loads(made.file("card.json").read_text())["total"]
+    assert total == pytest.approx((2 * 0.8 + 2 * 0.9) / 2)
+    assert shares["credit"].sum() == pytest.approx(total)
+    assert pd.read_parquet(made.file("scores.parquet"))["credit"].sum() == pytest.approx(total)
+    assert shares.loc["absent", "credit"] == 0
+    assert shares.loc["dan", "share"] == 0
+
+
+def test_an_effect_is_what_the_loss_rises_without_the_contributor(dataset, seeds, tmp_path):
+    """In nats, positive where it helped; the mean over seeds, with its standard error."""
+    made = attribution(tmp_path, dataset, seeds, {"cyd": 0.25, "dan": -0.125})
+
+    effects = pd.read_parquet(made.file("effects.parquet")).set_index("contributor_id")
+    assert effects["effect"].to_dict() == {"cyd": 0.25, "dan": -0.125}
+    assert effects["rows"].to_dict() == {"cyd": 12, "dan": 12}
+    assert effects.loc["cyd", "credit"] == pytest.approx(1.2)
+    assert effects["effect_se"].tolist() == [0, 0]
+    assert effects["predicted"].isna().all()
+
+
+def test_the_2n_design_gives_shapley_values(dataset, seeds, tmp_path):
+    """From everybody alone and everybody left out; they sum to what was gained, here 2.0 to 1.5."""
+    left = dict.fromkeys(("ada", "bob", "cyd", "dan"), 0.1) | {"cyd": 0.2}
+    known = evidence(tmp_path, dataset, seeds, left)
+    alone = {
+        Job(design="alone", contributor=name, seed=seed): made_evaluation(tmp_path, "retraining", 2.0 - gain, seed)
+        for name, gain in (("ada", 0.1), ("bob", 0.1), ("cyd", 0.4), ("dan", 0.1))
+        for seed in (0, 1)
+    }
+
+    made = combine.make_attribution(Store(tmp_path), replace(known, retrainings={**known.retrainings, **alone}), CONFIG)
+
+    effects = pd.read_parquet(made.file("effects.parquet")).set_index("contributor_id")
+    assert effects["alone"].to_dict() == pytest.approx({"ada": 0.1, "bob": 0.1, "cyd": 0.4, "dan": 0.1})
+    assert effects["shapley"].to_dict() == pytest.approx({"ada": 0.075, "bob": 0.075, "cyd": 0.275, "dan": 0.075})
+
+
+def test_the_card_says_how_well_a_proxy_ranks(dataset, seeds, tmp_path):
+    """Against the same contributors left out of the whole training."""
+    known = evidence(tmp_path, dataset, seeds, {"dan": -0.1, "ada": 0.1, "cyd": 0.2})
+    whole = {
+        Job(design="in-full", contributor=name, seed=0): made_evaluation(tmp_path, "retraining", 1.5 + effect, 0)
+        for name, effect in (("dan", 0.1), ("ada", 0.05), ("cyd", 0.3))
+    }
+    config = CONFIG.model_copy(update={"proxy": True})
+
+    made = combine.make_attribution(Store(tmp_path), replace(known, retrainings={**known.retrainings, **whole}), config)
+
+    assert made.json("card.json")["proxy"] == {"layers": [5], "spearman": pytest.approx(0.5)}
+
+
+def test_the_card_says_how_far_the_shares_can_be_trusted(dataset, seeds, tmp_path):
+    """Lists in the order of the seeds, no number that JSON does not know, and null where nothing was measured."""
+    made = attribution(tmp_path, dataset, seeds, {"dan": -0.1, "ada": 0.1, "cyd": 0.2})
+
+    card = json.loads(made.file("card.json").read_text(), parse_constant=pytest.fail)
+    assert (card["seeds"], card["confidence"], card["sample"], card["points"]) == ([0, 1], 0.9, 12, 2)
+    assert card["integrated"] == pytest.approx([0.8, 0.9])
+    assert card["mismatch"] == pytest.approx([-0.5, -0.5])
+    assert card["seed_agreement"] == pytest.approx(1)
+    assert card["leave_one_out"] == {
+        "contributors": ["dan", "ada", "cyd"],
+        "seeds": 2,
+        "spearman": None,
+        "credit_spearman": 1.0,
+        "slope": None,
+        "ceiling": 1.0,
+    }
+    assert [card[name] for name in ("controls", "lds", "coalitions", "coverage", "proxy")] == [None] * 5
+
+
+@pytest.mark.parametrize("effects", [{}, {"dan": -0.1, "cyd": 0.2}, {"dan": 0.1, "ada": 0.1, "cyd": 0.1}])
+def test_a_rank_correlation_that_says_nothing_is_null(dataset, seeds, tmp_path, effects):
+    """Of fewer than three points, or of effects that are all the same."""
+    made = attribution(tmp_path, dataset, seeds, effects)
+
+    card = json.loads(made.file("card.json").read_text(), parse_constant=pytest.fail)
+    assert card["leave_one_out"]["credit_spearman"] is None
+
+
+def test_a_fine_tune_that_improved_nothing_is_not_attributed(dataset, seeds, tmp_path):
+    """One seed suffices; nothing is left behind."""
+    worse = made_credit(tmp_path, dataset, 2, {"ada": 0.1, "bob": 0, "cyd": 0, "dan": 0}, measured=-0.3)
+
+    with pytest.raises(AttributionError, match=r"by \+0\.3000 nats"):
+        attribution(tmp_path, dataset, [*seeds, worse], {})
+
+    assert list((tmp_path / "artifacts" / "attribution").iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def causal(root, dialogues, llama):
+    """A causal model taken all the way, by the functions that the stages call, in child processes."""
+    store, scratch = Store(root), root / "scratch"
+    config = tiny.llama_config(llama, learning_rate=5e-3, trace_states=40)
+    trained = [
+        adapters.make_adapter(store, dialogues, config, seed, scratch, lambda folder: {}, ignore) for seed in (0, 1)
+    ]
+    credited = [
+        inrun_artifact.make_credit(store, dialogues, adapter, CONFIG, config, scratch, ignore) for adapter in trained
+    ]
+    planted = [inrun_artifact.make_control(store, dialogues, seed, CONFIG, config, scratch, ignore) for seed in (0, 1)]
+    predicted = predicted_artifact.make_influence(store, dialogues, trained[0], True, config, scratch, ignore)
+    found = Measurements(dialogues, trained, credited, planted, [predicted], [], {})
+    return found, combine.make_attribution(store, found, CONFIG)
+
+
+def test_a_causal_model_is_attributed_end_to_end(causal, dialogues):
+    """From a dataset version to shares, on a tiny Llama: every artifact verifies and leads to the next."""
+    found, made = causal
+
+    for artifact in (*found.adapters, *found.credits, *found.controls, *found.influences, made):
+        assert verify_artifact(artifact.path) == artifact
+    assert [credit.inputs["adapter"] for credit in found.credits] == [adapter.id for adapter in found.adapters]
+    assert made.inputs["dataset"] == dialogues.id
+    assert set(made.identity["files"]) == FILES
+
+
+def test_a_causal_models_credits_sum_to_its_gain(causal):
+    """The credits meet the fall on the sample, and the shares sum to the measured one."""
+    found, made = causal
+
+    facts = [json.loads(credit.file("credit.json").read_text()) for credit in found.credits]
+    card = json.loads(made.file("card.json").read_text())
+    shares = pd.read_parquet(made.file("shares.parquet"))
+    gains = [json.loads(adapter.file("evaluation.json").read_text()) for adapter in found.adapters]
+    fallen = [fact["curve"][0]["loss"] - fact["curve"][-1]["loss"] for fact in facts]
+    assert [fact["integrated"] for fact in facts] == pytest.approx(fallen, rel=0.03)
+    assert card["measured"] == pytest.approx([gain["before"]["loss"] - gain["loss"] for gain in gains])
+    assert shares["credit"].sum() == pytest.approx(np.mean(card["measured"]))
+    assert shares["share"].sum() == pytest.approx(1)
+
+
+def test_a_credit_is_computed_once(causal, root, dialogues):
+    """The second call finds the folder."""
+    found, _ = causal
+
+    assert inrun_artifact.find_credit(Store(root), dialogues, found.adapters[0], CONFIG) == found.credits[0]
+    assert inrun_artifact.find_credit(Store(root), dialogues, found.adapters[0], AttributionConfig(sample=13)) is None

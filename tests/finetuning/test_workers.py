@@ -1,0 +1,119 @@
+"""A child gives back its result or an error of ours, and never outlives the call."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from tribute.errors import BaseModelError, TrainingError
+from tribute.finetuning import workers
+
+from .tiny import ignore
+
+
+def add(left, right, progress):
+    return left + right
+
+
+def count(total, progress):
+    for done in range(1, total + 1):
+        progress(done, total)
+    return {"threads": os.environ["OMP_NUM_THREADS"], "pid": os.getpid()}
+
+
+def refuse(progress):
+    raise BaseModelError("weights: not the ones; use others")
+
+
+def stumble(progress):
+    raise ZeroDivisionError("by nought")
+
+
+def sleep(stubborn, progress):
+    if stubborn:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    progress(os.getpid(), 0)
+    time.sleep(120)
+
+
+def die(progress):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def unpicklable(progress):
+    return lambda: None
+
+
+def run(work, *arguments, timeout_seconds=120.0, progress=ignore):
+    return workers.run_child(work, *arguments, timeout_seconds=timeout_seconds, progress=progress)
+
+
+def test_the_result_comes_back():
+    """A child is a function call."""
+    assert run(add, 2, 3) == 5
+
+
+def test_progress_arrives_in_order():
+    """Every step is reported before the result comes, from another process with one thread."""
+    seen = []
+
+    result = run(count, 3, progress=lambda done, total: seen.append((done, total)))
+
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+    assert result["threads"] == "1"
+    assert result["pid"] != os.getpid()
+
+
+def test_our_errors_come_back_as_what_they_are():
+    """The command line can print them as one line."""
+    with pytest.raises(BaseModelError, match=r"^weights: not the ones; use others$"):
+        run(refuse)
+
+
+def test_other_errors_bring_the_childs_traceback():
+    """A fault of ours can be found where it happened."""
+    with pytest.raises(RuntimeError, match=r"ZeroDivisionError: by nought\n(.|\n)*in stumble"):
+        run(stumble)
+
+
+def test_a_result_that_cannot_travel_is_an_error():
+    """It does not look like a killed child."""
+    with pytest.raises(RuntimeError, match="pickle"):
+        run(unpicklable)
+
+
+@pytest.mark.parametrize("stubborn", [False, True])
+def test_a_child_out_of_time_is_stopped(stubborn, monkeypatch):
+    """Soon after the time-out the process is gone, also when it ignores the polite signal."""
+    monkeypatch.setattr(workers, "GRACE_SECONDS", 0.3)
+    pids = []
+    started = time.monotonic()
+
+    with pytest.raises(TrainingError, match=r"sleep ran out of time; raise finetuning\.timeout_minutes"):
+        run(sleep, stubborn, timeout_seconds=3.0, progress=lambda pid, _: pids.append(pid))
+
+    assert time.monotonic() - started < 30
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids[0], 0)
+
+
+def test_a_killed_child_is_told_from_a_failed_one():
+    """As the kernel does when memory runs out."""
+    with pytest.raises(TrainingError, match=r"die was killed .*run again"):
+        run(die)
+
+
+def test_an_interruption_stops_the_child():
+    """Ctrl-C, or any other error of the caller's, leaves no process behind."""
+    pids = []
+
+    def interrupt(pid, _):
+        pids.append(pid)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(sleep, False, progress=interrupt)
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids[0], 0)

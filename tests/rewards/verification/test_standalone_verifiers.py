@@ -1,0 +1,258 @@
+"""Theorem: with a copy of the folder, the standard library and `cryptography`, a stranger finds what Tribute finds."""
+
+import ast
+import json
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.rewards.helpers.forging import chained, edit, rehash
+from tribute.artifacts import SEAL, read_artifact
+from tribute.rewards.period import leaves
+
+TOOLS = Path(__file__).parents[3] / "tools"
+ALLOWED = {*sys.stdlib_module_names, "cryptography"}
+
+
+@pytest.fixture
+def period(closed_house):
+    """A closed period that a test may spoil."""
+    folder = closed_house.workspace.rewards / "2026-12"
+    for path in folder.iterdir():
+        path.chmod(0o644)
+    return folder
+
+
+def run(tool, *arguments):
+    """In isolated mode, so that nothing of this checkout could be imported."""
+    command = [sys.executable, "-I", TOOLS / tool, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def refused(folder, *said):
+    ended = run("verify_rewards.py", folder)
+    assert ended.returncode == 1, ended.stdout
+    assert all(one in ended.stderr for one in said), ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_it_is_short_and_needs_nothing():
+    """Under 200 lines, so that it can be read before it is trusted."""
+    for path in TOOLS.glob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        modules = {
+            name.split(".")[0]
+            for node in ast.walk(ast.parse(source))
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for name in ([node.module] if isinstance(node, ast.ImportFrom) else [one.name for one in node.names])
+        }
+
+        assert len(source.splitlines()) < 200
+        assert modules <= ALLOWED
+
+
+def test_a_good_period_passes(two_closed):
+    """Check by check, with the names of who signed."""
+    for period in ("2026-11", "2026-12"):
+        ended = run("verify_rewards.py", two_closed.workspace.rewards / period)
+
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert "✓ closed and signed by anna and ben" in ended.stdout
+        assert len(ended.stdout.splitlines()) == 6
+
+
+def test_a_period_paid_by_tokens_and_several_currencies_pass(fallen, world, tmp_path):
+    """Drafts too, which it says nobody has signed."""
+    several = world.pay(tmp_path / "w", fees=[("10", "ETH"), ("1000.00", "EUR"), ("7000", "JPY")])
+
+    for artifact in (fallen, several):
+        ended = run("verify_rewards.py", artifact.path)
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert "! a draft: nobody has signed it" in ended.stdout
+
+
+def test_evidence_and_parquet_may_be_missing(period):
+    """They are for auditors; a CSV may not."""
+    for path in period.glob("*.parquet"):
+        path.unlink()
+
+    assert "8 are not here" in run("verify_rewards.py", period).stdout
+    (period / "tokens.csv").unlink()
+    refused(period, "✗ tokens.csv: missing")
+
+
+def test_what_users_paid_may_be_missing(folder):
+    """Like the evidence it is for auditors; the copy that is handed on goes without."""
+    (folder / "usage.csv").write_text("query,user,amount\nq1,u1,1\n", encoding="utf-8")
+    rehash(folder)
+    (folder / "usage.csv").unlink()
+
+    assert run("verify_rewards.py", folder).returncode == 0
+
+
+def test_one_flipped_bit_names_its_file(period):
+    """In every file, manifest and signatures included."""
+    chance = random.Random(3)
+    for path in sorted(period.iterdir()):
+        good = path.read_bytes()
+        bad = bytearray(good)
+        bad[chance.randrange(len(good))] ^= 1 << chance.randrange(8)
+        path.write_bytes(bytes(bad))
+        refused(period, f"✗ {path.name}: ")
+        path.write_bytes(good)
+
+    assert run("verify_rewards.py", period).returncode == 0
+
+
+def test_every_bit_of_manifest_and_signatures_counts(period):
+    """A stranger trusts nothing else, so these two are looked at closely."""
+    chance = random.Random(4)
+    for name in ("manifest.json", SEAL):
+        path = period / name
+        good = path.read_bytes()
+        for _ in range(12):
+            bad = bytearray(good)
+            bad[chance.randrange(len(good))] ^= 1 << chance.randrange(8)
+            path.write_bytes(bytes(bad))
+            refused(period)
+        path.write_bytes(good)
+
+
+def test_a_known_key_that_is_not_the_signers_is_found(two_closed, period):
+    """Whoever knows the closers' keys gives them; another one in the manifest is refused."""
+    keys = read_artifact(period).identity["config"]["closers"]
+
+    good = run("verify_rewards.py", period, "--key", f"anna={keys['anna']}", "--key", f"ben={keys['ben']}")
+    bad = run("verify_rewards.py", period, "--key", f"anna={keys['ben']}")
+
+    assert good.returncode == 0
+    assert (bad.returncode, "manifest.dsse.json: not a signature by a known key of anna" in bad.stderr) == (1, True)
+
+
+def test_a_signer_whose_key_is_not_given_is_refused(two_closed, period):
+    """With --key nobody else counts, so that a manifest that strangers made and signed convinces nobody."""
+    keys = read_artifact(period).identity["config"]["closers"]
+
+    ended = run("verify_rewards.py", period, "--key", f"anna={keys['anna']}")
+
+    assert (ended.returncode, "not a signature by a known key of ben" in ended.stderr) == (1, True)
+
+
+def test_a_seal_that_is_missing_is_found_by_who_knows_the_keys(two_closed, period):
+    """Without it nobody signed, whatever the manifest says."""
+    keys = read_artifact(period).identity["config"]["closers"]
+    (period / SEAL).unlink()
+
+    ended = run("verify_rewards.py", period, "--key", f"anna={keys['anna']}", "--key", f"ben={keys['ben']}")
+
+    assert (ended.returncode, "✗ manifest.dsse.json: " in ended.stderr) == (1, True)
+
+
+def shift(rows):
+    rows[5]["amount_minor"] = str(int(rows[5]["amount_minor"]) + 1)
+    rows[6]["amount_minor"] = str(int(rows[6]["amount_minor"]) - 1)
+
+
+def heavier(rows):
+    rows[5]["weight_num"] = str(int(rows[5]["weight_num"]) + 1)
+
+
+def redirected(rows):
+    for row in rows:
+        row["account"] = row["account"].replace("numpy", "scrambler")
+    return chained(rows)
+
+
+def richer(rows):
+    rows[3]["closing"] = str(int(rows[3]["closing"]) + 1)
+
+
+def other_leaf(rows):
+    rows[2]["leaf_sha256"] = "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "said"),
+    [
+        ("allocation", shift, "allocation.csv: numpy: amount or quota do not follow"),
+        ("allocation", heavier, "allocation.csv: numpy: not its weight"),
+        ("journal", redirected, "balances.csv: numpy: does not add up, or move as journal.csv says"),
+        ("balances", richer, "balances.csv: "),
+        ("leaves", other_leaf, "leaves.csv: not the leaves of the statements' figures"),
+    ],
+)
+def test_a_lie_with_fresh_hashes_is_found(folder, table, change, said):
+    """In a draft nobody signed; what is recomputed cannot be hidden by a new manifest."""
+    edit(folder, table, change)
+
+    refused(folder, said)
+
+
+def test_fresh_hashes_do_not_pass_under_old_signatures(period):
+    """A closed period's manifest is signed, so that even a consistent lie shows."""
+    edit(period, "exclusions", lambda rows: rows[:-1])
+
+    refused(period, "manifest.dsse.json: not the statement about this manifest")
+
+
+@pytest.fixture
+def stated(two_closed):
+    """What a statement says of itself, with its proof, and the manifest beside its period."""
+    folder = two_closed.workspace.rewards / "2026-12"
+    proof = leaves.Proofs.read(folder)("numpy")
+    return {"contributor_id": "numpy", "period": "2026-12", "proof": proof}, folder / "manifest.json"
+
+
+def checked(path, statement, manifest):
+    path.write_text(json.dumps(statement), encoding="utf-8")
+    return run("verify_statement.py", path, manifest)
+
+
+def test_a_statements_proof_leads_to_the_manifest(stated, tmp_path):
+    """A contributor checks with the statement and the manifest alone; other figures are refused."""
+    statement, manifest = stated
+
+    good = checked(tmp_path / "numpy.json", statement, manifest)
+    statement["proof"]["figures"]["balances"][0]["closing"] += "0"
+    bad = checked(tmp_path / "numpy.json", statement, manifest)
+
+    assert (good.returncode, bad.returncode) == (0, 1)
+    assert "✓ the figures of 2026-12-numpy are under the root" in good.stdout
+    assert "! what else the statement says (standing, payments, credit, rows) is outside this proof" in good.stdout
+    assert "its proof does not lead to the root" in bad.stderr
+
+
+@pytest.mark.parametrize("change", [{"contributor_id": "scipy"}, {"period": "2026-11"}])
+def test_somebody_elses_proof_proves_no_statement(stated, tmp_path, change):
+    """A good proof on a page of another person or month is refused."""
+    statement, manifest = stated
+
+    ended = checked(tmp_path / "numpy.json", statement | change, manifest)
+
+    assert ended.returncode == 1
+    assert "its proof is of 2026-12-numpy and the manifest of 2026-12" in ended.stderr
+
+
+def test_a_copy_elsewhere_verifies(two_closed, tmp_path):
+    """Nothing but the folder is looked at."""
+    copy = shutil.copytree(two_closed.workspace.rewards / "2026-11", tmp_path / "received")
+
+    assert run("verify_rewards.py", copy).returncode == 0
+    stranger = copy / "README.txt"
+    stranger.write_text("hello", encoding="utf-8")
+    refused(copy, "README.txt: not a file, or the bytes, of the manifest")
+
+
+def test_a_link_or_a_folder_is_found(period, tmp_path):
+    """Nothing but plain files is part of a period, whatever bytes a link leads to."""
+    (period / "empty").mkdir()
+    refused(period, "✗ empty: a link or a folder")
+    (period / "empty").rmdir()
+    (period / "journal.csv").rename(tmp_path / "journal.csv")
+    (period / "journal.csv").symlink_to(tmp_path / "journal.csv")
+
+    refused(period, "✗ journal.csv: a link or a folder")

@@ -1,0 +1,1 @@
+"""The attribution card: how faithful the numbers are, measured by retraining."""

@@ -1,0 +1,1 @@
+"""Methods that credit rows without retraining: in-run credit and the linear probe."""

@@ -1,0 +1,207 @@
+"""Everything that was measured of one run, read once: credits, probe, retrainings, influences and controls."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tribute.artifacts import Artifact, check_files
+from tribute.attribution.credit.probe_artifact import drawn
+from tribute.attribution.gradients import sample
+from tribute.attribution.retraining import jobs
+from tribute.attribution.retraining.designs import control_variate, rate_design
+from tribute.attribution.retraining.jobs import Job, TrainedRows
+from tribute.attribution.shares import shares as sharing
+from tribute.attribution.shares.estimate import Design, Estimate, combine, row_noise
+
+LEARNED = 0.5
+"""A probe that gains less than this part of what the fine-tune gained is no witness."""
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """All that was measured of one run."""
+
+    dataset: Artifact
+    adapters: Sequence[Artifact]
+    credits: Sequence[Artifact]
+    controls: Sequence[Artifact]
+    influences: Sequence[Artifact]
+    probes: Sequence[Artifact]
+    """One, or none where there is no probe for the task."""
+    retrainings: Mapping[Job, Artifact]
+
+    def __post_init__(self) -> None:
+        """Raises IntegrityError where a file is not as it was written: what is read here decides what is paid."""
+        for artifact in (self.dataset, *self.credits, *self.controls, *self.influences, *self.probes):
+            check_files(artifact)
+        for training in (*self.adapters, *self.retrainings.values()):
+            check_files(training, lambda name: name in ("evaluation.json", "losses.parquet"))
+
+    def inputs(self) -> dict[str, str]:
+        """The ids of everything, for the artifact's key."""
+        named = {"adapter": self.adapters, "credit": self.credits, "control": self.controls}
+        named |= {"influence": self.influences, "probe": self.probes}
+        found = {"dataset": self.dataset.id}
+        found |= {f"{kind}-{place}": one.id for kind, some in named.items() for place, one in enumerate(some)}
+        return found | {f"retrained-{job}": one.id for job, one in self.retrainings.items()}
+
+    @cached_property
+    def rows(self) -> TrainedRows:
+        """The trained rows."""
+        return TrainedRows.trained(self.dataset)
+
+    @cached_property
+    def scores(self) -> list[pd.DataFrame]:
+        """Every seed's scores, rescaled to its measured improvement."""
+        return [sharing.seed_scores(credit) for credit in self.credits]
+
+    @cached_property
+    def in_run(self) -> np.ndarray:
+        """In-run credit in nats, [seeds, rows]."""
+        return np.stack([row_totals(scores, self.rows) for scores in self.scores])
+
+    @cached_property
+    def utilities(self) -> dict[Job, float]:
+        """U of every retraining, in nats."""
+        return {job: -float(one.json("evaluation.json")["loss"]) for job, one in self.retrainings.items()}
+
+    def whole(self, seed: int) -> float:
+        """U of a training on all rows, of the same kind as the retrainings."""
+        own = {int(one.identity["config"]["seed"]): one for one in self.adapters}
+        return self.utilities.get(Job(design="all", seed=seed), -float(own[seed].json("evaluation.json")["loss"]))
+
+    @property
+    def method(self) -> str:
+        """What the credits are made from, in words."""
+        retrained = any(job.design == "rates" for job in self.retrainings)
+        return " + ".join(["in-run", *(["probe"] if self._probed else []), *(["rate design"] if retrained else [])])
+
+    @property
+    def nothing(self) -> float:
+        """U before any training."""
+        return -float(self.adapters[0].json("evaluation.json")["before"]["loss"])
+
+    @cached_property
+    def total(self) -> float:
+        """U(all) − U(none), mean over the run's own trainings, in nats."""
+        return float(np.mean([one.json("credit.json")["measured"] for one in self.credits]))
+
+    def estimate(self) -> Estimate:
+        """The credits of the contributors with trained rows."""
+        return self.credits_as(self.rows).seen_through(self._fold_readings())
+
+    def credits_as(self, named: TrainedRows) -> Estimate:
+        """The credits that the same rows and draws give if they stand under other names.
+
+        Each name of `named` holds rows of one contributor, and is in that contributor's blocks.
+        """
+        contributors = self.rows.owner[np.unique(named.owner, return_index=True)[1]]
+        designs = [Design(blocks[contributors], effects) for blocks, effects in self._designed]
+        probes = [Design(one.blocks[contributors], one.effects) for one in self._probed]
+        noise = row_noise(self.in_run, named.owner)
+        return combine(named.sums(self.in_run), noise, np.bincount(named.owner), self.total, designs, probes)
+
+    @cached_property
+    def _designed(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        return self._designs(self.utilities)
+
+    def _designs(self, utilities: Mapping[Job, Any]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Blocks and effects of the repetitions, scaled as if their trainings had gained what the run's own did."""
+        scaled = {job: one * self._scales[job.seed] for job, one in utilities.items() if job.design == "rates"}
+        return jobs.designed(scaled, self.rows, self._luck)
+
+    def _luck(self, number: int, blocks: np.ndarray) -> np.ndarray:
+        """What a repetition's effects owe to the rows that it drew, nats [blocks].
+
+        What the probe says of these draws, less what it says on average; by in-run credit where there is no probe.
+        """
+        owner = self.rows.owner
+        if not self._probed:
+            runs = rate_design(owner, blocks, number, [0])
+            return np.bincount(blocks[owner], weights=control_variate(runs, self.in_run.mean(0)))
+        [probed], [facts] = self._probed, self._probe_facts
+        own = probed.blocks[owner]
+        average = np.bincount(blocks[owner], weights=(probed.effects / np.bincount(own))[own])
+        found = drawn(self.probes[0].path, facts["length"], tuple(owner.tolist()), tuple(blocks.tolist()), number)
+        return np.asarray(found * facts["scale"] - average)
+
+    @cached_property
+    def _probe_facts(self) -> list[dict[str, Any]]:
+        """`probe.json`, and by which `scale` its credits sum to what the run gained.
+
+        Nothing where there is no probe, or it learned too little.
+        """
+        found = [one.json("probe.json") for one in self.probes]
+        counted = [one for one in found if min(one["gained"], sum(one["credit"])) >= LEARNED * one["wanted"]]
+        return [one | {"scale": self.total / sum(one["credit"])} for one in counted]
+
+    @property
+    def _probed(self) -> list[Design]:
+        return [Design(np.array(one["blocks"]), np.array(one["credit"]) * one["scale"]) for one in self._probe_facts]
+
+    @cached_property
+    def _scales(self) -> dict[int, float]:
+        seeds = {job.seed for job in self.retrainings if job.design == "rates"}
+        return {seed: self.total / (self.whole(seed) - self.nothing) for seed in seeds}
+
+    def _fold_readings(self) -> np.ndarray:
+        """In-run mean, probe, effects and total as each fold of the evaluation measures them, [folds, readings].
+
+        All folds have the whole's luck taken off, so effects scatter between them as if none had been.
+        """
+        in_run = np.mean([sharing.fold_credits(one, self.rows.names) for one in self.credits], axis=0)
+        by_fold = {job: -fold_losses(one, "loss") for job, one in self.retrainings.items() if job.design == "rates"}
+        effects = [one for _, one in self._designs(by_fold)]
+        probed = [np.array(one["folds"]) * one["scale"] for one in self._probe_facts]
+        fallen = [fold_losses(one, "before") - fold_losses(one, "loss") for one in self.adapters]
+        return np.hstack([in_run, *probed, *effects, np.mean(fallen, axis=0)[:, None]])
+
+    @cached_property
+    def influence(self) -> pd.DataFrame:
+        """The influences of the training rows, mean over seeds, in the dataset's order."""
+        return pd.DataFrame(sum(self._influences) / len(self._influences))
+
+    @cached_property
+    def replays(self) -> dict[int, np.ndarray]:
+        """Replay's effect of each row, nats, [rows], by the seed of the training that was replayed."""
+        tables = zip(self._seeds, self._influences, strict=False)
+        return {seed: table["replay"].to_numpy() for seed, table in tables if "replay" in table}
+
+    @cached_property
+    def predicted(self) -> dict[int, np.ndarray]:
+        """What a Newton step says of leaving each contributor out, nats, [contributors], by the training's seed."""
+        tables = [pd.read_parquet(one.file("left_out.parquet")) for one in self.influences]
+        return {
+            seed: table.set_index("contributor_id")["effect"].reindex(self.rows.names).to_numpy()
+            for seed, table in zip(self._seeds, tables, strict=False)
+        }
+
+    @property
+    def _seeds(self) -> list[int]:
+        return [int(one.identity["config"]["seed"]) for one in self.adapters]
+
+    @cached_property
+    def _influences(self) -> list[pd.DataFrame]:
+        tables = [pd.read_parquet(one.file("influence.parquet")).set_index("row_id") for one in self.influences]
+        return [table.select_dtypes("number").reindex(self.rows.row_ids) for table in tables]
+
+    def trainings(self) -> float:
+        """The trainings that were made, in trainings on all rows; walks, predictions and replays are not counted."""
+        kept = [float(jobs.row_mask(job, self.rows).mean()) for job in self.retrainings]
+        return len(self.adapters) + len(self.controls) + float(sum(kept))
+
+
+def row_totals(scores: pd.DataFrame, rows: TrainedRows) -> np.ndarray:
+    """Credit of each row over all queries, [rows]."""
+    return np.asarray(scores.groupby("row_id", sort=False)["credit"].sum().reindex(rows.row_ids))
+
+
+def fold_losses(training: Artifact, column: str) -> np.ndarray:
+    """Mean loss over each fold of the evaluation, nats, [folds]."""
+    table = pd.read_parquet(training.file("losses.parquet"))
+    weights = sample.fold_weights(table["row_id"].tolist(), np.full(len(table), 1 / len(table)))
+    return np.asarray(table[column].to_numpy() @ weights)

@@ -1,0 +1,9 @@
+"""What people get to read: dataset cards, Croissant metadata, receipts."""
+
+from tribute.contributions.cards.dataset_card import write_card
+from tribute.contributions.cards.receipt import write_receipts
+
+__all__ = [
+    "write_card",
+    "write_receipts",
+]

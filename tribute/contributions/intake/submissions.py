@@ -1,0 +1,133 @@
+"""A file that somebody hands in, and what it must be before the registry records it."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tribute.contributions.intake.ingest import IntakeResult, ingest
+from tribute.contributions.licences import check_licence
+from tribute.contributions.schema import DatasetSchema
+from tribute.contributions.terms import Terms
+from tribute.errors import ContributionError
+
+ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+PREFIX = 31
+"""A contribution id is at most 40 characters: so many of the contributor's, a hyphen and 8 hex digits."""
+LOOK_ALIKES = (("rn", "m"), ("vv", "w"), ("0", "o"), ("1", "l"), ("i", "l"), ("_", "-"))
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A JSONL, CSV or Parquet file and who hands it in, for which dataset, under which terms."""
+
+    file: Path
+    contributor_id: str
+    dataset: str
+    licence: str
+    name: str = ""
+    """What people call the contributor or its work, if that may be public."""
+    version: str = ""
+    home_page: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """A column of the schema → the file's name for it; empty: the file has the schema's names."""
+    skip_faulty: bool = False
+    """Leave faulty rows out instead of refusing the file."""
+    terms: Terms | None = None
+    key: Path | None = None
+    """The contributor's private key, to sign with."""
+    day: str = ""
+    """When the rows were first written, YYYY-MM-DD, where their own history says so."""
+
+
+@dataclass(frozen=True)
+class CheckedSubmission:
+    """A submission that may be recorded: `sha256` is that of its rows, `id` the contribution's.
+
+    The files of `taken` are there only while the registry works on it.
+    """
+
+    submission: Submission
+    id: str
+    licence: str
+    rows: int
+    sha256: str
+    taken: IntakeResult
+
+    def meta(self) -> dict[str, Any]:
+        """The content of `meta.yaml` but for the signature."""
+        content = {
+            "id": self.id,
+            "contributor_id": self.submission.contributor_id,
+            "dataset": self.submission.dataset,
+            "licence": self.licence,
+            "name": self.submission.name or self.submission.contributor_id,
+            "version": self.submission.version,
+            "home_page": self.submission.home_page,
+            "rows": self.rows,
+            "sha256": self.sha256,
+        }
+        further = {
+            "rejected": len(self.taken.faults),
+            "day": self.submission.day,
+            "terms": self.submission.terms.meta() if self.submission.terms else None,
+        }
+        return content | {key: value for key, value in further.items() if value}
+
+
+def meta_yaml(meta: Mapping[str, Any]) -> bytes:
+    """The text of a `meta.yaml`."""
+    return yaml.safe_dump(dict(meta), sort_keys=False, allow_unicode=True).encode()
+
+
+def check_id(id_: str, what: str) -> None:
+    """Raise ContributionError unless `id_` may name a `what`, and a folder."""
+    if not ID.fullmatch(id_):
+        raise ContributionError(
+            f"{what} id {id_!r}: expected 1 to 40 lower-case letters, digits, hyphens and underscores, "
+            "the first a letter or digit"
+        )
+
+
+def looks(id_: str) -> str:
+    """What an id looks like at a glance: equal for two ids that people could take for each other."""
+    for seen, meant in LOOK_ALIKES:
+        id_ = id_.replace(seen, meant)
+    return id_
+
+
+def refuse_look_alikes(ids: Sequence[str], known: set[str]) -> None:
+    """Raise ContributionError for a new contributor whose id people could take for another's."""
+    taken = {looks(one): one for one in sorted(known)}
+    for id_ in ids:
+        other = taken.setdefault(looks(id_), id_)
+        if id_ not in known and other != id_:
+            raise ContributionError(f"contributor id {id_!r} looks like {other!r}, which is taken; choose another")
+
+
+def check_submission(submission: Submission, schema: DatasetSchema, folder: Path) -> CheckedSubmission:
+    """Read the file once into an empty `folder`. Raises ContributionError for the first fault."""
+    check_id(submission.contributor_id, "contributor")
+    licence = check_licence(submission.licence, schema.licences, schema.name)
+    taken = ingest(submission.file, schema, folder, submission.columns, skip_faulty=submission.skip_faulty)
+    with taken.data.open("rb") as rows:
+        id_ = contribution_id(submission.contributor_id, submission.dataset, rows)
+    return CheckedSubmission(submission, id_, licence, taken.rows, taken.sha256, taken)
+
+
+def contribution_id(contributor_id: str, dataset: str, content: Iterable[bytes]) -> str:
+    """The same rows from the same contributor for the same dataset have the same id, whenever they come."""
+    # Ids hold no line break, so no two triples run together into the same bytes.
+    digest = hashlib.sha256(f"{dataset}\n{contributor_id}\n".encode())
+    for part in content:
+        digest.update(part)
+    return f"{contributor_id[:PREFIX]}-{digest.hexdigest()[:8]}"
+
+
+def without_repeats(checked: Sequence[CheckedSubmission]) -> list[CheckedSubmission]:
+    """The first of each contribution id, in order."""
+    return list({one.id: one for one in reversed(checked)}.values())[::-1]

@@ -1,0 +1,94 @@
+"""The Parquet tables of a dataset version: fixed schemas and options, so that equal rows give equal bytes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tribute.contributions.rows import ContributedRow
+from tribute.contributions.screening.findings import DETECTOR_VERSION, Finding
+
+ROWS = (
+    "row_id",
+    "contribution_id",
+    "contributor_id",
+    "text",
+    "target",
+    "slice",
+    "text_sha256",
+    "content_sha256",
+)
+EXCLUSIONS = (
+    "row_id",
+    "contribution_id",
+    "contributor_id",
+    "reason",
+    "canonical_row_id",
+    "canonical_contributor_id",
+    "similarity",
+    "threshold",
+    "text_sha256",
+    "content_sha256",
+    "canonical_content_sha256",
+    "detector",
+    "detector_version",
+    "evidence",
+)
+NUMBERS = ("similarity", "threshold")
+
+
+def write_rows(path: Path, rows: Sequence[ContributedRow]) -> None:
+    """Write `train.parquet` or `evaluation.parquet`."""
+    _write(path, ROWS, [_row(row) for row in rows])
+
+
+def write_exclusions(path: Path, exclusions: Sequence[Finding]) -> None:
+    """Write `exclusions.parquet`."""
+    _write(path, EXCLUSIONS, [_exclusion(exclusion) for exclusion in exclusions])
+
+
+def excluded_ids(path: Path) -> set[str]:
+    """The row ids in an `exclusions.parquet`."""
+    import pyarrow.parquet as pq
+
+    return set(pq.read_table(path, columns=["row_id"]).column("row_id").to_pylist())
+
+
+def _row(row: ContributedRow) -> dict[str, Any]:
+    return {
+        "row_id": row.row_id,
+        "contribution_id": row.contribution_id,
+        "contributor_id": row.contributor_id,
+        "text": row.row.text,
+        "target": row.row.target,
+        "slice": row.row.slice,
+        "text_sha256": row.text_sha256,
+        "content_sha256": row.content_sha256,
+    }
+
+
+def _exclusion(one: Finding) -> dict[str, Any]:
+    return {
+        "row_id": one.row.row_id,
+        "contribution_id": one.row.contribution_id,
+        "contributor_id": one.row.contributor_id,
+        "reason": one.reason,
+        "canonical_row_id": one.canonical.row_id if one.canonical else "",
+        "canonical_contributor_id": one.canonical.contributor_id if one.canonical else "",
+        "similarity": one.similarity,
+        "threshold": one.threshold,
+        "text_sha256": one.row.text_sha256,
+        "content_sha256": one.row.content_sha256,
+        "canonical_content_sha256": one.canonical.content_sha256 if one.canonical else "",
+        "detector": one.detector,
+        "detector_version": DETECTOR_VERSION,
+        "evidence": one.evidence,
+    }
+
+
+def _write(path: Path, columns: Sequence[str], records: Sequence[dict[str, Any]]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    types = [(name, pa.float64() if name in NUMBERS else pa.string()) for name in columns]
+    table = pa.Table.from_pylist(list(records), schema=pa.schema(types))
+    pq.write_table(table, path, version="2.6", compression="zstd", row_group_size=65_536)

@@ -1,0 +1,10 @@
+"""Keys and organisations, the vault of people, withdrawal and erasure."""
+
+from tribute.contributions.rights.vault import People, read_vault
+from tribute.contributions.rights.withdrawal import forget_erased
+
+__all__ = [
+    "People",
+    "forget_erased",
+    "read_vault",
+]

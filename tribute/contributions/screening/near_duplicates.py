@@ -1,0 +1,137 @@
+"""Rows that nearly repeat an earlier row of another contributor: a word changed, or the words in another order.
+
+A single changed word is looked for exactly (substituted.py). For the rest MinHash signatures in bands propose pairs
+(Broder 1997; Leskovec, Rajaraman and Ullman, "Mining of Massive Datasets", ch. 3), and the exact Jaccard similarity
+decides.
+"""
+
+import hashlib
+from array import array
+from collections.abc import Collection, Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tribute.contributions.rows import ContributedRow, normalise
+from tribute.contributions.screening.findings import Finding
+from tribute.contributions.screening.one_word_changes import one_word_apart
+from tribute.contributions.screening.token_sets import (
+    Ids,
+    Sets,
+    concatenated,
+    distinct,
+    from_pairs,
+    in_same_bucket,
+    jaccard,
+)
+
+SLOTS = 96
+"""Of a signature; they are cut into bands."""
+MISSED = 0.001
+"""At most this share of the pairs that are just near enough has no band in common."""
+SEED = 20_260_101
+CHUNK = 20_000
+
+
+def near_duplicates(
+    rows: Sequence[ContributedRow], threshold: float, *, same_target: bool, skip: Collection[int] = ()
+) -> Iterator[Finding]:
+    """Rows near an earlier kept row of another contributor, in the order of `rows`.
+
+    Near are rows that differ in a single word, and those whose sets of words are at least `threshold` similar, after
+    normalising; with `same_target` only rows with equal targets are compared, else the target's words count as well.
+    `skip`: positions of rows that are out already.
+    """
+    positions = np.setdiff1d(np.arange(len(rows)), np.fromiter(skip, dtype=np.int64, count=len(skip)))
+    chosen = [rows[position] for position in positions]
+    later, earlier, similarity, needed = _near_pairs(chosen, threshold, same_target)
+    out: set[int] = set()
+    for start, end in _runs(later):
+        # Most similar first, of equals the earliest.
+        for pair in start + np.lexsort((earlier[start:end], -similarity[start:end])):
+            if int(earlier[pair]) not in out:
+                row, canonical = chosen[later[pair]], chosen[earlier[pair]]
+                out.add(int(later[pair]))
+                found, least = (round(float(one[pair]), 6) for one in (similarity, needed))
+                detector = "word_jaccard" if least == threshold else "one_word"
+                yield Finding(row, "near_duplicate", canonical, found, least, detector)
+                break
+
+
+def word_sequences(rows: Sequence[ContributedRow], *, same_target: bool) -> tuple[Sets, NDArray[np.uint64]]:
+    """The words of each row in order as numbers, and for each number a hash that is the same everywhere."""
+    numbers: dict[str, int] = {}
+    items, bounds = array("q"), array("q", [0])
+    for one in rows:
+        words = normalise(one.row.text).split()
+        if not same_target:
+            words += [f"\0{word}" for word in normalise(one.row.target).split()]
+        items.extend(numbers.setdefault(word, len(numbers)) for word in words)
+        bounds.append(len(items))
+    hashed = [int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "little") for word in numbers]
+    sequences = Sets(np.frombuffer(items, dtype=np.int64), np.frombuffer(bounds, dtype=np.int64))
+    return sequences, np.array(hashed, dtype=np.uint64)
+
+
+def band_rows(threshold: float) -> int:
+    """Slots in a band: as many as still let at most MISSED of the pairs at the threshold slip through."""
+    fitting = [rows for rows in range(1, 9) if (1 - threshold**rows) ** (SLOTS // rows) <= MISSED]
+    return max(fitting, default=1)
+
+
+def band_keys(sets: Sets, hashed: NDArray[np.uint64], groups: NDArray[np.uint64], rows: int) -> NDArray[np.uint64]:
+    """(bands, sets): two sets share a band's key if its slots, and their groups, are equal."""
+    from rensa import RMinHash
+
+    keys = np.empty((SLOTS // rows, len(groups)), dtype=np.uint64)
+    for start in range(0, len(groups), CHUNK):
+        bounds = sets.bounds[start : start + CHUNK + 1]
+        tokens = hashed[sets.items[bounds[0] : bounds[-1]]]
+        offsets = (bounds - bounds[0]).astype(np.uint64)
+        made = RMinHash.digest_matrix_from_flat_token_hashes(tokens, offsets, SLOTS, SEED)
+        slots = np.array(made.to_rows(), dtype=np.uint64)
+        for band in range(len(keys)):
+            key = groups[start : start + CHUNK]
+            for slot in slots[:, band * rows : (band + 1) * rows].T:
+                key = (key ^ slot) * np.uint64(0x9E3779B97F4A7C15)
+                key ^= key >> np.uint64(31)
+            keys[band, start : start + CHUNK] = key
+    return keys
+
+
+def _near_pairs(
+    rows: Sequence[ContributedRow], threshold: float, same_target: bool
+) -> tuple[Ids, Ids, NDArray[np.float64], NDArray[np.float64]]:
+    """(later row, earlier row, similarity, least similarity) of every near pair, sorted by the later row."""
+    sequences, hashed = word_sequences(rows, same_target=same_target)
+    sets = from_pairs(sequences.of_item(), sequences.items, len(rows))
+    numbers: dict[str, int] = {}
+    people = np.array([numbers.setdefault(one.contributor_id, len(numbers)) for one in rows], dtype=np.int64)
+    targets: dict[str, int] = {}
+    groups = np.zeros(len(rows), dtype=np.uint64)
+    if same_target:
+        names = [targets.setdefault(normalise(one.row.target), len(targets)) for one in rows]
+        groups = np.array(names, dtype=np.uint64)
+    matrix, found = sets.matrix(len(hashed)), []
+    for keys in band_keys(sets, hashed, groups, band_rows(threshold)):
+        later, earlier = in_same_bucket(keys)
+        apart = (people[later] != people[earlier]) & (groups[later] == groups[earlier])
+        later, earlier = later[apart], earlier[apart]
+        near = jaccard(matrix, matrix, sets.sizes, sets.sizes, later, earlier) >= threshold
+        found.append(later[near] * len(rows) + earlier[near])
+    later, earlier = one_word_apart(sequences, hashed, groups, people)
+    pairs = distinct(concatenated([*found, later * len(rows) + earlier]))
+    later, earlier = pairs // max(1, len(rows)), pairs % max(1, len(rows))
+    similarity = jaccard(matrix, matrix, sets.sizes, sets.sizes, later, earlier)
+    # Below the threshold in words is only who was found by a single word: all places but one are the same.
+    rest = 1 - 1 / np.maximum(sequences.sizes[later], 1)
+    alike = similarity >= threshold
+    return later, earlier, np.where(alike, similarity, rest), np.where(alike, threshold, rest)
+
+
+def _runs(values: Ids) -> Iterator[tuple[int, int]]:
+    """(start, end) of every run of equal values."""
+    if len(values):
+        edges = np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1], [True]])).tolist()
+        yield from pairwise(edges)

@@ -1,0 +1,69 @@
+"""Personal data and secrets in a text: what kind, and where, but never the thing itself.
+
+Knows nothing of rows or policies. Addresses that stand in documentation for anybody's (example.org) are nobody's.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+from tribute.contributions.rows import ContributedRow
+from tribute.contributions.screening import personal_data as personal
+from tribute.contributions.screening.findings import Finding
+from tribute.contributions.screening.secrets import secrets
+from tribute.iban import IBAN, is_iban
+
+EMAIL = re.compile(r"[\w.+-]{1,64}@(?:[a-z0-9-]{1,63}\.)+[a-z]{2,24}(?![\w-])", re.IGNORECASE)
+NOBODYS = re.compile(r"@(?:.+\.)?(?:example\.\w+|(?:\w[\w-]*\.)?(?:example|test|invalid|localhost))$", re.IGNORECASE)
+DIGITS = re.compile(r"(?:\d[ .()/-]{0,2}){7,}")
+CARD = re.compile(r"(?<![\d.])\d(?:[ -]?\d){12,18}(?![\d.])")
+CARDS = re.compile(r"4|5[1-5]|2[2-7]|3[47]|3[068]|6(?:011|5)|35")
+"""How the numbers of the large card schemes begin."""
+
+
+def personal_data(text: str) -> Iterator[str]:
+    """`e-mail address at 12` and the like, with the place in characters, for everything that was found."""
+    if "@" in text:
+        yield from (f"e-mail address at {m.start()}" for m in EMAIL.finditer(text) if not NOBODYS.search(m[0]))
+    if not DIGITS.search(text):
+        return
+    taken = []
+    for match in chain(IBAN.finditer(text), CARD.finditer(text)):
+        kind = "IBAN" if match[0][0].isalpha() else "payment card number"
+        if is_iban(match[0]) if kind == "IBAN" else is_card(match[0]):
+            taken.append(match.span())
+            yield f"{kind} at {match.start()}"
+    for start, end in _phone_numbers(text):
+        if all(end <= low or start >= high for low, high in taken):
+            yield f"phone number at {start}"
+
+
+def is_card(text: str) -> bool:
+    """ISO/IEC 7812: a known scheme's beginning and a Luhn check digit."""
+    digits = [int(character) for character in text if character.isdigit()]
+    doubled = [sum(divmod(2 * digit, 10)) for digit in digits[-2::-2]]
+    return bool(CARDS.match(re.sub(r"\D", "", text))) and (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
+
+
+def _phone_numbers(text: str) -> Iterator[tuple[int, int]]:
+    """Numbers written with their country code: without it a date or an order number looks the same."""
+    if "+" not in text:
+        return
+    from phonenumbers import PhoneNumberMatcher
+
+    for match in PhoneNumberMatcher(text, None):
+        yield match.start, match.end
+
+
+def rows_with_secrets(rows: Sequence[ContributedRow]) -> Iterator[Finding]:
+    """Rows with a private key, a password in a URL or a service's access key."""
+    for row in rows:
+        if found := list(dict.fromkeys((*secrets(row.row.text), *secrets(row.row.target)))):
+            yield Finding(row, "secret", None, 1.0, 1.0, "detect-secrets", ", ".join(found))
+
+
+def rows_with_personal_data(rows: Sequence[ContributedRow]) -> Iterator[Finding]:
+    """Rows with an e-mail address, phone number, IBAN or payment card number in text or response."""
+    for row in rows:
+        if found := [*personal.personal_data(row.row.text), *personal.personal_data(row.row.target)]:
+            yield Finding(row, "personal_data", None, 1.0, 1.0, "patterns_and_checksums", ", ".join(found))

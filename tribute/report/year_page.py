@@ -1,0 +1,153 @@
+"""The page of many closed periods: who earned what month by month, where the money stands, and what ties out.
+
+Computes no amount: `rewards/history.py` reads and checks them. A bar's length is a float, its label never.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from tribute.contributions.registry import Registry
+from tribute.errors import RewardError
+from tribute.files import write_atomically
+from tribute.formatting import month
+from tribute.report.money_flows import Currency
+from tribute.report.svg import tag
+from tribute.rewards.disputes import Dispute, all_disputes
+from tribute.rewards.ledger import ledger
+from tribute.rewards.verification import History, Month, totals
+from tribute.workspace import Workspace
+
+SHOWN = 8
+"""Contributors with a colour of their own; all others share one."""
+COLOURS = ("#0f766e", "#b45309", "#4f6bb0", "#8f4f8b", "#5b8c3a", "#c0564d", "#3a8ca0", "#9a7b2f")
+REST = "#cfcabd"
+STAGES = (
+    ("paid", "paid out or withheld", "#1d2129"),
+    ("Payable", "payable", "#0f766e"),
+    ("Held", "held", "#e3b778"),
+    ("Accrued", "accrued", "#8cc5bd"),
+)
+"""What became of everything earned so far: its key, its name, its colour; drawn from the bottom up."""
+EVENTS = {
+    "ADJUST": "correction",
+    "CLAWBACK": "claw-back",
+    "RETURN": "returned by the bank",
+    "REVERSE": "reversal",
+}
+HEIGHT, WIDTH, GAP = 220.0, 46.0, 14.0
+
+
+def write_year(workspace: Workspace, found: History, out: Path) -> Path:
+    """Write the page of all closed periods to `out`, which is returned. Raises RewardError where none is closed."""
+    if not found.months:
+        raise RewardError("no period is closed, so there is no year to show; first `tribute period close` one")
+    package = PackageLoader("tribute.report", "")
+    environment = Environment(
+        loader=package, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    css = Markup(package.get_source(environment, "report.css")[0])
+    page = environment.get_template("year.html").render(css=css, **_parts(workspace, found))
+    write_atomically(out, page.encode())
+    return out
+
+
+def _parts(workspace: Workspace, found: History) -> dict[str, Any]:
+    currency, months, earned = Currency(found.currency), found.months, totals(found.months)
+    named = dict(zip(list(earned)[:SHOWN], COLOURS, strict=False))
+    paid, closing = sum(one.moves["paid"] for one in months), months[-1].moves["closing"]
+    return {
+        "first": month(months[0].period),
+        "last": month(months[-1].period),
+        "money": currency.text,
+        "number": currency.number,
+        "months": months,
+        "month": month,
+        "earned": earned,
+        "paid": paid,
+        "closing": closing,
+        "adjusted": sum(one.moves["adjusted"] for one in months),
+        "withheld": sum(one.moves["withheld"] for one in months),
+        "fee": sum(one.fee for one in months),
+        "by_month": _stacks([_earnings(one, named) for one in months], months, currency),
+        "standing": _stacks(_standings(months), months, currency),
+        "legend": [*named.items(), ("all others", REST)],
+        "stages": [(name, colour) for _, name, colour in STAGES],
+        "events": _events(workspace, months),
+        "disputes": [(one, _said(one, currency)) for one in all_disputes(workspace)],
+        "withdrawn": _withdrawn(workspace),
+        "ties": found.ties,
+        "colours": named,
+        "rest": REST,
+    }
+
+
+Part = tuple[str, int, str]
+"""Name, minor units and colour of one part of a stacked bar, the lowest first."""
+
+
+def _earnings(one: Month, named: Mapping[str, str]) -> list[Part]:
+    parts = [(name, one.earned.get(name, 0), colour) for name, colour in named.items()]
+    return [*parts, ("all others", sum(one.earned.values()) - sum(minor for _, minor, _ in parts), REST)]
+
+
+def _standings(months: Sequence[Month]) -> list[list[Part]]:
+    """Everything earned up to each month's end, by what became of it."""
+    stacks, paid = [], 0
+    for one in months:
+        paid += one.moves["paid"] + one.moves["withheld"]
+        now = {**one.standing, "paid": paid}
+        stacks.append([(name, now.get(key, 0), colour) for key, name, colour in STAGES])
+    return stacks
+
+
+def _stacks(stacks: Sequence[Sequence[Part]], months: Sequence[Month], currency: Currency) -> Markup:
+    """Stacked bars, one a month, all on one scale."""
+    highest = max((sum(minor for _, minor, _ in parts) for parts in stacks), default=0) or 1
+    drawn = []
+    for place, (parts, one) in enumerate(zip(stacks, months, strict=True)):
+        x, y = place * (WIDTH + GAP), HEIGHT
+        for name, minor, colour in parts:
+            if minor > 0:
+                height = HEIGHT * minor / highest
+                y -= height
+                tip = f"{month(one.period)}, {name}: {currency.text(minor)}"
+                drawn.append(tag("rect", tag("title", tip), x=x, y=y, width=WIDTH, height=height, fill=colour))
+        drawn.append(tag("text", one.period[5:], x=x + WIDTH / 2, y=HEIGHT + 20, text_anchor="middle", class_="muted"))
+    width = len(months) * (WIDTH + GAP) - GAP
+    return tag("svg", *drawn, viewBox=f"0 -4 {width:.0f} {HEIGHT + 26:.0f}", role="img", class_="stacks")
+
+
+def _events(workspace: Workspace, months: Sequence[Month]) -> list[dict[str, Any]]:
+    """What happened beside paying, in the ledger's order; what was taken from several entries at once is one event."""
+    found: dict[tuple[str, ...], dict[str, Any]] = {}
+    for row in ledger.load(workspace).rows:
+        if row["event_type"] in EVENTS and row["currency"] == months[0].currency:
+            key = tuple(row[name] for name in ("posted_at", "event_type", "contributor_id", "reason_code"))
+            one = found.setdefault(key, {"minor": 0, "entries": {}, **row, "what": EVENTS[row["event_type"]]})
+            one["minor"] += int(row["debit_minor"])
+            one["entries"][row["entry_id"]] = row["ref_entry_id"]
+    return list(found.values())
+
+
+def _withdrawn(workspace: Workspace) -> list[tuple[str, str, str]]:
+    """Contributor, contribution and the first version without it."""
+    found: list[tuple[str, str, str]] = []
+    waiting: list[tuple[str, str]] = []
+    for entry in Registry.open(workspace).entries():
+        if entry.event in ("withdraw", "erase"):
+            waiting.append((entry.details["contributor_id"], entry.subject))
+        elif entry.event == "release":
+            found += [(who, contribution, entry.subject) for who, contribution in waiting]
+            waiting = []
+    return found
+
+
+def _said(dispute: Dispute, currency: Currency) -> str:
+    if not dispute.outcomes:
+        return "open"
+    amounts = [currency.text(int(one["amount_minor"])) for one in dispute.outcomes]
+    return f"{dispute.state}: " + ", then ".join(amounts)

@@ -1,0 +1,53 @@
+"""How the net fee of a period is divided, before anybody's credit counts. Pure: no files, no ledger.
+
+Parts come from the policy as exact decimals; each division is by largest remainder, so the parts sum to the whole.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from tribute.errors import RewardError
+from tribute.money import format_amount
+from tribute.rewards.allocation.allocate import largest_remainder
+from tribute.rewards.policy.policy import Policy
+
+
+@dataclass(frozen=True)
+class Funding:
+    """The net fee of one currency and its parts, in minor units; pool → what it pays, by name."""
+
+    currency: str
+    net: int
+    platform: int
+    model_owner: int
+    reserve: int
+    pools: Mapping[str, int]
+
+    @property
+    def contributors(self) -> int:
+        """What all pools pay."""
+        return sum(self.pools.values())
+
+    def document(self) -> dict[str, Any]:
+        """As a manifest has it: amounts as text."""
+        names = ("net", "platform", "model_owner", "reserve")
+        amounts = {f"{name}_minor": str(getattr(self, name)) for name in names}
+        pools = {name: str(amount) for name, amount in sorted(self.pools.items())}
+        return {"currency": self.currency, **amounts, "pools_minor": pools}
+
+
+def divide(net: int, currency: str, policy: Policy, period: str) -> Funding:
+    """Divide `net` minor units > 0. Raises RewardError where a pool would get nothing."""
+    split = policy.split
+    parts = {name: Fraction(getattr(split, name)) for name in ("platform", "model_owner", "reserve", "contributors")}
+    amounts = largest_remainder(net, parts, period)
+    shares = {name: Fraction(pool.part) for name, pool in sorted(policy.pools.items())}
+    pools = largest_remainder(amounts.pop("contributors"), shares, period)
+    if empty := [name for name, amount in pools.items() if amount == 0]:
+        raise RewardError(
+            f"pool {empty[0]} of {period} would be 0 of {format_amount(net, currency)} {currency}; "
+            "a pool needs at least one minor unit, so raise the amount or change the policy's parts"
+        )
+    return Funding(currency, net, pools=pools, **amounts)

@@ -1,0 +1,163 @@
+"""What a pool that pays query by query weighs: credit and standard error of each contributor over all queries.
+
+For row i and query q the attribution gives a_iq, signed nats (> 0 lowered the loss). With the sums S_kq over the
+rows of contributor k and N_q = Σ_i max(a_iq, 0) over all rows,
+
+    z_kq = S_kq / max(N_q, β · median of N_q)
+    Z_k  = Σ_q w_q z_kq                                     Σ w = 1
+    SE_k = √( n/(n−1) · Σ_q w_q² (z_kq − Z_k)² )            n queries with w_q > 0; n = 2 at least
+
+so that buying many queries of one's own, or a query that few rows help, returns little, and neither the scale of
+the scores nor the names of the rows' owners matter. w_q is what the query's user paid, capped per user: what one paid
+beyond `user_cap` of all payments does not count. What does count then makes up the whole, so that of few users each
+weighs more than the cap. Without a file of usage every query weighs the same. A score is the mean over the seeds, so
+SE is over queries alone and tells nothing of the seeds. Money is exact from the weights on; here z and Z are cut down
+and SE is rounded up to 12 decimals, so that no part of a split gains by rounding.
+"""
+
+import csv
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from statistics import median_low
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tribute.errors import RewardError
+from tribute.rewards import tables
+from tribute.rewards.allocation.allocate import SCORE_STEP
+from tribute.rewards.policy.policy import Pool
+from tribute.settings import ID
+
+STEPS = 10**12
+"""12 decimals, as integers."""
+WEIGHT_STEPS = 10**18
+_COLUMNS = list(tables.USAGE)
+_AMOUNT = re.compile(r"(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?")
+
+
+@dataclass(frozen=True)
+class Payment:
+    """What a user paid for one query; any unit, the same for all."""
+
+    query: str
+    user: str
+    amount: Fraction
+
+
+def read_usage(path: Path) -> list[Payment]:
+    """A CSV with the columns query, user, amount. Raises RewardError naming the line."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise RewardError(f"{path}: cannot be read ({error}); give a CSV of {', '.join(_COLUMNS)}") from error
+    if reader.fieldnames != _COLUMNS:
+        raise RewardError(f"{path}:1: columns {reader.fieldnames}, expected {_COLUMNS}")
+    for number, row in enumerate(rows, start=2):
+        if None in row:
+            raise RewardError(f"{path}:{number}: more than {len(_COLUMNS)} values; write decimals with a point")
+        if not _AMOUNT.fullmatch(row["amount"] or ""):
+            raise RewardError(f"{path}:{number}: amount {row['amount']!r}, expected a plain decimal such as 0.25")
+        if row["query"][:1] in tables.FORMULAS:
+            raise RewardError(f"{path}:{number}: a spreadsheet could run {row['query']!r} as a formula; rename it")
+        if not re.fullmatch(ID, row["user"]):
+            raise RewardError(
+                f"{path}:{number}: user {row['user']!r}, expected a pseudonym that matches {ID}; "
+                "names and e-mail addresses stay out of a period's folder"
+            )
+    return [Payment(row["query"], row["user"], Fraction(row["amount"])) for row in rows]
+
+
+def query_weights(payments: list[Payment], user_cap: Fraction) -> dict[str, int]:
+    """Query → w_q in units of 10^-18 of the whole, cut down; queries that nobody paid for are left out."""
+    total = sum((one.amount for one in payments), Fraction(0))
+    spent: dict[str, Fraction] = {}
+    for one in payments:
+        spent[one.user] = spent.get(one.user, Fraction(0)) + one.amount
+    counted: dict[str, Fraction] = {}
+    for one in payments:
+        scale = min(Fraction(1), user_cap * total / spent[one.user]) if one.amount else Fraction(0)
+        counted[one.query] = counted.get(one.query, Fraction(0)) + one.amount * scale
+    whole = sum(counted.values(), Fraction(0))
+    weights = {query: int(WEIGHT_STEPS * amount / whole) for query, amount in counted.items() if amount}
+    return {query: weight for query, weight in sorted(weights.items()) if weight}
+
+
+def credit_of_queries(
+    scores: Any, pool: Pool, usage: list[Payment] | None, name: str
+) -> dict[str, tuple[Decimal, Decimal]]:
+    """Contributor → (Z, SE), of everybody with a score. `scores`: contributor_id, query, credit (an Arrow table).
+
+    Raises RewardError where queries are paid for that have no score, or fewer than two count.
+    """
+    signed, positive = _sums(scores)
+    weights = dict.fromkeys(sorted(positive), 1) if usage is None else query_weights(usage, Fraction(pool.user_cap))
+    if strange := sorted(weights.keys() - positive.keys()):
+        raise RewardError(
+            f"pool {name}: query {strange[0]!r} was paid for and has no line in scores.parquet; attribute it first"
+        )
+    if len(weights) < 2:
+        raise RewardError(
+            f"pool {name}: {len(weights)} queries count, expected 2 or more, or credit has no standard error"
+        )
+    floor = Fraction(pool.beta) * median_low(positive.values())
+    scale = {query: max(Fraction(positive[query]), floor) for query in weights}
+    by_contributor: dict[str, dict[str, int]] = {}
+    for (contributor_id, query), total in signed.items():
+        own = by_contributor.setdefault(contributor_id, {})
+        if query in weights and scale[query]:
+            own[query] = total * STEPS * scale[query].denominator // scale[query].numerator
+    return {name: _combined(own, weights) for name, own in sorted(by_contributor.items())}
+
+
+def _combined(own: Mapping[str, int], weights: Mapping[str, int]) -> tuple[Decimal, Decimal]:
+    """(Z, SE) from z in steps of 1e-12 per query; a query without a score of theirs has z = 0."""
+    whole, n = sum(weights.values()), len(weights)
+    total = sum(weights[query] * z for query, z in own.items()) // whole
+    squares = {query: weight**2 for query, weight in weights.items()}
+    elsewhere = sum(squares.values()) - sum(squares[query] for query in own)
+    spread = sum(squares[query] * (z - total) ** 2 for query, z in own.items()) + elsewhere * total**2
+    error = _root_up(-(-n * spread // (n - 1))) if spread else 0
+    return _decimal(total), _decimal(-(-error // whole))
+
+
+def _sums(scores: Any) -> tuple[dict[tuple[str, str], int], dict[str, int]]:
+    """S_kq and N_q in steps of 1e-12 nats."""
+    table = pa.table(
+        {
+            "contributor_id": scores["contributor_id"],
+            "query": scores["query"],
+            "credit": pc.cast(scores["credit"], pa.decimal128(38, 12)),
+        }
+    )
+    table = table.append_column(
+        "positive", pc.max_element_wise(table["credit"], pa.scalar(Decimal(0), pa.decimal128(38, 12)))
+    )
+    signed = table.group_by(["contributor_id", "query"]).aggregate([("credit", "sum")])
+    positive = table.group_by("query").aggregate([("positive", "sum")])
+    pairs = zip(*(signed[column].to_pylist() for column in ("contributor_id", "query", "credit_sum")), strict=True)
+    return (
+        {(contributor_id, query): _steps(total) for contributor_id, query, total in pairs},
+        dict(zip(positive["query"].to_pylist(), map(_steps, positive["positive_sum"].to_pylist()), strict=True)),
+    )
+
+
+def _steps(value: Decimal) -> int:
+    return int(value.scaleb(12))
+
+
+def _decimal(steps: int) -> Decimal:
+    return Decimal(steps) * SCORE_STEP
+
+
+def _root_up(value: int) -> int:
+    root = math.isqrt(value)
+    return root + (root * root < value)

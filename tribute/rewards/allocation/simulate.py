@@ -1,0 +1,59 @@
+"""What a period would have paid by another policy. Posts nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tribute.artifacts import read_artifact
+from tribute.rewards import tables
+from tribute.rewards.allocation.allocate import Rule
+from tribute.rewards.allocation.funding import divide
+from tribute.rewards.allocation.gate import judge
+from tribute.rewards.allocation.inputs import read_sources
+from tribute.rewards.allocation.pools import allocations
+from tribute.rewards.policy.policy import Policy, refuse_period
+from tribute.rewards.tables import USAGE_FILE
+from tribute.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """(Contributor, currency) → minor units that were paid and would have been, and the rule of the other policy."""
+
+    rule: Rule
+    paid: Mapping[tuple[str, str], int]
+    would: Mapping[tuple[str, str], int]
+    kept: Mapping[str, Mapping[str, int]]
+    """Currency → platform, model owner, reserve and contributors by the other policy, in minor units."""
+
+    def change(self, key: tuple[str, str]) -> int:
+        """What the other policy would have paid more (> 0) or less."""
+        return self.would[key] - self.paid[key]
+
+
+def simulate(workspace: Workspace, folder: Path, policy: Policy) -> Simulation:
+    """What `policy` would have paid for a period, drafted or closed, from the same data and the same net fee.
+
+    Raises RewardError where the policy does not hold for that month or nobody could be paid by it, RegistryError
+    where the tables that the period was paid from are gone.
+    """
+    artifact, period = read_artifact(folder), folder.name
+    refuse_period(period, policy)
+    store, inputs = workspace.store, artifact.inputs
+    sources = read_sources(store.get("dataset", inputs["dataset"]), store.get("attribution", inputs["attribution"]))
+    verdict = judge(sources.card, policy.gate)
+    fundings = [
+        divide(int(one["net_minor"]), one["currency"], policy, period) for one in artifact.identity["config"]["funding"]
+    ]
+    usage = folder / USAGE_FILE if (folder / USAGE_FILE).exists() else None
+    would: dict[tuple[str, str], int] = {}
+    for one in allocations(sources, fundings, policy, usage, period, verdict.rule):
+        for line in one.lines:
+            key = (line.contributor_id, one.currency)
+            would[key] = would.get(key, 0) + line.amount
+    paid = dict.fromkeys(would, 0)
+    for row in tables.read_csv(folder / "allocation.csv", tables.ALLOCATION):
+        paid[row["contributor_id"], row["currency"]] += int(row["amount_minor"])
+    names = ("platform", "model_owner", "reserve", "contributors")
+    kept = {one.currency: {name: getattr(one, name) for name in names} for one in fundings}
+    return Simulation(verdict.rule, paid, would, kept)

@@ -1,0 +1,146 @@
+"""What was said and decided about a statement: `disputes/<id>/dispute.json`, a chain of events. Moves no money.
+
+    open → evidence, recheck (any number) → decide by two reviewers → outcome → appeal, once → decide by two others
+
+Each event carries the hash of the one before, and a decision the reviewer's signature over it and all that was said
+until then; whose key that is, `reviewers` checks. Files that were handed in lie beside it, by their sha256.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import rfc8785
+
+from tribute.digests import canonical_digest
+from tribute.errors import IntegrityError, RewardError
+from tribute.files import write_atomically
+from tribute.keys import check_signature
+from tribute.workspace import Workspace
+
+FILE = "dispute.json"
+OPEN, DECIDED, FINAL = "open", "decided", "final"
+ROUND = ("open", "appeal", "outcome")
+"""Events after which reviewers start anew."""
+_ID = re.compile(r"\d{4}-\d{2}-[a-z0-9][a-z0-9_-]{0,39}-\d{1,3}")
+
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Dispute:
+    """One dispute about what a closed period accrued to a contributor in one currency."""
+
+    id: str
+    events: tuple[Event, ...]
+
+    @property
+    def period(self) -> str:
+        """The closed period."""
+        return str(self.events[0]["period"])
+
+    @property
+    def contributor_id(self) -> str:
+        """Whose statement it is."""
+        return str(self.events[0]["contributor_id"])
+
+    @property
+    def currency(self) -> str:
+        """The currency of all its amounts."""
+        return str(self.events[0]["currency"])
+
+    @property
+    def opened_by(self) -> str:
+        """Who disputes."""
+        return str(self.events[0]["by"])
+
+    @property
+    def state(self) -> str:
+        """`open` until two reviewers agree, then `decided`; `final` once an appeal is decided, too."""
+        appeals = self.count("appeal")
+        if self.count("outcome") <= appeals:
+            return OPEN
+        return FINAL if appeals else DECIDED
+
+    @property
+    def holds(self) -> list[str]:
+        """The HOLD entries of the money in dispute, of all rounds."""
+        return [entry for one in self.events for entry in one.get("holds", ())]
+
+    @property
+    def head(self) -> str:
+        """The hash of the last event that is no decision: what the reviewers have before them."""
+        return str(next(one["hash"] for one in reversed(self.events) if one["event"] != "decide"))
+
+    @property
+    def opinions(self) -> list[Event]:
+        """The decisions of single reviewers over exactly what is before them now."""
+        return [one for one in self.events if one["event"] == "decide" and one["head"] == self.head]
+
+    @property
+    def outcomes(self) -> list[Event]:
+        """What two reviewers agreed on, round by round."""
+        return [one for one in self.events if one["event"] == "outcome"]
+
+    def count(self, event: str) -> int:
+        """How many events of a kind there are."""
+        return sum(one["event"] == event for one in self.events)
+
+
+def record(workspace: Workspace, dispute: Dispute, event: str, day: str, rehearse: bool, **about: Any) -> Dispute:
+    """Add an event, only in memory with `rehearse`; whoever calls holds the rewards' lock."""
+    check_day(dispute, day)
+    previous = dispute.events[-1]["hash"] if dispute.events else ""
+    made: Event = {"event": event, "at": day, **about, "prev": previous}
+    after = Dispute(dispute.id, (*dispute.events, made | {"hash": canonical_digest(made)}))
+    if not rehearse:
+        path = workspace.disputes / dispute.id / FILE
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, (json.dumps(after.events, indent=1, ensure_ascii=False) + "\n").encode())
+    return after
+
+
+def check_day(dispute: Dispute, day: str) -> None:
+    """Raise RewardError for a day before the dispute's last event."""
+    last = dispute.events[-1]["at"] if dispute.events else day
+    if day < last:
+        raise RewardError(
+            f"{dispute.id}: {day} lies before {last}, the day of its last event; give that day or a later"
+        )
+
+
+def read_dispute(workspace: Workspace, id_: str) -> Dispute:
+    """One dispute. Raises RewardError where there is none, IntegrityError for the first event that was changed."""
+    path = workspace.disputes / id_ / FILE
+    if not _ID.fullmatch(id_) or not path.exists():
+        known = ", ".join(one.parent.name for one in sorted(workspace.disputes.glob(f"*/{FILE}"))) or "none"
+        raise RewardError(f"there is no dispute {id_}; there are: {known}")
+    try:
+        events = json.loads(path.read_text(encoding="utf-8"))
+        _check_chain(id_, events)
+    except (ValueError, KeyError, TypeError) as error:
+        raise IntegrityError(f"{path}: not what was recorded ({error}); restore the file") from error
+    return Dispute(id_, tuple(events))
+
+
+def all_disputes(workspace: Workspace) -> list[Dispute]:
+    """Every dispute, by id."""
+    return [read_dispute(workspace, path.parent.name) for path in sorted(workspace.disputes.glob(f"*/{FILE}"))]
+
+
+def signed_part(id_: str, decision: Event) -> bytes:
+    """The bytes that a reviewer signs: the dispute, the hash of what was said before, who decides what, and why."""
+    said = {name: decision[name] for name in ("head", "by", "why", "amount_minor")}
+    return bytes(rfc8785.dumps({"dispute": id_, **said}))
+
+
+def _check_chain(id_: str, events: list[Event]) -> None:
+    previous = ""
+    for place, event in enumerate(events, start=1):
+        content = {name: value for name, value in event.items() if name != "hash"}
+        if event["prev"] != previous or event["hash"] != canonical_digest(content):
+            raise ValueError(f"event {place} was changed")
+        if event["event"] == "decide":
+            check_signature(event["key"], event["signature"], signed_part(id_, event), f"dispute {id_}, event {place}")
+        previous = event["hash"]

@@ -1,0 +1,38 @@
+"""Who may decide a dispute, and whose decisions count. Posts and records nothing."""
+
+from collections.abc import Mapping
+
+from tribute.contributions.registry import identity
+from tribute.errors import IntegrityError, RewardError
+from tribute.rewards.disputes.dispute import Dispute
+from tribute.rewards.policy.policy import Policy
+
+
+def check(tree: Mapping[str, bytes], dispute: Dispute, policy: Policy, by: str, public: str) -> None:
+    """Raise unless `by` may decide now with the key of this public half, and all who decided so far might, too.
+
+    `tree` is the registry's. Raises RewardError, or IntegrityError for a decision with a key that is not theirs.
+    """
+    _check_reviewer(dispute, policy, by)
+    if identity.public_keys(tree, by)[-1:] != [public]:
+        raise RewardError(f"the key given is not the latest of {by}; register it with `tribute key new {by}`")
+    if any(one["key"] == public and one["by"] != by for one in dispute.opinions):
+        raise RewardError(f"{by} signs with the key of another reviewer; two different keys have to decide")
+    # Chain and signatures tell that an event is whole, not that a reviewer wrote it.
+    for one in dispute.opinions:
+        _check_reviewer(dispute, policy, one["by"])
+        if one["key"] not in identity.public_keys(tree, one["by"]):
+            raise IntegrityError(
+                f"dispute {dispute.id}: a decision of {one['by']} is signed with a key that {one['by']} never had; "
+                "restore its dispute.json"
+            )
+
+
+def _check_reviewer(dispute: Dispute, policy: Policy, by: str) -> None:
+    if by not in policy.reviewers:
+        known = ", ".join(policy.reviewers) or "nobody"
+        raise RewardError(f"{by} is not among the policy's reviewers ({known}); somebody else has to decide")
+    if by in (dispute.contributor_id, dispute.opened_by):
+        raise RewardError(f"{by} is a party to {dispute.id}; somebody else has to decide")
+    if dispute.outcomes and by in dispute.outcomes[-1]["reviewers"]:
+        raise RewardError(f"{by} decided {dispute.id} before its appeal; two others have to decide now")

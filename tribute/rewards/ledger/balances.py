@@ -1,0 +1,109 @@
+"""How everybody stands after a period (balances.csv), and who is paid then (payables.csv). Posts nothing."""
+
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
+from pathlib import Path
+
+from tribute import ids, months
+from tribute.ids import end_to_end_id
+from tribute.money import exponent
+from tribute.rewards import tables
+from tribute.rewards.ledger import accounts
+from tribute.rewards.ledger.entries import Row
+from tribute.rewards.ledger.ledger import Ledger
+from tribute.rewards.policy.policy import Policy
+
+_COLUMN_OF = {"ACCRUE": "accrued", "PAY": "paid", "WITHHOLD": "withheld"}
+_MIRRORS = ("REVERSE", "RETURN")
+_LESSENING = ("paid", "withheld")
+
+
+def balance_rows(books: Ledger, period: str, contributors: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    """The lines of balances.csv after `period`, whose entries are in `books`, by contributor and currency.
+
+    One for each of `contributors` (id, currency) and for everybody who is owed something or had an entry. Of what is
+    owed (accrued, held and payable, less claims) an entry's change counts as what its event says, that of a mirror
+    as what it mirrors, and everything else as `adjusted`.
+    """
+    columns, named = list(tables.BALANCES)[2:], set(contributors)
+    found: dict[tuple[str, str], dict[str, int]] = {key: dict.fromkeys(columns, 0) for key in named}
+    for row in books.rows:
+        contributor_id, stage = accounts.owner(row["account"])
+        if not contributor_id or row["period"] > period:
+            continue
+        own = found.setdefault((contributor_id, row["currency"]), dict.fromkeys(columns, 0))
+        change = int(row["credit_minor"]) - int(row["debit_minor"])
+        own["closing"] += change
+        if row["period"] < period:
+            own["opening"] += change
+            continue
+        column = _column(books, row)
+        own[column] += -change if column in _LESSENING else change
+        if stage == "Payable" and row["event_type"] in ("PAYABLE", "RELEASE"):
+            own["released"] += change
+        if stage == "Held" and row["event_type"] == "HOLD":
+            own["held"] += change
+    return [
+        {"contributor_id": contributor_id, "currency": currency} | {name: str(own[name]) for name in columns}
+        for (contributor_id, currency), own in sorted(found.items())
+        if (contributor_id, currency) in named or any(own.values())
+    ]
+
+
+def payable_rows(
+    books: Ledger, period: str, policy: Policy, in_flight: Mapping[tuple[str, str], int]
+) -> list[dict[str, str]]:
+    """The lines of payables.csv: every payable balance, less what is `in_flight`, from the threshold on."""
+    rows = []
+    for (account, currency), balance in sorted(books.balances().items()):
+        contributor_id, stage = accounts.owner(account)
+        if stage != "Payable":
+            continue
+        gross = balance - in_flight.get((contributor_id, currency), 0)
+        row = payable_row(period, contributor_id, currency, gross, policy)
+        if gross >= policy.least(currency) and int(row["amount_minor"]) > 0:
+            rows.append(row)
+    return rows
+
+
+def payable_row(period: str, contributor_id: str, currency: str, gross: int, policy: Policy) -> dict[str, str]:
+    """The line of payables.csv that pays out `gross` minor units, less what the policy withholds."""
+    payment_id = f"{period}-{contributor_id}-{currency}"
+    withheld = int(gross * Fraction(policy.withholding))
+    return {
+        "payment_id": payment_id,
+        "payee_ref": tables.payee_ref(contributor_id),
+        "currency": currency,
+        "exponent": str(exponent(currency)),
+        "amount_minor": str(gross - withheld),
+        "value_date": f"{months.next_period(period)}-01",
+        "end_to_end_id": end_to_end_id(payment_id),
+        "statement_id": ids.statement_id(period, contributor_id),
+        "idempotency_key": f"{period}/PAY/{currency}/{contributor_id}",
+        "withheld_minor": str(withheld),
+    }
+
+
+def in_flight(rewards: Path, books: Ledger) -> dict[tuple[str, str], int]:
+    """(Contributor, currency) → what earlier closed periods handed over for payment and no PAY has recorded yet.
+
+    A payment that the bank refused has a PAY and its RETURN, so it is handed over anew.
+    """
+    found: dict[tuple[str, str], int] = {}
+    for row in handed_over(rewards, books):
+        if not books.find(row["idempotency_key"]):
+            key = (tables.payee_of(row), row["currency"])
+            found[key] = found.get(key, 0) + int(row["amount_minor"]) + int(row["withheld_minor"])
+    return found
+
+
+def handed_over(rewards: Path, books: Ledger) -> list[Row]:
+    """The lines of all closed periods' payables.csv."""
+    files = [rewards / period / "payables.csv" for period in books.closed]
+    return [row for file in files for row in tables.read_csv(file, tables.PAYABLES)]
+
+
+def _column(books: Ledger, row: Row) -> str:
+    while row["event_type"] in _MIRRORS:
+        row = books.entry(row["ref_entry_id"])[0]
+    return _COLUMN_OF.get(row["event_type"], "adjusted")

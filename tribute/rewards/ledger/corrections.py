@@ -1,0 +1,203 @@
+"""What is posted after the fact: corrections, claw-backs, reversals, and money that a dispute holds.
+
+Closed periods never change: each is a new entry of the open period, linked to the one it corrects. Every function
+takes the ledger and gives entries to post; called again for the same cause it gives the same keys, and
+`already` finds what was posted then. Amounts are minor units > 0 unless said otherwise.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tribute.digests import canonical_digest
+from tribute.errors import RewardError
+from tribute.rewards import tables
+from tribute.rewards.ledger import accounts
+from tribute.rewards.ledger.entries import Entry, Row, mirror, move
+from tribute.rewards.ledger.ledger import Ledger
+from tribute.rewards.ledger.postings import reserved
+
+BY_THE_BANK = ("PAY", "WITHHOLD", "RETURN")
+"""Entries that only a bank's answer undoes; a RETURN gives the tax back with the payment."""
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why something is posted: whose money, which entry it goes back to, on which day, and the reason in words."""
+
+    contributor_id: str
+    currency: str
+    ref: str
+    reason: str
+    day: str
+
+    def key(self, event: str, amount: int) -> str:
+        """The same for the same cause on any day."""
+        content = {"currency": self.currency, "reason": self.reason, "amount": str(amount)}
+        return f"{event}/{self.contributor_id}/{self.ref}/{canonical_digest(content)[:16]}"
+
+    def about(self, key: str, ref: str) -> dict[str, str]:
+        """What all its entries carry; `ref` is the lot or hold that one takes from."""
+        return {
+            "posted_at": self.day,
+            "currency": self.currency,
+            "idempotency_key": key,
+            "contributor_id": self.contributor_id,
+            "ref_entry_id": ref,
+            "reason_code": self.reason,
+        }
+
+
+def already(books: Ledger, key: str) -> list[Row]:
+    """The lines that a cause with this key has posted before."""
+    found: list[Row] = []
+    number = 1
+    while lines := books.find(f"{key}/{number}"):
+        found, number = [*found, *lines], number + 1
+    return found
+
+
+def adjusted(books: Ledger, cause: Cause, amount: int) -> list[Entry]:
+    """ADJUST by `amount`, > 0 in favour of the contributor and < 0 against, linked to the entry it corrects.
+
+    Against takes from what is accrued, the lot of that entry first. Raises RewardError where that is not enough.
+    """
+    _check_ref(books, cause)
+    key = cause.key("ADJUST", amount)
+    if already(books, key) or amount == 0:
+        return []
+    if amount > 0:
+        short = amount - books.balance(accounts.RESERVE, cause.currency)
+        top_up = (
+            [reserved(short, cause.currency, cause.day, f"{key}/reserve", "reserve_topped_up")] if short > 0 else []
+        )
+        about = cause.about(f"{key}/1", cause.ref)
+        return [*top_up, move("ADJUST", amount, accounts.RESERVE, accounts.accrued(cause.contributor_id), **about)]
+    taken = _from_lots(books, cause, "ADJUST", -amount, key, accounts.RESERVE, first_number=1)
+    if (left := -amount - _total(taken)) > 0:
+        raise RewardError(
+            f"{cause.contributor_id} has {left} minor units of {cause.currency} too little accrued for a correction of "
+            f"{amount}; take the rest back with `tribute period claw-back`"
+        )
+    return taken
+
+
+def clawed_back(books: Ledger, cause: Cause, amount: int) -> list[Entry]:
+    """CLAWBACK of `amount`: from what is held, then accrued, the lot of the entry first; the rest becomes a claim.
+
+    Never from what is payable or paid.
+    """
+    _check_ref(books, cause)
+    key, name = cause.key("CLAWBACK", amount), cause.contributor_id
+    if already(books, key):
+        return []
+    made: list[Entry] = []
+    for hold in books.lots.holds_of(name, cause.currency, cause.ref):
+        if part := min(hold.left, amount - _total(made)):
+            about = cause.about(f"{key}/{len(made) + 1}", hold.entry_id)
+            made.append(move("CLAWBACK", part, accounts.held(name), accounts.RESERVE, **about))
+    left = amount - _total(made)
+    made += _from_lots(books, cause, "CLAWBACK", left, key, accounts.RESERVE, first_number=len(made) + 1)
+    if left := amount - _total(made):
+        about = cause.about(f"{key}/{len(made) + 1}", cause.ref)
+        made.append(move("CLAWBACK", left, accounts.claim(name), accounts.RESERVE, **about))
+    return made
+
+
+def reversed_entry(
+    books: Ledger, entry_id: str, reason: str, day: str, in_flight: Mapping[tuple[str, str], int]
+) -> list[Entry]:
+    """REVERSE: the exact mirror of one entry, once; what comes back to the pool goes on to the reserve.
+
+    `in_flight` is what was handed over for payment (`standing.in_flight`). Raises RewardError where that would
+    have to come back, or a payment, which a bank has to return.
+    """
+    rows = books.entry(entry_id)
+    if rows[0]["event_type"] in BY_THE_BANK:
+        raise RewardError(
+            f"{entry_id} is a {rows[0]['event_type']}; only the bank's answer undoes it: `tribute pay reconcile`"
+        )
+    if books.find(f"REVERSE/{entry_id}"):
+        return []
+    back = mirror("REVERSE", rows, posted_at=day, key=f"REVERSE/{entry_id}", reason_code=reason)
+    _check_in_flight(books, back, in_flight)
+    to_pool = -dict(back.lines).get(accounts.POOL, 0)
+    if to_pool <= 0:
+        return [back]
+    about = {"posted_at": day, "currency": back.currency, "ref_entry_id": entry_id, "reason_code": reason}
+    key = f"REVERSE/{entry_id}/reserve"
+    return [back, move("RESERVE", to_pool, accounts.POOL, accounts.RESERVE, idempotency_key=key, **about)]
+
+
+def disputed(books: Ledger, cause: Cause, amount: int) -> list[Entry]:
+    """HOLD of up to `amount` of what is accrued, the lot of `cause.ref` first; `cause.reason` names the dispute.
+
+    What is payable or paid already cannot be held, so less than `amount` may come back.
+    """
+    key = cause.key("HOLD", amount)
+    if already(books, key):
+        return []
+    return _from_lots(books, cause, "HOLD", amount, key, accounts.held(cause.contributor_id), first_number=1)
+
+
+def settled(books: Ledger, holds: Iterable[str], reason: str, day: str) -> list[Entry]:
+    """RELEASE back to accrued of all that is left of these HOLD entries."""
+    found, made = books.lots, []
+    for entry_id in holds:
+        hold = found.holds.get(entry_id)
+        if hold is None:
+            raise RewardError(f"{entry_id} is no HOLD; give the entries that the dispute has held")
+        if hold.left:
+            name = hold.lot.contributor_id
+            cause = Cause(name, hold.lot.currency, entry_id, reason, day)
+            about = cause.about(f"RELEASE/{entry_id}/{hold.moved}", entry_id)
+            made.append(move("RELEASE", hold.left, accounts.held(name), accounts.accrued(name), **about))
+    return made
+
+
+def _from_lots(
+    books: Ledger, cause: Cause, event: Any, amount: int, key: str, credit: str, *, first_number: int
+) -> list[Entry]:
+    """Entries that take up to `amount` from the contributor's accruals, one a lot."""
+    made: list[Entry] = []
+    for lot in books.lots.of(cause.contributor_id, cause.currency, cause.ref):
+        if part := min(lot.left, amount - _total(made)):
+            about = cause.about(f"{key}/{first_number + len(made)}", lot.entry_id)
+            made.append(move(event, part, accounts.accrued(cause.contributor_id), credit, **about))
+    return made
+
+
+def _total(entries: list[Entry]) -> int:
+    return sum(amount for entry in entries for _, amount in entry.lines if amount > 0)
+
+
+def _check_in_flight(books: Ledger, back: Entry, in_flight: Mapping[tuple[str, str], int]) -> None:
+    """What the bank was told to pay stays payable until it answers; an entry of nobody (FUND) made nothing payable."""
+    if not back.contributor_id:
+        return
+    account = accounts.payable(back.contributor_id)
+    taken = dict(back.lines).get(account, 0)
+    flying = in_flight.get((back.contributor_id, back.currency), 0)
+    if taken > 0 and books.balance(account, back.currency) - taken < flying:
+        raise RewardError(
+            f"{back.ref_entry_id} made payable what a payables.csv has handed over: {flying} minor units of "
+            f"{back.currency}; take in the bank's answer first: `tribute pay reconcile`"
+        )
+
+
+def _check_ref(books: Ledger, cause: Cause) -> None:
+    """A correction goes back to an entry in its currency, of its contributor or a FUND of a period they have a line in.
+
+    FUND stands for a line that accrued nothing; whoever has no line in that period is a stranger, or a slip.
+    """
+    row, name, currency = books.entry(cause.ref)[0], cause.contributor_id, cause.currency
+    if (row["event_type"], row["currency"]) == ("FUND", currency):
+        path = books.folder.parent / row["period"] / "allocation.csv"
+        lines = tables.read_csv(path, tables.ALLOCATION)
+        if (name, currency) not in {(line["contributor_id"], line["currency"]) for line in lines}:
+            raise RewardError(f"{path} has no line of {name!r} in {currency}; correct what stands there")
+    elif (row["contributor_id"], row["currency"]) != (name, currency):
+        raise RewardError(
+            f"{cause.ref} is an entry of {row['contributor_id'] or 'nobody'} in {row['currency']}, found "
+            f"{name} and {currency}; give an entry of theirs"
+        )

@@ -1,0 +1,14 @@
+"""A period's folder: draft, package, signatures, leaves and reading it back."""
+
+from tribute.rewards.period.closed import policy_of, terms_of
+from tribute.rewards.period.draft import write_period
+from tribute.rewards.period.read import read_rewards
+from tribute.rewards.period.signatures import NEEDED
+
+__all__ = [
+    "NEEDED",
+    "policy_of",
+    "read_rewards",
+    "terms_of",
+    "write_period",
+]

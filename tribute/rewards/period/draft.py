@@ -1,0 +1,243 @@
+"""Writes the draft of an open period, `rewards/<period>/`: all of it, or nothing. Posts nothing.
+
+    allocation.csv        one line per pool, currency and contributor: credit, weight, quota, amount, status
+    journal.csv           the month of the ledger as it will stand when the period closes
+    balances.csv          how everybody stands then
+    payables.csv          who is paid then
+    exclusions.csv        rows that were not counted, and why
+    evidence.parquet      credit per row and query, for auditors
+    card.json             how far the credits can be trusted, as the attribution measured it
+    gate.json             the card held against the policy's gate, and the rule that follows
+    tokens.csv            training tokens per contributor, which pay where the card does not pass
+    usage.csv             what users paid for which query, where a pool pays by query and a file says so
+    manifest.json         what it was made from and the sha256 of every file; kind `rewards`
+    and what package.finish adds
+
+An open period may be made again: the new folder is made beside, renamed into place, and only then the old
+one goes. The same inputs on the same ledger are recognised by the manifest and not written twice.
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tribute import months
+from tribute.artifacts import (
+    MANIFEST,
+    Artifact,
+    Kind,
+    artifact_key,
+    read_artifact,
+    stamp,
+    verify_artifact,
+    write_manifest,
+)
+from tribute.digests import canonical_digest, file_sha256
+from tribute.errors import IntegrityError, RewardError
+from tribute.files import sync
+from tribute.money import parse_amount
+from tribute.rewards import tables
+from tribute.rewards.allocation import evidence as evidences
+from tribute.rewards.allocation.allocate import PoolAllocation
+from tribute.rewards.allocation.exclusions import exclusion_rows
+from tribute.rewards.allocation.funding import Funding, divide
+from tribute.rewards.allocation.gate import VERDICT, judge
+from tribute.rewards.allocation.inputs import Sources, read_sources
+from tribute.rewards.allocation.pools import allocation_rows, allocations
+from tribute.rewards.ledger import balances as standing
+from tribute.rewards.ledger import ledger
+from tribute.rewards.ledger.ledger import Ledger
+from tribute.rewards.ledger.postings import closing
+from tribute.rewards.period import package
+from tribute.rewards.period.closed import closers_of, previous_id, terms_of
+from tribute.rewards.period.provenance import origin
+from tribute.rewards.policy.policy import Policy, load_policy, refuse_period
+from tribute.workspace import Workspace
+
+REWARDS = Kind("rewards", __name__)
+
+DERIVED = ("rows", "control", "merkle")
+"""The keys of the manifest's config that follow from the files."""
+
+
+@dataclass(frozen=True)
+class _DraftSpec:
+    """Everything that decides the bytes of a period."""
+
+    period: str
+    policy: Policy
+    fundings: Sequence[Funding]
+    usage: Path | None
+    inputs: Mapping[str, str]
+    books: Ledger
+    terms: Mapping[str, Policy]
+    previous: str
+    closers: Mapping[str, str]
+    seeds: Sequence[int]
+    evaluation: str
+    """sha256 of the rows that credit was measured on, which is thereby committed to."""
+
+    @property
+    def adapters(self) -> list[str]:
+        """The adapters' ids, sorted."""
+        return sorted(id_ for name, id_ in self.inputs.items() if name.startswith("adapter-"))
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The manifest's config; numbers as text, since JSON knows only floats."""
+        return {
+            "period": self.period,
+            "funding": [one.document() for one in self.fundings],
+            "policy": self.policy.model_dump(mode="json"),
+            "ledger": {"seq": str(len(self.books.rows)), "head": self.books.head},
+            "previous": self.previous,
+            "closers": dict(self.closers),
+            "seeds": list(self.seeds),
+            "evaluation_sha256": self.evaluation,
+        }
+
+
+def write_period(
+    *,
+    workspace: Workspace,
+    dataset: Artifact,
+    adapters: list[Artifact],
+    attribution: Artifact,
+    mlflow_runs: Mapping[str, str],
+    policy: Path,
+    period: str,
+    fees: Sequence[tuple[str, str]],
+    usage: Path | None = None,
+) -> Artifact:
+    """Draft what a period pays, or find that exactly this is written already.
+
+    `fees` are net fees with their currencies, plain decimal text in major units, each currency once; `usage` is a
+    CSV of query, user, amount; `mlflow_runs` maps a seed to its run id. Raises ConfigError for a bad policy,
+    RewardError for what cannot be paid; then nothing is left behind.
+    """
+    started, rules = time.monotonic(), load_policy(policy)
+    refuse_period(period, rules)
+    divided = [divide(parse_amount(amount, currency), currency, rules, period) for amount, currency in fees]
+    fundings = sorted(divided, key=lambda one: one.currency)
+    inputs = {
+        "dataset": dataset.id,
+        "attribution": attribution.id,
+        "policy": file_sha256(policy),
+        **({"usage": file_sha256(usage)} if usage else {}),
+        **{f"adapter-{n}": id_ for n, id_ in enumerate(sorted(adapter.id for adapter in adapters))},
+    }
+    workspace.rewards.mkdir(exist_ok=True)
+    with ledger.writing(workspace) as books:
+        if period in books.closed:
+            return _closed(workspace.rewards / period, fundings, inputs)
+        books.refuse_period(period)
+        order = _DraftSpec(
+            period=period,
+            policy=rules,
+            fundings=fundings,
+            usage=usage,
+            inputs=inputs,
+            books=books,
+            terms={**terms_of(workspace.rewards, books.closed), period: rules},
+            previous=previous_id(workspace.rewards, books.closed),
+            closers=closers_of(workspace, rules),
+            seeds=sorted(int(adapter.identity["config"]["seed"]) for adapter in adapters),
+            evaluation=str(dataset.identity["files"]["evaluation.parquet"]),
+        )
+        final = workspace.rewards / period
+        if (found := _find(final, order)) is not None:
+            return found
+        for read in (dataset, attribution):
+            verify_artifact(read.path)
+        _make(final, order, read_sources(dataset, attribution), mlflow_runs, started)
+    return replace(read_artifact(final), found=False)
+
+
+def _closed(folder: Path, fundings: Sequence[Funding], inputs: Mapping[str, str]) -> Artifact:
+    """A closed period, found where it was made from the same. Raises RewardError where not."""
+    artifact = read_artifact(folder)
+    funding = [one.document() for one in fundings]
+    if (artifact.inputs, artifact.identity["config"]["funding"]) == (inputs, funding):
+        return artifact
+    raise RewardError(
+        f"{folder.name} is closed and never changes; pay the next period, or correct it with `tribute period correct`"
+    )
+
+
+def _make(final: Path, order: _DraftSpec, sources: Sources, mlflow_runs: Mapping[str, str], started: float) -> None:
+    making = final.with_name(f".making-{final.name}")
+    making.mkdir()
+    try:
+        _fill(making, order, sources)
+        derived = package.finish(making, order.period)
+        provenance = {"mlflow_runs": dict(sorted(mlflow_runs.items())), **origin(), **stamp(started)}
+        write_manifest(making, REWARDS, order.inputs, order.config | derived, provenance)
+        _swap(making, final)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+
+
+def _fill(folder: Path, order: _DraftSpec, sources: Sources) -> None:
+    evidence = evidences.build_evidence(sources, period=order.period, adapters=order.adapters)
+    evidences.check_sums(evidence, sources.claims(), sources.remedy)
+    verdict = judge(sources.card, order.policy.gate)
+    paid = allocations(sources, order.fundings, order.policy, order.usage, order.period, verdict.rule)
+    tables.write_csv(folder / "allocation.csv", tables.ALLOCATION, allocation_rows(order.period, paid, evidence))
+    _write_money(folder, order, paid)
+    exclusions = exclusion_rows(sources.exclusions, decided_at=months.last_day(order.period))
+    tables.write_csv(folder / "exclusions.csv", tables.EXCLUSIONS, exclusions)
+    tokens = [{"contributor_id": name, "tokens": str(count)} for name, count in sorted(sources.tokens.items())]
+    tables.write_csv(folder / "tokens.csv", tables.TOKENS, tokens)
+    tables.write_evidence(folder / "evidence.parquet", evidence)
+    _write_json(folder / VERDICT, verdict.document())
+    shutil.copyfile(sources.card_file, folder / "card.json")
+    if order.usage:
+        shutil.copyfile(order.usage, folder / tables.USAGE_FILE)
+
+
+def _write_money(folder: Path, order: _DraftSpec, paid: Sequence[PoolAllocation]) -> None:
+    after = closing(order.books, order.period, order.fundings, paid, order.terms)
+    known = {(line.contributor_id, one.currency) for one in paid for line in one.lines}
+    flying = standing.in_flight(folder.parent, order.books)
+    balances = standing.balance_rows(after, order.period, known)
+    payables = standing.payable_rows(after, order.period, order.policy, flying)
+    tables.write_csv(folder / "journal.csv", tables.JOURNAL, after.of_period(order.period))
+    tables.write_csv(folder / "balances.csv", tables.BALANCES, balances)
+    tables.write_csv(folder / "payables.csv", tables.PAYABLES, payables)
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _find(final: Path, order: _DraftSpec) -> Artifact | None:
+    """The draft as it stands, if it was made from exactly this and is intact."""
+    if not (final / MANIFEST).exists():
+        return None
+    try:
+        artifact = verify_artifact(final)
+    except IntegrityError:
+        # A draft that was damaged is made again, like one that is missing.
+        return None
+    made_from = {name: value for name, value in artifact.identity.items() if name != "files"}
+    made_from["config"] = {name: value for name, value in made_from["config"].items() if name not in DERIVED}
+    same = canonical_digest(made_from)[:24] == artifact_key(REWARDS, order.inputs, order.config)
+    return artifact if same else None
+
+
+def _swap(making: Path, final: Path) -> None:
+    """Put the new folder in place of the old one, which goes last.
+
+    A folder that holds files cannot be renamed over, so there is an instant between two renames at which
+    only `.replaced-<period>` stands; `recovery.recover` brings it back after a crash just there.
+    """
+    sync(making)
+    old = final.with_name(f".replaced-{final.name}")
+    if final.exists():
+        final.rename(old)
+    making.rename(final)
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,111 @@
+"""The signatures over a closed period: an in-toto statement in a DSSE envelope, `manifest.dsse.json`.
+
+The statement's subject is the manifest's identity (its id is the sha256 of the identity's RFC 8785 form), and
+through it every file. The same folder made twice has the same identity, so two people at two desks sign the
+same bytes: DSSE's PAE of the statement (github.com/secure-systems-lab/dsse, protocol.md), by Ed25519. The
+identity's `config.closers` maps who may sign to public keys; the envelope's `keyid` is one of these names.
+"""
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import rfc8785
+
+from tribute.artifacts import SEAL, Artifact
+from tribute.digests import canonical_digest
+from tribute.errors import IntegrityError
+from tribute.files import write_atomically
+from tribute.keys import Key, check_signature, public_half, sign
+
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE = "urn:tribute:closed-period:v1"
+PREDICATE = ("period", "control", "merkle", "previous", "closers")
+"""The keys of the manifest's config that stand in the statement itself."""
+NEEDED = 2
+"""Four eyes: so many closers sign a period, and so many reviewers decide a dispute."""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """One closer's signature (base64) with the public key (base64) that checks it."""
+
+    signer: str
+    public: str
+    signature: str
+
+
+def statement(identity: Mapping[str, Any]) -> bytes:
+    """The in-toto statement about a manifest's identity, in RFC 8785 form."""
+    config = identity["config"]
+    content: dict[str, Any] = {
+        "_type": STATEMENT_TYPE,
+        "subject": [{"name": "manifest.json#identity", "digest": {"sha256": canonical_digest(identity)}}],
+        "predicateType": PREDICATE_TYPE,
+        "predicate": {name: config.get(name) for name in PREDICATE},
+    }
+    return bytes(rfc8785.dumps(content))
+
+
+def pae(payload: bytes) -> bytes:
+    """DSSE's pre-authentication encoding: the bytes that are signed."""
+    kind = PAYLOAD_TYPE.encode()
+    return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
+
+
+def sign_period(identity: Mapping[str, Any], signer: str, key: Key) -> Signature:
+    """A closer's signature over exactly this identity."""
+    return Signature(signer, public_half(key), sign(key, pae(statement(identity))))
+
+
+def check_period_signature(identity: Mapping[str, Any], one: Signature, what: str) -> None:
+    """Raise IntegrityError unless it is a closer's, by the key that the identity names, over this identity."""
+    known = identity["config"].get("closers", {}).get(one.signer)
+    if known != one.public:
+        raise IntegrityError(f"{what}: {one.signer} did not sign with a key of one who may close this period")
+    check_signature(one.public, one.signature, pae(statement(identity)), f"{what}: {one.signer}")
+
+
+def write_seal(folder: Path, identity: Mapping[str, Any], signatures: Iterable[Signature]) -> None:
+    """Write the envelope beside the manifest. Raises IntegrityError for a signature that does not hold."""
+    ordered = sorted(signatures, key=lambda one: one.signer)
+    for one in ordered:
+        check_period_signature(identity, one, SEAL)
+    write_atomically(folder / SEAL, _envelope(statement(identity), [(one.signer, one.signature) for one in ordered]))
+
+
+def verify_seal(artifact: Artifact) -> list[str]:
+    """Who signed, at least two with two keys. Raises IntegrityError naming the file."""
+    path, identity = artifact.file(SEAL), artifact.identity
+    closers = identity["config"].get("closers", {})
+    try:
+        found = json.loads(path.read_bytes())
+        payload = b64decode(found["payload"], validate=True)
+        signatures = [(one["keyid"], one["sig"]) for one in found["signatures"]]
+        canonical = _envelope(payload, signatures)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise IntegrityError(f"{path}: no envelope that can be read ({error}); restore the file") from error
+    if path.read_bytes() != canonical or payload != statement(identity):
+        raise IntegrityError(f"{path}: does not hold the statement about {artifact.id[:12]}…; restore the file")
+    for signer, signature in signatures:
+        check_period_signature(identity, Signature(signer, closers.get(signer, ""), signature), str(path))
+    signers = sorted({signer for signer, _ in signatures})
+    if min(len(signers), len({closers[signer] for signer in signers})) < NEEDED:
+        raise IntegrityError(f"{path}: signed by {', '.join(signers)}, expected {NEEDED} people with a key each")
+    return signers
+
+
+def _envelope(payload: bytes, signatures: Iterable[tuple[str, str]]) -> bytes:
+    content: dict[str, Any] = {
+        "payload": b64encode(payload).decode(),
+        "payloadType": PAYLOAD_TYPE,
+        "signatures": [
+            {"keyid": signer, "sig": b64encode(b64decode(signature, validate=True)).decode()}
+            for signer, signature in signatures
+        ],
+    }
+    return bytes(rfc8785.dumps(content))

@@ -1,0 +1,211 @@
+"""The rule by which a period is paid, as one small YAML file. Knows nothing of a period or its money."""
+
+import re
+from collections.abc import Iterable
+from datetime import date
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+
+from tribute import months
+from tribute.errors import RewardError
+from tribute.money import parse_amount
+from tribute.settings import Id, Strict, Version, read_yaml, validate
+
+_DECIMAL = re.compile(r"(0|[1-9][0-9]{0,5})(\.[0-9]{1,6})?")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def _exact_decimal(value: Any, field: ValidationInfo) -> Any:
+    if isinstance(value, int | float):
+        raise ValueError(f'{value} is a number; write it in quotes, {field.field_name}: "{value}", to keep it exact')
+    if isinstance(value, str) and not _DECIMAL.fullmatch(value):
+        raise ValueError(f'found "{value}", expected 0 or more with at most 6 decimals, such as "1" or "1.96"')
+    return value
+
+
+def _plain_day(value: Any) -> Any:
+    """Neither a time, whose day depends on a time zone, nor a number, which would be read as seconds."""
+    if value is None or type(value) is date or (isinstance(value, str) and _DAY.fullmatch(value)):
+        return value
+    raise ValueError(f"found {value}, expected a day such as 2026-01-01, without time or time zone")
+
+
+def _check_whole(parts: Iterable[str]) -> None:
+    parts = list(parts)
+    total = sum(map(Fraction, parts))
+    if total != 1:
+        raise ValueError(f"parts {' + '.join(parts)} sum to {float(total):.10g}, expected exactly 1")
+
+
+Exact = Annotated[str, BeforeValidator(_exact_decimal)]
+"""A decimal in quotes, so that no float touches it."""
+
+
+class Gate(Strict):
+    """What a period's attribution card has to show before credit pays.
+
+    Where it does not, the pool is paid by training tokens after deduplication. A check set to null is skipped;
+    a figure that was not measured does not pass.
+    """
+
+    leave_one_out_margin: Exact | None = "0.1"
+    """How far the leave-one-out rank may lie below the ceiling, the rank of one seed against another."""
+    duplicate_excluded: bool | None = True
+    """Deduplication excludes every planted duplicate."""
+    shuffled_below_zero: bool | None = True
+    """The planted rows with shuffled labels have a credit whose whole interval is below 0."""
+    seed_split: Exact | None = "0.3"
+    """How far the shares from two disjoint halves of the seeds may differ, Σ|Δ| from 0 to 2."""
+
+
+class Split(Strict):
+    """The parts of the net fee; they sum to exactly 1."""
+
+    platform: Exact = "0"
+    model_owner: Exact = "0"
+    reserve: Exact = "0"
+    """What later corrections are paid from."""
+    contributors: Exact = "1"
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Split":
+        _check_whole((self.platform, self.model_owner, self.reserve, self.contributors))
+        if Fraction(self.contributors) == 0:
+            raise ValueError("contributors get 0; a period pays somebody")
+        return self
+
+
+class Pool(Strict):
+    """One part of the contributors' money and what it pays."""
+
+    part: Exact
+    """Of the contributors' part; the pools' parts sum to exactly 1."""
+    pays: Literal["shares", "queries"]
+    """`shares`: credit on the evaluation set. `queries`: credit on each answer, weighed by what its user paid."""
+    user_cap: Exact = "1"
+    """`queries`: what a user paid beyond this part of all payments does not count, so that nobody pays themselves.
+
+    What counts makes up the whole: nine tenths paid by one user weigh, capped at a tenth, as much as the tenth that
+    all others paid."""
+    beta: Exact = "0.05"
+    """`queries`: β, relative to the median N_q: queries with less positive credit than this are not blown up."""
+
+    @model_validator(mode="after")
+    def _sane(self) -> "Pool":
+        if Fraction(self.part) == 0:
+            raise ValueError("part is 0; leave the pool out instead")
+        for name in ("user_cap", "beta"):
+            if Fraction(getattr(self, name)) == 0:
+                raise ValueError(f"{name} is 0, expected more")
+        # By value: what a manifest keeps of a policy names every key.
+        fields = type(self).model_fields
+        if self.pays == "shares" and any(getattr(self, one) != fields[one].default for one in ("user_cap", "beta")):
+            raise ValueError("user_cap and beta belong to pools that pay queries")
+        return self
+
+
+class Holdback(Strict):
+    """What of each accrual is held for a while, so that later findings still can take it back."""
+
+    part: Exact = "0"
+    days: Annotated[int, Field(ge=0, le=3660)] = 60
+
+    @field_validator("part")
+    @classmethod
+    def _a_part(cls, part: str) -> str:
+        if Fraction(part) > 1:
+            raise ValueError(f'found "{part}", expected at most "1"')
+        return part
+
+
+class Policy(Strict):
+    """How credit becomes weight, and weight money. `configs/policy.yaml` shows every setting."""
+
+    id: Id
+    """A name that stays when the numbers change."""
+    version: Version
+    """Raised whenever a setting changes, so that two statements can be told apart."""
+    description: Annotated[str, Field(min_length=1, max_length=2000)]
+    """The policy in a contributor's words; it stands on every statement."""
+    effective_from: Annotated[date | None, BeforeValidator(_plain_day)] = None
+    """Periods that begin before this day are not paid by it. None holds for all, and can not be published."""
+    kappa: Exact = "1"
+    """κ ≥ 0: how many standard errors are taken off a credit before it is paid.
+
+    Higher makes splitting into many names lose more, and taxes small honest contributors more."""
+    gate: Gate = Gate()
+    """What the attribution card has to show before credit pays."""
+    rounding: Literal["largest-remainder"] = "largest-remainder"
+    """The only rounding that keeps both the sum and everybody's quota."""
+    split: Split = Split()
+    """How the net fee is divided."""
+    pools: dict[Id, Pool] = Field(default_factory=lambda: {"evaluation": Pool(part="1", pays="shares")}, min_length=1)
+    """How the contributors' part is divided, and by what each pool pays."""
+    holdback: Holdback = Holdback()
+    dispute_days: Annotated[int, Field(ge=0, le=3660)] = 30
+    """So long after a period's last day its amounts can be disputed; then they become payable."""
+    threshold: dict[str, str] = Field(default_factory=dict)
+    """Currency → the least amount that is paid out; what is below carries forward and is never forfeited."""
+    withholding: Exact = "0"
+    """The part of each payment that is kept back for tax, rounded down."""
+    closers: tuple[Id, ...] = ()
+    """Who may close a period; it takes two of them, with keys of their own."""
+    reviewers: tuple[Id, ...] = ()
+    """Who may decide disputes; it takes two of them."""
+
+    @field_validator("threshold")
+    @classmethod
+    def _payable(cls, threshold: dict[str, str]) -> dict[str, str]:
+        for currency, amount in threshold.items():
+            try:
+                parse_amount(amount, currency)
+            except RewardError as error:
+                raise ValueError(str(error)) from error
+        return threshold
+
+    @field_validator("closers", "reviewers")
+    @classmethod
+    def _distinct(cls, ids: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(ids)) < len(ids):
+            raise ValueError(f"{list(ids)} repeat one: each must differ")
+        return ids
+
+    @field_validator("pools")
+    @classmethod
+    def _whole(cls, pools: dict[str, Pool]) -> dict[str, Pool]:
+        _check_whole(pool.part for pool in pools.values())
+        return pools
+
+    @field_validator("withholding")
+    @classmethod
+    def _not_all(cls, withholding: str) -> str:
+        if Fraction(withholding) >= 1:
+            raise ValueError(f'found "{withholding}", expected less than "1"')
+        return withholding
+
+    @property
+    def exact_kappa(self) -> Fraction:
+        """κ as a rational."""
+        return Fraction(self.kappa)
+
+    def least(self, currency: str) -> int:
+        """The least amount that is paid out, in minor units; at least 1."""
+        return parse_amount(self.threshold[currency], currency) if currency in self.threshold else 1
+
+
+def load_policy(path: Path) -> Policy:
+    """Read and check a policy file. Raises ConfigError listing every fault at once."""
+    return validate(Policy, read_yaml(path), path)
+
+
+def refuse_period(period: str, policy: Policy) -> None:
+    """Raise RewardError where the period is no month, or begins before the policy holds."""
+    months.last_day(period)
+    if policy.effective_from and f"{period}-01" < policy.effective_from.isoformat():
+        raise RewardError(
+            f"policy {policy.id} {policy.version} is effective from {policy.effective_from}, {period} begins before; "
+            "use the policy that held then"
+        )

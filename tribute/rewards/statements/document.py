@@ -1,0 +1,169 @@
+"""`<id>.json`, a statement's numbers: what one contributor is owed for a period, why, and how to check and dispute it.
+
+Holds hashes and numbers, never a contributed text, so that what was erased lives on in no statement. Amounts and
+credits are text, since JSON knows only floats. Computes no amount: all of it stands in the period's folder.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from tribute import months
+from tribute.artifacts import SEAL
+from tribute.errors import RewardError
+from tribute.formatting import decimal_floor
+from tribute.rewards.allocation.allocate import TOKENS, weight_of
+from tribute.rewards.disputes.dispute import Dispute
+from tribute.rewards.period import leaves
+from tribute.rewards.period.records_folder import ContributorRecords, Folder
+from tribute.rewards.statements.comparison import Comparison
+
+TOP_ROWS = 10
+LISTED = 10
+"""How many of the rows not counted are listed; all are counted, reason by reason."""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What the evaluation loss would lose without a contributor, nats (> 0: the model would be worse).
+
+    `measured` by retraining without them, `se` between its seeds; else predicted from the training.
+    """
+
+    value: float
+    se: float | None
+    measured: bool
+
+
+Document = dict[str, Any]
+
+
+class Documents:
+    """Makes the documents of one period; `before` is the period that changes are counted from."""
+
+    def __init__(
+        self, now: Folder, before: Folder | None, effects: Mapping[str, Effect], disputes: Sequence[Dispute] = ()
+    ) -> None:
+        self.now, self.before, self.effects = now, before, effects
+        self.disputes = [one for one in disputes if one.period == now.period]
+        self.proofs = leaves.Proofs.read(now.path)
+        self.comparisons = (
+            {code: Comparison(before.side(code), now.side(code)) for code in now.currencies} if before else {}
+        )
+
+    def make(self, contributor_id: str) -> Document:
+        """One contributor's document. Raises RewardError for who is unknown to the period."""
+        refuse_stranger(self.now.period, contributor_id, self.now.own)
+        own = self.now.own[contributor_id]
+        days = self.now.policy.dispute_days
+        return {
+            "period": self.now.period,
+            "contributor_id": contributor_id,
+            "closed": (self.now.path / SEAL).exists(),
+            "standing": self._standing(contributor_id),
+            "payments": [_payment(row) for row in own.payments],
+            "credit": self._credit(own),
+            "change": self._change(contributor_id),
+            "rows": _extremes(own.rows),
+            "slices": [{"slice": name, "credit": text(credit)} for name, credit in own.slices],
+            "not_counted": _not_counted(own),
+            "without_you": self._without(contributor_id),
+            "card": self.now.verdict.document(),
+            "held_until": after(self.now.period, self.now.policy.holdback.days),
+            "dispute": {"days": days, "until": after(self.now.period, days)},
+            "disputes": [_disputed(one) for one in self.disputes if one.contributor_id == contributor_id],
+            "made_from": dict(sorted(self.now.artifact.inputs.items())),
+            "policy": {"id": self.now.policy.id, "version": self.now.policy.version},
+            "proof": self.proofs(contributor_id),
+        }
+
+    def _credit(self, own: ContributorRecords) -> dict[str, str] | None:
+        """The credit on the evaluation set with its interval, which lies evenly about it."""
+        row = next((row for row in own.lines if self.now.policy.pools[row["pool"]].pays == "shares"), None)
+        if row is None or not int(row["rows_canonical"]):
+            return None
+        score, high = Decimal(row["score"]), Decimal(row["score_high"])
+        counted = score if row["rule"] == TOKENS else decimal_floor(weight_of(row))
+        return {
+            "credit": text(score),
+            "se": row["score_se"],
+            "low": text(2 * score - high),
+            "high": text(high),
+            "confidence": str(self.now.card["confidence"]),
+            "counted": text(counted),
+        }
+
+    def _change(self, contributor_id: str) -> dict[str, Any] | None:
+        if self.before is None:
+            return None
+        parts = {}
+        for code, comparison in self.comparisons.items():
+            was, is_ = self.before.amount(contributor_id, code), self.now.amount(contributor_id, code)
+            causes = comparison.whole_causes(contributor_id, is_ - was)
+            parts[code] = {"before": str(was), "now": str(is_)} | {name: str(minor) for name, minor in causes.items()}
+        rules = {"before": self.before.verdict.rule, "now": self.now.verdict.rule}
+        return {"since": self.before.period, "rules": rules, "currencies": parts}
+
+    def _without(self, contributor_id: str) -> dict[str, Any] | None:
+        effect = self.effects.get(contributor_id)
+        if effect is None:
+            return None
+        found = {"effect": f"{effect.value:.9f}", "se": None if effect.se is None else f"{effect.se:.9f}"}
+        return found | {"how": "retrained" if effect.measured else "predicted"}
+
+    def _standing(self, contributor_id: str) -> dict[str, dict[str, str]]:
+        """Where all that is owed stands at the end of the period: by currency, in minor units."""
+        found: dict[str, dict[str, str]] = {}
+        for currency, stages in sorted(self.now.standing.get(contributor_id, {}).items()):
+            found[currency] = {stage.lower(): str(amount) for stage, amount in sorted(stages.items())}
+        return found
+
+
+def refuse_stranger(period: str, contributor_id: str, known: Collection[str]) -> None:
+    """Raise RewardError for somebody who is neither in a period's allocation nor in its balances."""
+    if contributor_id not in known:
+        raise RewardError(
+            f"{contributor_id} is unknown to {period}; its contributors stand in its allocation.csv and balances.csv"
+        )
+
+
+def after(period: str, days: int) -> str:
+    """The day that many days after a period's last one."""
+    return (date.fromisoformat(months.last_day(period)) + timedelta(days=days)).isoformat()
+
+
+def text(value: Decimal) -> str:
+    """A credit as text, without an exponent."""
+    return f"{value:f}"
+
+
+def _disputed(dispute: Dispute) -> dict[str, Any]:
+    last = dispute.outcomes[-1] if dispute.outcomes else None
+    decided = {"amount_minor": last["amount_minor"], "decided_at": last["at"]} if last else {}
+    return {"id": dispute.id, "state": dispute.state, "currency": dispute.currency} | decided
+
+
+def _payment(row: Mapping[str, str]) -> dict[str, str]:
+    names = ("payment_id", "currency", "amount_minor", "withheld_minor", "value_date", "end_to_end_id")
+    return {name: row[name] for name in names}
+
+
+def _extremes(rows: list[tuple[str, Decimal]]) -> dict[str, list[dict[str, str]]]:
+    """The rows that helped most, and of the others those that helped least, the least first."""
+    helped = [row for row in rows[:TOP_ROWS] if row[1] > 0]
+    least = rows[max(len(helped), len(rows) - TOP_ROWS) :][::-1]
+    return {
+        name: [{"row_hash": digest, "credit": text(credit)} for digest, credit in some]
+        for name, some in (("helped", helped), ("least", least))
+    }
+
+
+def _not_counted(own: ContributorRecords) -> dict[str, Any]:
+    names = ("row_hash", "reason_code", "canonical_row_hash", "canonical_contributor_id")
+    return {
+        "reasons": dict(sorted(Counter(row["reason_code"] for row in own.exclusions).items())),
+        "rows": [{name: row[name] for name in names} for row in own.exclusions[:LISTED]],
+    }

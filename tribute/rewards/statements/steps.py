@@ -1,0 +1,65 @@
+"""The steps from a credit or a count of tokens to an amount, as a statement tells them. Computes no amount."""
+
+from fractions import Fraction
+
+from tribute import formatting
+from tribute.formatting import nats, percent
+from tribute.money import format_amount
+from tribute.rewards.allocation.allocate import TOKENS, AllocationLine
+
+Step = tuple[str, str, str]
+"""What was done, how, and the number that came out."""
+
+
+def steps(
+    line: AllocationLine, *, pool: int, currency: str, kappa: str, seeds: int | None, total: Fraction, among: int
+) -> list[Step]:
+    """From what the rule counts to the amount; `seeds` is None for one who was not trained on.
+
+    `total` is the sum of the weights of all `among` contributors.
+    """
+    return [
+        *(_by_tokens(line) if line.rule == TOKENS else _by_credit(line, kappa, seeds)),
+        ("All weights", f"added up over {among} contributors", _weight(line, total)),
+        ("Part", "your weight ÷ all weights", percent(line.weight, total, digits=6)),
+        ("Quota", f"that part of {_money(pool, currency)}", formatting.quota(line.quota, currency)),
+        _rounding(line, currency),
+        ("Amount", "what this period owes you", _money(line.amount, currency)),
+    ]
+
+
+def _by_credit(line: AllocationLine, kappa: str, seeds: int | None) -> list[Step]:
+    scatter = f"how far that scatters over {seeds} trainings with different seeds" if seeds else "not trained"
+    return [
+        ("Credit", "what your rows took off the evaluation loss, over all rows and slices", nats(line.claim.score)),
+        ("Standard error", scatter, nats(line.claim.score_se)),
+        ("Weight", f"credit − {kappa} × standard error, never below zero", _weight(line, line.weight)),
+    ]
+
+
+def _by_tokens(line: AllocationLine) -> list[Step]:
+    return [
+        (
+            "Training tokens",
+            "pieces of text that the model saw of your rows, duplicates left out",
+            f"{line.claim.tokens:,} tokens",
+        ),
+        ("Upper end", "of your credit’s interval; below zero, the rows surely did harm", nats(line.claim.score_high)),
+        ("Weight", "your tokens, or zero where the upper end is below zero", _weight(line, line.weight)),
+    ]
+
+
+def _weight(line: AllocationLine, weight: Fraction) -> str:
+    return f"{weight.numerator:,} tokens" if line.rule == TOKENS else nats(weight)
+
+
+def _rounding(line: AllocationLine, currency: str) -> Step:
+    if line.quota.denominator == 1:
+        return "Rounding", "nothing to round", "exact"
+    unit = format_amount(1, currency)
+    how = f"to {unit}: everybody down, then what is left one by one to the largest remainders"
+    return "Rounding", how, "up" if line.amount > line.quota else "down"
+
+
+def _money(minor: int, currency: str) -> str:
+    return f"{format_amount(minor, currency, grouped=True)} {currency}"

@@ -1,0 +1,177 @@
+"""The checks of a period's money: from fee to pools, from weights to amounts, from amounts to journal and balances."""
+
+from collections.abc import Iterable
+from fractions import Fraction
+from itertools import groupby
+
+from tribute import formatting
+from tribute.money import exponent, format_amount
+from tribute.rewards import tables
+from tribute.rewards.allocation.allocate import TOKENS, claim_of, largest_remainder, quotas, status, weigh, weight_of
+from tribute.rewards.allocation.funding import divide
+from tribute.rewards.ledger import accounts, balances, journal
+from tribute.rewards.period.folder import Opened, Rows
+
+
+def check_funding(read: Opened) -> str:
+    """Each net fee is divided as the policy says."""
+    for found in read.config["funding"]:
+        net, currency = int(found["net_minor"]), found["currency"]
+        if divide(net, currency, read.policy, read.period).document() != found:
+            raise read.wrong("manifest.json", f"the {currency} are not divided as the policy's split and pools say")
+    fees = [
+        f"{format_amount(int(one['net_minor']), one['currency'])} {one['currency']}" for one in read.config["funding"]
+    ]
+    return f"the net fee of {' and '.join(fees)} is divided by the policy"
+
+
+def check_weights(read: Opened) -> str:
+    """Every weight follows from credit or tokens by the rule that the gate chose."""
+    rule, kappa = read.verdict["rule"], read.policy.exact_kappa
+    counts = _counts(read)
+    formula = "tokens, or 0 where score_high < 0" if rule == TOKENS else f"max(0, score − {kappa}·score_se)"
+    for row in read.allocation:
+        name = row["contributor_id"]
+        if row["rule"] != rule:
+            raise read.wrong("allocation.csv", f"{name}: rule {row['rule']}, gate.json says {rule}")
+        if weight_of(row) != weigh(claim_of(row, counts.get(name, 0)), kappa, rule):
+            raise read.wrong("allocation.csv", f"{name}: the weight is not {formula}")
+    return f"every weight is {formula}"
+
+
+def check_amounts(read: Opened) -> str:
+    """Every amount follows from the weights, pool by pool and currency by currency."""
+    pools = {
+        (pool, one["currency"]): int(minor)
+        for one in read.config["funding"]
+        for pool, minor in one["pools_minor"].items()
+    }
+    found = {key: list(lines) for key, lines in groupby(read.allocation, lambda row: (row["pool"], row["currency"]))}
+    if list(found) != sorted(pools) or sum(map(len, found.values())) != len(read.allocation):
+        raise read.wrong("allocation.csv", f"pools {list(found)}, the manifest says {sorted(pools)}")
+    for key, lines in found.items():
+        _check_pool(read, lines, pools[key], key[1])
+    totals = [f"{format_amount(minor, currency)} {currency}" for (_, currency), minor in sorted(pools.items())]
+    return (
+        f"{len(read.allocation)} amounts follow from the weights by largest remainder and sum to the "
+        f"pool{'s' if len(totals) > 1 else ''} of {' and '.join(totals)}"
+    )
+
+
+def _check_pool(read: Opened, rows: Rows, pool: int, currency: str) -> None:
+    file = "allocation.csv"
+    total = sum(int(row["amount_minor"]) for row in rows)
+    if total != pool:
+        raise read.wrong(file, f"the lines sum to {total} minor units, the pool is {pool}")
+    weights = {row["contributor_id"]: weight_of(row) for row in rows}
+    if len(weights) != len(rows) or list(weights) != sorted(weights):
+        raise read.wrong(file, "expected one line per contributor, in their order")
+    expected, shares = largest_remainder(pool, weights, read.period), quotas(pool, weights)
+    for row in rows:
+        name, amount = row["contributor_id"], int(row["amount_minor"])
+        if amount != expected[name]:
+            raise read.wrong(file, f"{name}: amount {amount}, the weights say {expected[name]}")
+        if row["status"] != status(claim_of(row, 0), weights[name], amount, read.verdict["rule"]):
+            raise read.wrong(file, f"{name}: status {row['status']} does not fit the line")
+        quota = formatting.decimal_floor(shares[name])
+        rounding = formatting.decimal_floor(amount - Fraction(quota))
+        told = (row["quota_minor"], row["rounding_minor"], row["period"], row["exponent"], row["payee_ref"])
+        if told != (f"{quota:f}", f"{rounding:f}", read.period, str(exponent(currency)), tables.payee_ref(name)):
+            raise read.wrong(file, f"{name}: quota, rounding, period, exponent or payee do not fit the line")
+
+
+def check_journal(read: Opened) -> str:
+    """Chained, balanced, of this month, and it posts exactly the fees and the amounts allocated."""
+    file, rows, head = "journal.csv", read.journal, read.config["ledger"]
+    first = rows[0]
+    start = int(first["seq"]) - 1
+    if faults := journal.faults(rows, first["prev_hash"] if start else journal.GENESIS, start):
+        raise read.wrong(file, faults[0])
+    if strangers := [row for row in rows if row["period"] != read.period]:
+        raise read.wrong(file, f"{strangers[0]['entry_id']} belongs to {strangers[0]['period']}")
+    # What the ledger held when the period was made: a line of this file, or the one before its first.
+    seq = int(head["seq"])
+    follows = first["prev_hash"] if seq == start else rows[seq - start - 1]["entry_hash"] if seq > start else None
+    if follows != head["head"]:
+        raise read.wrong(file, f"does not follow on line {seq} of the ledger, which the manifest names")
+    expected = _posted(read)
+    found: dict[str, int] = {}
+    for row in rows:
+        if row["event_type"] in ("FUND", "RESERVE", "ACCRUE") and row["idempotency_key"] in expected:
+            found[row["idempotency_key"]] = found.get(row["idempotency_key"], 0) + int(row["debit_minor"])
+        elif row["event_type"] in ("FUND", "ACCRUE"):
+            raise read.wrong(file, f"{row['entry_id']} posts {row['idempotency_key']}, which nothing here asks for")
+    for key in sorted(expected):
+        if found.get(key) != expected[key]:
+            raise read.wrong(file, f"{key} posts {found.get(key)} minor units, expected {expected[key]}")
+    return f"{len(rows)} journal lines are chained, balance, and post exactly the fees and the amounts allocated"
+
+
+def _posted(read: Opened) -> dict[str, int]:
+    """Idempotency key → minor units that the close of this period has to post for it."""
+    expected = {
+        f"{read.period}/ACCRUE/{row['pool']}/{row['currency']}/{row['contributor_id']}": int(row["amount_minor"])
+        for row in read.allocation
+        if int(row["amount_minor"])
+    }
+    for one in read.config["funding"]:
+        reserve = int(one["reserve_minor"])
+        expected[f"{read.period}/FUND/{one['currency']}"] = int(one["net_minor"]) - reserve
+        if reserve:
+            expected[f"{read.period}/RESERVE/{one['currency']}"] = reserve
+    return expected
+
+
+def check_balances(read: Opened) -> str:
+    """Every line adds up, and moves as the journal does; how it opens, continuity.py checks."""
+    file = "balances.csv"
+    moved: dict[tuple[str, str], int] = {}
+    for row in read.journal:
+        owner = accounts.owner(row["account"])[0]
+        if owner:
+            key = (owner, row["currency"])
+            moved[key] = moved.get(key, 0) + int(row["credit_minor"]) - int(row["debit_minor"])
+    keys = [(row["contributor_id"], row["currency"]) for row in read.balances]
+    if keys != sorted(set(keys)):
+        raise read.wrong(file, "expected one line per contributor and currency, in their order")
+    for key, row in zip(keys, read.balances, strict=True):
+        opening, accrued, adjusted, _, _, withheld, paid, closing = (int(row[name]) for name in list(row)[2:])
+        if opening + accrued + adjusted - withheld - paid != closing:
+            raise read.wrong(file, f"{key[0]}: opening + accrued + adjusted − withheld − paid is not closing")
+        if closing - opening != moved.pop(key, 0):
+            raise read.wrong(file, f"{key[0]}: {key[1]} does not move as journal.csv says")
+    if left := sorted(key for key, change in moved.items() if change):
+        raise read.wrong(file, f"no line for {left[0][0]} in {left[0][1]}, whom journal.csv names")
+    return f"{len(read.balances)} balances add up and move as the journal does"
+
+
+def check_payables(read: Opened) -> str:
+    """Nobody is paid less than the threshold, or twice; that each balance is payable, continuity.py checks."""
+    file, policy = "payables.csv", read.policy
+    known = {(row["contributor_id"], row["currency"]) for row in read.balances}
+    ids = [row["payment_id"] for row in read.payables]
+    if ids != sorted(set(ids)):
+        raise read.wrong(file, "expected one line per payment, in their order")
+    for row in read.payables:
+        name, currency = tables.payee_of(row), row["currency"]
+        amount, withheld = int(row["amount_minor"]), int(row["withheld_minor"])
+        gross = amount + withheld
+        fits = balances.payable_row(read.period, name, currency, gross, policy) == row
+        if not fits or amount <= 0 or gross < policy.least(currency) or (name, currency) not in known:
+            raise read.wrong(file, f"{row['payment_id']}: does not fit the policy, or pays who has no balance")
+    return f"{len(read.payables)} payments reach the policy's thresholds and withhold what it says"
+
+
+def _counts(read: Opened) -> dict[str, int]:
+    """Contributor → tokens, for exactly those who have rows that were trained on."""
+    counts = {row["contributor_id"]: int(row["tokens"]) for row in read.tokens}
+    trained = {row["contributor_id"] for row in read.allocation if int(row["rows_canonical"])}
+    counted = {name for name, count in counts.items() if count > 0}
+    _refuse(read, sorted(counted ^ trained), counted)
+    return counts
+
+
+def _refuse(read: Opened, names: Iterable[str], counted: set[str]) -> None:
+    for name in names:
+        said = "tokens and no trained row" if name in counted else "trained rows and no tokens"
+        raise read.wrong("tokens.csv", f"{name} has {said}")

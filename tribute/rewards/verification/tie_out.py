@@ -1,0 +1,135 @@
+"""Many closed periods in a row: what came in, went out and is owed, month by month, and whether all of it ties out."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tribute.artifacts import read_artifact
+from tribute.errors import IntegrityError
+from tribute.money import format_amount
+from tribute.rewards import tables
+from tribute.rewards.ledger import accounts, journal, ledger
+from tribute.rewards.ledger.ledger import Ledger
+from tribute.workspace import Workspace
+
+MOVES = ("accrued", "adjusted", "withheld", "paid", "released", "held")
+
+
+@dataclass(frozen=True)
+class Month:
+    """One closed period in one currency; minor units, sums over all contributors."""
+
+    period: str
+    currency: str
+    fee: int
+    rule: str
+    rows: int
+    contributors: int
+    """How many were paid something."""
+    moves: dict[str, int]
+    """The columns of balances.csv, summed."""
+    standing: dict[str, int]
+    """Accrued, Held, Payable and Claim, and the other accounts by name, at the end of the month."""
+    earned: dict[str, int]
+    """Contributor → what it accrued in this month."""
+
+
+@dataclass(frozen=True)
+class History:
+    """Closed periods of one currency, earliest first, and the sentences that say what was found to tie out."""
+
+    currency: str
+    months: tuple[Month, ...]
+    ties: tuple[str, ...] = field(default=())
+
+
+def history(workspace: Workspace, currency: str) -> History:
+    """All closed periods. Raises IntegrityError naming the first file that does not tie out."""
+    books = ledger.load(workspace)
+    months = tuple(_month(workspace.rewards / period, books, currency) for period in books.closed)
+    return History(currency, months, tuple(_check(workspace.rewards, books, currency)))
+
+
+def _month(folder: Path, books: Ledger, currency: str) -> Month:
+    lines = [
+        row for row in tables.read_csv(folder / "allocation.csv", tables.ALLOCATION) if row["currency"] == currency
+    ]
+    balances = _balances(folder, currency)
+    funding = read_artifact(folder).identity["config"]["funding"]
+    earned = Counter[str]()
+    for line in lines:
+        earned[line["contributor_id"]] += int(line["amount_minor"])
+    standing = Counter[str]()
+    until = (row for row in books.rows if row["period"] <= folder.name and row["currency"] == currency)
+    for (account, _), amount in journal.balances(until).items():
+        standing[accounts.owner(account)[1] or account] += amount
+    return Month(
+        folder.name,
+        currency,
+        sum(int(one["net_minor"]) for one in funding if one["currency"] == currency),
+        lines[0]["rule"] if lines else "",
+        sum({line["contributor_id"]: int(line["rows_canonical"]) for line in lines}.values()),
+        sum(amount > 0 for amount in earned.values()),
+        {name: sum(int(row[name]) for row in balances.values()) for name in ("opening", *MOVES, "closing")},
+        dict(standing),
+        dict(earned),
+    )
+
+
+def _check(rewards: Path, books: Ledger, currency: str) -> list[str]:
+    """Every line adds up, every month opens as the one before closed, and the last one is what the ledger says."""
+    before: dict[str, int] = {}
+    for period in books.closed:
+        path = rewards / period / "balances.csv"
+        rows = _balances(rewards / period, currency)
+        for name, row in rows.items():
+            opening, accrued, adjusted, withheld, paid, closing = (
+                int(row[one]) for one in ("opening", "accrued", "adjusted", "withheld", "paid", "closing")
+            )
+            if opening + accrued + adjusted - withheld - paid != closing:
+                raise IntegrityError(f"{path}: {name} does not add up to its closing balance of {closing} minor units")
+            if opening != before.get(name, 0):
+                raise IntegrityError(
+                    f"{path}: {name} opens with {opening}, the month before closed {before.get(name, 0)}"
+                )
+        if lost := sorted(name for name, owed in before.items() if owed and name not in rows):
+            raise IntegrityError(f"{path}: no line for {lost[0]}, who is owed {before[lost[0]]} minor units")
+        before = {name: int(row["closing"]) for name, row in rows.items()}
+    _check_ledger(rewards, books, before, currency)
+    owed = f"{format_amount(sum(before.values()), currency, grouped=True)} {currency}"
+    return [
+        f"in each of {len(books.closed)} balances.csv every line adds up, and opens as it closed the month before",
+        f"what is owed at the end, {owed}, is what the ledger says of each of {len(before)} people",
+        "all debits and credits of the ledger cancel out",
+    ]
+
+
+def _check_ledger(rewards: Path, books: Ledger, closing: dict[str, int], currency: str) -> None:
+    last = books.closed[-1] if books.closed else ""
+    owed: Counter[str] = Counter()
+    total = 0
+    for (account, code), amount in journal.balances(row for row in books.rows if row["period"] <= last).items():
+        if code == currency:
+            owed[accounts.owner(account)[0]] += amount
+            total += amount
+    del owed[""]
+    if total:
+        raise IntegrityError(f"{rewards / 'journal'}: debits and credits of {currency} differ by {total} minor units")
+    for name in sorted(owed.keys() | closing.keys()):
+        if owed[name] != closing.get(name, 0):
+            path, said = rewards / last / "balances.csv", closing.get(name, 0)
+            raise IntegrityError(f"{path}: {name} is owed {said} minor units, the ledger says {owed[name]}")
+
+
+def _balances(folder: Path, currency: str) -> dict[str, dict[str, str]]:
+    rows = tables.read_csv(folder / "balances.csv", tables.BALANCES)
+    return {row["contributor_id"]: row for row in rows if row["currency"] == currency}
+
+
+def totals(months: Sequence[Month]) -> dict[str, int]:
+    """Contributor → what it accrued over all months, the most first."""
+    found = Counter[str]()
+    for month in months:
+        found.update(month.earned)
+    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))

@@ -1,0 +1,127 @@
+"""Holds a period's folder against its workspace: the ledger before it, the months beside it, registry, statements.
+
+`verify.py` checks what can be checked from a copy of the folder; this is the rest of it.
+"""
+
+import json
+import random
+from itertools import pairwise
+from pathlib import Path
+
+from tribute.artifacts import SEAL
+from tribute.contributions.registry import Registry, identity
+from tribute.errors import IntegrityError
+from tribute.months import next_period
+from tribute.rewards import tables
+from tribute.rewards.ledger import balances, journal
+from tribute.rewards.ledger.entries import Row
+from tribute.rewards.ledger.ledger import Ledger
+from tribute.rewards.ledger.recovery import closed_periods
+from tribute.rewards.ledger.sealed import check_name
+from tribute.rewards.period import leaves
+from tribute.rewards.period.closed import previous_id
+from tribute.rewards.period.folder import Opened
+from tribute.rewards.policy.published import refuse_unpublished
+from tribute.workspace import Workspace
+
+SAMPLE = 1000
+"""So many statements are checked unless all are asked for."""
+
+
+def verify_in_workspace(workspace: Workspace, read: Opened, every: bool = False) -> list[str]:
+    """Check that a period continues what came before; a sentence a check. Raises IntegrityError naming the file.
+
+    Presumes that `verified`, which read it, found nothing. The caller keeps others from posting meanwhile.
+    """
+    statements = workspace.statements / read.period
+    checks = [*verify_ledger(workspace.rewards, read), _check_statements(statements, read, every)]
+    if (read.folder / SEAL).exists():
+        checks.append(_check_registry(workspace, read))
+    return checks
+
+
+def verify_ledger(rewards: Path, read: Opened) -> list[str]:
+    """The part of it that concerns money: what a period has to pass before it is closed."""
+    check_name(read.artifact)
+    closed = [period for period in closed_periods(rewards) if period < read.period]
+    if read.config["previous"] != previous_id(rewards, closed):
+        raise IntegrityError(f"{read.folder / 'manifest.json'}: another previous manifest than that of {closed[-1:]}")
+    if gap := next((pair for pair in pairwise([*closed, read.period]) if next_period(pair[0]) != pair[1]), None):
+        raise IntegrityError(f"{read.folder}: {gap[1]} does not follow on {gap[0]}; a period is missing between them")
+    months = [rewards / "journal" / f"{period}.csv" for period in closed]
+    for month in months:
+        _check_month(month, rewards / month.stem)
+    if (read.folder / SEAL).exists():
+        _check_month(rewards / "journal" / f"{read.period}.csv", read.folder)
+    before = [row for month in months for row in tables.read_csv(month, tables.JOURNAL)]
+    _check_chain(before, read)
+    rows = before + read.journal
+    books = Ledger(rewards / "journal", rows, closed)
+    known = {(row["contributor_id"], row["currency"]) for row in read.allocation}
+    if read.balances != balances.balance_rows(books, read.period, known):
+        raise read.wrong("balances.csv", "not what the ledger's months say")
+    flying = balances.in_flight(rewards, books)
+    if read.payables != balances.payable_rows(books, read.period, read.policy, flying):
+        raise read.wrong("payables.csv", "not what the ledger says is payable and not yet handed over")
+    return [
+        f"the ledger's {len(rows)} lines up to here are one chain over {len(closed) + 1} months, none changed since",
+        f"{len(read.balances)} balances and {len(read.payables)} payments are what the ledger says",
+    ]
+
+
+def _check_chain(before: list[Row], read: Opened) -> None:
+    """The months before are one chain, and the period's own, which is one, goes on with it and repeats no key."""
+    faults = journal.faults(before)
+    first, head = read.journal[0], before[-1]["entry_hash"] if before else journal.GENESIS
+    if (first["seq"], first["prev_hash"]) != (str(len(before) + 1), head):
+        faults.append(f"line {first['seq']} is not chained to the line before it")
+    keys = {row["idempotency_key"] for row in before}
+    faults += [
+        f"line {row['seq']} repeats an idempotency key" for row in read.journal if row["idempotency_key"] in keys
+    ]
+    if faults:
+        raise IntegrityError(f"{read.folder / 'journal.csv'}: with the months before it, {faults[0]}")
+
+
+def _check_month(month: Path, folder: Path) -> None:
+    """A sealed month holds what its period's signed manifest says."""
+    if not month.exists() or month.read_bytes() != (folder / "journal.csv").read_bytes():
+        raise IntegrityError(f"{month}: not the month that {folder.name} was closed with; restore the file")
+
+
+def _check_statements(folder: Path, read: Opened, every: bool) -> str:
+    """Everybody's proof, or a sample's, leads to the root, and so does the one on a statement that was made.
+
+    What else a statement says is outside its proof, and may be made again.
+    """
+    proofs = leaves.Proofs(read.period, read.leaves, read.allocation, read.balances)
+    root = read.config["merkle"]["root"]
+    names = [row["contributor_id"] for row in read.leaves]
+    chosen = names if every else random.Random(read.artifact.id).sample(names, min(SAMPLE, len(names)))
+    made = 0
+    for name in chosen:
+        proof, path = proofs(name), folder / f"{name}.json"
+        if proof is None or not leaves.proves(proof, root):
+            raise read.wrong("leaves.csv", f"{name}: no proof leads to the root")
+        # Those of a draft may be of an earlier one; they are made again when it is closed.
+        if path.exists() and (read.folder / SEAL).exists():
+            made += 1
+            try:
+                document = json.loads(path.read_text(encoding="utf-8"))
+                told = tuple(document[key] for key in ("contributor_id", "period", "proof"))
+            except (ValueError, KeyError, TypeError) as error:
+                raise IntegrityError(f"{path}: no statement that can be read ({error}); make it again") from error
+            if told != (name, read.period, proof):
+                raise IntegrityError(f"{path}: its name, period or proof are not those of {read.folder}; make it again")
+    which = f"{len(chosen)} of {len(names)}" if len(chosen) < len(names) else str(len(names))
+    return f"{which} statements' proofs lead to the root, and {made} that were made carry theirs"
+
+
+def _check_registry(workspace: Workspace, read: Opened) -> str:
+    """The policy is the published one, and the keys are those that the registry knows."""
+    refuse_unpublished(workspace, read.policy, read.artifact.inputs["policy"])
+    tree = Registry.open(workspace).snapshot().tree
+    for signer, public in read.config["closers"].items():
+        if public not in identity.public_keys(tree, signer):
+            raise read.wrong("manifest.json", f"names a key of {signer} that the registry does not know")
+    return "the policy is the published one, and the closers' keys are in the registry"

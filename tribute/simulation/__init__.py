@@ -1,0 +1,1 @@
+"""Many months in a row, played under a clock of their own."""

@@ -1,0 +1,193 @@
+"""The steps of a simulated year: what is handed in and taken back, what happens to the money, and the closing.
+
+Everything is real but the dates: contributions, trainings, signatures and the ledger. Each step may be run again, and
+finds what was done already. Who is picked for an event follows from the ledger, so a second year is the same year.
+Sits above the columns.
+"""
+
+import csv
+from pathlib import Path
+
+from tribute import months
+from tribute.artifacts import read_artifact
+from tribute.contributions.registry import Registry
+from tribute.contributions.releases import release_version
+from tribute.contributions.rights import keys_and_members, withdrawal
+from tribute.contributions.sources import tldr_import
+from tribute.keys import Key, load_key, make_key
+from tribute.money import format_amount
+from tribute.pipeline import recheck
+from tribute.report.year_page import write_year
+from tribute.rewards import close as closing
+from tribute.rewards.disputes import dispute as disputes
+from tribute.rewards.disputes import resolution
+from tribute.rewards.ledger import Cause, balances, corrections, ledger
+from tribute.rewards.payments import CSV_COLUMNS, reconcile
+from tribute.rewards.period import NEEDED, policy_of
+from tribute.rewards.policy import load_policy, published
+from tribute.rewards.statements import write_early
+from tribute.rewards.verification import history
+from tribute.simulation.config import YearConfig
+from tribute.workspace import Workspace
+
+
+def begin(workspace: Workspace, config: YearConfig) -> list[str]:
+    """Keys for everybody whom the policy names, and the policy published; returns the months to come."""
+    registry, policy = Registry.create(workspace), load_policy(config.policy)
+    for name in (*policy.closers, *policy.reviewers):
+        if not (workspace.keys / name).exists():
+            keys_and_members.register_key(registry, name, make_key(workspace.keys / name))
+    publisher = policy.closers[0]
+    published.publish(workspace, config.policy, publisher, _key(workspace, publisher))
+    return config.months
+
+
+def grow(workspace: Workspace, config: YearConfig, period: str) -> str:
+    """Hand in what was written in a month (before the first one, too), and release it; returns the tag."""
+    registry, tag = Registry.open(workspace), config.month(period).dataset.tag
+    if tag not in [version.tag for version in registry.versions()]:
+        since = "" if period == config.first else period
+        tldr_import.import_tldr(registry, config.folder, period, config.dataset, since)
+        if period == config.events.withdraw:
+            _withdraw(workspace, registry, config, period)
+        release_version(registry, tag)
+    return tag
+
+
+def happen(workspace: Workspace, config: YearConfig, period: str) -> list[str]:
+    """What happens to the money of earlier months in this one; the names of the events."""
+    if period in ledger.load(workspace).closed:
+        return []
+    _pay(workspace, period)
+    steps = {
+        "bounce": _bounce,
+        "correct": _correct,
+        "claw_back": _claw_back,
+        "dispute": _dispute,
+        "appeal": _appeal,
+    }
+    due = [name for name in steps if getattr(config.events, name) == period]
+    for name in due:
+        steps[name](workspace, period)
+    return due
+
+
+def close(workspace: Workspace, config: YearConfig, period: str) -> str:
+    """Two closers close the month on the day after its last; returns the period's folder."""
+    closers = load_policy(config.policy).closers[:NEEDED]
+    if period not in ledger.load(workspace).closed:
+        for name in closers:
+            closing.close(workspace, period, name, _key(workspace, name), f"{months.next_period(period)}-01")
+    write_early(workspace, period)
+    return str(workspace.rewards / period)
+
+
+def summarise(workspace: Workspace, config: YearConfig) -> str:
+    """Check that all months tie out, and write `year.html`; returns its path. Raises IntegrityError."""
+    page = workspace.root / "year.html"
+    write_year(workspace, history(workspace, config.fee.currency), page)
+    return str(page)
+
+
+def _withdraw(workspace: Workspace, registry: Registry, config: YearConfig, period: str) -> None:
+    who = _earned(workspace, period)[0][0]
+    own = [one for one in registry.snapshot().contributions(config.dataset) if one.contributor_id == who]
+    withdrawal.withdraw(registry, own[0].id, who, "simulated: taken back")
+
+
+def _pay(workspace: Workspace, period: str) -> None:
+    """The bank pays what earlier payables handed over."""
+    books = ledger.load(workspace)
+    left = [row for row in balances.handed_over(workspace.rewards, books) if not books.find(row["idempotency_key"])]
+    if left:
+        reconcile(workspace, _bank_file(workspace, period, "paid", left), f"{period}-02")
+
+
+def _bounce(workspace: Workspace, period: str) -> None:
+    """The smallest of the payments of this month comes back."""
+    books = ledger.load(workspace)
+    handed = balances.handed_over(workspace.rewards, books)
+    paid = [row for row in handed if _paid_in(books, row["idempotency_key"]) == period]
+    done = [row for row in books.of_period(period) if row["event_type"] == "RETURN"]
+    if paid and not done:
+        smallest = min(paid, key=lambda row: (int(row["amount_minor"]), row["payment_id"]))
+        reconcile(workspace, _bank_file(workspace, period, "returned", [smallest]), f"{period}-05")
+
+
+def _correct(workspace: Workspace, period: str) -> None:
+    """A tenth more for who is in the middle of those who were paid."""
+    earned = _earned(workspace, period)
+    name, entry, minor, currency = earned[len(earned) // 2]
+    with ledger.writing(workspace) as books:
+        cause = Cause(name, currency, entry, "rows_counted_late", f"{period}-08")
+        books.post(corrections.adjusted(books, cause, max(1, minor // 10)))
+
+
+def _claw_back(workspace: Workspace, period: str) -> None:
+    """Three times what the second one earned: more than is held and accrued, so a claim is left."""
+    name, entry, minor, currency = _earned(workspace, period)[1]
+    with ledger.writing(workspace) as books:
+        cause = Cause(name, currency, entry, "copied_rows_found", f"{period}-09")
+        books.post(corrections.clawed_back(books, cause, 3 * minor))
+
+
+def _dispute(workspace: Workspace, period: str) -> None:
+    """The third one wants more; two reviewers grant a twentieth where retraining shows that the rows helped."""
+    name, _, minor, _ = _earned(workspace, period)[2]
+    before, day = months.shifted(period, -1), f"{period}-10"
+    id_ = f"{before}-{name}-1"
+    if id_ not in [one.id for one in disputes.all_disputes(workspace)]:
+        resolution.open_dispute(workspace, before, name, name, "my rows taught more than that", day, "")
+    dispute = disputes.read_dispute(workspace, id_)
+    if not dispute.count("recheck"):
+        found = recheck.recheck(workspace, dispute, lambda work, seeds, _: [work(seed) for seed in seeds])
+        dispute = resolution.add_recheck(workspace, id_, found, day)
+    effect = next(float(one["effect"]) for one in dispute.events if one["event"] == "recheck")
+    _decide(workspace, id_, minor // 20 if effect > 0 else 0, f"{period}-15", first=0)
+
+
+def _appeal(workspace: Workspace, period: str) -> None:
+    """The other two reviewers leave it at that."""
+    for dispute in disputes.all_disputes(workspace):
+        if dispute.state == disputes.DECIDED:
+            resolution.appeal(workspace, dispute.id, dispute.opened_by, "still too little", f"{period}-10")
+            _decide(workspace, dispute.id, 0, f"{period}-12", first=NEEDED)
+
+
+def _decide(workspace: Workspace, id_: str, amount: int, day: str, first: int) -> None:
+    dispute = disputes.read_dispute(workspace, id_)
+    reviewers = policy_of(read_artifact(workspace.rewards / dispute.period)).reviewers[first : first + NEEDED]
+    for name in reviewers:
+        dispute = disputes.read_dispute(workspace, id_)
+        if dispute.state == disputes.OPEN and [one["by"] for one in dispute.opinions] != [name]:
+            resolution.decide(workspace, id_, amount, name, _key(workspace, name), "by the recheck", day)
+
+
+def _earned(workspace: Workspace, period: str) -> list[tuple[str, str, int, str]]:
+    """(Contributor, entry, minor units, currency) of the month before, the most first."""
+    rows = [
+        (row["contributor_id"], row["entry_id"], int(row["credit_minor"]), row["currency"])
+        for row in ledger.load(workspace).of_period(months.shifted(period, -1))
+        if row["event_type"] == "ACCRUE" and row["credit_minor"] != "0"
+    ]
+    return sorted(rows, key=lambda row: (-row[2], row[0]))
+
+
+def _paid_in(books: ledger.Ledger, key: str) -> str:
+    return next((row["period"] for row in books.find(key)), "")
+
+
+def _bank_file(workspace: Workspace, period: str, status: str, rows: list[dict[str, str]]) -> Path:
+    workspace.scratch.mkdir(exist_ok=True)
+    path = workspace.scratch / f"bank-{period}-{status}.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(CSV_COLUMNS)
+        for row in rows:
+            amount = format_amount(int(row["amount_minor"]), row["currency"])
+            writer.writerow((row["end_to_end_id"], row["currency"], amount, status, f"{period}-02", ""))
+    return path
+
+
+def _key(workspace: Workspace, name: str) -> Key:
+    return load_key(workspace.keys / name)
