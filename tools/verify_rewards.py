@@ -126,7 +126,7 @@ def check_allocation(folder, given):
 def check_journal(folder, given):
     file, period, journal, head = "journal.csv", given["period"], rows_of(folder, "journal"), given["ledger"]
     entries, posted, moved, expected, keys = Counter(), Counter(), Counter(), Counter(), {}
-    before, seq = journal[0]["prev_hash"], int(journal[0]["seq"]) - 1
+    before, seq, last = journal[0]["prev_hash"], int(journal[0]["seq"]) - 1, ""
     heads = {0: "0" * 64, seq: before}
     for row in journal:
         good = row["prev_hash"] == before and row["seq"] == str(seq := seq + 1) and row["period"] == period
@@ -159,7 +159,7 @@ def check_journal(folder, given):
         least = Fraction(given["policy"]["threshold"].get(row["currency"], "0")) * 10 ** int(row["exponent"])
         withheld, gross = int(row["withheld_minor"]), int(row["amount_minor"]) + int(row["withheld_minor"])
         good = gross > withheld == int(gross * Fraction(given["policy"]["withholding"])) and gross >= least
-        require(good, "payables.csv", f"{row['payment_id']}: not as the policy says")
+        require(last < (last := row["payment_id"]) and good, "payables.csv", f"{last}: misplaced, or not as agreed")
     print("✓ balances add up and move as it does, payments fit the policy")
 
 

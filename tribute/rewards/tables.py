@@ -1,7 +1,7 @@
 """The columns of a period's tables, and how they are written. Computes no amount.
 
 CSV is UTF-8 without a byte order mark, RFC 4180: comma, quotes only where needed, CRLF after every line.
-Rows come sorted from the caller. Amounts are integers in minor units; decimals never use an exponent.
+Rows stand in the order of their table's KEYS. Amounts are integers in minor units; decimals never use an exponent.
 No cell of a text column may start with = + - @ or a control character, so a spreadsheet executes nothing.
 Parquet is zstd-compressed and carries no pandas metadata. Same rows, same bytes (for one pyarrow version).
 """
@@ -9,6 +9,7 @@ Parquet is zstd-compressed and carries no pandas metadata. Same rows, same bytes
 import csv
 import io
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
@@ -154,6 +155,20 @@ EVIDENCE = pa.schema(
 """One line per row and query; `score` is signed credit in nats. A score is the mean over all seeds, so
 `adapter_ids` lists every seed's, separated by spaces. The MLflow runs behind them are random ids, so they
 stand in the manifest's provenance: same inputs, same bytes."""
+
+KEYS: Mapping[str, tuple[str, ...]] = {
+    "allocation": ("pool", "currency", "contributor_id"),
+    "journal": ("seq",),
+    "balances": ("contributor_id", "currency"),
+    "payables": ("payment_id",),
+    "tokens": ("contributor_id",),
+    "leaves": ("statement_id",),
+}
+"""The columns that name a row, in each table where rows do not repeat. Rows stand in the order of these texts, column
+by column, as `ordered` writes and `in_order` checks it; only the journal's stand as they were posted. Sort by nothing
+else: in longer texts ids are ordered otherwise (`python` < `python-dateutil` as ids and as payments, which end in
+`-EUR`, but `python:Payable` > `python-dateutil:Payable` as accounts)."""
+
 PAYEE = "payee:"
 
 
@@ -165,6 +180,21 @@ def payee_ref(contributor_id: str) -> str:
 def payee_of(payable: Mapping[str, str]) -> str:
     """Whom a line of payables.csv pays."""
     return payable["payee_ref"].removeprefix(PAYEE)
+
+
+def key_of(table: str, row: Mapping[str, str]) -> tuple[str, ...]:
+    """What a row of a table is named and placed by."""
+    return tuple(row[column] for column in KEYS[table])
+
+
+def ordered(table: str, rows: Iterable[dict[str, str]]) -> list[dict[str, str]]:
+    """The rows as they stand in the table."""
+    return sorted(rows, key=lambda row: key_of(table, row))
+
+
+def in_order(table: str, rows: Iterable[Mapping[str, str]]) -> bool:
+    """Whether rows stand as `ordered` puts them, and none is there twice."""
+    return all(before < after for before, after in pairwise(key_of(table, row) for row in rows))
 
 
 def write_csv(path: Path, columns: Columns, rows: Iterable[Mapping[str, str]]) -> int:

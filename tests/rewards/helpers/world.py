@@ -7,7 +7,7 @@ credit below zero, `faint` has credit within its uncertainty, `absent` handed in
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -90,8 +90,12 @@ def make_world(
     tokens: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: table,
     text: str | None = None,
     card: dict = CARD,
+    names: Mapping[str, str] | None = None,
 ) -> World:
-    """Build the artifacts. `shuffle` permutes every table; `shares`, `scores`, `tokens` and `text` change them."""
+    """Build the artifacts. `shuffle` permutes every table; `shares`, `scores`, `tokens` and `text` change them.
+
+    `names` gives contributors other ids.
+    """
     chance = random.Random(7)
     train = _train(chance, text)
     credit = _scores(chance, train)
@@ -104,9 +108,13 @@ def make_world(
     }
     if shuffle is not None:
         tables = {name: table.sample(frac=1, random_state=shuffle) for name, table in tables.items()}
+    names = names or {}
+    for table in tables.values():
+        for column in {"contributor_id", "canonical_contributor_id"} & set(table):
+            table[column] = table[column].map(lambda name: names.get(name, name))
     store = Store(root)
     return World(
-        dataset=store.make(DATASET, {}, {}, lambda folder: _write_dataset(folder, tables)),
+        dataset=store.make(DATASET, {}, {}, lambda folder: _write_dataset(folder, tables, names)),
         adapters=[
             store.make(ADAPTER, {}, {"seed": seed}, lambda folder: (folder / "x").write_text("x") and None)
             for seed in range(3)
@@ -209,7 +217,7 @@ def _tokens(train: pd.DataFrame) -> pd.DataFrame:
     return table.reindex([*table.index, "copycat", "absent"], fill_value=0).reset_index()
 
 
-def _write_dataset(folder: Path, tables: dict[str, pd.DataFrame]) -> None:
+def _write_dataset(folder: Path, tables: dict[str, pd.DataFrame], names: Mapping[str, str]) -> None:
     submitted = dict.fromkeys(STRENGTHS, ROWS_EACH) | {"scipy": ROWS_EACH + 1, "copycat": 14, "absent": 0}
     about = {
         "name": "docs",
@@ -219,7 +227,7 @@ def _write_dataset(folder: Path, tables: dict[str, pd.DataFrame]) -> None:
         "labels": list(TOPICS),
         "licences": ["BSD-3-Clause"],
         "contributors": {
-            name: {
+            names.get(name, name): {
                 "name": NAMES.get(name, name),
                 "version": "1.0",
                 "licence": "BSD-3-Clause",
@@ -230,7 +238,7 @@ def _write_dataset(folder: Path, tables: dict[str, pd.DataFrame]) -> None:
         },
         "dvc_md5": "0123456789abcdef0123456789abcdef.dir",
         "contributions": {
-            f"{name}-1": {"contributor_id": name, "md5": "d" * 32, "rows": rows, "seq": seq}
+            f"{name}-1": {"contributor_id": names.get(name, name), "md5": "d" * 32, "rows": rows, "seq": seq}
             for seq, (name, rows) in enumerate(submitted.items(), start=1)
         },
         "ledger_head": "0" * 64,

@@ -48,7 +48,7 @@ def allocations(
 def allocation_rows(period: str, paid: Sequence[PoolAllocation], evidence: Any) -> list[dict[str, str]]:
     """The lines of allocation.csv."""
     digests = evidences.digests(evidence)
-    return [
+    rows = [
         {
             "period": period,
             "pool": one.pool,
@@ -62,6 +62,7 @@ def allocation_rows(period: str, paid: Sequence[PoolAllocation], evidence: Any) 
         for one in paid
         for line in one.lines
     ]
+    return tables.ordered("allocation", rows)
 
 
 def _calculated(line: AllocationLine) -> dict[str, str]:

@@ -19,7 +19,7 @@ _LESSENING = ("paid", "withheld")
 
 
 def balance_rows(books: Ledger, period: str, contributors: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
-    """The lines of balances.csv after `period`, whose entries are in `books`, by contributor and currency.
+    """The lines of balances.csv after `period`, whose entries are in `books`.
 
     One for each of `contributors` (id, currency) and for everybody who is owed something or had an entry. Of what is
     owed (accrued, held and payable, less claims) an entry's change counts as what its event says, that of a mirror
@@ -43,11 +43,12 @@ def balance_rows(books: Ledger, period: str, contributors: Iterable[tuple[str, s
             own["released"] += change
         if stage == "Held" and row["event_type"] == "HOLD":
             own["held"] += change
-    return [
+    rows = [
         {"contributor_id": contributor_id, "currency": currency} | {name: str(own[name]) for name in columns}
-        for (contributor_id, currency), own in sorted(found.items())
+        for (contributor_id, currency), own in found.items()
         if (contributor_id, currency) in named or any(own.values())
     ]
+    return tables.ordered("balances", rows)
 
 
 def payable_rows(
@@ -55,7 +56,7 @@ def payable_rows(
 ) -> list[dict[str, str]]:
     """The lines of payables.csv: every payable balance, less what is `in_flight`, from the threshold on."""
     rows = []
-    for (account, currency), balance in sorted(books.balances().items()):
+    for (account, currency), balance in books.balances().items():
         contributor_id, stage = accounts.owner(account)
         if stage != "Payable":
             continue
@@ -63,7 +64,7 @@ def payable_rows(
         row = payable_row(period, contributor_id, currency, gross, policy)
         if gross >= policy.least(currency) and int(row["amount_minor"]) > 0:
             rows.append(row)
-    return rows
+    return tables.ordered("payables", rows)
 
 
 def payable_row(period: str, contributor_id: str, currency: str, gross: int, policy: Policy) -> dict[str, str]:

@@ -190,8 +190,8 @@ def _fill(folder: Path, order: _DraftSpec, sources: Sources) -> None:
     _write_money(folder, order, paid)
     exclusions = exclusion_rows(sources.exclusions, decided_at=months.last_day(order.period))
     tables.write_csv(folder / "exclusions.csv", tables.EXCLUSIONS, exclusions)
-    tokens = [{"contributor_id": name, "tokens": str(count)} for name, count in sorted(sources.tokens.items())]
-    tables.write_csv(folder / "tokens.csv", tables.TOKENS, tokens)
+    tokens = [{"contributor_id": name, "tokens": str(count)} for name, count in sources.tokens.items()]
+    tables.write_csv(folder / "tokens.csv", tables.TOKENS, tables.ordered("tokens", tokens))
     tables.write_evidence(folder / "evidence.parquet", evidence)
     _write_json(folder / VERDICT, verdict.document())
     shutil.copyfile(sources.card_file, folder / "card.json")

@@ -68,7 +68,7 @@ def leaf_rows(statements: Iterable[Figures], key: bytes) -> list[dict[str, str]]
                 "leaf_sha256": leaf_of(one, salt.hex()),
             }
         )
-    return rows
+    return tables.ordered("leaves", rows)
 
 
 def leaf_of(one: Figures, salt: str) -> str:

@@ -29,14 +29,17 @@ from tribute.rewards.tables import Columns
 DATAPACKAGE = "datapackage.json"
 LEAVES_FILE = "leaves.csv"
 TABLES: Mapping[str, tuple[Columns, tuple[str, ...]]] = {
-    "allocation": (tables.ALLOCATION, ("pool", "currency", "contributor_id")),
-    "journal": (tables.JOURNAL, ("seq",)),
-    "balances": (tables.BALANCES, ("contributor_id", "currency")),
-    "payables": (tables.PAYABLES, ("payment_id",)),
-    "exclusions": (tables.EXCLUSIONS, ()),
-    "tokens": (tables.TOKENS, ("contributor_id",)),
-    "leaves": (tables.LEAVES, ("statement_id",)),
-    "usage": (tables.USAGE, ()),
+    name: (columns, tables.KEYS.get(name, ()))
+    for name, columns in {
+        "allocation": tables.ALLOCATION,
+        "journal": tables.JOURNAL,
+        "balances": tables.BALANCES,
+        "payables": tables.PAYABLES,
+        "exclusions": tables.EXCLUSIONS,
+        "tokens": tables.TOKENS,
+        "leaves": tables.LEAVES,
+        "usage": tables.USAGE,
+    }.items()
 }
 """Every table of a period: its columns, and those that name a row (empty where rows may repeat)."""
 

@@ -64,7 +64,7 @@ def _check_pool(read: Opened, rows: Rows, pool: int, currency: str) -> None:
     if total != pool:
         raise read.wrong(file, f"the lines sum to {total} minor units, the pool is {pool}")
     weights = {row["contributor_id"]: weight_of(row) for row in rows}
-    if len(weights) != len(rows) or list(weights) != sorted(weights):
+    if not tables.in_order("allocation", rows):
         raise read.wrong(file, "expected one line per contributor, in their order")
     expected, shares = largest_remainder(pool, weights, read.period), quotas(pool, weights)
     for row in rows:
@@ -132,7 +132,7 @@ def check_balances(read: Opened) -> str:
             key = (owner, row["currency"])
             moved[key] = moved.get(key, 0) + int(row["credit_minor"]) - int(row["debit_minor"])
     keys = [(row["contributor_id"], row["currency"]) for row in read.balances]
-    if keys != sorted(set(keys)):
+    if not tables.in_order("balances", read.balances):
         raise read.wrong(file, "expected one line per contributor and currency, in their order")
     for key, row in zip(keys, read.balances, strict=True):
         opening, accrued, adjusted, _, _, withheld, paid, closing = (int(row[name]) for name in list(row)[2:])
@@ -149,8 +149,7 @@ def check_payables(read: Opened) -> str:
     """Nobody is paid less than the threshold, or twice; that each balance is payable, continuity.py checks."""
     file, policy = "payables.csv", read.policy
     known = {(row["contributor_id"], row["currency"]) for row in read.balances}
-    ids = [row["payment_id"] for row in read.payables]
-    if ids != sorted(set(ids)):
+    if not tables.in_order("payables", read.payables):
         raise read.wrong(file, "expected one line per payment, in their order")
     for row in read.payables:
         name, currency = tables.payee_of(row), row["currency"]
