@@ -93,7 +93,7 @@ def test_a_failure_leaves_nothing(tmp_path: Path):
         raise OSError("no space left")
 
     with pytest.raises(OSError, match="no space left"):
-        Store(tmp_path).make("adapter", {"dataset": "0" * 64}, {}, fail)
+        Store(tmp_path).make(ADAPTER, {"dataset": "0" * 64}, {}, fail)
 
     assert list((tmp_path / "artifacts" / "adapter").iterdir()) == []
     assert not make(Store(tmp_path)).found
@@ -118,7 +118,7 @@ def test_a_folder_without_its_manifest_is_named_before_anything_is_made(tmp_path
     (folder / "manifest.json").unlink()
 
     with pytest.raises(IntegrityError, match=f"{folder}: a folder without its manifest.json; restore .*or delete"):
-        Store(tmp_path).make("adapter", {"dataset": "0" * 64}, {}, lambda _: pytest.fail("it was built"))
+        Store(tmp_path).make(ADAPTER, {"dataset": "0" * 64}, {}, lambda _: pytest.fail("it was built"))
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_two_at_once(tmp_path: Path):
         (folder / "file.txt").write_text("made")
 
     def one(_: int) -> Artifact:
-        return Store(tmp_path).make("adapter", {"dataset": "0" * 64}, {}, slow)
+        return Store(tmp_path).make(ADAPTER, {"dataset": "0" * 64}, {}, slow)
 
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(one, range(2))

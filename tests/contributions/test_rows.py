@@ -9,12 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.contributions.conftest import SCHEMA
 from tribute.contributions.intake.values import read_jsonl
 from tribute.contributions.rows import Row, content_sha256, normalise, text_sha256
 from tribute.contributions.schema import DatasetSchema
 from tribute.errors import ContributionError
-
-from .conftest import SCHEMA
 
 BAD = Path(__file__).parents[1] / "bad" / "contributions"
 CHAT = DatasetSchema(name="chat", task="causal-lm")

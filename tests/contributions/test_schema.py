@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.contributions.conftest import SCHEMA
 from tribute.contributions.licences import canonical_licence, check_licence
 from tribute.contributions.schema import load_schema
 from tribute.errors import ConfigError, ContributionError
-
-from .conftest import SCHEMA
 
 
 def test_round_trip(tmp_path: Path):

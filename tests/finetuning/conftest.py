@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.finetuning.helpers import tiny
 from tribute.artifacts import Artifact
 from tribute.config import FinetuningConfig
-
-from . import tiny
 
 
 @pytest.fixture(scope="session", autouse=True)

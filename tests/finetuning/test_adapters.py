@@ -5,6 +5,8 @@ import json
 import pandas as pd
 import pytest
 
+from tests.finetuning.helpers import tiny
+from tests.finetuning.helpers.tiny import ignore
 from tribute.artifacts import Store, verify_artifact
 from tribute.errors import TrainingError
 from tribute.finetuning import adapters
@@ -12,9 +14,6 @@ from tribute.finetuning.evaluation import evaluate
 from tribute.finetuning.models import load_adapter
 from tribute.finetuning.preparation import build_model, encode
 from tribute.finetuning.trace import flatten, load_trace
-
-from . import tiny
-from .tiny import ignore
 
 
 @pytest.fixture(scope="module")

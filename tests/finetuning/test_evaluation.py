@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from tests.finetuning.helpers.tiny import ignore
 from tribute.errors import TrainingError
 from tribute.finetuning.adapters import baselines_job
 from tribute.finetuning.evaluation import RowResults, evaluate, evaluation_report
 from tribute.finetuning.preparation import prepare
-
-from .tiny import ignore
 
 
 @pytest.fixture(scope="module")

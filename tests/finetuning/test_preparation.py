@@ -3,11 +3,10 @@
 import pytest
 import torch
 
+from tests.finetuning.helpers import tiny
 from tribute.errors import TrainingError
 from tribute.finetuning.evaluation import evaluate
 from tribute.finetuning.preparation import prepare, task_of, training_inputs
-
-from . import tiny
 
 
 def test_the_lower_layers_are_computed_once_a_dataset(dataset, config, tmp_path):

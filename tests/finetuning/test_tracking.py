@@ -8,6 +8,7 @@ import pytest
 from mlflow import MlflowClient
 
 from tribute.artifacts import Store
+from tribute.finetuning.adapters import ADAPTER
 from tribute.finetuning.tracking import Tracker
 
 
@@ -49,7 +50,7 @@ def challenge(tracker, dataset, config, tmp_path):
             (folder / "evaluation.json").write_text(json.dumps(measured))
             return tracker.log_training("demo", dataset, config, seed, folder)
 
-        return Store(tmp_path).make("adapter", {}, {"loss": loss, "before": before}, build)
+        return Store(tmp_path).make(ADAPTER, {}, {"loss": loss, "before": before}, build)
 
     return make
 
@@ -127,7 +128,7 @@ def test_registering_an_adapter_twice_keeps_one_version(challenge, client, track
 
 def test_a_champion_of_other_evaluation_rows_gives_way(challenge, tracker, dataset, tmp_path):
     """Losses over different rows cannot be compared."""
-    from . import tiny
+    from tests.finetuning.helpers import tiny
 
     tracker.register(dataset, challenge(1.0))
     other = tiny.make_dataset(tmp_path, evaluation=12)

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.finetuning.helpers.tiny import ignore
 from tribute.artifacts import file_digests
 from tribute.config import BaseConfig, FinetuningConfig
 from tribute.errors import TrainingError
@@ -16,8 +17,6 @@ from tribute.finetuning.adapters import adapter_job
 from tribute.finetuning.optimizer import RootAdam
 from tribute.finetuning.preparation import prepare
 from tribute.finetuning.training import last_checkpoint, learning_rates, schedule, train
-
-from .tiny import ignore
 
 STEPS = 12
 """Of the session's training: 48 rows, batches of 8, two epochs; a checkpoint every third."""

@@ -6,10 +6,9 @@ import time
 
 import pytest
 
+from tests.finetuning.helpers.tiny import ignore
 from tribute.errors import BaseModelError, TrainingError
 from tribute.finetuning import workers
-
-from .tiny import ignore
 
 
 def add(left, right, progress):

@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 
 from tests.helpers.terminal import tribute
-from tribute import stages
 from tribute.config import RunConfig, load_config
+from tribute.pipeline import results
 from tribute.pipeline.runs import all_runs, read_run
 from tribute.workspace import Workspace
 
@@ -70,7 +70,7 @@ def flown(watched: Engine, config: RunConfig, tmp_path_factory: pytest.TempPathF
         raise InterruptedError("the machine was switched off")
 
     with pytest.MonkeyPatch.context() as broken:
-        broken.setattr(stages, "attributed", interrupted)
+        broken.setattr(results, "attributed", interrupted)
         with pytest.raises(InterruptedError):
             pipeline(str(workspace), config)
     watched.ended(least=ARTIFACTS + OTHERS - 3)

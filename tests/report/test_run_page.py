@@ -15,6 +15,7 @@ from tribute.errors import IntegrityError, WorkspaceError
 from tribute.report.load import read_view
 from tribute.report.run_page import write_report
 from tribute.report.svg import number, signed
+from tribute.rewards.period.draft import REWARDS
 
 
 @pytest.fixture
@@ -332,7 +333,7 @@ def test_an_unknown_run_is_refused(made):
 
 def test_a_period_paid_anew_by_another_run_is_refused(made):
     """The money on the page is the run's own, never another's."""
-    write_manifest(made.workspace.rewards / "2026-11", "rewards", {"attribution": "another"}, {"policy": {}}, {})
+    write_manifest(made.workspace.rewards / "2026-11", REWARDS, {"attribution": "another"}, {"policy": {}}, {})
 
     with pytest.raises(WorkspaceError, match="has paid this period since"):
         read_view(made.workspace, made.run_id)

@@ -11,7 +11,7 @@ from tests.finetuning.helpers.tiny import ignore
 from tribute.artifacts import Store
 from tribute.attribution.answers.damping import Damping
 from tribute.attribution.answers.explain import Question, answer_job, intervals, parse_question
-from tribute.attribution.answers.index_artifact import index_job
+from tribute.attribution.answers.index_artifact import INDEX, index_job
 from tribute.attribution.gradients import curvature
 from tribute.errors import AttributionError, ConfigError, TrainingError
 
@@ -38,7 +38,7 @@ def trained(request, tmp_path_factory):
             index_job(dataset, adapter, config, PICKED, root / "scratch", root / f"own-{seed}", folder, ignore)
 
         adapters.append(adapter)
-        indexes.append(Store(root).make("index", {"adapter": adapter.id}, {}, build))
+        indexes.append(Store(root).make(INDEX, {"adapter": adapter.id}, {}, build))
     patch.undo()
     return dataset, adapters, indexes, config
 

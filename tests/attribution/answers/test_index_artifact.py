@@ -22,6 +22,7 @@ from tribute.attribution.retraining.jobs import Job, TrainedRows, row_mask
 from tribute.config import AttributionConfig, RunConfig
 from tribute.errors import AttributionError
 from tribute.finetuning import adapters
+from tribute.finetuning.adapters import RETRAINING
 from tribute.finetuning.preparation import prepare
 from tribute.finetuning.trace import load_trace
 from tribute.pipeline.answers import picking
@@ -119,7 +120,7 @@ def retraining(root, dataset, number, losses):
     def build(folder):
         pd.DataFrame({"row_id": rows, "before": 1.0, "loss": losses}).to_parquet(folder / "losses.parquet")
 
-    return Store(root).make("retraining", {}, {"number": number}, build)
+    return Store(root).make(RETRAINING, {}, {"number": number}, build)
 
 
 def test_the_damping_is_picked_on_retrainings(dataset, adapter, config, tmp_path):

@@ -12,6 +12,7 @@ from tests.finetuning.helpers.tiny import ignore
 from tribute.artifacts import Store, verify_artifact
 from tribute.attribution.credit import probe_artifact
 from tribute.attribution.credit.probe import Probe
+from tribute.attribution.credit.probe_artifact import PROBE
 from tribute.attribution.retraining.jobs import Job, TrainedRows, repetition, row_mask
 from tribute.attribution.shares.measurements import Measurements
 from tribute.errors import AttributionError, IntegrityError
@@ -123,7 +124,7 @@ def made_probe(root, credit, wanted=0.9):
     def build(folder):
         (folder / "probe.json").write_text(json.dumps(facts))
 
-    return Store(root).make("probe", {}, {"credit": credit}, build)
+    return Store(root).make(PROBE, {}, {"credit": credit}, build)
 
 
 def test_without_retraining_probe_and_in_run_count_for_the_same(witnessed):

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.contributions.conftest import write_rows
 from tribute.contributions.cards import receipt as receipts
 from tribute.contributions.cards.receipt import write_receipts
 from tribute.contributions.intake.submissions import Submission
 from tribute.contributions.registry.registry import Registry
-
-from .conftest import write_rows
 
 
 @pytest.fixture

@@ -5,13 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.contributions.conftest import SCHEMA, write_rows
 from tribute.contributions.intake.ingest import Fault, ingest
 from tribute.contributions.intake.submissions import refuse_look_alikes
 from tribute.contributions.intake.values import check_values
 from tribute.contributions.schema import DatasetSchema
 from tribute.errors import ContributionError
-
-from .conftest import SCHEMA, write_rows
 
 RICH = DatasetSchema(
     name="rich", task="causal-lm", min_characters=3, extra={"source": "string", "score": "number", "checked": "boolean"}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.contributions.conftest import write_rows
 from tribute.contributions.registry import head_signature
 from tribute.contributions.registry.registry import Registry
 from tribute.contributions.registry.verify import verify_registry
@@ -12,8 +13,6 @@ from tribute.contributions.releases.release import release_version
 from tribute.contributions.rights import vault
 from tribute.errors import ContributionError, IntegrityError, RegistryError
 from tribute.keys import make_key
-
-from .conftest import write_rows
 
 PASSPHRASE = "correct horse battery staple"
 

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.contributions.conftest import write_rows
 from tests.helpers.terminal import in_process_of_its_own, started
 from tribute.contributions.registry.registry import Registry
 from tribute.contributions.registry.verify import verify_registry
 from tribute.workspace import Workspace
-
-from .conftest import write_rows
 
 KILLS = 50 if os.environ.get("TRIBUTE_NIGHTLY") else 5
 WHO = ("--by", "steward", "--why", "asked for")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.contributions.conftest import SCHEMA, write_rows
 from tribute.artifacts import file_digests
 from tribute.contributions.registry.registry import Registry
 from tribute.contributions.registry.repository import Repository
@@ -18,8 +19,6 @@ from tribute.contributions.releases.release import release_version
 from tribute.contributions.schema import DatasetSchema
 from tribute.errors import ContributionError, RegistryError
 from tribute.workspace import Workspace
-
-from .conftest import SCHEMA, write_rows
 
 LINE, MEAN = ("Draw a line", "plotting"), ("Take the mean", "statistics")
 

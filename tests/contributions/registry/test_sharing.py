@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.contributions.conftest import SCHEMA, write_rows
 from tests.helpers.terminal import in_process_of_its_own
 from tribute.contributions.intake.submissions import Submission
 from tribute.contributions.registry.registry import Registry
@@ -20,8 +21,6 @@ from tribute.contributions.releases.release import release_version
 from tribute.contributions.rights.withdrawal import erase
 from tribute.errors import IntegrityError, RegistryError
 from tribute.workspace import Workspace
-
-from .conftest import SCHEMA, write_rows
 
 WRITERS, EACH = (8, 25) if os.environ.get("TRIBUTE_NIGHTLY") else (3, 2)
 

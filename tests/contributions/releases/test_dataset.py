@@ -5,6 +5,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from tests.contributions.conftest import SCHEMA, write_rows
 from tribute.artifacts import Artifact, verify_artifact
 from tribute.contributions.intake.submissions import Submission
 from tribute.contributions.registry.paths import directory_md5
@@ -13,8 +14,6 @@ from tribute.contributions.releases.dataset import build_dataset, read_descripti
 from tribute.contributions.releases.dataset_tables import EXCLUSIONS, ROWS
 from tribute.contributions.releases.release import release_version
 from tribute.workspace import Workspace
-
-from .conftest import SCHEMA, write_rows
 
 ADA = [("Draw a line", "plotting"), ("Draw a circle", "plotting")]
 BOB = [("draw  a LINE", "plotting"), ("Take the mean", "statistics"), ("Plot some bars!", "plotting")]

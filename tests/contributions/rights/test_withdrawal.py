@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.contributions.conftest import write_rows
 from tribute.contributions.intake.submissions import Submission
 from tribute.contributions.registry.registry import Registry
 from tribute.contributions.registry.repository import Repository
@@ -17,8 +18,6 @@ from tribute.contributions.rights.withdrawal import erase, withdraw
 from tribute.contributions.terms import Terms
 from tribute.errors import ContributionError, IntegrityError, RegistryError
 from tribute.keys import load_key, make_key
-
-from .conftest import write_rows
 
 WHO = ("steward", "asked for")
 

@@ -7,12 +7,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.contributions.conftest import SCHEMA
 from tribute.contributions.rows import ContributedRow, Row, contributed, normalise
 from tribute.contributions.schema import DatasetSchema
 from tribute.contributions.screening.contamination import SHINGLE, nearest
 from tribute.contributions.screening.screen import screen
-
-from .conftest import SCHEMA
 
 CHAT = DatasetSchema(name="chat", task="causal-lm")
 

@@ -10,7 +10,7 @@ from tribute.contributions.intake.values import read_jsonl
 from tribute.contributions.rows import Row, contributed
 from tribute.contributions.schema import DatasetSchema
 from tribute.contributions.screening.screen import screen
-from tribute.contributions.sources import docs, write
+from tribute.contributions.sources import docs, write_source
 from tribute.contributions.sources.docs_topics import PACKAGES, TOPICS, Package
 from tribute.contributions.sources.docstrings import plain_sentence, sentences
 from tribute.errors import ContributionError
@@ -21,7 +21,7 @@ Written = tuple[DatasetSchema, list[Submission], Path]
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
-    return write(FEW, "docs", tmp_path_factory.mktemp("docs"))
+    return write_source(FEW, "docs", tmp_path_factory.mktemp("docs"))
 
 
 def rows_of(written: Written, contributor: str) -> list[Row]:
@@ -34,7 +34,7 @@ def test_same_packages_same_bytes(written: Written, tmp_path: Path):
     """A second time the files are equal, byte for byte."""
     _, submissions, evaluation = written
 
-    _, again, evaluation_again = write(FEW, "docs", tmp_path)
+    _, again, evaluation_again = write_source(FEW, "docs", tmp_path)
 
     assert [one.file.read_bytes() for one in again] == [one.file.read_bytes() for one in submissions]
     assert evaluation_again.read_bytes() == evaluation.read_bytes()
@@ -96,7 +96,7 @@ def test_every_label_of_scrambler_is_wrong(written: Written):
 def test_unknown_package(tmp_path: Path):
     """A package that the table lacks is named."""
     with pytest.raises(ContributionError, match="does not know package 'left-pad'; it knows python, numpy"):
-        write(DocsSource(kind="docs", packages=("left-pad",)), "docs", tmp_path)
+        write_source(DocsSource(kind="docs", packages=("left-pad",)), "docs", tmp_path)
 
 
 def test_a_package_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -105,9 +105,9 @@ def test_a_package_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(docs, "PACKAGES", (gone,))
 
     with pytest.raises(ContributionError, match="package left-pad is not installed; install it or leave it out"):
-        write(DocsSource(kind="docs", packages=("left-pad",)), "docs", tmp_path)
+        write_source(DocsSource(kind="docs", packages=("left-pad",)), "docs", tmp_path)
     with pytest.raises(ContributionError, match="none of the packages of the docs source is installed"):
-        write(DocsSource(kind="docs"), "docs", tmp_path)
+        write_source(DocsSource(kind="docs"), "docs", tmp_path)
 
 
 @pytest.mark.parametrize(

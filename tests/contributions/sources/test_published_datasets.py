@@ -7,7 +7,7 @@ import pytest
 
 from tribute.config import FolderSource
 from tribute.contributions.intake.values import read_jsonl
-from tribute.contributions.sources import write
+from tribute.contributions.sources import write_source
 from tribute.contributions.sources.tldr import family
 from tribute.errors import ContributionError
 
@@ -16,7 +16,7 @@ from tribute.errors import ContributionError
 def test_missing_folder(kind: str, file: str, tmp_path: Path):
     """Without the files the message names the missing one and the command that gets it."""
     with pytest.raises(ContributionError, match=rf"{file}: not found; .*`tribute fetch {kind} "):
-        write(FolderSource(kind=kind, folder=tmp_path / "gone"), kind, tmp_path / "out")
+        write_source(FolderSource(kind=kind, folder=tmp_path / "gone"), kind, tmp_path / "out")
 
 
 def test_damaged_file(tmp_path: Path):
@@ -24,14 +24,14 @@ def test_damaged_file(tmp_path: Path):
     (tmp_path / "pairs.jsonl").write_text('{"prompt": "List files"}\n')
 
     with pytest.raises(ContributionError, match=r"pairs\.jsonl:1: expected a JSON object with contributor_id"):
-        write(FolderSource(kind="tldr", folder=tmp_path), "tldr", tmp_path / "out")
+        write_source(FolderSource(kind="tldr", folder=tmp_path), "tldr", tmp_path / "out")
 
 
 def test_clinc150(published, tmp_path: Path):
     """150 labels in words, ten domains with 1,500 rows each, 3,000 evaluation rows sliced by domain."""
     source = FolderSource(kind="clinc150", folder=published("clinc150"))
 
-    schema, submissions, evaluation = write(source, "clinc150", tmp_path)
+    schema, submissions, evaluation = write_source(source, "clinc150", tmp_path)
     sealed = read_jsonl(evaluation, schema)
 
     assert len(schema.labels) == 150
@@ -45,7 +45,7 @@ def test_a_cut_keeps_labels_balanced(published, tmp_path: Path):
     """With 30 rows a contributor each of its 15 labels keeps two, in training and evaluation."""
     source = FolderSource(kind="clinc150", folder=published("clinc150"), rows_per_contributor=30)
 
-    schema, submissions, evaluation = write(source, "clinc150", tmp_path)
+    schema, submissions, evaluation = write_source(source, "clinc150", tmp_path)
 
     for file in (*(one.file for one in submissions), evaluation):
         labels = [row.target for row in read_jsonl(file, schema)]
@@ -56,7 +56,7 @@ def test_tldr(published, tmp_path: Path):
     """The 60 most frequent families have 5,155 pairs by 76 authors; each pair is in one part."""
     source = FolderSource(kind="tldr", folder=published("tldr"))
 
-    schema, submissions, evaluation = write(source, "tldr", tmp_path)
+    schema, submissions, evaluation = write_source(source, "tldr", tmp_path)
     train = [row for one in submissions for row in read_jsonl(one.file, schema)]
     sealed = read_jsonl(evaluation, schema)
 
@@ -73,7 +73,7 @@ def test_authors_come_in_the_order_of_their_first_day(published, tmp_path: Path)
     folder = published("tldr")
     pairs = [json.loads(line) for line in (folder / "pairs.jsonl").read_text().splitlines()]
 
-    _, submissions, _ = write(FolderSource(kind="tldr", folder=folder), "tldr", tmp_path)
+    _, submissions, _ = write_source(FolderSource(kind="tldr", folder=folder), "tldr", tmp_path)
     families = {row["label"] for one in submissions for row in map(json.loads, one.file.read_text().splitlines())}
     first: dict[str, str] = {}
     for pair in sorted((pair for pair in pairs if family(pair["page"]) in families), key=lambda pair: pair["day"]):

@@ -19,7 +19,8 @@ from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM, P
 
 from tribute.artifacts import Artifact, Store
 from tribute.config import FinetuningConfig
-from tribute.finetuning.adapters import adapter_job
+from tribute.contributions.releases.dataset import DATASET
+from tribute.finetuning.adapters import ADAPTER, adapter_job
 from tribute.finetuning.preparation import training_inputs
 
 TOPICS = {
@@ -133,7 +134,7 @@ def make_dataset(
         (folder / "dataset.json").write_text(json.dumps(facts), encoding="utf-8")
 
     settings = {"task": task, "rows": rows, "evaluation": evaluation, "names": renamed}
-    return Store(root).make("dataset", {}, settings, build)
+    return Store(root).make(DATASET, {}, settings, build)
 
 
 def make_adapter(root: Path, dataset: Artifact, config: FinetuningConfig, seed: int) -> Artifact:
@@ -144,7 +145,7 @@ def make_adapter(root: Path, dataset: Artifact, config: FinetuningConfig, seed: 
     def build(folder: Path) -> None:
         adapter_job(dataset, config, seed, scratch, scratch / f"{dataset.id[:8]}-seed-{seed}", folder, ignore)
 
-    return Store(root).make("adapter", inputs, settings | {"seed": seed}, build)
+    return Store(root).make(ADAPTER, inputs, settings | {"seed": seed}, build)
 
 
 def ignore(done: int, total: int) -> None:
