@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from tribute import ids
 from tribute.digests import canonical_digest, file_sha256
 from tribute.errors import RewardError
 from tribute.money import parse_amount
@@ -50,7 +51,7 @@ class DatasetConfig(Strict):
     @property
     def tag(self) -> str:
         """The registry's tag of this version, `docs@v1.0.0`."""
-        return f"{self.name}@{self.version}"
+        return ids.tag(self.name, self.version)
 
 
 class BaseConfig(Strict):

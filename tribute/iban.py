@@ -1,30 +1,33 @@
-"""International bank account numbers (ISO 13616)."""
+"""International bank account numbers (ISO 13616), as people write them and as banks take them."""
 
 import re
 
 IBAN = re.compile(r"(?<![A-Z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}(?![A-Z0-9])")
-IBAN_LENGTH = {
-    **{"AT": 20, "BE": 16, "BG": 22, "CH": 21, "CY": 28, "CZ": 24, "DE": 22, "DK": 18, "EE": 20, "ES": 24, "FI": 18},
-    **{"FR": 27, "GB": 22, "GR": 27, "HR": 21, "HU": 28, "IE": 22, "IS": 26, "IT": 27, "LI": 21, "LT": 20, "LU": 20},
-    **{"LV": 21, "MC": 27, "MT": 31, "NL": 18, "NO": 15, "PL": 28, "PT": 25, "RO": 24, "SE": 24, "SI": 19, "SK": 24},
-    **{"TR": 26, "UA": 29, "AE": 23, "SA": 24, "IL": 23, "BR": 29},
+"""What may be an IBAN in running text."""
+LENGTHS = {
+    **{"AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BI": 27, "BR": 29},
+    **{"BY": 28, "CH": 21, "CR": 22, "CY": 28, "CZ": 24, "DE": 22, "DJ": 27, "DK": 18, "DO": 28, "EE": 20, "EG": 29},
+    **{"ES": 24, "FI": 18, "FK": 18, "FO": 18, "FR": 27, "GB": 22, "GE": 22, "GI": 23, "GL": 18, "GR": 27, "GT": 28},
+    **{"HN": 28, "HR": 21, "HU": 28, "IE": 22, "IL": 23, "IQ": 23, "IS": 26, "IT": 27, "JO": 30, "KW": 30, "KZ": 20},
+    **{"LB": 28, "LC": 32, "LI": 21, "LT": 20, "LU": 20, "LV": 21, "LY": 25, "MC": 27, "MD": 24, "ME": 22, "MK": 19},
+    **{"MN": 20, "MR": 27, "MT": 31, "MU": 30, "NI": 28, "NL": 18, "NO": 15, "OM": 23, "PK": 24, "PL": 28, "PS": 29},
+    **{"PT": 25, "QA": 29, "RO": 24, "RS": 22, "RU": 33, "SA": 24, "SC": 31, "SD": 18, "SE": 24, "SI": 19, "SK": 24},
+    **{"SM": 27, "SO": 23, "ST": 25, "SV": 28, "TL": 23, "TN": 24, "TR": 26, "UA": 29, "VA": 22, "VG": 24, "XK": 20},
+    **{"YE": 30},
 }
+"""Country → characters of its IBANs, by the IBAN registry."""
+_SEPARATORS = re.compile(r"[\s\u200b\u2060\ufeff\u2010-\u2015\u2212-]+")
+_COMPACT = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]+")
+
+
+def normalise(text: str) -> str:
+    """The form that banks take: capitals, without blanks or hyphens of any kind. Whether it is an IBAN is not said."""
+    return _SEPARATORS.sub("", text).upper()
 
 
 def is_iban(text: str) -> bool:
-    """ISO 13616: the country's length, and 1 modulo 97 with letters as numbers and the first four moved behind."""
-    plain = text.replace(" ", "")
-    moved = "".join(str(int(character, 36)) for character in plain[4:] + plain[:4])
-    return len(plain) == IBAN_LENGTH.get(plain[:2]) and int(moved) % 97 == 1
-
-
-_PLAIN_IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{10,30}")
-
-
-def good_iban(text: str) -> bool:
-    """Whether the check digits of an IBAN are right (ISO 13616: the number read modulo 97 is 1)."""
-    compact = text.replace(" ", "")
-    return (
-        bool(_PLAIN_IBAN.fullmatch(compact))
-        and int("".join(str(int(c, 36)) for c in compact[4:] + compact[:4])) % 97 == 1
-    )
+    """Whether a text, normalised, has the country's length and check digits (1 modulo 97, letters as numbers)."""
+    compact = normalise(text)
+    if not _COMPACT.fullmatch(compact) or len(compact) != LENGTHS.get(compact[:2]):
+        return False
+    return int("".join(str(int(character, 36)) for character in compact[4:] + compact[:4])) % 97 == 1

@@ -8,13 +8,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from tribute.errors import ConfigError
+from tribute.ids import ID, VERSION
+from tribute.months import PERIOD
 
-ID = r"^[a-z0-9][a-z0-9_-]{0,39}$"
-PERIOD = r"^\d{4}-(0[1-9]|1[0-2])$"
-Id = Annotated[str, StringConstraints(pattern=ID)]
-Version = Annotated[str, StringConstraints(pattern=r"^v\d+\.\d+\.\d+$")]
+Id = Annotated[str, StringConstraints(pattern=f"^{ID}$")]
+Version = Annotated[str, StringConstraints(pattern=f"^{VERSION}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Period = Annotated[str, StringConstraints(pattern=PERIOD)]
+Period = Annotated[str, StringConstraints(pattern=f"^{PERIOD}$")]
 Positive = Annotated[int, Field(gt=0)]
 Model = TypeVar("Model", bound=BaseModel)
 

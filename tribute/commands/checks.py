@@ -1,7 +1,6 @@
 """Commands that only look: verify, inspect, config check and config schema."""
 
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,12 @@ from tribute.commands.stages import checked_config
 from tribute.config import RunConfig
 from tribute.contributions.registry import Registry, verify_registry
 from tribute.errors import ConfigError, IntegrityError
+from tribute.months import is_period
 from tribute.pipeline import data, measuring
 from tribute.pipeline.remeasure import reattribute
 from tribute.pipeline.runs import read_run
 from tribute.rewards.ledger import ledger
 from tribute.rewards.verification import verified, verify_deep, verify_in_workspace, verify_period
-from tribute.settings import PERIOD
 from tribute.workspace import MARKER, Workspace
 
 
@@ -114,7 +113,7 @@ def _verify_run(home: Workspace, run_id: str) -> list[str]:
 
 
 def _verify_period(home: Workspace, period: str, deep: bool, every: bool) -> list[str]:
-    if not re.fullmatch(PERIOD, period):
+    if not is_period(period):
         raise ConfigError(f"{period!r} is no period; expected YYYY-MM, such as 2026-11")
     with ledger.reading(home):
         _refuse_nothing(home.rewards / period)

@@ -8,7 +8,7 @@ from typing import Any
 from tribute.commands.output import Output, Table
 from tribute.commands.periods import given
 from tribute.commands.stages import _each
-from tribute.errors import ConfigError
+from tribute.ids import parse_statement_id
 from tribute.keys import load_key
 from tribute.money import format_amount, parse_signed
 from tribute.pipeline import recheck
@@ -20,7 +20,6 @@ from tribute.rewards.policy import compare, load_policy
 from tribute.rewards.statements import statements
 from tribute.workspace import Workspace
 
-_STATEMENT = re.compile(r"(\d{4}-\d{2})[-/](.+)")
 _ZERO = re.compile(r"[+-]?0(\.0+)?")
 
 
@@ -37,11 +36,9 @@ def dispute_open(
     workspace: Path, what: str, by: str, why: str, currency: str, day: str | None, dry_run: bool
 ) -> Output:
     """`tribute dispute open`."""
-    named = _STATEMENT.fullmatch(what)
-    if named is None:
-        raise ConfigError(f"{what!r}: expected a statement's number, such as 2026-11-ada, or 2026-11/ada")
+    period, contributor = parse_statement_id(what)
     home, on = Workspace.open(workspace), given(day)
-    return _told(resolution.open_dispute(home, named[1], named[2], by, why, on, currency, dry_run), dry_run)
+    return _told(resolution.open_dispute(home, period, contributor, by, why, on, currency, dry_run), dry_run)
 
 
 def dispute_evidence(

@@ -1,6 +1,5 @@
 """`tribute trace`: the chain in both directions, from what the artifacts recorded."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from tribute import ids
 from tribute.artifacts import MANIFEST, Artifact, check_files, read_artifact
 from tribute.commands.output import Output, Table
 from tribute.commands.stages import STATUS
@@ -18,8 +18,6 @@ from tribute.pipeline.runs import all_runs, read_run
 from tribute.rewards.period import read_rewards
 from tribute.workspace import Workspace
 
-PAYOUT = re.compile(r"(\d{4}-\d{2})/([a-z0-9][a-z0-9_-]{0,39})")
-ROW = re.compile(r"([a-z0-9][a-z0-9_-]{0,39}):(\d+)")
 ROWS_SHOWN = 10
 
 
@@ -41,10 +39,10 @@ def trace(workspace: Path, what: str) -> Output:
     """What the id's form says: PERIOD/CONTRIBUTOR, CONTRIBUTION:LINE, run, contribution or contributor."""
     home = Workspace.open(workspace)
     links = list(_links(home))
-    if match := PAYOUT.fullmatch(what):
-        return _payout(home, links, *match.groups())
-    if match := ROW.fullmatch(what):
-        return _contribution(home, links, match.group(1), what)
+    if payout := ids.parse_payout(what):
+        return _payout(home, links, *payout)
+    if ids.is_row_id(what):
+        return _contribution(home, links, ids.contribution_of(what), what)
     if what in all_runs(home):
         return _run(read_run(home, what))
     known = {name: one["contributor_id"] for link in links for name, one in link.facts["contributions"].items()}
@@ -154,7 +152,7 @@ def _contribution(home: Workspace, links: list[Link], contribution: str, row: st
 
 
 def _refuse_row(row: str | None, rows: int) -> None:
-    if row is not None and not 1 <= int(row.rpartition(":")[2]) <= rows:
+    if row is not None and not 1 <= ids.parse_row_id(row)[1] <= rows:
         raise RegistryError(f"there is no row {row}; the contribution has rows 1 to {rows}")
 
 
@@ -164,8 +162,8 @@ def _credit(home: Workspace, link: Link, contribution: str, row: str | None) -> 
     if not found:
         return None
     scores = _scores(found[0])
-    ids = scores["row_id"]
-    chosen = ids == row if row else ids.str.rpartition(":")[0] == contribution
+    rows = scores["row_id"]
+    chosen = rows == row if row else rows.map(ids.contribution_of) == contribution
     return float(scores.loc[chosen, "credit"].sum())
 
 

@@ -1,6 +1,5 @@
 """Commands for a registry that several stewards share, and for datasets with a history of their own."""
 
-import re
 from pathlib import Path
 
 from tribute.commands.output import Output
@@ -8,7 +7,7 @@ from tribute.contributions.registry import Registry
 from tribute.contributions.rights import forget_erased
 from tribute.contributions.sources import tldr_import
 from tribute.errors import ConfigError
-from tribute.settings import PERIOD
+from tribute.months import is_period
 from tribute.workspace import Workspace
 
 
@@ -36,7 +35,7 @@ def import_dated(workspace: Path, source: str, folder: Path, until: str, dataset
     """`tribute import`."""
     if source != "tldr":
         raise ConfigError(f"unknown source {source!r}; tldr has dated contributions")
-    if not re.fullmatch(PERIOD, until):
+    if not is_period(until):
         raise ConfigError(f"--until {until}: expected a month such as 2024-06")
     registry = Registry.open(Workspace.open(workspace))
     if dry_run:

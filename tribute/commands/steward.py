@@ -14,7 +14,7 @@ from tribute.contributions.releases import review as decisions
 from tribute.contributions.rights import withdrawal
 from tribute.contributions.screening import Finding, load_policy
 from tribute.errors import RegistryError
-from tribute.ids import TAG
+from tribute.ids import is_tag
 from tribute.pipeline import stale_runs
 from tribute.pipeline.data import forget_tables, materialised
 from tribute.workspace import Workspace
@@ -80,7 +80,7 @@ def diff(workspace: Path, before: str, after: str) -> Output:
 def show(workspace: Path, what: str) -> Output:
     """`tribute show`: a version, a contribution or a dataset."""
     registry = Registry.open(Workspace.open(workspace))
-    if TAG.fullmatch(what):
+    if is_tag(what):
         version = registry.version(what)
         entry = next(one for one in registry.entries() if one.event == "release" and one.subject == what)
         data = asdict(version) | {"reasons": entry.details.get("reasons", {}), "ledger_head": entry.entry_hash}

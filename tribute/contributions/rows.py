@@ -12,6 +12,7 @@ from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any
 
+from tribute import ids
 from tribute.contributions.schema import SLICE, DatasetSchema
 
 UNSLICED = "all"
@@ -91,7 +92,7 @@ class ContributedRow:
     @property
     def row_id(self) -> str:
         """`<contribution id>:<line>`."""
-        return f"{self.contribution_id}:{self.row.line}"
+        return ids.row_id(self.contribution_id, self.row.line)
 
 
 def contributed(contribution_id: str, contributor_id: str, rows: Iterable[Row]) -> list[ContributedRow]:

@@ -1,7 +1,6 @@
 """What a run was and what it led to: `runs/<run id>/config.yaml` and `run.json`."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ from tribute.artifacts import Artifact
 from tribute.config import RunConfig
 from tribute.errors import WorkspaceError
 from tribute.files import write_atomically
-from tribute.settings import ID
+from tribute.ids import is_id
 from tribute.workspace import Workspace
 
 
@@ -70,7 +69,7 @@ def record_run(
 def read_run(workspace: Workspace, run_id: str) -> dict[str, Any]:
     """The record of a run. Raises WorkspaceError where there is none."""
     path = workspace.runs / run_id / "run.json"
-    if not re.fullmatch(ID, run_id) or not path.exists():
+    if not is_id(run_id) or not path.exists():
         known = ", ".join(all_runs(workspace)) or "none"
         raise WorkspaceError(f"there is no run {run_id} in {workspace.root}; finished runs: {known}")
     record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

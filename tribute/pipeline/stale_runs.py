@@ -10,7 +10,7 @@ from typing import Any
 
 from tribute.contributions.registry import Registry, Snapshot, log, number
 from tribute.files import write_atomically
-from tribute.ids import split_tag
+from tribute.ids import parse_tag, run_name
 from tribute.pipeline.runs import all_runs, read_run
 from tribute.workspace import Workspace
 
@@ -42,10 +42,11 @@ def pending(workspace: Workspace) -> list[Pending]:
     found = []
     for run in runs:
         taken_back = held.at(run["tag"]) & gone
-        later = [other["tag"] for other in runs if _name(other) == _name(run)] + _retrained(workspace, run)
+        name = run_name(run["run_id"])
+        later = [other["tag"] for other in runs if run_name(other["run_id"]) == name] + _retrained(workspace, run)
         if not taken_back or any(not held.at(tag) & gone for tag in later):
             continue
-        dataset = split_tag(run["tag"])[0]
+        dataset = parse_tag(run["tag"])[0]
         clean = [one.version for one in registry.versions(dataset) if not held.at(one.tag) & gone]
         version = max(clean, key=number, default=None)
         found.append(Pending(run["run_id"], run["tag"], run["adapters"], tuple(sorted(taken_back)), version))
@@ -69,17 +70,12 @@ class _Held:
         if tag not in self._known:
             entries = log.load(self._registry.repository.file(log.LEDGER, tag))
             live = Snapshot({}, entries).live
-            self._known[tag] = {id_ for id_, entry in live.items() if entry.dataset == split_tag(tag)[0]}
+            self._known[tag] = {id_ for id_, entry in live.items() if entry.dataset == parse_tag(tag)[0]}
         return self._known[tag]
 
 
 def _runs(workspace: Workspace) -> Iterator[dict[str, Any]]:
     return (read_run(workspace, run_id) for run_id in all_runs(workspace))
-
-
-def _name(run: dict[str, Any]) -> str:
-    """A run's name: its id without the fingerprint of its config."""
-    return str(run["run_id"]).rpartition("-")[0]
 
 
 def _retrained(workspace: Workspace, run: dict[str, Any]) -> list[str]:

@@ -169,18 +169,6 @@ by column, as `ordered` writes and `in_order` checks it; only the journal's stan
 else: in longer texts ids are ordered otherwise (`python` < `python-dateutil` as ids and as payments, which end in
 `-EUR`, but `python:Payable` > `python-dateutil:Payable` as accounts)."""
 
-PAYEE = "payee:"
-
-
-def payee_ref(contributor_id: str) -> str:
-    """What stands for a payee outside the vault, which alone knows the bank account behind it."""
-    return PAYEE + contributor_id
-
-
-def payee_of(payable: Mapping[str, str]) -> str:
-    """Whom a line of payables.csv pays."""
-    return payable["payee_ref"].removeprefix(PAYEE)
-
 
 def key_of(table: str, row: Mapping[str, str]) -> tuple[str, ...]:
     """What a row of a table is named and placed by."""

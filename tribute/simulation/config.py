@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import StringConstraints, model_validator
 
+from tribute import months
 from tribute.config import (
     AttributionConfig,
     DatasetConfig,
@@ -62,8 +63,7 @@ class YearConfig(Strict):
     @property
     def months(self) -> list[str]:
         """All months from first to last."""
-        start, end = (12 * int(one[:4]) + int(one[5:]) - 1 for one in (self.first, self.last))
-        return [f"{one // 12:04d}-{one % 12 + 1:02d}" for one in range(start, end + 1)]
+        return months.span(self.first, self.last)
 
     def month(self, period: str) -> RunConfig:
         """The run of one month, on that month's version."""

@@ -13,7 +13,7 @@ from tests.rewards.helpers.people import House
 from tribute.artifacts import SEAL, read_artifact, write_manifest
 from tribute.contributions.rights import vault
 from tribute.errors import RewardError
-from tribute.iban import good_iban
+from tribute.iban import is_iban
 from tribute.keys import make_key, public_half
 from tribute.rewards import tables
 from tribute.rewards.payments import pain001
@@ -130,13 +130,13 @@ def test_a_contributor_without_payee_is_refused_by_name_and_nobodys_details_are_
         ("NO9386011117947", True),
         ("GB82WEST12345698765433", False),
         ("GB28WEST12345698765432", False),
-        ("gb82west12345698765432", False),
+        ("gb82west12345698765432", True),
         ("", False),
     ],
 )
 def test_ibans_are_checked_by_their_digits(iban, good):
     """A slip of the keyboard is found before the bank finds it."""
-    assert good_iban(iban) is good
+    assert is_iban(iban) is good
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from tribute.contributions.registry.snapshot import Snapshot
 from tribute.contributions.registry.versions import Version
 from tribute.contributions.releases.dataset_tables import ROWS
 from tribute.digests import file_sha256
-from tribute.ids import split_tag
+from tribute.ids import parse_tag
 
 CONTEXT = {
     "@language": "en",
@@ -61,7 +61,7 @@ MEANINGS = {
 
 def metadata(at: Snapshot, tag: str, version: Version, folder: Path) -> str:
     """`croissant.json` for a folder that holds the version's tables."""
-    dataset, number = split_tag(tag)
+    dataset, number = parse_tag(tag)
     contributions = at.contributions(dataset)
     licences = sorted({one.licence for one in contributions})
     people = sorted({one.contributor_id: one.name for one in contributions}.items())

@@ -12,7 +12,7 @@ from tribute.contributions.registry.registry import Registry
 from tribute.contributions.registry.snapshot import Contribution, Snapshot
 from tribute.contributions.screening.findings import ACTIONS
 from tribute.files import write_atomically
-from tribute.ids import split_tag
+from tribute.ids import parse_tag
 
 SHOWN = 100
 """Contributors that the card lists; `dataset.json` has all."""
@@ -33,7 +33,7 @@ def write_card(registry: Registry, tag: str, dataset: Artifact, folder: Path) ->
 
 def card_of(registry: Registry, at: Snapshot, tag: str) -> str:
     """The card's text: YAML for machines, then Markdown."""
-    dataset, _ = split_tag(tag)
+    dataset, _ = parse_tag(tag)
     schema, version = at.schema(dataset), registry.version(tag)
     contributions = at.contributions(dataset)
     reasons = _reasons(at, tag)

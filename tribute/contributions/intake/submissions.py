@@ -1,8 +1,6 @@
 """A file that somebody hands in, and what it must be before the registry records it."""
 
-import hashlib
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,10 +12,8 @@ from tribute.contributions.licences import check_licence
 from tribute.contributions.schema import DatasetSchema
 from tribute.contributions.terms import Terms
 from tribute.errors import ContributionError
+from tribute.ids import ID_IN_WORDS, contribution_id, is_id
 
-ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
-PREFIX = 31
-"""A contribution id is at most 40 characters: so many of the contributor's, a hyphen and 8 hex digits."""
 LOOK_ALIKES = (("rn", "m"), ("vv", "w"), ("0", "o"), ("1", "l"), ("i", "l"), ("_", "-"))
 
 
@@ -86,11 +82,8 @@ def meta_yaml(meta: Mapping[str, Any]) -> bytes:
 
 def check_id(id_: str, what: str) -> None:
     """Raise ContributionError unless `id_` may name a `what`, and a folder."""
-    if not ID.fullmatch(id_):
-        raise ContributionError(
-            f"{what} id {id_!r}: expected 1 to 40 lower-case letters, digits, hyphens and underscores, "
-            "the first a letter or digit"
-        )
+    if not is_id(id_):
+        raise ContributionError(f"{what} id {id_!r}: expected {ID_IN_WORDS}")
 
 
 def looks(id_: str) -> str:
@@ -117,15 +110,6 @@ def check_submission(submission: Submission, schema: DatasetSchema, folder: Path
     with taken.data.open("rb") as rows:
         id_ = contribution_id(submission.contributor_id, submission.dataset, rows)
     return CheckedSubmission(submission, id_, licence, taken.rows, taken.sha256, taken)
-
-
-def contribution_id(contributor_id: str, dataset: str, content: Iterable[bytes]) -> str:
-    """The same rows from the same contributor for the same dataset have the same id, whenever they come."""
-    # Ids hold no line break, so no two triples run together into the same bytes.
-    digest = hashlib.sha256(f"{dataset}\n{contributor_id}\n".encode())
-    for part in content:
-        digest.update(part)
-    return f"{contributor_id[:PREFIX]}-{digest.hexdigest()[:8]}"
 
 
 def without_repeats(checked: Sequence[CheckedSubmission]) -> list[CheckedSubmission]:

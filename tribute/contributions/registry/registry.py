@@ -36,7 +36,7 @@ from tribute.contributions.schema import DatasetSchema
 from tribute.contributions.screening.policy import ScreeningPolicy
 from tribute.digests import file_sha256
 from tribute.errors import RegistryError
-from tribute.ids import split_tag
+from tribute.ids import parse_tag
 from tribute.workspace import Workspace
 
 Report = Callable[[Snapshot, Sequence[tuple[Contribution, CheckedSubmission]]], object]
@@ -177,7 +177,7 @@ class Registry:
 
     def version(self, tag: str) -> Version:
         """One released version. Raises RegistryError listing those that exist."""
-        split_tag(tag)
+        parse_tag(tag)
         versions = self.versions()
         for version in versions:
             if version.tag == tag:
@@ -278,7 +278,7 @@ def released_versions(registry: "Registry", dataset: str | None) -> list[Version
     for entry in registry.entries():
         if entry.event == "release" and dataset in (None, entry.dataset) and (tag := tags.get(entry.subject)):
             figures = {key: value for key, value in entry.details.items() if key in FIGURES}
-            found.append(Version(entry.subject, *split_tag(entry.subject), tag.commit, tag.time, **figures))
+            found.append(Version(entry.subject, *parse_tag(entry.subject), tag.commit, tag.time, **figures))
     return found
 
 

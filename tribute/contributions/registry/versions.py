@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from tribute.errors import RegistryError
-from tribute.ids import split_tag
+from tribute.ids import parse_tag
 
 LEVELS = ("major", "minor", "patch")
 
@@ -39,8 +39,8 @@ def refuse_number(tag: str, before: str, added: int, removed: int) -> None:
 
     Rows removed are a major step, rows added a minor one, all else a patch; a larger step is no fault.
     """
-    dataset, new = split_tag(tag)
-    old, chosen = number(split_tag(before)[1]), number(new)
+    dataset, new = parse_tag(tag)
+    old, chosen = number(parse_tag(before)[1]), number(new)
     level = "major" if removed else "minor" if added else "patch"
     least = next_number(old, level)
     if chosen <= old or chosen < least:

@@ -10,7 +10,7 @@ from tribute.contributions.registry.registry import Registry
 from tribute.contributions.registry.snapshot import Contribution, Snapshot
 from tribute.contributions.releases import dataset_tables
 from tribute.errors import IntegrityError
-from tribute.ids import split_tag
+from tribute.ids import parse_tag
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,12 +49,12 @@ def read_description(artifact: Artifact) -> dict[str, Any]:
 
 def _read_from(registry: Registry, tag: str) -> tuple[Snapshot, dict[str, str]]:
     registry.version(tag)
-    at, dataset = registry.snapshot(tag), split_tag(tag)[0]
+    at, dataset = registry.snapshot(tag), parse_tag(tag)[0]
     return at, {"data": at.dvc_md5(dataset), "ledger": log.head(at.entries)}
 
 
 def _build(registry: Registry, at: Snapshot, tag: str, folder: Path) -> None:
-    dataset, _ = split_tag(tag)
+    dataset, _ = parse_tag(tag)
     md5 = at.exclusions_md5(dataset)
     if md5 is None:
         raise IntegrityError(f"{tag}: the version has no exclusions; `tribute verify registry` says what is wrong")
@@ -68,7 +68,7 @@ def _build(registry: Registry, at: Snapshot, tag: str, folder: Path) -> None:
 
 
 def _describe(at: Snapshot, tag: str) -> dict[str, Any]:
-    dataset, version = split_tag(tag)
+    dataset, version = parse_tag(tag)
     schema, contributions = at.schema(dataset), at.contributions(dataset)
     return {
         "name": dataset,

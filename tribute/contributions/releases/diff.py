@@ -8,7 +8,7 @@ from tribute.contributions.registry.registry import Registry
 from tribute.contributions.registry.snapshot import Contribution, Snapshot
 from tribute.contributions.releases import dataset_tables
 from tribute.errors import RegistryError
-from tribute.ids import split_tag
+from tribute.ids import contribution_of, parse_tag
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Difference:
 
 def diff(registry: Registry, before: str, after: str) -> Difference:
     """Compare two versions of one dataset. Raises RegistryError where there is no such version."""
-    (dataset, _), (other, _) = split_tag(before), split_tag(after)
+    (dataset, _), (other, _) = parse_tag(before), parse_tag(after)
     if dataset != other:
         raise RegistryError(f"{before} and {after} are versions of two datasets; compare two of one")
     registry.version(before), registry.version(after)
@@ -61,13 +61,13 @@ def changed_rows(
     """(rows added, rows removed), from contributions by id and the ids of the excluded rows; reads no row."""
     both = before.keys() & after.keys()
     used = [
-        Counter({id_: one.rows for id_, one in those.items()}) - Counter(_owner(row) for row in out)
+        Counter({id_: one.rows for id_, one in those.items()}) - Counter(contribution_of(row) for row in out)
         for those, out in ((before, out_before), (after, out_after))
     ]
     added = sum(rows for id_, rows in used[1].items() if id_ not in both)
     removed = sum(rows for id_, rows in used[0].items() if id_ not in both)
-    added += sum(_owner(row) in both for row in out_before - out_after)
-    removed += sum(_owner(row) in both for row in out_after - out_before)
+    added += sum(contribution_of(row) in both for row in out_before - out_after)
+    removed += sum(contribution_of(row) in both for row in out_after - out_before)
     return added, removed
 
 
@@ -75,10 +75,6 @@ def excluded_rows(registry: Registry, at: Snapshot, dataset: str) -> set[str]:
     """The ids of the rows that a version left out."""
     md5 = at.exclusions_md5(dataset)
     return set() if md5 is None else dataset_tables.excluded_ids(registry.repository.object(md5))
-
-
-def _owner(row_id: str) -> str:
-    return row_id.rpartition(":")[0]
 
 
 def _label_shares(registry: Registry, at: Snapshot, dataset: str, out: set[str]) -> dict[str, float]:

@@ -17,7 +17,7 @@ from tribute.contributions.screening import screen
 from tribute.contributions.screening.findings import Encoder, Finding
 from tribute.contributions.terms import refusal
 from tribute.errors import RegistryError
-from tribute.ids import split_tag
+from tribute.ids import parse_tag
 
 
 def screen_dataset(registry: Registry, dataset: str, encoder: Encoder | None = None) -> list[Finding]:
@@ -29,7 +29,7 @@ def screen_dataset(registry: Registry, dataset: str, encoder: Encoder | None = N
 
 def check_release(registry: Registry, tag: str) -> list[Finding]:
     """The rows that releasing `tag` would exclude. Raises RegistryError where it would be refused."""
-    dataset, _ = split_tag(tag)
+    dataset, _ = parse_tag(tag)
     now = registry.snapshot()
     _refuse(now, tag, dataset)
     exclusions = _excluded(registry, now, dataset)
@@ -39,7 +39,7 @@ def check_release(registry: Registry, tag: str) -> list[Finding]:
 
 def release_version(registry: Registry, tag: str) -> Version:
     """Screen the dataset and tag it as a version; one that was cut before its tag is finished."""
-    dataset, _ = split_tag(tag)
+    dataset, _ = parse_tag(tag)
     if _was_cut(registry, tag):
         return registry.version(tag)
     repository, path = registry.repository, exclusions_path(dataset)
@@ -72,7 +72,7 @@ def _refuse(now: Snapshot, tag: str, dataset: str) -> None:
 
 def _refuse_number(registry: Registry, now: Snapshot, tag: str, exclusions: list[Finding]) -> None:
     """Raise RegistryError where the number of the version says less than what changed."""
-    dataset, _ = split_tag(tag)
+    dataset, _ = parse_tag(tag)
     before = max(registry.versions(dataset), key=lambda one: number(one.version), default=None)
     if before is None:
         return

@@ -11,6 +11,7 @@ from tribute.contributions.releases.release import screen_dataset
 from tribute.contributions.screening import screen
 from tribute.contributions.screening.findings import Encoder, Finding
 from tribute.errors import RegistryError
+from tribute.ids import parse_row_id
 
 Verdict = Literal["accept", "reject"]
 
@@ -59,8 +60,8 @@ def decide(registry: Registry, verdict: Verdict, rows: Sequence[str], by: str, w
 
 
 def _dataset_of(now: Snapshot, row: str) -> str:
-    contribution, _, line = row.rpartition(":")
+    contribution, line = parse_row_id(row)
     entry = now.live.get(contribution)
-    if entry is None or not line.isdigit() or not 1 <= int(line) <= entry.details["rows"]:
+    if entry is None or not 1 <= line <= entry.details["rows"]:
         raise RegistryError(f"there is no row {row}; expected CONTRIBUTION:LINE as `tribute review` lists them")
     return entry.dataset

@@ -5,7 +5,6 @@ Reads only the documented files (docs/architecture.md), so no other column has t
 
 import json
 import math
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,10 +17,10 @@ import pyarrow.parquet as pq
 
 from tribute.artifacts import Artifact
 from tribute.errors import IntegrityError, RewardError
+from tribute.ids import ID_IN_WORDS, is_id
 from tribute.rewards.allocation.allocate import ContributorScore, exact_score
 from tribute.rewards.allocation.card_figures import Card
 
-_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _TRAIN = ["row_id", "contributor_id", "text", "target", "text_sha256", "content_sha256"]
 _EXCLUSIONS = [
     "row_id",
@@ -111,9 +110,9 @@ def _check_contributors(sources: Sources, dataset: Path, attribution: Path) -> N
     known = set(sources.dataset["contributors"])
     for name in sorted(known):
         # The id becomes a file name below.
-        if not _ID.fullmatch(name):
+        if not is_id(name):
             raise RewardError(
-                f"{dataset / 'dataset.json'}: contributor id {name!r}, expected {_ID.pattern}; "
+                f"{dataset / 'dataset.json'}: contributor id {name!r}, expected {ID_IN_WORDS}; "
                 f"delete {dataset} and run again"
             )
     trained = set(sources.train["contributor_id"].to_pylist())

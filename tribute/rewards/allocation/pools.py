@@ -7,9 +7,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from tribute import formatting
+from tribute import formatting, ids
 from tribute.money import exponent
-from tribute.rewards import tables
 from tribute.rewards.allocation import evidence as evidences
 from tribute.rewards.allocation import queries
 from tribute.rewards.allocation.allocate import (
@@ -53,7 +52,7 @@ def allocation_rows(period: str, paid: Sequence[PoolAllocation], evidence: Any) 
             "period": period,
             "pool": one.pool,
             "contributor_id": line.contributor_id,
-            "payee_ref": tables.payee_ref(line.contributor_id),
+            "payee_ref": ids.payee_ref(line.contributor_id),
             "currency": one.currency,
             "exponent": str(exponent(one.currency)),
             **_calculated(line),

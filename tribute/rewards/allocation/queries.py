@@ -30,10 +30,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tribute.errors import RewardError
+from tribute.ids import ID_IN_WORDS, is_id
 from tribute.rewards import tables
 from tribute.rewards.allocation.allocate import SCORE_STEP
 from tribute.rewards.policy.policy import Pool
-from tribute.settings import ID
 
 STEPS = 10**12
 """12 decimals, as integers."""
@@ -68,9 +68,9 @@ def read_usage(path: Path) -> list[Payment]:
             raise RewardError(f"{path}:{number}: amount {row['amount']!r}, expected a plain decimal such as 0.25")
         if row["query"][:1] in tables.FORMULAS:
             raise RewardError(f"{path}:{number}: a spreadsheet could run {row['query']!r} as a formula; rename it")
-        if not re.fullmatch(ID, row["user"]):
+        if not is_id(row["user"]):
             raise RewardError(
-                f"{path}:{number}: user {row['user']!r}, expected a pseudonym that matches {ID}; "
+                f"{path}:{number}: user {row['user']!r}, expected a pseudonym of {ID_IN_WORDS}; "
                 "names and e-mail addresses stay out of a period's folder"
             )
     return [Payment(row["query"], row["user"], Fraction(row["amount"])) for row in rows]

@@ -7,7 +7,6 @@ until then; whose key that is, `reviewers` checks. Files that were handed in lie
 """
 
 import json
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +15,7 @@ import rfc8785
 from tribute.digests import canonical_digest
 from tribute.errors import IntegrityError, RewardError
 from tribute.files import write_atomically
+from tribute.ids import is_dispute_id
 from tribute.keys import check_signature
 from tribute.workspace import Workspace
 
@@ -23,7 +23,6 @@ FILE = "dispute.json"
 OPEN, DECIDED, FINAL = "open", "decided", "final"
 ROUND = ("open", "appeal", "outcome")
 """Events after which reviewers start anew."""
-_ID = re.compile(r"\d{4}-\d{2}-[a-z0-9][a-z0-9_-]{0,39}-\d{1,3}")
 
 Event = dict[str, Any]
 
@@ -113,7 +112,7 @@ def check_day(dispute: Dispute, day: str) -> None:
 def read_dispute(workspace: Workspace, id_: str) -> Dispute:
     """One dispute. Raises RewardError where there is none, IntegrityError for the first event that was changed."""
     path = workspace.disputes / id_ / FILE
-    if not _ID.fullmatch(id_) or not path.exists():
+    if not is_dispute_id(id_) or not path.exists():
         known = ", ".join(one.parent.name for one in sorted(workspace.disputes.glob(f"*/{FILE}"))) or "none"
         raise RewardError(f"there is no dispute {id_}; there are: {known}")
     try:

@@ -15,7 +15,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from tribute import months
+from tribute import ids, months
 from tribute.artifacts import read_artifact
 from tribute.contributions.registry import Registry
 from tribute.digests import file_sha256
@@ -65,7 +65,7 @@ def open_dispute(
         known = [one for one in all_disputes(workspace) if (one.period, one.contributor_id) == (period, contributor)]
         if busy := [one.id for one in known if one.state == OPEN]:
             raise RewardError(f"{busy[0]} is open already; add to it with `tribute dispute evidence {busy[0]}`")
-        id_ = f"{period}-{contributor}-{len(known) + 1}"
+        id_ = ids.dispute_id(period, contributor, len(known) + 1)
         holds = _hold(books, period, contributor, currency, id_, day, rehearse)
         about = {"period": period, "contributor_id": contributor, "currency": currency}
         return record(workspace, Dispute(id_, ()), "open", day, rehearse, by=by, why=why, holds=holds, **about)

@@ -12,10 +12,8 @@ Liabilities:Contributor:<id>:Payable       to be paid with the next payables.csv
 Liabilities:Tax                            withheld from payments
 """
 
-import re
-
 from tribute.errors import RewardError
-from tribute.settings import ID
+from tribute.ids import ID_IN_WORDS, is_id
 
 BANK = "Assets:Bank"
 EXPENSE = "Expenses:DataRewards"
@@ -64,6 +62,6 @@ def owner(account: str) -> tuple[str, str]:
 
 def _checked(contributor_id: str) -> str:
     """Ids become file names and payees, so none comes into the ledger that is no id."""
-    if not re.fullmatch(ID, contributor_id):
-        raise RewardError(f"contributor {contributor_id!r}: expected an id that matches {ID}")
+    if not is_id(contributor_id):
+        raise RewardError(f"contributor {contributor_id!r}: expected {ID_IN_WORDS}")
     return contributor_id

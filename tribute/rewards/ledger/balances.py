@@ -5,7 +5,6 @@ from fractions import Fraction
 from pathlib import Path
 
 from tribute import ids, months
-from tribute.ids import end_to_end_id
 from tribute.money import exponent
 from tribute.rewards import tables
 from tribute.rewards.ledger import accounts
@@ -69,16 +68,16 @@ def payable_rows(
 
 def payable_row(period: str, contributor_id: str, currency: str, gross: int, policy: Policy) -> dict[str, str]:
     """The line of payables.csv that pays out `gross` minor units, less what the policy withholds."""
-    payment_id = f"{period}-{contributor_id}-{currency}"
+    payment_id = ids.payment_id(period, contributor_id, currency)
     withheld = int(gross * Fraction(policy.withholding))
     return {
         "payment_id": payment_id,
-        "payee_ref": tables.payee_ref(contributor_id),
+        "payee_ref": ids.payee_ref(contributor_id),
         "currency": currency,
         "exponent": str(exponent(currency)),
         "amount_minor": str(gross - withheld),
         "value_date": f"{months.next_period(period)}-01",
-        "end_to_end_id": end_to_end_id(payment_id),
+        "end_to_end_id": ids.end_to_end_id(payment_id),
         "statement_id": ids.statement_id(period, contributor_id),
         "idempotency_key": f"{period}/PAY/{currency}/{contributor_id}",
         "withheld_minor": str(withheld),
@@ -93,7 +92,7 @@ def in_flight(rewards: Path, books: Ledger) -> dict[tuple[str, str], int]:
     found: dict[tuple[str, str], int] = {}
     for row in handed_over(rewards, books):
         if not books.find(row["idempotency_key"]):
-            key = (tables.payee_of(row), row["currency"])
+            key = (ids.parse_payee_ref(row["payee_ref"]), row["currency"])
             found[key] = found.get(key, 0) + int(row["amount_minor"]) + int(row["withheld_minor"])
     return found
 

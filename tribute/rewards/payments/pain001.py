@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from tribute.contributions.rights import People
 from tribute.errors import RewardError
-from tribute.iban import good_iban
+from tribute.iban import is_iban, normalise
+from tribute.ids import parse_payee_ref
 from tribute.money import format_amount
-from tribute.rewards.tables import payee_of
 
 if TYPE_CHECKING:
     from pyiso20022.pain import pain_001_001_09 as pain
@@ -45,7 +45,7 @@ def payment_file(payables: Iterable[Row], people: People, payer: str, period: st
         )
     if day is not None and day < (first := max(row["value_date"] for row in chosen)):
         raise RewardError(f"{day} is before {first}, the value date of {period}; give that day or a later one")
-    _check_people([payer, *(payee_of(row) for row in chosen)], people)
+    _check_people([payer, *(parse_payee_ref(row["payee_ref"]) for row in chosen)], people)
     return _serialised(_document(chosen, people, payer, period, day))
 
 
@@ -65,7 +65,7 @@ def _fault(person: Mapping[str, str]) -> str:
         return "no name"
     if not person.get("iban"):
         return "no iban"
-    if not good_iban(person["iban"]):
+    if not is_iban(person["iban"]):
         return "iban with a wrong check digit"
     return "bic is none" if "bic" in person and not _BIC.fullmatch(person["bic"]) else ""
 
@@ -112,7 +112,7 @@ def _batch(
         dbtr_acct=_account(people[payer], currency),
         dbtr_agt=_agent(people[payer]),
         chrg_br=pain.ChargeBearerType1Code.SLEV,
-        cdt_trf_tx_inf=[_transfer(row, people[payee_of(row)]) for row in rows],
+        cdt_trf_tx_inf=[_transfer(row, people[parse_payee_ref(row["payee_ref"])]) for row in rows],
     )
 
 
@@ -133,7 +133,7 @@ def _transfer(row: Row, person: Mapping[str, str]) -> "pain.CreditTransferTransa
 def _account(person: Mapping[str, str], currency: str | None = None) -> "pain.CashAccount38":
     from pyiso20022.pain import pain_001_001_09 as pain
 
-    iban = person["iban"].replace(" ", "")
+    iban = normalise(person["iban"])
     return pain.CashAccount38(id=pain.AccountIdentification4Choice(iban=iban), ccy=currency)
 
 

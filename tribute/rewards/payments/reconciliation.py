@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+from tribute import ids
 from tribute.digests import file_sha256
 from tribute.errors import RewardError
 from tribute.files import sync, sync_one, write_atomically
@@ -22,7 +23,6 @@ from tribute.rewards.ledger import accounts, balances, journal, ledger
 from tribute.rewards.ledger.entries import Entry, Row, mirror, move
 from tribute.rewards.ledger.ledger import Ledger
 from tribute.rewards.payments.bank_answers import Answer, BankFile, read_bank_file
-from tribute.rewards.tables import payee_of
 from tribute.workspace import Workspace
 
 RECON = "recon.csv"
@@ -126,7 +126,7 @@ def _was_refused(books: Ledger, payable: Row) -> bool:
 
 def _still_there(books: Ledger, payable: Row, flying: Mapping[tuple[str, str], int]) -> bool:
     """Whether its money is payable yet, and in no other payment that was handed over."""
-    name, currency = payee_of(payable), payable["currency"]
+    name, currency = ids.parse_payee_ref(payable["payee_ref"]), payable["currency"]
     free = books.balance(accounts.payable(name), currency) - flying.get((name, currency), 0)
     return free >= int(payable["amount_minor"]) + int(payable["withheld_minor"])
 
@@ -185,7 +185,7 @@ def _returned(key: str) -> str:
 
 def _pay(payable: Row, key: str, day: str) -> list[Entry]:
     """WITHHOLD before PAY, so that the last is the payment itself."""
-    name = payee_of(payable)
+    name = ids.parse_payee_ref(payable["payee_ref"])
     about = {"posted_at": day, "currency": payable["currency"], "contributor_id": name}
     made = []
     if withheld := int(payable["withheld_minor"]):

@@ -21,6 +21,7 @@ import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
 from tribute.digests import file_sha256
+from tribute.ids import ID
 from tribute.rewards import tables
 from tribute.rewards.ledger import exports
 from tribute.rewards.period import leaves
@@ -50,7 +51,6 @@ DECIMALS = {"score", "score_se", "score_high", "quota_minor", "rounding_minor", 
 DAYS = {"posted_at", "value_date", "decided_at"}
 OPTIONAL = {"contributor_id", "ref_entry_id", "reason_code"}
 """Columns of the journal that may be empty."""
-ID = "^[a-z0-9][a-z0-9_-]{0,39}$"
 
 
 def finish(folder: Path, period: str) -> dict[str, Any]:
@@ -166,7 +166,7 @@ def _field(table: str, name: str, kind: str) -> dict[str, Any]:
     if table != "exclusions" and not (table == "journal" and name in OPTIONAL):
         constraints["required"] = True
     if name == "contributor_id":
-        constraints["pattern"] = ID
+        constraints["pattern"] = f"^{ID}$"
     if name in ("debit_minor", "credit_minor", "amount_minor", "withheld_minor"):
         constraints["minimum"] = 0
     if name == "end_to_end_id":

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tribute import ids
 from tribute.artifacts import check_files, read_artifact
 from tribute.rewards import tables
 from tribute.rewards.allocation.allocate import CREDIT, TOKENS, AllocationLine, ContributorScore, claim_of, weight_of
@@ -149,4 +150,4 @@ class Folder:
 
 
 def _named(payable: Row) -> Row:
-    return payable | {"contributor_id": tables.payee_of(payable)}
+    return payable | {"contributor_id": ids.parse_payee_ref(payable["payee_ref"])}

@@ -6,7 +6,6 @@ what statements are made from, and they may be made again at any time.
 """
 
 import json
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,13 +14,13 @@ import pyarrow.parquet as pq
 from tribute.artifacts import MANIFEST, Artifact, Store, check_files
 from tribute.contributions.registry import Registry
 from tribute.errors import RewardError
-from tribute.ids import split_tag
+from tribute.ids import parse_tag
+from tribute.months import is_period
 from tribute.rewards.disputes.dispute import all_disputes
 from tribute.rewards.period.records_folder import Folder
 from tribute.rewards.statements.document import Documents, Effect, refuse_stranger
 from tribute.rewards.statements.page import Pages
 from tribute.rewards.statements.page_parts import RegistryTexts
-from tribute.settings import PERIOD
 from tribute.workspace import Workspace
 
 EFFECTS, PREDICTED = "effects.parquet", "left_out.parquet"
@@ -73,7 +72,7 @@ def write_early(workspace: Workspace, period: str) -> None:
 
 def found(workspace: Workspace, period: str) -> Path:
     """The folder of a period. Raises RewardError where there is none, and for what is no month: it becomes a path."""
-    if not re.fullmatch(PERIOD, period):
+    if not is_period(period):
         raise RewardError(f"{period!r} is no period; expected a month such as 2026-11")
     folder = workspace.rewards / period
     if not (folder / MANIFEST).exists():
@@ -85,7 +84,7 @@ def found(workspace: Workspace, period: str) -> Path:
 def registry_words(workspace: Workspace, tag: str) -> Wording:
     """Names and texts from the registry as it is now; what was taken back or erased is no longer there."""
     registry = Registry.open(workspace)
-    now, (dataset, _) = registry.snapshot(), split_tag(tag)
+    now, (dataset, _) = registry.snapshot(), parse_tag(tag)
     schema, contributions = now.schema(dataset), now.contributions(dataset)
     names = {one.contributor_id: one.name for one in contributions}
 

@@ -4,9 +4,8 @@ from collections.abc import Iterable
 from fractions import Fraction
 from itertools import groupby
 
-from tribute import formatting
+from tribute import formatting, ids
 from tribute.money import exponent, format_amount
-from tribute.rewards import tables
 from tribute.rewards.allocation.allocate import TOKENS, claim_of, largest_remainder, quotas, status, weigh, weight_of
 from tribute.rewards.allocation.funding import divide
 from tribute.rewards.ledger import accounts, balances, journal
@@ -76,7 +75,7 @@ def _check_pool(read: Opened, rows: Rows, pool: int, currency: str) -> None:
         quota = formatting.decimal_floor(shares[name])
         rounding = formatting.decimal_floor(amount - Fraction(quota))
         told = (row["quota_minor"], row["rounding_minor"], row["period"], row["exponent"], row["payee_ref"])
-        if told != (f"{quota:f}", f"{rounding:f}", read.period, str(exponent(currency)), tables.payee_ref(name)):
+        if told != (f"{quota:f}", f"{rounding:f}", read.period, str(exponent(currency)), ids.payee_ref(name)):
             raise read.wrong(file, f"{name}: quota, rounding, period, exponent or payee do not fit the line")
 
 
@@ -152,7 +151,7 @@ def check_payables(read: Opened) -> str:
     if not tables.in_order("payables", read.payables):
         raise read.wrong(file, "expected one line per payment, in their order")
     for row in read.payables:
-        name, currency = tables.payee_of(row), row["currency"]
+        name, currency = ids.parse_payee_ref(row["payee_ref"]), row["currency"]
         amount, withheld = int(row["amount_minor"]), int(row["withheld_minor"])
         gross = amount + withheld
         fits = balances.payable_row(read.period, name, currency, gross, policy) == row
