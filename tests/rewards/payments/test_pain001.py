@@ -14,6 +14,7 @@ from tribute.artifacts import SEAL, read_artifact, write_manifest
 from tribute.contributions.rights import vault
 from tribute.errors import RewardError
 from tribute.iban import is_iban
+from tribute.ids import parse_payee_ref
 from tribute.keys import make_key, public_half
 from tribute.rewards import tables
 from tribute.rewards.payments import pain001
@@ -145,7 +146,7 @@ def funded(closed_house: House, monkeypatch) -> House:
     monkeypatch.setenv(vault.ENVIRONMENT, "correct horse")
     monkeypatch.setattr(vault, "COST", 2**4)
     rows = tables.read_csv(closed_house.workspace.rewards / "2026-12" / "payables.csv", tables.PAYABLES)
-    for name, person in people(*{tables.payee_of(row) for row in rows}).items():
+    for name, person in people(*{parse_payee_ref(row["payee_ref"]) for row in rows}).items():
         vault.write_person(closed_house.workspace.vault, name, person)
     return closed_house
 
