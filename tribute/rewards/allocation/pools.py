@@ -9,6 +9,7 @@ from typing import Any
 
 from tribute import formatting, ids
 from tribute.money import exponent
+from tribute.rewards import tables
 from tribute.rewards.allocation import evidence as evidences
 from tribute.rewards.allocation import queries
 from tribute.rewards.allocation.allocate import (

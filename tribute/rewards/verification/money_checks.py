@@ -6,6 +6,7 @@ from itertools import groupby
 
 from tribute import formatting, ids
 from tribute.money import exponent, format_amount
+from tribute.rewards import tables
 from tribute.rewards.allocation.allocate import TOKENS, claim_of, largest_remainder, quotas, status, weigh, weight_of
 from tribute.rewards.allocation.funding import divide
 from tribute.rewards.ledger import accounts, balances, journal
