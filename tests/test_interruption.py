@@ -12,6 +12,7 @@ import pytest
 from tests.helpers.terminal import started, tribute
 from tribute.commands import stages as commands
 from tribute.config import load_config
+from tribute.pipeline import data, training
 from tribute.workspace import Workspace
 
 LONG = ("--set", "finetuning.epochs=24")
@@ -100,8 +101,8 @@ def test_one_failure_ends_the_others(untrained: Path, tiny: Path, monkeypatch: p
     """When one seed fails, the command does not wait for the others to train to their end."""
     config = load_config(tiny / "config.yaml", ["finetuning.epochs=4000"])
     home = Workspace.open(untrained)
-    dataset = commands.stages.materialised(home, config.dataset.tag)
-    trained = commands.stages.trained
+    dataset = data.materialised(home, config.dataset.tag)
+    trained = training.trained
 
     def fail_second(seed: int) -> object:
         if seed == 0:

@@ -22,8 +22,8 @@ KILLS = 50 if os.environ.get("TRIBUTE_NIGHTLY") else 5
 CLOSE = """
 import os, sys, time
 from pathlib import Path
-from tribute.contributions.signing import load_key
-from tribute.rewards import closing
+from tribute.keys import load_key
+from tribute.rewards import close
 from tribute.workspace import Workspace
 def slow(call):
     def slowly(*arguments, **options):
@@ -34,7 +34,7 @@ for name in ("fsync", "rename", "replace", "chmod", "unlink", "rmdir"):
     setattr(os, name, slow(getattr(os, name)))
 workspace = Workspace.open(Path(sys.argv[1]))
 print("ready", flush=True)
-closing.close(workspace, "2026-12", "ben", load_key(workspace.keys / "ben"), "2027-01-01")
+close.close(workspace, "2026-12", "ben", load_key(workspace.keys / "ben"), "2027-01-01")
 print("done", flush=True)
 """
 """What the command does once it is imported, so that the kill falls into the work and not into the imports.

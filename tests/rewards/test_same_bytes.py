@@ -26,8 +26,8 @@ CLOSE = """
 import locale, sys
 from contextlib import suppress
 from pathlib import Path
-from tests.rewards.world import World
-from tests.rewards.people import House
+from tests.rewards.helpers.world import World
+from tests.rewards.helpers.people import House
 from tribute.artifacts import read_artifact
 with suppress(locale.Error):
     locale.setlocale(locale.LC_ALL, "")

@@ -164,7 +164,7 @@ def test_finishing_again_writes_the_same_bytes(paid, folder):
     """Also under another locale and in another time zone."""
     before = file_digests(paid.path)
     script = (
-        "import sys; from pathlib import Path; from tribute.rewards import package; "
+        "import sys; from pathlib import Path; from tribute.rewards.period import package; "
         "package.finish(Path(sys.argv[1]), '2026-11')"
     )
     environment = {"TZ": "Pacific/Kiritimati", "LC_ALL": "C", "PYTHONHASHSEED": "7", "PATH": "/usr/bin:/bin"}

@@ -83,7 +83,7 @@ def add_evidence(
 
 
 def add_recheck(workspace: Workspace, id_: str, found: Mapping[str, Any], day: str, rehearse: bool = False) -> Dispute:
-    """Attach what retraining without the contributor found (`tribute.rechecks`)."""
+    """Attach what retraining without the contributor found (`tribute.pipeline.recheck`)."""
     with ledger.writing(workspace) as books:
         return record(workspace, _untouched(books, _open(workspace, id_)), "recheck", day, rehearse, **found)
 
