@@ -13,7 +13,8 @@ import jinja2
 def template(package: str, name: str, **filters: Callable[..., object]) -> jinja2.Template:
     """A template of a package, such as `tribute.report` and `report.html`, with filters of its own.
 
-    All that it shows is escaped. A name that the caller did not pass is an error (jinja2.UndefinedError), never an empty text.
+    All that it shows is escaped. A name that the caller did not pass is an error (jinja2.UndefinedError), never an
+    empty text.
     """
     loaders = [jinja2.PackageLoader(package, ""), jinja2.PackageLoader("tribute", "assets")]
     environment = jinja2.Environment(
