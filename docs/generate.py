@@ -11,7 +11,7 @@ import click
 import typer
 
 from tribute.cli import app
-from tribute.commands.checks import config_schema
+from tribute.cli.config import schema_text
 
 ROOT = Path(__file__).parents[1]
 HEAD = """# Command reference
@@ -24,7 +24,7 @@ Every command takes `--debug` for a traceback instead of the one line. What the 
 
 def main() -> None:
     """Write or check every generated file."""
-    files = {ROOT / "docs" / "commands.md": reference(), ROOT / "configs" / "schema.json": config_schema()}
+    files = {ROOT / "docs" / "commands.md": reference(), ROOT / "configs" / "schema.json": schema_text()}
     stale = [path for path, text in files.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     if "--check" in sys.argv:
         sys.exit(f"stale: {', '.join(path.name for path in stale)}; run `make docs`" if stale else 0)

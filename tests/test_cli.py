@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.terminal import in_process_of_its_own, tribute
-from tribute import cli, commands, screen
-from tribute.commands.output import Output, Table
+from tribute import cli
+from tribute.cli import _terminal
+from tribute.cli._output import Output, Table
 from tribute.errors import ConfigError
 from tribute.progress import reporter
+from tribute.workspace import Workspace
 
 COMMANDS = (
     *("init", "contribute", "release", "versions", "finetune", "attribute", "reward", "run", "demo", "verify"),
@@ -30,7 +32,7 @@ WRITES = {
 
 def test_the_commands_are_those_promised():
     """Help lists every command and no other."""
-    lines = tribute("--help").out.partition("Commands:")[2].splitlines()
+    lines = tribute("--help").out.partition("Contribute data:")[2].splitlines()
 
     assert {line.split()[0] for line in lines if line.startswith("  ") and line[2] != " "} == set(COMMANDS)
 
@@ -65,10 +67,10 @@ def test_help_in_the_blink_of_an_eye():
 def test_endings(error: BaseException, code: int, line: str, monkeypatch: pytest.MonkeyPatch):
     """What a user can mend is one line and 2; an interrupt is 130."""
 
-    def fail(_: Path) -> Output:
+    def fail(_: Path) -> Workspace:
         raise error
 
-    monkeypatch.setattr(commands, "versions", fail)
+    monkeypatch.setattr(Workspace, "open", fail)
     ended = tribute("versions")
 
     assert (ended.code, ended.out, ended.err) == (code, "", line)
@@ -76,7 +78,7 @@ def test_endings(error: BaseException, code: int, line: str, monkeypatch: pytest
 
 def test_a_fault_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch):
     """An error that the user cannot mend keeps its traceback."""
-    monkeypatch.setattr(commands, "versions", lambda _: 1 / 0)
+    monkeypatch.setattr(Workspace, "open", lambda _: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
         cli.main(["versions"])
@@ -97,7 +99,7 @@ def printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("COLUMNS", "80")
 
     def show(output: Output, as_json: bool) -> str:
-        screen.show(output, as_json)
+        _terminal.show(output, as_json)
         return capsys.readouterr().out
 
     return show
@@ -131,10 +133,10 @@ def test_json_is_all_there_is(printed: Callable[[Output, bool], str]):
 
 def test_progress_is_for_standard_error(capsys: pytest.CaptureFixture[str]):
     """Bars go to standard error, and where nothing reports nothing is printed."""
-    with screen.progress():
+    with _terminal.progress():
         pass
     silent = capsys.readouterr()
-    with screen.progress():
+    with _terminal.progress():
         reporter("walk")(3, 3)
     shown = capsys.readouterr()
     reporter("walk")(1, 3)

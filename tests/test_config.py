@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.terminal import tribute
-from tribute.commands.checks import config_schema
+from tribute.cli.config import schema_text
 from tribute.config import RunConfig, load_config
 from tribute.errors import ConfigError
 from tribute.simulation.config import load_year
@@ -69,7 +69,7 @@ def test_the_schema_is_fresh():
     """configs/schema.json is what `tribute config schema` prints."""
     stored = (ROOT / "configs" / "schema.json").read_text(encoding="utf-8")
 
-    assert stored == config_schema(), "run `tribute config schema > configs/schema.json`"
+    assert stored == schema_text(), "run `tribute config schema > configs/schema.json`"
     assert tribute("config", "schema").out == stored
     assert json.loads(stored)["additionalProperties"] is False
 
@@ -136,7 +136,7 @@ def test_the_id_stands_for_the_files_content(tiny: Path, tmp_path: Path):
 
 def test_the_schema_explains_its_keys():
     """What the models say below a key is its description."""
-    keys = json.loads(config_schema())["$defs"]["FinetuningConfig"]["properties"]
+    keys = json.loads(schema_text())["$defs"]["FinetuningConfig"]["properties"]
 
     assert keys["max_tokens"]["description"].startswith("Longer rows are cut here")
 

@@ -10,7 +10,7 @@ import pytest
 from tests.helpers.periods import accrual, correction, refused, said
 from tests.helpers.terminal import tree, tribute
 from tests.rewards.helpers.people import House, make_house
-from tribute.commands import periods
+from tribute.cli._options import posting_day
 from tribute.rewards.ledger import ledger
 
 SEALED = "lies in 2026-11, which is closed and sealed; post in 2026-12"
@@ -48,7 +48,7 @@ def test_what_was_handed_over_is_not_reversed(closed: House):
         row["entry_id"] for row in books.rows if row["event_type"] == "PAYABLE" and row["contributor_id"] == "numpy"
     }
 
-    line = refused(closed, "period", "reverse", made, "--reason", "slip", "--date", "2027-01-02")
+    line = refused(closed, "period", "reverse", made, "--why", "slip", "--date", "2027-01-02")
 
     assert f"{made} made payable what a payables.csv has handed over" in line
     assert "take in the bank's answer first: `tribute pay reconcile`" in line
@@ -63,7 +63,7 @@ def test_what_was_handed_over_is_not_reversed(closed: House):
 )
 def test_entries_that_cannot_be_reversed(closed: House, entry: str, message: str):
     """One that is not there, and an accrual whose money has gone on."""
-    assert message in refused(closed, "period", "reverse", entry, "--reason", "slip", "--date", "2026-12-04")
+    assert message in refused(closed, "period", "reverse", entry, "--why", "slip", "--date", "2026-12-04")
 
 
 def test_corrections_are_linked(closed: House):
@@ -79,7 +79,7 @@ def test_corrections_are_linked(closed: House):
         assert [row["event_type"] for row in made[::2]] == events
         assert made[-1]["ref_entry_id"].startswith("2026-11-")
         assert again == []
-    mirrored = said(closed, "period", "reverse", made[0]["entry_id"], "--reason", "slip", "--date", "2026-12-04")
+    mirrored = said(closed, "period", "reverse", made[0]["entry_id"], "--why", "slip", "--date", "2026-12-04")
 
     assert [(row["account"], row["debit_minor"]) for row in mirrored] == [
         (row["account"], row["credit_minor"]) for row in made
@@ -112,7 +112,7 @@ def test_amounts_that_are_none(closed: House, amount: str, message: str):
 def test_reasons_that_do_not_fit_a_journal(closed: House, reason: str, message: str):
     """A reason is a line of text that no program runs."""
     arguments = list(correction(closed, "correct", "5.00"))
-    arguments[arguments.index("--reason") + 1] = reason
+    arguments[arguments.index("--why") + 1] = reason
 
     assert message in refused(closed, *arguments)
 
@@ -138,7 +138,7 @@ def test_days_on_which_nothing_can_be_posted(closed: House, day: str, message: s
     said(closed, *correction(closed, "correct", "1.00"))
     for verb in ("correct", "claw-back"):
         assert message in refused(closed, *correction(closed, verb, "5.00")[:-1], day)
-    assert message in refused(closed, "period", "reverse", accrual(closed), "--reason", "slip", "--date", day)
+    assert message in refused(closed, "period", "reverse", accrual(closed), "--why", "slip", "--date", day)
 
 
 def test_the_day_by_default_is_the_one_in_utc(monkeypatch: pytest.MonkeyPatch):
@@ -147,7 +147,7 @@ def test_the_day_by_default_is_the_one_in_utc(monkeypatch: pytest.MonkeyPatch):
     for zone in ("Pacific/Kiritimati", "Etc/GMT+12"):
         monkeypatch.setenv("TZ", zone)
         time.tzset()
-        days.add(periods.given(None))
+        days.add(posting_day(None))
     monkeypatch.undo()
     time.tzset()
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.terminal import started, tribute
-from tribute.commands import stages as commands
 from tribute.config import load_config
-from tribute.pipeline import data, training
+from tribute.pipeline.data import materialised
+from tribute.pipeline.training import trained
+from tribute.pipeline.workers import run_each
 from tribute.workspace import Workspace
 
 LONG = ("--set", "finetuning.epochs=24")
@@ -101,8 +102,7 @@ def test_one_failure_ends_the_others(untrained: Path, tiny: Path, monkeypatch: p
     """When one seed fails, the command does not wait for the others to train to their end."""
     config = load_config(tiny / "config.yaml", ["finetuning.epochs=4000"])
     home = Workspace.open(untrained)
-    dataset = data.materialised(home, config.dataset.tag)
-    trained = training.trained
+    dataset = materialised(home, config.dataset.tag)
 
     def fail_second(seed: int) -> object:
         if seed == 0:
@@ -112,6 +112,6 @@ def test_one_failure_ends_the_others(untrained: Path, tiny: Path, monkeypatch: p
 
     begun = time.monotonic()
     with pytest.raises(OSError, match="the second seed's disk is full"):
-        commands._each(fail_second, [1, 0], config)
+        run_each(fail_second, [1, 0], config)
 
     assert time.monotonic() - begun < 60

@@ -119,7 +119,7 @@ def test_time_makes_money_payable(closed: House):
     [
         ("period", "open", "2026-12"),
         ("period", "release", "--date", "2026-12-31"),
-        ("period", "reverse", "2026-11-000002", "--reason", "slip", "--date", "2026-12-04"),
+        ("period", "reverse", "2026-11-000002", "--why", "slip", "--date", "2026-12-04"),
     ],
 )
 def test_a_dry_run_posts_nothing(closed: House, arguments: tuple[str, ...]):

@@ -35,11 +35,11 @@ def test_withdraw_and_train_again(spare: Path):
     would_erase = said("erase", bob, *WHO, "--dry-run", "-w", spare)
     untouched = tree(spare) == before
     gone = said("withdraw", bob, *WHO, "-w", spare)
-    waits = said("retrain", "--pending", "--dry-run", "-w", spare)
-    refused = tribute("retrain", "--pending", "-w", spare)
+    waits = said("retrain", "--dry-run", "-w", spare)
+    refused = tribute("retrain", "-w", spare)
     said("release", "tiny@v2.0.0", "-w", spare)
-    trained = said("retrain", "--pending", "-w", spare)
-    after = said("retrain", "--pending", "--dry-run", "-w", spare)
+    trained = said("retrain", "-w", spare)
+    after = said("retrain", "--dry-run", "-w", spare)
 
     assert untouched
     assert would == would_erase == gone
@@ -146,9 +146,9 @@ def test_an_import_grows_by_months(data: Path, tmp_path: Path):
     """Each month adds its authors' rows, once; the sealed evaluation stays the same."""
     workspace = tmp_path / "w"
     tribute("init", workspace)
-    first = said("import", "tldr", "--folder", data / "tldr", "--until", "2016-06", "-w", workspace)
-    again = said("import", "tldr", "--folder", data / "tldr", "--until", "2016-06", "-w", workspace)
-    later = said("import", "tldr", "--folder", data / "tldr", "--until", "2017-06", "-w", workspace)
+    first = said("import", "tldr", data / "tldr", "--until", "2016-06", "-w", workspace)
+    again = said("import", "tldr", data / "tldr", "--until", "2016-06", "-w", workspace)
+    later = said("import", "tldr", data / "tldr", "--until", "2017-06", "-w", workspace)
     registry = Registry.open(Workspace.open(workspace))
     days = [one.day for one in registry.snapshot().contributions("tldr")]
 
@@ -162,8 +162,8 @@ def test_an_import_grows_by_months(data: Path, tmp_path: Path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("import", "clinc150", "--folder", ".", "--until", "2024-06"), "unknown source 'clinc150'"),
-        (("import", "tldr", "--folder", ".", "--until", "June"), "--until June: expected a month such as 2024-06"),
+        (("import", "clinc150", ".", "--until", "2024-06"), "unknown source 'clinc150'"),
+        (("import", "tldr", ".", "--until", "June"), "--until June: expected a month such as 2024-06"),
         (("diff", "tiny@v1.0.0", "docs@v1.0.0"), "are versions of two datasets"),
         (("show", "nonsense"), "there is no dataset 'nonsense'"),
         (("accept", "nobody:1", *WHO), "there is no row nobody:1"),

@@ -29,8 +29,8 @@ def closing(house: House, name: str, *more: object, period: str = "2026-11"):
 
 
 def correction(house: House, verb: str, amount: str, *more: object):
-    ref = ("--contributor", "numpy", "--ref", accrual(house), "--reason", "the evaluation was wrong")
-    return ("period", verb, *ref, f"--amount={amount}", "--date", "2026-12-03", *more)
+    cause = (accrual(house), "--contributor", "numpy", "--why", "the evaluation was wrong")
+    return ("period", verb, *cause, f"--amount={amount}", "--date", "2026-12-03", *more)
 
 
 def accrual(house: House) -> str:

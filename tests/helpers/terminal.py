@@ -42,7 +42,7 @@ def tribute(*arguments: object) -> Ended:
 
 def started(*arguments: object, **options: Any) -> "subprocess.Popen[str]":
     """Start a command in a process of its own."""
-    command = [sys.executable, "-c", "from tribute.cli import main; main()", *map(str, arguments)]
+    command = [sys.executable, "-m", "tribute", *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", **options)
 
 

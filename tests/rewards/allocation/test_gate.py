@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.rewards.helpers.cards import CARD, UNMEASURED
-from tribute.commands import stages as commands
+from tribute.cli import _payout
 from tribute.errors import IntegrityError
 from tribute.rewards.allocation.gate import fallback_note, judge, read_verdict
 from tribute.rewards.policy.policy import Gate
@@ -156,10 +156,10 @@ def test_the_note_says_what_failed_and_is_silent_else(paid, fallen):
 
 def test_the_command_says_in_its_line_by_what_was_paid(paid, fallen, monkeypatch):
     """`tribute reward` names the fall-back where there was one."""
-    monkeypatch.setattr(commands, "read_run", lambda *_: {"cached": [], "seconds": {}, "rewards": "r"})
+    monkeypatch.setattr(_payout, "read_run", lambda *_: {"cached": [], "seconds": {}, "rewards": "r"})
     config = SimpleNamespace(rewards=SimpleNamespace(period="2026-11", total="1000.00 EUR"))
 
-    said = [commands._payout(Workspace.open(one.path.parents[1]), config, "docs-1").lines[-1] for one in (paid, fallen)]
+    said = [_payout.payout(Workspace.open(one.path.parents[1]), config, "docs-1").lines[-1] for one in (paid, fallen)]
 
     assert said[0].startswith("run docs-1, report: ")
     assert said[1].startswith("run docs-1, paid by training tokens (the attribution card fails: leave-one-out rank")

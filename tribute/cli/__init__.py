@@ -1,0 +1,104 @@
+"""The command line. The first word of a command is the name of its file here, which holds options and body.
+
+A file is imported when its word is used, and a body imports what it needs: help must not wait for pandas and torch.
+In a file whose word has further words (`tribute period close`) each command is a function named by the second
+word, and the file's docstring is its help.
+"""
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from keyword import iskeyword
+from typing import Annotated, Any
+
+import typer
+
+from tribute.cli._group import Group, Words, commands_of
+from tribute.errors import TributeError
+
+PANELS = {
+    "Contribute data": (
+        *("init", "clone", "contribute", "import", "fetch", "screening", "review", "accept", "reject", "release"),
+        *("versions", "show", "diff", "card", "sync", "withdraw", "erase", "organisation", "key", "vault"),
+    ),
+    "Fine-tune": ("config", "inspect", "finetune", "retrain"),
+    "Attribute": ("attribute", "explain"),
+    "Pay": ("policy", "period", "reward", "statement", "dispute", "pay"),
+    "Operate": ("demo", "run", "year", "verify", "trace"),
+}
+"""Who uses which commands, in the order of their work."""
+INTERRUPTED = 130
+
+
+def load(word: str) -> Any:
+    """The command, or the group of commands, that a file of this package defines."""
+    module = import_module(f"tribute.cli.{word}_" if iskeyword(word) else f"tribute.cli.{word}")
+    commands = commands_of(module)
+    app = typer.Typer(cls=Group, help=module.__doc__, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+    for name, function in commands.items():
+        app.command(name)(function)
+    return typer.main.get_command(app)
+
+
+class _Commands(Group):
+    """All commands of Tribute."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options | {"commands": {}})
+        self.commands = Words(PANELS, load)
+
+    def panels(self) -> dict[str, tuple[str, ...]]:
+        return PANELS
+
+
+app = typer.Typer(
+    cls=_Commands,
+    name="tribute",
+    help="Contribute, attribute, distribute: fine-tuning that pays the people behind the data.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from tribute.version import __version__
+
+        typer.echo(f"tribute {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options of `tribute` itself."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point: one line and exit code 2 for what the user can mend, `--debug` for the traceback."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in arguments
+    if debug:
+        arguments.remove("--debug")
+    sys.exit(_guarded(lambda: app(arguments, prog_name="tribute"), debug))
+
+
+def _guarded(command: Callable[[], Any], debug: bool) -> int:
+    try:
+        command()
+    except (TributeError, OSError) as error:
+        if debug:
+            raise
+        print(f"tribute: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except SystemExit as end:
+        # Typer ends an interrupted command with this code, and says nothing.
+        if end.code == INTERRUPTED:
+            print("tribute: interrupted; run the same command again to resume", file=sys.stderr)
+        raise
+    return 0

@@ -1,0 +1,22 @@
+"""How `tribute run` and `demo` start the Prefect flows."""
+
+from tribute.cli._output import Output
+from tribute.cli._payout import payout
+from tribute.cli._text import would
+from tribute.config import RunConfig
+from tribute.pipeline.preflight import refuse_training
+from tribute.pipeline.workers import ending_children, set_prefect_environment
+from tribute.workspace import Workspace
+
+
+def run_pipeline(home: Workspace, config: RunConfig, dry_run: bool) -> Output:
+    """All stages of a run, and what it paid."""
+    refuse_training(home, config)
+    if dry_run:
+        return would(f"run {config.id} in {home.root}")
+    set_prefect_environment(home)
+    from flows.pipeline import pipeline
+
+    with ending_children():
+        run_id = pipeline(str(home.root), config)
+    return payout(home, config, run_id)

@@ -1,0 +1,42 @@
+"""Every option and argument that more than one command has, each defined here alone."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+WorkspaceFolder = Annotated[
+    Path, typer.Option("--workspace", "-w", envvar="TRIBUTE_WORKSPACE", help="The workspace's folder.")
+]
+HERE = Path()
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything and say what would be done.")]
+ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The run's YAML file.")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="A.B=C", help="Override a setting of the config. Repeatable.")
+]
+
+DatasetName = Annotated[str, typer.Argument(metavar="DATASET", help="The dataset's name.")]
+Tag = Annotated[str, typer.Argument(metavar="VERSION", help="A released version, NAME@vX.Y.Z.")]
+ContributionId = Annotated[str, typer.Argument(metavar="CONTRIBUTION", help="The contribution's id.")]
+ContributorId = Annotated[str, typer.Argument(metavar="CONTRIBUTOR", help="The contributor's id.")]
+RowIds = Annotated[list[str], typer.Argument(metavar="ROW...", help="Row ids, CONTRIBUTION:LINE.")]
+Month = Annotated[str, typer.Argument(metavar="PERIOD", help="The month, YYYY-MM.")]
+PolicyFile = Annotated[Path, typer.Argument(metavar="POLICY", help="The policy's YAML file.")]
+
+By = Annotated[str, typer.Option(metavar="ID", help="Who decides this; recorded.")]
+Why = Annotated[str, typer.Option(metavar="TEXT", help="Why, in a few words; recorded.")]
+Signer = Annotated[str, typer.Option("--as", metavar="ID", help="Your id, as the registry has it.")]
+KeyFile = Annotated[Path, typer.Option("--key", metavar="FILE", help="Your private key, to sign with.")]
+OptionalKeyFile = Annotated[
+    Path | None, typer.Option("--key", metavar="FILE", help="The contributor's private key, to sign with.")
+]
+Day = Annotated[
+    str | None, typer.Option("--date", metavar="YYYY-MM-DD", help="The day of posting; by default today in UTC.")
+]
+
+
+def posting_day(day: str | None) -> str:
+    """The day that --date names; without it today's in UTC, whatever the time zone."""
+    from datetime import UTC, datetime
+
+    return datetime.now(UTC).date().isoformat() if day is None else day

@@ -1,0 +1,67 @@
+"""What `tribute run`, `demo` and `reward` print in the end: who is paid how much, and for what."""
+
+from typing import Any
+
+from tribute.cli._output import Output, Table
+from tribute.config import RunConfig
+from tribute.money import format_amount
+from tribute.pipeline.runs import read_run
+from tribute.rewards.allocation import allocate, fallback_note
+from tribute.rewards.period import read_rewards
+from tribute.workspace import Workspace
+
+STATUS = {
+    allocate.ACCRUED: "accrued",
+    allocate.ZERO_ALL_EXCLUDED: "rows excluded",
+    allocate.ZERO_NO_TRAINING_ROW: "no training row",
+    allocate.ZERO_CREDIT_BELOW_ZERO: "credit below zero",
+    allocate.ZERO_NOT_DISTINGUISHABLE: "not certain",
+    allocate.ZERO_BELOW_ONE_UNIT: "below one unit",
+}
+"""Short enough for a terminal of 80 columns; the statements and the report say it in full."""
+
+
+def payout(home: Workspace, config: RunConfig, run_id: str) -> Output:
+    """What a run paid, and what of it was there already."""
+    record = read_run(home, run_id)
+    folder, report = home.rewards / config.rewards.period, home.root / "report.html"
+    lines = read_rewards(folder).sort_values(["amount_minor", "contributor_id"], ascending=[False, True])
+    data = {
+        "run": run_id,
+        "cached": record["cached"],
+        "seconds": record["seconds"],
+        "rewards": record["rewards"],
+        "period": str(folder),
+        "report": str(report),
+        "amounts": _amounts(lines),
+    }
+    cached = [f"from cache: {', '.join(record['cached'])}"] if record["cached"] else []
+    table = _table(f"{config.rewards.total} for {config.rewards.period}", lines)
+    return Output(data, [*cached, f"run {run_id}{fallback_note(folder)}, report: {report}"], [table])
+
+
+def _amounts(lines: Any) -> dict[str, dict[str, str]]:
+    """Currency → contributor → amount in major units, over all pools."""
+    minor: dict[str, dict[str, int]] = {}
+    for line in lines.itertuples():
+        owed = minor.setdefault(line.currency, {})
+        owed[line.contributor_id] = owed.get(line.contributor_id, 0) + line.amount_minor
+    return {code: {name: format_amount(amount, code) for name, amount in owed.items()} for code, owed in minor.items()}
+
+
+def _table(title: str, lines: Any) -> Table:
+    pools = lines["pool"].nunique() > 1
+    rows = [
+        (
+            line.contributor_id,
+            *([line.pool] if pools else []),
+            str(line.rows_canonical),
+            str(line.rows_excluded),
+            f"{line.score:+.4f}",
+            f"{line.amount} {line.currency}",
+            STATUS[line.status],
+        )
+        for line in lines.itertuples()
+    ]
+    columns = ("contributor", *(["pool"] if pools else []), "rows", "excluded", "credit (nats)", "amount", "status")
+    return Table(title, columns, rows, right=columns[-5:-1])

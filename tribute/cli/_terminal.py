@@ -1,0 +1,122 @@
+"""How results and progress look in a terminal, in a pipe and in a log file."""
+
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from tribute.cli._output import Output, Table
+from tribute.progress import Listener, listening
+
+if TYPE_CHECKING:
+    from rich.table import Table as RichTable
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Characters that a terminal would act on instead of showing them; contributed text may hold any."""
+QUIET_SECONDS = 30
+"""A log gets a line per tenth of a task, and in a slow task one at least this often."""
+UNBROKEN = 100_000
+"""Columns of a pipe: no line of a table is broken."""
+
+
+def show(output: Output, as_json: bool) -> None:
+    """Print a command's data as JSON, or its tables and lines."""
+    if as_json:
+        print(json.dumps(output.data, indent=2, default=str))
+        return
+    if output.tables:
+        _print_tables(output.tables)
+    for line in output.lines:
+        print(_harmless(line))
+
+
+@contextmanager
+def progress() -> Iterator[None]:
+    """Show on standard error what reports progress while the body runs: bars in a terminal, lines in a log."""
+    with _bars() if sys.stderr.isatty() else _lines() as listener, listening(listener):
+        yield
+
+
+@contextmanager
+def _bars() -> Iterator[Listener]:
+    started: list[Any] = []
+    tasks: dict[str, Any] = {}
+
+    def on_progress(what: str, done: int, total: int) -> None:
+        if not started:
+            started.append(_new_bars())
+            started[0].start()
+        if what not in tasks:
+            tasks[what] = started[0].add_task(what, total=total)
+        started[0].update(tasks[what], completed=done, total=total)
+
+    try:
+        yield on_progress
+    finally:
+        if started:
+            started[0].stop()
+
+
+def _new_bars() -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    return Progress(
+        SpinnerColumn(finished_text="[green]✓"),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=28),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+    )
+
+
+@contextmanager
+def _lines(clock: Callable[[], float] = time.monotonic) -> Iterator[Listener]:
+    printed: dict[str, tuple[int, float]] = {}
+
+    def on_progress(what: str, done: int, total: int) -> None:
+        tenth = 10 * done // total if total else 10
+        known, when = printed.get(what, (-1, 0.0))
+        if tenth != known or clock() - when >= QUIET_SECONDS:
+            printed[what] = tenth, clock()
+            print(f"{_harmless(what)} {done}/{total}", file=sys.stderr, flush=True)
+
+    yield on_progress
+
+
+def _print_tables(tables: Any) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    room = UNBROKEN if not console.is_terminal and "COLUMNS" not in os.environ else console.width
+    for table in tables:
+        drawn = _drawn(table)
+        # Ids and numbers stay whole, so that they can be found and copied; only words wrap.
+        least = console.measure(drawn, options=console.options.update(width=UNBROKEN)).minimum
+        console.width = max(room, least)
+        console.print(drawn)
+
+
+def _drawn(table: Table) -> "RichTable":
+    from rich import box
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    drawn = RichTable(title=table.title, box=box.SIMPLE_HEAD, title_justify="left", padding=(0, 1, 0, 0))
+    for index, column in enumerate(table.columns):
+        numeric = column in table.right
+        whole = numeric or not any(" " in row[index] for row in table.rows)
+        drawn.add_column(column, justify="right" if numeric else "left", no_wrap=whole, overflow="fold")
+    for row in table.rows:
+        drawn.add_row(*(Text(_harmless(cell)) for cell in row))
+    return drawn
+
+
+def _harmless(content: str) -> str:
+    """The content without power over the terminal; brackets are no markup."""
+    return CONTROL.sub("\ufffd", content)

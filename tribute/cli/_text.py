@@ -1,0 +1,27 @@
+"""Words that several commands print."""
+
+from collections.abc import Sequence
+
+from tribute.cli._output import Output
+
+
+def would(what: str) -> Output:
+    """What a dry run of a command without further figures says."""
+    return Output({"dry_run": True, "would": what}, [f"would {what}"])
+
+
+def listed(names: Sequence[str]) -> str:
+    """The names in one line."""
+    return ", ".join(names) or "none"
+
+
+def shortened(text: str, width: int = 60) -> str:
+    """The text, cut after `width` characters."""
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def amount(minor: int, currency: str) -> str:
+    """Minor units in major ones, such as `12.50 EUR`."""
+    from tribute.money import format_amount
+
+    return f"{format_amount(minor, currency)} {currency}"

@@ -1,0 +1,13 @@
+"""`tribute accept`."""
+
+from tribute.cli._command import command
+from tribute.cli._options import HERE, By, DryRun, RowIds, Why, WorkspaceFolder
+from tribute.cli._output import Output
+
+
+@command
+def accept(rows: RowIds, by: By, why: Why, workspace: WorkspaceFolder = HERE, dry_run: DryRun = False) -> Output:
+    """Let rows into the next version, and record who decided and why."""
+    from tribute.cli._decision import record_decision
+
+    return record_decision("accept", rows, by, why, workspace, dry_run)

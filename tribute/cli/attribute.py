@@ -1,0 +1,42 @@
+"""`tribute attribute`."""
+
+from tribute.cli._command import command
+from tribute.cli._options import HERE, ConfigFile, DryRun, Overrides, WorkspaceFolder
+from tribute.cli._output import Output, Table
+from tribute.cli._text import would
+
+
+@command
+def attribute(
+    config: ConfigFile, set_: Overrides = None, workspace: WorkspaceFolder = HERE, dry_run: DryRun = False
+) -> Output:
+    """Attribute the trained adapters' improvement to rows and contributors, without Prefect."""
+    import pandas as pd
+
+    from tribute.pipeline import measuring, results
+    from tribute.pipeline.data import found_dataset
+    from tribute.pipeline.preflight import checked_config
+    from tribute.pipeline.training import found_adapters
+    from tribute.pipeline.workers import run_each
+    from tribute.workspace import Workspace
+
+    home, run = Workspace.open(workspace), checked_config(config, set_ or [])
+    dataset = found_dataset(home, run.dataset.tag)
+    adapters = found_adapters(home, run, dataset)
+    if dry_run:
+        return would(f"attribute {len(adapters)} adapters on {run.dataset.tag}")
+    evidence = measuring.gathered(
+        run,
+        dataset,
+        adapters,
+        lambda work, items: run_each(lambda item: work(home, run, dataset, item), items, run),
+    )
+    attribution = results.attributed(home, run, evidence)
+    shares = pd.read_parquet(attribution.file("shares.parquet")).sort_values("credit", ascending=False)
+    rows = [
+        (share.contributor_id, f"{share.credit:+.4f}", f"{share.low:+.4f} … {share.high:+.4f}", f"{share.share:.2%}")
+        for share in shares.itertuples()
+    ]
+    columns = ("contributor", "credit (nats)", f"{run.attribution.confidence:.0%} interval", "share")
+    table = Table("Shares", columns, rows, right=columns[1:])
+    return Output({"attribution": attribution.id, "shares": shares.to_dict("records")}, tables=[table])

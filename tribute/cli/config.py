@@ -1,0 +1,32 @@
+"""Check a run config, or print the JSON Schema of all its keys."""
+
+from tribute.cli._command import command
+from tribute.cli._options import ConfigFile, Overrides
+from tribute.cli._output import Output
+
+
+@command
+def check(config: ConfigFile, set_: Overrides = None) -> Output:
+    """Report every fault of a run config at once."""
+    from tribute.pipeline.preflight import checked_config
+
+    run = checked_config(config, set_ or [])
+    return Output({"run": run.id, "ok": True}, [f"{config}: ok; the run's id is {run.id}"])
+
+
+@command
+def schema() -> Output:
+    """Print the JSON Schema of a run config."""
+    import json
+
+    text = schema_text()
+    return Output(json.loads(text), text.splitlines())
+
+
+def schema_text() -> str:
+    """JSON Schema of a run config."""
+    import json
+
+    from tribute.config import RunConfig
+
+    return json.dumps(RunConfig.model_json_schema(), indent=2) + "\n"

@@ -1,0 +1,120 @@
+"""`tribute contribute`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tribute.cli._command import command
+from tribute.cli._options import HERE, DryRun, OptionalKeyFile, WorkspaceFolder
+from tribute.cli._output import Output
+from tribute.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tribute.contributions.intake import CheckedSubmission, Submission
+    from tribute.contributions.registry import Registry
+    from tribute.workspace import Workspace
+
+
+@command
+def contribute(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="JSONL, CSV or Parquet files of rows.")],
+    contributor: Annotated[str, typer.Option(metavar="ID", help="The contributor's id, a pseudonym.")],
+    dataset: Annotated[str, typer.Option(metavar="NAME", help="The dataset's name.")],
+    licence: Annotated[str, typer.Option(metavar="SPDX", help="An SPDX expression, such as CC-BY-4.0.")],
+    schema: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="YAML schema; declares the dataset first.")
+    ] = None,
+    evaluation: Annotated[
+        bool, typer.Option("--evaluation", help="The rows are the dataset's sealed evaluation.")
+    ] = False,
+    map_: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="COLUMN=NAME", help="The file's name for a column. Repeatable."),
+    ] = None,
+    skip_faulty: Annotated[
+        bool, typer.Option("--skip-faulty", help="Leave faulty rows out instead of rejecting the file.")
+    ] = False,
+    terms: Annotated[Path | None, typer.Option(metavar="FILE", help="YAML file: consent, purposes, expires.")] = None,
+    key: OptionalKeyFile = None,
+    workspace: WorkspaceFolder = HERE,
+    dry_run: DryRun = False,
+) -> Output:
+    """Contribute rows to a dataset: all files are recorded, or none. Receipts are in receipts/."""
+    from tribute.contributions.intake import Submission
+    from tribute.contributions.registry import Registry
+    from tribute.contributions.schema import load_schema
+    from tribute.contributions.terms import load_terms
+    from tribute.workspace import Workspace
+
+    home = Workspace.open(workspace)
+    registry = Registry.open(home)
+    if evaluation and len(files) > 1:
+        raise ConfigError(f"--evaluation takes one file, found {len(files)}; put all evaluation rows into one")
+    declared = None if schema is None else load_schema(schema)
+    columns, consent = _columns(map_ or []), load_terms(terms) if terms else None
+    submissions = [
+        Submission(
+            file, contributor, dataset, licence, columns=columns, skip_faulty=skip_faulty, terms=consent, key=key
+        )
+        for file in files
+    ]
+    if dry_run or declared is not None or evaluation:
+        # Before anything is recorded: a slip in the last file must not leave the schema behind.
+        checked = registry.check(submissions, declared)
+        if dry_run:
+            return _would_record(checked, evaluation)
+    if declared is not None:
+        registry.declare(declared)
+    if evaluation:
+        rows = registry.seal_evaluation(dataset, submissions[0])
+        return Output({"evaluation": dataset, "rows": rows}, [f"sealed the evaluation of {dataset}"])
+    return _record(home, registry, submissions)
+
+
+def _columns(pairs: Sequence[str]) -> dict[str, str]:
+    """Our column → the file's, from COLUMN=NAME each. Raises ConfigError."""
+    columns = {}
+    for pair in pairs:
+        ours, _, theirs = pair.partition("=")
+        if not (ours and theirs):
+            raise ConfigError(f"--map {pair}: expected COLUMN=NAME, such as text=question")
+        columns[ours] = theirs
+    return columns
+
+
+def _record(home: "Workspace", registry: "Registry", submissions: "Sequence[Submission]") -> Output:
+    from tribute.contributions.cards import write_receipts
+
+    receipts: list[dict[str, Any]] = []
+    recorded = registry.contribute(
+        submissions, lambda now, those: receipts.extend(write_receipts(registry, home.receipts, now, those))
+    )
+    data = [
+        {
+            "contribution": contribution.id,
+            "rows": contribution.rows,
+            "ledger_seq": contribution.seq,
+            "verdicts": receipt["verdicts"],
+            "reasons": receipt["reasons"],
+            "receipt": str(home.receipts / f"{contribution.id}.html"),
+        }
+        for contribution, receipt in zip(recorded, receipts, strict=True)
+    ]
+    return Output(data, [_line(record) for record in data])
+
+
+def _line(record: dict[str, Any]) -> str:
+    verdicts = ", ".join(f"{count} {verdict}" for verdict, count in record["verdicts"].items())
+    return f"{record['contribution']}: {verdicts}; ledger entry {record['ledger_seq']}, receipt {record['receipt']}"
+
+
+def _would_record(checked: "Sequence[CheckedSubmission]", evaluation: bool) -> Output:
+    if evaluation:
+        data = [{"evaluation": rows.submission.dataset, "rows": rows.rows, "sha256": rows.sha256} for rows in checked]
+        return Output(
+            data, [f"would seal the evaluation of {rows['evaluation']}: {rows['rows']} rows" for rows in data]
+        )
+    data = [{"contribution": rows.id, "rows": rows.rows, "sha256": rows.sha256} for rows in checked]
+    return Output(data, [f"would record {rows['contribution']}: {rows['rows']} rows" for rows in data])

@@ -1,0 +1,185 @@
+"""Dispute statements: money is held until two reviewers decide."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tribute.cli._command import command
+from tribute.cli._options import HERE, Day, DryRun, KeyFile, Signer, Why, WorkspaceFolder, posting_day
+from tribute.cli._output import Output, Table
+from tribute.cli._text import amount as money
+
+if TYPE_CHECKING:
+    from tribute.rewards.disputes import Dispute
+    from tribute.rewards.disputes.dispute import Event
+
+DisputeId = Annotated[str, typer.Argument(metavar="DISPUTE", help="The dispute's id, such as 2026-11-ada-1.")]
+By = Annotated[str, typer.Option(metavar="ID", help="Who says so, such as the contributor; recorded.")]
+
+_ZERO = re.compile(r"[+-]?0(\.0+)?")
+
+
+@command
+def open_(
+    statement: Annotated[str, typer.Argument(metavar="STATEMENT", help="Its number, such as 2026-11-ada.")],
+    by: By,
+    why: Why,
+    currency: Annotated[str, typer.Option(metavar="CODE", help="Which, where the statement is in several.")] = "",
+    date: Day = None,
+    workspace: WorkspaceFolder = HERE,
+    dry_run: DryRun = False,
+) -> Output:
+    """Dispute what a closed period accrued to a contributor; what is not payable yet is held."""
+    from tribute.ids import parse_statement_id
+    from tribute.rewards.disputes import resolution
+    from tribute.workspace import Workspace
+
+    period, contributor = parse_statement_id(statement)
+    home, day = Workspace.open(workspace), posting_day(date)
+    return _shown(resolution.open_dispute(home, period, contributor, by, why, day, currency, dry_run), dry_run)
+
+
+@command
+def evidence(
+    dispute: DisputeId,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Any file; a copy is kept.")],
+    by: By,
+    why: Why,
+    date: Day = None,
+    workspace: WorkspaceFolder = HERE,
+    dry_run: DryRun = False,
+) -> Output:
+    """Add a file as evidence; reviewers who decided before have to decide again."""
+    from tribute.rewards.disputes import resolution
+    from tribute.workspace import Workspace
+
+    home, day = Workspace.open(workspace), posting_day(date)
+    return _shown(resolution.add_evidence(home, dispute, file, by, why, day, dry_run), dry_run)
+
+
+@command
+def recheck(dispute: DisputeId, date: Day = None, workspace: WorkspaceFolder = HERE, dry_run: DryRun = False) -> Output:
+    """Retrain the period's model without the contributor, with the same seeds, and attach both losses."""
+    from tribute.pipeline import recheck as pipeline
+    from tribute.pipeline.workers import run_each
+    from tribute.rewards.disputes import dispute as disputes
+    from tribute.rewards.disputes import resolution
+    from tribute.workspace import Workspace
+
+    home = Workspace.open(workspace)
+    disputed = disputes.read_dispute(home, dispute)
+    if dry_run:
+        run_id = pipeline.run_of(home, disputed.period)
+        return Output({"run": run_id}, [f"would train {run_id} again without {disputed.contributor_id}"])
+    measured = pipeline.recheck(home, disputed, run_each)
+    return _shown(resolution.add_recheck(home, dispute, measured, posting_day(date)))
+
+
+@command
+def decide(
+    dispute: DisputeId,
+    amount: Annotated[
+        str,
+        typer.Option(
+            metavar="AMOUNT",
+            help="By how much too low (12.50), too high (-12.50), or 0; in an appeal, on top of the first decision.",
+        ),
+    ],
+    as_: Signer,
+    key: KeyFile,
+    why: Why,
+    date: Day = None,
+    workspace: WorkspaceFolder = HERE,
+    dry_run: DryRun = False,
+) -> Output:
+    """Decide as a reviewer; once two agree, the money is released and corrected in the open period."""
+    from tribute.keys import load_key
+    from tribute.money import parse_signed
+    from tribute.rewards.disputes import dispute as disputes
+    from tribute.rewards.disputes import resolution
+    from tribute.workspace import Workspace
+
+    home = Workspace.open(workspace)
+    currency = disputes.read_dispute(home, dispute).currency
+    minor = 0 if _ZERO.fullmatch(amount) else parse_signed(amount, currency)
+    day = posting_day(date)
+    return _shown(resolution.decide(home, dispute, minor, as_, load_key(key), why, day, dry_run), dry_run)
+
+
+@command
+def appeal(
+    dispute: DisputeId,
+    by: By,
+    why: Why,
+    date: Day = None,
+    workspace: WorkspaceFolder = HERE,
+    dry_run: DryRun = False,
+) -> Output:
+    """Have two other reviewers look at a decision, once."""
+    from tribute.rewards.disputes import resolution
+    from tribute.workspace import Workspace
+
+    home, day = Workspace.open(workspace), posting_day(date)
+    return _shown(resolution.appeal(home, dispute, by, why, day, dry_run), dry_run)
+
+
+@command
+def show(
+    dispute: Annotated[
+        str | None, typer.Argument(metavar="[DISPUTE]", help="The dispute's id; without it, list all.")
+    ] = None,
+    workspace: WorkspaceFolder = HERE,
+) -> Output:
+    """Show what was said and decided."""
+    from tribute.rewards.disputes import dispute as disputes
+    from tribute.workspace import Workspace
+
+    home = Workspace.open(workspace)
+    if dispute is not None:
+        return _shown(disputes.read_dispute(home, dispute))
+    known = disputes.all_disputes(home)
+    rows = [(each.id, each.opened_by, each.state, str(len(each.events))) for each in known]
+    table = Table("Disputes", ("dispute", "opened by", "state", "events"), rows, right=("events",))
+    return Output([_data(each) for each in known], [] if known else ["no dispute"], [table] if known else [])
+
+
+def _shown(dispute: "Dispute", dry_run: bool = False) -> Output:
+    from tribute.rewards.disputes.dispute import OPEN
+    from tribute.rewards.period import NEEDED
+
+    rows = [
+        (event["at"], event["event"], event.get("by") or ", ".join(event.get("reviewers", ())), _what(event, dispute))
+        for event in dispute.events
+    ]
+    line = f"{dispute.id} {'would be' if dry_run else 'is'} {dispute.state}"
+    if dispute.state == OPEN and dispute.opinions:
+        line += f"; {len(dispute.opinions)} of {NEEDED} reviewers decided"
+        amounts = sorted({int(opinion["amount_minor"]) for opinion in dispute.opinions})
+        if len(amounts) > 1:
+            line += f", and they differ: {' and '.join(money(minor, dispute.currency) for minor in amounts)}"
+    return Output(_data(dispute), [line], [Table(dispute.id, ("day", "event", "by", "what"), rows)])
+
+
+def _what(event: "Event", dispute: "Dispute") -> str:
+    kind = event["event"]
+    if kind == "recheck":
+        effect, error = float(event["effect"]), float(event["effect_se"])
+        return f"without the rows the loss changes by {effect:+.4f} ± {error:.4f} nats"
+    if kind == "evidence":
+        return f"{event['file']}: {event['why']}"
+    if kind == "decide":
+        return f"{money(int(event['amount_minor']), dispute.currency)}: {event['why']}"
+    if kind == "outcome":
+        return f"{money(int(event['amount_minor']), dispute.currency)}; {_count(event['entries'])} posted"
+    return f"{event['why']}; {_count(event['holds'])} held"
+
+
+def _count(entries: Sequence[str]) -> str:
+    return "1 entry" if len(entries) == 1 else f"{len(entries)} entries"
+
+
+def _data(dispute: "Dispute") -> dict[str, Any]:
+    return {"dispute": dispute.id, "state": dispute.state, "events": list(dispute.events)}

@@ -1,0 +1,61 @@
+"""`tribute finetune`."""
+
+from typing import TYPE_CHECKING, Any
+
+from tribute.cli._command import command
+from tribute.cli._options import HERE, ConfigFile, DryRun, Overrides, WorkspaceFolder
+from tribute.cli._output import Output, Table
+from tribute.cli._text import would
+
+if TYPE_CHECKING:
+    from tribute.config import RunConfig
+    from tribute.workspace import Workspace
+
+
+@command
+def finetune(
+    config: ConfigFile, set_: Overrides = None, workspace: WorkspaceFolder = HERE, dry_run: DryRun = False
+) -> Output:
+    """Train every seed's adapter on a released version, without Prefect."""
+    from tribute.pipeline.preflight import checked_config, refuse_training
+    from tribute.workspace import Workspace
+
+    home, run = Workspace.open(workspace), checked_config(config, set_ or [])
+    refuse_training(home, run)
+    if dry_run:
+        return would(f"train seeds {list(run.finetuning.seeds)} on {run.dataset.tag}")
+    adapters = train_seeds(home, run)
+    rows = [
+        (
+            seed,
+            adapter["adapter"][:12],
+            f"{adapter['loss']:.4f}",
+            f"{adapter['accuracy']:.4f}",
+            "cached" if adapter["cached"] else "trained",
+        )
+        for seed, adapter in adapters.items()
+    ]
+    table = Table("Adapters", ("seed", "adapter", "loss", "accuracy", ""), rows, right=("loss", "accuracy"))
+    return Output(adapters, tables=[table])
+
+
+def train_seeds(home: "Workspace", config: "RunConfig") -> dict[str, dict[str, Any]]:
+    """Train and register every seed's adapter; what each came to, by seed."""
+    from tribute.pipeline import results, training
+    from tribute.pipeline.data import materialised
+    from tribute.pipeline.workers import run_each
+
+    dataset = materialised(home, config.dataset.tag)
+    adapters = run_each(lambda seed: training.trained(home, config, dataset, seed), config.finetuning.seeds, config)
+    training.baselines(home, config, dataset)
+    results.registered(home, dataset, adapters[0])
+    evaluations = [adapter.json("evaluation.json") for adapter in adapters]
+    return {
+        str(seed): {
+            "adapter": adapter.id,
+            "loss": evaluation["loss"],
+            "accuracy": evaluation["accuracy"],
+            "cached": adapter.found,
+        }
+        for seed, adapter, evaluation in zip(config.finetuning.seeds, adapters, evaluations, strict=True)
+    }

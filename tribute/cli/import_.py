@@ -1,0 +1,40 @@
+"""`tribute import`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tribute.cli._command import command
+from tribute.cli._options import HERE, DryRun, WorkspaceFolder
+from tribute.cli._output import Output
+from tribute.errors import ConfigError
+
+
+@command
+def import_(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="tldr, which has dated contributions.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where `tribute fetch` put it.")],
+    until: Annotated[str, typer.Option(metavar="YYYY-MM", help="The last month to import.")],
+    dataset: Annotated[str, typer.Option(metavar="NAME", help="The dataset's name.")] = "tldr",
+    workspace: WorkspaceFolder = HERE,
+    dry_run: DryRun = False,
+) -> Output:
+    """Contribute what authors wrote up to a month, one contribution per author and month; a second run adds the new."""
+    from tribute.cli._registry import open_registry
+    from tribute.contributions.sources import tldr_import
+    from tribute.months import is_period
+
+    if source != "tldr":
+        raise ConfigError(f"unknown source {source!r}; tldr has dated contributions")
+    if not is_period(until):
+        raise ConfigError(f"--until {until}: expected a month such as 2024-06")
+    registry = open_registry(workspace, dry_run=False)
+    if dry_run:
+        months = tldr_import.months(folder, until)
+        line = f"would contribute {len(months)} contributions to {dataset}"
+        return Output({"dataset": dataset, "until": until, "contributions": len(months)}, [line])
+    imported = tldr_import.import_tldr(registry, folder, until, dataset)
+    rows = sum(contribution.rows for contribution in imported)
+    data = {"dataset": dataset, "until": until, "contributions": len(imported), "rows": rows}
+    return Output(data, [f"{dataset} has {len(imported)} contributions with {rows} rows written until {until}"])

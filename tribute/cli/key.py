@@ -1,0 +1,62 @@
+"""Make and replace the Ed25519 keys of contributors, organisations and the registry."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tribute.cli._command import command
+from tribute.cli._options import HERE, ContributorId, WorkspaceFolder
+from tribute.cli._output import Output
+from tribute.errors import ConfigError
+
+REGISTRY = "registry"
+
+
+@command
+def new(
+    contributor: ContributorId,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The file for the private key; it must not exist yet.")],
+    workspace: WorkspaceFolder = HERE,
+) -> Output:
+    """Make a contributor's key and register its public half."""
+    from tribute.contributions.registry import Registry
+    from tribute.contributions.rights import keys_and_members
+    from tribute.keys import make_key, public_half
+    from tribute.workspace import Workspace
+
+    registry = Registry.open(Workspace.open(workspace))
+    keys_and_members.refuse_key(registry, contributor)
+    key = make_key(out)
+    keys_and_members.register_key(registry, contributor, key)
+    return _written(contributor, out, public_half(key))
+
+
+@command
+def rotate(
+    owner: Annotated[str, typer.Argument(metavar="OWNER", help="A contributor, an organisation, or `registry`.")],
+    key: Annotated[Path | None, typer.Option(metavar="FILE", help="The present private key, to sign with.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="The file for the new private key.")] = None,
+    workspace: WorkspaceFolder = HERE,
+) -> Output:
+    """Replace a key; the present one signs its successor, and earlier contributions stay in reach."""
+    from tribute.contributions.registry import Registry, head_signature
+    from tribute.contributions.rights import keys_and_members
+    from tribute.keys import load_key, make_key, public_half
+    from tribute.workspace import Workspace
+
+    home = Workspace.open(workspace)
+    registry = Registry.open(home)
+    if owner == REGISTRY:
+        registrys = head_signature.rotate(registry.repository, home.keys)
+        return _written(owner, home.keys / head_signature.FILE, public_half(registrys))
+    if key is None or out is None:
+        raise ConfigError("tribute key rotate: give the old key's file with --key and the new one's with --out")
+    before, after = load_key(key), make_key(out)
+    keys_and_members.rotate_key(registry, owner, before, after)
+    return _written(owner, out, public_half(after))
+
+
+def _written(owner: str, file: Path, public: str) -> Output:
+    data = {"owner": owner, "file": str(file), "public": public}
+    return Output(data, [f"the key of {owner} is in {file}, its public half is {public}"])

@@ -1,0 +1,125 @@
+"""Pay what closed periods owe, and take in what the bank answers."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tribute.cli._command import command
+from tribute.cli._options import HERE, Day, DryRun, Month, WorkspaceFolder, posting_day
+from tribute.cli._output import Output
+from tribute.errors import ConfigError, RewardError
+
+if TYPE_CHECKING:
+    from tribute.rewards.ledger import Row
+    from tribute.workspace import Workspace
+
+
+@command
+def file(
+    period: Month,
+    from_: Annotated[
+        str, typer.Option("--from", metavar="ID", help="Who pays: an id in the vault with name, iban and bic.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write; it holds names and accounts.")],
+    date: Annotated[
+        str | None,
+        typer.Option(metavar="YYYY-MM-DD", help="The day on which the bank pays; by default each value date."),
+    ] = None,
+    workspace: WorkspaceFolder = HERE,
+    dry_run: DryRun = False,
+) -> Output:
+    """Write the ISO 20022 file (pain.001.001.09) that tells the bank to pay a closed period's payables."""
+    from tribute import months
+    from tribute.cli._text import amount
+    from tribute.contributions.rights import read_vault
+    from tribute.rewards.payments import pain001
+    from tribute.workspace import Workspace
+
+    home = Workspace.open(workspace)
+    if not home.vault.exists():
+        raise RewardError(f"{home.vault} is not here; the payment file is made where the vault of payees is")
+    if out.resolve().is_relative_to(home.root):
+        raise ConfigError(f"{out} lies in the workspace; the file holds names and accounts, so write it elsewhere")
+    payables = _signed_payables(home, period)
+    day = None if date is None else months.checked_day(date)
+    content = pain001.payment_file(payables, read_vault(home.vault), from_, period, day)
+    chosen = [row for row in payables if pain001.by_bank(row)]
+    if not dry_run:
+        _write_private(out, content)
+    totals: dict[str, int] = {}
+    for row in chosen:
+        totals[row["currency"]] = totals.get(row["currency"], 0) + int(row["amount_minor"])
+    sums = " and ".join(amount(minor, code) for code, minor in sorted(totals.items()))
+    lines = [f"{out}: {len(chosen)} payments of {period}, {sums}" + (" (not written)" if dry_run else "")]
+    if other := len(payables) - len(chosen):
+        see = home.rewards / period / "payables.csv"
+        lines.append(f"{other} payments in currencies that no bank pays are not in it; see {see}")
+    data = {"period": period, "file": str(out), "payments": len(chosen), "left_out": other}
+    return Output(data | {"total": {code: str(minor) for code, minor in sorted(totals.items())}}, lines)
+
+
+@command
+def reconcile(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The bank's answer: camt.053, pain.002 or CSV.")],
+    date: Day = None,
+    workspace: WorkspaceFolder = HERE,
+    dry_run: DryRun = False,
+) -> Output:
+    """Compare a bank's answer with the payables, post what was paid or sent back, and write recon.csv."""
+    from tribute.rewards.payments import reconciliation
+    from tribute.workspace import Workspace
+
+    home = Workspace.open(workspace)
+    path, outcomes = reconciliation.reconcile(home, file, posting_day(date), rehearse=dry_run)
+    counts = ", ".join(f"{count} {outcome.replace('_', ' ')}" for outcome, count in sorted(outcomes.items()))
+    line = f"{file}: {counts}; " + ("nothing was posted" if dry_run else f"see {path}")
+    look = sum(outcomes[name] for name in reconciliation.FOR_A_PERSON)
+    lines = [line, *([f"{look} lines fit no payment as they are: look at them in recon.csv"] if look else [])]
+    return Output({"recon": str(path), "outcomes": dict(sorted(outcomes.items())), "posted": not dry_run}, lines)
+
+
+@command
+def books(
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write, NAME.beancount or NAME.hledger.")],
+    workspace: WorkspaceFolder = HERE,
+    dry_run: DryRun = False,
+) -> Output:
+    """Write the whole ledger for beancount or hledger."""
+    from tribute.files import write_atomically
+    from tribute.rewards.ledger import exports, ledger
+    from tribute.workspace import Workspace
+
+    home = Workspace.open(workspace)
+    export = exports.EXPORTS.get(f"journal{out.suffix}")
+    if export is None:
+        raise ConfigError(f"{out}: expected a name that ends in .beancount or .hledger")
+    rows = ledger.load(home).rows
+    if not dry_run:
+        write_atomically(out, export(rows).encode())
+    line = f"{out}: {len(rows)} lines of the ledger" + (" (not written)" if dry_run else "")
+    return Output({"file": str(out), "lines": len(rows)}, [line])
+
+
+def _signed_payables(home: "Workspace", period: str) -> "list[Row]":
+    """What a month of this very ledger owes, checked against the registry: a folder names its own signers' keys."""
+    from tribute.rewards.ledger import ledger
+    from tribute.rewards.verification import verified, verify_in_workspace
+
+    with ledger.writing(home) as entries:
+        if period not in entries.closed:
+            raise RewardError(f"{period} is not closed; the bank is told to pay what two people have signed")
+        read, _ = verified(home.rewards / period)
+        verify_in_workspace(home, read)
+    return read.payables
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    """Readable by its owner alone, from the first byte on."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as opened:
+        opened.write(content)
+        opened.flush()
+        os.fsync(opened.fileno())

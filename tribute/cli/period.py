@@ -1,0 +1,241 @@
+"""Open, correct and close periods of the ledger."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tribute.cli._command import command
+from tribute.cli._options import HERE, Day, DryRun, KeyFile, Month, Signer, Why, WorkspaceFolder, posting_day
+from tribute.cli._output import Output, Table
+from tribute.errors import RewardError, TributeError
+
+if TYPE_CHECKING:
+    from tribute.rewards.ledger import Entry, Ledger, Row
+    from tribute.workspace import Workspace
+
+EntryId = Annotated[str, typer.Argument(metavar="ENTRY", help="The entry's id, such as 2026-11-000007.")]
+Contributor = Annotated[str, typer.Option("--contributor", metavar="ID", help="Whose money.")]
+Currency = Annotated[str, typer.Option("--currency", metavar="CODE", help="The amount's currency.")]
+
+
+@command
+def open_(period: Month, workspace: WorkspaceFolder = HERE, dry_run: DryRun = False) -> Output:
+    """Open the period after the last closed one; the first may be any."""
+    from tribute import months
+    from tribute.rewards.ledger import ledger
+    from tribute.workspace import Workspace
+
+    home = Workspace.open(workspace)
+    with ledger.writing(home) as books:
+        books.refuse_period(months.last_day(period)[:7])
+        if not dry_run:
+            home.rewards.mkdir(exist_ok=True)
+            ledger.set_first(home.rewards, period)
+    line = f"{period} would be open" if dry_run else f"{period} is open; `tribute reward CONFIG` makes its draft"
+    return Output({"period": period, "open": not dry_run}, [line])
+
+
+@command
+def status(
+    period: Annotated[str | None, typer.Argument(metavar="[PERIOD]", help="Only this month.")] = None,
+    workspace: WorkspaceFolder = HERE,
+) -> Output:
+    """List the periods, who signed them, and the balances of the accounts."""
+    from tribute.rewards.ledger import ledger
+    from tribute.workspace import Workspace
+
+    home = Workspace.open(workspace)
+    books = ledger.load(home)
+    names = sorted({path.name for path in home.rewards.glob("[0-9]*")} | {*books.closed, books.open_period} - {""})
+    if period is not None and period not in names:
+        raise RewardError(f"{period} is neither drafted, open nor closed; there are: {', '.join(names) or 'none'}")
+    chosen = [name for name in names if period in (None, name)]
+    data = [_state(home, books, name) for name in chosen]
+    rows = [
+        (state["period"], state["state"], str(state["entries"]), ", ".join(state["signed"]), state["id"][:12])
+        for state in data
+    ]
+    table = Table("Periods", ("period", "state", "entries", "signed by", "manifest"), rows, right=("entries",))
+    accounts, balances = _balances(books, chosen[-1] if period and chosen else "9999-12")
+    lines = [] if names else ["no period yet; `tribute period open PERIOD` opens the first"]
+    tables = [table, *([balances] if accounts else [])] if names else []
+    return Output({"periods": data, "accounts": accounts}, lines, tables)
+
+
+@command
+def close(
+    period: Month,
+    key: KeyFile,
+    as_: Signer,
+    date: Day = None,
+    workspace: WorkspaceFolder = HERE,
+    dry_run: DryRun = False,
+) -> Output:
+    """Approve a period's draft, or close it where another closer approved exactly the same."""
+    from tribute.keys import load_key
+    from tribute.rewards import close as closing
+    from tribute.workspace import Workspace
+
+    home = Workspace.open(workspace)
+    result = closing.close(home, period, as_, load_key(key), posting_day(date), rehearse=dry_run)
+    signers = " and ".join(result.signers)
+    if result.before:
+        line = f"{period} is closed already, signed by {signers}"
+    elif result.closed:
+        line = f"{period} would be closed by {signers}" if dry_run else f"{period} is closed, signed by {signers}"
+    else:
+        line = f"{period} {'would be' if dry_run else 'is'} approved by {signers}; another closer has to close it, too"
+    closed = result.closed and (result.before or not dry_run)
+    data = {"period": period, "id": result.id, "signed": list(result.signers), "closed": closed}
+    return Output(data, [line, *(_write_statements(home, period) if closed and not dry_run else [])])
+
+
+@command
+def release(date: Day = None, workspace: WorkspaceFolder = HERE, dry_run: DryRun = False) -> Output:
+    """Make payable what is past its dispute window or holdback."""
+    from tribute import months
+    from tribute.rewards.ledger import postings
+    from tribute.rewards.period import terms_of
+    from tribute.workspace import Workspace
+
+    home, day = Workspace.open(workspace), months.checked_day(posting_day(date))
+    return _post(home, lambda books: postings.due(books, day, terms_of(home.rewards, books.closed)), dry_run)
+
+
+@command
+def correct(
+    entry: EntryId,
+    contributor: Contributor,
+    amount: Annotated[str, typer.Option(metavar="AMOUNT", help="In major units, such as 12.50 or -12.50.")],
+    why: Why,
+    currency: Currency = "EUR",
+    date: Day = None,
+    workspace: WorkspaceFolder = HERE,
+    dry_run: DryRun = False,
+) -> Output:
+    """Correct what an entry of a closed period accrued, in the open one, from or to the reserve."""
+    from tribute.money import parse_signed
+    from tribute.rewards.ledger import corrections
+    from tribute.workspace import Workspace
+
+    cause = corrections.Cause(contributor, currency, entry, why, posting_day(date))
+    minor = parse_signed(amount, currency)
+    return _post(Workspace.open(workspace), lambda books: corrections.adjusted(books, cause, minor), dry_run)
+
+
+@command
+def claw_back(
+    entry: EntryId,
+    contributor: Contributor,
+    amount: Annotated[str, typer.Option(metavar="AMOUNT", help="In major units, such as 12.50.")],
+    why: Why,
+    currency: Currency = "EUR",
+    date: Day = None,
+    workspace: WorkspaceFolder = HERE,
+    dry_run: DryRun = False,
+) -> Output:
+    """Take back what an entry accrued, from held, accrued and later money; never from what is payable or paid."""
+    from tribute.money import parse_amount
+    from tribute.rewards.ledger import corrections
+    from tribute.workspace import Workspace
+
+    cause = corrections.Cause(contributor, currency, entry, why, posting_day(date))
+    minor = parse_amount(amount, currency)
+    return _post(Workspace.open(workspace), lambda books: corrections.clawed_back(books, cause, minor), dry_run)
+
+
+@command
+def reverse(
+    entry: EntryId, why: Why, date: Day = None, workspace: WorkspaceFolder = HERE, dry_run: DryRun = False
+) -> Output:
+    """Post the exact mirror of an entry, linked to it."""
+    from tribute.rewards.ledger import balances, corrections
+    from tribute.workspace import Workspace
+
+    home, day = Workspace.open(workspace), posting_day(date)
+
+    def entries(books: "Ledger") -> "list[Entry]":
+        flying = balances.in_flight(home.rewards, books)
+        return corrections.reversed_entry(books, entry, why, day, flying)
+
+    return _post(home, entries, dry_run)
+
+
+def _write_statements(home: "Workspace", period: str) -> list[str]:
+    """Write them again, since they said that they were of a draft; a line about it where that fails."""
+    from tribute.rewards.statements import write_early
+
+    try:
+        write_early(home, period)
+    except TributeError as error:
+        # The period is closed whatever becomes of its pages.
+        return [f"no statements yet ({error}); then make them with `tribute statement {period}`"]
+    return []
+
+
+def _post(home: "Workspace", entries_of: "Callable[[Ledger], Sequence[Entry]]", dry_run: bool) -> Output:
+    """Post what `entries_of` gives for the ledger as it stands, and say what that is."""
+    from tribute.rewards.ledger import ledger
+
+    with ledger.writing(home) as books:
+        before = len(books.rows)
+        entries = entries_of(books)
+        after = books.with_entries(entries) if dry_run else books
+        if not dry_run:
+            books.post(entries)
+        posted = after.rows[before:]
+    columns = ("entry", "event", "account", "debit", "credit")
+    rows = [_cells(row) for row in posted]
+    table = Table("Would be posted" if dry_run else "Posted", columns, rows, right=columns[3:])
+    return Output(posted, [] if posted else ["nothing to post"], [table] if posted else [])
+
+
+def _cells(row: "Row") -> tuple[str, ...]:
+    from tribute.cli._text import amount
+
+    debit, credit = (
+        amount(int(row[name]), row["currency"]) if row[name] != "0" else "" for name in ("debit_minor", "credit_minor")
+    )
+    return row["entry_id"], row["event_type"], row["account"], debit, credit
+
+
+def _state(home: "Workspace", books: "Ledger", period: str) -> dict[str, Any]:
+    from tribute.artifacts import read_artifact
+    from tribute.rewards import close as closing
+
+    folder = home.rewards / period
+    drafted = folder.exists()
+    state = "closed" if period in books.closed else "draft" if drafted else "open"
+    signed = []
+    if state == "draft":
+        signed = [approval.signer for approval in closing.approvals(home.rewards, read_artifact(folder))]
+    elif state == "closed":
+        signed = closing.signers(folder)
+    return {
+        "period": period,
+        "state": state,
+        "entries": len({row["entry_id"] for row in books.of_period(period)}),
+        "signed": signed,
+        "id": read_artifact(folder).id if drafted else "",
+    }
+
+
+def _balances(books: "Ledger", until: str) -> tuple[list[dict[str, str]], Table]:
+    """The balance of each kind of account, over all contributors, after the month `until`."""
+    from collections import Counter
+
+    from tribute.cli._text import amount
+    from tribute.money import exponent
+    from tribute.rewards.ledger import accounts, journal
+
+    totals: Counter[tuple[str, str]] = Counter()
+    for (account, currency), minor in journal.balances(row for row in books.rows if row["period"] <= until).items():
+        stage = accounts.owner(account)[1]
+        totals[stage or account, currency] += minor
+    data = [
+        {"account": name, "currency": currency, "minor": str(minor), "exponent": str(exponent(currency))}
+        for (name, currency), minor in sorted(totals.items())
+    ]
+    rows = [(balance["account"], amount(int(balance["minor"]), balance["currency"])) for balance in data]
+    return data, Table("Accounts", ("account", "credits − debits"), rows, right=("credits − debits",))

@@ -1,0 +1,65 @@
+"""`tribute release`."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tribute.cli._command import command
+from tribute.cli._options import HERE, DryRun, Overrides, WorkspaceFolder
+from tribute.cli._output import Output
+from tribute.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tribute.config import DatasetConfig
+    from tribute.contributions.registry import Version
+    from tribute.workspace import Workspace
+
+
+@command
+def release(
+    tag: Annotated[str | None, typer.Argument(metavar="VERSION", help="NAME@vX.Y.Z.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A run's YAML file instead: contribute its dataset.source, then release."),
+    ] = None,
+    set_: Overrides = None,
+    workspace: WorkspaceFolder = HERE,
+    dry_run: DryRun = False,
+) -> Output:
+    """Screen a dataset's contributions and release them as a version."""
+    from tribute.config import load_config
+    from tribute.contributions.registry import Registry
+    from tribute.contributions.releases import check_release, release_version
+    from tribute.workspace import Workspace
+
+    home = Workspace.open(workspace)
+    if config is not None and tag is None:
+        return _release_source(home, load_config(config, set_ or []).dataset, dry_run)
+    if tag is None or config is not None:
+        raise ConfigError("tribute release: give either a version NAME@vX.Y.Z or --config FILE")
+    registry = Registry.open(home)
+    if dry_run:
+        excluded = check_release(registry, tag)
+        return Output({"tag": tag, "excluded": len(excluded)}, [f"would release {tag}: {len(excluded)} rows excluded"])
+    return _released(release_version(registry, tag))
+
+
+def _release_source(home: "Workspace", dataset: "DatasetConfig", dry_run: bool) -> Output:
+    """Contribute what a config's source holds and release it, unless the version is released already."""
+    from tribute.contributions.registry import Registry
+    from tribute.pipeline.data import is_released, take_in
+
+    if dry_run:
+        released = is_released(home, dataset)
+        line = f"{dataset.tag} is released already" if released else f"would contribute and release {dataset.tag}"
+        return Output({"tag": dataset.tag, "released": released}, [line])
+    take_in(home, dataset)
+    return _released(Registry.open(home).version(dataset.tag))
+
+
+def _released(version: "Version") -> Output:
+    used = version.rows - version.excluded
+    line = f"{version.tag}: {used} rows of {version.contributors} contributors, {version.excluded} rows excluded"
+    return Output(asdict(version), [line])

@@ -1,0 +1,41 @@
+"""`tribute retrain`."""
+
+from dataclasses import asdict
+
+from tribute.cli._command import command
+from tribute.cli._options import HERE, DryRun, WorkspaceFolder
+from tribute.cli._output import Output, Table
+from tribute.cli._text import listed
+from tribute.errors import RegistryError
+
+
+@command
+def retrain(workspace: WorkspaceFolder = HERE, dry_run: DryRun = False) -> Output:
+    """Train every run that learned from withdrawn or erased contributions again, on a version without them."""
+    from tribute.cli.finetune import train_seeds
+    from tribute.pipeline import stale_runs
+    from tribute.pipeline.preflight import checked_config, refuse_training
+    from tribute.workspace import Workspace
+
+    home = Workspace.open(workspace)
+    waiting = stale_runs.pending(home)
+    if dry_run or not waiting:
+        rows = [
+            (stale.run_id, stale.tag, ", ".join(stale.gone), stale.version or "release one first") for stale in waiting
+        ]
+        table = Table("Runs that wait", ("run", "learned on", "taken back", "train on"), rows)
+        return Output([asdict(stale) for stale in waiting], [] if rows else ["nothing waits"], [table] if rows else [])
+    trained = []
+    for stale in waiting:
+        if stale.version is None:
+            raise RegistryError(
+                f"run {stale.run_id} learned from {listed(stale.gone)}, and no version without it is released; "
+                f"`tribute release {stale.tag.partition('@')[0]}@vX.Y.Z` first"
+            )
+        config = checked_config(home.runs / stale.run_id / "config.yaml", [f"dataset.version={stale.version}"])
+        refuse_training(home, config)
+        adapters = train_seeds(home, config)
+        tag = config.dataset.tag
+        stale_runs.mark_retrained(home, stale, tag, {seed: adapter["adapter"] for seed, adapter in adapters.items()})
+        trained.append({"run": stale.run_id, "tag": tag, "adapters": adapters})
+    return Output(trained, [f"run {record['run']}: trained again on {record['tag']}" for record in trained])

@@ -1,0 +1,38 @@
+"""`tribute reward`."""
+
+from tribute.cli._command import command
+from tribute.cli._options import HERE, ConfigFile, DryRun, Overrides, WorkspaceFolder
+from tribute.cli._output import Output
+from tribute.cli._text import would
+
+
+@command
+def reward(
+    config: ConfigFile, set_: Overrides = None, workspace: WorkspaceFolder = HERE, dry_run: DryRun = False
+) -> Output:
+    """Draft a period: pay the pool by the attribution, and write the report, without Prefect."""
+    from datetime import UTC, datetime
+
+    from tribute.cli._payout import payout
+    from tribute.pipeline import measuring, results, training
+    from tribute.pipeline.data import found_dataset
+    from tribute.pipeline.preflight import checked_config
+    from tribute.workspace import Workspace
+
+    started = datetime.now(UTC).isoformat(timespec="milliseconds")
+    home, run = Workspace.open(workspace), checked_config(config, set_ or [])
+    dataset = found_dataset(home, run.dataset.tag)
+    adapters = training.found_adapters(home, run, dataset)
+    attribution = measuring.found_attribution(home, run, dataset, adapters)
+    if dry_run:
+        return would(f"pay {run.rewards.total} for {run.rewards.period}")
+    artifacts = {
+        "dataset": dataset.id,
+        "adapters": [adapter.id for adapter in adapters],
+        "baselines": training.baselines(home, run, dataset).id,
+        "registered": results.registered(home, dataset, adapters[0]),
+        "attribution": attribution.id,
+        "rewards": results.rewarded(home, run, dataset, adapters, attribution).id,
+    }
+    run_id = results.recorded(home, run, artifacts | measuring.beside(attribution), started)
+    return payout(home, run, run_id)

@@ -1,0 +1,30 @@
+"""`tribute statement`."""
+
+from typing import Annotated
+
+import typer
+
+from tribute.cli._command import command
+from tribute.cli._options import HERE, DryRun, Month, WorkspaceFolder
+from tribute.cli._output import Output
+
+
+@command
+def statement(
+    period: Month,
+    contributors: Annotated[
+        list[str] | None, typer.Argument(metavar="[CONTRIBUTOR]...", help="Only these; by default everybody.")
+    ] = None,
+    workspace: WorkspaceFolder = HERE,
+    dry_run: DryRun = False,
+) -> Output:
+    """Write contributors' statements of a period, each as a page and as JSON, into statements/."""
+    from tribute.rewards.statements import statements
+    from tribute.workspace import Workspace
+
+    home, chosen = Workspace.open(workspace), contributors or []
+    if dry_run:
+        names = statements.whose(home, period, chosen)
+        return Output({"period": period, "contributors": names}, [f"would make {len(names)} statements of {period}"])
+    paths = [str(path) for path in statements.write_statements(home, period, chosen)]
+    return Output({"period": period, "statements": paths}, paths)

@@ -1,0 +1,19 @@
+"""`tribute sync`."""
+
+from tribute.cli._command import command
+from tribute.cli._options import HERE, WorkspaceFolder
+from tribute.cli._output import Output
+
+
+@command
+def sync(workspace: WorkspaceFolder = HERE) -> Output:
+    """Fetch what other stewards recorded in a shared registry."""
+    from tribute.contributions.registry import Registry
+    from tribute.contributions.rights import forget_erased
+    from tribute.workspace import Workspace
+
+    registry = Registry.open(Workspace.open(workspace))
+    registry.sync()
+    forget_erased(registry)
+    entries = registry.entries()
+    return Output({"entries": len(entries)}, [f"the ledger has {len(entries)} entries"])

@@ -1,0 +1,31 @@
+"""`tribute versions`."""
+
+from dataclasses import asdict
+
+from tribute.cli._command import command
+from tribute.cli._options import HERE, WorkspaceFolder
+from tribute.cli._output import Output, Table
+
+
+@command
+def versions(workspace: WorkspaceFolder = HERE) -> Output:
+    """List the released dataset versions."""
+    from tribute.contributions.registry import Registry
+    from tribute.workspace import Workspace
+
+    released = Registry.open(Workspace.open(workspace)).versions()
+    rows = [
+        (
+            version.tag,
+            str(version.contributors),
+            str(version.contributions),
+            str(version.rows - version.excluded),
+            str(version.excluded),
+            version.commit[:12],
+        )
+        for version in released
+    ]
+    columns = ("version", "contributors", "contributions", "rows", "excluded", "commit")
+    table = Table("Dataset versions", columns, rows, right=columns[1:5])
+    lines = [] if released else ["no version is released yet; see `tribute release --help`"]
+    return Output([asdict(version) for version in released], lines, [table] if released else [])

@@ -1,0 +1,21 @@
+"""`tribute withdraw`."""
+
+from tribute.cli._command import command
+from tribute.cli._options import HERE, By, ContributionId, DryRun, OptionalKeyFile, Why, WorkspaceFolder
+from tribute.cli._output import Output
+
+
+@command
+def withdraw(
+    contribution: ContributionId,
+    by: By,
+    why: Why,
+    key: OptionalKeyFile = None,
+    workspace: WorkspaceFolder = HERE,
+    dry_run: DryRun = False,
+) -> Output:
+    """Stop a contribution's use from the next version on; its history stays."""
+    from tribute.cli._removal import remove
+    from tribute.contributions.rights import withdrawal
+
+    return remove(withdrawal.withdraw, contribution, by, why, key, workspace, dry_run)

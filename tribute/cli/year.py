@@ -1,0 +1,48 @@
+"""`tribute year`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tribute.cli._command import command
+from tribute.cli._options import HERE, DryRun, Overrides, WorkspaceFolder
+from tribute.cli._output import Output
+from tribute.cli._text import would
+
+
+@command
+def year(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The year's YAML file.")],
+    set_: Overrides = None,
+    workspace: WorkspaceFolder = HERE,
+    dry_run: DryRun = False,
+) -> Output:
+    """Release, train, attribute, pay and close month after month of a dated dataset, through the Prefect flows."""
+    from dataclasses import asdict
+
+    from tribute.contributions.sources import tldr_import
+    from tribute.pipeline.preflight import refuse_base
+    from tribute.pipeline.workers import ending_children, set_prefect_environment
+    from tribute.rewards.policy import load_policy
+    from tribute.rewards.verification import history
+    from tribute.simulation.config import load_year
+    from tribute.workspace import Workspace
+
+    home, simulated = Workspace.open(workspace), load_year(config, set_ or [])
+    policy = load_policy(simulated.policy)
+    refuse_base(simulated.month(simulated.first))
+    months = tldr_import.months(simulated.folder, simulated.last)
+    if dry_run:
+        return would(
+            f"simulate {len(simulated.months)} months, {simulated.first} to {simulated.last}, "
+            f"with {len(months)} contributions and policy {policy.id} {policy.version}"
+        )
+    set_prefect_environment(home)
+    from flows.year import year as flow
+
+    with ending_children():
+        page = flow(str(home.root), simulated)
+    record = history(home, simulated.fee.currency)
+    data = {"months": [asdict(month) for month in record.months], "ties": list(record.ties), "page": page}
+    return Output(data, [*(f"✓ {tie}" for tie in record.ties), f"page: {page}"])

@@ -1,0 +1,29 @@
+"""What would stop a run after its first stages, looked at before it starts. Asks no network."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from tribute.config import RunConfig, load_config
+from tribute.finetuning.base_models import base_folder
+from tribute.pipeline.data import is_released
+from tribute.rewards.policy import load_policy
+from tribute.workspace import Workspace
+
+
+def checked_config(path: Path, overrides: Iterable[str]) -> RunConfig:
+    """The config, once its policy was read too. Raises ConfigError for a fault in either."""
+    config = load_config(path, overrides)
+    load_policy(config.rewards.policy)
+    return config
+
+
+def refuse_training(workspace: Workspace, config: RunConfig) -> None:
+    """Raise RegistryError, ContributionError or BaseModelError where dataset or base is missing."""
+    is_released(workspace, config.dataset)
+    refuse_base(config)
+
+
+def refuse_base(config: RunConfig) -> None:
+    """Raise BaseModelError where a local base is missing."""
+    if config.finetuning.base.hub is None:
+        base_folder(config.finetuning.base)
