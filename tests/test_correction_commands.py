@@ -44,9 +44,7 @@ def test_what_was_handed_over_is_not_reversed(closed: House):
     """What a payables.csv holds stays payable until the bank has answered."""
     closed.close("2026-12")
     books = ledger.load(closed.workspace)
-    [made] = {
-        row["entry_id"] for row in books.rows if row["event_type"] == "PAYABLE" and row["contributor_id"] == "numpy"
-    }
+    [made] = {row.entry_id for row in books.postings if row.event == "PAYABLE" and row.contributor_id == "numpy"}
 
     line = refused(closed, "period", "reverse", made, "--why", "slip", "--date", "2027-01-02")
 

@@ -90,7 +90,7 @@ def _pair(chance: random.Random, author: str, month: str) -> dict[str, str]:
 
 def events(home: Workspace, kind: str) -> list[dict[str, str]]:
     """The lines of one event, in the ledger's order."""
-    return [row for row in ledger.load(home).rows if row["event_type"] == kind]
+    return [row for row in ledger.load(home).postings if row.event == kind]
 
 
 def test_every_month_is_closed_and_verifies(year: Workspace):
@@ -127,18 +127,18 @@ def test_the_balances_tie_out(year: Workspace):
 )
 def test_what_happened_was_posted_in_its_month(year: Workspace, kind: str, month: str):
     """Each in the open month, linked to what it goes back to where it goes back."""
-    posted = [row for row in events(year, kind) if row["period"] == month]
+    posted = [row for row in events(year, kind) if row.period == month]
 
     assert posted
-    assert kind in ("PAY", "WITHHOLD") or all(row["ref_entry_id"] for row in posted)
+    assert kind in ("PAY", "WITHHOLD") or all(row.ref for row in posted)
 
 
 def test_a_claim_is_netted_by_the_next_accrual(year: Workspace):
     """More was taken back than stood there; the next month's accrual paid for the rest."""
     rows = events(year, "CLAWBACK")
-    netted = [row for row in rows if row["reason_code"] == "claim_netted"]
+    netted = [row for row in rows if row.reason == "claim_netted"]
 
-    assert [row for row in rows if accounts.owner(row["account"])[1] == "Claim"]
+    assert [row for row in rows if accounts.owner(row.account)[1] == "Claim"]
     assert netted
 
 
@@ -150,8 +150,8 @@ def test_what_was_withdrawn_is_learned_from_no_more(year: Workspace):
 
     assert entry.subject in before
     assert entry.subject not in after
-    earned = [row for row in events(year, "ACCRUE") if row["contributor_id"] == entry.details["contributor_id"]]
-    assert {row["period"] for row in earned} >= {"2026-01", "2026-02"}
+    earned = [row for row in events(year, "ACCRUE") if row.contributor_id == entry.details["contributor_id"]]
+    assert {row.period for row in earned} >= {"2026-01", "2026-02"}
     assert not events(year, "REVERSE")
 
 

@@ -34,4 +34,4 @@ def correction(house: House, verb: str, amount: str, *more: object):
 
 
 def accrual(house: House) -> str:
-    return ledger.load(house.workspace).find("2026-11/ACCRUE/evaluation/EUR/numpy")[0]["entry_id"]
+    return ledger.load(house.workspace).find("2026-11/ACCRUE/evaluation/EUR/numpy")[0].entry_id

@@ -57,7 +57,7 @@ def test_four_eyes_close_a_period(house):
     digests = file_digests(draft.path)
 
     first = close(house, "anna")
-    between = ledger.load(house.workspace).rows
+    between = ledger.load(house.workspace).postings
     second = close(house, "ben")
 
     folder, month = house.workspace.rewards / "2026-11", house.workspace.rewards / "journal" / "2026-11.csv"
@@ -146,7 +146,7 @@ def test_a_draft_that_the_ledger_left_behind_is_refused(house):
 
     month = house.workspace.rewards / "journal" / "2026-11.csv"
     assert month.read_bytes() == (house.workspace.rewards / "2026-11" / "journal.csv").read_bytes()
-    assert journal.faults(ledger.load(house.workspace).rows) == []
+    assert journal.faults(ledger.load(house.workspace).postings) == []
 
 
 def test_an_earlier_month_that_was_tampered_with_closes_nothing(house):
@@ -173,7 +173,7 @@ def test_a_closed_period_never_changes(house):
     house.close("2026-11")
     before = tree(house.workspace.rewards / "2026-11")
     books = ledger.load(house.workspace)
-    ref = books.find("2026-11/ACCRUE/evaluation/EUR/numpy")[0]["entry_id"]
+    ref = books.find("2026-11/ACCRUE/evaluation/EUR/numpy")[0].entry_id
     cause = corrections.Cause("numpy", "EUR", ref, "slip", "2026-12-03")
 
     refused(house, "2026-11 is closed already; a closed period never changes", key=house.key("ben"))

@@ -102,7 +102,7 @@ def test_kill(number: int, house: House, seconds: float):
     books = ledger.load(house.workspace)
 
     assert file_digests(draft) == digests
-    assert journal.faults(books.rows) == []
+    assert journal.faults(books.postings) == []
     if books.closed == ["2026-11"]:
         assert tree(house.workspace.rewards) == before
         close(house)
@@ -141,7 +141,7 @@ def test_a_crash_at_any_step_of_rolling_forward_is_finished(house, step, monkeyp
 
     assert books.closed == ["2026-11", "2026-12"]
     assert verify_period(house.workspace.rewards / "2026-12")
-    assert books.rows
+    assert books.postings
     assert not list(house.workspace.rewards.glob(".clos*"))
     assert (house.workspace.rewards / "2026-12" / SEAL).stat().st_mode & 0o777 == 0o444
 

@@ -49,7 +49,7 @@ def written(claims, pool):
     after = postings.closing(empty(), PERIOD, [funding], paid, {PERIOD: POLICY})
     rows = (
         (tables.ALLOCATION, allocation_rows(PERIOD, paid, tables.EVIDENCE.empty_table())),
-        (tables.JOURNAL, after.rows),
+        (tables.JOURNAL, [posting.texts() for posting in after.postings]),
         (tables.BALANCES, balances.balance_rows(after, PERIOD, [])),
         (tables.PAYABLES, balances.payable_rows(after, PERIOD, POLICY, {})),
     )

@@ -12,7 +12,6 @@ from tribute.cli._output import Output
 from tribute.errors import ConfigError, RewardError
 
 if TYPE_CHECKING:
-    from tribute.rewards.ledger import Row
     from tribute.workspace import Workspace
 
 
@@ -95,14 +94,14 @@ def books(
     export = exports.EXPORTS.get(f"journal{out.suffix}")
     if export is None:
         raise ConfigError(f"{out}: expected a name that ends in .beancount or .hledger")
-    rows = ledger.load(home).rows
+    postings = ledger.load(home).postings
     if not dry_run:
-        write_atomically(out, export(rows).encode())
-    line = f"{out}: {len(rows)} lines of the ledger" + (" (not written)" if dry_run else "")
-    return Output({"file": str(out), "lines": len(rows)}, [line])
+        write_atomically(out, export(postings).encode())
+    line = f"{out}: {len(postings)} lines of the ledger" + (" (not written)" if dry_run else "")
+    return Output({"file": str(out), "lines": len(postings)}, [line])
 
 
-def _signed_payables(home: "Workspace", period: str) -> "list[Row]":
+def _signed_payables(home: "Workspace", period: str) -> list[dict[str, str]]:
     """What a month of this very ledger owes, checked against the registry: a folder names its own signers' keys."""
     from tribute.rewards.ledger import ledger
     from tribute.rewards.verification import verified, verify_in_workspace

@@ -11,7 +11,7 @@ from tribute.cli._output import Output, Table
 from tribute.errors import RewardError, TributeError
 
 if TYPE_CHECKING:
-    from tribute.rewards.ledger import Entry, Ledger, Row
+    from tribute.rewards.ledger import Entry, Ledger, Posting
     from tribute.workspace import Workspace
 
 EntryId = Annotated[str, typer.Argument(metavar="ENTRY", help="The entry's id, such as 2026-11-000007.")]
@@ -179,25 +179,25 @@ def _post(home: "Workspace", entries_of: "Callable[[Ledger], Sequence[Entry]]", 
     from tribute.rewards.ledger import ledger
 
     with ledger.writing(home) as books:
-        before = len(books.rows)
+        before = len(books.postings)
         entries = entries_of(books)
         after = books.with_entries(entries) if dry_run else books
         if not dry_run:
             books.post(entries)
-        posted = after.rows[before:]
+        posted = after.postings[before:]
     columns = ("entry", "event", "account", "debit", "credit")
-    rows = [_cells(row) for row in posted]
+    rows = [_cells(posting) for posting in posted]
     table = Table("Would be posted" if dry_run else "Posted", columns, rows, right=columns[3:])
-    return Output(posted, [] if posted else ["nothing to post"], [table] if posted else [])
+    return Output(
+        [posting.texts() for posting in posted], [] if posted else ["nothing to post"], [table] if posted else []
+    )
 
 
-def _cells(row: "Row") -> tuple[str, ...]:
+def _cells(posting: "Posting") -> tuple[str, ...]:
     from tribute.cli._text import amount
 
-    debit, credit = (
-        amount(int(row[name]), row["currency"]) if row[name] != "0" else "" for name in ("debit_minor", "credit_minor")
-    )
-    return row["entry_id"], row["event_type"], row["account"], debit, credit
+    debit, credit = (amount(minor, posting.currency) if minor > 0 else "" for minor in (posting.amount, posting.credit))
+    return posting.entry_id, posting.event, posting.account, debit, credit
 
 
 def _state(home: "Workspace", books: "Ledger", period: str) -> dict[str, Any]:
@@ -215,7 +215,7 @@ def _state(home: "Workspace", books: "Ledger", period: str) -> dict[str, Any]:
     return {
         "period": period,
         "state": state,
-        "entries": len({row["entry_id"] for row in books.of_period(period)}),
+        "entries": len({posting.entry_id for posting in books.of_period(period)}),
         "signed": signed,
         "id": read_artifact(folder).id if drafted else "",
     }
@@ -230,9 +230,9 @@ def _balances(books: "Ledger", until: str) -> tuple[list[dict[str, str]], Table]
     from tribute.rewards.ledger import accounts, journal
 
     totals: Counter[tuple[str, str]] = Counter()
-    for (account, currency), minor in journal.balances(row for row in books.rows if row["period"] <= until).items():
-        stage = accounts.owner(account)[1]
-        totals[stage or account, currency] += minor
+    before = (posting for posting in books.postings if posting.period <= until)
+    for (account, currency), minor in journal.balances(before).items():
+        totals[accounts.stage(account) or account, currency] += minor
     data = [
         {"account": name, "currency": currency, "minor": str(minor), "exponent": str(exponent(currency))}
         for (name, currency), minor in sorted(totals.items())

@@ -124,12 +124,12 @@ def _stacks(stacks: Sequence[Sequence[Part]], months: Sequence[Month], currency:
 def _events(workspace: Workspace, months: Sequence[Month]) -> list[dict[str, Any]]:
     """What happened beside paying, in the ledger's order; what was taken from several entries at once is one event."""
     found: dict[tuple[str, ...], dict[str, Any]] = {}
-    for row in ledger.load(workspace).rows:
-        if row["event_type"] in EVENTS and row["currency"] == months[0].currency:
-            key = tuple(row[name] for name in ("posted_at", "event_type", "contributor_id", "reason_code"))
-            one = found.setdefault(key, {"minor": 0, "entries": {}, **row, "what": EVENTS[row["event_type"]]})
-            one["minor"] += int(row["debit_minor"])
-            one["entries"][row["entry_id"]] = row["ref_entry_id"]
+    for posting in ledger.load(workspace).postings:
+        if posting.event in EVENTS and posting.currency == months[0].currency:
+            key = (posting.day, posting.event, posting.contributor_id, posting.reason)
+            one = found.setdefault(key, {"minor": 0, "entries": {}, **posting.texts(), "what": EVENTS[posting.event]})
+            one["minor"] += max(posting.amount, 0)
+            one["entries"][posting.entry_id] = posting.ref
     return list(found.values())
 
 

@@ -110,7 +110,7 @@ def _checked_draft(workspace: Workspace, period: str, books: Ledger) -> Artifact
     read, _ = verified(folder)
     verify_ledger(workspace.rewards, read)
     draft, config, policy = read.artifact, read.config, read.policy
-    if config["ledger"] != {"seq": str(len(books.rows)), "head": books.head}:
+    if config["ledger"] != {"seq": str(len(books.postings)), "head": books.head}:
         raise RewardError(
             f"the ledger has moved on since {folder} was made; make it again with `tribute reward CONFIG`"
         )

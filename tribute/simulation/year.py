@@ -108,7 +108,7 @@ def _bounce(workspace: Workspace, period: str) -> None:
     books = ledger.load(workspace)
     handed = balances.handed_over(workspace.rewards, books)
     paid = [row for row in handed if _paid_in(books, row["idempotency_key"]) == period]
-    done = [row for row in books.of_period(period) if row["event_type"] == "RETURN"]
+    done = [posting for posting in books.of_period(period) if posting.event == "RETURN"]
     if paid and not done:
         smallest = min(paid, key=lambda row: (int(row["amount_minor"]), row["payment_id"]))
         reconcile(workspace, _bank_file(workspace, period, "returned", [smallest]), f"{period}-05")
@@ -165,16 +165,16 @@ def _decide(workspace: Workspace, id_: str, amount: int, day: str, first: int) -
 
 def _earned(workspace: Workspace, period: str) -> list[tuple[str, str, int, str]]:
     """(Contributor, entry, minor units, currency) of the month before, the most first."""
-    rows = [
-        (row["contributor_id"], row["entry_id"], int(row["credit_minor"]), row["currency"])
-        for row in ledger.load(workspace).of_period(months.shifted(period, -1))
-        if row["event_type"] == "ACCRUE" and row["credit_minor"] != "0"
+    accruals = [
+        (posting.contributor_id, posting.entry_id, posting.credit, posting.currency)
+        for posting in ledger.load(workspace).of_period(months.shifted(period, -1))
+        if posting.event == "ACCRUE" and posting.credit > 0
     ]
-    return sorted(rows, key=lambda row: (-row[2], row[0]))
+    return sorted(accruals, key=lambda accrual: (-accrual[2], accrual[0]))
 
 
 def _paid_in(books: ledger.Ledger, key: str) -> str:
-    return next((row["period"] for row in books.find(key)), "")
+    return next((posting.period for posting in books.find(key)), "")
 
 
 def _bank_file(workspace: Workspace, period: str, status: str, rows: list[dict[str, str]]) -> Path:

@@ -41,7 +41,7 @@ def test_held_money_does_not_become_payable(house: House):
     december = stages(house, "numpy")["payable"], stages(house, "scipy")["payable"]
     house.close("2027-01")
 
-    released = [row["contributor_id"] for row in ledger.load(house.workspace).rows if row["event_type"] == "RELEASE"]
+    released = [row.contributor_id for row in ledger.load(house.workspace).postings if row.event == "RELEASE"]
     assert december[0] == 0 < december[1]
     assert "numpy" not in released
     assert "scipy" in released
@@ -72,9 +72,9 @@ def test_what_was_decided_is_in_the_open_period(house: House):
 
     books = ledger.load(house.workspace)
     entries = [books.entry(entry) for entry in (*dispute.holds, *dispute.outcomes[-1]["entries"])]
-    assert {rows[0]["event_type"] for rows in entries} == {"HOLD", "RELEASE", "ADJUST"}
-    assert {rows[0]["period"] for rows in entries} == {"2026-12"}
-    assert all(rows[0]["ref_entry_id"] for rows in entries)
+    assert {rows[0].event for rows in entries} == {"HOLD", "RELEASE", "ADJUST"}
+    assert {rows[0].period for rows in entries} == {"2026-12"}
+    assert all(rows[0].ref for rows in entries)
     assert verify_artifact(house.root / "rewards" / "2026-11").id == sealed
 
 
@@ -176,12 +176,12 @@ def interrupted(house: House, monkeypatch, amount: int) -> dict[str, int]:
 @pytest.mark.parametrize("amount", [-700, 0, 1250])
 def test_a_crash_while_settling_is_finished_by_running_again(house: House, monkeypatch, amount: int):
     """The second reviewer's command, run again, records what was posted and posts nothing more."""
-    before = {row["entry_id"] for row in ledger.load(house.workspace).rows}
+    before = {row.entry_id for row in ledger.load(house.workspace).postings}
     once = interrupted(house, monkeypatch, amount)
 
     dispute = decided(house, "2026-11-numpy-1", amount, reviewers=("ron",))
 
-    posted = {row["entry_id"] for row in ledger.load(house.workspace).rows} - before
+    posted = {row.entry_id for row in ledger.load(house.workspace).postings} - before
     assert dispute.state == "decided"
     assert stages(house, "numpy") == once
     assert {*dispute.holds, *dispute.outcomes[-1]["entries"]} == posted

@@ -52,4 +52,4 @@ def closed(books, period, amounts, policy=POLICY, currency="EUR"):
     paid = [PoolAllocation("evaluation", currency, [line(name, amount) for name, amount in sorted(amounts.items())])]
     terms = dict.fromkeys([*books.closed, period], policy)
     after = postings.closing(books, period, [funding], paid, terms)
-    return Ledger(after.folder, after.rows, [*books.closed, period])
+    return Ledger(after.folder, after.postings, [*books.closed, period])

@@ -14,7 +14,7 @@ DAY = "2026-12-05"
 
 
 def accrual(books, name, period="2026-11"):
-    return books.find(f"{period}/ACCRUE/evaluation/EUR/{name}")[0]["entry_id"]
+    return books.find(f"{period}/ACCRUE/evaluation/EUR/{name}")[0].entry_id
 
 
 def cause(books, name="a", reason="evaluation was wrong", day=DAY, period="2026-11"):
@@ -37,8 +37,8 @@ def test_a_correction_in_favour_is_paid_by_the_reserve(books):
 
     after = books.with_entries(corrections.adjusted(books, cause(books), before + 70))
 
-    assert [row["event_type"] for row in after.rows[len(books.rows) :: 2]] == ["RESERVE", "ADJUST"]
-    assert after.rows[-1]["ref_entry_id"] == accrual(books, "a")
+    assert [row.event for row in after.postings[len(books.postings) :: 2]] == ["RESERVE", "ADJUST"]
+    assert after.postings[-1].ref == accrual(books, "a")
     assert stages(after, "a") == (800 + before + 70, 200, 0)
     assert after.balance(accounts.RESERVE, "EUR") == 0
 
@@ -48,7 +48,7 @@ def test_a_correction_against_takes_what_is_accrued(books):
     after = books.with_entries(corrections.adjusted(books, cause(books), -300))
 
     assert stages(after, "a") == (500, 200, 0)
-    with pytest.raises(RewardError, match=r"a has 1 minor units of EUR too little accrued.*claw-back"):
+    with pytest.raises(RewardError, match=r"a has 0.01 EUR too little accrued.*claw-back"):
         corrections.adjusted(after, cause(after, reason="again"), -501)
 
 
@@ -84,12 +84,12 @@ def test_the_same_correction_twice_is_one(books):
 
 def test_an_entry_is_reversed_once(books):
     """REVERSE mirrors every line and is linked; again it posts nothing."""
-    held = books.find("2026-11/HOLD/evaluation/EUR/a")[0]["entry_id"]
+    held = books.find("2026-11/HOLD/evaluation/EUR/a")[0].entry_id
 
     after = books.with_entries(corrections.reversed_entry(books, held, "not held any more", DAY, {}))
 
     assert stages(after, "a") == (1000, 0, 0)
-    assert after.rows[-1]["ref_entry_id"] == held
+    assert after.postings[-1].ref == held
     assert corrections.reversed_entry(after, held, "not held any more", DAY, {}) == []
 
 
@@ -98,14 +98,14 @@ def test_an_accrual_whose_money_has_gone_on_cannot_be_reversed(books):
     second = closed(books, "2026-12", {"a": 5000})
     entry = corrections.reversed_entry(second, accrual(books, "a"), "slip", "2027-01-05", {})
 
-    with pytest.raises(RewardError, match=f"entry {accrual(books, 'a')} would be overdrawn by 1000"):
+    with pytest.raises(RewardError, match=f"entry {accrual(books, 'a')} would be overdrawn by 10.00 EUR"):
         second.with_entries(entry)
 
 
 def test_a_reversed_accrual_goes_to_the_reserve(books):
     """The pool of a closed period stays empty."""
     free = books.with_entries(
-        corrections.reversed_entry(books, books.find("2026-11/HOLD/evaluation/EUR/a")[0]["entry_id"], "slip", DAY, {})
+        corrections.reversed_entry(books, books.find("2026-11/HOLD/evaluation/EUR/a")[0].entry_id, "slip", DAY, {})
     )
 
     after = free.with_entries(corrections.reversed_entry(free, accrual(books, "a"), "slip", DAY, {}))
@@ -156,7 +156,7 @@ def test_a_correction_goes_back_to_an_entry_of_theirs(books, change, said):
 def test_a_correction_by_a_fund_needs_a_line_of_that_period(two_closed, name):
     """Who has a line that accrued nothing may be corrected by it; a stranger, or a slip, becomes no payee."""
     books = ledger.load(two_closed.workspace)
-    fund = books.find("2026-11/FUND/EUR")[0]["entry_id"]
+    fund = books.find("2026-11/FUND/EUR")[0].entry_id
 
     made = corrections.adjusted(books, Cause("copycat", "EUR", fund, "counted late", DAY), 5)
 
@@ -169,7 +169,7 @@ def test_a_correction_by_a_fund_needs_a_line_of_that_period(two_closed, name):
 def test_an_entry_without_an_owner_corrects_nothing(books):
     """Only a FUND stands for a whole period; a top-up of the reserve belongs to nobody."""
     topped = books.with_entries(corrections.adjusted(books, cause(books), 10**6))
-    reserve = next(row for row in reversed(topped.rows) if row["event_type"] == "RESERVE")["entry_id"]
+    reserve = next(row for row in reversed(topped.postings) if row.event == "RESERVE").entry_id
 
     with pytest.raises(RewardError, match="is an entry of nobody in EUR, found a and EUR"):
         corrections.adjusted(topped, Cause("a", "EUR", reserve, "counted late", DAY), 5)
@@ -186,7 +186,7 @@ def test_only_ids_have_accounts(stage, name):
 def test_money_in_dispute_is_held_until_it_is_settled(books):
     """What a dispute holds does not become payable by time; settled, it is accrued again and then payable."""
     held = books.with_entries(corrections.disputed(books, cause(books, reason="dispute:1"), 300))
-    [entry] = [row["entry_id"] for row in held.rows[-2:-1]]
+    [entry] = [row.entry_id for row in held.postings[-2:-1]]
     later = closed(held, "2026-12", {"b": 10})
     back = later.with_entries(corrections.settled(later, [entry], "dispute:1", "2027-01-05"))
     last = closed(back, "2027-01", {"b": 10})
@@ -214,17 +214,17 @@ def test_only_a_hold_is_settled(books):
 def test_corrections_leave_the_closed_lines_and_make_the_balances(amount, back, reverse):
     """Reversal leaves closed hashes intact, as do corrections; `adjusted` is what they changed of what is owed."""
     books = closed(empty(), "2026-11", {"a": 1500, "b": 100})
-    before = [dict(row) for row in books.rows]
+    before = list(books.postings)
 
     after = books.with_entries(corrections.adjusted(books, cause(books), amount))
     after = after.with_entries(corrections.clawed_back(after, cause(after, day="2026-12-06"), back))
     if reverse:
-        clawed = after.rows[-1]["entry_id"]
+        clawed = after.postings[-1].entry_id
         after = after.with_entries(corrections.reversed_entry(after, clawed, "slip", "2026-12-07", {}))
 
-    assert after.rows[: len(before)] == before
-    assert journal.faults(after.rows) == []
-    undone = sum(int(row["debit_minor"]) for row in after.rows if row["event_type"] == "REVERSE")
+    assert after.postings[: len(before)] == before
+    assert journal.faults(after.postings) == []
+    undone = sum(max(row.amount, 0) for row in after.postings if row.event == "REVERSE")
     owed = {row["contributor_id"]: row for row in balances.balance_rows(after, "2026-12", NAMES)}
     undone = undone if reverse else 0
     assert int(owed["a"]["adjusted"]) == amount - back + undone

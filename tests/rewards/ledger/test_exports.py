@@ -15,7 +15,7 @@ from tribute.rewards.ledger.entries import move
 
 @pytest.fixture
 def rows(two_closed):
-    return ledger.load(two_closed.workspace).rows
+    return ledger.load(two_closed.workspace).postings
 
 
 def bean_check():
@@ -85,7 +85,7 @@ def test_every_currency_keeps_its_decimals(currency, text, tmp_path):
     """From none to 18, in both programs."""
     about = {"posted_at": "2026-11-30", "currency": currency, "idempotency_key": "k", "contributor_id": "ada_l-1"}
     entry = move("ACCRUE", 7, accounts.POOL, accounts.accrued("ada_l-1"), **about)
-    rows = journal.appended([], [entry])
+    rows = journal.append([], [entry])
 
     for export, name in ((exports.beancount, "a.beancount"), (exports.hledger, "a.hledger")):
         assert f"  {text} {currency}\n" in export(rows)
@@ -100,7 +100,7 @@ def test_every_currency_keeps_its_decimals(currency, text, tmp_path):
 def test_a_reason_is_text_and_nothing_else(reason, tmp_path):
     """What somebody wrote as the reason of a correction closes no quote and begins no comment."""
     about = {"posted_at": "2026-11-30", "currency": "EUR", "idempotency_key": "k", "reason_code": reason}
-    rows = journal.appended([], [move("ADJUST", 7, accounts.RESERVE, accounts.accrued("ada"), **about)])
+    rows = journal.append([], [move("ADJUST", 7, accounts.RESERVE, accounts.accrued("ada"), **about)])
     for name, export in exports.EXPORTS.items():
         (tmp_path / name).write_text(export(rows), encoding="utf-8")
 

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from tests.rewards.helpers.books import closed, empty, proved
 from tribute.errors import RewardError
-from tribute.rewards import tables
 from tribute.rewards.ledger import accounts, journal, ledger
 from tribute.rewards.ledger.entries import move
 from tribute.rewards.ledger.ledger import Ledger
@@ -35,8 +34,8 @@ def test_what_is_posted_is_read_again(workspace):
     """The month's file holds the lines, chained and balanced."""
     made = ledger.post(workspace, [reserve(5), reserve(6, "l")])
 
-    assert tables.read_csv(month(workspace), tables.JOURNAL) == made
-    assert ledger.load(workspace).rows == made
+    assert journal.read_journal(month(workspace)) == made
+    assert ledger.load(workspace).postings == made
     assert ledger.load(workspace).balance(accounts.RESERVE, "EUR") == 11
     assert journal.faults(made) == []
 
@@ -49,7 +48,7 @@ def test_same_key_twice_has_one_effect_and_another_body_is_an_error(amount, othe
 
     again = books.with_entries([reserve(amount, day="2026-11-06"), reserve(amount)])
 
-    assert again.rows == books.rows
+    assert again.postings == books.postings
     if other != amount:
         with pytest.raises(RewardError, match="idempotency key k was posted before with another body"):
             books.with_entries([reserve(1, "new"), reserve(other)])
@@ -159,7 +158,7 @@ def test_several_writers_lose_nothing(workspace):
 
     books = ledger.load(workspace)
     assert books.balance(accounts.RESERVE, "EUR") == 40
-    assert journal.faults(books.rows) == []
+    assert journal.faults(books.postings) == []
 
 
 def test_the_first_period_is_remembered(workspace):
@@ -178,7 +177,7 @@ def test_a_look_at_what_would_be_posted_changes_nothing(workspace):
     after = books.with_entries([reserve(5)])
 
     assert isinstance(after, Ledger)
-    assert (len(after.rows), books.rows, books.balances()) == (2, [], {})
+    assert (len(after.postings), books.postings, books.balances()) == (2, [], {})
     assert not month(workspace).exists()
 
 

@@ -16,7 +16,8 @@ from tribute import months
 from tribute.errors import RewardError
 from tribute.rewards.ledger import accounts, balances, corrections, journal, postings
 from tribute.rewards.ledger.corrections import Cause
-from tribute.rewards.ledger.entries import mirror, move
+from tribute.rewards.ledger.entries import move
+from tribute.rewards.ledger.journal import mirror
 
 NAMES = st.sampled_from("abc")
 AMOUNTS = st.integers(1, 200_000)
@@ -76,7 +77,7 @@ class Books(RuleBasedStateMachine):
         if (cause := self.cause(name)) is None:
             return
         made = self.post(corrections.disputed(self.books, cause, amount))
-        holds = list(dict.fromkeys(row["entry_id"] for row in made))
+        holds = list(dict.fromkeys(row.entry_id for row in made))
         if settle:
             self.post(corrections.settled(self.books, holds, "settled", self.day))
 
@@ -114,31 +115,31 @@ class Books(RuleBasedStateMachine):
                 self.owed[name] += amount + withheld
                 self.bank, self.tax = self.bank - amount, self.tax - withheld
 
-    @precondition(lambda self: len(self.books.rows) > 4)
+    @precondition(lambda self: len(self.books.postings) > 4)
     @rule(place=st.integers(0, 10**6))
     def reverse(self, place):
         """Whatever entry: it is mirrored exactly, or refused and nothing is posted."""
-        entry = self.books.rows[place % len(self.books.rows)]["entry_id"]
+        entry = self.books.postings[place % len(self.books.postings)].entry_id
         rows = self.books.entry(entry)
-        before = len(self.books.rows)
+        before = len(self.books.postings)
         try:
             made = self.post(corrections.reversed_entry(self.books, entry, "slip", self.day, {}))
         except RewardError:
-            assert len(self.books.rows) == before
+            assert len(self.books.postings) == before
             return
         for row in rows if made else ():
-            change = int(row["credit_minor"]) - int(row["debit_minor"])
-            name = accounts.owner(row["account"])[0]
+            change = row.credit
+            name = accounts.owner(row.account)[0]
             if name:
                 self.owed[name] -= change
-            self.tax -= change if row["account"] == accounts.TAX else 0
+            self.tax -= change if row.account == accounts.TAX else 0
 
-    @precondition(lambda self: self.books.rows)
+    @precondition(lambda self: self.books.postings)
     @rule(place=st.integers(0, 10**6))
     def again(self, place):
         """An entry that comes twice, as a crash or an eager hand makes it, has no second effect."""
-        rows = self.books.entry(self.books.rows[place % len(self.books.rows)]["entry_id"])
-        twice = mirror(rows[0]["event_type"], rows, posted_at=self.day, key=rows[0]["idempotency_key"], reason_code="")
+        rows = self.books.entry(self.books.postings[place % len(self.books.postings)].entry_id)
+        twice = mirror(rows[0].event, rows, posted_at=self.day, key=rows[0].key, reason_code="")
         same = type(twice)(
             twice.event,
             tuple((account, -amount) for account, amount in twice.lines),
@@ -146,18 +147,18 @@ class Books(RuleBasedStateMachine):
             twice.currency,
             twice.idempotency_key,
             twice.contributor_id,
-            rows[0]["ref_entry_id"],
-            rows[0]["reason_code"],
+            rows[0].ref,
+            rows[0].reason,
         )
         assert self.post([same]) == []
 
     @invariant()
     def the_ledger_agrees(self):
-        rows, known = self.books.rows, len(self.seen)
+        rows, known = self.books.postings, len(self.seen)
         assert rows[:known] == self.seen
-        previous = rows[known - 1]["entry_hash"] if known else journal.GENESIS
+        previous = rows[known - 1].hash if known else journal.GENESIS
         assert journal.faults(rows[known:], previous, known) == []
-        self.seen = [dict(row) for row in rows]
+        self.seen = list(rows)
         for name, owed in self.owed.items():
             assert sum(stages(self.books, name)) + self.books.balance(accounts.claim(name), "EUR") == owed
             assert min(stages(self.books, name)) >= 0
@@ -191,13 +192,13 @@ class Books(RuleBasedStateMachine):
 
     def cause(self, name):
         """A new reason that goes back to something of theirs, or None."""
-        refs = [row["entry_id"] for row in self.books.rows if row["contributor_id"] == name]
+        refs = [row.entry_id for row in self.books.postings if row.contributor_id == name]
         self.number += 1
         return Cause(name, "EUR", refs[self.number % len(refs)], f"reason {self.number}", self.day) if refs else None
 
     def post(self, entries):
         after = self.books.with_entries(entries)
-        made, self.books = after.rows[len(self.books.rows) :], after
+        made, self.books = after.postings[len(self.books.postings) :], after
         return made
 
 

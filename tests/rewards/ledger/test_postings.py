@@ -11,7 +11,8 @@ from tribute.errors import RewardError
 from tribute.rewards.allocation.funding import divide
 from tribute.rewards.ledger import accounts, balances, corrections, postings
 from tribute.rewards.ledger.corrections import Cause
-from tribute.rewards.ledger.entries import mirror, move
+from tribute.rewards.ledger.entries import move
+from tribute.rewards.ledger.journal import mirror
 from tribute.rewards.ledger.ledger import Ledger
 from tribute.rewards.policy.policy import Policy
 
@@ -44,7 +45,7 @@ def paid_out(books, period, policy=POLICY, day=""):
 
 
 def is_payment(row, name):
-    return row["event_type"] == "PAY" and row["account"] == accounts.payable(name)
+    return row.event == "PAY" and row.account == accounts.payable(name)
 
 
 def test_an_accrual_goes_through_its_life():
@@ -113,7 +114,7 @@ def test_opening_and_movements_make_closing(periods):
     """opening + accrued ± adjusted − paid = closing, tax withheld being paid too; closing is the next opening."""
     books, before = empty(), {}
     for period, amounts in zip(PERIODS, periods, strict=False):
-        if books.rows:
+        if books.postings:
             books = paid_out(books, books.closed[-1])
         books = closed(books, period, amounts)
         after = {}
@@ -140,10 +141,10 @@ def test_the_threshold_moves_timing_only(periods, threshold):
         )
         books = empty()
         for period, amounts in zip(PERIODS, [*periods, {"a": 100}], strict=False):
-            if books.rows:
+            if books.postings:
                 books = paid_out(books, books.closed[-1], policy)
             books = closed(books, period, amounts, policy)
-        paid = {name: sum(int(row["debit_minor"]) for row in books.rows if is_payment(row, name)) for name in "abcd"}
+        paid = {name: sum(max(row.amount, 0) for row in books.postings if is_payment(row, name)) for name in "abcd"}
         owed = {name: sum(stages(books, name)) for name in "abcd"}
         totals.append((paid, owed))
 
@@ -203,9 +204,9 @@ def test_what_is_undone_counts_as_what_it_undoes():
     So a balance tells what happened, and not only what is left.
     """
     books = paid_out(closed(closed(empty(), "2026-11", {"a": 100_000}), "2026-12", {"b": 1000}), "2026-12")
-    undone = [row["entry_id"] for row in books.rows if row["event_type"] in ("PAY", "WITHHOLD")][::2]
-    undone.append(books.find("2026-12/HOLD/evaluation/EUR/b")[0]["entry_id"])
-    undone.append(books.find("2026-12/ACCRUE/evaluation/EUR/b")[0]["entry_id"])
+    undone = [row.entry_id for row in books.postings if row.event in ("PAY", "WITHHOLD")][::2]
+    undone.append(books.find("2026-12/HOLD/evaluation/EUR/b")[0].entry_id)
+    undone.append(books.find("2026-12/ACCRUE/evaluation/EUR/b")[0].entry_id)
 
     for entry in undone:
         about = {"posted_at": "2027-01-02", "key": f"back/{entry}", "reason_code": "returned"}
@@ -238,7 +239,7 @@ def test_due_twice_is_due_once():
     once = books.with_entries(postings.due(books, "2026-12-31", terms))
     twice = once.with_entries(postings.due(once, "2026-12-31", terms))
 
-    assert (stages(once, "a"), twice.rows) == ((0, 200, 800), once.rows)
+    assert (stages(once, "a"), twice.postings) == ((0, 200, 800), once.postings)
 
 
 def test_what_can_still_be_disputed_is_not_payable():
@@ -253,10 +254,10 @@ def test_what_can_still_be_disputed_is_not_payable():
 def test_a_holdback_waits_for_its_dispute():
     """60 days are over and its accrual in dispute: it stays held until that is settled; the others' is released."""
     books = closed(empty(), "2026-11", {"a": 1000, "b": 1000})
-    accrual = books.find("2026-11/ACCRUE/evaluation/EUR/a")[0]["entry_id"]
+    accrual = books.find("2026-11/ACCRUE/evaluation/EUR/a")[0].entry_id
     cause = Cause("a", "EUR", accrual, "2026-11-a-1", "2026-12-05")
     held = books.with_entries(corrections.disputed(books, cause, 10**6))
-    [entry] = [row["entry_id"] for row in held.rows if row["reason_code"] == cause.reason][::2]
+    [entry] = [row.entry_id for row in held.postings if row.reason == cause.reason][::2]
 
     later = closed(closed(held, "2026-12", {"b": 1000}), "2027-01", {"b": 1000})
     back = later.with_entries(corrections.settled(later, [entry], "settled", "2027-02-05"))
@@ -269,7 +270,7 @@ def test_a_holdback_waits_for_its_dispute():
 def test_two_currencies_do_not_mix():
     """Each currency is a ledger of its own: no entry moves between them."""
     books = closed(empty(), "2026-11", {"a": 1000})
-    yen = closed(Ledger(books.folder, books.rows, books.closed), "2026-12", {"a": 7}, currency="JPY")
+    yen = closed(Ledger(books.folder, books.postings, books.closed), "2026-12", {"a": 7}, currency="JPY")
 
     assert stages(yen, "a", "JPY") == (6, 1, 0)
     assert stages(yen, "a", "EUR") == (0, 200, 800)

@@ -50,7 +50,7 @@ def paid(*rows):
 
 
 def events(house):
-    return [row["event_type"] for row in ledger.load(house.workspace).rows if row["period"] == "2027-01"]
+    return [row.event for row in ledger.load(house.workspace).postings if row.period == "2027-01"]
 
 
 def owed(house, row):
@@ -65,8 +65,8 @@ def test_what_the_bank_paid_is_posted_once(house, payables, take):
     assert {line["outcome"] for line in lines} == {"paid"}
     assert house.balance(accounts.BANK) == total > 0
     assert {owed(house, row) for row in payables} == {0}
-    entries = {row["entry_id"]: row for row in ledger.load(house.workspace).rows}
-    assert all(entries[line["entry_id"]]["event_type"] == "PAY" for line in lines)
+    entries = {row.entry_id: row for row in ledger.load(house.workspace).postings}
+    assert all(entries[line["entry_id"]].event == "PAY" for line in lines)
 
 
 def test_the_same_file_twice_is_refused(house, payables, take):
@@ -103,7 +103,7 @@ def test_a_payment_that_comes_back_is_owed_again(house, payables, take):
     assert house.balance(accounts.BANK) == 0
     assert owed(house, row) == int(row["amount_minor"])
     entry = ledger.load(house.workspace).entry(lines[1]["entry_id"])[0]
-    assert (entry["event_type"], entry["ref_entry_id"]) == ("RETURN", lines[0]["entry_id"])
+    assert (entry.event, entry.ref) == ("RETURN", lines[0]["entry_id"])
 
 
 def test_a_refused_payment_is_handed_over_anew(house, payables, take):

@@ -173,7 +173,7 @@ def drafted(house, text):
 def not_closed(house, said):
     with pytest.raises(RewardError, match=said):
         close.close(house.workspace, "2026-11", "anna", house.key("anna"), "2026-12-01")
-    assert ledger.load(house.workspace).rows == []
+    assert ledger.load(house.workspace).postings == []
 
 
 def test_only_the_published_policy_closes(house):

@@ -132,6 +132,21 @@ def test_a_journal_that_pays_another_is_found(folder):
 
     edit(folder, "journal", redirect)
 
+    with pytest.raises(IntegrityError, match=r"journal\.csv: line 8 moves money of another contributor than numpy"):
+        verify_period(folder)
+
+
+def test_a_journal_that_pays_another_in_their_name_is_found(folder):
+    """The same, with the contributor's id exchanged, too: then it is not what balances.csv says."""
+
+    def redirect(rows):
+        for row in rows:
+            row["account"] = row["account"].replace("numpy", "scrambler")
+            row["contributor_id"] = row["contributor_id"].replace("numpy", "scrambler")
+        return chained(rows)
+
+    edit(folder, "journal", redirect)
+
     with pytest.raises(IntegrityError, match=r"balances\.csv: numpy: EUR does not move as journal\.csv says"):
         verify_period(folder)
 

@@ -35,7 +35,8 @@ from tribute.rewards.disputes.dispute import (
 )
 from tribute.rewards.ledger import accounts, corrections, ledger
 from tribute.rewards.ledger.corrections import Cause
-from tribute.rewards.ledger.entries import Entry, Row
+from tribute.rewards.ledger.entries import Entry
+from tribute.rewards.ledger.journal import Posting
 from tribute.rewards.ledger.ledger import Ledger
 from tribute.rewards.period.closed import policy_of
 from tribute.rewards.period.signatures import NEEDED
@@ -160,8 +161,8 @@ def _posted(books: Ledger, entries: Sequence[Entry], rehearse: bool) -> Ledger:
 
 def _holds(books: Ledger, contributor: str, reason: str) -> list[str]:
     wanted = ("HOLD", contributor, reason)
-    rows = [row for row in books.rows if (row["event_type"], row["contributor_id"], row["reason_code"]) == wanted]
-    return list(dict.fromkeys(row["entry_id"] for row in rows))
+    holds = [one for one in books.postings if (one.event, one.contributor_id, one.reason) == wanted]
+    return list(dict.fromkeys(posting.entry_id for posting in holds))
 
 
 def _settle(books: Ledger, dispute: Dispute, amount: int, day: str, rehearse: bool) -> list[str]:
@@ -174,7 +175,7 @@ def _settle(books: Ledger, dispute: Dispute, amount: int, day: str, rehearse: bo
     released = corrections.settled(books.with_entries(taken), dispute.holds, reason, day)
     given = corrections.adjusted(books, cause, amount) if amount > 0 else []
     after = _posted(books, [*taken, *released, *given], rehearse)
-    return list(dict.fromkeys(row["entry_id"] for row in _settlement(after, dispute)))
+    return list(dict.fromkeys(posting.entry_id for posting in _settlement(after, dispute)))
 
 
 def _reason(dispute: Dispute) -> str:
@@ -182,18 +183,16 @@ def _reason(dispute: Dispute) -> str:
     return f"{dispute.id}/{len(dispute.outcomes) + 1}"
 
 
-def _settlement(books: Ledger, dispute: Dispute) -> list[Row]:
-    """The lines that settle this round; none before it is settled."""
+def _settlement(books: Ledger, dispute: Dispute) -> list[Posting]:
+    """What settles this round; nothing before it is settled."""
     wanted = (dispute.contributor_id, _reason(dispute))
-    return [row for row in books.rows if (row["contributor_id"], row["reason_code"]) == wanted]
+    return [posting for posting in books.postings if (posting.contributor_id, posting.reason) == wanted]
 
 
 def _untouched(books: Ledger, dispute: Dispute, amount: int | None = None) -> Dispute:
     """The dispute. Raises RewardError where a crash left a settlement posted, by another amount than this."""
     lines = _settlement(books, dispute)
-    moved = sum(
-        int(row["debit_minor"]) - int(row["credit_minor"]) for row in lines if row["account"] == accounts.RESERVE
-    )
+    moved = sum(posting.amount for posting in lines if posting.account == accounts.RESERVE)
     if lines and moved != amount:
         raise RewardError(
             f"{dispute.id} was settled by {moved} minor units of {dispute.currency} and then interrupted; "
@@ -205,15 +204,14 @@ def _untouched(books: Ledger, dispute: Dispute, amount: int | None = None) -> Di
 def _accruals(books: Ledger, period: str, contributor: str, currency: str) -> list[str]:
     """The entries by which the period accrued something to the contributor."""
     wanted = ("ACCRUE", contributor, currency)
-    rows = books.of_period(period)
-    found = [row for row in rows if (row["event_type"], row["contributor_id"], row["currency"]) == wanted]
-    return list(dict.fromkeys(row["entry_id"] for row in found))
+    accruals = [one for one in books.of_period(period) if (one.event, one.contributor_id, one.currency) == wanted]
+    return list(dict.fromkeys(posting.entry_id for posting in accruals))
 
 
 def _fund(books: Ledger, dispute: Dispute) -> str:
     """What a correction refers to where the period accrued nothing: the entry that funded it."""
-    rows = [row for row in books.of_period(dispute.period) if row["event_type"] == "FUND"]
-    return next(row["entry_id"] for row in rows if row["currency"] == dispute.currency)
+    funds = [posting for posting in books.of_period(dispute.period) if posting.event == "FUND"]
+    return next(posting.entry_id for posting in funds if posting.currency == dispute.currency)
 
 
 def _policy(workspace: Workspace, books: Ledger, period: str) -> Policy:

@@ -60,6 +60,11 @@ def owner(account: str) -> tuple[str, str]:
     return "", ""
 
 
+def stage(account: str) -> str:
+    """Accrued, Held, Payable or Claim for a contributor's account; empty for any other."""
+    return owner(account)[1]
+
+
 def _checked(contributor_id: str) -> str:
     """Ids become file names and payees, so none comes into the ledger that is no id."""
     if not is_id(contributor_id):

@@ -8,7 +8,7 @@ from tribute import ids, months
 from tribute.money import exponent
 from tribute.rewards import tables
 from tribute.rewards.ledger import accounts
-from tribute.rewards.ledger.entries import Row
+from tribute.rewards.ledger.journal import Posting
 from tribute.rewards.ledger.ledger import Ledger
 from tribute.rewards.policy.policy import Policy
 
@@ -25,27 +25,27 @@ def balance_rows(books: Ledger, period: str, contributors: Iterable[tuple[str, s
     as what it mirrors, and everything else as `adjusted`.
     """
     columns, named = list(tables.BALANCES)[2:], set(contributors)
-    found: dict[tuple[str, str], dict[str, int]] = {key: dict.fromkeys(columns, 0) for key in named}
-    for row in books.rows:
-        contributor_id, stage = accounts.owner(row["account"])
-        if not contributor_id or row["period"] > period:
+    totals: dict[tuple[str, str], dict[str, int]] = {key: dict.fromkeys(columns, 0) for key in named}
+    for posting in books.postings:
+        stage = accounts.stage(posting.account)
+        if not stage or posting.period > period:
             continue
-        own = found.setdefault((contributor_id, row["currency"]), dict.fromkeys(columns, 0))
-        change = int(row["credit_minor"]) - int(row["debit_minor"])
-        own["closing"] += change
-        if row["period"] < period:
-            own["opening"] += change
+        key = (posting.contributor_id, posting.currency)
+        sums = totals.setdefault(key, dict.fromkeys(columns, 0))
+        sums["closing"] += posting.credit
+        if posting.period < period:
+            sums["opening"] += posting.credit
             continue
-        column = _column(books, row)
-        own[column] += -change if column in _LESSENING else change
-        if stage == "Payable" and row["event_type"] in ("PAYABLE", "RELEASE"):
-            own["released"] += change
-        if stage == "Held" and row["event_type"] == "HOLD":
-            own["held"] += change
+        column = _column(books, posting)
+        sums[column] += -posting.credit if column in _LESSENING else posting.credit
+        if stage == "Payable" and posting.event in ("PAYABLE", "RELEASE"):
+            sums["released"] += posting.credit
+        if stage == "Held" and posting.event == "HOLD":
+            sums["held"] += posting.credit
     rows = [
-        {"contributor_id": contributor_id, "currency": currency} | {name: str(own[name]) for name in columns}
-        for (contributor_id, currency), own in found.items()
-        if (contributor_id, currency) in named or any(own.values())
+        {"contributor_id": contributor_id, "currency": currency} | {name: str(sums[name]) for name in columns}
+        for (contributor_id, currency), sums in totals.items()
+        if (contributor_id, currency) in named or any(sums.values())
     ]
     return tables.ordered("balances", rows)
 
@@ -97,13 +97,13 @@ def in_flight(rewards: Path, books: Ledger) -> dict[tuple[str, str], int]:
     return found
 
 
-def handed_over(rewards: Path, books: Ledger) -> list[Row]:
+def handed_over(rewards: Path, books: Ledger) -> list[dict[str, str]]:
     """The lines of all closed periods' payables.csv."""
     files = [rewards / period / "payables.csv" for period in books.closed]
     return [row for file in files for row in tables.read_csv(file, tables.PAYABLES)]
 
 
-def _column(books: Ledger, row: Row) -> str:
-    while row["event_type"] in _MIRRORS:
-        row = books.entry(row["ref_entry_id"])[0]
-    return _COLUMN_OF.get(row["event_type"], "adjusted")
+def _column(books: Ledger, posting: Posting) -> str:
+    while posting.event in _MIRRORS:
+        posting = books.entry(posting.ref)[0]
+    return _COLUMN_OF.get(posting.event, "adjusted")

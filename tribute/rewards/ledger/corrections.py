@@ -11,9 +11,11 @@ from typing import Any
 
 from tribute.digests import canonical_digest
 from tribute.errors import RewardError
+from tribute.formatting import money
 from tribute.rewards import tables
 from tribute.rewards.ledger import accounts
-from tribute.rewards.ledger.entries import Entry, Row, mirror, move
+from tribute.rewards.ledger.entries import Entry, move
+from tribute.rewards.ledger.journal import Posting, mirror
 from tribute.rewards.ledger.ledger import Ledger
 from tribute.rewards.ledger.postings import reserved
 
@@ -48,13 +50,13 @@ class Cause:
         }
 
 
-def already(books: Ledger, key: str) -> list[Row]:
-    """The lines that a cause with this key has posted before."""
-    found: list[Row] = []
+def already(books: Ledger, key: str) -> list[Posting]:
+    """What a cause with this key has posted before."""
+    postings: list[Posting] = []
     number = 1
-    while lines := books.find(f"{key}/{number}"):
-        found, number = [*found, *lines], number + 1
-    return found
+    while entry := books.find(f"{key}/{number}"):
+        postings, number = [*postings, *entry], number + 1
+    return postings
 
 
 def adjusted(books: Ledger, cause: Cause, amount: int) -> list[Entry]:
@@ -76,8 +78,8 @@ def adjusted(books: Ledger, cause: Cause, amount: int) -> list[Entry]:
     taken = _from_lots(books, cause, "ADJUST", -amount, key, accounts.RESERVE, first_number=1)
     if (left := -amount - _total(taken)) > 0:
         raise RewardError(
-            f"{cause.contributor_id} has {left} minor units of {cause.currency} too little accrued for a correction of "
-            f"{amount}; take the rest back with `tribute period claw-back`"
+            f"{cause.contributor_id} has {money(left, cause.currency)} too little accrued for a correction of "
+            f"{money(amount, cause.currency)}; take the rest back with `tribute period claw-back`"
         )
     return taken
 
@@ -109,17 +111,17 @@ def reversed_entry(
 ) -> list[Entry]:
     """REVERSE: the exact mirror of one entry, once; what comes back to the pool goes on to the reserve.
 
-    `in_flight` is what was handed over for payment (`standing.in_flight`). Raises RewardError where that would
+    `in_flight` is what was handed over for payment (`balances.in_flight`). Raises RewardError where that would
     have to come back, or a payment, which a bank has to return.
     """
-    rows = books.entry(entry_id)
-    if rows[0]["event_type"] in BY_THE_BANK:
+    postings = books.entry(entry_id)
+    if postings[0].event in BY_THE_BANK:
         raise RewardError(
-            f"{entry_id} is a {rows[0]['event_type']}; only the bank's answer undoes it: `tribute pay reconcile`"
+            f"{entry_id} is a {postings[0].event}; only the bank's answer undoes it: `tribute pay reconcile`"
         )
     if books.find(f"REVERSE/{entry_id}"):
         return []
-    back = mirror("REVERSE", rows, posted_at=day, key=f"REVERSE/{entry_id}", reason_code=reason)
+    back = mirror("REVERSE", postings, posted_at=day, key=f"REVERSE/{entry_id}", reason_code=reason)
     _check_in_flight(books, back, in_flight)
     to_pool = -dict(back.lines).get(accounts.POOL, 0)
     if to_pool <= 0:
@@ -180,8 +182,8 @@ def _check_in_flight(books: Ledger, back: Entry, in_flight: Mapping[tuple[str, s
     flying = in_flight.get((back.contributor_id, back.currency), 0)
     if taken > 0 and books.balance(account, back.currency) - taken < flying:
         raise RewardError(
-            f"{back.ref_entry_id} made payable what a payables.csv has handed over: {flying} minor units of "
-            f"{back.currency}; take in the bank's answer first: `tribute pay reconcile`"
+            f"{back.ref_entry_id} made payable what a payables.csv has handed over: "
+            f"{money(flying, back.currency)}; take in the bank's answer first: `tribute pay reconcile`"
         )
 
 
@@ -190,14 +192,14 @@ def _check_ref(books: Ledger, cause: Cause) -> None:
 
     FUND stands for a line that accrued nothing; whoever has no line in that period is a stranger, or a slip.
     """
-    row, name, currency = books.entry(cause.ref)[0], cause.contributor_id, cause.currency
-    if (row["event_type"], row["currency"]) == ("FUND", currency):
-        path = books.folder.parent / row["period"] / "allocation.csv"
+    posting, name, currency = books.entry(cause.ref)[0], cause.contributor_id, cause.currency
+    if (posting.event, posting.currency) == ("FUND", currency):
+        path = books.folder.parent / posting.period / "allocation.csv"
         lines = tables.read_csv(path, tables.ALLOCATION)
         if (name, currency) not in {(line["contributor_id"], line["currency"]) for line in lines}:
             raise RewardError(f"{path} has no line of {name!r} in {currency}; correct what stands there")
-    elif (row["contributor_id"], row["currency"]) != (name, currency):
+    elif (posting.contributor_id, posting.currency) != (name, currency):
         raise RewardError(
-            f"{cause.ref} is an entry of {row['contributor_id'] or 'nobody'} in {row['currency']}, found "
+            f"{cause.ref} is an entry of {posting.contributor_id or 'nobody'} in {posting.currency}, found "
             f"{name} and {currency}; give an entry of theirs"
         )

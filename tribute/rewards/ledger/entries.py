@@ -16,7 +16,6 @@ REVERSE   the exact mirror of one entry
 ROUND     what rounding left over; largest remainder leaves nothing
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -38,10 +37,6 @@ Event = Literal[
     "REVERSE",
     "ROUND",
 ]
-
-Row = dict[str, str]
-"""One line of the journal, every value as the text that is written and hashed (`tables.JOURNAL`)."""
-
 
 LONGEST_REASON = 200
 
@@ -81,40 +76,7 @@ class Entry:
         """The month in which it is posted."""
         return self.posted_at[:7]
 
-    def rows(self) -> list[Row]:
-        """Its journal lines, all but `entry_id`, `seq` and the hashes."""
-        common = {
-            "posted_at": self.posted_at,
-            "period": self.period,
-            "event_type": self.event,
-            "currency": self.currency,
-            "contributor_id": self.contributor_id,
-            "ref_entry_id": self.ref_entry_id,
-            "reason_code": self.reason_code,
-            "idempotency_key": self.idempotency_key,
-        }
-        return [
-            {**common, "account": account, "debit_minor": str(max(amount, 0)), "credit_minor": str(max(-amount, 0))}
-            for account, amount in self.lines
-        ]
-
 
 def move(event: Event, amount: int, debit: str, credit: str, **about: str) -> Entry:
     """An entry of two lines: `amount` minor units > 0 from the account `credit` to the account `debit`."""
     return Entry(event, ((debit, amount), (credit, -amount)), **about)
-
-
-def mirror(event: Event, rows: Sequence[Mapping[str, str]], *, posted_at: str, key: str, reason_code: str) -> Entry:
-    """The exact reverse of the entry with these journal lines, linked to it."""
-    lines = tuple((row["account"], int(row["credit_minor"]) - int(row["debit_minor"])) for row in rows)
-    first = rows[0]
-    return Entry(
-        event,
-        lines,
-        posted_at,
-        first["currency"],
-        key,
-        contributor_id=first["contributor_id"],
-        ref_entry_id=first["entry_id"],
-        reason_code=reason_code,
-    )

@@ -10,69 +10,68 @@ from collections.abc import Callable, Iterable, Mapping
 
 from tribute.money import exponent, format_amount
 from tribute.rewards.ledger import accounts
+from tribute.rewards.ledger.journal import Posting
 
-Row = Mapping[str, str]
 
+def beancount(postings: Iterable[Posting]) -> str:
+    """A journal as a beancount file; debit is positive."""
 
-def beancount(rows: Iterable[Row]) -> str:
-    """The lines of a journal as a beancount file; debit is positive."""
-
-    def head(row: Row) -> str:
-        link = f" ^{row['ref_entry_id']}" if row["ref_entry_id"] else ""
-        why = _why(row).replace("\\", "\\\\").replace('"', '\\"')
-        return f'{row["posted_at"]} * "{row["event_type"]}" "{why}" ^{row["entry_id"]}{link}'
+    def head(posting: Posting) -> str:
+        link = f" ^{posting.ref}" if posting.ref else ""
+        why = _why(posting).replace("\\", "\\\\").replace('"', '\\"')
+        return f'{posting.day} * "{posting.event}" "{why}" ^{posting.entry_id}{link}'
 
     opened: dict[str, str] = {}
-    lines = _transactions(rows, head, opened, _beancount_account)
+    lines = _transactions(postings, head, opened, _beancount_account)
     return "\n".join([f"{day} open {_beancount_account(account)}" for account, day in sorted(opened.items())] + lines)
 
 
-def hledger(rows: Iterable[Row]) -> str:
-    """The lines of a journal as an hledger file; passes `hledger check --strict`."""
+def hledger(postings: Iterable[Posting]) -> str:
+    """A journal as an hledger file; passes `hledger check --strict`."""
 
-    def head(row: Row) -> str:
-        ref = f", ref:{row['ref_entry_id']}" if row["ref_entry_id"] else ""
+    def head(posting: Posting) -> str:
+        ref = f", ref:{posting.ref}" if posting.ref else ""
         # A semicolon would begin a comment, in which tags are read.
-        why = _why(row).replace(";", ",")
-        told = f"{row['posted_at']} * ({row['entry_id']}) {row['event_type']} | {why}"
-        return f"{told}  ; entry:{row['entry_id']}{ref}"
+        why = _why(posting).replace(";", ",")
+        transaction = f"{posting.day} * ({posting.entry_id}) {posting.event} | {why}"
+        return f"{transaction}  ; entry:{posting.entry_id}{ref}"
 
-    rows, opened = list(rows), dict[str, str]()
-    lines = _transactions(rows, head, opened, str)
-    declared = [f"commodity {_sample(currency)} {currency}" for currency in sorted({row["currency"] for row in rows})]
+    postings, opened = list(postings), dict[str, str]()
+    lines = _transactions(postings, head, opened, str)
+    currencies = sorted({posting.currency for posting in postings})
+    declared = [f"commodity {_sample(currency)} {currency}" for currency in currencies]
     return "\n".join(declared + [f"account {account}" for account in sorted(opened)] + lines)
 
 
-EXPORTS: Mapping[str, Callable[[Iterable[Row]], str]] = {
+EXPORTS: Mapping[str, Callable[[Iterable[Posting]], str]] = {
     "journal.beancount": beancount,
     "journal.hledger": hledger,
 }
-"""File name → what writes it from the lines of a journal."""
+"""File name → what writes it from a journal."""
 
 
 def _transactions(
-    rows: Iterable[Row], head: Callable[[Row], str], opened: dict[str, str], naming: Callable[[str], str]
+    postings: Iterable[Posting],
+    head: Callable[[Posting], str],
+    opened: dict[str, str],
+    naming: Callable[[str], str],
 ) -> list[str]:
-    """A paragraph an entry, and a last empty line; fills `opened` with every account's first day."""
+    """A paragraph per entry, and a last empty line; fills `opened` with every account's first day."""
     lines, entry_id, names = [], "", dict[str, str]()
-    for row in rows:
-        if row["entry_id"] != entry_id:
-            entry_id = row["entry_id"]
-            lines += ["", head(row)]
-        account = row["account"]
+    for posting in postings:
+        if posting.entry_id != entry_id:
+            entry_id = posting.entry_id
+            lines += ["", head(posting)]
+        account = posting.account
         if account not in opened:
-            opened[account], names[account] = row["posted_at"], naming(account)
-        lines.append(f"    {names[account]}  {_amount(row)}")
+            opened[account], names[account] = posting.day, naming(account)
+        amount = format_amount(posting.amount, posting.currency)
+        lines.append(f"    {names[account]}  {amount} {posting.currency}")
     return [*lines, ""]
 
 
-def _why(row: Row) -> str:
-    return " ".join(part for part in (row["reason_code"], row["contributor_id"]) if part)
-
-
-def _amount(row: Row) -> str:
-    minor = int(row["debit_minor"]) - int(row["credit_minor"])
-    return f"{format_amount(minor, row['currency'])} {row['currency']}"
+def _why(posting: Posting) -> str:
+    return " ".join(part for part in (posting.reason, posting.contributor_id) if part)
 
 
 def _sample(currency: str) -> str:

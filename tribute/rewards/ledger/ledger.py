@@ -1,8 +1,8 @@
 """The one ledger of a workspace: `rewards/journal/<month>.csv`, append-only, months sealed one after the other.
 
-    with ledger.opened(workspace) as books:      # nobody else posts meanwhile
+    with ledger.writing(workspace) as books:     # nobody else posts meanwhile
         books.post([entry, ...])                 # all of them, or none
-    ledger.read(workspace).balances()            # a look at it
+    ledger.load(workspace).balances()            # a look at it
 
 The open month is the one after the last closed period; before any period is closed it is the first that something
 is posted in. Posting happens in the open month only, so a month's file holds a period's entries, all of them and
@@ -11,15 +11,17 @@ no others, and is sealed as a whole when the period closes.
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from errno import EACCES, EPERM, EROFS
 from pathlib import Path
 
 from tribute import months
 from tribute.errors import IntegrityError, RewardError
 from tribute.files import locked, write_atomically
-from tribute.rewards import tables
+from tribute.formatting import money
 from tribute.rewards.ledger import accounts, journal
-from tribute.rewards.ledger.entries import Entry, Row
+from tribute.rewards.ledger.entries import Entry
+from tribute.rewards.ledger.journal import Posting
 from tribute.rewards.ledger.lots import Lots
 from tribute.rewards.ledger.recovery import closed_periods, recover
 from tribute.rewards.ledger.sealed import seal_missing, sealed_periods
@@ -32,30 +34,30 @@ LOCK = ".lock"
 
 
 class Ledger:
-    """The lines of all months, in their order. `post` needs the lock that `opened` holds."""
+    """The postings of all months, in their order. `post` needs the lock that `writing` holds."""
 
-    def __init__(self, folder: Path, rows: list[Row], closed: Sequence[str], first: str = "") -> None:
+    def __init__(self, folder: Path, postings: list[Posting], closed: Sequence[str], first: str = "") -> None:
         self.folder = folder
-        self.rows = rows
+        self.postings = postings
         self.closed = list(closed)
         self.first = first
-        self._entries: dict[str, list[Row]] = {}
+        self._entries: dict[str, list[Posting]] = {}
         self._keys: dict[str, str] = {}
         self._balances: journal.Balances = {}
         self.lots = Lots()
-        self._index(rows)
+        self._index(postings)
 
     @property
     def head(self) -> str:
-        """The hash of the last line, which stands for the whole history."""
-        return self.rows[-1]["entry_hash"] if self.rows else journal.GENESIS
+        """The hash of the last posting, which stands for the whole history."""
+        return self.postings[-1].hash if self.postings else journal.GENESIS
 
     @property
     def open_period(self) -> str:
         """The month in which may be posted; empty while any may."""
         if self.closed:
             return months.next_period(self.closed[-1])
-        return self.rows[-1]["period"] if self.rows else self.first
+        return self.postings[-1].period if self.postings else self.first
 
     def refuse_period(self, period: str) -> None:
         """Raise RewardError unless `period` is the one to be paid next."""
@@ -66,14 +68,14 @@ class Ledger:
                 "periods come one after the other, without gap or overlap"
             )
 
-    def entry(self, entry_id: str) -> list[Row]:
-        """The lines of one entry. Raises RewardError where there is none."""
+    def entry(self, entry_id: str) -> list[Posting]:
+        """The postings of one entry. Raises RewardError where there is none."""
         if entry_id not in self._entries:
             raise RewardError(f"there is no entry {entry_id} in {self.folder}; entry ids stand in its files")
         return self._entries[entry_id]
 
-    def find(self, key: str) -> list[Row]:
-        """The lines of the entry with this idempotency key; none where it was not posted."""
+    def find(self, key: str) -> list[Posting]:
+        """The postings of the entry with this idempotency key; none where it was not posted."""
         return self._entries[self._keys[key]] if key in self._keys else []
 
     def balances(self) -> journal.Balances:
@@ -84,9 +86,9 @@ class Ledger:
         """Credits minus debits of one account."""
         return self._balances.get((account, currency), 0)
 
-    def of_period(self, period: str) -> list[Row]:
-        """The lines posted in a month."""
-        return [row for row in self.rows if row["period"] == period]
+    def of_period(self, period: str) -> list[Posting]:
+        """What was posted in a month."""
+        return [posting for posting in self.postings if posting.period == period]
 
     def with_entries(self, entries: Iterable[Entry]) -> "Ledger":
         """A ledger that `entries` are added to, in memory alone. Raises RewardError like `post`."""
@@ -97,51 +99,51 @@ class Ledger:
     def copy(self) -> "Ledger":
         """A ledger in memory that may be extended without a change to this one."""
         new = Ledger(self.folder, [], self.closed, self.first)
-        new.rows, new.lots = list(self.rows), self.lots.copy()
+        new.postings, new.lots = list(self.postings), self.lots.copy()
         new._entries, new._keys, new._balances = dict(self._entries), dict(self._keys), dict(self._balances)
         return new
 
-    def extend(self, entries: Iterable[Entry]) -> list[Row]:
-        """Add entries in memory and return their lines. Raises RewardError like `post`; then the copy is of no use."""
-        made = journal.appended(self.rows, self._new(entries))
-        self._index(made)
-        self.rows.extend(made)
+    def extend(self, entries: Iterable[Entry]) -> list[Posting]:
+        """Add entries in memory; returns their postings. Raises RewardError like `post`; the copy is of no use then."""
+        added = journal.append(self.postings, self._new(entries))
+        self._index(added)
+        self.postings.extend(added)
         self.lots.check()
-        return made
+        return added
 
-    def post(self, entries: Iterable[Entry]) -> list[Row]:
-        """Post entries, all or none; what was posted already by its key is left as it is. Returns the new lines.
+    def post(self, entries: Iterable[Entry]) -> list[Posting]:
+        """Post entries, all or none; what was posted already by its key is left as it is. Returns the new postings.
 
         Raises RewardError for a day outside the open month or before the last posting, for a key that another
         entry carries, and for an account that would be overdrawn.
         """
         after = self.with_entries(entries)
-        made = after.rows[len(self.rows) :]
-        if made:
+        added = after.postings[len(self.postings) :]
+        if added:
             self.folder.mkdir(parents=True, exist_ok=True)
-            period = made[-1]["period"]
-            write_atomically(self.folder / f"{period}.csv", tables.csv_bytes(tables.JOURNAL, after.of_period(period)))
-            self._index(made)
-            self.rows.extend(made)
-        return made
+            period = added[-1].period
+            write_atomically(self.folder / f"{period}.csv", journal.journal_bytes(after.of_period(period)))
+            self._index(added)
+            self.postings.extend(added)
+        return added
 
     def _new(self, entries: Iterable[Entry]) -> list[Entry]:
         new: dict[str, Entry] = {}
         for entry in entries:
-            known = self.find(entry.idempotency_key) or (
-                new[entry.idempotency_key].rows() if entry.idempotency_key in new else []
-            )
-            if known:
-                _check_same(entry, known)
+            key = entry.idempotency_key
+            if posted := self.find(key):
+                _check_same(entry, journal.entry_of(posted), posted[0].entry_id)
+            elif key in new:
+                _check_same(entry, new[key], "in the same batch")
             else:
-                new[entry.idempotency_key] = entry
+                new[key] = entry
         self._check_days(list(new.values()))
         self._check_overdrawn(new.values())
         return list(new.values())
 
     def _check_days(self, entries: Sequence[Entry]) -> None:
         period = self.open_period or (entries[0].period if entries else "")
-        last = self.rows[-1]["posted_at"] if self.rows else ""
+        last = self.postings[-1].day if self.postings else ""
         for entry in entries:
             day = months.checked_day(entry.posted_at)
             if entry.period in self.closed:
@@ -161,21 +163,19 @@ class Ledger:
                 change[key] = change.get(key, 0) - amount
         for (account, currency), amount in change.items():
             total = self.balance(account, currency) + amount
-            is_claim = accounts.owner(account)[1] == "Claim"
+            is_claim = accounts.stage(account) == "Claim"
             if (account.startswith("Liabilities:") and total < 0) or (is_claim and total > 0):
                 raise RewardError(
-                    f"{account} would be overdrawn by {abs(total)} minor units of {currency}; "
-                    "post no more than stands there"
+                    f"{account} would be overdrawn by {money(abs(total), currency)}; post no more than stands there"
                 )
 
-    def _index(self, rows: Iterable[Row]) -> None:
-        for row in rows:
-            self._entries.setdefault(row["entry_id"], []).append(row)
-            self._keys[row["idempotency_key"]] = row["entry_id"]
-            self.lots.take(row)
-            key = (row["account"], row["currency"])
-            change = int(row["credit_minor"]) - int(row["debit_minor"])
-            self._balances[key] = self._balances.get(key, 0) + change
+    def _index(self, postings: Iterable[Posting]) -> None:
+        for posting in postings:
+            self._entries.setdefault(posting.entry_id, []).append(posting)
+            self._keys[posting.key] = posting.entry_id
+            self.lots.take(posting)
+            key = (posting.account, posting.currency)
+            self._balances[key] = self._balances.get(key, 0) + posting.credit
 
 
 @contextmanager
@@ -190,14 +190,14 @@ def writing(workspace: Workspace) -> Iterator[Ledger]:
 
 
 def load(workspace: Workspace) -> Ledger:
-    """The ledger as it stands. Raises IntegrityError like `opened`."""
+    """The ledger as it stands. Raises IntegrityError like `writing`."""
     with reading(workspace) as books:
         return books
 
 
 @contextmanager
 def reading(workspace: Workspace) -> Iterator[Ledger]:
-    """Like `opened` for those who post nothing; where this process may not write, as the last writer left it."""
+    """Like `writing` for those who post nothing; where this process may not write, as the last writer left it."""
     with ExitStack() as stack:
         try:
             books = stack.enter_context(writing(workspace))
@@ -214,7 +214,7 @@ def set_first(rewards: Path, period: str) -> None:
         write_atomically(rewards / FIRST, period.encode())
 
 
-def post(workspace: Workspace, entries: Iterable[Entry]) -> list[Row]:
+def post(workspace: Workspace, entries: Iterable[Entry]) -> list[Posting]:
     """Post entries, all or none, see `Ledger.post`."""
     with writing(workspace) as books:
         return books.post(entries)
@@ -222,31 +222,26 @@ def post(workspace: Workspace, entries: Iterable[Entry]) -> list[Row]:
 
 def _load(rewards: Path) -> Ledger:
     folder, closed = rewards / "journal", sealed_periods(rewards)
-    rows = [row for file in sorted(folder.glob("*.csv")) for row in tables.read_csv(file, tables.JOURNAL)]
-    _check_open(rewards, rows, closed)
+    postings = [posting for file in sorted(folder.glob("*.csv")) for posting in journal.read_journal(file)]
+    _check_open(rewards, postings, closed)
     first = rewards / FIRST
-    return Ledger(folder, rows, closed, first.read_text(encoding="utf-8") if first.exists() else "")
+    return Ledger(folder, postings, closed, first.read_text(encoding="utf-8") if first.exists() else "")
 
 
-def _check_open(rewards: Path, rows: Sequence[Row], closed: Sequence[str]) -> None:
+def _check_open(rewards: Path, postings: Sequence[Posting], closed: Sequence[str]) -> None:
     """What is posted since the last close goes on with the sealed months, and none of it is a close's."""
-    new = [row for row in rows if row["period"] not in closed]
-    if lost := next((row["period"] for row in new if row["event_type"] == "FUND"), None):
+    new = [posting for posting in postings if posting.period not in closed]
+    if lost := next((posting.period for posting in new if posting.event == "FUND"), None):
         raise seal_missing(rewards, lost)
-    seq = len(rows) - len(new)
-    try:
-        faults = journal.faults(new, rows[seq - 1]["entry_hash"] if seq else journal.GENESIS, seq)
-    except ValueError as error:
-        faults = [str(error)]
-    if faults:
-        raise IntegrityError(f"{rewards / 'journal' / new[0]['period']}.csv: {faults[0]}; restore the file")
+    seq = len(postings) - len(new)
+    if faults := journal.faults(new, postings[seq - 1].hash if seq else journal.GENESIS, seq):
+        raise IntegrityError(f"{rewards / 'journal' / new[0].period}.csv: {faults[0]}; restore the file")
 
 
-def _check_same(entry: Entry, known: Sequence[Row]) -> None:
+def _check_same(entry: Entry, before: Entry, where: str) -> None:
     """The day may differ: it says when, not what."""
-    names = [name for name in entry.rows()[0] if name not in ("posted_at", "period", "idempotency_key")]
-    if [[row[n] for n in names] for row in entry.rows()] != [[row[n] for n in names] for row in known]:
+    if replace(entry, posted_at=before.posted_at) != before:
         raise RewardError(
-            f"idempotency key {entry.idempotency_key} was posted before with another body "
-            f"({known[0].get('entry_id', 'in the same batch')}); a new cause needs a new key"
+            f"idempotency key {entry.idempotency_key} was posted before with another body ({where}); "
+            "a new cause needs a new key"
         )

@@ -1,18 +1,19 @@
-"""Which accrual the money on a contributor's accounts comes from. Reads the ledger's lines; posts nothing.
+"""Which accrual the money on a contributor's accounts comes from. Reads postings; posts nothing.
 
 A lot is an ACCRUE, or an ADJUST in favour; a hold is a HOLD. Every later entry that touches :Accrued or :Held
 refers to the one it takes from (`ref_entry_id`), directly or by way of others, so what is left of each follows from
 the lines alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from tribute.errors import RewardError
+from tribute.formatting import money
 from tribute.rewards.ledger import accounts
-from tribute.rewards.ledger.entries import Row
+from tribute.rewards.ledger.journal import Posting
 
 HOLDBACK = "holdback"
 """The `reason_code` of a HOLD that ends by itself after the policy's days."""
@@ -25,7 +26,7 @@ class Lot:
     entry_id: str
     contributor_id: str
     currency: str
-    posted_at: str
+    day: str
     left: int = 0
     moved: int = 0
     """How many PAYABLE entries took from it."""
@@ -37,14 +38,24 @@ class Hold:
 
     entry_id: str
     lot: Lot
-    reason_code: str
-    posted_at: str
+    reason: str
+    day: str
     left: int = 0
     moved: int = 0
     """How many RELEASE entries took from it."""
 
+    @property
+    def contributor_id(self) -> str:
+        """Whose money it is."""
+        return self.lot.contributor_id
 
-Kept = TypeVar("Kept")
+    @property
+    def currency(self) -> str:
+        """Its currency."""
+        return self.lot.currency
+
+
+Source = TypeVar("Source", Lot, Hold)
 
 
 class Lots:
@@ -65,61 +76,68 @@ class Lots:
 
     def of(self, contributor_id: str, currency: str, first: str = "") -> list[Lot]:
         """A contributor's lots with something left, oldest first but for the one of the entry `first`."""
-        own = [lot for lot in self.lots.values() if (lot.contributor_id, lot.currency) == (contributor_id, currency)]
-        origin = self._origin(first, self.lots)
-        return sorted((lot for lot in own if lot.left), key=lambda lot: lot.entry_id != origin)
+        origin = self.origin(first)
+        lots = _left(self.lots.values(), contributor_id, currency)
+        return sorted(lots, key=lambda lot: lot.entry_id != origin)
 
     def holds_of(self, contributor_id: str, currency: str, first: str = "") -> list[Hold]:
         """A contributor's holds with something left, oldest first but for those of the lot of the entry `first`."""
-        own = [h for h in self.holds.values() if (h.lot.contributor_id, h.lot.currency) == (contributor_id, currency)]
-        origin = self._origin(first, self.lots)
-        return sorted((hold for hold in own if hold.left), key=lambda hold: hold.lot.entry_id != origin)
+        origin = self.origin(first)
+        holds = _left(self.holds.values(), contributor_id, currency)
+        return sorted(holds, key=lambda hold: hold.lot.entry_id != origin)
+
+    def origin(self, entry_id: str) -> str:
+        """The lot that an entry goes back to, itself or by its references; empty for none."""
+        return self._nearest(entry_id, self.lots)
 
     def disputed(self) -> set[str]:
         """The entries of the lots of which a dispute holds something."""
-        return {hold.lot.entry_id for hold in self.holds.values() if hold.left and hold.reason_code != HOLDBACK}
+        return {hold.lot.entry_id for hold in self.holds.values() if hold.left and hold.reason != HOLDBACK}
 
     def check(self) -> None:
         """Raise RewardError where more was taken from a lot or a hold than it had."""
-        kept: list[Lot | Hold] = [*self.lots.values(), *self.holds.values()]
-        for one in kept:
-            if one.left < 0:
+        sources: list[Lot | Hold] = [*self.lots.values(), *self.holds.values()]
+        for source in sources:
+            if source.left < 0:
                 raise RewardError(
-                    f"entry {one.entry_id} would be overdrawn by {-one.left} minor units; its money has gone on already"
+                    f"entry {source.entry_id} would be overdrawn by {money(-source.left, source.currency)}; "
+                    "its money has gone on already"
                 )
 
-    def take(self, row: Row) -> None:
-        """Follow the next line of the ledger. Raises RewardError where it does not say what it takes from."""
-        entry_id, event = row["entry_id"], row["event_type"]
-        self._ref[entry_id] = row["ref_entry_id"]
-        contributor_id, stage = accounts.owner(row["account"])
-        change = int(row["credit_minor"]) - int(row["debit_minor"])
+    def take(self, posting: Posting) -> None:
+        """Follow the next posting of the ledger. Raises RewardError where it does not say what it takes from."""
+        entry_id, event = posting.entry_id, posting.event
+        self._ref[entry_id] = posting.ref
+        stage = accounts.stage(posting.account)
         if stage == "Accrued":
-            if event in ("ACCRUE", "ADJUST") and change > 0:
-                self.lots[entry_id] = Lot(entry_id, contributor_id, row["currency"], row["posted_at"])
-            lot = self._lot(entry_id)
-            lot.left += change
+            if event in ("ACCRUE", "ADJUST") and posting.credit > 0:
+                self.lots[entry_id] = Lot(entry_id, posting.contributor_id, posting.currency, posting.day)
+            lot = self._source(entry_id, self.lots)
+            lot.left += posting.credit
             lot.moved += event == "PAYABLE"
         elif stage == "Held":
             if event == "HOLD":
-                made = Hold(entry_id, self._lot(entry_id), row["reason_code"], row["posted_at"])
-                self.holds[entry_id] = made
-            hold = self._found(entry_id, self.holds)
-            hold.left += change
+                lot = self._source(entry_id, self.lots)
+                self.holds[entry_id] = Hold(entry_id, lot, posting.reason, posting.day)
+            hold = self._source(entry_id, self.holds)
+            hold.left += posting.credit
             hold.moved += event == "RELEASE"
 
-    def _lot(self, entry_id: str) -> Lot:
-        return self._found(entry_id, self.lots)
-
-    def _found(self, entry_id: str, among: Mapping[str, Kept]) -> Kept:
-        origin = self._origin(entry_id, among)
+    def _source(self, entry_id: str, sources: Mapping[str, Source]) -> Source:
+        origin = self._nearest(entry_id, sources)
         if not origin:
             raise RewardError(
                 f"entry {entry_id} moves accrued or held money and refers to no accrual or hold; give ref_entry_id"
             )
-        return among[origin]
+        return sources[origin]
 
-    def _origin(self, entry_id: str, among: Mapping[str, object]) -> str:
-        while entry_id and entry_id not in among:
+    def _nearest(self, entry_id: str, sources: Mapping[str, object]) -> str:
+        while entry_id and entry_id not in sources:
             entry_id = self._ref.get(entry_id, "")
         return entry_id
+
+
+def _left(sources: Iterable[Source], contributor_id: str, currency: str) -> list[Source]:
+    """The sources of one contributor and currency that have something left."""
+    wanted = (contributor_id, currency)
+    return [source for source in sources if source.left and (source.contributor_id, source.currency) == wanted]

@@ -6,7 +6,8 @@ Held    → Payable      `holdback.days` after the hold was posted, by the polic
 Payable → paid         with the next payables.csv in which the balance reaches the policy's threshold
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
 
@@ -14,10 +15,56 @@ from tribute import months
 from tribute.rewards.allocation.allocate import AllocationLine, PoolAllocation
 from tribute.rewards.allocation.funding import Funding
 from tribute.rewards.ledger import accounts
-from tribute.rewards.ledger.entries import Entry, move
+from tribute.rewards.ledger.entries import Entry, Event, move
 from tribute.rewards.ledger.ledger import Ledger
-from tribute.rewards.ledger.lots import HOLDBACK
+from tribute.rewards.ledger.lots import HOLDBACK, Hold, Lot
 from tribute.rewards.policy.policy import Policy
+
+Account = Callable[[str], str]
+"""Contributor id → one of their accounts."""
+
+
+@dataclass(frozen=True)
+class _Accrual:
+    """One accrual of a close: a line of a pool, above 0, posted on the period's last day."""
+
+    pool: str
+    currency: str
+    day: str
+    line: AllocationLine
+
+    def key(self, event: Event) -> str:
+        return f"{self.day[:7]}/{event}/{self.pool}/{self.currency}/{self.line.contributor_id}"
+
+    def accrue(self) -> Entry:
+        name = self.line.contributor_id
+        return move(
+            "ACCRUE",
+            self.line.amount,
+            accounts.POOL,
+            accounts.accrued(name),
+            posted_at=self.day,
+            currency=self.currency,
+            idempotency_key=self.key("ACCRUE"),
+            contributor_id=name,
+            reason_code="share_of_pool",
+        )
+
+    def take(self, books: Ledger, event: Event, amount: int, account: Account, reason: str) -> Entry:
+        """Move `amount` of what was accrued on to another account of the contributor."""
+        name = self.line.contributor_id
+        return move(
+            event,
+            amount,
+            accounts.accrued(name),
+            account(name),
+            posted_at=self.day,
+            currency=self.currency,
+            idempotency_key=self.key(event),
+            contributor_id=name,
+            ref_entry_id=books.find(self.key("ACCRUE"))[0].entry_id,
+            reason_code=reason,
+        )
 
 
 def due(books: Ledger, day: str, terms: Mapping[str, Policy]) -> list[Entry]:
@@ -25,59 +72,54 @@ def due(books: Ledger, day: str, terms: Mapping[str, Policy]) -> list[Entry]:
 
     `terms`: period → the policy it is paid by; what was posted in a period that is not among them waits.
     """
-    found, made = books.lots, []
-    for lot in found.lots.values():
-        policy = terms.get(lot.posted_at[:7])
+    disputed = books.lots.disputed()
+    undisputed = (
         # On the last day itself the amount can still be disputed.
-        if policy and lot.left > 0 and _after(lot.posted_at, policy.dispute_days) < day:
-            made.append(
-                move(
-                    "PAYABLE",
-                    lot.left,
-                    accounts.accrued(lot.contributor_id),
-                    accounts.payable(lot.contributor_id),
-                    posted_at=day,
-                    currency=lot.currency,
-                    # Money can come back from a dispute and become payable once more.
-                    idempotency_key=f"PAYABLE/{lot.entry_id}/{lot.moved}",
-                    contributor_id=lot.contributor_id,
-                    ref_entry_id=lot.entry_id,
-                    reason_code="dispute_window_over",
-                )
-            )
-    disputed = found.disputed()
-    for hold in found.holds.values():
-        policy, name = terms.get(hold.posted_at[:7]), hold.lot.contributor_id
-        if hold.reason_code != HOLDBACK or policy is None or hold.lot.entry_id in disputed:
-            continue
-        if hold.left > 0 and _after(hold.posted_at, policy.holdback.days) <= day:
-            made.append(
-                move(
-                    "RELEASE",
-                    hold.left,
-                    accounts.held(name),
-                    accounts.payable(name),
-                    posted_at=day,
-                    currency=hold.lot.currency,
-                    idempotency_key=f"RELEASE/{hold.entry_id}/{hold.moved}",
-                    contributor_id=name,
-                    ref_entry_id=hold.entry_id,
-                    reason_code="holdback_over",
-                )
-            )
-    return made
+        _to_payable("PAYABLE", lot, accounts.accrued, "dispute_window_over", day)
+        for lot in books.lots.lots.values()
+        if lot.left > 0 and (policy := terms.get(lot.day[:7])) and _after(lot.day, policy.dispute_days) < day
+    )
+    released = (
+        _to_payable("RELEASE", hold, accounts.held, "holdback_over", day)
+        for hold in books.lots.holds.values()
+        if hold.left > 0 and hold.reason == HOLDBACK and hold.lot.entry_id not in disputed
+        if (policy := terms.get(hold.day[:7])) and _after(hold.day, policy.holdback.days) <= day
+    )
+    return [*undisputed, *released]
+
+
+def _to_payable(event: Event, source: Lot | Hold, account: Account, reason: str, day: str) -> Entry:
+    name = source.contributor_id
+    return move(
+        event,
+        source.left,
+        account(name),
+        accounts.payable(name),
+        posted_at=day,
+        currency=source.currency,
+        # Money can come back from a dispute and become payable once more.
+        idempotency_key=f"{event}/{source.entry_id}/{source.moved}",
+        contributor_id=name,
+        ref_entry_id=source.entry_id,
+        reason_code=reason,
+    )
 
 
 def closing(
-    books: Ledger, period: str, fundings: Sequence[Funding], paid: Sequence[PoolAllocation], terms: Mapping[str, Policy]
+    books: Ledger,
+    period: str,
+    fundings: Sequence[Funding],
+    allocations: Sequence[PoolAllocation],
+    terms: Mapping[str, Policy],
 ) -> Ledger:
     """The ledger after everything that the close of `period` posts, all on the period's last day; `books` stays."""
     day, after = months.last_day(period), books.copy()
+    accruals = list(_accruals(allocations, day))
     after.extend(due(books, day, terms))
     after.extend(entry for funding in fundings for entry in funded(funding, day))
-    after.extend(entry for one in paid for entry in accrued(one, day))
-    after.extend(netted(after, paid, day))
-    after.extend(held_back(after, paid, day, terms[period]))
+    after.extend(accrual.accrue() for accrual in accruals)
+    after.extend(_netted(after, accruals))
+    after.extend(_held_back(after, accruals, Fraction(terms[period].holdback.part)))
     return after
 
 
@@ -110,86 +152,31 @@ def reserved(amount: int, currency: str, day: str, key: str, reason: str) -> Ent
     return move("RESERVE", amount, accounts.EXPENSE, accounts.RESERVE, **about)
 
 
-def accrued(paid: PoolAllocation, day: str) -> list[Entry]:
-    """One ACCRUE for every amount above 0, in the order of the lines."""
-    return [
-        move(
-            "ACCRUE",
-            line.amount,
-            accounts.POOL,
-            accounts.accrued(line.contributor_id),
-            posted_at=day,
-            currency=paid.currency,
-            idempotency_key=_key(day, "ACCRUE", paid, line),
-            contributor_id=line.contributor_id,
-            reason_code="share_of_pool",
-        )
-        for line in paid.lines
-        if line.amount
-    ]
+def _accruals(allocations: Iterable[PoolAllocation], day: str) -> Iterator[_Accrual]:
+    """One for every amount above 0, in the order of the lines."""
+    for allocation in allocations:
+        for line in allocation.lines:
+            if line.amount:
+                yield _Accrual(allocation.pool, allocation.currency, day, line)
 
 
-def netted(books: Ledger, paid: Iterable[PoolAllocation], day: str) -> list[Entry]:
+def _netted(books: Ledger, accruals: Iterable[_Accrual]) -> Iterator[Entry]:
     """What new accruals take off the claims on their contributors."""
-    made, left = [], {key: -amount for key, amount in books.balances().items() if amount < 0}
-    for one, line in _payees(paid):
-        name, key = line.contributor_id, (accounts.claim(line.contributor_id), one.currency)
-        amount = min(line.amount, left.get(key, 0))
-        if amount:
-            left[key] -= amount
-            made.append(
-                move(
-                    "CLAWBACK",
-                    amount,
-                    accounts.accrued(name),
-                    accounts.claim(name),
-                    posted_at=day,
-                    currency=one.currency,
-                    idempotency_key=_key(day, "CLAWBACK", one, line),
-                    contributor_id=name,
-                    ref_entry_id=_accrual(books, day, one, line),
-                    reason_code="claim_netted",
-                )
-            )
-    return made
+    claims = {key: -balance for key, balance in books.balances().items() if balance < 0}
+    for accrual in accruals:
+        key = (accounts.claim(accrual.line.contributor_id), accrual.currency)
+        if amount := min(accrual.line.amount, claims.get(key, 0)):
+            claims[key] -= amount
+            yield accrual.take(books, "CLAWBACK", amount, accounts.claim, "claim_netted")
 
 
-def held_back(books: Ledger, paid: Iterable[PoolAllocation], day: str, policy: Policy) -> list[Entry]:
+def _held_back(books: Ledger, accruals: Iterable[_Accrual], part: Fraction) -> Iterator[Entry]:
     """The holdback of every new accrual, of what netting left of it, rounded down."""
-    part, made = Fraction(policy.holdback.part), []
-    for one, line in _payees(paid):
-        name = line.contributor_id
-        taken = books.find(_key(day, "CLAWBACK", one, line))
-        left = line.amount - (int(taken[0]["debit_minor"]) if taken else 0)
-        amount = left * part.numerator // part.denominator
-        if amount:
-            made.append(
-                move(
-                    "HOLD",
-                    amount,
-                    accounts.accrued(name),
-                    accounts.held(name),
-                    posted_at=day,
-                    currency=one.currency,
-                    idempotency_key=_key(day, "HOLD", one, line),
-                    contributor_id=name,
-                    ref_entry_id=_accrual(books, day, one, line),
-                    reason_code=HOLDBACK,
-                )
-            )
-    return made
-
-
-def _payees(paid: Iterable[PoolAllocation]) -> Iterable[tuple[PoolAllocation, AllocationLine]]:
-    return ((one, line) for one in paid for line in one.lines if line.amount)
-
-
-def _accrual(books: Ledger, day: str, paid: PoolAllocation, line: AllocationLine) -> str:
-    return books.find(_key(day, "ACCRUE", paid, line))[0]["entry_id"]
-
-
-def _key(day: str, event: str, paid: PoolAllocation, line: AllocationLine) -> str:
-    return f"{day[:7]}/{event}/{paid.pool}/{paid.currency}/{line.contributor_id}"
+    for accrual in accruals:
+        netted = books.find(accrual.key("CLAWBACK"))
+        left = accrual.line.amount - (netted[0].amount if netted else 0)
+        if amount := left * part.numerator // part.denominator:
+            yield accrual.take(books, "HOLD", amount, accounts.held, HOLDBACK)
 
 
 def _after(day: str, days: int) -> str:

@@ -20,7 +20,8 @@ from tribute.errors import RewardError
 from tribute.files import sync, sync_one, write_atomically
 from tribute.rewards import tables
 from tribute.rewards.ledger import accounts, balances, journal, ledger
-from tribute.rewards.ledger.entries import Entry, Row, mirror, move
+from tribute.rewards.ledger.entries import Entry, move
+from tribute.rewards.ledger.journal import mirror
 from tribute.rewards.ledger.ledger import Ledger
 from tribute.rewards.payments.bank_answers import Answer, BankFile, read_bank_file
 from tribute.workspace import Workspace
@@ -35,6 +36,7 @@ FOR_A_PERSON = ("unknown_payment", "currency_differs", "amount_differs", "return
 REJECTED = "rejected_by_bank"
 """The `reason_code` of a RETURN of what the bank never carried out."""
 
+Row = dict[str, str]
 Payables = Mapping[str, Row]
 """End-to-end id → line of payables.csv."""
 
@@ -75,7 +77,7 @@ def _was_posted(making: Path, books: Ledger) -> bool:
     if not (making / SOURCE).exists():
         return False
     head = json.loads((making / SOURCE).read_text(encoding="utf-8"))["ledger_head"]
-    return head in {journal.GENESIS, *(row["entry_hash"] for row in books.rows)}
+    return head in {journal.GENESIS, *(posting.hash for posting in books.postings)}
 
 
 def _refuse_again(final: Path, answered: BankFile, file: Path) -> None:
@@ -121,7 +123,7 @@ def _entries(rewards: Path, books: Ledger, answered: BankFile, payables: Payable
 def _was_refused(books: Ledger, payable: Row) -> bool:
     """Whether the last that an earlier file said is that the bank did not carry it out."""
     back = books.find(_returned(payable["idempotency_key"]))
-    return bool(back) and back[0]["reason_code"] == REJECTED and not books.find(_again(payable))
+    return bool(back) and back[0].reason == REJECTED and not books.find(_again(payable))
 
 
 def _still_there(books: Ledger, payable: Row, flying: Mapping[tuple[str, str], int]) -> bool:
@@ -153,7 +155,7 @@ def _lines(before: Ledger, after: Ledger, answered: BankFile, payables: Payables
             key = _told_of(after, answer, payable)
             if outcome != "paid":
                 key = _returned(key)
-            entry_id = next((row["entry_id"] for row in after.find(key)), "")
+            entry_id = next((posting.entry_id for posting in after.find(key)), "")
             # A statement that has both the payment and its return repeats what other files said before.
             contradicts = outcome == "paid" and before.find(_returned(key)) and answer.end_to_end_id not in returned
             if not entry_id:

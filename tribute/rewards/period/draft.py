@@ -50,6 +50,7 @@ from tribute.rewards.allocation.inputs import Sources, read_sources
 from tribute.rewards.allocation.pools import allocation_rows, allocations
 from tribute.rewards.ledger import balances as standing
 from tribute.rewards.ledger import ledger
+from tribute.rewards.ledger.journal import journal_bytes
 from tribute.rewards.ledger.ledger import Ledger
 from tribute.rewards.ledger.postings import closing
 from tribute.rewards.period import package
@@ -93,7 +94,7 @@ class _DraftSpec:
             "period": self.period,
             "funding": [one.document() for one in self.fundings],
             "policy": self.policy.model_dump(mode="json"),
-            "ledger": {"seq": str(len(self.books.rows)), "head": self.books.head},
+            "ledger": {"seq": str(len(self.books.postings)), "head": self.books.head},
             "previous": self.previous,
             "closers": dict(self.closers),
             "seeds": list(self.seeds),
@@ -205,7 +206,7 @@ def _write_money(folder: Path, order: _DraftSpec, paid: Sequence[PoolAllocation]
     flying = standing.in_flight(folder.parent, order.books)
     balances = standing.balance_rows(after, order.period, known)
     payables = standing.payable_rows(after, order.period, order.policy, flying)
-    tables.write_csv(folder / "journal.csv", tables.JOURNAL, after.of_period(order.period))
+    (folder / "journal.csv").write_bytes(journal_bytes(after.of_period(order.period)))
     tables.write_csv(folder / "balances.csv", tables.BALANCES, balances)
     tables.write_csv(folder / "payables.csv", tables.PAYABLES, payables)
 

@@ -10,6 +10,7 @@ from tribute.artifacts import Artifact
 from tribute.errors import IntegrityError
 from tribute.rewards import tables
 from tribute.rewards.allocation.gate import VERDICT
+from tribute.rewards.ledger.journal import Posting, read_journal
 from tribute.rewards.period.closed import policy_of
 from tribute.rewards.policy.policy import Policy
 
@@ -24,7 +25,7 @@ class Opened:
     policy: Policy
     verdict: dict[str, Any]
     allocation: Rows
-    journal: Rows
+    journal: list[Posting]
     balances: Rows
     payables: Rows
     exclusions: Rows
@@ -48,7 +49,7 @@ class Opened:
             policy,
             verdict,
             tables.read_csv(folder / "allocation.csv", tables.ALLOCATION),
-            tables.read_csv(folder / "journal.csv", tables.JOURNAL),
+            read_journal(folder / "journal.csv"),
             tables.read_csv(folder / "balances.csv", tables.BALANCES),
             tables.read_csv(folder / "payables.csv", tables.PAYABLES),
             tables.read_csv(folder / "exclusions.csv", tables.EXCLUSIONS),

@@ -23,7 +23,8 @@ import pyarrow.parquet as pq
 from tribute.digests import file_sha256
 from tribute.ids import ID
 from tribute.rewards import tables
-from tribute.rewards.ledger import exports
+from tribute.rewards.ledger import exports, journal
+from tribute.rewards.ledger.journal import Posting
 from tribute.rewards.period import leaves
 from tribute.rewards.tables import Columns
 
@@ -65,14 +66,15 @@ def finish(folder: Path, period: str) -> dict[str, Any]:
     tables.write_csv(folder / LEAVES_FILE, tables.LEAVES, read["leaves"])
     for name in names:
         write_twin(folder / f"{name}.csv")
+    postings = journal.read_journal(folder / "journal.csv")
     for name, export in exports.EXPORTS.items():
-        (folder / name).write_text(export(read["journal"]), encoding="utf-8")
+        (folder / name).write_text(export(postings), encoding="utf-8")
     (folder / DATAPACKAGE).write_bytes(datapackage(folder, period))
     rows = {f"{name}.csv": len(lines) for name, lines in read.items()}
     rows["evidence.parquet"] = pq.read_metadata(folder / "evidence.parquet").num_rows
     return {
         "rows": rows,
-        "control": control_totals(read["allocation"], read["journal"], read["balances"], read["payables"]),
+        "control": control_totals(read["allocation"], postings, read["balances"], read["payables"]),
         "merkle": {"root": leaves.tree(read["leaves"]).root.hex(), "size": len(read["leaves"])},
     }
 
@@ -84,16 +86,17 @@ def names_of(folder: Path) -> list[str]:
 
 def control_totals(
     allocation: Iterable[Mapping[str, str]],
-    journal: Iterable[Mapping[str, str]],
+    postings: Iterable[Posting],
     balances: Iterable[Mapping[str, str]],
     payables: Iterable[Mapping[str, str]],
 ) -> dict[str, dict[str, str]]:
     """Currency → sums over the tables in minor units, as text (JSON numbers are floats)."""
     sums: dict[str, dict[str, int]] = {}
+    lines = [posting.texts() for posting in postings]
     parts = (
         ("allocated_minor", allocation, "amount_minor"),
-        ("debit_minor", journal, "debit_minor"),
-        ("credit_minor", journal, "credit_minor"),
+        ("debit_minor", lines, "debit_minor"),
+        ("credit_minor", lines, "credit_minor"),
         ("closing_minor", balances, "closing"),
         ("payable_minor", payables, "amount_minor"),
         ("withheld_minor", payables, "withheld_minor"),

@@ -18,6 +18,7 @@ from tribute.rewards import tables
 from tribute.rewards.allocation.allocate import CREDIT, TOKENS, AllocationLine, ContributorScore, claim_of, weight_of
 from tribute.rewards.allocation.gate import read_verdict
 from tribute.rewards.ledger import accounts, journal
+from tribute.rewards.ledger.journal import Posting
 from tribute.rewards.period.closed import policy_of
 from tribute.rewards.statements.comparison import PeriodInputs, summed
 
@@ -33,7 +34,7 @@ class ContributorRecords:
     lines: list[Row] = field(default_factory=list)
     balances: list[Row] = field(default_factory=list)
     exclusions: list[Row] = field(default_factory=list)
-    entries: list[Row] = field(default_factory=list)
+    entries: list[Posting] = field(default_factory=list)
     payments: list[Row] = field(default_factory=list)
     rows: list[tuple[str, Decimal]] = field(default_factory=list)
     slices: list[tuple[str, Decimal]] = field(default_factory=list)
@@ -57,8 +58,10 @@ class Folder:
         self._sort("lines", self._rows("allocation.csv", tables.ALLOCATION))
         self._sort("balances", self._rows("balances.csv", tables.BALANCES))
         self._sort("exclusions", self._rows("exclusions.csv", tables.EXCLUSIONS))
-        self._journal = self._rows("journal.csv", tables.JOURNAL)
-        self._sort("entries", self._journal)
+        self._journal = journal.read_journal(path / "journal.csv")
+        for posting in self._journal:
+            if posting.contributor_id:
+                self.own.setdefault(posting.contributor_id, ContributorRecords()).entries.append(posting)
         self._sort("payments", map(_named, self._rows("payables.csv", tables.PAYABLES)))
         if with_evidence:
             self._read_evidence(self.own if only is None else only)
@@ -111,12 +114,12 @@ class Folder:
     def standing(self) -> dict[str, dict[str, dict[str, int]]]:
         """Contributor → currency → stage (Accrued, Held, Payable, Claim) → minor units at the end of the period."""
         months = sorted(self.path.with_name("journal").glob("*.csv"))
-        earlier = [row for file in months if file.stem < self.period for row in tables.read_csv(file, tables.JOURNAL)]
+        earlier = [one for file in months if file.stem < self.period for one in journal.read_journal(file)]
         found: dict[str, dict[str, dict[str, int]]] = {}
-        for (account, currency), amount in journal.balances([*earlier, *self._journal]).items():
-            name, stage = accounts.owner(account)
-            if name:
-                found.setdefault(name, {}).setdefault(currency, {})[stage] = amount
+        for posting in (*earlier, *self._journal):
+            if stage := accounts.stage(posting.account):
+                stages = found.setdefault(posting.contributor_id, {}).setdefault(posting.currency, {})
+                stages[stage] = stages.get(stage, 0) + posting.credit
         return found
 
     @cached_property

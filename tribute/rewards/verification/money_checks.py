@@ -82,29 +82,29 @@ def _check_pool(read: Opened, rows: Rows, pool: int, currency: str) -> None:
 
 def check_journal(read: Opened) -> str:
     """Chained, balanced, of this month, and it posts exactly the fees and the amounts allocated."""
-    file, rows, head = "journal.csv", read.journal, read.config["ledger"]
-    first = rows[0]
-    start = int(first["seq"]) - 1
-    if faults := journal.faults(rows, first["prev_hash"] if start else journal.GENESIS, start):
+    file, postings, head = "journal.csv", read.journal, read.config["ledger"]
+    first = postings[0]
+    start = first.seq - 1
+    if faults := journal.faults(postings, first.prev_hash if start else journal.GENESIS, start):
         raise read.wrong(file, faults[0])
-    if strangers := [row for row in rows if row["period"] != read.period]:
-        raise read.wrong(file, f"{strangers[0]['entry_id']} belongs to {strangers[0]['period']}")
+    if strangers := [posting for posting in postings if posting.period != read.period]:
+        raise read.wrong(file, f"{strangers[0].entry_id} belongs to {strangers[0].period}")
     # What the ledger held when the period was made: a line of this file, or the one before its first.
     seq = int(head["seq"])
-    follows = first["prev_hash"] if seq == start else rows[seq - start - 1]["entry_hash"] if seq > start else None
+    follows = first.prev_hash if seq == start else postings[seq - start - 1].hash if seq > start else None
     if follows != head["head"]:
         raise read.wrong(file, f"does not follow on line {seq} of the ledger, which the manifest names")
     expected = _posted(read)
-    found: dict[str, int] = {}
-    for row in rows:
-        if row["event_type"] in ("FUND", "RESERVE", "ACCRUE") and row["idempotency_key"] in expected:
-            found[row["idempotency_key"]] = found.get(row["idempotency_key"], 0) + int(row["debit_minor"])
-        elif row["event_type"] in ("FUND", "ACCRUE"):
-            raise read.wrong(file, f"{row['entry_id']} posts {row['idempotency_key']}, which nothing here asks for")
+    posted: dict[str, int] = {}
+    for posting in postings:
+        if posting.event in ("FUND", "RESERVE", "ACCRUE") and posting.key in expected:
+            posted[posting.key] = posted.get(posting.key, 0) + max(posting.amount, 0)
+        elif posting.event in ("FUND", "ACCRUE"):
+            raise read.wrong(file, f"{posting.entry_id} posts {posting.key}, which nothing here asks for")
     for key in sorted(expected):
-        if found.get(key) != expected[key]:
-            raise read.wrong(file, f"{key} posts {found.get(key)} minor units, expected {expected[key]}")
-    return f"{len(rows)} journal lines are chained, balance, and post exactly the fees and the amounts allocated"
+        if posted.get(key) != expected[key]:
+            raise read.wrong(file, f"{key} posts {posted.get(key)} minor units, expected {expected[key]}")
+    return f"{len(postings)} journal lines are chained, balance, and post exactly the fees and the amounts allocated"
 
 
 def _posted(read: Opened) -> dict[str, int]:
@@ -126,11 +126,10 @@ def check_balances(read: Opened) -> str:
     """Every line adds up, and moves as the journal does; how it opens, continuity.py checks."""
     file = "balances.csv"
     moved: dict[tuple[str, str], int] = {}
-    for row in read.journal:
-        owner = accounts.owner(row["account"])[0]
-        if owner:
-            key = (owner, row["currency"])
-            moved[key] = moved.get(key, 0) + int(row["credit_minor"]) - int(row["debit_minor"])
+    for posting in read.journal:
+        if accounts.stage(posting.account):
+            key = (posting.contributor_id, posting.currency)
+            moved[key] = moved.get(key, 0) + posting.credit
     keys = [(row["contributor_id"], row["currency"]) for row in read.balances]
     if not tables.in_order("balances", read.balances):
         raise read.wrong(file, "expected one line per contributor and currency, in their order")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tribute.artifacts import read_artifact
 from tribute.errors import IntegrityError
-from tribute.money import format_amount
+from tribute.formatting import money
 from tribute.rewards import tables
 from tribute.rewards.ledger import accounts, journal, ledger
 from tribute.rewards.ledger.ledger import Ledger
@@ -61,9 +61,9 @@ def _month(folder: Path, books: Ledger, currency: str) -> Month:
     for line in lines:
         earned[line["contributor_id"]] += int(line["amount_minor"])
     standing = Counter[str]()
-    until = (row for row in books.rows if row["period"] <= folder.name and row["currency"] == currency)
+    until = (posting for posting in books.postings if posting.period <= folder.name and posting.currency == currency)
     for (account, _), amount in journal.balances(until).items():
-        standing[accounts.owner(account)[1] or account] += amount
+        standing[accounts.stage(account) or account] += amount
     return Month(
         folder.name,
         currency,
@@ -88,16 +88,19 @@ def _check(rewards: Path, books: Ledger, currency: str) -> list[str]:
                 int(row[one]) for one in ("opening", "accrued", "adjusted", "withheld", "paid", "closing")
             )
             if opening + accrued + adjusted - withheld - paid != closing:
-                raise IntegrityError(f"{path}: {name} does not add up to its closing balance of {closing} minor units")
+                raise IntegrityError(
+                    f"{path}: {name} does not add up to its closing balance of {money(closing, currency)}"
+                )
             if opening != before.get(name, 0):
                 raise IntegrityError(
-                    f"{path}: {name} opens with {opening}, the month before closed {before.get(name, 0)}"
+                    f"{path}: {name} opens with {money(opening, currency)}, the month before closed with "
+                    f"{money(before.get(name, 0), currency)}"
                 )
         if lost := sorted(name for name, owed in before.items() if owed and name not in rows):
-            raise IntegrityError(f"{path}: no line for {lost[0]}, who is owed {before[lost[0]]} minor units")
+            raise IntegrityError(f"{path}: no line for {lost[0]}, who is owed {money(before[lost[0]], currency)}")
         before = {name: int(row["closing"]) for name, row in rows.items()}
     _check_ledger(rewards, books, before, currency)
-    owed = f"{format_amount(sum(before.values()), currency, grouped=True)} {currency}"
+    owed = f"{money(sum(before.values()), currency)}"
     return [
         f"in each of {len(books.closed)} balances.csv every line adds up, and opens as it closed the month before",
         f"what is owed at the end, {owed}, is what the ledger says of each of {len(before)} people",
@@ -109,17 +112,19 @@ def _check_ledger(rewards: Path, books: Ledger, closing: dict[str, int], currenc
     last = books.closed[-1] if books.closed else ""
     owed: Counter[str] = Counter()
     total = 0
-    for (account, code), amount in journal.balances(row for row in books.rows if row["period"] <= last).items():
-        if code == currency:
-            owed[accounts.owner(account)[0]] += amount
-            total += amount
-    del owed[""]
+    for posting in books.postings:
+        if posting.period <= last and posting.currency == currency:
+            total += posting.amount
+            if accounts.stage(posting.account):
+                owed[posting.contributor_id] += posting.credit
     if total:
-        raise IntegrityError(f"{rewards / 'journal'}: debits and credits of {currency} differ by {total} minor units")
+        raise IntegrityError(f"{rewards / 'journal'}: debits and credits differ by {money(total, currency)}")
     for name in sorted(owed.keys() | closing.keys()):
         if owed[name] != closing.get(name, 0):
             path, said = rewards / last / "balances.csv", closing.get(name, 0)
-            raise IntegrityError(f"{path}: {name} is owed {said} minor units, the ledger says {owed[name]}")
+            raise IntegrityError(
+                f"{path}: {name} is owed {money(said, currency)}, the ledger says {money(owed[name], currency)}"
+            )
 
 
 def _balances(folder: Path, currency: str) -> dict[str, dict[str, str]]:

@@ -12,9 +12,8 @@ from tribute.artifacts import SEAL
 from tribute.contributions.registry import Registry, identity
 from tribute.errors import IntegrityError
 from tribute.months import next_period
-from tribute.rewards import tables
 from tribute.rewards.ledger import balances, journal
-from tribute.rewards.ledger.entries import Row
+from tribute.rewards.ledger.journal import Posting
 from tribute.rewards.ledger.ledger import Ledger
 from tribute.rewards.ledger.recovery import closed_periods
 from tribute.rewards.ledger.sealed import check_name
@@ -53,10 +52,10 @@ def verify_ledger(rewards: Path, read: Opened) -> list[str]:
         _check_month(month, rewards / month.stem)
     if (read.folder / SEAL).exists():
         _check_month(rewards / "journal" / f"{read.period}.csv", read.folder)
-    before = [row for month in months for row in tables.read_csv(month, tables.JOURNAL)]
+    before = [posting for month in months for posting in journal.read_journal(month)]
     _check_chain(before, read)
-    rows = before + read.journal
-    books = Ledger(rewards / "journal", rows, closed)
+    postings = before + read.journal
+    books = Ledger(rewards / "journal", postings, closed)
     known = {(row["contributor_id"], row["currency"]) for row in read.allocation}
     if read.balances != balances.balance_rows(books, read.period, known):
         raise read.wrong("balances.csv", "not what the ledger's months say")
@@ -64,21 +63,20 @@ def verify_ledger(rewards: Path, read: Opened) -> list[str]:
     if read.payables != balances.payable_rows(books, read.period, read.policy, flying):
         raise read.wrong("payables.csv", "not what the ledger says is payable and not yet handed over")
     return [
-        f"the ledger's {len(rows)} lines up to here are one chain over {len(closed) + 1} months, none changed since",
+        f"the ledger's {len(postings)} lines up to here are one chain over {len(closed) + 1} months, "
+        "none changed since",
         f"{len(read.balances)} balances and {len(read.payables)} payments are what the ledger says",
     ]
 
 
-def _check_chain(before: list[Row], read: Opened) -> None:
+def _check_chain(before: list[Posting], read: Opened) -> None:
     """The months before are one chain, and the period's own, which is one, goes on with it and repeats no key."""
     faults = journal.faults(before)
-    first, head = read.journal[0], before[-1]["entry_hash"] if before else journal.GENESIS
-    if (first["seq"], first["prev_hash"]) != (str(len(before) + 1), head):
-        faults.append(f"line {first['seq']} is not chained to the line before it")
-    keys = {row["idempotency_key"] for row in before}
-    faults += [
-        f"line {row['seq']} repeats an idempotency key" for row in read.journal if row["idempotency_key"] in keys
-    ]
+    first, head = read.journal[0], before[-1].hash if before else journal.GENESIS
+    if (first.seq, first.prev_hash) != (len(before) + 1, head):
+        faults.append(f"line {first.seq} is not chained to the line before it")
+    keys = {posting.key for posting in before}
+    faults += [f"line {posting.seq} repeats an idempotency key" for posting in read.journal if posting.key in keys]
     if faults:
         raise IntegrityError(f"{read.folder / 'journal.csv'}: with the months before it, {faults[0]}")
 
