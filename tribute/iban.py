@@ -1,6 +1,7 @@
 """International bank account numbers (ISO 13616), as people write them and as banks take them."""
 
 import re
+import unicodedata
 
 IBAN = re.compile(r"(?<![A-Z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}(?![A-Z0-9])")
 """What may be an IBAN in running text."""
@@ -16,18 +17,38 @@ LENGTHS = {
     **{"YE": 30},
 }
 """Country → characters of its IBANs, by the IBAN registry."""
-_SEPARATORS = re.compile(r"[\s\u200b\u2060\ufeff\u2010-\u2015\u2212-]+")
 _COMPACT = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]+")
 
 
 def normalise(text: str) -> str:
-    """The form that banks take: capitals, without blanks or hyphens of any kind. Whether it is an IBAN is not said."""
-    return _SEPARATORS.sub("", text).upper()
+    """The form that banks take: capitals, without blanks, hyphens and invisible characters of any kind.
+
+    Whether it is an IBAN is not said.
+    """
+    return "".join(
+        character
+        for character in unicodedata.normalize("NFKC", text).replace("\u2212", "-").upper()
+        if not character.isspace() and unicodedata.category(character) not in ("Cf", "Pd")
+    )
+
+
+def iban_fault(text: str) -> str:
+    """What is wrong with an IBAN, however it is typed; empty where nothing is. Repeats no character of the account."""
+    compact = normalise(text)
+    length = LENGTHS.get(compact[:2])
+    if length is None:
+        return "an IBAN begins with a country's two letters, such as DE"
+    if len(compact) != length:
+        return f"the IBAN has {len(compact)} characters, an IBAN of {compact[:2]} has {length}"
+    if not _COMPACT.fullmatch(compact):
+        return "an IBAN has two letters, two digits, and then letters and digits alone"
+    # 98 less the rest gives 02 to 98: 00, 01 and 99 are given to nobody, though they leave the same rest.
+    number = int("".join(str(int(character, 36)) for character in compact[4:] + compact[:4]))
+    if number % 97 != 1 or compact[2:4] in ("00", "01", "99"):
+        return "the IBAN's check digits are wrong, so a character is mistyped"
+    return ""
 
 
 def is_iban(text: str) -> bool:
     """Whether a text, normalised, has the country's length and check digits (1 modulo 97, letters as numbers)."""
-    compact = normalise(text)
-    if not _COMPACT.fullmatch(compact) or len(compact) != LENGTHS.get(compact[:2]):
-        return False
-    return int("".join(str(int(character, 36)) for character in compact[4:] + compact[:4])) % 97 == 1
+    return not iban_fault(text)

@@ -1,12 +1,13 @@
 """Keep who the contributors are, in one encrypted file."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tribute.cli._command import command
-from tribute.cli._options import HERE, ContributorId, WorkspaceFolder
-from tribute.cli._output import Output
+from tribute.cli._options import HERE, ContributorId, DryRun, WorkspaceFolder
+from tribute.cli._output import Output, Table
 from tribute.errors import ConfigError
 
 
@@ -32,6 +33,41 @@ def set_(
 
 
 @command
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV with the columns contributor, name, iban and bic.")],
+    workspace: WorkspaceFolder = HERE,
+    dry_run: DryRun = False,
+) -> Output:
+    """Add the payees of a CSV file: all of them, or none where a line is faulty."""
+    from tribute.contributions.rights import payees_file, vault
+    from tribute.workspace import Workspace
+
+    home = Workspace.open(workspace)
+    people = payees_file.read_payees(file)
+    if not dry_run:
+        vault.write_people(home.vault, people)
+    line = f"{file}: {len(people)} payees" + (" (not written)" if dry_run else f" are in {home.vault}")
+    return Output({"payees": sorted(people), "written": not dry_run}, [line])
+
+
+@command
+def list_(workspace: WorkspaceFolder = HERE) -> Output:
+    """List who is in the vault, and what is missing to pay them."""
+    from tribute.contributions.rights import missing_to_pay, vault
+    from tribute.workspace import Workspace
+
+    people = vault.read_vault(Workspace.open(workspace).vault)
+    rows = [
+        (id_, about.get("name", ""), _ends(about.get("iban", "")), missing_to_pay(about))
+        for id_, about in sorted(people.items())
+    ]
+    data = [dict(zip(("contributor", "name", "iban", "missing"), row, strict=True)) for row in rows]
+    shown = [(id_, name, iban, "; ".join(missing) or "nothing") for id_, name, iban, missing in rows]
+    table = Table("Vault", ("contributor", "name", "IBAN", "missing to be paid by a bank"), shown)
+    return Output({"people": data}, [] if data else ["the vault is empty"], [table] if data else [])
+
+
+@command
 def show(contributor: ContributorId, workspace: WorkspaceFolder = HERE) -> Output:
     """Show who a contributor is."""
     from tribute.contributions.rights import vault
@@ -50,3 +86,8 @@ def forget(contributor: ContributorId, workspace: WorkspaceFolder = HERE) -> Out
 
     vault.forget_person(Workspace.open(workspace).vault, contributor)
     return Output({"contributor": contributor}, [f"{contributor} is not in the vault"])
+
+
+def _ends(iban: str) -> str:
+    """Enough to recognise an account by."""
+    return f"{iban[:4]}…{iban[-4:]}" if iban else ""

@@ -1,29 +1,35 @@
 """The payment file is what the schema and the payables say, the same each time, and only where the vault is."""
 
 import shutil
+import string
 from decimal import Decimal
+from functools import cache
 from importlib import resources
 from io import BytesIO
 from xml.etree import ElementTree
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyiso20022.pain import pain_001_001_09 as pain
 
 from tests.helpers.terminal import tribute
 from tests.rewards.helpers.people import House
 from tribute.artifacts import SEAL, read_artifact, write_manifest
-from tribute.contributions.rights import vault
+from tribute.contributions.rights import missing_to_pay, vault
 from tribute.errors import RewardError
-from tribute.iban import is_iban
 from tribute.ids import parse_payee_ref
 from tribute.keys import make_key, public_half
 from tribute.rewards import tables
 from tribute.rewards.payments import pain001
 from tribute.rewards.payments.pain001 import payment_file
+from tribute.rewards.payments.schema import schema_faults
 from tribute.rewards.period import signatures
 from tribute.rewards.period.draft import REWARDS
 
 IBANS = {"treasury": "NL91ABNA0417164300", "other": "DE89 3704 0044 0532 0130 00"}
 NS = {"p": pain001.NAMESPACE}
+PINNED = "2026-12-b23202ff143b6d1412ae"
 
 
 def payable(contributor, minor, currency="EUR", period="2026-12"):
@@ -51,6 +57,7 @@ def made(rows, *ids):
     return payment_file(rows, people(*ids), "treasury", "2026-12")
 
 
+@cache
 def schema():
     xmlschema = pytest.importorskip("xmlschema", reason="xmlschema is not installed")
     files = pytest.importorskip("sepaxml", reason="sepaxml, which carries the schema, is not installed")
@@ -120,24 +127,85 @@ def test_a_contributor_without_payee_is_refused_by_name_and_nobodys_details_are_
     with pytest.raises(RewardError) as error:
         payment_file([payable("ada", 1), payable("bob", 1), payable("cy", 1)], known, "treasury", "2026-12")
 
-    assert "bob (iban with a wrong check digit), cy (no name)" in str(error.value)
+    assert "bob (the IBAN's check digits are wrong, so a character is mistyped), cy (no name, no iban)" in str(
+        error.value
+    )
     assert not {"Secret", "DE00"} & set(str(error.value).replace("(", " ").split())
 
 
+NAMES = st.one_of(st.text(min_size=1, max_size=75), st.text(string.ascii_letters + " äßŁØ&<>'\u00a0", max_size=75))
+SPELLINGS = st.sampled_from([IBANS["other"], "de89-3704-0044-0532-0130-00", "DE89\u00a03704\u202f0044 0532013000"])
+PAYEES = st.lists(
+    st.fixed_dictionaries(
+        {"name": NAMES, "iban": st.one_of(SPELLINGS, st.text(max_size=30))},
+        optional={"bic": st.one_of(st.sampled_from(["ABNANL2A", "deutdeff500"]), st.text(max_size=11))},
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+@given(payees=PAYEES, minor=st.integers(1, 10**17))
+def test_a_file_is_valid_by_the_schema_or_not_made(payees, minor):
+    """Whoever is in the vault: nobody with a fault is paid, and the schema accepts what is made of all others."""
+    known = people() | {f"p{number}": person for number, person in enumerate(payees)}
+    rows = [payable(f"p{number}", minor) for number in range(len(payees))]
+
+    if any(map(missing_to_pay, payees)):
+        with pytest.raises(RewardError, match="the vault lacks what it takes to pay"):
+            payment_file(rows, known, "treasury", "2026-12")
+    else:
+        schema().validate(BytesIO(payment_file(rows, known, "treasury", "2026-12")))
+
+
+def test_names_are_written_in_sepas_letters():
+    """The bank gets no character that it may refuse; accounts are in upper case and without blanks."""
+    known = people() | {"ada": {"name": "Łukasz  Müßig & Søn", "iban": "de89-3704 0044\u00a00532\u202f0130 00"}}
+
+    root = ElementTree.fromstring(payment_file([payable("ada", 1)], known, "treasury", "2026-12"))
+
+    assert root.findtext(".//p:Cdtr/p:Nm", namespaces=NS) == "Lukasz Mussig + Son"
+    assert root.findtext(".//p:CdtrAcct/p:Id/p:IBAN", namespaces=NS) == "DE89370400440532013000"
+
+
 @pytest.mark.parametrize(
-    ("iban", "good"),
+    ("broken", "fault"),
     [
-        ("GB82 WEST 1234 5698 7654 32", True),
-        ("NO9386011117947", True),
-        ("GB82WEST12345698765433", False),
-        ("GB28WEST12345698765432", False),
-        ("gb82west12345698765432", True),
-        ("", False),
+        ({"nm": "x" * 141}, "Nm: 141 characters, expected 1 to 140"),
+        ({"nm": ""}, "Nm: 0 characters, expected 1 to 140"),
+        ({"nm": "a\x0bb"}, "Nm: a character that XML cannot carry"),
+        ({"ctry_of_res": "de"}, "CtryOfRes: does not match [A-Z]{2,2}"),
+        ({"id": pain.Party38Choice()}, "Id: 0 alternatives of a choice, expected 1"),
+        ({"pstl_adr": pain.PostalAddress24(adr_line=["x"] * 8)}, "PstlAdr/AdrLine: 8 of it, expected 0 to 7"),
     ],
 )
-def test_ibans_are_checked_by_their_digits(iban, good):
-    """A slip of the keyboard is found before the bank finds it."""
-    assert is_iban(iban) is good
+def test_every_constraint_of_the_schema_is_checked(broken, fault):
+    """Length, pattern, choice, number and characters, each named by its path."""
+    (said,) = schema_faults(pain.PartyIdentification135(**broken))
+
+    assert fault in said
+
+
+def test_amounts_have_no_more_digits_than_the_schema_lets_them():
+    """18 in all, 5 after the point, and none below 0."""
+    amount = pain.ActiveOrHistoricCurrencyAndAmount
+
+    assert schema_faults(amount(value=Decimal("1" * 19), ccy="EUR"))
+    assert schema_faults(amount(value=Decimal("0.000001"), ccy="EUR"))
+    assert schema_faults(amount(value=Decimal("-1"), ccy="EUR"))
+    assert schema_faults(amount(value=None, ccy="EUR")) == [
+        "ActiveOrHistoricCurrencyAndAmount/value: 0 of it, expected 1 to 1"
+    ]
+    assert not schema_faults(amount(value=Decimal("1" * 13 + ".00001"), ccy="EUR"))
+
+
+def test_the_message_id_of_a_file_never_changes():
+    """Banks answer by it for months: a file of an earlier version of Tribute is still known by its own id."""
+    rows = [payable("ada", 1000), payable("bob", 250), payable("ada", 7, "JPY"), payable("ada", 7, "USDC")]
+    root = ElementTree.fromstring(made(rows, "ada", "bob"))
+
+    assert pain001.message_id(rows, "2026-12") == root.findtext(".//p:MsgId", namespaces=NS) == PINNED
+    assert [one.text for one in root.iterfind(".//p:PmtInfId", NS)] == list(pain001.batches(rows, "2026-12"))
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ encrypted with AES-256-GCM, which also tells whether somebody changed it.
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from tribute.contributions.intake.submissions import check_id
+from tribute.contributions.rights.payees import normal_details, payee_faults
 from tribute.errors import IntegrityError, RegistryError
 from tribute.files import write_atomically
 
@@ -43,13 +45,25 @@ def read_vault(path: Path) -> People:
     return people
 
 
-def write_person(path: Path, contributor: str, details: dict[str, str]) -> None:
-    """Add to what is known about a contributor; an empty value removes a detail."""
-    check_id(contributor, "contributor")
-    people = read_vault(path)
-    known = people.get(contributor, {}) | details
-    people[contributor] = {name: value for name, value in known.items() if value}
-    _write(path, {id_: about for id_, about in people.items() if about})
+def write_person(path: Path, contributor: str, details: Mapping[str, str]) -> None:
+    """Add to what is known about a contributor; an empty value removes a detail.
+
+    Raises RegistryError with everything that is wrong with the details, and repeats none of them.
+    """
+    if faults := payee_faults(details):
+        raise RegistryError(f"{contributor}: {'; '.join(faults)}; nothing was written")
+    write_people(path, {contributor: details})
+
+
+def write_people(path: Path, people: Mapping[str, Mapping[str, str]]) -> None:
+    """Add to what is known about many contributors at once, in one write; the details are without fault."""
+    for contributor in people:
+        check_id(contributor, "contributor")
+    known = read_vault(path)
+    for contributor, details in people.items():
+        merged = known.get(contributor, {}) | normal_details(details)
+        known[contributor] = {name: value for name, value in merged.items() if value}
+    _write(path, {id_: about for id_, about in known.items() if about})
 
 
 def forget_person(path: Path, contributor: str) -> None:

@@ -2,25 +2,24 @@
 
 Names and accounts come from the vault, so the file can be made only where the vault is, and is the only one that
 holds them. Made again, for another day too, it has the same `MsgId`, which banks refuse to carry out twice.
+A file that its schema would refuse is not made.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from tribute.contributions.rights import People
+from tribute.contributions.rights import People, missing_to_pay, normal_details, payment_name
 from tribute.errors import RewardError
-from tribute.iban import is_iban, normalise
 from tribute.ids import parse_payee_ref
 from tribute.money import format_amount
+from tribute.rewards.payments.schema import schema_faults
 
 if TYPE_CHECKING:
     from pyiso20022.pain import pain_001_001_09 as pain
 
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:pain.001.001.09"
-_BIC = re.compile(r"[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})?")
 MOST_DIGITS = 18
 """Of an amount, as the schema has it."""
 Row = Mapping[str, str]
@@ -45,13 +44,42 @@ def payment_file(payables: Iterable[Row], people: People, payer: str, period: st
         )
     if day is not None and day < (first := max(row["value_date"] for row in chosen)):
         raise RewardError(f"{day} is before {first}, the value date of {period}; give that day or a later one")
-    _check_people([payer, *(parse_payee_ref(row["payee_ref"]) for row in chosen)], people)
-    return _serialised(_document(chosen, people, payer, period, day))
+    involved = dict.fromkeys([payer, *(parse_payee_ref(row["payee_ref"]) for row in chosen)])
+    _check_people(involved, people)
+    parties = {id_: _party(people[id_]) for id_ in involved}
+    document = _document(chosen, parties, payer, period, day)
+    if faults := schema_faults(document):
+        raise RewardError(f"{period}: the payment file would break its schema: {'; '.join(faults)}; it is not written")
+    return _serialised(document)
+
+
+def message_id(rows: Iterable[Row], period: str) -> str:
+    """`MsgId` of the file that pays these lines of payables.csv: the same whenever it is made."""
+    ordered = sorted((row for row in rows if by_bank(row)), key=lambda row: row["payment_id"])
+    return f"{period}-{sha256(repr([sorted(row.items()) for row in ordered]).encode()).hexdigest()[:20]}"
+
+
+def batches(rows: Iterable[Row], period: str) -> dict[str, list[Row]]:
+    """`PmtInfId` → the lines of its batch: one batch per currency, numbered from 1."""
+    chosen = sorted((row for row in rows if by_bank(row)), key=lambda row: row["payment_id"])
+    message = message_id(chosen, period)
+    currencies = sorted({row["currency"] for row in chosen})
+    return {
+        f"{message}-{number}": [row for row in chosen if row["currency"] == currency]
+        for number, currency in enumerate(currencies, start=1)
+    }
+
+
+def _party(person: Mapping[str, str]) -> dict[str, str]:
+    """Name, IBAN and BIC as the file has them."""
+    details = normal_details({key: person[key] for key in ("name", "iban", "bic") if key in person})
+    return details | {"name": payment_name(details["name"])}
 
 
 def _check_people(ids: Iterable[str], people: People) -> None:
     """All of them at once, and no detail of anybody in the message."""
-    faults = [f"{id_} ({fault})" for id_ in dict.fromkeys(ids) if (fault := _fault(people.get(id_, {})))]
+    missing = {id_: missing_to_pay(people.get(id_, {})) for id_ in ids}
+    faults = [f"{id_} ({', '.join(faults)})" for id_, faults in missing.items() if faults]
     if faults:
         more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
         raise RewardError(
@@ -60,24 +88,11 @@ def _check_people(ids: Iterable[str], people: People) -> None:
         )
 
 
-def _fault(person: Mapping[str, str]) -> str:
-    if not person.get("name"):
-        return "no name"
-    if not person.get("iban"):
-        return "no iban"
-    if not is_iban(person["iban"]):
-        return "iban with a wrong check digit"
-    return "bic is none" if "bic" in person and not _BIC.fullmatch(person["bic"]) else ""
-
-
 def _document(rows: list[Row], people: People, payer: str, period: str, day: str | None) -> "pain.Document":
     from pyiso20022.pain import pain_001_001_09 as pain
     from xsdata.models.datatype import XmlDateTime
 
-    message = f"{period}-{sha256(repr([sorted(row.items()) for row in rows]).encode()).hexdigest()[:20]}"
-    batches: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        batches.setdefault((row["currency"], day or row["value_date"]), []).append(row)
+    message = message_id(rows, period)
     header = pain.GroupHeader85(
         msg_id=message,
         # A clock here would make every copy of the file another one.
@@ -86,30 +101,25 @@ def _document(rows: list[Row], people: People, payer: str, period: str, day: str
         ctrl_sum=sum(map(_amount, rows), Decimal(0)),
         initg_pty=pain.PartyIdentification135(nm=people[payer]["name"]),
     )
-    informations = [
-        _batch(number, some, currency, on, people, payer, message)
-        for number, ((currency, on), some) in enumerate(sorted(batches.items()), start=1)
-    ]
+    informations = [_batch(id_, batch, people, payer, day) for id_, batch in batches(rows, period).items()]
     return pain.Document(
         cstmr_cdt_trf_initn=pain.CustomerCreditTransferInitiationV09(grp_hdr=header, pmt_inf=informations)
     )
 
 
-def _batch(
-    number: int, rows: list[Row], currency: str, day: str, people: People, payer: str, message: str
-) -> "pain.PaymentInstruction30":
+def _batch(id_: str, rows: list[Row], people: People, payer: str, day: str | None) -> "pain.PaymentInstruction30":
     from pyiso20022.pain import pain_001_001_09 as pain
     from xsdata.models.datatype import XmlDate
 
     return pain.PaymentInstruction30(
-        pmt_inf_id=f"{message}-{number}",
+        pmt_inf_id=id_,
         pmt_mtd=pain.PaymentMethod3Code.TRF,
         btch_bookg=False,
         nb_of_txs=str(len(rows)),
         ctrl_sum=sum(map(_amount, rows), Decimal(0)),
-        reqd_exctn_dt=pain.DateAndDateTime2Choice(dt=XmlDate.from_string(day)),
+        reqd_exctn_dt=pain.DateAndDateTime2Choice(dt=XmlDate.from_string(day or rows[0]["value_date"])),
         dbtr=pain.PartyIdentification135(nm=people[payer]["name"]),
-        dbtr_acct=_account(people[payer], currency),
+        dbtr_acct=_account(people[payer], rows[0]["currency"]),
         dbtr_agt=_agent(people[payer]),
         chrg_br=pain.ChargeBearerType1Code.SLEV,
         cdt_trf_tx_inf=[_transfer(row, people[parse_payee_ref(row["payee_ref"])]) for row in rows],
@@ -133,8 +143,7 @@ def _transfer(row: Row, person: Mapping[str, str]) -> "pain.CreditTransferTransa
 def _account(person: Mapping[str, str], currency: str | None = None) -> "pain.CashAccount38":
     from pyiso20022.pain import pain_001_001_09 as pain
 
-    iban = normalise(person["iban"])
-    return pain.CashAccount38(id=pain.AccountIdentification4Choice(iban=iban), ccy=currency)
+    return pain.CashAccount38(id=pain.AccountIdentification4Choice(iban=person["iban"]), ccy=currency)
 
 
 def _agent(person: Mapping[str, str]) -> "pain.BranchAndFinancialInstitutionIdentification6":
