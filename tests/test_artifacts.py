@@ -75,16 +75,6 @@ def test_changed_code_makes_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert not make(Store(tmp_path)).found
 
 
-def test_a_file_is_on_the_disk_with_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """The folder is synced after the rename, or a power cut could forget that it happened."""
-    path, synced = tmp_path / "file", []
-    monkeypatch.setattr(files, "sync_one", lambda folder: synced.append((folder, path.read_bytes())))
-
-    files.write_atomically(path, b"new")
-
-    assert synced == [(tmp_path, b"new")]
-
-
 def test_a_failure_leaves_nothing(tmp_path: Path):
     """When `build` raises, no folder stays, and the next attempt makes it."""
 

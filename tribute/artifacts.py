@@ -7,7 +7,6 @@ out. Knows nothing of what the stages compute.
 
 import json
 import platform
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -22,7 +21,7 @@ import rfc8785
 from tribute.closure import code_digest
 from tribute.digests import canonical_digest, file_sha256
 from tribute.errors import IntegrityError, RegistryError
-from tribute.files import locked, sync, sync_one, write_atomically
+from tribute.files import locked, making, write_atomically
 from tribute.version import __version__
 
 MANIFEST = "manifest.json"
@@ -119,18 +118,10 @@ class Store:
         """Under the key's lock, so what lies half-made there was left by a killed process."""
         if final.exists():
             raise IntegrityError(f"{final}: a folder without its {MANIFEST}; {remedy(final)}")
-        making = final.with_name(f".making-{final.name}")
-        shutil.rmtree(making, ignore_errors=True)
-        making.mkdir()
         started = time.monotonic()
-        try:
-            provenance = {**(build(making) or {}), **stamp(started)}
-            write_manifest(making, kind, inputs, config, provenance)
-            sync(making)
-            making.rename(final)
-            sync_one(final.parent)
-        finally:
-            shutil.rmtree(making, ignore_errors=True)
+        with making(final) as folder:
+            provenance = {**(build(folder) or {}), **stamp(started)}
+            write_manifest(folder, kind, inputs, config, provenance)
         return replace(read_artifact(final), found=False)
 
     def all(self, kind: str) -> Iterator[Artifact]:

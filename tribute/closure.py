@@ -7,12 +7,16 @@ import ast
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from threading import Lock
 
 from tribute.digests import canonical_digest, file_sha256
 
 PACKAGE = Path(__file__).parent
 PUBLIC = PACKAGE / "__init__.py"
 """The public API. It imports a name only when somebody asks for it, so it is in no closure."""
+
+_PARSING = Lock()
+"""CPython 3.11 counts the depth of a syntax tree per interpreter, so two threads that parse at a time may fail."""
 
 
 @cache
@@ -35,7 +39,8 @@ def code_digest(module: str) -> str:
 @cache
 def _imported(path: Path) -> frozenset[str]:
     """Every module, or name of a module, that a file imports."""
-    return frozenset(_names(ast.parse(path.read_text(encoding="utf-8"))))
+    with _PARSING:
+        return frozenset(_names(ast.parse(path.read_text(encoding="utf-8"))))
 
 
 def _names(node: ast.AST) -> Iterator[str]:

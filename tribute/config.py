@@ -1,7 +1,6 @@
 """The one YAML file that describes a run, as frozen models. Knows nothing of how a run is carried out."""
 
 from collections.abc import Iterable
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,7 +14,7 @@ from pydantic import (
 )
 
 from tribute import ids
-from tribute.digests import canonical_digest, file_sha256
+from tribute.digests import cached_sha256, canonical_digest
 from tribute.errors import RewardError
 from tribute.money import parse_amount
 from tribute.settings import Id, Period, Positive, Sha256, Strict, Version, apply_override, read_yaml, validate
@@ -259,16 +258,7 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
 
 
 def _file_digest(path: Path) -> str | None:
-    if not path.is_file():
-        return None
-    found = path.stat()
-    return _digest_of(path, found.st_size, found.st_mtime_ns)
-
-
-@cache
-def _digest_of(path: Path, size: int, changed: int) -> str:
-    """A file is hashed once a process, not at every question for the id."""
-    return file_sha256(path)
+    return cached_sha256(path) if path.is_file() else None
 
 
 def _absolute_paths(config: RunConfig, folder: Path) -> RunConfig:

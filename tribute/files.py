@@ -1,24 +1,69 @@
-"""Atomic writes, locks and syncing to disk."""
+"""Files and folders that are there whole or not at all; locks, and what survives a power cut."""
 
 import fcntl
+import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write beside, fsync, rename: a reader sees the old file or the new one, never half of one, power cut or not."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with replacing(path) as beside:
+        beside.write_bytes(content)
+        sync_one(beside)
+    sync_one(path.parent)
+
+
+def write_json(path: Path, value: Any, *, indent: int = 2, sort_keys: bool = False) -> None:
+    """Write a JSON value atomically."""
+    write_atomically(path, json_bytes(value, indent=indent, sort_keys=sort_keys))
+
+
+def json_bytes(value: Any, *, indent: int = 2, sort_keys: bool = False) -> bytes:
+    """A JSON value for people and programs: indented UTF-8 with a line break at its end."""
+    return (json.dumps(value, indent=indent, sort_keys=sort_keys, ensure_ascii=False) + "\n").encode()
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A name beside `path` for the body to write a file to, which then takes the place of `path`.
+
+    Where the body fails, `path` stays as it is. Nothing is synced: for what can be made again.
+    """
+    beside = path.with_name(f".{os.getpid()}-{path.name}")
     try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        yield beside
         beside.replace(path)
-        sync_one(path.parent)
     finally:
         beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def making(folder: Path, *, replace: bool = False) -> Iterator[Path]:
+    """An empty folder `.making-<name>` for the body to fill, which is then synced and renamed to `folder`.
+
+    Where the body fails, nothing is left. What lies there before was left by a killed process and is removed, so two
+    at a time need a lock of their own. With `replace` an earlier folder goes last: a folder that holds files cannot
+    be renamed over, so there is an instant at which only `.replaced-<name>` stands.
+    """
+    beside = folder.with_name(f".making-{folder.name}")
+    old = folder.with_name(f".replaced-{folder.name}")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    try:
+        yield beside
+        sync(beside)
+        if replace and folder.exists():
+            folder.rename(old)
+        beside.rename(folder)
+        sync_one(folder.parent)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 @contextmanager

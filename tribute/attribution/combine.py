@@ -18,7 +18,7 @@ from tribute.attribution.shares import shares as sharing
 from tribute.attribution.shares.measurements import Measurements, row_totals
 from tribute.config import AttributionConfig
 from tribute.contributions.releases import read_description
-from tribute.finetuning.adapters import write_json
+from tribute.files import write_json
 
 ATTRIBUTION = Kind("attribution", __name__)
 
@@ -45,7 +45,7 @@ def make_attribution(store: Store, evidence: Measurements, config: AttributionCo
         shares.to_parquet(folder / "shares.parquet", index=False)
         effects.to_parquet(folder / "effects.parquet", index=False)
         tokens_table(evidence).to_parquet(folder / "tokens.parquet", index=False)
-        write_json(folder / "card.json", attribution_card(evidence, shares, effects, config))
+        write_json(folder / "card.json", attribution_card(evidence, shares, effects, config), sort_keys=True)
 
     return store.make(ATTRIBUTION, evidence.inputs(), config.model_dump(mode="json"), build)
 

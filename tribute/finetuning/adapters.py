@@ -11,6 +11,7 @@ import pandas as pd
 from tribute.artifacts import Artifact, Kind, Store, artifact_key
 from tribute.config import FinetuningConfig
 from tribute.digests import canonical_digest
+from tribute.files import write_json
 from tribute.finetuning.base_models import base_folder
 from tribute.finetuning.preparation import Prepared, prepare, task_of, training_inputs
 from tribute.finetuning.workers import Progress, run_child
@@ -132,7 +133,7 @@ def baselines_job(dataset: Artifact, config: FinetuningConfig, scratch: Path, fo
         measured = baselines(ready.model, ready.train, ready.evaluation)
     else:
         measured = {"zero_shot": evaluate(ready.model, ready.evaluation).summary()}
-    write_json(folder / "baselines.json", measured)
+    write_json(folder / "baselines.json", measured, sort_keys=True)
     progress(2, 2)
 
 
@@ -151,7 +152,7 @@ def adapter_job(
     ready = prepare(dataset, config, scratch, seed)
     training = _train_between_evaluations(ready, config, seed, frozenset(), own, folder, progress)
     save_adapter(ready.model.network, folder, task_of(dataset))
-    write_json(folder / "curve.json", {"training": training.curve})
+    write_json(folder / "curve.json", {"training": training.curve}, sort_keys=True)
     save_trace(folder, training.trace)
 
 
@@ -186,7 +187,8 @@ def _train_between_evaluations(
     before = evaluate(ready.model, ready.evaluation)
     training = train(ready.model, ready.train, config, seed, own, dropped=dropped, progress=progress)
     after = evaluate(ready.model, ready.evaluation)
-    write_json(folder / "evaluation.json", evaluation_report(before, after, ready.evaluation))
+    report = evaluation_report(before, after, ready.evaluation)
+    write_json(folder / "evaluation.json", report, sort_keys=True)
     losses = {"row_id": list(ready.evaluation.row_ids), "before": before.losses, "loss": after.losses}
     pd.DataFrame(losses).to_parquet(folder / "losses.parquet", index=False)
     return training
@@ -201,12 +203,7 @@ def save_adapter(network: Any, folder: Path, task: str) -> None:
     config["target_modules"] = sorted(config["target_modules"])
     config["base_model_name_or_path"] = None
     config["task_type"] = {"causal-lm": "CAUSAL_LM", "sequence-classification": "FEATURE_EXTRACTION"}[task]
-    write_json(path, config)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """JSON with sorted keys and a final new line: same value, same bytes."""
-    path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    write_json(path, config, sort_keys=True)
 
 
 def _seconds(config: FinetuningConfig) -> float:

@@ -3,12 +3,11 @@
 import importlib
 import importlib.util
 import json
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from tribute.config import BaseConfig
-from tribute.digests import canonical_digest, file_sha256
+from tribute.digests import cached_sha256, canonical_digest
 from tribute.errors import BaseModelError
 
 WEIGHTS = "model.safetensors"
@@ -33,7 +32,7 @@ def base_folder(base: BaseConfig) -> Path:
 def base_digest(folder: Path) -> str:
     """What identifies a base: sha256 over the digests of its weights, config and tokenizer, 64 hex digits."""
     names = [name for name in (WEIGHTS, *TEXT_FILES) if (folder / name).exists()]
-    return canonical_digest({name: _sha256(folder / name) for name in names})
+    return canonical_digest({name: cached_sha256(folder / name) for name in names})
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -115,19 +114,8 @@ def _check(folder: Path, base: BaseConfig) -> None:
     for name in ("config.json", WEIGHTS):
         if not (folder / name).exists():
             raise BaseModelError(f"{folder / name}: missing; a base needs config.json and {WEIGHTS}")
-    if base.sha256 is not None and _sha256(weights) != base.sha256:
+    if base.sha256 is not None and cached_sha256(weights) != base.sha256:
         raise BaseModelError(
-            f"{weights}: sha256 {_sha256(weights)}, the config says {base.sha256}; "
+            f"{weights}: sha256 {cached_sha256(weights)}, the config says {base.sha256}; "
             "the weights are not the ones you asked for: correct finetuning.base"
         )
-
-
-def _sha256(file: Path) -> str:
-    found = file.stat()
-    return _sha256_of(file, found.st_size, found.st_mtime_ns)
-
-
-@cache
-def _sha256_of(file: Path, size: int, changed: int) -> str:
-    """Weights are hashed once a process, not at every question."""
-    return file_sha256(file)

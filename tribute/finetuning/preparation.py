@@ -1,6 +1,5 @@
 """From a dataset artifact and a config to a model and rows that can be trained."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from tribute.config import FinetuningConfig
 from tribute.contributions.releases import read_description
 from tribute.digests import canonical_digest
 from tribute.errors import AttributionError, TrainingError
+from tribute.files import replacing
 from tribute.finetuning.base_models import base_digest, base_folder, load_tokenizer
 from tribute.finetuning.encoding import EncodedRows, encode_causal, encode_classification
 from tribute.finetuning.models import RowModel, add_lora, build_causal, build_classifier, cache_lower_layers
@@ -103,9 +103,8 @@ def _with_lower_layers(
         train, evaluation = cache_lower_layers(model, config.lora, train, evaluation)
         if train.hidden is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
-            beside = file.with_name(f".{os.getpid()}-{file.name}")
-            save_file({"train": train.flat(), "evaluation": evaluation.flat()}, beside)
-            beside.replace(file)
+            with replacing(file) as beside:
+                save_file({"train": train.flat(), "evaluation": evaluation.flat()}, beside)
     return train, evaluation
 
 

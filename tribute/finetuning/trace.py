@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from tribute.artifacts import Artifact, check_files
 from tribute.errors import AttributionError
+from tribute.files import write_json
 from tribute.finetuning.optimizer import Adam
 
 FOLDER = "trace"
@@ -112,7 +113,7 @@ def save_trace(folder: Path, trace: Trace) -> None:
         "layout": {name: list(shape) for name, shape in trace.layout.items()},
         "states": [state.step for state in trace.states],
     }
-    (target / "trace.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    write_json(target / "trace.json", facts)
 
 
 def trace_of(adapter: Artifact) -> Trace:

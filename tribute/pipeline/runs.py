@@ -9,7 +9,7 @@ import yaml
 from tribute.artifacts import Artifact
 from tribute.config import RunConfig
 from tribute.errors import WorkspaceError
-from tribute.files import write_atomically
+from tribute.files import write_atomically, write_json
 from tribute.ids import is_id
 from tribute.workspace import Workspace
 
@@ -62,7 +62,7 @@ def record_run(
     write_atomically(
         folder / "config.yaml", f"# The config of run {config.id}; it can be run again.\n{settings}".encode()
     )
-    write_atomically(folder / "run.json", (json.dumps(record, indent=2) + "\n").encode())
+    write_json(folder / "run.json", record)
     return config.id
 
 

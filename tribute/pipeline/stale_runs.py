@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tribute.contributions.registry import Registry, Snapshot, log, number
-from tribute.files import write_atomically
+from tribute.files import write_json
 from tribute.ids import parse_tag, run_name
 from tribute.pipeline.runs import all_runs, read_run
 from tribute.workspace import Workspace
@@ -55,8 +55,7 @@ def pending(workspace: Workspace) -> list[Pending]:
 
 def mark_retrained(workspace: Workspace, one: Pending, tag: str, adapters: dict[str, str]) -> None:
     """Remember by which version and adapters a run was replaced."""
-    content = json.dumps({"tag": tag, "adapters": adapters}, indent=2) + "\n"
-    write_atomically(workspace.runs / one.run_id / DONE, content.encode())
+    write_json(workspace.runs / one.run_id / DONE, {"tag": tag, "adapters": adapters})
 
 
 class _Held:

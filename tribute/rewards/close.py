@@ -16,7 +16,7 @@ from pathlib import Path
 from tribute import months
 from tribute.artifacts import Artifact, read_artifact
 from tribute.errors import IntegrityError, RewardError
-from tribute.files import sync, sync_one, write_atomically
+from tribute.files import sync, sync_one, write_json
 from tribute.keys import Key, public_half
 from tribute.rewards.ledger import ledger
 from tribute.rewards.ledger.ledger import Ledger
@@ -144,7 +144,7 @@ def _record(rewards: Path, draft: Artifact, signatures: Sequence[Signature]) -> 
     folder = rewards / APPROVALS
     folder.mkdir(exist_ok=True)
     content = {"id": draft.id, "signatures": [asdict(one) for one in signatures]}
-    write_atomically(folder / f"{draft.path.name}.json", (json.dumps(content, indent=1) + "\n").encode())
+    write_json(folder / f"{draft.path.name}.json", content, indent=1)
 
 
 def _commit(rewards: Path, draft: Artifact, signatures: Sequence[Signature]) -> None:

@@ -58,4 +58,4 @@ def test_removed_and_swapped_entries_are_found(history, data):
 def test_the_head_commits_to_the_history():
     """Two ledgers have one head only if they have the same entries."""
     assert log.head(build([("a", "b", 1)])) != log.head(build([("a", "b", 2)]))
-    assert log.head([]) == log.GENESIS
+    assert log.head([]) == log.CHAIN.genesis

@@ -28,7 +28,7 @@ from tribute.attribution.gradients.tensors import save_checked
 from tribute.attribution.gradients.trace_walk import check_trace
 from tribute.attribution.retraining.jobs import IN_FULL, REMOVALS, Job, TrainedRows, row_mask
 from tribute.config import FinetuningConfig
-from tribute.finetuning.adapters import write_json
+from tribute.files import write_json
 from tribute.finetuning.preparation import Prepared, check_base, prepare
 from tribute.finetuning.trace import Trace, trace_of
 from tribute.finetuning.workers import Progress, run_child
@@ -144,7 +144,7 @@ def index_job(
     pd.DataFrame(rows).to_parquet(folder / ROWS, index=False)
     facts = {"seed": trace.seed, "contributors": names, "width": _width(curvature)}
     facts |= {"rows": len(ready.train), "rows_per_shard": ROWS_PER_SHARD}
-    write_json(folder / FACTS, facts | asdict(picked))
+    write_json(folder / FACTS, facts | asdict(picked), sort_keys=True)
 
 
 def damping_of(index: Artifact) -> Damping:

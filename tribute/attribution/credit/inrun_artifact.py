@@ -10,7 +10,7 @@ from tribute.artifacts import Artifact, Kind, Store, artifact_key
 from tribute.attribution.credit.planted_rows import planted
 from tribute.attribution.gradients.sample import PARTS, stratified_sample
 from tribute.config import AttributionConfig, FinetuningConfig
-from tribute.finetuning.adapters import write_json
+from tribute.files import write_json
 from tribute.finetuning.preparation import Prepared, check_base, prepare, training_inputs
 from tribute.finetuning.trace import Trace, trace_of
 from tribute.finetuning.workers import Progress, run_child
@@ -142,4 +142,4 @@ def _write_credit(
         "curve": [{"step": step, "loss": loss} for step, loss in zip(found.steps, found.losses, strict=True)],
         "drift": found.drift,
     }
-    write_json(folder / "credit.json", facts)
+    write_json(folder / "credit.json", facts, sort_keys=True)

@@ -20,7 +20,7 @@ from tribute.attribution.gradients.sample import fold_weights
 from tribute.attribution.retraining import designs
 from tribute.attribution.retraining.jobs import TrainedRows
 from tribute.config import FinetuningConfig
-from tribute.finetuning.adapters import write_json
+from tribute.files import write_json
 from tribute.finetuning.encoding import EncodedRows
 from tribute.finetuning.models import LOGIT_SCALE
 from tribute.finetuning.preparation import check_base, prepare
@@ -87,7 +87,7 @@ def probe_job(
         "folds": [one.tolist() for one in folds],
     }
     save_file({name: one for name, one in vars(probe).items() if isinstance(one, np.ndarray)}, folder / ARRAYS)
-    write_json(folder / "probe.json", facts)
+    write_json(folder / "probe.json", facts, sort_keys=True)
 
 
 def probe_of(model: Any, train: EncodedRows, evaluation: EncodedRows) -> Probe:

@@ -4,7 +4,6 @@ A receipt holds hashes and reasons, no texts: it may be kept after the rows are 
 knew when the contribution came; a release screens again, with all rows that are there then.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from tribute.contributions.registry.snapshot import Contribution, Snapshot
 from tribute.contributions.rows import ContributedRow
 from tribute.contributions.screening import screen
 from tribute.contributions.screening.findings import Finding
-from tribute.files import write_atomically
+from tribute.files import write_atomically, write_json
 
 TEMPLATE = Path(__file__).parent / "receipt.html"
 SHOWN = 200
@@ -37,8 +36,7 @@ def write_receipts(
         lines = [int(line) for line in checked.taken.lines.read_text(encoding="ascii").split()]
         receipt = _receipt(registry, now, contribution, lines, checked.taken.faults)
         receipts.append(receipt)
-        content = json.dumps(receipt, indent=1, ensure_ascii=False) + "\n"
-        write_atomically(folder / f"{contribution.id}.json", content.encode())
+        write_json(folder / f"{contribution.id}.json", receipt, indent=1)
         write_atomically(folder / f"{contribution.id}.html", page(receipt).encode())
     return receipts
 

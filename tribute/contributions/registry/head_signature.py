@@ -9,10 +9,10 @@ import os
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from tribute.contributions.registry.repository import Repository
 from tribute.errors import IntegrityError, RegistryError
+from tribute.files import json_bytes
 from tribute.keys import Key, check_signature, load_key, make_key, parse_key, public_half, sign
 
 SEAL = "ledger.sig"
@@ -35,13 +35,13 @@ def seal(repository: Repository, key: Key, head: str) -> None:
     public = public_half(key)
     if not keys:
         keys = [{"public": public}]
-        repository.write(KEYS, _json(keys))
+        repository.write(KEYS, json_bytes(keys, indent=1))
     if keys[-1]["public"] != public:
         raise RegistryError(
             f"the registry's key is {keys[-1]['public'][:12]}…, found {public[:12]}…; set {ENVIRONMENT} to the right "
             "one, or replace it with `tribute key rotate registry`"
         )
-    repository.write(SEAL, _json({"head": head, "key": public, "signature": sign(key, head.encode())}))
+    repository.write(SEAL, json_bytes({"head": head, "key": public, "signature": sign(key, head.encode())}, indent=1))
 
 
 def rotate(repository: Repository, folder: Path) -> Key:
@@ -55,7 +55,9 @@ def rotate(repository: Repository, folder: Path) -> Key:
         if not keys or public_half(old) not in (one["public"] for one in keys[-2:]):
             raise RegistryError("the key given is not the registry's latest; only that one can name its successor")
         if keys[-1]["public"] != public:
-            repository.write(KEYS, _json([*keys, {"public": public, "signature": sign(old, public.encode())}]))
+            repository.write(
+                KEYS, json_bytes([*keys, {"public": public, "signature": sign(old, public.encode())}], indent=1)
+            )
 
     repository.transact("Replace the registry's key", body)
     (folder / FILE).replace(folder / f"old-{FILE}")
@@ -95,7 +97,3 @@ def _keys(path: Path) -> list[dict[str, str]]:
         return []
     keys: list[dict[str, str]] = json.loads(path.read_text(encoding="utf-8"))
     return keys
-
-
-def _json(content: Any) -> bytes:
-    return (json.dumps(content, indent=1) + "\n").encode()

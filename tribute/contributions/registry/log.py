@@ -12,7 +12,7 @@ from typing import Any, Literal
 import rfc8785
 
 from tribute.contributions.registry import log
-from tribute.digests import canonical_digest
+from tribute.digests import Chain
 from tribute.errors import IntegrityError
 
 Event = Literal[
@@ -30,7 +30,7 @@ Event = Literal[
     "release",
 ]
 LEDGER = "ledger.jsonl"
-GENESIS = "0" * 64
+CHAIN = Chain()
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,7 @@ class Entry:
 
     def computed_hash(self) -> str:
         """sha256 of the entry's RFC 8785 JSON without `entry_hash` itself."""
-        content = asdict(self)
-        del content["entry_hash"]
-        return canonical_digest(content)
+        return CHAIN.hash_of(asdict(self))
 
 
 def append(
@@ -71,7 +69,7 @@ def append(
 
 def head(entries: Sequence[Entry]) -> str:
     """The hash of the last entry, which stands for the whole history."""
-    return entries[-1].entry_hash if entries else GENESIS
+    return entries[-1].entry_hash if entries else CHAIN.genesis
 
 
 def dump(entries: Sequence[Entry]) -> bytes:

@@ -14,6 +14,7 @@ from tribute.contributions.registry.registry import Registry
 from tribute.contributions.registry.snapshot import Contribution, Snapshot
 from tribute.contributions.rows import ContributedRow, Row
 from tribute.contributions.schema import DatasetSchema
+from tribute.files import replacing
 
 DIGEST = np.dtype("V32")
 
@@ -22,9 +23,8 @@ def keep(registry: Registry, one: Contribution, rows: Iterable[ContributedRow]) 
     """Remember the hashes of a contribution whose rows are at hand."""
     path = _path(registry, one)
     path.parent.mkdir(exist_ok=True)
-    beside = path.with_suffix(".making.npy")
-    np.save(beside, _table(rows))
-    beside.replace(path)
+    with replacing(path) as beside:
+        np.save(beside, _table(rows))
 
 
 def earlier(

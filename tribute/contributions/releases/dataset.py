@@ -1,6 +1,5 @@
 """From a tag to the tables that a training reads: the artifact of kind `dataset`."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,6 +9,7 @@ from tribute.contributions.registry.registry import Registry
 from tribute.contributions.registry.snapshot import Contribution, Snapshot
 from tribute.contributions.releases import dataset_tables
 from tribute.errors import IntegrityError
+from tribute.files import write_json
 from tribute.ids import parse_tag
 
 if TYPE_CHECKING:
@@ -63,8 +63,7 @@ def _build(registry: Registry, at: Snapshot, tag: str, folder: Path) -> None:
     kept = [row for row in registry.rows(at, dataset) if row.row_id not in excluded]
     dataset_tables.write_rows(folder / "train.parquet", kept)
     dataset_tables.write_rows(folder / "evaluation.parquet", registry.evaluation_rows(at, dataset))
-    description = json.dumps(_describe(at, tag), indent=2, ensure_ascii=False)
-    (folder / "dataset.json").write_text(description + "\n", encoding="utf-8")
+    write_json(folder / "dataset.json", _describe(at, tag))
 
 
 def _describe(at: Snapshot, tag: str) -> dict[str, Any]:

@@ -5,8 +5,6 @@ The only module here that uses the network. A folder appears whole or not at all
 
 import hashlib
 import json
-import os
-import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +15,7 @@ from urllib.request import urlopen
 from tribute.contributions.sources import tldr_git
 from tribute.contributions.sources.jsonl import write_jsonl
 from tribute.errors import ContributionError, IntegrityError
+from tribute.files import making
 
 CLINC150_URL = "https://raw.githubusercontent.com/clinc/oos-eval/828f8093932c8fe6ca7936c3d2e52903b1c523de/data/"
 CLINC150_SHA256 = {
@@ -49,12 +48,12 @@ def refuse_filled(kind: str, folder: Path) -> None:
 def fetch_clinc150(folder: Path, url: str = CLINC150_URL) -> Path:
     """Download two JSON files, join labels with their domains, check the sha256 of every file written."""
 
-    def fill(making: Path) -> None:
+    def fill(folder: Path) -> None:
         full, domains = (_download(url + name) for name in ("data_full.json", "domains.json"))
         domain_of = {label: domain for domain, labels in domains.items() for label in labels}
         for split, expected in CLINC150_SHA256.items():
             rows = [_joined(text, label, domain_of) for text, label in full[split]]
-            content = write_jsonl(making / f"{split}.jsonl", rows).read_bytes()
+            content = write_jsonl(folder / f"{split}.jsonl", rows).read_bytes()
             found = hashlib.sha256(content).hexdigest()
             if found != expected:
                 raise IntegrityError(
@@ -71,10 +70,10 @@ def fetch_tldr(folder: Path, url: str = TLDR_URL, commit: str = TLDR_COMMIT, lea
     Git itself is the check: a commit id is a hash of the commit's whole content and history.
     """
 
-    def fill(making: Path) -> None:
-        with tempfile.TemporaryDirectory(dir=making.parent, prefix=".clone-") as clone:
+    def fill(folder: Path) -> None:
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".clone-") as clone:
             tldr_git.clone(url, commit, Path(clone))
-            write_jsonl(making / "pairs.jsonl", tldr_git.pairs(Path(clone), commit, least_pairs))
+            write_jsonl(folder / "pairs.jsonl", tldr_git.pairs(Path(clone), commit, least_pairs))
 
     return _fill(folder, fill)
 
@@ -103,13 +102,6 @@ def _refuse_filled(folder: Path) -> None:
 def _fill(folder: Path, fill: Callable[[Path], None]) -> Path:
     folder = folder.resolve()
     _refuse_filled(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    making = folder.with_name(f".{folder.name}.{os.getpid()}")
-    shutil.rmtree(making, ignore_errors=True)
-    making.mkdir()
-    try:
-        fill(making)
-        making.rename(folder)
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
+    with making(folder) as beside:
+        fill(beside)
     return folder

@@ -12,9 +12,9 @@ from typing import Any
 
 import rfc8785
 
-from tribute.digests import canonical_digest
+from tribute.digests import Chain
 from tribute.errors import IntegrityError, RewardError
-from tribute.files import write_atomically
+from tribute.files import write_json
 from tribute.ids import is_dispute_id
 from tribute.keys import check_signature
 from tribute.workspace import Workspace
@@ -24,6 +24,7 @@ OPEN, DECIDED, FINAL = "open", "decided", "final"
 ROUND = ("open", "appeal", "outcome")
 """Events after which reviewers start anew."""
 
+CHAIN = Chain("prev", "hash", genesis="")
 Event = dict[str, Any]
 
 
@@ -90,13 +91,12 @@ class Dispute:
 def record(workspace: Workspace, dispute: Dispute, event: str, day: str, rehearse: bool, **about: Any) -> Dispute:
     """Add an event, only in memory with `rehearse`; whoever calls holds the rewards' lock."""
     check_day(dispute, day)
-    previous = dispute.events[-1]["hash"] if dispute.events else ""
-    made: Event = {"event": event, "at": day, **about, "prev": previous}
-    after = Dispute(dispute.id, (*dispute.events, made | {"hash": canonical_digest(made)}))
+    previous = dispute.events[-1]["hash"] if dispute.events else CHAIN.genesis
+    after = Dispute(dispute.id, (*dispute.events, CHAIN.linked({"event": event, "at": day, **about}, previous)))
     if not rehearse:
         path = workspace.disputes / dispute.id / FILE
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, (json.dumps(after.events, indent=1, ensure_ascii=False) + "\n").encode())
+        write_json(path, after.events, indent=1)
     return after
 
 
@@ -135,10 +135,9 @@ def signed_part(id_: str, decision: Event) -> bytes:
 
 
 def _check_chain(id_: str, events: list[Event]) -> None:
-    previous = ""
+    previous = CHAIN.genesis
     for place, event in enumerate(events, start=1):
-        content = {name: value for name, value in event.items() if name != "hash"}
-        if event["prev"] != previous or event["hash"] != canonical_digest(content):
+        if event["prev"] != previous or not CHAIN.is_whole(event):
             raise ValueError(f"event {place} was changed")
         if event["event"] == "decide":
             check_signature(event["key"], event["signature"], signed_part(id_, event), f"dispute {id_}, event {place}")

@@ -10,13 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, cast
 
-from tribute.digests import digest
+from tribute.digests import Chain
 from tribute.errors import IntegrityError
 from tribute.rewards import tables
 from tribute.rewards.ledger import accounts
 from tribute.rewards.ledger.entries import Entry, Event
 
-GENESIS = "0" * 64
+CHAIN = Chain()
+GENESIS = CHAIN.genesis
 """`prev_hash` of the first posting of a ledger."""
 
 
@@ -167,7 +168,7 @@ def mirror(event: Event, postings: Sequence[Posting], *, posted_at: str, key: st
 
 def entry_hash(line: Mapping[str, str]) -> str:
     """sha256 of a line's texts without its `entry_hash`, as RFC 8785 JSON."""
-    return digest({name: text for name, text in line.items() if name != "entry_hash"})
+    return CHAIN.hash_of(line)
 
 
 def faults(postings: Iterable[Posting], previous: str = GENESIS, seq: int = 0) -> list[str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from tribute import ids
 from tribute.digests import file_sha256
 from tribute.errors import RewardError
-from tribute.files import sync, sync_one, write_atomically
+from tribute.files import sync, sync_one, write_json
 from tribute.rewards import tables
 from tribute.rewards.ledger import accounts, balances, journal, ledger
 from tribute.rewards.ledger.entries import Entry, move
@@ -232,6 +232,5 @@ def _write(making: Path, rows: list[Row], source: Mapping[str, str], head: str) 
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True)
     tables.write_csv(making / RECON, tables.RECON, rows)
-    content = json.dumps({**source, "ledger_head": head}, indent=2, sort_keys=True) + "\n"
-    write_atomically(making / SOURCE, content.encode())
+    write_json(making / SOURCE, {**source, "ledger_head": head}, sort_keys=True)
     sync(making)

@@ -17,7 +17,6 @@ An open period may be made again: the new folder is made beside, renamed into pl
 one goes. The same inputs on the same ledger are recognised by the manifest and not written twice.
 """
 
-import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -38,7 +37,7 @@ from tribute.artifacts import (
 )
 from tribute.digests import canonical_digest, file_sha256
 from tribute.errors import IntegrityError, RewardError
-from tribute.files import sync
+from tribute.files import making, write_json
 from tribute.money import parse_amount
 from tribute.rewards import tables
 from tribute.rewards.allocation import evidence as evidences
@@ -170,16 +169,12 @@ def _closed(folder: Path, fundings: Sequence[Funding], inputs: Mapping[str, str]
 
 
 def _make(final: Path, order: _DraftSpec, sources: Sources, mlflow_runs: Mapping[str, str], started: float) -> None:
-    making = final.with_name(f".making-{final.name}")
-    making.mkdir()
-    try:
-        _fill(making, order, sources)
-        derived = package.finish(making, order.period)
+    # After a crash between its two renames `recovery.recover` brings the old folder back.
+    with making(final, replace=True) as folder:
+        _fill(folder, order, sources)
+        derived = package.finish(folder, order.period)
         provenance = {"mlflow_runs": dict(sorted(mlflow_runs.items())), **origin(), **stamp(started)}
-        write_manifest(making, REWARDS, order.inputs, order.config | derived, provenance)
-        _swap(making, final)
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
+        write_manifest(folder, REWARDS, order.inputs, order.config | derived, provenance)
 
 
 def _fill(folder: Path, order: _DraftSpec, sources: Sources) -> None:
@@ -194,7 +189,7 @@ def _fill(folder: Path, order: _DraftSpec, sources: Sources) -> None:
     tokens = [{"contributor_id": name, "tokens": str(count)} for name, count in sources.tokens.items()]
     tables.write_csv(folder / "tokens.csv", tables.TOKENS, tables.ordered("tokens", tokens))
     tables.write_evidence(folder / "evidence.parquet", evidence)
-    _write_json(folder / VERDICT, verdict.document())
+    write_json(folder / VERDICT, verdict.document(), sort_keys=True)
     shutil.copyfile(sources.card_file, folder / "card.json")
     if order.usage:
         shutil.copyfile(order.usage, folder / tables.USAGE_FILE)
@@ -211,10 +206,6 @@ def _write_money(folder: Path, order: _DraftSpec, paid: Sequence[PoolAllocation]
     tables.write_csv(folder / "payables.csv", tables.PAYABLES, payables)
 
 
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
 def _find(final: Path, order: _DraftSpec) -> Artifact | None:
     """The draft as it stands, if it was made from exactly this and is intact."""
     if not (final / MANIFEST).exists():
@@ -228,17 +219,3 @@ def _find(final: Path, order: _DraftSpec) -> Artifact | None:
     made_from["config"] = {name: value for name, value in made_from["config"].items() if name not in DERIVED}
     same = canonical_digest(made_from)[:24] == artifact_key(REWARDS, order.inputs, order.config)
     return artifact if same else None
-
-
-def _swap(making: Path, final: Path) -> None:
-    """Put the new folder in place of the old one, which goes last.
-
-    A folder that holds files cannot be renamed over, so there is an instant between two renames at which
-    only `.replaced-<period>` stands; `recovery.recover` brings it back after a crash just there.
-    """
-    sync(making)
-    old = final.with_name(f".replaced-{final.name}")
-    if final.exists():
-        final.rename(old)
-    making.rename(final)
-    shutil.rmtree(old, ignore_errors=True)

@@ -9,7 +9,6 @@
 All of it follows from the tables and the evidence, so the same tables give the same bytes (for one pyarrow).
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from io import BytesIO
@@ -21,6 +20,7 @@ import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
 from tribute.digests import file_sha256
+from tribute.files import json_bytes
 from tribute.ids import ID
 from tribute.rewards import tables
 from tribute.rewards.ledger import exports, journal
@@ -142,7 +142,7 @@ def datapackage(folder: Path, period: str) -> bytes:
         "title": f"Rewards of {period}",
         "resources": [_resource(folder / f"{name}.csv") for name in names_of(folder)],
     }
-    return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
+    return json_bytes(content)
 
 
 def _resource(path: Path) -> dict[str, Any]:

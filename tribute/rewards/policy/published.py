@@ -14,6 +14,7 @@ import yaml
 
 from tribute.contributions.registry import LedgerRecord, Registry, identity
 from tribute.errors import IntegrityError, RegistryError, RewardError
+from tribute.files import json_bytes
 from tribute.keys import Key, check_signature, public_half, sign
 from tribute.rewards.policy.policy import Policy, load_policy
 from tribute.workspace import Workspace
@@ -53,7 +54,7 @@ def publish(workspace: Workspace, file: Path, by: str, key: Key, rehearse: bool 
         _check_closer(tree, policy, by)
         signature = {"by": by, "key": public_half(key), "signature": sign(key, _signed(policy, digest))}
         registry.repository.write(path, content)
-        registry.repository.write(_beside(path), (json.dumps(signature, indent=1) + "\n").encode())
+        registry.repository.write(_beside(path), json_bytes(signature, indent=1))
         details = {"by": by, "sha256": digest}
         registry.record(LedgerRecord("publish", "", f"{policy.id}/{policy.version}", [path, _beside(path)], details))
 

@@ -5,7 +5,6 @@ leads to its signed root, and a text that was erased since must not stand on a p
 what statements are made from, and they may be made again at any time.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pyarrow.parquet as pq
 from tribute.artifacts import MANIFEST, Artifact, Store, check_files
 from tribute.contributions.registry import Registry
 from tribute.errors import RewardError
+from tribute.files import json_bytes, replacing
 from tribute.ids import parse_tag
 from tribute.months import is_period
 from tribute.rewards.disputes.dispute import all_disputes
@@ -49,7 +49,7 @@ def write_statements(
     for name in contributors or now.own:
         document = documents.make(name)
         path = folder / f"{name}.html"
-        _put(path.with_suffix(".json"), _json(document))
+        _put(path.with_suffix(".json"), json_bytes(document, indent=1, sort_keys=True))
         _put(path, pages.render(document, said(name)).encode())
         made.append(path)
     return made
@@ -133,10 +133,5 @@ def _periods(workspace: Workspace) -> list[str]:
 
 def _put(path: Path, content: bytes) -> None:
     """Whole or not at all; not synced, which takes ten times as long as making it, because it can be made again."""
-    beside = path.with_name(f".{path.name}")
-    beside.write_bytes(content)
-    beside.replace(path)
-
-
-def _json(document: object) -> bytes:
-    return (json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    with replacing(path) as beside:
+        beside.write_bytes(content)
