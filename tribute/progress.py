@@ -1,29 +1,35 @@
-"""Where long work says how far it is. Silent until somebody listens; knows nothing of screens."""
+"""Where long work says how far it is. Silent until somebody listens; knows nothing of screens.
+
+Who listens is part of the context (`contextvars`), as a request is in a server: two flows in one process do not mix
+their progress. A thread that is to report runs in a copy of the context of who started it.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 Listener = Callable[[str, int, int], None]
 """Called with what is being done, steps done and steps in all."""
 
-_listeners: list[Listener] = []
+_LISTENERS: ContextVar[tuple[Listener, ...]] = ContextVar("listeners", default=())
 
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Send all progress of this process to `listener` while the body runs."""
-    _listeners.append(listener)
+    """Send the progress of all that the body starts to `listener`, beside who listens already."""
+    token = _LISTENERS.set((*_LISTENERS.get(), listener))
     try:
         yield
     finally:
-        _listeners.remove(listener)
+        _LISTENERS.reset(token)
 
 
 def reporter(what: str) -> Callable[[int, int], None]:
-    """A function (done, total) that reports on `what`."""
+    """A function (done, total) that reports on `what` to those who listen here and now, from whatever thread."""
+    listeners = _LISTENERS.get()
 
     def report(done: int, total: int) -> None:
-        for listener in _listeners:
+        for listener in listeners:
             listener(what, done, total)
 
     return report

@@ -11,6 +11,7 @@ from tests.helpers.terminal import tribute
 from tribute.config import RunConfig, load_config
 from tribute.pipeline import results
 from tribute.pipeline.runs import all_runs, read_run
+from tribute.progress import listening
 from tribute.workspace import Workspace
 
 MADE = ("dataset", "baselines", "adapters", "attribution", "rewards")
@@ -28,6 +29,8 @@ class Engine:
 
     def __init__(self) -> None:
         self.seen: set[UUID] = set()
+        self.heard: set[str] = set()
+        """What reported its progress."""
 
     def ended(self, least: int = 0) -> Counter[str]:
         """Names of the states in which the tasks that are new since the last call ended.
@@ -71,7 +74,7 @@ def flown(watched: Engine, config: RunConfig, tmp_path_factory: pytest.TempPathF
 
     with pytest.MonkeyPatch.context() as broken:
         broken.setattr(results, "attributed", interrupted)
-        with pytest.raises(InterruptedError):
+        with listening(lambda what, *_: watched.heard.add(what)), pytest.raises(InterruptedError):
             pipeline(str(workspace), config)
     watched.ended(least=ARTIFACTS + OTHERS - 3)
     pipeline(str(workspace), config)
@@ -84,6 +87,11 @@ def test_an_interrupted_run_resumes(flown: Path, watched: Engine, config: RunCon
 
     assert ended == {"Cached": ARTIFACTS - 2, "Completed": OTHERS + 2}
     assert all_runs(Workspace.open(flown)) == [config.id]
+
+
+def test_progress_comes_through_the_engine(flown: Path, watched: Engine, config: RunConfig):
+    """Tasks work in threads of Prefect, and who started the flow hears how far each of them is."""
+    assert watched.heard >= {"baselines", *(f"fine-tune, seed {seed}" for seed in config.finetuning.seeds)}
 
 
 def test_flows_and_commands_make_the_same(flown: Path, finished: Path, config: RunConfig):

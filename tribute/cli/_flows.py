@@ -1,5 +1,6 @@
 """How `tribute run` and `demo` start the Prefect flows."""
 
+from tribute.cli._checkout import find_flows
 from tribute.cli._output import Output
 from tribute.cli._payout import payout
 from tribute.cli._text import would
@@ -15,6 +16,7 @@ def run_pipeline(home: Workspace, config: RunConfig, dry_run: bool) -> Output:
     if dry_run:
         return would(f"run {config.id} in {home.root}")
     set_prefect_environment(home)
+    find_flows()
     from flows.pipeline import pipeline
 
     with ending_children():

@@ -5,7 +5,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Characters that a terminal would act on instead of showing them; contributed text may hold any."""
-QUIET_SECONDS = 30
-"""A log gets a line per tenth of a task, and in a slow task one at least this often."""
+LOG_SECONDS = 10.0
+"""A log gets a line where a task begins and where it ends, and in between at most one in this time."""
 UNBROKEN = 100_000
 """Columns of a pipe: no line of a table is broken."""
 
@@ -76,15 +76,23 @@ def _new_bars() -> Any:
 
 
 @contextmanager
-def _lines(clock: Callable[[], float] = time.monotonic) -> Iterator[Listener]:
-    printed: dict[str, tuple[int, float]] = {}
+def _lines() -> Iterator[Listener]:
+    began = time.monotonic()
+    shown: dict[str, tuple[float, int]] = {}
 
     def on_progress(what: str, done: int, total: int) -> None:
-        tenth = 10 * done // total if total else 10
-        known, when = printed.get(what, (-1, 0.0))
-        if tenth != known or clock() - when >= QUIET_SECONDS:
-            printed[what] = tenth, clock()
-            print(f"{_harmless(what)} {done}/{total}", file=sys.stderr, flush=True)
+        now = time.monotonic()
+        when, before = shown.get(what, (now, total))
+        # Less than before: a task of the same name began anew.
+        if (
+            done < before
+            or before < done == total
+            or (done > before and now - when >= LOG_SECONDS)
+            or what not in shown
+        ):
+            shown[what] = now, done
+            minutes, seconds = divmod(int(now - began), 60)
+            print(f"{minutes:3d}:{seconds:02d}  {_harmless(what)} {done}/{total}", file=sys.stderr, flush=True)
 
     yield on_progress
 

@@ -11,21 +11,19 @@ from tribute.cli._text import would
 @command
 def demo(workspace: WorkspaceFolder = Path("demo"), set_: Overrides = None, dry_run: DryRun = False) -> Output:
     """Run the whole pipeline on the docstrings of the packages installed here."""
-    from importlib import resources
-
+    from tribute.cli._checkout import checkout
     from tribute.cli._flows import run_pipeline
     from tribute.contributions.registry import Registry
     from tribute.pipeline.data import refuse_source
     from tribute.pipeline.preflight import checked_config, refuse_base
     from tribute.workspace import Workspace
 
-    with resources.as_file(resources.files("tribute") / "demo" / "docs.yaml") as path:
-        config = checked_config(path, set_ or [])
-        refuse_base(config)
-        if not Workspace.is_at(workspace):
-            refuse_source(config.dataset)
-            if dry_run:
-                return would(f"make the workspace {workspace} and run {config.id} in it")
-        if not dry_run:
-            Registry.create(Workspace.create(workspace))
-        return run_pipeline(Workspace.open(workspace), config, dry_run)
+    config = checked_config(checkout() / "configs" / "docs.yaml", set_ or [])
+    refuse_base(config)
+    if not Workspace.is_at(workspace):
+        refuse_source(config.dataset)
+        if dry_run:
+            return would(f"make the workspace {workspace} and run {config.id} in it")
+    if not dry_run:
+        Registry.create(Workspace.create(workspace))
+    return run_pipeline(Workspace.open(workspace), config, dry_run)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from tribute.cli._checkout import find_flows
 from tribute.cli._command import command
 from tribute.cli._options import HERE, DryRun, Overrides, WorkspaceFolder
 from tribute.cli._output import Output
@@ -39,6 +40,7 @@ def year(
             f"with {len(months)} contributions and policy {policy.id} {policy.version}"
         )
     set_prefect_environment(home)
+    find_flows()
     from flows.year import year as flow
 
     with ending_children():

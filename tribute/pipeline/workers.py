@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from typing import TypeVar
 
 from tribute.config import RunConfig
@@ -18,7 +19,8 @@ Result = TypeVar("Result")
 def run_each(work: Callable[[Item], Result], items: Iterable[Item], config: RunConfig) -> list[Result]:
     """Work on several items at a time, each in a child process; results in the order of `items`."""
     with ThreadPoolExecutor(config.execution.processes) as pool, ending_children():
-        futures = [pool.submit(work, item) for item in items]
+        # A thread works in a copy of this context, so that who listens to its progress here hears it.
+        futures = [pool.submit(copy_context().run, work, item) for item in items]
         try:
             return [future.result() for future in futures]
         finally:
