@@ -1,5 +1,6 @@
 """Numbers, dates and money as text for people. Computes no amount."""
 
+import re
 from decimal import Decimal
 from fractions import Fraction
 
@@ -80,3 +81,8 @@ def sentence_case(name: str) -> str:
 def minus(text: str) -> str:
     """A number's text with a real minus sign."""
     return text.replace("-", "−")
+
+
+def unbroken(text: str) -> str:
+    """A sentence in which no line ends between a number and its unit or currency: `5.0 %`, `73.70 EUR`."""
+    return re.sub(r"(?<=\d) (?=%|[A-Z]{3}\b)", "\u00a0", text)

@@ -217,9 +217,9 @@ def test_a_hundred_a_second(paid):
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium")
-@pytest.mark.parametrize("name", ["numpy", "copycat"])
-def test_printed_it_fits_two_sheets(paid, name, tmp_path):
-    """A page with twenty rows, a whole card and a change prints on two sheets."""
+@pytest.mark.parametrize(("name", "sheets"), [("numpy", 3), ("copycat", 2)])
+def test_printed_it_fits_two_sheets_and_one_for_experts(paid, name, sheets, tmp_path):
+    """A page with twenty rows and a change prints on two sheets; what experts read follows on one of its own."""
     out = tmp_path / "page.pdf"
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", f"--user-data-dir={tmp_path}/profile"]
     source = (paid.folder / f"{name}.html").resolve().as_uri()
@@ -229,7 +229,7 @@ def test_printed_it_fits_two_sheets(paid, name, tmp_path):
         capture_output=True,
     )
 
-    assert len(re.findall(rb"/Type\s*/Page[^s]", out.read_bytes())) == 2
+    assert len(re.findall(rb"/Type\s*/Page[^s]", out.read_bytes())) == sheets
 
 
 def test_a_closed_period_is_stated_with_what_was_paid_and_disputed(tmp_path):
@@ -249,6 +249,7 @@ def test_a_closed_period_is_stated_with_what_was_paid_and_disputed(tmp_path):
     assert "corrections" not in november
     assert "<b>+12.50 EUR</b><span>corrections</span>" in december
     assert "Dispute 2026-11-numpy-1" in november
+    assert "Corrections this month" in december
     assert ledger.load(house.workspace).closed == ["2026-11", "2026-12"]
 
 

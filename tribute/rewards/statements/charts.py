@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import accumulate
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Bar:
 
     @property
     def tone(self) -> str:
-        """The class of style.css that colours it."""
+        """The class of statement.css that colours it."""
         return "minus" if self.value < 0 else "plus"
 
 
@@ -73,24 +74,35 @@ def bars(values: Sequence[tuple[str, Decimal]]) -> list[Bar]:
 
 def ladder(before: Decimal, causes: Sequence[tuple[str, Decimal]]) -> list[Bar]:
     """Bars that each start where the one before ended: from `before` by every cause to what it is now."""
-    reached = [before]
-    for _, value in causes:
-        reached.append(reached[-1] + value)
-    axis = Axis(reached)
+    starts = list(accumulate((value for _, value in causes), initial=before))
+    axis = Axis(starts)
     zero = axis.at(Decimal(0))
     return [
         Bar(label, value, zero, axis.at(min(start, start + value)), axis.length(start, start + value))
-        for (label, value), start in zip(causes, reached, strict=False)
+        for (label, value), start in zip(causes, starts, strict=False)
     ]
+
+
+def waterfall(before: tuple[str, Decimal], causes: Sequence[tuple[str, Decimal]], after: str) -> list[Bar]:
+    """A ladder between two bars from zero: what was before, and what came of it under the label `after`."""
+    label, value = before
+    now = value + sum(change for _, change in causes)
+    axis = Axis(list(accumulate((change for _, change in causes), initial=value)))
+    zero = axis.at(Decimal(0))
+    first, last = (
+        Bar(name, total, zero, axis.at(min(total, Decimal(0))), axis.length(Decimal(0), total))
+        for name, total in ((label, value), (after, now))
+    )
+    return [first, *ladder(value, causes), last]
 
 
 def parts(values: Sequence[int]) -> list[tuple[str, str]]:
     """Start and width of each value in one bar that they fill together; all are above 0."""
-    whole, found, start = sum(values), [], 0
-    for value in values:
-        found.append((_percent(Decimal(100 * start) / whole), _percent(Decimal(100 * value) / whole)))
-        start += value
-    return found
+    whole, starts = sum(values), accumulate(values, initial=0)
+    return [
+        (_percent(Decimal(100 * start) / whole), _percent(Decimal(100 * value) / whole))
+        for start, value in zip(starts, values, strict=False)
+    ]
 
 
 def _percent(value: Decimal) -> str:

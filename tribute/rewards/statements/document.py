@@ -11,19 +11,23 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from tribute import months
+from tribute import ids, months
 from tribute.artifacts import SEAL
 from tribute.errors import RewardError
 from tribute.formatting import decimal_floor
 from tribute.rewards.allocation.allocate import TOKENS, weight_of
 from tribute.rewards.disputes.dispute import Dispute
+from tribute.rewards.ledger import accounts
 from tribute.rewards.period import leaves
 from tribute.rewards.period.records_folder import ContributorRecords, Folder
 from tribute.rewards.statements.comparison import Comparison
+from tribute.rewards.statements.wording import EVENTS
 
 TOP_ROWS = 10
 LISTED = 10
 """How many of the rows not counted are listed; all are counted, reason by reason."""
+SEALED = "near_evaluation"
+"""Which rows came close to the sealed evaluation would tell what is in it: they are counted and never listed."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Documents:
         self, now: Folder, before: Folder | None, effects: Mapping[str, Effect], disputes: Sequence[Dispute] = ()
     ) -> None:
         self.now, self.before, self.effects = now, before, effects
-        self.disputes = [one for one in disputes if one.period == now.period]
+        self.disputes = [dispute for dispute in disputes if dispute.period == now.period]
         self.proofs = leaves.Proofs.read(now.path)
         self.comparisons = (
             {code: Comparison(before.side(code), now.side(code)) for code in now.currencies} if before else {}
@@ -57,32 +61,33 @@ class Documents:
     def make(self, contributor_id: str) -> Document:
         """One contributor's document. Raises RewardError for who is unknown to the period."""
         refuse_stranger(self.now.period, contributor_id, self.now.own)
-        own = self.now.own[contributor_id]
+        records = self.now.own[contributor_id]
         days = self.now.policy.dispute_days
         return {
             "period": self.now.period,
             "contributor_id": contributor_id,
             "closed": (self.now.path / SEAL).exists(),
             "standing": self._standing(contributor_id),
-            "payments": [_payment(row) for row in own.payments],
-            "credit": self._credit(own),
+            "payments": [_payment(row) for row in records.payments],
+            "corrections": _corrections(records),
+            "credit": self._credit(records),
             "change": self._change(contributor_id),
-            "rows": _extremes(own.rows),
-            "slices": [{"slice": name, "credit": text(credit)} for name, credit in own.slices],
-            "not_counted": _not_counted(own),
+            "rows": _extremes(records.rows),
+            "slices": [{"slice": name, "credit": text(credit)} for name, credit in records.slices],
+            "not_counted": _not_counted(records),
             "without_you": self._without(contributor_id),
             "card": self.now.verdict.document(),
             "held_until": after(self.now.period, self.now.policy.holdback.days),
             "dispute": {"days": days, "until": after(self.now.period, days)},
-            "disputes": [_disputed(one) for one in self.disputes if one.contributor_id == contributor_id],
+            "disputes": [_disputed(dispute) for dispute in self.disputes if dispute.contributor_id == contributor_id],
             "made_from": dict(sorted(self.now.artifact.inputs.items())),
             "policy": {"id": self.now.policy.id, "version": self.now.policy.version},
             "proof": self.proofs(contributor_id),
         }
 
-    def _credit(self, own: ContributorRecords) -> dict[str, str] | None:
+    def _credit(self, records: ContributorRecords) -> dict[str, str] | None:
         """The credit on the evaluation set with its interval, which lies evenly about it."""
-        row = next((row for row in own.lines if self.now.policy.pools[row["pool"]].pays == "shares"), None)
+        row = next((row for row in records.lines if self.now.policy.pools[row["pool"]].pays == "shares"), None)
         if row is None or not int(row["rows_canonical"]):
             return None
         score, high = Decimal(row["score"]), Decimal(row["score_high"])
@@ -111,15 +116,18 @@ class Documents:
         effect = self.effects.get(contributor_id)
         if effect is None:
             return None
-        found = {"effect": f"{effect.value:.9f}", "se": None if effect.se is None else f"{effect.se:.9f}"}
-        return found | {"how": "retrained" if effect.measured else "predicted"}
+        return {
+            "effect": f"{effect.value:.9f}",
+            "se": None if effect.se is None else f"{effect.se:.9f}",
+            "how": "retrained" if effect.measured else "predicted",
+        }
 
     def _standing(self, contributor_id: str) -> dict[str, dict[str, str]]:
         """Where all that is owed stands at the end of the period: by currency, in minor units."""
-        found: dict[str, dict[str, str]] = {}
-        for currency, stages in sorted(self.now.standing.get(contributor_id, {}).items()):
-            found[currency] = {stage.lower(): str(amount) for stage, amount in sorted(stages.items())}
-        return found
+        return {
+            currency: {stage.lower(): str(amount) for stage, amount in sorted(stages.items())}
+            for currency, stages in sorted(self.now.standing.get(contributor_id, {}).items())
+        }
 
 
 def refuse_stranger(period: str, contributor_id: str, known: Collection[str]) -> None:
@@ -141,9 +149,59 @@ def text(value: Decimal) -> str:
 
 
 def _disputed(dispute: Dispute) -> dict[str, Any]:
-    last = dispute.outcomes[-1] if dispute.outcomes else None
-    decided = {"amount_minor": last["amount_minor"], "decided_at": last["at"]} if last else {}
-    return {"id": dispute.id, "state": dispute.state, "currency": dispute.currency} | decided
+    """A dispute as it stands now; `amount_minor` is the total of the decision and of the appeal's, if any."""
+    about: dict[str, Any] = {"id": dispute.id, "state": dispute.state, "currency": dispute.currency}
+    if not dispute.outcomes:
+        return about
+    outcomes = [{"amount_minor": outcome["amount_minor"], "decided_at": outcome["at"]} for outcome in dispute.outcomes]
+    total = sum(int(outcome["amount_minor"]) for outcome in outcomes)
+    return about | {
+        "amount_minor": str(total),
+        "decided_at": outcomes[-1]["decided_at"],
+        "outcomes": outcomes,
+    }
+
+
+def _corrections(records: ContributorRecords) -> list[dict[str, Any]]:
+    """What changed the balance unexpectedly, in the journal's order; entries of one cause are one correction.
+
+    `amount_minor` is signed: > 0 is in the contributor's favour. `dispute` is the dispute that decided it, or None.
+    """
+    corrections: dict[tuple[str, ...], dict[str, Any]] = {}
+    for row in records.entries:
+        if row["event_type"] not in EVENTS or not accounts.owner(row["account"])[0]:
+            continue
+        key = tuple(row[name] for name in ("posted_at", "event_type", "currency", "reason_code"))
+        correction = corrections.setdefault(
+            key,
+            {
+                "date": row["posted_at"],
+                "event": row["event_type"],
+                "currency": row["currency"],
+                "amount_minor": 0,
+                "reason": row["reason_code"],
+                "entries": {},
+                "dispute": _dispute_of(row["reason_code"]),
+            },
+        )
+        correction["amount_minor"] += int(row["credit_minor"]) - int(row["debit_minor"])
+        correction["entries"][row["entry_id"]] = row["ref_entry_id"]
+    return [
+        correction
+        | {
+            "amount_minor": str(correction["amount_minor"]),
+            "entries": list(correction["entries"]),
+            "corrects": sorted(set(correction["entries"].values())),
+        }
+        for correction in corrections.values()
+        if correction["amount_minor"]
+    ]
+
+
+def _dispute_of(reason_code: str) -> str | None:
+    """The dispute that a journal line's reason names, as `<dispute id>/<round>`; None for a reason in words."""
+    id_ = reason_code.partition("/")[0]
+    return id_ if ids.is_dispute_id(id_) else None
 
 
 def _payment(row: Mapping[str, str]) -> dict[str, str]:
@@ -156,14 +214,15 @@ def _extremes(rows: list[tuple[str, Decimal]]) -> dict[str, list[dict[str, str]]
     helped = [row for row in rows[:TOP_ROWS] if row[1] > 0]
     least = rows[max(len(helped), len(rows) - TOP_ROWS) :][::-1]
     return {
-        name: [{"row_hash": digest, "credit": text(credit)} for digest, credit in some]
-        for name, some in (("helped", helped), ("least", least))
+        name: [{"row_hash": digest, "credit": text(credit)} for digest, credit in ranked]
+        for name, ranked in (("helped", helped), ("least", least))
     }
 
 
-def _not_counted(own: ContributorRecords) -> dict[str, Any]:
+def _not_counted(records: ContributorRecords) -> dict[str, Any]:
     names = ("row_hash", "reason_code", "canonical_row_hash", "canonical_contributor_id")
+    listed = [row for row in records.exclusions if row["reason_code"] != SEALED]
     return {
-        "reasons": dict(sorted(Counter(row["reason_code"] for row in own.exclusions).items())),
-        "rows": [{name: row[name] for name in names} for row in own.exclusions[:LISTED]],
+        "reasons": dict(sorted(Counter(row["reason_code"] for row in records.exclusions).items())),
+        "rows": [{name: row[name] for name in names} for row in listed[:LISTED]],
     }

@@ -1,22 +1,19 @@
 """`<id>.html`, a statement as one page: a document's numbers in a contributor's words. Computes no amount.
 
 Pages are self-contained HTML (inline CSS and SVG, no script, nothing loaded) and print on two sheets. A contributor
-sees only own rows; of the others only their number and, without names, their credits. Contributed text is always
-escaped, and comes from the registry as it is now: what was erased stands on no page made later.
+sees only rows of their own; of the others only their number and, without names, their credits. Contributed text is
+always escaped, and comes from the registry as it is now: what was erased stands on no page made later.
 """
 
 from bisect import bisect_right
 from decimal import Decimal
 from fractions import Fraction
-from functools import cache
-from pathlib import Path
 from typing import Any
-
-import jinja2
 
 from tribute import formatting
 from tribute.contributions.screening import findings
 from tribute.formatting import money, percent
+from tribute.html import template
 from tribute.money import format_amount
 from tribute.rewards.allocation import card_figures
 from tribute.rewards.allocation.allocate import TOKENS, weight_of
@@ -25,10 +22,9 @@ from tribute.rewards.statements import charts, page_parts, steps, wording
 from tribute.rewards.statements.document import Document
 from tribute.rewards.statements.page_parts import RegistryTexts
 
-HERE = Path(__file__).parent
 MOST_MARKS = 500
 """A strip shows no more of the others' credits than that: every second, third … by rank, where there are more."""
-NOTHING = "Nothing was allocated to you for this month. Below is what is still owed to you from before."
+NO_ALLOCATION = "Nothing was allocated to you for this month. This statement shows what is still owed to you."
 
 
 class Pages:
@@ -36,35 +32,35 @@ class Pages:
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
-        lines = [own.lines[0] for own in folder.own.values() if own.lines and int(own.lines[0]["rows_canonical"])]
-        self.scores = sorted(Decimal(line["score"]) for line in lines)
+        trained = [
+            records.lines[0]
+            for records in folder.own.values()
+            if records.lines and int(records.lines[0]["rows_canonical"])
+        ]
+        self.scores = sorted(Decimal(line["score"]) for line in trained)
         self.all_credit = sum((max(score, Decimal(0)) for score in self.scores), Decimal(0))
-        figures, asked = card_figures.figures(folder.card), {check.name for check in folder.verdict.checks}
-        ungated = [figure for figure in figures if figure.name not in asked]
         self.common = {
             "month": formatting.month(folder.period),
             "policy": folder.policy,
             "verdict": folder.verdict,
-            "abouts": {figure.name: figure.about for figure in figures},
-            "measured": [figure for figure in ungated if figure.found != card_figures.NOT_MEASURED],
-            "unmeasured": [figure.name for figure in ungated if figure.found == card_figures.NOT_MEASURED],
             "made_by": card_figures.made_by(folder.card),
             "day": formatting.day,
             "scaled": formatting.scaled,
             "sentence_case": formatting.sentence_case,
+            **self._card(),
         }
 
-    def render(self, document: Document, words: RegistryTexts) -> str:
+    def render(self, document: Document, texts: RegistryTexts) -> str:
         """One contributor's page."""
-        figures = document["proof"]["figures"]
-        lines = figures["allocation"]
+        lines = document["proof"]["figures"]["allocation"]
         main = max(lines, key=lambda row: int(row["amount_minor"]), default=None)
-        return _template().render(
+        return template(__package__, "statement.html", unbroken=formatting.unbroken).render(
             **self.common,
             document=document,
-            name=words.names.get(document["contributor_id"], document["contributor_id"]),
+            name=texts.names.get(document["contributor_id"], document["contributor_id"]),
             amounts=self._amounts(lines),
-            lead=self._lead(main, words) if main else NOTHING,
+            lead=self._lead(main, texts) if main else NO_ALLOCATION,
+            path=self._path(main) if main and int(main["amount_minor"]) else None,
             figures=self._figures(main) if main else [],
             balances=[
                 page_parts.balance(row, document, self.folder.policy)
@@ -73,18 +69,29 @@ class Pages:
             share=self._share(document),
             changes=page_parts.changes(document),
             slices=page_parts.slices(document),
-            rows=page_parts.rows(document, words),
-            exclusions=page_parts.exclusions(document, words),
+            rows=page_parts.rows(document, texts),
+            exclusions=page_parts.exclusions(document, texts),
             reasons=[
                 (findings.REASONS.get(code, code), count) for code, count in document["not_counted"]["reasons"].items()
             ],
             without=self._without(document),
-            steps=self._steps(main, len(lines)) if main else [],
+            steps=self._steps(main) if main else [],
             others=[self._other(row) for row in lines if row is not main],
             by_tokens=bool(main and main["rule"] == TOKENS),
             disputes=page_parts.disputes(document),
-            ids=page_parts.ids(document, words),
+            ids=page_parts.ids(document, texts),
         )
+
+    def _card(self) -> dict[str, Any]:
+        """The figures of the card that no check asks for, and what each check is about."""
+        figures = card_figures.figures(self.folder.card)
+        asked = {check.name for check in self.folder.verdict.checks}
+        ungated = [figure for figure in figures if figure.name not in asked]
+        return {
+            "abouts": {figure.name: figure.about for figure in figures},
+            "measured": [figure for figure in ungated if figure.found != card_figures.NOT_MEASURED],
+            "unmeasured": [figure.name for figure in ungated if figure.found == card_figures.NOT_MEASURED],
+        }
 
     def _amounts(self, lines: list[Row]) -> list[tuple[str, str, bool]]:
         """Number, currency and whether it is more than nothing, of what the period earns, for each currency."""
@@ -93,14 +100,36 @@ class Pages:
             totals[row["currency"]] += int(row["amount_minor"])
         return [(format_amount(minor, code, grouped=True), code, minor > 0) for code, minor in totals.items()]
 
-    def _lead(self, main: Row, words: RegistryTexts) -> str:
+    def _lead(self, main: Row, texts: RegistryTexts) -> str:
         line = self.folder.line(main)
         return wording.reason(
             line,
             credit_share=percent(line.claim.score, self.all_credit),
             token_share=percent(line.weight, self._weights(main)),
             smallest=money(1, main["currency"]),
-            tag=words.tag,
+            tag=texts.tag,
+        )
+
+    def _path(self, main: Row) -> wording.Path:
+        """From the credit, or the tokens, of an amount above zero to that amount."""
+        pool, weight = self.folder.pools[main["pool"], main["currency"]], weight_of(main)
+        amount, digits = money(int(main["amount_minor"]), main["currency"]), _digits(weight, self._weights(main))
+        part = percent(weight, self._weights(main), digits)
+        if main["rule"] == TOKENS:
+            return wording.token_path(
+                tokens=f"{weight.numerator:,}",
+                all_tokens=f"{self._weights(main).numerator:,}",
+                part=part,
+                pool=money(pool, main["currency"]),
+                amount=amount,
+            )
+        return wording.credit_path(
+            credit=percent(Decimal(main["score"]), self.all_credit, digits),
+            counted=percent(weight, self.all_credit, digits),
+            all_counted=percent(self._weights(main), self.all_credit, digits),
+            part=part,
+            pool=money(pool, main["currency"]),
+            amount=amount,
         )
 
     def _figures(self, main: Row) -> list[tuple[str, str, str]]:
@@ -111,9 +140,9 @@ class Pages:
         tokens = self.folder.tokens.get(main["contributor_id"], 0)
         counting = f"of {self._weights(main).numerator:,} that count" if weight_of(main) else "none of them counts"
         return [
-            ("Of the pool", percent(int(main["amount_minor"]), pool), money(pool, main["currency"])),
-            ("Rows counted", f"{trained:,}", f"{int(main['rows_submitted']):,} handed in"),
-            ("Rows not counted", f"{excluded:,}", "see below" if excluded else "none"),
+            ("Part of the pool", percent(int(main["amount_minor"]), pool), f"of {money(pool, main['currency'])}"),
+            ("Rows counted", f"{trained:,}", f"of {int(main['rows_submitted']):,} contributed"),
+            ("Rows not counted", f"{excluded:,}", "reasons below" if excluded else "none"),
             ("Training tokens", f"{tokens:,}", counting)
             if main["rule"] == TOKENS
             else ("Place by credit", place, f"of {len(self.scores)} contributors"),
@@ -124,37 +153,35 @@ class Pages:
         credit = document["credit"]
         if credit is None:
             return None
-        own, low, high, counted = (Decimal(credit[name]) for name in ("credit", "low", "high", "counted"))
+        values = {name: Decimal(credit[name]) for name in ("credit", "low", "high", "counted")}
         others = self.scores[:: 1 + len(self.scores) // MOST_MARKS]
-        if own in others:
-            others.remove(own)
-        values = {"credit": own, "low": low, "high": high, "counted": counted}
+        if values["credit"] in others:
+            others.remove(values["credit"])
         return {
-            "strip": charts.strip(own, low, high, counted, others),
-            "minus": own < 0,
-            "counts": counted > 0,
+            "strip": charts.strip(**values, others=others),
+            "minus": values["credit"] < 0,
+            "counts": values["counted"] > 0,
             "confidence": f"{100 * Decimal(credit['confidence']):.0f} %",
             **{name: percent(value, self.all_credit) for name, value in values.items()},
         }
 
     def _without(self, document: Document) -> dict[str, str] | None:
         """The effect of leaving the contributor out, in words and as a part of all that was learned."""
-        found = document["without_you"]
-        if found is None:
+        without = document["without_you"]
+        if without is None:
             return None
-        effect, unit = Decimal(found["effect"]), formatting.unit([Decimal(found["effect"])])
-        error = None if found["se"] is None else formatting.scaled(Decimal(found["se"]), unit).lstrip("+")
+        effect, unit = Decimal(without["effect"]), formatting.unit([Decimal(without["effect"])])
+        error = None if without["se"] is None else formatting.scaled(Decimal(without["se"]), unit).lstrip("+")
+        gain = self.folder.card.get("total")
         return {
-            "how": found["how"],
+            "how": without["how"],
             "worse": "higher" if effect > 0 else "lower",
             "by": formatting.scaled(abs(effect), unit).lstrip("+") + (f" ± {error}" if error else ""),
             "unit": unit[2],
-            "share": percent(abs(effect), Decimal(str(self.folder.card["total"])))
-            if "total" in self.folder.card
-            else "",
+            "share": "" if gain is None else percent(abs(effect), Decimal(str(gain))),
         }
 
-    def _steps(self, main: Row, among: int) -> list[steps.Step]:
+    def _steps(self, main: Row) -> list[steps.Step]:
         return steps.steps(
             self.folder.line(main),
             pool=self.folder.pools[main["pool"], main["currency"]],
@@ -162,7 +189,6 @@ class Pages:
             kappa=self.folder.policy.kappa,
             seeds=len(self.folder.card["seeds"]) if int(main["rows_canonical"]) else None,
             total=self._weights(main),
-            among=self.folder.counts[main["pool"], main["currency"]],
         )
 
     def _other(self, row: Row) -> tuple[str, str, str]:
@@ -178,14 +204,6 @@ class Pages:
         return self.folder.weights[row["pool"], row["currency"]]
 
 
-@cache
-def _template() -> jinja2.Template:
-    # Autoescape for every file: contributed text must never become markup.
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    return environment.get_template("statement.html")
+def _digits(part: Fraction, whole: Fraction) -> int:
+    """How many decimals a percentage needs to show two significant digits, 1 to 6."""
+    return next((digits for digits in range(1, 6) if 100 * part * 10 ** (digits - 1) >= whole), 6)

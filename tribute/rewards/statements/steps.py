@@ -1,37 +1,41 @@
-"""The steps from a credit or a count of tokens to an amount, as a statement tells them. Computes no amount."""
+"""The steps from a credit or a count of tokens to an amount, as a statement shows them. Computes no amount."""
 
 from fractions import Fraction
 
 from tribute import formatting
-from tribute.formatting import nats, percent
+from tribute.formatting import money, nats, percent
 from tribute.money import format_amount
 from tribute.rewards.allocation.allocate import TOKENS, AllocationLine
 
 Step = tuple[str, str, str]
-"""What was done, how, and the number that came out."""
+"""What was computed, how, and the number that came out."""
 
 
 def steps(
-    line: AllocationLine, *, pool: int, currency: str, kappa: str, seeds: int | None, total: Fraction, among: int
+    line: AllocationLine, *, pool: int, currency: str, kappa: str, seeds: int | None, total: Fraction
 ) -> list[Step]:
-    """From what the rule counts to the amount; `seeds` is None for one who was not trained on.
+    """From what the rule counts to the amount; `seeds` is None for a contributor who was not trained on.
 
-    `total` is the sum of the weights of all `among` contributors.
+    `total` is the sum of all contributors' weights.
     """
     return [
         *(_by_tokens(line) if line.rule == TOKENS else _by_credit(line, kappa, seeds)),
-        ("All weights", f"added up over {among} contributors", _weight(line, total)),
+        ("All weights", "the sum of all contributors’ weights", _weight(line, total)),
         ("Part", "your weight ÷ all weights", percent(line.weight, total, digits=6)),
-        ("Quota", f"that part of {_money(pool, currency)}", formatting.quota(line.quota, currency)),
+        ("Quota", f"that part of {money(pool, currency)}", formatting.quota(line.quota, currency)),
         _rounding(line, currency),
-        ("Amount", "what this period owes you", _money(line.amount, currency)),
+        ("Amount", "what you earned in this period", money(line.amount, currency)),
     ]
 
 
 def _by_credit(line: AllocationLine, kappa: str, seeds: int | None) -> list[Step]:
-    scatter = f"how far that scatters over {seeds} trainings with different seeds" if seeds else "not trained"
+    scatter = f"how much that varies over {seeds} trainings with different seeds" if seeds else "not trained on"
     return [
-        ("Credit", "what your rows took off the evaluation loss, over all rows and slices", nats(line.claim.score)),
+        (
+            "Credit",
+            "by how much your rows reduced the loss on the evaluation set, summed over rows and topics",
+            nats(line.claim.score),
+        ),
         ("Standard error", scatter, nats(line.claim.score_se)),
         ("Weight", f"credit − {kappa} × standard error, never below zero", _weight(line, line.weight)),
     ]
@@ -41,10 +45,14 @@ def _by_tokens(line: AllocationLine) -> list[Step]:
     return [
         (
             "Training tokens",
-            "pieces of text that the model saw of your rows, duplicates left out",
+            "pieces of words that the model was trained on, duplicates left out",
             f"{line.claim.tokens:,} tokens",
         ),
-        ("Upper end", "of your credit’s interval; below zero, the rows surely did harm", nats(line.claim.score_high)),
+        (
+            "Upper end",
+            "of the interval of your credit; below zero, the rows surely did harm",
+            nats(line.claim.score_high),
+        ),
         ("Weight", "your tokens, or zero where the upper end is below zero", _weight(line, line.weight)),
     ]
 
@@ -57,9 +65,5 @@ def _rounding(line: AllocationLine, currency: str) -> Step:
     if line.quota.denominator == 1:
         return "Rounding", "nothing to round", "exact"
     unit = format_amount(1, currency)
-    how = f"to {unit}: everybody down, then what is left one by one to the largest remainders"
+    how = f"to {unit}: every quota is rounded down, and the units left over go to the largest remainders"
     return "Rounding", how, "up" if line.amount > line.quota else "down"
-
-
-def _money(minor: int, currency: str) -> str:
-    return f"{format_amount(minor, currency, grouped=True)} {currency}"
