@@ -1,1 +1,15 @@
 """From shares, a policy and a pool to money, with evidence and a statement for every contributor."""
+
+ROOMS = (
+    "tables",
+    "policy",
+    "allocation",
+    "ledger",
+    "period",
+    "payments",
+    "disputes",
+    "verification",
+    "statements",
+    "close",
+)
+"""In order: each knows only those before it."""
