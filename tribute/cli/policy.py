@@ -66,7 +66,7 @@ def simulate(
     from tribute.workspace import Workspace
 
     home = Workspace.open(workspace)
-    result = allocation.simulate(home, statements.found(home, period), load_policy(policy))
+    result = allocation.simulate(home, statements.period_folder(home, period), load_policy(policy))
     keys = sorted(result.would, key=lambda key: (-abs(result.change(key)), key))
     rows = [
         (key[0], *(amount(minor, key[1]) for minor in (result.paid[key], result.would[key], result.change(key))))

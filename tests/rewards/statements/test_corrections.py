@@ -29,18 +29,14 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     resolution.appeal(house.workspace, DISPUTE, "numpy", "three rows are missing", "2026-12-07")
     decided(house, DISPUTE, 200, reviewers=("ruth", "rolf"), day="2026-12-08")
     with ledger.writing(house.workspace) as books:
-        [accrual] = {row["entry_id"] for row in books.rows if row["event_type"] == "ACCRUE" and owns(row, "scipy")}
+        accruals = [posting for posting in books.postings if posting.event == "ACCRUE"]
+        [accrual] = {posting.entry_id for posting in accruals if posting.contributor_id == "scipy"}
         cause = corrections.Cause("scipy", "EUR", accrual, "a row was counted twice", "2026-12-09")
         books.post(corrections.adjusted(books, cause, -300))
     house.close("2026-12")
     write_statements(house.workspace, "2026-11", ["numpy"], house.words)
     write_statements(house.workspace, "2026-12", ["numpy", "scipy", "pandas"], house.words)
     return house
-
-
-def owns(row: dict[str, str], name: str) -> bool:
-    """Whether a journal line is about a contributor."""
-    return row["contributor_id"] == name
 
 
 def text(house: House, period: str, name: str) -> str:

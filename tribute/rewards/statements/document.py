@@ -18,6 +18,7 @@ from tribute.formatting import decimal_floor
 from tribute.rewards.allocation.allocate import TOKENS, weight_of
 from tribute.rewards.disputes.dispute import Dispute
 from tribute.rewards.ledger import accounts
+from tribute.rewards.ledger.journal import Posting
 from tribute.rewards.period import leaves
 from tribute.rewards.period.records_folder import ContributorRecords, Folder
 from tribute.rewards.statements.comparison import Comparison
@@ -167,34 +168,24 @@ def _corrections(records: ContributorRecords) -> list[dict[str, Any]]:
 
     `amount_minor` is signed: > 0 is in the contributor's favour. `dispute` is the dispute that decided it, or None.
     """
-    corrections: dict[tuple[str, ...], dict[str, Any]] = {}
-    for row in records.entries:
-        if row["event_type"] not in EVENTS or not accounts.owner(row["account"])[0]:
-            continue
-        key = tuple(row[name] for name in ("posted_at", "event_type", "currency", "reason_code"))
-        correction = corrections.setdefault(
-            key,
-            {
-                "date": row["posted_at"],
-                "event": row["event_type"],
-                "currency": row["currency"],
-                "amount_minor": 0,
-                "reason": row["reason_code"],
-                "entries": {},
-                "dispute": _dispute_of(row["reason_code"]),
-            },
-        )
-        correction["amount_minor"] += int(row["credit_minor"]) - int(row["debit_minor"])
-        correction["entries"][row["entry_id"]] = row["ref_entry_id"]
+    causes: dict[tuple[str, ...], list[Posting]] = {}
+    for posting in records.entries:
+        if posting.event in EVENTS and accounts.owner(posting.account)[0]:
+            cause = (posting.day, posting.event, posting.currency, posting.reason)
+            causes.setdefault(cause, []).append(posting)
     return [
-        correction
-        | {
-            "amount_minor": str(correction["amount_minor"]),
-            "entries": list(correction["entries"]),
-            "corrects": sorted(set(correction["entries"].values())),
+        {
+            "date": day,
+            "event": event,
+            "currency": currency,
+            "amount_minor": str(sum(posting.credit for posting in postings)),
+            "reason": reason,
+            "entries": list(dict.fromkeys(posting.entry_id for posting in postings)),
+            "corrects": sorted({posting.ref for posting in postings}),
+            "dispute": _dispute_of(reason),
         }
-        for correction in corrections.values()
-        if correction["amount_minor"]
+        for (day, event, currency, reason), postings in causes.items()
+        if sum(posting.credit for posting in postings)
     ]
 
 

@@ -1,5 +1,7 @@
 """Statements, made on demand: `statements/<period>/<id>.json` and `.html`, beside `rewards/` and not within.
 
+`statements/<id>.html` is the index of one contributor's months.
+
 A closed period's folder never changes, and a statement has to: once the folder is sealed it carries the proof that
 leads to its signed root, and a text that was erased since must not stand on a page made today. So the folder holds
 what statements are made from, and they may be made again at any time.
@@ -18,6 +20,7 @@ from tribute.ids import parse_tag
 from tribute.months import is_period
 from tribute.rewards.disputes.dispute import all_disputes
 from tribute.rewards.period.records_folder import Folder
+from tribute.rewards.statements import overview
 from tribute.rewards.statements.document import Documents, Effect, refuse_stranger
 from tribute.rewards.statements.page import Pages
 from tribute.rewards.statements.page_parts import RegistryTexts
@@ -36,28 +39,33 @@ def write_statements(
 ) -> list[Path]:
     """Make the statements of some contributors, or of all; returns their pages, with the JSON beside each.
 
-    Raises RewardError where the period, or one of the contributors in it, is unknown.
+    The index of each one's months, `statements/<id>.html`, is made anew with them. Raises RewardError where the
+    period, or one of the contributors in it, is unknown.
     """
-    now = Folder(found(workspace, period), contributors or None)
+    now = Folder(period_folder(workspace, period), contributors or None)
     documents = Documents(
         now, _before(workspace, period), effects(workspace.store, now.artifact), all_disputes(workspace)
     )
-    pages, said = Pages(now), words or registry_words(workspace, now.tag)
+    pages, months = Pages(now), overview.read_months(workspace)
+    texts_of = words or registry_words(workspace, now.tag)
     folder = workspace.statements / period
     folder.mkdir(parents=True, exist_ok=True)
-    made = []
-    for name in contributors or now.own:
-        document = documents.make(name)
-        path = folder / f"{name}.html"
+    paths = []
+    for contributor_id in contributors or now.own:
+        document, texts = documents.make(contributor_id), texts_of(contributor_id)
+        path = folder / f"{contributor_id}.html"
         _put(path.with_suffix(".json"), json_bytes(document, indent=1, sort_keys=True))
-        _put(path, pages.render(document, said(name)).encode())
-        made.append(path)
-    return made
+        _put(path, pages.render(document, texts).encode())
+        name = texts.names.get(contributor_id, contributor_id)
+        index = overview.render(workspace, months, contributor_id, name)
+        _put(workspace.statements / f"{contributor_id}.html", index.encode())
+        paths.append(path)
+    return paths
 
 
 def whose(workspace: Workspace, period: str, contributors: Sequence[str] = ()) -> list[str]:
     """Whose statements `write_statements` would make. Raises RewardError like it."""
-    known = Folder(found(workspace, period), ()).own
+    known = Folder(period_folder(workspace, period), ()).own
     for name in contributors:
         refuse_stranger(period, name, known)
     return list(contributors or known)
@@ -65,18 +73,18 @@ def whose(workspace: Workspace, period: str, contributors: Sequence[str] = ()) -
 
 def write_early(workspace: Workspace, period: str) -> None:
     """Make everybody's statement, unless the period has more than `AT_ONCE` contributors."""
-    known = Folder(found(workspace, period), ())
+    known = Folder(period_folder(workspace, period), ())
     if len(known.own) <= AT_ONCE:
         write_statements(workspace, period)
 
 
-def found(workspace: Workspace, period: str) -> Path:
+def period_folder(workspace: Workspace, period: str) -> Path:
     """The folder of a period. Raises RewardError where there is none, and for what is no month: it becomes a path."""
     if not is_period(period):
         raise RewardError(f"{period!r} is no period; expected a month such as 2026-11")
     folder = workspace.rewards / period
     if not (folder / MANIFEST).exists():
-        known = ", ".join(_periods(workspace)) or "none"
+        known = ", ".join(overview.periods(workspace)) or "none"
         raise RewardError(f"there is no period {period} in {workspace.rewards}; there are: {known}")
     return folder
 
@@ -86,49 +94,54 @@ def registry_words(workspace: Workspace, tag: str) -> Wording:
     registry = Registry.open(workspace)
     now, (dataset, _) = registry.snapshot(), parse_tag(tag)
     schema, contributions = now.schema(dataset), now.contributions(dataset)
-    names = {one.contributor_id: one.name for one in contributions}
+    names = {contribution.contributor_id: contribution.name for contribution in contributions}
 
-    def words(contributor_id: str) -> RegistryTexts:
-        own = [one for one in contributions if one.contributor_id == contributor_id]
-        rows = [row for one in own for row in registry.rows_of(one, schema)]
+    def texts_of(contributor_id: str) -> RegistryTexts:
+        rows = [
+            row
+            for contribution in contributions
+            if contribution.contributor_id == contributor_id
+            for row in registry.rows_of(contribution, schema)
+        ]
         return RegistryTexts(
             tag, names, {row.content_sha256: (row.row_id, row.row.text, row.row.target) for row in rows}
         )
 
-    return words
+    return texts_of
 
 
 def effects(store: Store, period: Artifact) -> dict[str, Effect]:
     """What the attribution knows of leaving contributors out: measured by retraining, else predicted."""
     attribution = store.get("attribution", period.inputs["attribution"])
     check_files(attribution, lambda name: name == EFFECTS)
-    found = {name: Effect(value, None, measured=False) for name, value in _predicted(store, attribution).items()}
+    known = {name: Effect(value, None, measured=False) for name, value in _predicted(store, attribution).items()}
     for row in pq.read_table(attribution.file(EFFECTS)).to_pylist():
         error = row["effect_se"]
-        found[row["contributor_id"]] = Effect(row["effect"], None if error != error else error, measured=True)
-    return found
+        known[row["contributor_id"]] = Effect(row["effect"], None if error != error else error, measured=True)
+    return known
 
 
 def _predicted(store: Store, attribution: Artifact) -> dict[str, float]:
     """Contributor → predicted effect, mean over the trainings that predicted it; those of old had none."""
     ids = [id_ for name, id_ in attribution.inputs.items() if name.startswith("influence-")]
-    made = [one for one in (store.get("influence", id_) for id_ in ids) if PREDICTED in one.identity["files"]]
+    predictions = [
+        influence
+        for influence in (store.get("influence", id_) for id_ in ids)
+        if PREDICTED in influence.identity["files"]
+    ]
     totals: dict[str, float] = {}
-    for one in made:
-        check_files(one, lambda name: name == PREDICTED)
-        for row in pq.read_table(one.file(PREDICTED)).to_pylist():
-            totals[row["contributor_id"]] = totals.get(row["contributor_id"], 0.0) + row["effect"] / len(made)
+    for influence in predictions:
+        check_files(influence, lambda name: name == PREDICTED)
+        for row in pq.read_table(influence.file(PREDICTED)).to_pylist():
+            name = row["contributor_id"]
+            totals[name] = totals.get(name, 0.0) + row["effect"] / len(predictions)
     return totals
 
 
 def _before(workspace: Workspace, period: str) -> Folder | None:
     """The latest earlier period, without its evidence."""
-    earlier = [name for name in _periods(workspace) if name < period]
+    earlier = [name for name in overview.periods(workspace) if name < period]
     return Folder(workspace.rewards / earlier[-1], ()) if earlier else None
-
-
-def _periods(workspace: Workspace) -> list[str]:
-    return sorted(path.parent.name for path in workspace.rewards.glob(f"[0-9]*/{MANIFEST}"))
 
 
 def _put(path: Path, content: bytes) -> None:
