@@ -1,4 +1,5 @@
-"""Writes what is generated: docs/commands.md from `--help`, configs/schema.json from the config's models.
+"""Writes what is generated: docs/commands.md from `--help`, configs/schema.json from the config's models, and the
+schemas in docs/reference/json from the types that commands return.
 
 `python docs/generate.py` writes, `--check` fails where a file is stale.
 """
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import json_schemas
 import typer
 
 from tribute.cli import app
@@ -24,7 +26,11 @@ Every command takes `--debug` for a traceback instead of the one line. What the 
 
 def main() -> None:
     """Write or check every generated file."""
-    files = {ROOT / "docs" / "commands.md": reference(), ROOT / "configs" / "schema.json": schema_text()}
+    files = {
+        ROOT / "docs" / "commands.md": reference(),
+        ROOT / "configs" / "schema.json": schema_text(),
+        **json_schemas.files(),
+    }
     stale = [path for path, text in files.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     if "--check" in sys.argv:
         sys.exit(f"stale: {', '.join(path.name for path in stale)}; run `make docs`" if stale else 0)

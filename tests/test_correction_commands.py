@@ -71,15 +71,15 @@ def test_corrections_are_linked(closed: House):
         ("correct", "-12.50", ["ADJUST"]),
         ("claw-back", "40.00", ["CLAWBACK"]),
     ):
-        made = said(closed, *correction(closed, verb, amount))
-        again = said(closed, *correction(closed, verb, amount))
+        made = said(closed, *correction(closed, verb, amount))["postings"]
+        again = said(closed, *correction(closed, verb, amount))["postings"]
 
         assert [row["event_type"] for row in made[::2]] == events
         assert made[-1]["ref_entry_id"].startswith("2026-11-")
         assert again == []
     mirrored = said(closed, "period", "reverse", made[0]["entry_id"], "--why", "slip", "--date", "2026-12-04")
 
-    assert [(row["account"], row["debit_minor"]) for row in mirrored] == [
+    assert [(row["account"], row["debit_minor"]) for row in mirrored["postings"]] == [
         (row["account"], row["credit_minor"]) for row in made
     ]
 

@@ -76,7 +76,7 @@ def test_another_pool_is_only_paid(checkout: Path):
 
     assert [line for line in said.splitlines() if line.startswith("Running stage")] == ["Running stage 'reward':"]
     paid = json.loads((checkout / "workspace" / "reward.json").read_text())
-    assert sum(float(amount) for amount in paid["amounts"]["EUR"].values()) == pytest.approx(7)
+    assert sum(float(amount) for amount in paid["payouts"]["EUR"].values()) == pytest.approx(7)
 
 
 def test_another_policy_is_only_paid(checkout: Path):

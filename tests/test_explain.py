@@ -39,12 +39,12 @@ def test_who_moved_an_answer(indexed: Path):
     assert tree(indexed / "artifacts") == before
     assert found["answer"] in ("plotting", "statistics", "graphs")
     assert found["predicted"] is True
-    assert {one["contributor_id"] for one in found["contributors"]} == {"ada", "bob", "cy", "scrambler"}
-    for table in (found["contributors"], found["rows"]):
+    assert {one["contributor"] for one in found["contributor_scores"]} == {"ada", "bob", "cy", "scrambler"}
+    for table in (found["contributor_scores"], found["row_scores"]):
         assert [one["score"] for one in table] == sorted((one["score"] for one in table), reverse=True)
         assert all(one["low"] <= one["score"] <= one["high"] for one in table)
-    assert all(one["text"] and one["target"] for one in found["rows"])
-    assert -1 <= found["lds"] <= 1
+    assert all(one["text"] and one["target"] for one in found["row_scores"])
+    assert -1 <= found["rank_correlation"] <= 1
 
 
 def test_a_text_that_is_cut_is_told(indexed: Path):
@@ -64,7 +64,7 @@ def test_the_answer_matters(indexed: Path):
         found = explain(indexed, "--label", label, "--json").data
         assert found["answer"] == label
         scores.append(
-            {one["contributor_id"]: one["score"] * (1 - found["probability"]) for one in found["contributors"]}
+            {one["contributor"]: one["score"] * (1 - found["probability"]) for one in found["contributor_scores"]}
         )
 
     assert any(len({one[name] > 0 for one in scores}) == 2 for name in scores[0])
@@ -127,7 +127,7 @@ def test_a_dry_run_indexes_nothing(finished: Path):
 
     ended = explain(finished, "--dry-run", "--json")
 
-    assert ended.data["dry_run"] is True
+    assert json.loads(ended.out)["dry_run"] is True
     assert tree(finished) == before
 
 

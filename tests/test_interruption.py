@@ -75,8 +75,10 @@ def test_a_killed_training(untrained: Path, tiny: Path):
     assert len(left) == 2
     assert making(untrained) == []
     assert again.code == 0, again.err
-    assert [one["adapter"] for one in again.data.values()] == [one["adapter"] for one in in_peace.data.values()]
-    assert not any(one["cached"] for one in in_peace.data.values())
+    assert [one["adapter"] for one in again.data["adapters"].values()] == [
+        one["adapter"] for one in in_peace.data["adapters"].values()
+    ]
+    assert not any(one["cached"] for one in in_peace.data["adapters"].values())
 
 
 def test_an_interrupt_ends_the_trainings(untrained: Path, tiny: Path):

@@ -21,53 +21,53 @@ def test_from_a_payout_to_its_rows(finished: Path):
     """The rows behind a payout sum to its score."""
     payout = tribute("trace", "2026-11/ada", "-w", finished, "--json").data
 
-    assert len(payout["rows"]) == 30
-    assert sum(payout["rows"].values()) == pytest.approx(float(payout["score"]), abs=1e-9)
+    assert len(payout["row_credits"]) == 30
+    assert sum(payout["row_credits"].values()) == pytest.approx(float(payout["credit_text"]), abs=1e-9)
 
 
 def test_a_payout_without_rows(finished: Path):
     """Whose rows were all excluded has a payout of nothing, and no row behind it."""
     payout = tribute("trace", "2026-11/copycat", "-w", finished, "--json").data
 
-    assert (payout["amounts"], payout["rows"]) == ({"EUR": "0.00"}, {})
+    assert (payout["amounts"], payout["row_credits"]) == ({"EUR": "0.00"}, {})
 
 
 def test_from_a_contribution_to_runs_and_payouts(finished: Path, contribution: str):
     """A contribution leads to every run that used it, with its credit and what was paid."""
-    (use,) = tribute("trace", contribution, "-w", finished, "--json").data
+    [use] = tribute("trace", contribution, "-w", finished, "--json").data["uses"]
     payout = tribute("trace", "2026-11/ada", "-w", finished, "--json").data
 
     assert [use["run"]] == all_runs(Workspace.open(finished))
-    assert use["credit"] == pytest.approx(sum(payout["rows"].values()))
-    assert use["payout"] == f"{payout['amounts']['EUR']} EUR, 2026-11"
+    assert use["credit"] == pytest.approx(sum(payout["row_credits"].values()))
+    assert use["paid"] == f"{payout['amounts']['EUR']} EUR, 2026-11"
 
 
 def test_from_a_row(finished: Path, contribution: str):
     """A row's own credit is the one that its contributor's payout sums."""
-    (use,) = tribute("trace", f"{contribution}:3", "-w", finished, "--json").data
+    [use] = tribute("trace", f"{contribution}:3", "-w", finished, "--json").data["uses"]
     payout = tribute("trace", "2026-11/ada", "-w", finished, "--json").data
 
-    assert use["credit"] == payout["rows"][f"{contribution}:3"]
+    assert use["credit"] == payout["row_credits"][f"{contribution}:3"]
 
 
 def test_from_a_contributor(finished: Path, contribution: str):
     """A contributor leads to its contributions."""
-    (line,) = tribute("trace", "ada", "-w", finished, "--json").data
+    [line] = tribute("trace", "ada", "-w", finished, "--json").data["parts"]
 
-    assert (line["contribution"], line["rows"]) == (contribution, "30")
+    assert (line["contribution"], line["rows"]) == (contribution, 30)
 
 
 @pytest.mark.parametrize(
     ("gone", "said"),
     [
-        ("rewards/2026-11", {"payout": "2026-11 is not paid"}),
+        ("rewards/2026-11", {"paid": "2026-11 is not paid"}),
         ("artifacts/attribution", {"credit": None}),
     ],
 )
 def test_what_is_gone_does_not_break_the_rest(gone: str, said: dict, spare: Path, contribution: str):
     """Without the period or the attribution the rest of the chain is still shown, to people too."""
     shutil.rmtree(spare / gone)
-    (use,) = tribute("trace", contribution, "-w", spare, "--json").data
+    [use] = tribute("trace", contribution, "-w", spare, "--json").data["uses"]
 
     assert said.items() <= use.items()
     for what in (contribution, "ada", use["run"]):
@@ -123,9 +123,9 @@ def test_a_period_paid_again_by_another_run(spare: Path, tiny: Path, contributio
     (first,) = all_runs(Workspace.open(spare))
     tribute("reward", tiny / "config.yaml", "-w", spare, "--set", "rewards.pool.amount='7.00'")
 
-    uses = tribute("trace", contribution, "-w", spare, "--json").data
+    uses = tribute("trace", contribution, "-w", spare, "--json").data["uses"]
     checked = tribute("verify", "run", first, "-w", spare)
 
-    assert {use["run"]: use["payout"] for use in uses}[first] == "2026-11 was paid again since"
+    assert {use["run"]: use["paid"] for use in uses}[first] == "2026-11 was paid again since"
     assert checked.code == 0
     assert "period 2026-11 was paid again since, by another run" in checked.out

@@ -118,14 +118,14 @@ def test_another_policy_is_told_and_simulated(closed: House, tmp_path: Path):
     differs = tribute("policy", "diff", closed.policy, other, "--json").data
     would = tribute("policy", "simulate", other, "--period", "2026-11", "-w", closed.root, "--json").data
 
-    assert {one["setting"] for one in differs} == {"split.platform", "split.contributors"}
-    assert sum(int(one["would_minor"]) for one in would["contributors"]) == 50_000
-    assert sum(int(one["paid_minor"]) for one in would["contributors"]) == 90_000
+    assert {one["setting"] for one in differs["settings"]} == {"split.platform", "split.contributors"}
+    assert sum(int(one["would_minor"]) for one in would["comparisons"]) == 50_000
+    assert sum(int(one["paid_minor"]) for one in would["comparisons"]) == 90_000
 
 
 def test_statements_come_from_the_registry_as_it_is_now(spare: Path):
     """With the texts that are there; what is erased then is on no page made later."""
-    pages = tribute("statement", "2026-11", "ada", "-w", spare, "--json").data["statements"]
+    pages = tribute("statement", "2026-11", "ada", "-w", spare, "--json").data["paths"]
     before = Path(pages[0]).read_text(encoding="utf-8")
     document = json.loads(Path(pages[0]).with_suffix(".json").read_text(encoding="utf-8"))
     contribution = next(path.name for path in (spare / "registry" / "contributions").glob("ada-*"))

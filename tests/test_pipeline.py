@@ -42,7 +42,7 @@ def test_a_run_is_recorded(finished: Path, run_id: str):
 def test_who_taught_nothing_gets_nothing(finished: Path, tiny: Path):
     """The whole pool is paid, none of it to the one who copied or to the one who mixed up labels."""
     ended = tribute("reward", tiny / "config.yaml", "-w", finished, "--json")
-    amounts = {name: Decimal(amount) for name, amount in ended.data["amounts"]["EUR"].items()}
+    amounts = {name: Decimal(amount) for name, amount in ended.data["payouts"]["EUR"].items()}
 
     assert sum(amounts.values()) == Decimal("100.00")
     assert {name for name, amount in amounts.items() if amount > 0} <= set(HONEST)
@@ -56,9 +56,9 @@ def test_a_second_run_finds_everything(spare: Path, tiny: Path):
     shares = tribute("attribute", config, "-w", spare, "--json").data
     paid = tribute("reward", config, "-w", spare, "--json").data
 
-    assert all(one["cached"] for one in trained.values())
+    assert all(one["cached"] for one in trained["adapters"].values())
     assert shares["attribution"] == read_run(Workspace.open(spare), paid["run"])["attribution"]
-    assert paid["cached"] == ["contributions", "finetuning", "attribution", "rewards"]
+    assert paid["stages_cached"] == ["contributions", "finetuning", "attribution", "rewards"]
 
 
 def test_another_pool_is_only_paid(spare: Path, tiny: Path):
@@ -66,8 +66,8 @@ def test_another_pool_is_only_paid(spare: Path, tiny: Path):
     before = tree(spare / "artifacts")
     paid = tribute("reward", tiny / "config.yaml", "-w", spare, "--set", "rewards.pool.amount='7.00'", "--json").data
 
-    assert paid["cached"] == ["contributions", "finetuning", "attribution"]
-    assert sum(map(Decimal, paid["amounts"]["EUR"].values())) == Decimal("7.00")
+    assert paid["stages_cached"] == ["contributions", "finetuning", "attribution"]
+    assert sum(map(Decimal, paid["payouts"]["EUR"].values())) == Decimal("7.00")
     assert tree(spare / "artifacts") == before
 
 
@@ -187,7 +187,7 @@ def test_init_again(spare: Path):
     before = tree(spare)
     for options in ((), ("--dry-run",)):
         assert tribute("init", spare, *options).out == f"{spare} is a workspace already\n"
-        assert tribute("init", spare, *options, "--json").data == {"workspace": str(spare), "made": False}
+        assert tribute("init", spare, *options, "--json").data == {"workspace": str(spare), "created": False}
 
     assert tree(spare) == before
 

@@ -88,8 +88,8 @@ def test_a_policy_is_checked_and_published(house: House):
     path.write_text(path.read_text().replace("v1.1.0", "1.1.0") + "color: red\n")
     bad = tribute("policy", "check", path)
 
-    assert checked["holdback"] == {"part": "0.3", "days": 60}
-    assert (foretold["published"], published["published"]) == (False, True)
+    assert checked["policy"]["holdback"] == {"part": "0.3", "days": 60}
+    assert foretold == published == {"policy_id": checked["policy_id"], "policy_version": "v1.1.0"}
     assert (bad.code, bad.err.count("\n")) == (2, 1)
     assert "version: " in bad.err
     assert "color: unknown key" in bad.err

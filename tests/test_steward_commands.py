@@ -43,13 +43,13 @@ def test_withdraw_and_train_again(spare: Path):
 
     assert untouched
     assert would == would_erase == gone
-    assert gone["runs"] == [waits[0]["run_id"]]
-    assert (waits[0]["gone"], waits[0]["version"]) == ([bob], None)
+    assert gone["runs"] == [waits["waiting"][0]["run"]]
+    assert (waits["waiting"][0]["removed"], waits["waiting"][0]["retrain_on"]) == ([bob], None)
     assert refused.code == 2
     assert "no version without it is released; `tribute release tiny@vX.Y.Z` first" in refused.err
-    assert trained[0]["tag"] == "tiny@v2.0.0"
-    assert set(trained[0]["adapters"]) == {"0", "1"}
-    assert after == []
+    assert trained["trained"][0]["tag"] == "tiny@v2.0.0"
+    assert set(trained["trained"][0]["adapters"]) == {"0", "1"}
+    assert after["waiting"] == []
     assert tribute("verify", "registry", "-w", spare).code == 0
 
 
@@ -67,7 +67,7 @@ def test_erase_removes_tables(spare: Path):
     ]
 
     assert gone["tables_removed"] == ["tiny@v1.0.0"]
-    assert (shown["event"], shown["by"], shown["rows"]) == ("erase", "grace", 30)
+    assert (shown["event"], shown["facts"]["by"], shown["facts"]["rows"]) == ("erase", "grace", 30)
     assert list((spare / "artifacts" / "dataset").glob("*/train.parquet")) == []
     assert kept == []
     assert card.code == 2
@@ -83,10 +83,10 @@ def test_decide_compare_and_describe(spare: Path, tmp_path: Path):
     conflicting.write_text(json.dumps({"text": first.text, "label": label}) + "\n")
     licence = registry.snapshot().contributions("tiny")[0].licence
 
-    (handed,) = said(
+    [handed] = said(
         *("contribute", conflicting, "--contributor", "zoe", "--dataset", "tiny", "--licence", licence, "-w", spare)
-    )
-    waiting = [one["row"] for one in said("review", "tiny", "-w", spare)]
+    )["contributions"]
+    waiting = [one["row"] for one in said("review", "tiny", "-w", spare)["findings"]]
     row = f"{handed['contribution']}:1"
     said("accept", row, *WHO, "-w", spare)
     said("release", "tiny@v1.1.0", "-w", spare)
@@ -97,17 +97,17 @@ def test_decide_compare_and_describe(spare: Path, tmp_path: Path):
     assert Path(handed["receipt"]).exists()
     assert row in waiting
     assert (found["rows_added"], found["rows_removed"], found["contributors_added"]) == (1, 0, ["zoe"])
-    assert all(Path(file).exists() for file in made["files"])
-    assert said("show", "tiny@v1.1.0", "-w", spare)["rows"] == said("versions", "-w", spare)[-1]["rows"]
-    assert said("show", "tiny", "-w", spare)["schema"]["name"] == "tiny"
+    assert all(Path(file).exists() for file in made["paths"])
+    assert said("show", "tiny@v1.1.0", "-w", spare)["rows"] == said("versions", "-w", spare)["versions"][-1]["rows"]
+    assert said("show", "tiny", "-w", spare)["columns"]["name"] == "tiny"
 
 
 def test_a_policy_is_set_and_shown(spare: Path, tmp_path: Path):
     """Without a file the policy in force is shown; a typing error in it is named."""
     file = tmp_path / "policy.yaml"
     file.write_text("{near_duplicate: 0.7, secrets: null}")
-    before = said("screening", "tiny", "-w", spare)
-    after = said("screening", "tiny", file, *WHO, "-w", spare)
+    before = said("screening", "tiny", "-w", spare)["thresholds"]
+    after = said("screening", "tiny", file, *WHO, "-w", spare)["thresholds"]
     file.write_text("near_duplicates: 0.7")
 
     refused = tribute("screening", "tiny", file, *WHO, "-w", spare)
@@ -131,14 +131,14 @@ def test_keys_organisations_and_the_vault(tmp_path: Path, monkeypatch: pytest.Mo
     members = said("organisation", "acme", "--member", "ada", "-w", workspace)
     said("vault", "set", "ada", "name=Ada Lovelace", "-w", workspace)
 
-    assert made["public"] != rotated["public"]
+    assert made["public_key"] != rotated["public_key"]
     assert again.code == 2
     assert "ada has a key already" in again.err
     assert not (tmp_path / "other.pem").exists()
     assert members["members"] == ["ada"]
-    assert said("vault", "show", "ada", "-w", workspace)["name"] == "Ada Lovelace"
+    assert said("vault", "show", "ada", "-w", workspace)["details"]["name"] == "Ada Lovelace"
     said("vault", "forget", "ada", "-w", workspace)
-    assert said("vault", "show", "ada", "-w", workspace) == {"contributor": "ada"}
+    assert said("vault", "show", "ada", "-w", workspace) == {"contributor": "ada", "details": {}}
     assert tribute("verify", "registry", "-w", workspace).code == 0
 
 

@@ -6,13 +6,18 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jsonschema
+
 from tribute.cli import main
+
+SCHEMAS = Path(__file__).parents[2] / "docs" / "reference" / "json"
+ENVELOPE = ("schema_version", "dry_run")
 
 
 @dataclass(frozen=True)
@@ -25,19 +30,29 @@ class Ended:
 
     @property
     def data(self) -> Any:
-        """What it printed with --json."""
-        return json.loads(self.out)
+        """What it printed with --json, less what all commands say there."""
+        return {name: value for name, value in json.loads(self.out).items() if name not in ENVELOPE}
 
 
 def tribute(*arguments: object) -> Ended:
-    """Run a command here: an import costs more than most commands."""
+    """Run a command here: an import costs more than most commands. What it prints with --json fits its schema."""
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         try:
             main([str(argument) for argument in arguments])
         except SystemExit as end:
-            return Ended(int(end.code or 0), out.getvalue(), err.getvalue())
+            ended = Ended(int(end.code or 0), out.getvalue(), err.getvalue())
+            if ended.code == 0 and "--json" in arguments:
+                jsonschema.validate(json.loads(ended.out), schema_of([str(argument) for argument in arguments]))
+            return ended
     raise AssertionError("main() returned instead of exiting")
+
+
+def schema_of(arguments: Sequence[str]) -> Any:
+    """The committed schema of what a command prints with --json."""
+    words = "-".join(arguments[:2]), arguments[0]
+    path = next(SCHEMAS / f"{name}.json" for name in words if (SCHEMAS / f"{name}.json").exists())
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def started(*arguments: object, **options: Any) -> "subprocess.Popen[str]":

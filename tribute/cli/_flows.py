@@ -2,15 +2,15 @@
 
 from tribute.cli._checkout import find_flows
 from tribute.cli._output import Output
-from tribute.cli._payout import payout
-from tribute.cli._text import would
+from tribute.cli._payout import Paid, payout
+from tribute.cli._text import Plan, would
 from tribute.config import RunConfig
 from tribute.pipeline.preflight import refuse_training
 from tribute.pipeline.workers import ending_children, set_prefect_environment
 from tribute.workspace import Workspace
 
 
-def run_pipeline(home: Workspace, config: RunConfig, dry_run: bool) -> Output:
+def run_pipeline(home: Workspace, config: RunConfig, dry_run: bool) -> Output[Paid | Plan]:
     """All stages of a run, and what it paid."""
     refuse_training(home, config)
     if dry_run:

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Generic, TypeVar
+
+Data = TypeVar("Data", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -16,9 +18,9 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Output:
-    """`data` goes out with --json, `lines` and `tables` otherwise."""
+class Output(Generic[Data]):
+    """`data`, an object of JSON, goes out with --json, `lines` and `tables` otherwise."""
 
-    data: Any
+    data: Data
     lines: Sequence[str] = ()
     tables: Sequence[Table] = field(default=())

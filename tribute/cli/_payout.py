@@ -1,47 +1,67 @@
 """What `tribute run`, `demo` and `reward` print in the end: who is paid how much, and for what."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from tribute.cli._output import Output, Table
-from tribute.config import RunConfig
-from tribute.money import format_amount
-from tribute.pipeline.runs import read_run
-from tribute.rewards.allocation import allocate, fallback_note
-from tribute.rewards.period import read_rewards
-from tribute.workspace import Workspace
 
-STATUS = {
-    allocate.ACCRUED: "accrued",
-    allocate.ZERO_ALL_EXCLUDED: "rows excluded",
-    allocate.ZERO_NO_TRAINING_ROW: "no training row",
-    allocate.ZERO_CREDIT_BELOW_ZERO: "credit below zero",
-    allocate.ZERO_NOT_DISTINGUISHABLE: "not certain",
-    allocate.ZERO_BELOW_ONE_UNIT: "below one unit",
-}
-"""Short enough for a terminal of 80 columns; the statements and the report say it in full."""
+if TYPE_CHECKING:
+    from tribute.config import RunConfig
+    from tribute.workspace import Workspace
 
 
-def payout(home: Workspace, config: RunConfig, run_id: str) -> Output:
+class Paid(TypedDict):
+    run: str
+    stages_cached: list[str]
+    stage_seconds: dict[str, float]
+    rewards: str
+    period: str
+    folder: str
+    report: str
+    payouts: dict[str, dict[str, str]]
+
+
+def status_text(status: str) -> str:
+    """Short enough for a terminal of 80 columns; the statements and the report say it in full."""
+    from tribute.rewards.allocation import allocate
+
+    return {
+        allocate.ACCRUED: "accrued",
+        allocate.ZERO_ALL_EXCLUDED: "rows excluded",
+        allocate.ZERO_NO_TRAINING_ROW: "no training row",
+        allocate.ZERO_CREDIT_BELOW_ZERO: "credit below zero",
+        allocate.ZERO_NOT_DISTINGUISHABLE: "not certain",
+        allocate.ZERO_BELOW_ONE_UNIT: "below one unit",
+    }[status]
+
+
+def payout(home: "Workspace", config: "RunConfig", run_id: str) -> Output[Paid]:
     """What a run paid, and what of it was there already."""
+    from tribute.pipeline.runs import read_run
+    from tribute.rewards.allocation import fallback_note
+    from tribute.rewards.period import read_rewards
+
     record = read_run(home, run_id)
     folder, report = home.rewards / config.rewards.period, home.root / "report.html"
     lines = read_rewards(folder).sort_values(["amount_minor", "contributor_id"], ascending=[False, True])
-    data = {
+    data: Paid = {
         "run": run_id,
-        "cached": record["cached"],
-        "seconds": record["seconds"],
+        "stages_cached": record["cached"],
+        "stage_seconds": record["seconds"],
         "rewards": record["rewards"],
-        "period": str(folder),
+        "period": config.rewards.period,
+        "folder": str(folder),
         "report": str(report),
-        "amounts": _amounts(lines),
+        "payouts": _payouts(lines),
     }
     cached = [f"from cache: {', '.join(record['cached'])}"] if record["cached"] else []
     table = _table(f"{config.rewards.total} for {config.rewards.period}", lines)
     return Output(data, [*cached, f"run {run_id}{fallback_note(folder)}, report: {report}"], [table])
 
 
-def _amounts(lines: Any) -> dict[str, dict[str, str]]:
+def _payouts(lines: Any) -> dict[str, dict[str, str]]:
     """Currency → contributor → amount in major units, over all pools."""
+    from tribute.money import format_amount
+
     minor: dict[str, dict[str, int]] = {}
     for line in lines.itertuples():
         owed = minor.setdefault(line.currency, {})
@@ -59,7 +79,7 @@ def _table(title: str, lines: Any) -> Table:
             str(line.rows_excluded),
             f"{line.score:+.4f}",
             f"{line.amount} {line.currency}",
-            STATUS[line.status],
+            status_text(line.status),
         )
         for line in lines.itertuples()
     ]

@@ -5,7 +5,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +23,10 @@ UNBROKEN = 100_000
 """Columns of a pipe: no line of a table is broken."""
 
 
-def show(output: Output, as_json: bool) -> None:
-    """Print a command's data as JSON, or its tables and lines."""
-    if as_json:
-        print(json.dumps(output.data, indent=2, default=str))
+def show(output: Output[Any], envelope: Mapping[str, Any] | None) -> None:
+    """Print a command's data as JSON after the `envelope`, or without one its tables and lines."""
+    if envelope is not None:
+        print(json.dumps({**envelope, **output.data}, indent=2))
         return
     if output.tables:
         _print_tables(output.tables)

@@ -1,13 +1,18 @@
 """Words that several commands print."""
 
 from collections.abc import Sequence
+from typing import TypedDict
 
 from tribute.cli._output import Output
 
 
-def would(what: str) -> Output:
+class Plan(TypedDict):
+    would: str
+
+
+def would(what: str) -> Output[Plan]:
     """What a dry run of a command without further figures says."""
-    return Output({"dry_run": True, "would": what}, [f"would {what}"])
+    return Output({"would": what}, [f"would {what}"])
 
 
 def listed(names: Sequence[str]) -> str:

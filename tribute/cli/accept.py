@@ -1,12 +1,15 @@
 """`tribute accept`."""
 
 from tribute.cli._command import command
+from tribute.cli._decision import Decided
 from tribute.cli._options import HERE, By, DryRun, RowIds, Why, WorkspaceFolder
 from tribute.cli._output import Output
 
 
 @command
-def accept(rows: RowIds, by: By, why: Why, workspace: WorkspaceFolder = HERE, dry_run: DryRun = False) -> Output:
+def accept(
+    rows: RowIds, by: By, why: Why, workspace: WorkspaceFolder = HERE, dry_run: DryRun = False
+) -> Output[Decided]:
     """Let rows into the next version, and record who decided and why."""
     from tribute.cli._decision import record_decision
 

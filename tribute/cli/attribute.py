@@ -1,15 +1,30 @@
 """`tribute attribute`."""
 
+from typing import TypedDict
+
 from tribute.cli._command import command
 from tribute.cli._options import HERE, ConfigFile, DryRun, Overrides, WorkspaceFolder
 from tribute.cli._output import Output, Table
-from tribute.cli._text import would
+from tribute.cli._text import Plan, would
+
+
+class Share(TypedDict):
+    contributor: str
+    credit: float
+    low: float
+    high: float
+    share: float
+
+
+class Attributed(TypedDict):
+    attribution: str
+    shares: list[Share]
 
 
 @command
 def attribute(
     config: ConfigFile, set_: Overrides = None, workspace: WorkspaceFolder = HERE, dry_run: DryRun = False
-) -> Output:
+) -> Output[Attributed | Plan]:
     """Attribute the trained adapters' improvement to rows and contributors, without Prefect."""
     import pandas as pd
 
@@ -39,4 +54,14 @@ def attribute(
     ]
     columns = ("contributor", "credit (nats)", f"{run.attribution.confidence:.0%} interval", "share")
     table = Table("Shares", columns, rows, right=columns[1:])
-    return Output({"attribution": attribution.id, "shares": shares.to_dict("records")}, tables=[table])
+    records: list[Share] = [
+        {
+            "contributor": share.contributor_id,
+            "credit": float(share.credit),
+            "low": float(share.low),
+            "high": float(share.high),
+            "share": float(share.share),
+        }
+        for share in shares.itertuples()
+    ]
+    return Output({"attribution": attribution.id, "shares": records}, tables=[table])

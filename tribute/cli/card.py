@@ -1,13 +1,19 @@
 """`tribute card`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 import typer
 
 from tribute.cli._command import command
 from tribute.cli._options import HERE, DryRun, Tag, WorkspaceFolder
 from tribute.cli._output import Output
+
+
+class Card(TypedDict):
+    tag: str
+    folder: str
+    paths: list[str]
 
 
 @command
@@ -18,7 +24,7 @@ def card(
     ] = None,
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
-) -> Output:
+) -> Output[Card]:
     """Write a version's tables with its dataset card and Croissant metadata."""
     from tribute.contributions.cards import write_card
     from tribute.contributions.registry import Registry
@@ -30,6 +36,8 @@ def card(
     target = out or home.root / "cards" / tag
     if dry_run:
         registry.version(tag)
-        return Output({"folder": str(target), "files": []}, [f"would write the card of {tag} into {target}"])
-    paths = write_card(registry, tag, materialised(home, tag), target)
-    return Output({"folder": str(target), "files": [str(path) for path in paths]}, [f"{path}" for path in paths])
+        return Output(
+            {"tag": tag, "folder": str(target), "paths": []}, [f"would write the card of {tag} into {target}"]
+        )
+    paths = [str(path) for path in write_card(registry, tag, materialised(home, tag), target)]
+    return Output({"tag": tag, "folder": str(target), "paths": paths}, paths)

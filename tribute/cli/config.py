@@ -1,12 +1,19 @@
 """Check a run config, or print the JSON Schema of all its keys."""
 
+from typing import Any, TypedDict
+
 from tribute.cli._command import command
 from tribute.cli._options import ConfigFile, Overrides
 from tribute.cli._output import Output
 
 
+class Checked(TypedDict):
+    run: str
+    ok: bool
+
+
 @command
-def check(config: ConfigFile, set_: Overrides = None) -> Output:
+def check(config: ConfigFile, set_: Overrides = None) -> Output[Checked]:
     """Report every fault of a run config at once."""
     from tribute.pipeline.preflight import checked_config
 
@@ -15,7 +22,7 @@ def check(config: ConfigFile, set_: Overrides = None) -> Output:
 
 
 @command
-def schema() -> Output:
+def schema() -> Output[dict[str, Any]]:
     """Print the JSON Schema of a run config."""
     import json
 

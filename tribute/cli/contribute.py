@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import typer
 
@@ -15,6 +15,43 @@ if TYPE_CHECKING:
     from tribute.contributions.intake import CheckedSubmission, Submission
     from tribute.contributions.registry import Registry
     from tribute.workspace import Workspace
+
+
+class Receipt(TypedDict):
+    contribution: str
+    rows: int
+    log_seq: int
+    verdicts: dict[str, int]
+    reasons: dict[str, int]
+    receipt: str
+
+
+class Recorded(TypedDict):
+    contributions: list[Receipt]
+
+
+class Sealed(TypedDict):
+    evaluation: str
+    rows: int
+
+
+class CheckedFile(TypedDict):
+    contribution: str
+    rows: int
+    sha256: str
+
+
+class Checked(TypedDict):
+    files: list[CheckedFile]
+
+
+class CheckedEvaluation(TypedDict):
+    evaluation: str
+    rows: int
+    sha256: str
+
+
+Contributed = Recorded | Sealed | Checked | CheckedEvaluation
 
 
 @command
@@ -40,7 +77,7 @@ def contribute(
     key: OptionalKeyFile = None,
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
-) -> Output:
+) -> Output[Contributed]:
     """Contribute rows to a dataset: all files are recorded, or none. Receipts are in receipts/."""
     from tribute.contributions.intake import Submission
     from tribute.contributions.registry import Registry
@@ -84,37 +121,36 @@ def _columns(pairs: Sequence[str]) -> dict[str, str]:
     return columns
 
 
-def _record(home: "Workspace", registry: "Registry", submissions: "Sequence[Submission]") -> Output:
+def _record(home: "Workspace", registry: "Registry", submissions: "Sequence[Submission]") -> Output[Contributed]:
     from tribute.contributions.cards import write_receipts
 
     receipts: list[dict[str, Any]] = []
     recorded = registry.contribute(
         submissions, lambda now, those: receipts.extend(write_receipts(registry, home.receipts, now, those))
     )
-    data = [
+    data: list[Receipt] = [
         {
             "contribution": contribution.id,
             "rows": contribution.rows,
-            "ledger_seq": contribution.seq,
+            "log_seq": contribution.seq,
             "verdicts": receipt["verdicts"],
             "reasons": receipt["reasons"],
             "receipt": str(home.receipts / f"{contribution.id}.html"),
         }
         for contribution, receipt in zip(recorded, receipts, strict=True)
     ]
-    return Output(data, [_line(record) for record in data])
+    return Output({"contributions": data}, [_line(record) for record in data])
 
 
-def _line(record: dict[str, Any]) -> str:
+def _line(record: Receipt) -> str:
     verdicts = ", ".join(f"{count} {verdict}" for verdict, count in record["verdicts"].items())
-    return f"{record['contribution']}: {verdicts}; ledger entry {record['ledger_seq']}, receipt {record['receipt']}"
+    return f"{record['contribution']}: {verdicts}; ledger entry {record['log_seq']}, receipt {record['receipt']}"
 
 
-def _would_record(checked: "Sequence[CheckedSubmission]", evaluation: bool) -> Output:
+def _would_record(checked: "Sequence[CheckedSubmission]", evaluation: bool) -> Output[Contributed]:
     if evaluation:
-        data = [{"evaluation": rows.submission.dataset, "rows": rows.rows, "sha256": rows.sha256} for rows in checked]
-        return Output(
-            data, [f"would seal the evaluation of {rows['evaluation']}: {rows['rows']} rows" for rows in data]
-        )
-    data = [{"contribution": rows.id, "rows": rows.rows, "sha256": rows.sha256} for rows in checked]
-    return Output(data, [f"would record {rows['contribution']}: {rows['rows']} rows" for rows in data])
+        (rows,) = checked
+        sealed: CheckedEvaluation = {"evaluation": rows.submission.dataset, "rows": rows.rows, "sha256": rows.sha256}
+        return Output(sealed, [f"would seal the evaluation of {sealed['evaluation']}: {rows.rows} rows"])
+    files: list[CheckedFile] = [{"contribution": file.id, "rows": file.rows, "sha256": file.sha256} for file in checked]
+    return Output({"files": files}, [f"would record {file['contribution']}: {file['rows']} rows" for file in files])

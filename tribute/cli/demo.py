@@ -5,11 +5,14 @@ from pathlib import Path
 from tribute.cli._command import command
 from tribute.cli._options import DryRun, Overrides, WorkspaceFolder
 from tribute.cli._output import Output
-from tribute.cli._text import would
+from tribute.cli._payout import Paid
+from tribute.cli._text import Plan, would
 
 
 @command
-def demo(workspace: WorkspaceFolder = Path("demo"), set_: Overrides = None, dry_run: DryRun = False) -> Output:
+def demo(
+    workspace: WorkspaceFolder = Path("demo"), set_: Overrides = None, dry_run: DryRun = False
+) -> Output[Paid | Plan]:
     """Run the whole pipeline on the docstrings of the packages installed here."""
     from tribute.cli._checkout import checkout
     from tribute.cli._flows import run_pipeline

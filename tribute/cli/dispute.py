@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import typer
 
@@ -22,6 +22,20 @@ By = Annotated[str, typer.Option(metavar="ID", help="Who says so, such as the co
 _ZERO = re.compile(r"[+-]?0(\.0+)?")
 
 
+class Disputed(TypedDict):
+    dispute: str
+    state: str
+    events: list[dict[str, Any]]
+
+
+class Disputes(TypedDict):
+    disputes: list[Disputed]
+
+
+class Rechecked(TypedDict):
+    run: str
+
+
 @command
 def open_(
     statement: Annotated[str, typer.Argument(metavar="STATEMENT", help="Its number, such as 2026-11-ada.")],
@@ -31,7 +45,7 @@ def open_(
     date: Day = None,
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
-) -> Output:
+) -> Output[Disputed]:
     """Dispute what a closed period accrued to a contributor; what is not payable yet is held."""
     from tribute.ids import parse_statement_id
     from tribute.rewards.disputes import resolution
@@ -51,7 +65,7 @@ def evidence(
     date: Day = None,
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
-) -> Output:
+) -> Output[Disputed]:
     """Add a file as evidence; reviewers who decided before have to decide again."""
     from tribute.rewards.disputes import resolution
     from tribute.workspace import Workspace
@@ -61,7 +75,9 @@ def evidence(
 
 
 @command
-def recheck(dispute: DisputeId, date: Day = None, workspace: WorkspaceFolder = HERE, dry_run: DryRun = False) -> Output:
+def recheck(
+    dispute: DisputeId, date: Day = None, workspace: WorkspaceFolder = HERE, dry_run: DryRun = False
+) -> Output[Disputed | Rechecked]:
     """Retrain the period's model without the contributor, with the same seeds, and attach both losses."""
     from tribute.pipeline import recheck as pipeline
     from tribute.pipeline.workers import run_each
@@ -94,7 +110,7 @@ def decide(
     date: Day = None,
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
-) -> Output:
+) -> Output[Disputed]:
     """Decide as a reviewer; once two agree, the money is released and corrected in the open period."""
     from tribute.keys import load_key
     from tribute.money import parse_signed
@@ -117,7 +133,7 @@ def appeal(
     date: Day = None,
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
-) -> Output:
+) -> Output[Disputed]:
     """Have two other reviewers look at a decision, once."""
     from tribute.rewards.disputes import resolution
     from tribute.workspace import Workspace
@@ -132,7 +148,7 @@ def show(
         str | None, typer.Argument(metavar="[DISPUTE]", help="The dispute's id; without it, list all.")
     ] = None,
     workspace: WorkspaceFolder = HERE,
-) -> Output:
+) -> Output[Disputed | Disputes]:
     """Show what was said and decided."""
     from tribute.rewards.disputes import dispute as disputes
     from tribute.workspace import Workspace
@@ -143,10 +159,12 @@ def show(
     known = disputes.all_disputes(home)
     rows = [(each.id, each.opened_by, each.state, str(len(each.events))) for each in known]
     table = Table("Disputes", ("dispute", "opened by", "state", "events"), rows, right=("events",))
-    return Output([_data(each) for each in known], [] if known else ["no dispute"], [table] if known else [])
+    return Output(
+        {"disputes": [_data(each) for each in known]}, [] if known else ["no dispute"], [table] if known else []
+    )
 
 
-def _shown(dispute: "Dispute", dry_run: bool = False) -> Output:
+def _shown(dispute: "Dispute", dry_run: bool = False) -> Output[Disputed]:
     from tribute.rewards.disputes.dispute import OPEN
     from tribute.rewards.period import NEEDED
 
@@ -181,5 +199,5 @@ def _count(entries: Sequence[str]) -> str:
     return "1 entry" if len(entries) == 1 else f"{len(entries)} entries"
 
 
-def _data(dispute: "Dispute") -> dict[str, Any]:
-    return {"dispute": dispute.id, "state": dispute.state, "events": list(dispute.events)}
+def _data(dispute: "Dispute") -> Disputed:
+    return {"dispute": dispute.id, "state": dispute.state, "events": [dict(event) for event in dispute.events]}

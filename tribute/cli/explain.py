@@ -1,18 +1,53 @@
 """`tribute explain`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import typer
 
 from tribute.cli._command import command
 from tribute.cli._options import HERE, DryRun, WorkspaceFolder
 from tribute.cli._output import Output, Table
-from tribute.cli._text import shortened, would
+from tribute.cli._text import Plan, shortened, would
 from tribute.errors import ConfigError
 
 if TYPE_CHECKING:
     from tribute.attribution.answers import Explanation
+
+
+class ContributorScore(TypedDict):
+    contributor: str
+    name: str
+    rows: int
+    score: float
+    low: float
+    high: float
+
+
+class RowScore(TypedDict):
+    row: str
+    contributor: str
+    text: str
+    target: str
+    score: float
+    low: float
+    high: float
+    bm25: float
+
+
+class Explained(TypedDict):
+    run: str
+    text: str
+    answer: str
+    predicted: bool | None
+    probability: float
+    loss: float
+    filled: bool
+    confidence: float
+    seed_count: int
+    rank_correlation: float
+    contributor_scores: list[ContributorScore]
+    row_scores: list[RowScore]
 
 
 @command
@@ -29,7 +64,7 @@ def explain(
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page, too.")] = None,
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
-) -> Output:
+) -> Output[Explained | Plan]:
     """Say which contributors and rows moved an answer of a run's model; the first call indexes the rows."""
     from tribute.attribution.answers import damping_of, parse_question, render
     from tribute.config import load_config
@@ -75,12 +110,12 @@ def _refuse_page(html: Path | None) -> None:
         raise ConfigError(f"--html {html}: there is no folder {html.resolve().parent}; make it first")
 
 
-def _shown(explanation: "Explanation", run: dict[str, Any], rows: int, html: Path | None) -> Output:
+def _shown(explanation: "Explanation", run: dict[str, Any], rows: int, html: Path | None) -> Output[Explained | Plan]:
     import pandas as pd
 
     helped = explanation.rows[explanation.rows["score"] > 0].head(rows)
     hindered = explanation.rows[explanation.rows["score"] < 0].tail(rows).iloc[::-1]
-    data = {
+    data: Explained = {
         "run": run["run_id"],
         "text": explanation.text,
         "answer": explanation.moved.answer,
@@ -89,10 +124,10 @@ def _shown(explanation: "Explanation", run: dict[str, Any], rows: int, html: Pat
         "loss": explanation.loss,
         "filled": explanation.moved.filled,
         "confidence": explanation.confidence,
-        "seeds": explanation.seeds,
-        "lds": explanation.damping.lds,
-        "contributors": explanation.contributors.to_dict("records"),
-        "rows": pd.concat([helped, hindered[::-1]]).to_dict("records"),
+        "seed_count": explanation.seeds,
+        "rank_correlation": explanation.damping.lds,
+        "contributor_scores": _records(explanation.contributors, "contributor"),
+        "row_scores": _records(pd.concat([helped, hindered[::-1]]), "contributor", "row"),
     }
     damping, answer = explanation.damping, explanation.moved
     lines = [
@@ -107,6 +142,11 @@ def _shown(explanation: "Explanation", run: dict[str, Any], rows: int, html: Pat
         _rows("made it less probable", hindered, explanation),
     ]
     return Output(data, lines, tables)
+
+
+def _records(frame: Any, *ids: str) -> Any:
+    """The frame's rows in the words of the command line."""
+    return frame.rename(columns={f"{name}_id": name for name in ids}).to_dict("records")
 
 
 def _contributors(explanation: "Explanation") -> Table:

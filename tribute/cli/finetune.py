@@ -1,21 +1,32 @@
 """`tribute finetune`."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from tribute.cli._command import command
 from tribute.cli._options import HERE, ConfigFile, DryRun, Overrides, WorkspaceFolder
 from tribute.cli._output import Output, Table
-from tribute.cli._text import would
+from tribute.cli._text import Plan, would
 
 if TYPE_CHECKING:
     from tribute.config import RunConfig
     from tribute.workspace import Workspace
 
 
+class Adapter(TypedDict):
+    adapter: str
+    loss: float
+    accuracy: float
+    cached: bool
+
+
+class Trained(TypedDict):
+    adapters: dict[str, Adapter]
+
+
 @command
 def finetune(
     config: ConfigFile, set_: Overrides = None, workspace: WorkspaceFolder = HERE, dry_run: DryRun = False
-) -> Output:
+) -> Output[Trained | Plan]:
     """Train every seed's adapter on a released version, without Prefect."""
     from tribute.pipeline.preflight import checked_config, refuse_training
     from tribute.workspace import Workspace
@@ -36,10 +47,10 @@ def finetune(
         for seed, adapter in adapters.items()
     ]
     table = Table("Adapters", ("seed", "adapter", "loss", "accuracy", ""), rows, right=("loss", "accuracy"))
-    return Output(adapters, tables=[table])
+    return Output({"adapters": adapters}, tables=[table])
 
 
-def train_seeds(home: "Workspace", config: "RunConfig") -> dict[str, dict[str, Any]]:
+def train_seeds(home: "Workspace", config: "RunConfig") -> dict[str, Adapter]:
     """Train and register every seed's adapter; what each came to, by seed."""
     from tribute.pipeline import results, training
     from tribute.pipeline.data import materialised

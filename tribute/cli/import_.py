@@ -1,7 +1,7 @@
 """`tribute import`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NotRequired, TypedDict
 
 import typer
 
@@ -9,6 +9,13 @@ from tribute.cli._command import command
 from tribute.cli._options import HERE, DryRun, WorkspaceFolder
 from tribute.cli._output import Output
 from tribute.errors import ConfigError
+
+
+class Imported(TypedDict):
+    dataset: str
+    until: str
+    contribution_count: int
+    rows: NotRequired[int]
 
 
 @command
@@ -19,7 +26,7 @@ def import_(
     dataset: Annotated[str, typer.Option(metavar="NAME", help="The dataset's name.")] = "tldr",
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
-) -> Output:
+) -> Output[Imported]:
     """Contribute what authors wrote up to a month, one contribution per author and month; a second run adds the new."""
     from tribute.cli._registry import open_registry
     from tribute.contributions.sources import tldr_import
@@ -33,8 +40,8 @@ def import_(
     if dry_run:
         months = tldr_import.months(folder, until)
         line = f"would contribute {len(months)} contributions to {dataset}"
-        return Output({"dataset": dataset, "until": until, "contributions": len(months)}, [line])
+        return Output({"dataset": dataset, "until": until, "contribution_count": len(months)}, [line])
     imported = tldr_import.import_tldr(registry, folder, until, dataset)
     rows = sum(contribution.rows for contribution in imported)
-    data = {"dataset": dataset, "until": until, "contributions": len(imported), "rows": rows}
+    data: Imported = {"dataset": dataset, "until": until, "contribution_count": len(imported), "rows": rows}
     return Output(data, [f"{dataset} has {len(imported)} contributions with {rows} rows written until {until}"])

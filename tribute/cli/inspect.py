@@ -1,6 +1,6 @@
 """`tribute inspect`."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict
 
 import typer
 
@@ -9,13 +9,27 @@ from tribute.cli._options import HERE, ConfigFile, Overrides, WorkspaceFolder
 from tribute.cli._output import Output, Table
 
 
+class EncodedRow(TypedDict):
+    row: str
+    tokens: list[str]
+    counted: list[bool]
+    target: str
+    label_class: int | None
+
+
+class Inspection(TypedDict):
+    shown: list[EncodedRow]
+    rows_trained: int
+    rows_cut: int
+
+
 @command
 def inspect(
     config: ConfigFile,
     set_: Overrides = None,
     rows: Annotated[int, typer.Option(min=1, metavar="N", help="How many rows to show.")] = 3,
     workspace: WorkspaceFolder = HERE,
-) -> Output:
+) -> Output[Inspection]:
     """Show what the model sees: tokens, with those that count in the loss in [brackets]."""
     from tribute.finetuning.base_models import base_folder, load_tokenizer
     from tribute.finetuning.preparation import encode
@@ -36,25 +50,25 @@ def inspect(
     summary = f"{cut} cut at {most}" if cut else "none cut"
     lines = [f"{len(encoded)} training rows, {average:.1f} tokens on average, {summary}"]
     table = Table("What the model sees", ("row", "tokens", "target"), [_cells(row) for row in shown])
-    return Output({"rows": shown, "training_rows": len(encoded), "cut": cut}, lines, [table])
+    return Output({"shown": shown, "rows_trained": len(encoded), "rows_cut": cut}, lines, [table])
 
 
-def _row(encoded: Any, index: int, tokenizer: Any, target: str) -> dict[str, Any]:
+def _row(encoded: Any, index: int, tokenizer: Any, target: str) -> EncodedRow:
     from tribute.finetuning.encoding import IGNORED
 
     label = encoded.targets[index]
     single = isinstance(label, int)
     return {
-        "row_id": encoded.row_ids[index],
+        "row": encoded.row_ids[index],
         "tokens": tokenizer.convert_ids_to_tokens(encoded.tokens[index]),
         "counted": [] if single else [value != IGNORED for value in label],
         "target": target,
-        "class": label if single else None,
+        "label_class": label if single else None,
     }
 
 
-def _cells(row: dict[str, Any]) -> tuple[str, str, str]:
+def _cells(row: EncodedRow) -> tuple[str, str, str]:
     marks = row["counted"] or [False] * len(row["tokens"])
     tokens = [f"[{token}]" if mark else token for token, mark in zip(row["tokens"], marks, strict=True)]
-    target = row["target"] if row["class"] is None else f"{row['target']} (class {row['class']})"
-    return row["row_id"], " ".join(tokens), target
+    target = row["target"] if row["label_class"] is None else f"{row['target']} (class {row['label_class']})"
+    return row["row"], " ".join(tokens), target

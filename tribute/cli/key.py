@@ -1,7 +1,7 @@
 """Make and replace the Ed25519 keys of contributors, organisations and the registry."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 import typer
 
@@ -13,12 +13,18 @@ from tribute.errors import ConfigError
 REGISTRY = "registry"
 
 
+class Key(TypedDict):
+    owner: str
+    file: str
+    public_key: str
+
+
 @command
 def new(
     contributor: ContributorId,
     out: Annotated[Path, typer.Option(metavar="FILE", help="The file for the private key; it must not exist yet.")],
     workspace: WorkspaceFolder = HERE,
-) -> Output:
+) -> Output[Key]:
     """Make a contributor's key and register its public half."""
     from tribute.contributions.registry import Registry
     from tribute.contributions.rights import keys_and_members
@@ -38,7 +44,7 @@ def rotate(
     key: Annotated[Path | None, typer.Option(metavar="FILE", help="The present private key, to sign with.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="The file for the new private key.")] = None,
     workspace: WorkspaceFolder = HERE,
-) -> Output:
+) -> Output[Key]:
     """Replace a key; the present one signs its successor, and earlier contributions stay in reach."""
     from tribute.contributions.registry import Registry, head_signature
     from tribute.contributions.rights import keys_and_members
@@ -57,6 +63,6 @@ def rotate(
     return _written(owner, out, public_half(after))
 
 
-def _written(owner: str, file: Path, public: str) -> Output:
-    data = {"owner": owner, "file": str(file), "public": public}
+def _written(owner: str, file: Path, public: str) -> Output[Key]:
+    data: Key = {"owner": owner, "file": str(file), "public_key": public}
     return Output(data, [f"the key of {owner} is in {file}, its public half is {public}"])

@@ -1,12 +1,17 @@
 """`tribute organisation`."""
 
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 import typer
 
 from tribute.cli._command import command
 from tribute.cli._options import HERE, DryRun, WorkspaceFolder
 from tribute.cli._output import Output
+
+
+class Organisation(TypedDict):
+    organisation: str
+    members: list[str]
 
 
 @command
@@ -18,7 +23,7 @@ def organisation(
     ] = None,
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
-) -> Output:
+) -> Output[Organisation]:
     """Show or set which contributors an organisation owns; its key may act for them."""
     from tribute.cli._registry import open_registry
     from tribute.contributions.registry import identity

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
@@ -13,6 +13,24 @@ from tribute.errors import ConfigError, RewardError
 
 if TYPE_CHECKING:
     from tribute.workspace import Workspace
+
+
+class PaymentFile(TypedDict):
+    period: str
+    file: str
+    payment_count: int
+    left_out: int
+    totals: dict[str, str]
+
+
+class Reconciled(TypedDict):
+    recon: str
+    outcomes: dict[str, int]
+
+
+class Books(TypedDict):
+    file: str
+    line_count: int
 
 
 @command
@@ -28,7 +46,7 @@ def file(
     ] = None,
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
-) -> Output:
+) -> Output[PaymentFile]:
     """Write the ISO 20022 file (pain.001.001.09) that tells the bank to pay a closed period's payables."""
     from tribute import months
     from tribute.cli._text import amount
@@ -55,8 +73,14 @@ def file(
     if other := len(payables) - len(chosen):
         see = home.rewards / period / "payables.csv"
         lines.append(f"{other} payments in currencies that no bank pays are not in it; see {see}")
-    data = {"period": period, "file": str(out), "payments": len(chosen), "left_out": other}
-    return Output(data | {"total": {code: str(minor) for code, minor in sorted(totals.items())}}, lines)
+    data: PaymentFile = {
+        "period": period,
+        "file": str(out),
+        "payment_count": len(chosen),
+        "left_out": other,
+        "totals": {code: str(minor) for code, minor in sorted(totals.items())},
+    }
+    return Output(data, lines)
 
 
 @command
@@ -65,7 +89,7 @@ def reconcile(
     date: Day = None,
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
-) -> Output:
+) -> Output[Reconciled]:
     """Compare a bank's answer with the payables, post what was paid or sent back, and write recon.csv."""
     from tribute.rewards.payments import reconciliation
     from tribute.workspace import Workspace
@@ -76,7 +100,7 @@ def reconcile(
     line = f"{file}: {counts}; " + ("nothing was posted" if dry_run else f"see {path}")
     look = sum(outcomes[name] for name in reconciliation.FOR_A_PERSON)
     lines = [line, *([f"{look} lines fit no payment as they are: look at them in recon.csv"] if look else [])]
-    return Output({"recon": str(path), "outcomes": dict(sorted(outcomes.items())), "posted": not dry_run}, lines)
+    return Output({"recon": str(path), "outcomes": dict(sorted(outcomes.items()))}, lines)
 
 
 @command
@@ -84,7 +108,7 @@ def books(
     out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write, NAME.beancount or NAME.hledger.")],
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
-) -> Output:
+) -> Output[Books]:
     """Write the whole ledger for beancount or hledger."""
     from tribute.files import write_atomically
     from tribute.rewards.ledger import exports, ledger
@@ -98,7 +122,7 @@ def books(
     if not dry_run:
         write_atomically(out, export(postings).encode())
     line = f"{out}: {len(postings)} lines of the ledger" + (" (not written)" if dry_run else "")
-    return Output({"file": str(out), "lines": len(postings)}, [line])
+    return Output({"file": str(out), "line_count": len(postings)}, [line])
 
 
 def _signed_payables(home: "Workspace", period: str) -> list[dict[str, str]]:

@@ -1,13 +1,14 @@
 """Open, correct and close periods of the ledger."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
 from tribute.cli._command import command
 from tribute.cli._options import HERE, Day, DryRun, KeyFile, Month, Signer, Why, WorkspaceFolder, posting_day
 from tribute.cli._output import Output, Table
+from tribute.cli._period import Balance, State, balances_of, state_of
 from tribute.errors import RewardError, TributeError
 
 if TYPE_CHECKING:
@@ -19,8 +20,28 @@ Contributor = Annotated[str, typer.Option("--contributor", metavar="ID", help="W
 Currency = Annotated[str, typer.Option("--currency", metavar="CODE", help="The amount's currency.")]
 
 
+class Opened(TypedDict):
+    period: str
+
+
+class Periods(TypedDict):
+    periods: list[State]
+    accounts: list[Balance]
+
+
+class Closed(TypedDict):
+    period: str
+    manifest: str
+    signed: list[str]
+    closed: bool
+
+
+class Posted(TypedDict):
+    postings: list[dict[str, str]]
+
+
 @command
-def open_(period: Month, workspace: WorkspaceFolder = HERE, dry_run: DryRun = False) -> Output:
+def open_(period: Month, workspace: WorkspaceFolder = HERE, dry_run: DryRun = False) -> Output[Opened]:
     """Open the period after the last closed one; the first may be any."""
     from tribute import months
     from tribute.rewards.ledger import ledger
@@ -33,14 +54,14 @@ def open_(period: Month, workspace: WorkspaceFolder = HERE, dry_run: DryRun = Fa
             home.rewards.mkdir(exist_ok=True)
             ledger.set_first(home.rewards, period)
     line = f"{period} would be open" if dry_run else f"{period} is open; `tribute reward CONFIG` makes its draft"
-    return Output({"period": period, "open": not dry_run}, [line])
+    return Output({"period": period}, [line])
 
 
 @command
 def status(
     period: Annotated[str | None, typer.Argument(metavar="[PERIOD]", help="Only this month.")] = None,
     workspace: WorkspaceFolder = HERE,
-) -> Output:
+) -> Output[Periods]:
     """List the periods, who signed them, and the balances of the accounts."""
     from tribute.rewards.ledger import ledger
     from tribute.workspace import Workspace
@@ -51,13 +72,13 @@ def status(
     if period is not None and period not in names:
         raise RewardError(f"{period} is neither drafted, open nor closed; there are: {', '.join(names) or 'none'}")
     chosen = [name for name in names if period in (None, name)]
-    data = [_state(home, books, name) for name in chosen]
+    data = [state_of(home, books, name) for name in chosen]
     rows = [
-        (state["period"], state["state"], str(state["entries"]), ", ".join(state["signed"]), state["id"][:12])
+        (state["period"], state["state"], str(state["entry_count"]), ", ".join(state["signed"]), state["manifest"][:12])
         for state in data
     ]
     table = Table("Periods", ("period", "state", "entries", "signed by", "manifest"), rows, right=("entries",))
-    accounts, balances = _balances(books, chosen[-1] if period and chosen else "9999-12")
+    accounts, balances = balances_of(books, chosen[-1] if period and chosen else "9999-12")
     lines = [] if names else ["no period yet; `tribute period open PERIOD` opens the first"]
     tables = [table, *([balances] if accounts else [])] if names else []
     return Output({"periods": data, "accounts": accounts}, lines, tables)
@@ -71,7 +92,7 @@ def close(
     date: Day = None,
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
-) -> Output:
+) -> Output[Closed]:
     """Approve a period's draft, or close it where another closer approved exactly the same."""
     from tribute.keys import load_key
     from tribute.rewards import close as closing
@@ -87,12 +108,12 @@ def close(
     else:
         line = f"{period} {'would be' if dry_run else 'is'} approved by {signers}; another closer has to close it, too"
     closed = result.closed and (result.before or not dry_run)
-    data = {"period": period, "id": result.id, "signed": list(result.signers), "closed": closed}
+    data: Closed = {"period": period, "manifest": result.id, "signed": list(result.signers), "closed": closed}
     return Output(data, [line, *(_write_statements(home, period) if closed and not dry_run else [])])
 
 
 @command
-def release(date: Day = None, workspace: WorkspaceFolder = HERE, dry_run: DryRun = False) -> Output:
+def release(date: Day = None, workspace: WorkspaceFolder = HERE, dry_run: DryRun = False) -> Output[Posted]:
     """Make payable what is past its dispute window or holdback."""
     from tribute import months
     from tribute.rewards.ledger import postings
@@ -113,7 +134,7 @@ def correct(
     date: Day = None,
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
-) -> Output:
+) -> Output[Posted]:
     """Correct what an entry of a closed period accrued, in the open one, from or to the reserve."""
     from tribute.money import parse_signed
     from tribute.rewards.ledger import corrections
@@ -134,7 +155,7 @@ def claw_back(
     date: Day = None,
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
-) -> Output:
+) -> Output[Posted]:
     """Take back what an entry accrued, from held, accrued and later money; never from what is payable or paid."""
     from tribute.money import parse_amount
     from tribute.rewards.ledger import corrections
@@ -148,7 +169,7 @@ def claw_back(
 @command
 def reverse(
     entry: EntryId, why: Why, date: Day = None, workspace: WorkspaceFolder = HERE, dry_run: DryRun = False
-) -> Output:
+) -> Output[Posted]:
     """Post the exact mirror of an entry, linked to it."""
     from tribute.rewards.ledger import balances, corrections
     from tribute.workspace import Workspace
@@ -174,7 +195,7 @@ def _write_statements(home: "Workspace", period: str) -> list[str]:
     return []
 
 
-def _post(home: "Workspace", entries_of: "Callable[[Ledger], Sequence[Entry]]", dry_run: bool) -> Output:
+def _post(home: "Workspace", entries_of: "Callable[[Ledger], Sequence[Entry]]", dry_run: bool) -> Output[Posted]:
     """Post what `entries_of` gives for the ledger as it stands, and say what that is."""
     from tribute.rewards.ledger import ledger
 
@@ -188,9 +209,8 @@ def _post(home: "Workspace", entries_of: "Callable[[Ledger], Sequence[Entry]]", 
     columns = ("entry", "event", "account", "debit", "credit")
     rows = [_cells(posting) for posting in posted]
     table = Table("Would be posted" if dry_run else "Posted", columns, rows, right=columns[3:])
-    return Output(
-        [posting.texts() for posting in posted], [] if posted else ["nothing to post"], [table] if posted else []
-    )
+    data: Posted = {"postings": [posting.texts() for posting in posted]}
+    return Output(data, [] if posted else ["nothing to post"], [table] if posted else [])
 
 
 def _cells(posting: "Posting") -> tuple[str, ...]:
@@ -198,44 +218,3 @@ def _cells(posting: "Posting") -> tuple[str, ...]:
 
     debit, credit = (amount(minor, posting.currency) if minor > 0 else "" for minor in (posting.amount, posting.credit))
     return posting.entry_id, posting.event, posting.account, debit, credit
-
-
-def _state(home: "Workspace", books: "Ledger", period: str) -> dict[str, Any]:
-    from tribute.artifacts import read_artifact
-    from tribute.rewards import close as closing
-
-    folder = home.rewards / period
-    drafted = folder.exists()
-    state = "closed" if period in books.closed else "draft" if drafted else "open"
-    signed = []
-    if state == "draft":
-        signed = [approval.signer for approval in closing.approvals(home.rewards, read_artifact(folder))]
-    elif state == "closed":
-        signed = closing.signers(folder)
-    return {
-        "period": period,
-        "state": state,
-        "entries": len({posting.entry_id for posting in books.of_period(period)}),
-        "signed": signed,
-        "id": read_artifact(folder).id if drafted else "",
-    }
-
-
-def _balances(books: "Ledger", until: str) -> tuple[list[dict[str, str]], Table]:
-    """The balance of each kind of account, over all contributors, after the month `until`."""
-    from collections import Counter
-
-    from tribute.cli._text import amount
-    from tribute.money import exponent
-    from tribute.rewards.ledger import accounts, journal
-
-    totals: Counter[tuple[str, str]] = Counter()
-    before = (posting for posting in books.postings if posting.period <= until)
-    for (account, currency), minor in journal.balances(before).items():
-        totals[accounts.stage(account) or account, currency] += minor
-    data = [
-        {"account": name, "currency": currency, "minor": str(minor), "exponent": str(exponent(currency))}
-        for (name, currency), minor in sorted(totals.items())
-    ]
-    rows = [(balance["account"], amount(int(balance["minor"]), balance["currency"])) for balance in data]
-    return data, Table("Accounts", ("account", "credits − debits"), rows, right=("credits − debits",))

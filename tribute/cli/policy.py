@@ -1,7 +1,7 @@
 """Check, publish, compare and try the policies by which periods are paid."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypedDict
 
 import typer
 
@@ -10,13 +10,53 @@ from tribute.cli._options import HERE, DryRun, KeyFile, PolicyFile, Signer, Work
 from tribute.cli._output import Output, Table
 
 
+class CheckedPolicy(TypedDict):
+    policy_id: str
+    policy_version: str
+    policy: dict[str, Any]
+
+
+class Published(TypedDict):
+    policy_id: str
+    policy_version: str
+
+
+class Setting(TypedDict):
+    setting: str
+    before: str
+    after: str
+
+
+class Differences(TypedDict):
+    settings: list[Setting]
+
+
+class Payment(TypedDict):
+    contributor: str
+    currency: str
+    paid_minor: str
+    would_minor: str
+
+
+class Simulated(TypedDict):
+    period: str
+    rule: str
+    kept: dict[str, dict[str, str]]
+    comparisons: list[Payment]
+
+
 @command
-def check(policy: PolicyFile) -> Output:
+def check(policy: PolicyFile) -> Output[CheckedPolicy]:
     """Report every fault of a policy at once."""
     from tribute.rewards.policy import load_policy
 
     loaded = load_policy(policy)
-    return Output(loaded.model_dump(mode="json"), [f"{policy}: ok; policy {loaded.id} {loaded.version}"])
+    data: CheckedPolicy = {
+        "policy_id": loaded.id,
+        "policy_version": loaded.version,
+        "policy": loaded.model_dump(mode="json"),
+    }
+    return Output(data, [f"{policy}: ok; policy {loaded.id} {loaded.version}"])
 
 
 @command
@@ -26,7 +66,7 @@ def publish(
     as_: Signer,
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
-) -> Output:
+) -> Output[Published]:
     """Record a version of a policy in the registry, signed; periods close by published policies only."""
     from tribute.keys import load_key
     from tribute.rewards.policy import published
@@ -34,7 +74,7 @@ def publish(
 
     version = published.publish(Workspace.open(workspace), policy, as_, load_key(key), rehearse=dry_run)
     verb = "would be" if dry_run else "is"
-    data = {"policy": version.id, "version": version.version, "published": not dry_run}
+    data: Published = {"policy_id": version.id, "policy_version": version.version}
     return Output(data, [f"policy {version.id} {version.version} {verb} published by {as_}"])
 
 
@@ -42,14 +82,14 @@ def publish(
 def diff(
     before: PolicyFile,
     after: Annotated[Path, typer.Argument(metavar="OTHER", help="Another policy's YAML file.")],
-) -> Output:
+) -> Output[Differences]:
     """List the settings in which two policies differ."""
     from tribute.rewards.policy import compare, load_policy
 
     changes = compare.differences(load_policy(before), load_policy(after))
     table = Table("What differs", ("setting", str(before), str(after)), changes)
-    data = [{"setting": name, "before": old, "after": new} for name, old, new in changes]
-    return Output(data, [] if changes else ["no setting differs"], [table] if changes else [])
+    settings: list[Setting] = [{"setting": name, "before": old, "after": new} for name, old, new in changes]
+    return Output({"settings": settings}, [] if changes else ["no setting differs"], [table] if changes else [])
 
 
 @command
@@ -57,7 +97,7 @@ def simulate(
     policy: PolicyFile,
     period: Annotated[str, typer.Option(metavar="YYYY-MM", help="The month, drafted or closed.")],
     workspace: WorkspaceFolder = HERE,
-) -> Output:
+) -> Output[Simulated]:
     """Say what a period would have paid by this policy, from the same data and the same fee; post nothing."""
     from tribute.cli._text import amount
     from tribute.rewards.allocation import simulate as allocation
@@ -77,13 +117,17 @@ def simulate(
         f"{code}: " + ", ".join(f"{name.replace('_', ' ')} {amount(minor, code)}" for name, minor in parts.items())
         for code, parts in result.kept.items()
     ]
-    data = {
+    data: Simulated = {
         "period": period,
         "rule": result.rule,
         "kept": {code: {name: str(minor) for name, minor in parts.items()} for code, parts in result.kept.items()},
-        "contributors": [
-            {"contributor_id": name, "currency": code, "paid_minor": str(result.paid[name, code])}
-            | {"would_minor": str(result.would[name, code])}
+        "comparisons": [
+            {
+                "contributor": name,
+                "currency": code,
+                "paid_minor": str(result.paid[name, code]),
+                "would_minor": str(result.would[name, code]),
+            }
             for name, code in keys
         ],
     }

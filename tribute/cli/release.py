@@ -1,20 +1,33 @@
 """`tribute release`."""
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
 from tribute.cli._command import command
 from tribute.cli._options import HERE, DryRun, Overrides, WorkspaceFolder
 from tribute.cli._output import Output
+from tribute.cli._version import Release, record
 from tribute.errors import ConfigError
 
 if TYPE_CHECKING:
     from tribute.config import DatasetConfig
     from tribute.contributions.registry import Version
     from tribute.workspace import Workspace
+
+
+class Releasable(TypedDict):
+    tag: str
+    rows_excluded: int
+
+
+class Source(TypedDict):
+    tag: str
+    exists: bool
+
+
+Released = Release | Releasable | Source
 
 
 @command
@@ -27,7 +40,7 @@ def release(
     set_: Overrides = None,
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
-) -> Output:
+) -> Output[Released]:
     """Screen a dataset's contributions and release them as a version."""
     from tribute.config import load_config
     from tribute.contributions.registry import Registry
@@ -42,11 +55,13 @@ def release(
     registry = Registry.open(home)
     if dry_run:
         excluded = check_release(registry, tag)
-        return Output({"tag": tag, "excluded": len(excluded)}, [f"would release {tag}: {len(excluded)} rows excluded"])
+        return Output(
+            {"tag": tag, "rows_excluded": len(excluded)}, [f"would release {tag}: {len(excluded)} rows excluded"]
+        )
     return _released(release_version(registry, tag))
 
 
-def _release_source(home: "Workspace", dataset: "DatasetConfig", dry_run: bool) -> Output:
+def _release_source(home: "Workspace", dataset: "DatasetConfig", dry_run: bool) -> Output[Released]:
     """Contribute what a config's source holds and release it, unless the version is released already."""
     from tribute.contributions.registry import Registry
     from tribute.pipeline.data import is_released, take_in
@@ -54,12 +69,12 @@ def _release_source(home: "Workspace", dataset: "DatasetConfig", dry_run: bool) 
     if dry_run:
         released = is_released(home, dataset)
         line = f"{dataset.tag} is released already" if released else f"would contribute and release {dataset.tag}"
-        return Output({"tag": dataset.tag, "released": released}, [line])
+        return Output({"tag": dataset.tag, "exists": released}, [line])
     take_in(home, dataset)
     return _released(Registry.open(home).version(dataset.tag))
 
 
-def _released(version: "Version") -> Output:
+def _released(version: "Version") -> Output[Released]:
     used = version.rows - version.excluded
     line = f"{version.tag}: {used} rows of {version.contributors} contributors, {version.excluded} rows excluded"
-    return Output(asdict(version), [line])
+    return Output(record(version), [line])

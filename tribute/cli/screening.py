@@ -1,13 +1,18 @@
 """`tribute screening`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypedDict
 
 import typer
 
 from tribute.cli._command import command
 from tribute.cli._options import HERE, By, DatasetName, DryRun, Why, WorkspaceFolder
 from tribute.cli._output import Output
+
+
+class Screening(TypedDict):
+    dataset: str
+    thresholds: dict[str, Any]
 
 
 @command
@@ -20,7 +25,7 @@ def screening(
     why: Why = "",
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
-) -> Output:
+) -> Output[Screening]:
     """Show or set the thresholds by which a dataset's rows are screened."""
     from tribute.cli._registry import open_registry
     from tribute.contributions.screening import load_policy
@@ -30,8 +35,11 @@ def screening(
         wanted = load_policy(file)
         registry.set_policy(dataset, wanted, by, why)
         if dry_run:
-            return Output(wanted.model_dump(mode="json"), [f"would set the policy of {dataset}"])
+            return Output(
+                {"dataset": dataset, "thresholds": wanted.model_dump(mode="json")},
+                [f"would set the policy of {dataset}"],
+            )
     snapshot = registry.snapshot()
     snapshot.schema(dataset)
     policy = snapshot.policy(dataset)
-    return Output(policy.model_dump(mode="json"), policy.to_yaml().splitlines())
+    return Output({"dataset": dataset, "thresholds": policy.model_dump(mode="json")}, policy.to_yaml().splitlines())

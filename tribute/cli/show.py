@@ -1,24 +1,64 @@
 """`tribute show`."""
 
 from collections import Counter
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import typer
 
 from tribute.cli._command import command
 from tribute.cli._options import HERE, WorkspaceFolder
 from tribute.cli._output import Output, Table
+from tribute.cli._version import Release, record
 
 if TYPE_CHECKING:
     from tribute.contributions.registry import Registry
+    from tribute.contributions.registry.snapshot import Contribution as RecordedContribution
+
+
+class ReleaseRecord(Release):
+    reasons: dict[str, int]
+    log_head: str
+
+
+class Contribution(TypedDict):
+    contribution: str
+    contributor: str
+    dataset: str
+    licence: str
+    rows: int
+    rows_faulty: int
+    log_seq: int
+    sha256: str
+    md5: str
+    source_name: str
+    source_version: str
+    home_page: str
+    day: str
+    terms: dict[str, Any] | None
+    signature: dict[str, str] | None
+
+
+class Removal(TypedDict):
+    contribution: str
+    event: str
+    log_seq: int
+    facts: dict[str, Any]
+
+
+class Dataset(TypedDict):
+    dataset: str
+    columns: dict[str, Any]
+    contribution_records: list[Contribution]
+
+
+Shown = ReleaseRecord | Contribution | Removal | Dataset
 
 
 @command
 def show(
     what: Annotated[str, typer.Argument(metavar="ID", help="A version NAME@vX.Y.Z, a contribution or a dataset.")],
     workspace: WorkspaceFolder = HERE,
-) -> Output:
+) -> Output[Shown]:
     """Show what the registry says about a version, a contribution or a dataset."""
     from tribute.contributions.registry import Registry
     from tribute.ids import is_tag
@@ -29,22 +69,25 @@ def show(
         version = registry.version(what)
         entry = next(entry for entry in registry.entries() if entry.event == "release" and entry.subject == what)
         reasons = entry.details.get("reasons", {})
-        return _facts(asdict(version) | {"reasons": reasons, "ledger_head": entry.entry_hash})
+        release: ReleaseRecord = {**record(version), "reasons": reasons, "log_head": entry.entry_hash}
+        return _facts(release)
     snapshot = registry.snapshot()
     if (contribution := snapshot.recorded(what)) is not None:
-        return _facts(asdict(contribution))
+        return _facts(_contribution(contribution))
     if what in snapshot.gone:
         tombstone = snapshot.gone[what]
-        return _facts({"contribution": what, "event": tombstone.event, "seq": tombstone.seq, **tombstone.details})
+        facts = dict(tombstone.details)
+        removal: Removal = {"contribution": what, "event": tombstone.event, "log_seq": tombstone.seq, "facts": facts}
+        return _facts(removal)
     snapshot.schema(what)
     return _dataset(registry, what)
 
 
-def _facts(data: dict[str, Any]) -> Output:
+def _facts(data: ReleaseRecord | Contribution | Removal) -> Output[Shown]:
     return Output(data, [f"{name}: {_worded(value)}" for name, value in data.items()])
 
 
-def _dataset(registry: "Registry", dataset: str) -> Output:
+def _dataset(registry: "Registry", dataset: str) -> Output[Shown]:
     snapshot = registry.snapshot()
     contributions = snapshot.contributions(dataset)
     rows = [
@@ -61,11 +104,32 @@ def _dataset(registry: "Registry", dataset: str) -> Output:
     table = Table(f"Contributions to {dataset}", columns, rows, right=("rows", "ledger"))
     counts = Counter(entry.event for entry in snapshot.gone.values() if entry.dataset == dataset)
     lines = [f"{len(rows)} contributions; {counts['withdraw']} withdrawn, {counts['erase']} erased"]
-    data = {
-        "schema": snapshot.schema(dataset).model_dump(mode="json"),
-        "contributions": [asdict(contribution) for contribution in contributions],
+    data: Dataset = {
+        "dataset": dataset,
+        "columns": snapshot.schema(dataset).model_dump(mode="json"),
+        "contribution_records": [_contribution(contribution) for contribution in contributions],
     }
     return Output(data, lines, [table])
+
+
+def _contribution(recorded: "RecordedContribution") -> Contribution:
+    return {
+        "contribution": recorded.id,
+        "contributor": recorded.contributor_id,
+        "dataset": recorded.dataset,
+        "licence": recorded.licence,
+        "rows": recorded.rows,
+        "rows_faulty": recorded.rejected,
+        "log_seq": recorded.seq,
+        "sha256": recorded.sha256,
+        "md5": recorded.md5,
+        "source_name": recorded.name,
+        "source_version": recorded.version,
+        "home_page": recorded.home_page,
+        "day": recorded.day,
+        "terms": None if recorded.terms is None else dict(recorded.terms),
+        "signature": None if recorded.signature is None else dict(recorded.signature),
+    }
 
 
 def _worded(value: Any) -> str:

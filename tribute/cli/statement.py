@@ -1,12 +1,22 @@
 """`tribute statement`."""
 
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 import typer
 
 from tribute.cli._command import command
 from tribute.cli._options import HERE, DryRun, Month, WorkspaceFolder
 from tribute.cli._output import Output
+
+
+class Written(TypedDict):
+    period: str
+    paths: list[str]
+
+
+class Planned(TypedDict):
+    period: str
+    contributors: list[str]
 
 
 @command
@@ -17,7 +27,7 @@ def statement(
     ] = None,
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
-) -> Output:
+) -> Output[Written | Planned]:
     """Write contributors' statements of a period, each as a page and as JSON, into statements/."""
     from tribute.rewards.statements import statements
     from tribute.workspace import Workspace
@@ -27,4 +37,4 @@ def statement(
         names = statements.whose(home, period, chosen)
         return Output({"period": period, "contributors": names}, [f"would make {len(names)} statements of {period}"])
     paths = [str(path) for path in statements.write_statements(home, period, chosen)]
-    return Output({"period": period, "statements": paths}, paths)
+    return Output({"period": period, "paths": paths}, paths)

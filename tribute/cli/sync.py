@@ -1,12 +1,18 @@
 """`tribute sync`."""
 
+from typing import TypedDict
+
 from tribute.cli._command import command
 from tribute.cli._options import HERE, WorkspaceFolder
 from tribute.cli._output import Output
 
 
+class Synced(TypedDict):
+    log_entries: int
+
+
 @command
-def sync(workspace: WorkspaceFolder = HERE) -> Output:
+def sync(workspace: WorkspaceFolder = HERE) -> Output[Synced]:
     """Fetch what other stewards recorded in a shared registry."""
     from tribute.contributions.registry import Registry
     from tribute.contributions.rights import forget_erased
@@ -16,4 +22,4 @@ def sync(workspace: WorkspaceFolder = HERE) -> Output:
     registry.sync()
     forget_erased(registry)
     entries = registry.entries()
-    return Output({"entries": len(entries)}, [f"the ledger has {len(entries)} entries"])
+    return Output({"log_entries": len(entries)}, [f"the registry's log has {len(entries)} entries"])

@@ -1,8 +1,7 @@
 """`tribute trace`."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import typer
 
@@ -18,13 +17,68 @@ ROWS_SHOWN = 10
 TEXT_WIDTH = 72
 
 
+class TracedPayout(TypedDict):
+    period: str
+    contributor: str
+    amounts: dict[str, str]
+    credit_text: str
+    run: str
+    attribution: str
+    adapter_ids: dict[str, str]
+    tag: str
+    row_credits: dict[str, float]
+
+
+class TracedUse(TypedDict):
+    run: str
+    tag: str
+    adapter_ids: dict[str, str]
+    model: str
+    attribution: str
+    contributor: str
+    credit: float | None
+    paid: str
+    rows_excluded: int
+
+
+class TracedUses(TypedDict):
+    uses: list[TracedUse]
+
+
+class TracedPart(TypedDict):
+    contribution: str
+    rows: int
+    tag: str
+    run: str
+    paid: str
+
+
+class TracedParts(TypedDict):
+    contributor: str
+    parts: list[TracedPart]
+
+
+class TracedRun(TypedDict):
+    run: str
+    tag: str
+    dataset_id: str
+    adapter_ids: dict[str, str]
+    mlflow_runs: dict[str, str]
+    attribution: str
+    period: str
+    rewards: str
+
+
+Traced = TracedPayout | TracedUses | TracedParts | TracedRun
+
+
 @command
 def trace(
     what: Annotated[
         str, typer.Argument(metavar="ID", help="A contribution, row, contributor, run or PERIOD/CONTRIBUTOR.")
     ],
     workspace: WorkspaceFolder = HERE,
-) -> Output:
+) -> Output[Traced]:
     """Follow the chain: from a payout to its rows, from a contribution to runs and payouts."""
     from tribute.pipeline import lineage
     from tribute.workspace import Workspace
@@ -39,26 +93,26 @@ def trace(
     return _parts(what, link)
 
 
-def _payout(payout: "Payout") -> Output:
-    from tribute.cli._payout import STATUS
+def _payout(payout: "Payout") -> Output[Traced]:
+    from tribute.cli._payout import status_text
     from tribute.pipeline.lineage import in_words
 
     run = payout.run
-    data = {
+    data: TracedPayout = {
         "period": run["period"],
         "contributor": payout.contributor_id,
         "amounts": payout.amounts,
-        "score": payout.score,
+        "credit_text": payout.score,
         "run": run["run_id"],
         "attribution": run["attribution"],
-        "adapters": run["adapters"],
-        "dataset": run["tag"],
-        "rows": payout.credits,
+        "adapter_ids": run["adapters"],
+        "tag": run["tag"],
+        "row_credits": payout.credits,
     }
     shown = list(payout.credits.items())[:ROWS_SHOWN]
     rows = [(row_id, f"{credit:+.6f}", shortened(payout.texts[row_id], TEXT_WIDTH)) for row_id, credit in shown]
     lines = [
-        f"{in_words(payout.amounts)} to {payout.contributor_id} for {run['period']} ({STATUS[payout.status]})",
+        f"{in_words(payout.amounts)} to {payout.contributor_id} for {run['period']} ({status_text(payout.status)})",
         f"  credit {float(payout.score):+.6f} nats over {len(payout.credits)} rows of {run['tag']}",
         f"  attribution {run['attribution'][:12]}, run {run['run_id']}",
     ]
@@ -67,25 +121,49 @@ def _payout(payout: "Payout") -> Output:
     return Output(data, lines, tables)
 
 
-def _uses(what: str, uses: "Sequence[Use]") -> Output:
+def _uses(what: str, uses: "Sequence[Use]") -> Output[Traced]:
     columns = ("run", "dataset", "excluded", "credit", "paid")
     rows = [(use.run, use.dataset, str(use.excluded), _nats(use.credit), use.payout) for use in uses]
     title = f"What used {what} (credit in nats; paid to {uses[0].contributor})"
-    return Output([asdict(use) for use in uses], tables=[Table(title, columns, rows, right=columns[2:4])])
+    records: list[TracedUse] = [
+        {
+            "run": use.run,
+            "tag": use.dataset,
+            "adapter_ids": use.adapters,
+            "model": use.model,
+            "attribution": use.attribution,
+            "contributor": use.contributor,
+            "credit": use.credit,
+            "paid": use.payout,
+            "rows_excluded": use.excluded,
+        }
+        for use in uses
+    ]
+    return Output({"uses": records}, tables=[Table(title, columns, rows, right=columns[2:4])])
 
 
 def _nats(credit: float | None) -> str:
     return "gone" if credit is None else f"{credit:+.6f}"
 
 
-def _parts(contributor: str, parts: "Sequence[Part]") -> Output:
+def _parts(contributor: str, parts: "Sequence[Part]") -> Output[Traced]:
     columns = ("contribution", "rows", "dataset", "run", "paid")
     rows = [(part.contribution, str(part.rows), part.dataset, part.run, part.paid) for part in parts]
     table = Table(f"Contributions of {contributor}", columns, rows, right=("rows",))
-    return Output([dict(zip(columns, row, strict=True)) for row in rows], tables=[table])
+    records: list[TracedPart] = [
+        {
+            "contribution": part.contribution,
+            "rows": part.rows,
+            "tag": part.dataset,
+            "run": part.run,
+            "paid": part.paid,
+        }
+        for part in parts
+    ]
+    return Output({"contributor": contributor, "parts": records}, tables=[table])
 
 
-def _run(run: dict[str, Any]) -> Output:
+def _run(run: dict[str, Any]) -> Output[Traced]:
     lines = [
         f"run {run['run_id']}",
         f"  dataset {run['tag']}, artifact {run['dataset'][:12]}",
@@ -96,4 +174,14 @@ def _run(run: dict[str, Any]) -> Output:
         f"  attribution {run['attribution'][:12]}",
         f"  rewards for {run['period']} {run['rewards'][:12]}",
     ]
-    return Output(run, lines)
+    data: TracedRun = {
+        "run": run["run_id"],
+        "tag": run["tag"],
+        "dataset_id": run["dataset"],
+        "adapter_ids": run["adapters"],
+        "mlflow_runs": run["mlflow_runs"],
+        "attribution": run["attribution"],
+        "period": run["period"],
+        "rewards": run["rewards"],
+    }
+    return Output(data, lines)

@@ -1,7 +1,7 @@
 """Keep who the contributors are, in one encrypted file."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NotRequired, TypedDict
 
 import typer
 
@@ -11,12 +11,32 @@ from tribute.cli._output import Output, Table
 from tribute.errors import ConfigError
 
 
+class Person(TypedDict):
+    contributor: str
+    details: NotRequired[dict[str, str]]
+
+
+class Payees(TypedDict):
+    payees: list[str]
+
+
+class Payee(TypedDict):
+    contributor: str
+    name: str
+    iban: str
+    missing: list[str]
+
+
+class People(TypedDict):
+    people: list[Payee]
+
+
 @command
 def set_(
     contributor: ContributorId,
     details: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="Such as name='Ada Lovelace'.")],
     workspace: WorkspaceFolder = HERE,
-) -> Output:
+) -> Output[Person]:
     """Remember who a contributor is; an empty value forgets one detail."""
     from tribute.contributions.rights import vault
     from tribute.workspace import Workspace
@@ -37,7 +57,7 @@ def import_(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV with the columns contributor, name, iban and bic.")],
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
-) -> Output:
+) -> Output[Payees]:
     """Add the payees of a CSV file: all of them, or none where a line is faulty."""
     from tribute.contributions.rights import payees_file, vault
     from tribute.workspace import Workspace
@@ -47,11 +67,11 @@ def import_(
     if not dry_run:
         vault.write_people(home.vault, people)
     line = f"{file}: {len(people)} payees" + (" (not written)" if dry_run else f" are in {home.vault}")
-    return Output({"payees": sorted(people), "written": not dry_run}, [line])
+    return Output({"payees": sorted(people)}, [line])
 
 
 @command
-def list_(workspace: WorkspaceFolder = HERE) -> Output:
+def list_(workspace: WorkspaceFolder = HERE) -> Output[People]:
     """List who is in the vault, and what is missing to pay them."""
     from tribute.contributions.rights import missing_to_pay, vault
     from tribute.workspace import Workspace
@@ -61,25 +81,26 @@ def list_(workspace: WorkspaceFolder = HERE) -> Output:
         (id_, about.get("name", ""), _ends(about.get("iban", "")), missing_to_pay(about))
         for id_, about in sorted(people.items())
     ]
-    data = [dict(zip(("contributor", "name", "iban", "missing"), row, strict=True)) for row in rows]
+    data: list[Payee] = [
+        {"contributor": id_, "name": name, "iban": iban, "missing": missing} for id_, name, iban, missing in rows
+    ]
     shown = [(id_, name, iban, "; ".join(missing) or "nothing") for id_, name, iban, missing in rows]
     table = Table("Vault", ("contributor", "name", "IBAN", "missing to be paid by a bank"), shown)
     return Output({"people": data}, [] if data else ["the vault is empty"], [table] if data else [])
 
 
-@command
-def show(contributor: ContributorId, workspace: WorkspaceFolder = HERE) -> Output:
+def show(contributor: ContributorId, workspace: WorkspaceFolder = HERE) -> Output[Person]:
     """Show who a contributor is."""
     from tribute.contributions.rights import vault
     from tribute.workspace import Workspace
 
     details = vault.read_vault(Workspace.open(workspace).vault).get(contributor, {})
     lines = [f"{name}: {value}" for name, value in details.items()] or [f"nothing is known about {contributor}"]
-    return Output({"contributor": contributor, **details}, lines)
+    return Output({"contributor": contributor, "details": details}, lines)
 
 
 @command
-def forget(contributor: ContributorId, workspace: WorkspaceFolder = HERE) -> Output:
+def forget(contributor: ContributorId, workspace: WorkspaceFolder = HERE) -> Output[Person]:
     """Forget who a contributor is."""
     from tribute.contributions.rights import vault
     from tribute.workspace import Workspace

@@ -1,7 +1,7 @@
 """`tribute verify`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 import typer
 
@@ -9,6 +9,11 @@ from tribute.cli._command import command
 from tribute.cli._options import HERE, WorkspaceFolder
 from tribute.cli._output import Output
 from tribute.errors import ConfigError
+
+
+class Verified(TypedDict):
+    ok: bool
+    checks: list[str]
 
 
 @command
@@ -22,7 +27,7 @@ def verify(
     ] = False,
     every: Annotated[bool, typer.Option("--all", help="A period: every statement, and not a sample of 1,000.")] = False,
     workspace: WorkspaceFolder = HERE,
-) -> Output:
+) -> Output[Verified]:
     """Check stored bytes, sums and chains; name the first thing that is wrong."""
     from tribute.pipeline import verify as checks
     from tribute.workspace import Workspace

@@ -1,14 +1,19 @@
 """`tribute versions`."""
 
-from dataclasses import asdict
+from typing import TypedDict
 
 from tribute.cli._command import command
 from tribute.cli._options import HERE, WorkspaceFolder
 from tribute.cli._output import Output, Table
+from tribute.cli._version import Release, record
+
+
+class Versions(TypedDict):
+    versions: list[Release]
 
 
 @command
-def versions(workspace: WorkspaceFolder = HERE) -> Output:
+def versions(workspace: WorkspaceFolder = HERE) -> Output[Versions]:
     """List the released dataset versions."""
     from tribute.contributions.registry import Registry
     from tribute.workspace import Workspace
@@ -19,13 +24,14 @@ def versions(workspace: WorkspaceFolder = HERE) -> Output:
             version.tag,
             str(version.contributors),
             str(version.contributions),
-            str(version.rows - version.excluded),
+            str(version.rows),
             str(version.excluded),
+            str(version.rows - version.excluded),
             version.commit[:12],
         )
         for version in released
     ]
-    columns = ("version", "contributors", "contributions", "rows", "excluded", "commit")
-    table = Table("Dataset versions", columns, rows, right=columns[1:5])
+    columns = ("version", "contributors", "contributions", "rows", "excluded", "released", "commit")
+    table = Table("Dataset versions", columns, rows, right=columns[1:6])
     lines = [] if released else ["no version is released yet; see `tribute release --help`"]
-    return Output([asdict(version) for version in released], lines, [table] if released else [])
+    return Output({"versions": [record(version) for version in released]}, lines, [table] if released else [])

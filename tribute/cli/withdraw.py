@@ -3,6 +3,7 @@
 from tribute.cli._command import command
 from tribute.cli._options import HERE, By, ContributionId, DryRun, OptionalKeyFile, Why, WorkspaceFolder
 from tribute.cli._output import Output
+from tribute.cli._removal import Removed
 
 
 @command
@@ -13,9 +14,8 @@ def withdraw(
     key: OptionalKeyFile = None,
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
-) -> Output:
+) -> Output[Removed]:
     """Stop a contribution's use from the next version on; its history stays."""
     from tribute.cli._removal import remove
-    from tribute.contributions.rights import withdrawal
 
-    return remove(withdrawal.withdraw, contribution, by, why, key, workspace, dry_run)
+    return remove("withdraw", contribution, by, why, key, workspace, dry_run)

@@ -1,7 +1,7 @@
 """`tribute year`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypedDict
 
 import typer
 
@@ -9,7 +9,13 @@ from tribute.cli._checkout import find_flows
 from tribute.cli._command import command
 from tribute.cli._options import HERE, DryRun, Overrides, WorkspaceFolder
 from tribute.cli._output import Output
-from tribute.cli._text import would
+from tribute.cli._text import Plan, would
+
+
+class Year(TypedDict):
+    months: list[dict[str, Any]]
+    ties: list[str]
+    page: str
 
 
 @command
@@ -18,7 +24,7 @@ def year(
     set_: Overrides = None,
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
-) -> Output:
+) -> Output[Year | Plan]:
     """Release, train, attribute, pay and close month after month of a dated dataset, through the Prefect flows."""
     from dataclasses import asdict
 
@@ -46,5 +52,5 @@ def year(
     with ending_children():
         page = flow(str(home.root), simulated)
     record = history(home, simulated.fee.currency)
-    data = {"months": [asdict(month) for month in record.months], "ties": list(record.ties), "page": page}
+    data: Year = {"months": [asdict(month) for month in record.months], "ties": list(record.ties), "page": page}
     return Output(data, [*(f"✓ {tie}" for tie in record.ties), f"page: {page}"])

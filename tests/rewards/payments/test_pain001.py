@@ -229,8 +229,8 @@ def test_the_command_writes_a_file_that_only_its_owner_reads(funded, tmp_path):
     assert out.stat().st_mode & 0o777 == 0o600
     schema().validate(str(out))
     rows = tables.read_csv(funded.workspace.rewards / "2026-12" / "payables.csv", tables.PAYABLES)
-    assert ended.data["total"] == {"EUR": str(sum(int(row["amount_minor"]) for row in rows))}
-    assert ended.data["payments"] == len(rows) > 0
+    assert ended.data["totals"] == {"EUR": str(sum(int(row["amount_minor"]) for row in rows))}
+    assert ended.data["payment_count"] == len(rows) > 0
 
 
 def test_the_command_refuses_what_nobody_signed_and_where_no_vault_is(funded, tmp_path):
