@@ -99,7 +99,7 @@ def printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("COLUMNS", "80")
 
     def show(output: Output, as_json: bool) -> str:
-        _terminal.show(output, as_json)
+        _terminal.show(output, {} if as_json else None)
         return capsys.readouterr().out
 
     return show
