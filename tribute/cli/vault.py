@@ -89,6 +89,7 @@ def list_(workspace: WorkspaceFolder = HERE) -> Output[People]:
     return Output({"people": data}, [] if data else ["the vault is empty"], [table] if data else [])
 
 
+@command
 def show(contributor: ContributorId, workspace: WorkspaceFolder = HERE) -> Output[Person]:
     """Show who a contributor is."""
     from tribute.contributions.rights import vault
