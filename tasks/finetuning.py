@@ -14,18 +14,18 @@ from tribute.workspace import Workspace
 def train(workspace: str, config: RunConfig, dataset: str, seed: int) -> State[Any]:
     """Train one seed; returns the adapter's id."""
     home = Workspace.open_at(workspace)
-    return ended(training.trained(home, config, home.store.get("dataset", dataset), seed))
+    return ended(training.train(home, config, home.store.get("dataset", dataset), seed))
 
 
 @stage(name="baselines")
 def measure_baselines(workspace: str, config: RunConfig, dataset: str) -> State[Any]:
     """Measure what simple methods reach; returns the artifact's id."""
     home = Workspace.open_at(workspace)
-    return ended(training.baselines(home, config, home.store.get("dataset", dataset)))
+    return ended(training.measure_baselines(home, config, home.store.get("dataset", dataset)))
 
 
 @stage(name="register")
 def register(workspace: str, dataset: str, adapter: str) -> dict[str, Any]:
     """Register the adapter and let it challenge the champion."""
     [data], [trained] = get(workspace, "dataset", dataset), get(workspace, "adapter", adapter)
-    return results.registered(Workspace.open_at(workspace), data, trained)
+    return results.register(Workspace.open_at(workspace), data, trained)

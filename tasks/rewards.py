@@ -15,10 +15,10 @@ def pay(workspace: str, config: RunConfig, dataset: str, adapters: list[str], at
     """Write the period's artifacts; returns the manifest's id."""
     [data], [shares] = get(workspace, "dataset", dataset), get(workspace, "attribution", attribution)
     trained = get(workspace, "adapter", *adapters)
-    return ended(results.rewarded(Workspace.open_at(workspace), config, data, trained, shares))
+    return ended(results.draft_period(Workspace.open_at(workspace), config, data, trained, shares))
 
 
 @stage(name="record and report")
 def report(workspace: str, config: RunConfig, made: dict[str, Any], started: str) -> str:
     """Write the run's record and `report.html`; returns the run's id."""
-    return results.recorded(Workspace.open_at(workspace), config, made, started)
+    return results.record(Workspace.open_at(workspace), config, made, started)

@@ -12,7 +12,7 @@ import pytest
 from tests.helpers.terminal import started, tribute
 from tribute.config import load_config
 from tribute.pipeline.data import materialised
-from tribute.pipeline.training import trained
+from tribute.pipeline.training import train
 from tribute.pipeline.workers import run_each
 from tribute.workspace import Workspace
 
@@ -108,7 +108,7 @@ def test_one_failure_ends_the_others(untrained: Path, tiny: Path, monkeypatch: p
 
     def fail_second(seed: int) -> object:
         if seed == 0:
-            return trained(home, config, dataset, seed)
+            return train(home, config, dataset, seed)
         wait_for(lambda: any(untrained.glob("scratch/*/states/00000002.safetensors")), "the first steps")
         raise OSError("the second seed's disk is full")
 

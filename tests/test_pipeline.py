@@ -162,12 +162,13 @@ def test_only_the_attribution_of_exactly_these_adapters(finished: Path, tiny: Pa
     """What other code made of the same adapters and settings is not the attribution that is paid."""
     home, config = Workspace.open(finished), load_config(tiny / "config.yaml")
     dataset = data.found_dataset(home, TAG)
-    adapters = training.found_adapters(home, config, dataset)
+    adapters = training.find_adapters(home, config, dataset)
+    run = measuring.open_run(home, config, dataset, adapters)
 
-    assert measuring.found_attribution(home, config, dataset, adapters).kind == "attribution"
+    assert measuring.find_attribution(run).kind == "attribution"
     monkeypatch.setattr(artifacts, "code_digest", lambda module: "0" * 64)
     with pytest.raises(AttributionError, match="is not attributed yet"):
-        measuring.found_attribution(home, config, dataset, adapters)
+        measuring.find_attribution(run)
 
 
 def test_rows_that_just_fit_are_not_cut(spare: Path, tiny: Path, tmp_path: Path):

@@ -1,5 +1,6 @@
 """The one YAML file that describes a run, as frozen models. Knows nothing of how a run is carried out."""
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,9 +16,11 @@ from pydantic import (
 
 from tribute import ids
 from tribute.digests import cached_sha256, canonical_digest
-from tribute.errors import RewardError
+from tribute.errors import ConfigError, RewardError
 from tribute.money import parse_amount
 from tribute.settings import Id, Period, Positive, Sha256, Strict, Version, apply_override, read_yaml, validate
+
+WEIGHTS, SHARDS = "model.safetensors", "model.safetensors.index.json"
 
 
 class DocsSource(Strict):
@@ -65,7 +68,8 @@ class BaseConfig(Strict):
     revision: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")] | None = None
     """The full commit hash on the hub: a branch name could change under a run."""
     sha256: Sha256 | None = None
-    """Digest of `model.safetensors`; checked before the weights are used."""
+    """Digest of `model.safetensors`; checked before the weights are used. Of weights in shards: the sha256 over the
+    digests of the index and its shards, which the error names."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> "BaseConfig":
@@ -236,12 +240,12 @@ class RunConfig(Strict):
                 "execution": True,
             },
         )
-        settings["rewards"]["policy"] = _file_digest(self.rewards.policy)
+        settings["rewards"]["policy"] = file_digest(self.rewards.policy)
         if self.rewards.usage is not None:
-            settings["rewards"]["usage"] = _file_digest(self.rewards.usage)
+            settings["rewards"]["usage"] = file_digest(self.rewards.usage)
         base = self.finetuning.base
         if base.folder is not None and base.sha256 is None:
-            settings["finetuning"]["base"]["sha256"] = _file_digest(base.folder / "model.safetensors")
+            settings["finetuning"]["base"]["sha256"] = weights_sha256(base.folder)
         return f"{self.run}-{canonical_digest(settings)[:12]}"
 
 
@@ -257,7 +261,27 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
     return _absolute_paths(config, path.resolve().parent)
 
 
-def _file_digest(path: Path) -> str | None:
+def weight_files(folder: Path) -> list[str]:
+    """The names of a base's weights: one file, or an index and its shards. Raises ConfigError for a broken index."""
+    if (folder / WEIGHTS).exists() or not (folder / SHARDS).exists():
+        return [WEIGHTS]
+    try:
+        shards = json.loads((folder / SHARDS).read_text(encoding="utf-8"))["weight_map"].values()
+        return [SHARDS, *sorted(set(shards))]
+    except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
+        raise ConfigError(f"{folder / SHARDS}: no index of weights ({error}); copy the base again") from error
+
+
+def weights_sha256(folder: Path) -> str | None:
+    """What identifies a base's weights (see `BaseConfig.sha256`); None where a file of them is missing."""
+    digests = {name: file_digest(folder / name) for name in weight_files(folder)}
+    if None in digests.values():
+        return None
+    return digests[WEIGHTS] if WEIGHTS in digests else canonical_digest(digests)
+
+
+def file_digest(path: Path) -> str | None:
+    """sha256 of a file, 64 hex digits; None where there is none."""
     return cached_sha256(path) if path.is_file() else None
 
 

@@ -8,10 +8,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+Progress = Callable[[int, int], None]
+"""Called with steps done and steps in all."""
 Listener = Callable[[str, int, int], None]
 """Called with what is being done, steps done and steps in all."""
 
 _LISTENERS: ContextVar[tuple[Listener, ...]] = ContextVar("listeners", default=())
+
+
+def ignore(done: int, total: int) -> None:
+    """Progress that nobody looks at."""
 
 
 @contextmanager
@@ -24,7 +30,7 @@ def listening(listener: Listener) -> Iterator[None]:
         _LISTENERS.reset(token)
 
 
-def reporter(what: str) -> Callable[[int, int], None]:
+def reporter(what: str) -> Progress:
     """A function (done, total) that reports on `what` to those who listen here and now, from whatever thread."""
     listeners = _LISTENERS.get()
 

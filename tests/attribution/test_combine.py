@@ -7,19 +7,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.attribution.helpers.runs import CONFIG, measurements, run_of, with_others
 from tests.finetuning.helpers import tiny
 from tests.finetuning.helpers.tiny import ignore
-from tribute.artifacts import Store, verify_artifact
+from tribute.artifacts import Kind, Store, verify_artifact
 from tribute.attribution import combine
 from tribute.attribution.credit import inrun_artifact
-from tribute.attribution.effects import predicted_artifact
+from tribute.attribution.measurement import find, measure
+from tribute.attribution.plan import CONTROLS, EFFECTS, INRUN
 from tribute.attribution.retraining.jobs import Job
-from tribute.attribution.shares.measurements import Measurements
 from tribute.config import AttributionConfig
 from tribute.errors import AttributionError
 from tribute.finetuning import adapters
 
-CONFIG = AttributionConfig(sample=12, validation="off")
 FILES = {"scores.parquet", "shares.parquet", "effects.parquet", "tokens.parquet", "card.json"}
 
 
@@ -46,7 +46,7 @@ def made_credit(root, dataset, seed, credit, parts=1 / 12, **facts):
         (folder / "credit.json").write_text(json.dumps(written))
 
     return Store(root).make(
-        "credit", {}, {"seed": seed, "credit": credit, "parts": np.mean(parts**2), "facts": facts}, build
+        inrun_artifact.CREDIT, {}, {"seed": seed, "credit": credit, "parts": np.mean(parts**2), "facts": facts}, build
     )
 
 
@@ -58,7 +58,7 @@ def made_evaluation(root, kind, loss, seed):
         losses = {"row_id": [f"e:{row}" for row in range(40)], "before": 2.0, "loss": loss}
         pd.DataFrame(losses).to_parquet(folder / "losses.parquet")
 
-    return Store(root).make(kind, {}, {"loss": loss, "seed": seed, "lora": {"layers": [5]}}, build)
+    return Store(root).make(Kind(kind, __name__), {}, {"loss": loss, "seed": seed, "lora": {"layers": [5]}}, build)
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def evidence(root, dataset, seeds, effects):
         for name, effect in effects.items()
         for seed in (0, 1)
     }
-    return Measurements(dataset, full, seeds, [], [], [], left)
+    return measurements(dataset, full, credits=seeds, retrainings=left)
 
 
 def test_the_attribution_sums_to_what_was_measured(dataset, seeds, tmp_path):
@@ -119,7 +119,8 @@ def test_the_2n_design_gives_shapley_values(dataset, seeds, tmp_path):
         for seed in (0, 1)
     }
 
-    made = combine.make_attribution(Store(tmp_path), replace(known, retrainings={**known.retrainings, **alone}), CONFIG)
+    more = with_others(known, retrainings={**known.retrainings, **alone})
+    made = combine.make_attribution(Store(tmp_path), more, CONFIG)
 
     effects = pd.read_parquet(made.file("effects.parquet")).set_index("contributor_id")
     assert effects["alone"].to_dict() == pytest.approx({"ada": 0.1, "bob": 0.1, "cyd": 0.4, "dan": 0.1})
@@ -135,7 +136,8 @@ def test_the_card_says_how_well_a_proxy_ranks(dataset, seeds, tmp_path):
     }
     config = CONFIG.model_copy(update={"proxy": True})
 
-    made = combine.make_attribution(Store(tmp_path), replace(known, retrainings={**known.retrainings, **whole}), config)
+    more = with_others(known, retrainings={**known.retrainings, **whole})
+    made = combine.make_attribution(Store(tmp_path), more, config)
 
     assert made.json("card.json")["proxy"] == {"layers": [5], "spearman": pytest.approx(0.5)}
 
@@ -182,18 +184,18 @@ def test_a_fine_tune_that_improved_nothing_is_not_attributed(dataset, seeds, tmp
 @pytest.fixture(scope="module")
 def causal(root, dialogues, llama):
     """A causal model taken all the way, by the functions that the stages call, in child processes."""
-    store, scratch = Store(root), root / "scratch"
     config = tiny.llama_config(llama, learning_rate=5e-3, trace_states=40)
-    trained = [
-        adapters.make_adapter(store, dialogues, config, seed, scratch, lambda folder: {}, ignore) for seed in (0, 1)
-    ]
-    credited = [
-        inrun_artifact.make_credit(store, dialogues, adapter, CONFIG, config, scratch, ignore) for adapter in trained
-    ]
-    planted = [inrun_artifact.make_control(store, dialogues, seed, CONFIG, config, scratch, ignore) for seed in (0, 1)]
-    predicted = predicted_artifact.make_influence(store, dialogues, trained[0], True, config, scratch, ignore)
-    found = Measurements(dialogues, trained, credited, planted, [predicted], [], {})
-    return found, combine.make_attribution(store, found, CONFIG)
+    recipes = [adapters.adapter(dialogues, config, seed) for seed in (0, 1)]
+    run = run_of(root, dialogues, [recipe.make(Store(root), root / "scratch", ignore) for recipe in recipes], config)
+    full = replace(run, config=run.config.model_copy(update={"attribution": AttributionConfig(validation="full")}))
+    found = measurements(
+        dialogues,
+        run.adapters,
+        credits=[measure(run, INRUN, seed) for seed in (0, 1)],
+        controls=[measure(run, CONTROLS, seed) for seed in (0, 1)],
+        influences=[measure(full, EFFECTS, 0)],
+    )
+    return found, combine.make_attribution(run.store, found, CONFIG)
 
 
 def test_a_causal_model_is_attributed_end_to_end(causal, dialogues):
@@ -222,9 +224,11 @@ def test_a_causal_models_credits_sum_to_its_gain(causal):
     assert shares["share"].sum() == pytest.approx(1)
 
 
-def test_a_credit_is_computed_once(causal, root, dialogues):
+def test_a_credit_is_computed_once(causal, root, dialogues, llama):
     """The second call finds the folder."""
-    found, _ = causal
+    measured, _ = causal
+    run = run_of(root, dialogues, measured.adapters, tiny.llama_config(llama))
+    other = run_of(root, dialogues, measured.adapters, tiny.llama_config(llama), AttributionConfig(sample=13))
 
-    assert inrun_artifact.find_credit(Store(root), dialogues, found.adapters[0], CONFIG) == found.credits[0]
-    assert inrun_artifact.find_credit(Store(root), dialogues, found.adapters[0], AttributionConfig(sample=13)) is None
+    assert find(run, INRUN, 0) == measured.credits[0]
+    assert find(other, INRUN, 0) is None

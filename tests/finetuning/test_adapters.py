@@ -13,6 +13,7 @@ from tribute.finetuning import adapters
 from tribute.finetuning.evaluation import evaluate
 from tribute.finetuning.models import load_adapter
 from tribute.finetuning.preparation import build_model, encode
+from tribute.finetuning.recipes import Folders
 from tribute.finetuning.trace import flatten, load_trace
 
 
@@ -80,8 +81,9 @@ def test_an_adapter_is_made_once(adapter, dataset, config, tmp_path):
     def progress(done, total):
         seen.append((done, total))
 
-    made = adapters.make_adapter(store, dataset, config, 0, tmp_path / "scratch", record, progress)
-    again = adapters.make_adapter(store, dataset, config, 0, tmp_path / "scratch", record, progress)
+    recipe = adapters.adapter(dataset, config, 0)
+    made = recipe.make(store, tmp_path / "scratch", progress, record)
+    again = recipe.make(store, tmp_path / "scratch", progress, record)
 
     assert (made.found, again.found) == (False, True)
     assert not list((tmp_path / "scratch").glob("*/checkpoint-*"))
@@ -97,8 +99,8 @@ def test_an_adapter_is_made_once(adapter, dataset, config, tmp_path):
     ]
     assert recorded == [files]
     assert seen == [(step, 12) for step in range(1, 13)]
-    assert verify_artifact(made.path) == adapters.find_adapter(store, dataset, config, 0)
-    assert adapters.find_adapter(store, dataset, config, 1) is None
+    assert verify_artifact(made.path) == recipe.find(store)
+    assert adapters.adapter(dataset, config, 1).find(store) is None
 
 
 def test_a_failed_training_leaves_no_artifact(dataset, bert, tmp_path):
@@ -106,7 +108,7 @@ def test_a_failed_training_leaves_no_artifact(dataset, bert, tmp_path):
     config = tiny.bert_config(bert, lora={"target_modules": ["q_proj"]})
 
     with pytest.raises(TrainingError, match=r"finetuning\.lora"):
-        adapters.make_adapter(Store(tmp_path), dataset, config, 0, tmp_path / "scratch", lambda folder: {}, ignore)
+        adapters.adapter(dataset, config, 0).make(Store(tmp_path), tmp_path / "scratch", ignore)
 
     assert list((tmp_path / "artifacts" / "adapter").iterdir()) == []
 
@@ -121,7 +123,7 @@ def test_a_retraining_keeps_only_its_evaluation(adapter, dataset, config, tmp_pa
     """Without a contributor the start is the same and the end is another; each evaluation row's loss is kept."""
     kept = row_ids(dataset, without="ada")
 
-    made = adapters.make_retraining(Store(tmp_path), dataset, config, 0, kept, tmp_path / "scratch", ignore)
+    made = adapters.retraining(dataset, config, 0, kept).make(Store(tmp_path), tmp_path / "scratch", ignore)
 
     assert set(made.identity["files"]) == {"evaluation.json", "losses.parquet"}
     left, full = (json.loads(artifact.file("evaluation.json").read_text()) for artifact in (made, adapter))
@@ -133,11 +135,11 @@ def test_a_retraining_keeps_only_its_evaluation(adapter, dataset, config, tmp_pa
 def test_a_retraining_is_known_by_its_rows_and_seed(dataset, config, tmp_path):
     """Whoever asks for the same rows, in whatever order, finds it; other rows or another seed do not."""
     store, kept = Store(tmp_path), row_ids(dataset, without="ada")
-    made = adapters.make_retraining(store, dataset, config, 0, kept, tmp_path / "scratch", ignore)
+    made = adapters.retraining(dataset, config, 0, kept).make(store, tmp_path / "scratch", ignore)
 
-    assert adapters.find_retraining(store, dataset, config, 0, kept[::-1]) == made
-    assert adapters.find_retraining(store, dataset, config, 0, kept[1:]) is None
-    assert adapters.find_retraining(store, dataset, config, 1, kept) is None
+    assert adapters.retraining(dataset, config, 0, kept[::-1]).find(store) == made
+    assert adapters.retraining(dataset, config, 0, kept[1:]).find(store) is None
+    assert adapters.retraining(dataset, config, 1, kept).find(store) is None
 
 
 def test_leaving_out_nobody_is_the_training_itself(adapter, dataset, config, tmp_path):
@@ -145,7 +147,8 @@ def test_leaving_out_nobody_is_the_training_itself(adapter, dataset, config, tmp
     folder = tmp_path / "made"
     folder.mkdir()
 
-    adapters.retraining_job(dataset, config, 0, frozenset(row_ids(dataset)), tmp_path, tmp_path / "own", folder, ignore)
+    folders = Folders(folder, tmp_path, tmp_path / "own")
+    adapters.retraining_job(dataset, config, 0, row_ids(dataset), folders, ignore)
 
     assert (folder / "evaluation.json").read_bytes() == adapter.file("evaluation.json").read_bytes()
 
@@ -162,9 +165,9 @@ def test_baselines_are_an_artifact(dataset, config, tmp_path):
     """Their key knows nothing of epochs or rates: a changed training does not compute them again."""
     store = Store(tmp_path)
 
-    made = adapters.make_baselines(store, dataset, config, tmp_path / "scratch", ignore)
-    again = adapters.make_baselines(
-        store, dataset, config.model_copy(update={"epochs": 9}), tmp_path / "scratch", ignore
+    made = adapters.baselines(dataset, config).make(store, tmp_path / "scratch", ignore)
+    again = adapters.baselines(dataset, config.model_copy(update={"epochs": 9})).make(
+        store, tmp_path / "scratch", ignore
     )
 
     assert set(made.identity["files"]) == {"baselines.json"}

@@ -12,6 +12,7 @@ from tribute.errors import TrainingError
 from tribute.finetuning.adapters import baselines_job
 from tribute.finetuning.evaluation import RowResults, evaluate, evaluation_report
 from tribute.finetuning.preparation import prepare
+from tribute.finetuning.recipes import Folders
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,7 @@ def test_a_loss_that_is_not_a_number_names_its_row(ready):
 
 def test_baselines_of_a_classifier(dataset, config, ready, tmp_path):
     """Zero-shot is the untrained model, the majority knows the labels' frequencies only, the probe beats it."""
-    baselines_job(dataset, config, tmp_path / "scratch", tmp_path, ignore)
+    baselines_job(dataset, config, Folders(tmp_path, tmp_path / "scratch", tmp_path / "own"), ignore)
 
     found = json.loads((tmp_path / "baselines.json").read_text())
     assert found["zero_shot"] == pytest.approx(evaluate(ready.model, ready.evaluation).summary(), rel=1e-4)
@@ -71,7 +72,7 @@ def test_baselines_of_a_causal_model(dialogues, causal_config, llama, tmp_path):
     """Only zero-shot makes sense; a random model is about as good as guessing among all tokens."""
     vocabulary = json.loads((llama / "config.json").read_text())["vocab_size"]
 
-    baselines_job(dialogues, causal_config, tmp_path / "scratch", tmp_path, ignore)
+    baselines_job(dialogues, causal_config, Folders(tmp_path, tmp_path / "scratch", tmp_path / "own"), ignore)
 
     found = json.loads((tmp_path / "baselines.json").read_text())
     assert set(found) == {"zero_shot"}

@@ -18,6 +18,7 @@ from tribute.finetuning.models import (
     load_adapter,
 )
 from tribute.finetuning.preparation import build_model, encode
+from tribute.finetuning.task_types import TASK_TYPES
 
 
 def both(request, task):
@@ -180,7 +181,7 @@ def test_modules_to_save_are_trained_whole_and_saved_with_the_adapter(request, t
             value.add_(0.05 * torch.randn(value.shape, generator=torch.Generator().manual_seed(0)))
         expected = model.row_losses(rows.collate(range(10)))
 
-    save_adapter(model.network, tmp_path, task)
+    save_adapter(model.network, tmp_path, TASK_TYPES[task].peft_name)
     loaded, _, _ = both(request, task)
     load_adapter(loaded, tmp_path)
 

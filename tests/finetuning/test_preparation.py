@@ -6,7 +6,8 @@ import torch
 from tests.finetuning.helpers import tiny
 from tribute.errors import TrainingError
 from tribute.finetuning.evaluation import evaluate
-from tribute.finetuning.preparation import prepare, task_of, training_inputs
+from tribute.finetuning.preparation import prepare, training_inputs
+from tribute.finetuning.task_types import CausalLm, SequenceClassification, task_type
 
 
 def test_the_lower_layers_are_computed_once_a_dataset(dataset, config, tmp_path):
@@ -64,7 +65,7 @@ def test_only_what_decides_the_result_is_in_the_key(dataset, config, bert, chang
 
 def test_the_task_is_the_datasets(dataset, dialogues):
     """Both kinds exist."""
-    assert (task_of(dataset), task_of(dialogues)) == ("sequence-classification", "causal-lm")
+    assert (type(task_type(dataset)), type(task_type(dialogues))) == (SequenceClassification, CausalLm)
 
 
 def test_one_label_cannot_be_told_from_another(dataset, config, tmp_path):

@@ -16,6 +16,7 @@ from tribute.errors import TrainingError
 from tribute.finetuning.adapters import adapter_job
 from tribute.finetuning.optimizer import RootAdam
 from tribute.finetuning.preparation import prepare
+from tribute.finetuning.recipes import Folders
 from tribute.finetuning.training import last_checkpoint, learning_rates, schedule, train
 
 STEPS = 12
@@ -54,7 +55,7 @@ def trained(dataset, config, tmp_path, progress=ignore, seed=0):
     folder = tmp_path / "adapter"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    adapter_job(dataset, config, seed, tmp_path, tmp_path / "own", folder, progress)
+    adapter_job(dataset, config, seed, Folders(folder, tmp_path, tmp_path / "own"), progress)
     return file_digests(folder)
 
 

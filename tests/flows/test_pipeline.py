@@ -73,7 +73,7 @@ def flown(watched: Engine, config: RunConfig, tmp_path_factory: pytest.TempPathF
         raise InterruptedError("the machine was switched off")
 
     with pytest.MonkeyPatch.context() as broken:
-        broken.setattr(results, "attributed", interrupted)
+        broken.setattr(results, "combine", interrupted)
         with listening(lambda what, *_: watched.heard.add(what)), pytest.raises(InterruptedError):
             pipeline(str(workspace), config)
     watched.ended(least=ARTIFACTS + OTHERS - 3)

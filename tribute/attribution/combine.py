@@ -1,6 +1,5 @@
 """The attribution artifact: the evidence becomes shares, effects, scores, tokens and the card."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,7 @@ from tribute.artifacts import Artifact, Kind, Store
 from tribute.attribution.card import card, controls, metrics
 from tribute.attribution.card.effects_table import effects_table, measured_effects, proxy_figures, seeds_left_out
 from tribute.attribution.credit import planted_rows
-from tribute.attribution.retraining import jobs, stopping
-from tribute.attribution.retraining.jobs import Job, TrainedRows
+from tribute.attribution.retraining.jobs import TrainedRows
 from tribute.attribution.shares import estimate
 from tribute.attribution.shares import shares as sharing
 from tribute.attribution.shares.measurements import Measurements, row_totals
@@ -21,18 +19,6 @@ from tribute.contributions.releases import read_description
 from tribute.files import write_json
 
 ATTRIBUTION = Kind("attribution", __name__)
-
-
-def next_jobs(evidence: Measurements, config: AttributionConfig, seeds: Sequence[int]) -> list[Job]:
-    """The retrainings to make next, given what is known; none when it is enough."""
-    found = evidence.estimate()
-    ranking = [evidence.rows.names[place] for place in np.argsort(found.credit, kind="stable")]
-    wanted = jobs.validation_jobs(config, evidence.rows, seeds, ranking)
-    missing = [job for job in wanted if job not in evidence.retrainings]
-    if missing and not evidence.retrainings:
-        return missing
-    error = float(found.errors().sum() / np.maximum(found.credit, 0).sum())
-    return stopping.next_repetition(config, evidence.rows, seeds, list(evidence.retrainings), error)
 
 
 def make_attribution(store: Store, evidence: Measurements, config: AttributionConfig) -> Artifact:

@@ -31,22 +31,18 @@ def attribute(
     from tribute.pipeline import measuring, results
     from tribute.pipeline.data import found_dataset
     from tribute.pipeline.preflight import checked_config
-    from tribute.pipeline.training import found_adapters
+    from tribute.pipeline.training import find_adapters
     from tribute.pipeline.workers import run_each
     from tribute.workspace import Workspace
 
     home, run = Workspace.open(workspace), checked_config(config, set_ or [])
     dataset = found_dataset(home, run.dataset.tag)
-    adapters = found_adapters(home, run, dataset)
+    adapters = find_adapters(home, run, dataset)
     if dry_run:
         return would(f"attribute {len(adapters)} adapters on {run.dataset.tag}")
-    evidence = measuring.gathered(
-        run,
-        dataset,
-        adapters,
-        lambda work, items: run_each(lambda item: work(home, run, dataset, item), items, run),
-    )
-    attribution = results.attributed(home, run, evidence)
+    trained = measuring.open_run(home, run, dataset, adapters)
+    measurements = measuring.measure_all(trained, lambda measure, work: run_each(measure, work, run))
+    attribution = results.combine(trained, measurements)
     shares = pd.read_parquet(attribution.file("shares.parquet")).sort_values("credit", ascending=False)
     rows = [
         (share.contributor_id, f"{share.credit:+.4f}", f"{share.low:+.4f} … {share.high:+.4f}", f"{share.share:.2%}")

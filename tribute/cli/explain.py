@@ -71,6 +71,7 @@ def explain(
     from tribute.contributions.releases import read_description
     from tribute.files import write_atomically
     from tribute.pipeline import answers
+    from tribute.pipeline.measuring import open_run
     from tribute.pipeline.runs import read_run
     from tribute.pipeline.workers import run_each
     from tribute.workspace import Workspace
@@ -85,17 +86,12 @@ def explain(
     if dry_run:
         return would(f"explain an answer of run {run} by {len(adapters)} adapters")
     attribution = home.store.get("attribution", record["attribution"])
-    picking = answers.picking(
-        home,
-        config,
-        dataset,
-        attribution,
-        lambda work, items: run_each(lambda item: work(home, config, dataset, item), items, config),
-    )
-    first = answers.indexed(home, config, dataset, adapters[0], picking)
+    trained = open_run(home, config, dataset, adapters)
+    removals = answers.damping_removals(trained, attribution, lambda retrain, jobs: run_each(retrain, jobs, config))
+    first = answers.index(trained, adapters[0], removals)
     damping = damping_of(first)
-    others = run_each(lambda adapter: answers.indexed(home, config, dataset, adapter, damping), adapters[1:], config)
-    explanation = answers.explained(config, dataset, adapters, [first, *others], question)
+    others = run_each(lambda adapter: answers.index(trained, adapter, damping), adapters[1:], config)
+    explanation = answers.explain(trained, [first, *others], question)
     if html is not None:
         write_atomically(html, render(explanation, record).encode())
     return _shown(explanation, record, rows, html)

@@ -57,9 +57,9 @@ def train_seeds(home: "Workspace", config: "RunConfig") -> dict[str, Adapter]:
     from tribute.pipeline.workers import run_each
 
     dataset = materialised(home, config.dataset.tag)
-    adapters = run_each(lambda seed: training.trained(home, config, dataset, seed), config.finetuning.seeds, config)
-    training.baselines(home, config, dataset)
-    results.registered(home, dataset, adapters[0])
+    adapters = run_each(lambda seed: training.train(home, config, dataset, seed), config.finetuning.seeds, config)
+    training.measure_baselines(home, config, dataset)
+    results.register(home, dataset, adapters[0])
     evaluations = [adapter.json("evaluation.json") for adapter in adapters]
     return {
         str(seed): {

@@ -23,17 +23,17 @@ def reward(
     started = datetime.now(UTC).isoformat(timespec="milliseconds")
     home, run = Workspace.open(workspace), checked_config(config, set_ or [])
     dataset = found_dataset(home, run.dataset.tag)
-    adapters = training.found_adapters(home, run, dataset)
-    attribution = measuring.found_attribution(home, run, dataset, adapters)
+    adapters = training.find_adapters(home, run, dataset)
+    attribution = measuring.find_attribution(measuring.open_run(home, run, dataset, adapters))
     if dry_run:
         return would(f"pay {run.rewards.total} for {run.rewards.period}")
     artifacts = {
         "dataset": dataset.id,
         "adapters": [adapter.id for adapter in adapters],
-        "baselines": training.baselines(home, run, dataset).id,
-        "registered": results.registered(home, dataset, adapters[0]),
+        "baselines": training.measure_baselines(home, run, dataset).id,
+        "registered": results.register(home, dataset, adapters[0]),
         "attribution": attribution.id,
-        "rewards": results.rewarded(home, run, dataset, adapters, attribution).id,
+        "rewards": results.draft_period(home, run, dataset, adapters, attribution).id,
     }
-    run_id = results.recorded(home, run, artifacts | measuring.beside(attribution), started)
+    run_id = results.record(home, run, artifacts, started)
     return payout(home, run, run_id)

@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tribute.config import BaseConfig
-from tribute.digests import cached_sha256, canonical_digest
+from safetensors import SafetensorError
+
+from tribute.config import SHARDS, WEIGHTS, BaseConfig, file_digest, weight_files, weights_sha256
+from tribute.digests import canonical_digest
 from tribute.errors import BaseModelError
 
-WEIGHTS = "model.safetensors"
 TEXT_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json")
 
 
@@ -31,18 +32,33 @@ def base_folder(base: BaseConfig) -> Path:
 
 def base_digest(folder: Path) -> str:
     """What identifies a base: sha256 over the digests of its weights, config and tokenizer, 64 hex digits."""
-    names = [name for name in (WEIGHTS, *TEXT_FILES) if (folder / name).exists()]
-    return canonical_digest({name: cached_sha256(folder / name) for name in names})
+    names = [name for name in TEXT_FILES if (folder / name).exists()] + weight_files(folder)
+    return canonical_digest({name: file_digest(folder / name) for name in names})
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """The fast tokenizer of a base, with a padding token."""
+    """The fast tokenizer of a base, with a padding token where it has an end token.
+
+    A special token that is written in a row (`</s>`, `[SEP]`) is text: only the tokenizer itself sets special ones.
+    Raises BaseModelError where it cannot be read.
+    """
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    options = {"local_files_only": True, "trust_remote_code": False, "split_special_tokens": True}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, **options)
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise BaseModelError(f"{folder}: its tokenizer cannot be read: {_first_line(error)}") from error
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
+
+
+def load_config(folder: Path) -> Any:
+    """The transformers config of a base. Raises BaseModelError where it has code of its own, which is never run."""
+    from transformers import AutoConfig
+
+    return _read_config(AutoConfig, folder)
 
 
 def load_encoder(folder: Path) -> Any:
@@ -67,26 +83,62 @@ def _frozen(factory: Any, folder: Path, **options: Any) -> Any:
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    # Attribution replays the training: anything random in the forward pass would make it another training.
-    for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "attention_dropout"):
-        if hasattr(config, name):
-            setattr(config, name, 0.0)
-    model = factory.from_pretrained(
-        folder,
-        config=config,
-        dtype=torch.float32,
-        use_safetensors=True,
-        local_files_only=True,
-        trust_remote_code=False,
-        **options,
-    )
+    config = _read_config(AutoConfig, folder)
+    for part in {id(part): part for part in (config, config.get_text_config())}.values():
+        _turn_dropout_off(part)
+    try:
+        model, report = factory.from_pretrained(
+            folder,
+            config=config,
+            dtype=torch.float32,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            **options,
+        )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise BaseModelError(f"{folder}: the base cannot be loaded: {_first_line(error)}") from error
+    # A pooling layer is not used; anything else that is missing would be random.
+    missing = sorted(name for name in report["missing_keys"] if not name.startswith("pooler."))
+    if missing:
+        raise BaseModelError(
+            f"{folder}: {len(missing)} weights are missing and would be random, {missing[0]} first; "
+            f"its {config.model_type} weights do not fit what is to be trained, use another base"
+        )
+    for module in model.modules():
+        if isinstance(module, torch.nn.modules.dropout._DropoutNd):
+            module.p = 0.0
     model.requires_grad_(False)
     return model.eval()
 
 
+def _read_config(factory: Any, folder: Path) -> Any:
+    try:
+        return factory.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        own = " (it has code of its own, which is never run)" if "auto_map" in _raw_config(folder) else ""
+        raise BaseModelError(f"{folder}: transformers cannot read config.json{own}: {_first_line(error)}") from error
+
+
+def _turn_dropout_off(config: Any) -> None:
+    """Attribution replays the training: anything random in the forward pass would make it another training."""
+    for name, value in config.to_dict().items():
+        if "drop" in name and isinstance(value, float):
+            setattr(config, name, 0.0)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+def _raw_config(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return content
+
+
 def _model_type(folder: Path) -> str:
-    return str(json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"])
+    return str(_raw_config(folder).get("model_type"))
 
 
 def _package_folder(package: str) -> Path:
@@ -110,12 +162,16 @@ def _hub_folder(hub: str, revision: str) -> Path:
 
 
 def _check(folder: Path, base: BaseConfig) -> None:
-    weights = folder / WEIGHTS
-    for name in ("config.json", WEIGHTS):
-        if not (folder / name).exists():
-            raise BaseModelError(f"{folder / name}: missing; a base needs config.json and {WEIGHTS}")
-    if base.sha256 is not None and cached_sha256(weights) != base.sha256:
+    missing = [name for name in ("config.json", WEIGHTS) if not (folder / name).exists()]
+    if WEIGHTS in missing and (folder / SHARDS).exists():
+        missing = [name for name in ("config.json", *weight_files(folder)) if not (folder / name).exists()]
+    if missing:
         raise BaseModelError(
-            f"{weights}: sha256 {cached_sha256(weights)}, the config says {base.sha256}; "
+            f"{folder / missing[0]}: missing; a base needs config.json and {WEIGHTS}, or {SHARDS} and its shards"
+        )
+    digest = weights_sha256(folder) if base.sha256 is not None else None
+    if digest != base.sha256:
+        raise BaseModelError(
+            f"{folder / weight_files(folder)[0]}: sha256 {digest}, the config says {base.sha256}; "
             "the weights are not the ones you asked for: correct finetuning.base"
         )

@@ -1,9 +1,6 @@
-"""Sentence embeddings for screening by meaning, from the base model that a run would learn on.
+"""Sentence embeddings by mean pooling and L2 norm: of dataset rows or, for screening by meaning, of any texts."""
 
-Sits above the columns: contributions knows no model, so its checks get an encoder as an argument.
-"""
-
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,51 +10,43 @@ from torch.nn import functional
 
 from tribute.config import BaseConfig
 from tribute.finetuning.base_models import base_folder, load_encoder, load_tokenizer
-from tribute.finetuning.encoding import EncodedRows
-from tribute.finetuning.models import RowModel, SentenceClassifier
+from tribute.finetuning.encoding import Batch, EncodedRows
 
-BATCH = 64
 TOKENS = 64
+"""Longer texts are cut here before they are compared by meaning."""
 
 
-def sentence_encoder(base: BaseConfig) -> Any:
-    """Texts → mean-pooled, L2-normalised embeddings, float32 of shape (texts, width)."""
-    import torch
+def mean_pooled(hidden: Tensor, attention_mask: Tensor) -> Tensor:
+    """Unit-length means of hidden states [rows, tokens, width] over the tokens that are no padding, [rows, width]."""
+    mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
+    return functional.normalize((hidden * mask).sum(1) / mask.sum(1), dim=-1)
 
+
+def encoder_embeddings(network: Any, batch: Mapping[str, Tensor]) -> Tensor:
+    """Unit-length sentence embeddings by an encoder, float [rows, width]."""
+    inputs = {name: value for name, value in batch.items() if name != "labels"}
+    return mean_pooled(network(**inputs).last_hidden_state, batch["attention_mask"])
+
+
+def embed_rows(embed: Callable[[Batch], Tensor], rows: EncodedRows) -> Tensor:
+    """`embed(batch)` [chunk, width] of every row, without gradients, float32 [rows, width] on the CPU."""
+    embedded: list[Tensor] = [torch.empty(0)] * len(rows)
+    with torch.no_grad():
+        for chunk in rows.chunks(range(len(rows))):
+            for index, vector in zip(chunk, embed(rows.collate(chunk)).float().cpu(), strict=True):
+                embedded[index] = vector
+    return torch.stack(embedded) if embedded else torch.zeros(0, 1)
+
+
+def sentence_encoder(base: BaseConfig) -> Callable[[Sequence[str]], np.ndarray]:
+    """Texts → unit-length embeddings by the base that a run would learn on, float32 [texts, width]."""
     folder = base_folder(base)
     tokenizer, network = load_tokenizer(folder), load_encoder(folder)
 
-    def encode(texts: Sequence[str]) -> Any:
-        parts = []
-        # Of like length, so that little is padding.
-        order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
-        with torch.inference_mode():
-            for start in range(0, len(texts), BATCH):
-                chosen = [texts[place] for place in order[start : start + BATCH]]
-                batch = tokenizer(chosen, padding=True, truncation=True, max_length=TOKENS, return_tensors="pt")
-                hidden, mask = network(**batch).last_hidden_state, batch["attention_mask"][:, :, None]
-                pooled = (hidden * mask).sum(1) / mask.sum(1)
-                parts.append(torch.nn.functional.normalize(pooled, dim=-1).numpy())
-        vectors = np.concatenate(parts) if parts else np.zeros((0, 1), dtype=np.float32)
-        back = np.empty(len(texts), dtype=np.int64)
-        back[order] = np.arange(len(texts))
-        return vectors[back]
+    def encode(texts: Sequence[str]) -> np.ndarray:
+        tokens = tokenizer(list(texts), truncation=True, max_length=TOKENS)["input_ids"] if texts else []
+        nobody = [""] * len(texts)
+        rows = EncodedRows(nobody, nobody, tokens, [0] * len(texts), tokenizer.pad_token_id)
+        return np.asarray(embed_rows(lambda batch: encoder_embeddings(network, batch), rows).numpy())
 
     return encode
-
-
-def embeddings(model: RowModel, rows: EncodedRows) -> Tensor:
-    """Unit-length embeddings, float32 [rows, width]: the classifier's own, or the mean of a causal model's input's."""
-    found = torch.zeros(0)
-    with torch.no_grad():
-        for chunk in rows.chunks(range(len(rows))):
-            batch = {name: value.to(model.device) for name, value in rows.collate(chunk).items()}
-            if isinstance(model, SentenceClassifier):
-                own = model.embed(batch)
-            else:
-                words = model.network.get_input_embeddings()(batch["input_ids"])
-                own = functional.normalize((words * batch["attention_mask"].unsqueeze(-1)).sum(1), dim=-1)
-            if not len(found):
-                found = torch.zeros(len(rows), own.shape[1])
-            found[list(chunk)] = own.float().cpu()
-    return found

@@ -104,19 +104,28 @@ def encode_classification(frame: pd.DataFrame, tokenizer: Any, labels: Sequence[
 
 
 def encode_causal(frame: pd.DataFrame, tokenizer: Any, max_tokens: int) -> EncodedRows:
-    """Rows for causal-lm: prompt, new line, response, end; only the response's tokens are labelled.
+    """Rows for causal-lm: the tokenizer's beginning of text where it has one, prompt, new line, response, end.
 
-    A row too long for `max_tokens` loses the start of its prompt, then the end of its response.
+    Only the response's tokens are labelled. A row too long for `max_tokens` loses the start of its prompt, then the
+    end of its response.
     """
-    tokens, targets = [], []
+    begin, tokens, targets = beginning(tokenizer), [], []
     for prompt, response in zip(frame["text"], frame["target"], strict=True):
         answer = tokenizer(response, add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
-        answer = answer[: max_tokens - 1]
+        answer = answer[: max_tokens - 1 - len(begin)]
         question = tokenizer(prompt + "\n", add_special_tokens=False)["input_ids"]
-        question = question[-(max_tokens - len(answer)) :]
+        question = begin + question[-(max_tokens - len(answer) - len(begin)) :]
         tokens.append(question + answer)
         targets.append([IGNORED] * len(question) + answer)
     return EncodedRows(list(frame["row_id"]), list(frame["slice"]), tokens, targets, tokenizer.pad_token_id)
+
+
+def beginning(tokenizer: Any) -> list[int]:
+    """The ids that a tokenizer sets before a text by itself, such as a beginning of text."""
+    alone = tokenizer("a", add_special_tokens=False)["input_ids"]
+    whole = tokenizer("a")["input_ids"]
+    places = [start for start in range(len(whole) - len(alone) + 1) if whole[start : start + len(alone)] == alone]
+    return list(whole[: places[0]]) if places else []
 
 
 def _pad(sequences: Sequence[Sequence[int]], width: int, value: int) -> Tensor:

@@ -7,9 +7,11 @@ import numpy as np
 import torch
 
 from tribute.errors import TrainingError
+from tribute.finetuning.embeddings import embed_rows
 from tribute.finetuning.encoding import EncodedRows
-from tribute.finetuning.models import RowModel, SentenceClassifier
+from tribute.finetuning.models import RowModel
 
+FOLDS = 3
 NO_NUMBER = "the loss is not a number; lower finetuning.learning_rate or finetuning.lora.alpha"
 
 
@@ -49,39 +51,42 @@ def evaluation_report(before: RowResults, after: RowResults, rows: EncodedRows) 
     return {"rows": len(rows), **after.summary(), "before": before.summary(), "slices": by_slice}
 
 
-def baselines(model: SentenceClassifier, train: EncodedRows, evaluation: EncodedRows) -> dict[str, Any]:
+def baselines(model: RowModel, train: EncodedRows, evaluation: EncodedRows) -> dict[str, Any]:
     """Zero-shot, logistic regression on the frozen embeddings, and the most frequent label.
 
-    `model` is the base with the label-name head, before any fine-tuning.
+    `model` is the base with the label-name head, before any fine-tuning. The regression's strength is picked by
+    cross-validation over as many folds as the rarest label has rows, at most FOLDS; where that is one row there is no
+    such baseline, and it is None.
     """
+    labels, truth = np.array(train.targets), np.array(evaluation.targets)
+    classes = model.log_probabilities(evaluation.collate([0])).shape[1]
+    shares = np.bincount(labels, minlength=classes) / len(labels)
+    return {
+        "zero_shot": evaluate(model, evaluation).summary(),
+        "linear_probe": _linear_probe(model, train, evaluation, classes),
+        "majority": _scored(np.tile(shares, (len(truth), 1)), truth),
+    }
+
+
+def _linear_probe(model: RowModel, train: EncodedRows, evaluation: EncodedRows, classes: int) -> dict[str, Any] | None:
     from sklearn.linear_model import LogisticRegressionCV
 
+    labels, truth = np.array(train.targets), np.array(evaluation.targets)
+    folds = min(FOLDS, int(np.bincount(labels)[np.unique(labels)].min()))
+    if folds < 2:
+        return None
     probe = LogisticRegressionCV(
         Cs=[1.0, 10.0, 100.0],
-        cv=3,
+        cv=folds,
         scoring="neg_log_loss",
         l1_ratios=(0,),
         use_legacy_attributes=False,
         max_iter=500,
     )
-    labels, truth = np.array(train.targets), np.array(evaluation.targets)
-    probe.fit(_embeddings(model, train), labels)
-    shares = np.bincount(labels, minlength=len(model.head)) / len(labels)
-    probabilities = np.zeros((len(truth), len(model.head)))
-    probabilities[:, probe.classes_] = probe.predict_proba(_embeddings(model, evaluation))
-    return {
-        "zero_shot": evaluate(model, evaluation).summary(),
-        "linear_probe": _scored(probabilities, truth),
-        "majority": _scored(np.tile(shares, (len(truth), 1)), truth),
-    }
-
-
-def _embeddings(model: SentenceClassifier, rows: EncodedRows) -> np.ndarray:
-    embedded = np.zeros((len(rows), model.head.shape[1]), dtype=np.float32)
-    with torch.no_grad():
-        for chunk in rows.chunks(range(len(rows))):
-            embedded[list(chunk)] = model.embed(rows.collate(chunk)).numpy()
-    return embedded
+    probe.fit(embed_rows(model.embed, train).numpy(), labels)
+    probabilities = np.zeros((len(truth), classes))
+    probabilities[:, probe.classes_] = probe.predict_proba(embed_rows(model.embed, evaluation).numpy())
+    return _scored(probabilities, truth) | {"folds": folds}
 
 
 def _scored(probabilities: np.ndarray, truth: np.ndarray) -> dict[str, float]:

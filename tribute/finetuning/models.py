@@ -10,10 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from transformers.pytorch_utils import Conv1D
 
 from tribute.config import LoraConfig
 from tribute.errors import TrainingError
 from tribute.finetuning.base_models import load_causal, load_encoder
+from tribute.finetuning.embeddings import encoder_embeddings, mean_pooled
 from tribute.finetuning.encoding import IGNORED, Batch, EncodedRows
 
 LOGIT_SCALE = 20.0
@@ -24,6 +26,8 @@ class RowModel(nn.Module):
     """A model that gives each row's loss in nats and whether its prediction is right."""
 
     network: Any
+    head: Any
+    """The labels' embeddings, [labels, width], of a model that has labels."""
 
     @property
     def device(self) -> torch.device:
@@ -32,11 +36,23 @@ class RowModel(nn.Module):
 
     def row_losses(self, batch: Batch) -> Tensor:
         """Loss of each row in nats, float [rows]; the batch may lie on another device than the model."""
-        return self.row_results({name: value.to(self.device) for name, value in batch.items()})[0]
+        return self.row_results(self.placed(batch))[0]
 
     def row_results(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Loss of each row in nats and whether it is predicted right, float [rows] each."""
         raise NotImplementedError
+
+    def embed(self, batch: Batch) -> Tensor:
+        """Unit-length embeddings of the rows' texts, float [rows, width]; the batch may lie on another device."""
+        raise NotImplementedError
+
+    def log_probabilities(self, batch: Batch) -> Tensor:
+        """Of the classes, [rows, classes], or of each next token, [rows, tokens, vocabulary]."""
+        raise NotImplementedError
+
+    def placed(self, batch: Batch) -> Batch:
+        """The batch on the model's device."""
+        return {name: value.to(self.device) for name, value in batch.items()}
 
     def trainable(self) -> dict[str, nn.Parameter]:
         """The LoRA parameters and those of `modules_to_save` by name, in a fixed order."""
@@ -57,15 +73,19 @@ class SentenceClassifier(RowModel):
         self.register_buffer("head", head)
 
     def embed(self, batch: Batch) -> Tensor:
-        """Unit-length sentence embeddings, float [rows, width]."""
-        inputs = {name: value for name, value in batch.items() if name != "labels"}
-        hidden = self.network(**inputs).last_hidden_state
-        mask = batch["attention_mask"].unsqueeze(-1).to(hidden.dtype)
-        return functional.normalize((hidden * mask).sum(1) / mask.sum(1), dim=-1)
+        """See RowModel: the encoder's own."""
+        return encoder_embeddings(self.network, self.placed(batch))
+
+    def log_probabilities(self, batch: Batch) -> Tensor:
+        """See RowModel."""
+        return self._logits(batch).log_softmax(-1)
+
+    def _logits(self, batch: Batch) -> Tensor:
+        return LOGIT_SCALE * self.embed(batch) @ self.head.T
 
     def row_results(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """See RowModel."""
-        logits = LOGIT_SCALE * self.embed(batch) @ self.head.T
+        logits = self._logits(batch)
         losses = functional.cross_entropy(logits, batch["labels"], reduction="none")
         return losses, (logits.argmax(-1) == batch["labels"]).float()
 
@@ -77,9 +97,22 @@ class ResponseModel(RowModel):
         super().__init__()
         self.network = network
 
+    def embed(self, batch: Batch) -> Tensor:
+        """See RowModel: the mean of the input tokens' vectors."""
+        placed = self.placed(batch)
+        return mean_pooled(self.network.get_input_embeddings()(placed["input_ids"]), placed["attention_mask"])
+
+    def log_probabilities(self, batch: Batch) -> Tensor:
+        """See RowModel."""
+        return self._logits(self.placed(batch)).log_softmax(-1)
+
+    def _logits(self, batch: Batch) -> Tensor:
+        logits: Tensor = self.network(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+        return logits
+
     def row_results(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """See RowModel; a row is right when every response token is the most probable one."""
-        logits = self.network(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+        logits = self._logits(batch)
         labels = batch["labels"][:, 1:]
         counted = labels != IGNORED
         losses = functional.cross_entropy(
@@ -113,7 +146,7 @@ def add_lora(model: RowModel, lora: LoraConfig, seed: int) -> None:
     import peft
 
     _check_modules(model, "modules_to_save", lora.modules_to_save, (nn.Linear, nn.Embedding))
-    _check_modules(model, "target_modules", lora.target_modules, (nn.Linear,))
+    kinds = _check_modules(model, "target_modules", lora.target_modules, (nn.Linear, Conv1D))
     depth = getattr(model.network.config, "num_hidden_layers", None)
     if lora.layers and depth is not None and max(lora.layers) >= depth:
         raise TrainingError(f"finetuning.lora.layers: the base has layers 0 to {depth - 1}, found {max(lora.layers)}")
@@ -125,6 +158,8 @@ def add_lora(model: RowModel, lora: LoraConfig, seed: int) -> None:
         layers_to_transform=None if lora.layers is None else list(lora.layers),
         lora_dropout=0.0,
         bias="none",
+        # GPT-2 keeps its weights the other way round.
+        fan_in_fan_out=Conv1D in kinds,
         modules_to_save=list(lora.modules_to_save) or None,
     )
     try:
@@ -133,15 +168,20 @@ def add_lora(model: RowModel, lora: LoraConfig, seed: int) -> None:
         raise TrainingError(f"finetuning.lora: {error}") from error
 
 
-def _check_modules(model: RowModel, key: str, names: Sequence[str], kinds: tuple[type[nn.Module], ...]) -> None:
-    """Every name stands for modules that attribution can follow. Raises TrainingError."""
+def _check_modules(
+    model: RowModel, key: str, names: Sequence[str], kinds: tuple[type[nn.Module], ...]
+) -> set[type[nn.Module]]:
+    """Every name stands for modules that attribution can follow; returns their types. Raises TrainingError."""
     modules = dict(model.network.named_modules())
+    matched: set[type[nn.Module]] = set()
     for name in names:
         found = [module for path, module in modules.items() if path == name or path.endswith(f".{name}")]
         if not found or not all(isinstance(module, kinds) for module in found):
             known = sorted({path.rpartition(".")[2] for path, module in modules.items() if isinstance(module, kinds)})
             what = f"{name} is a {type(found[0]).__name__}" if found else f"the base has no module {name}"
             raise TrainingError(f"finetuning.lora.{key}: {what}; attribution follows {', '.join(known)}")
+        matched |= {type(module) for module in found}
+    return matched
 
 
 def load_adapter(model: RowModel, folder: Path) -> None:

@@ -1,15 +1,35 @@
-"""Adam with eps inside the root, so that a step is a smooth function of every gradient before it.
+"""Adam with eps inside the root: its step, the step backwards in time, and the step's adjoint, in one place.
 
-With eps outside, θ's step as a function of the gradients has a kink where v = 0. That happens in every LoRA
-training (A has no gradient while B is 0), and there the derivative that replay walks along is infinite.
+Eps is inside the root so that a step is a smooth function of every gradient before it. With eps outside, θ's step as
+a function of the gradients has a kink where v = 0. That happens in every LoRA training (A has no gradient while B is
+0), and there the derivative that replay walks along is infinite.
+
+Step t takes the gradient g and the learning rate lr:
+
+    m ← β₁ m + (1−β₁) g        v ← β₂ v + (1−β₂) g²        θ ← θ − P⊙m
+    P = lr / ((1−β₁^{t+1}) R)    R = √(v̂ + ε²)    v̂ = v / c    c = 1 − β₂^{t+1}
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Update:
+    """What RootAdam did in one step: θ ← θ − preconditioner ⊙ m. Vectors are [parameters]."""
+
+    step: int
+    m: Tensor
+    """The first moment after the step."""
+    root_squared: Tensor
+    """R² = v̂ + ε² after the step."""
+    correction: float
+    """c = 1 − β₂^{t+1}: v̂ is v divided by it."""
+    preconditioner: Tensor
+    """P = lr / ((1 − β₁^{t+1}) R)."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +47,45 @@ class Adam:
     weight by 2 % moves the final loss as the derivative says, within 2 %; at 1e-5 a change by 1 % missed it by 9–60 %.
     """
 
+    def root_squared(self, v: Tensor, steps: int) -> Tensor:
+        """R² = v̂ + ε², [parameters], with `v` the second moment after `steps` steps."""
+        return v / (1 - self.beta2**steps) + self.eps**2
+
+    def update(self, step: int, learning_rate: float, m: Tensor, v: Tensor) -> Update:
+        """What step `step` did, from the moments after it, float [parameters]."""
+        root_squared = self.root_squared(v, step + 1)
+        preconditioner = learning_rate / (1 - self.beta1 ** (step + 1)) / root_squared.sqrt()
+        return Update(step, m, root_squared, 1 - self.beta2 ** (step + 1), preconditioner)
+
+    def moments_before(self, m: Tensor, v: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """The moments before a step, from those after it and the step's gradient, each [parameters]."""
+        before = (v - (1 - self.beta2) * gradient**2) / self.beta2
+        return (m - (1 - self.beta1) * gradient) / self.beta1, before.clamp_min(0)
+
+    def adjoint(
+        self, update: Update, gradient: Tensor, by_theta: Tensor, by_m: Tensor, by_v: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Derivatives of a scalar by what stands before a step: by m, by v and by the step's gradient.
+
+        `by_theta`, `by_m`, `by_v` [..., parameters] are its derivatives by what stands after the step:
+
+            a_m = ∂m − P⊙∂θ                    by m before = β₁ a_m
+            a_v = ∂v + P⊙m⊙∂θ / (2c R²)        by v before = β₂ a_v
+            by g = (1−β₁) a_m + 2(1−β₂) g⊙a_v
+        """
+        root_by_v = update.preconditioner * update.m / (2 * update.correction * update.root_squared)
+        m = by_m - update.preconditioner.float() * by_theta
+        v = by_v + root_by_v.float() * by_theta
+        return self.beta1 * m, self.beta2 * v, (1 - self.beta1) * m + 2 * (1 - self.beta2) * gradient * v
+
+    def carry_back(self, ahead: Tensor, direction: Tensor, update: Update, batch_size: int) -> None:
+        """One step back of A_t = (1−β₁)/B · P_t⊙direction + β₁ A_{t+1}, in place; both [parameters, columns].
+
+        A_t is what a row's gradient in step t moves along the directions, by all steps whose momentum remembers it.
+        """
+        applied = (1 - self.beta1) / batch_size * update.preconditioner.float()
+        ahead.mul_(self.beta1).addcmul_(direction, applied[:, None])
+
 
 class RootAdam(torch.optim.Optimizer):
     """θ ← θ − lr · m̂ / √(v̂ + ε²), m̂ and v̂ the bias-corrected moments of Kingma & Ba (2015).
@@ -35,6 +94,7 @@ class RootAdam(torch.optim.Optimizer):
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], learning_rate: float, adam: Adam) -> None:
+        self.adam = adam
         super().__init__(parameters, {"lr": learning_rate, "betas": (adam.beta1, adam.beta2), "eps": adam.eps})
 
     @torch.no_grad()
@@ -43,15 +103,14 @@ class RootAdam(torch.optim.Optimizer):
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    self._update(parameter, parameter.grad, group)
+                    self._update(parameter, parameter.grad, group["lr"])
 
-    def _update(self, parameter: nn.Parameter, gradient: Tensor, group: dict[str, Any]) -> None:
-        state = self.state[parameter]
+    def _update(self, parameter: nn.Parameter, gradient: Tensor, learning_rate: float) -> None:
+        state, adam = self.state[parameter], self.adam
         if not state:
             state |= {"step": 0, "exp_avg": torch.zeros_like(parameter), "exp_avg_sq": torch.zeros_like(parameter)}
         state["step"] += 1
-        beta1, beta2 = group["betas"]
-        state["exp_avg"].lerp_(gradient, 1 - beta1)
-        state["exp_avg_sq"].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-        root = (state["exp_avg_sq"] / (1 - beta2 ** state["step"])).add_(group["eps"] ** 2).sqrt_()
-        parameter.addcdiv_(state["exp_avg"], root, value=-group["lr"] / (1 - beta1 ** state["step"]))
+        state["exp_avg"].lerp_(gradient, 1 - adam.beta1)
+        state["exp_avg_sq"].mul_(adam.beta2).addcmul_(gradient, gradient, value=1 - adam.beta2)
+        root = adam.root_squared(state["exp_avg_sq"], state["step"]).sqrt_()
+        parameter.addcdiv_(state["exp_avg"], root, value=-learning_rate / (1 - adam.beta1 ** state["step"]))

@@ -10,13 +10,14 @@ from safetensors.torch import load_file, save_file
 
 from tribute.artifacts import Artifact, check_files, package_versions
 from tribute.config import FinetuningConfig
-from tribute.contributions.releases import read_description
 from tribute.digests import canonical_digest
-from tribute.errors import AttributionError, TrainingError
+from tribute.errors import AttributionError
 from tribute.files import replacing
 from tribute.finetuning.base_models import base_digest, base_folder, load_tokenizer
-from tribute.finetuning.encoding import EncodedRows, encode_causal, encode_classification
-from tribute.finetuning.models import RowModel, add_lora, build_causal, build_classifier, cache_lower_layers
+from tribute.finetuning.encoding import EncodedRows
+from tribute.finetuning.guards import check_before_loading, check_model, check_rows
+from tribute.finetuning.models import RowModel, add_lora, cache_lower_layers
+from tribute.finetuning.task_types import task_type
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,6 @@ def training_inputs(dataset: Artifact, config: FinetuningConfig) -> tuple[dict[s
     return inputs, config.model_dump(mode="json", exclude={"base", "seeds", "timeout_minutes"})
 
 
-def task_of(dataset: Artifact) -> str:
-    """`sequence-classification` or `causal-lm`."""
-    return str(read_description(dataset)["task"])
-
-
 def encode(dataset: Artifact, config: FinetuningConfig, part: str) -> tuple[pd.DataFrame, EncodedRows]:
     """The `train` or `evaluation` rows, as stored and as the model sees them."""
     frame = pd.read_parquet(dataset.file(f"{part}.parquet"))
@@ -49,18 +45,12 @@ def encode(dataset: Artifact, config: FinetuningConfig, part: str) -> tuple[pd.D
 
 def encode_frame(dataset: Artifact, config: FinetuningConfig, frame: pd.DataFrame) -> EncodedRows:
     """Rows of the dataset's kind as the model sees them."""
-    facts, tokenizer = read_description(dataset), load_tokenizer(base_folder(config.base))
-    if facts["task"] == "causal-lm":
-        return encode_causal(frame, tokenizer, config.max_tokens)
-    return encode_classification(frame, tokenizer, facts["labels"], config.max_tokens)
+    return task_type(dataset).encode(frame, load_tokenizer(base_folder(config.base)), config.max_tokens)
 
 
 def build_model(dataset: Artifact, config: FinetuningConfig) -> RowModel:
     """The base model with the head of the dataset's task, before any adapter."""
-    folder, facts = base_folder(config.base), read_description(dataset)
-    if facts["task"] == "causal-lm":
-        return build_causal(folder)
-    return build_classifier(folder, load_tokenizer(folder), facts["labels"])
+    return task_type(dataset).build(base_folder(config.base))
 
 
 def prepare(
@@ -73,16 +63,18 @@ def prepare(
     """Model and rows; the frozen lower layers' output is computed once for the same rows and kept in `scratch`.
 
     With a `seed` the model gets a fresh adapter. `alter` may change the training table before it is encoded.
-    Raises TrainingError where a classifier would have one label to learn.
+    Raises TrainingError or BaseModelError where a guard (guards.py) stops the training.
     """
     check_files(dataset)
     frame = alter(pd.read_parquet(dataset.file("train.parquet")))
-    if task_of(dataset) == "sequence-classification" and frame["target"].nunique() == 1:
-        tag = read_description(dataset)["tag"]
-        raise TrainingError(f"{tag}: all training rows have one label; contribute rows with another to tell it from")
+    task = task_type(dataset)
+    task.check_training_rows(frame)
+    check_before_loading(config, task)
     model = build_model(dataset, config)
     train = encode_frame(dataset, config, frame)
     evaluation = encode(dataset, config, "evaluation")[1]
+    check_rows(model, train, evaluation)
+    check_model(model, train, task, config.max_tokens)
     inputs, _ = training_inputs(dataset, config)
     cut = [config.max_tokens, config.lora.layers, config.lora.modules_to_save]
     key = canonical_digest([inputs, list(frame["text"]), *cut, package_versions()])[:24]

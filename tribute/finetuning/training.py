@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,10 @@ from tribute.finetuning.evaluation import NO_NUMBER
 from tribute.finetuning.models import RowModel
 from tribute.finetuning.optimizer import Adam, RootAdam
 from tribute.finetuning.trace import State, Trace, flatten, state_steps
+from tribute.progress import Progress, ignore
 
 CHECKPOINTS = 4
 """How often a training is saved, so that an interrupted one goes on from there."""
-
-Progress = Callable[[int, int], None]
-"""Called with steps done and steps in all."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ def train(
     scratch: Path,
     *,
     dropped: frozenset[int] = frozenset(),
-    progress: Progress = lambda done, total: None,
+    progress: Progress = ignore,
 ) -> Training:
     """Train the model's LoRA parameters in place; resumes from `scratch` where a killed training left off.
 

@@ -15,11 +15,11 @@ from typing import Any
 
 from tribute import errors
 from tribute.errors import TrainingError
+from tribute.progress import Progress
 
 PRELOADED = ["torch", "transformers", "transformers.trainer", "peft", "pandas", "pyarrow.parquet"]
 GRACE_SECONDS = 10
 
-Progress = Callable[[int, int], None]
 Work = Callable[..., Any]
 
 

@@ -9,11 +9,11 @@ from statistics import fmean, stdev
 from typing import Any
 
 from tribute.artifacts import Artifact, check_files, read_artifact
+from tribute.attribution.measurement import Run
 from tribute.config import RunConfig, load_config
 from tribute.errors import RewardError
-from tribute.pipeline import measuring
+from tribute.pipeline.measuring import open_run, retrain_in_full
 from tribute.pipeline.runs import all_runs, read_run
-from tribute.pipeline.training import retrained_in_full
 from tribute.rewards import tables
 from tribute.rewards.disputes import Dispute
 from tribute.workspace import Workspace
@@ -42,20 +42,15 @@ def recheck(workspace: Workspace, dispute: Dispute, each: Each) -> dict[str, Any
     line = _line(workspace, dispute)
     if not int(line["rows_canonical"]):
         raise RewardError(f"the model of {dispute.period} saw no row of {dispute.contributor_id}: nothing to leave out")
-    fields = {"design": "leave-out", "contributor": dispute.contributor_id}
     seeds = config.finetuning.seeds
-    # In full: the run's own adapters are what the retrainings are held against.
-    made = each(
-        lambda seed: retrained_in_full(workspace, config, dataset, measuring.job_of({**fields, "seed": seed})),
-        seeds,
-        config,
-    )
-    whole = [_loss(workspace.store.get("adapter", run["adapters"][str(seed)])) for seed in seeds]
-    without = [_loss(one) for one in made]
+    adapters = [workspace.store.get("adapter", run["adapters"][str(seed)]) for seed in seeds]
+    trained = open_run(workspace, config, dataset, adapters)
+    retrainings = each(lambda seed: _leave_out(trained, dispute.contributor_id, seed), seeds, config)
+    whole, without = ([_loss(training) for training in trainings] for trainings in (adapters, retrainings))
     effects = [after - before for before, after in zip(whole, without, strict=True)]
     return {
         "run": run_id,
-        "retrainings": [one.id for one in made],
+        "retrainings": [retraining.id for retraining in retrainings],
         "seeds": list(seeds),
         "loss_with": [f"{loss:.9f}" for loss in whole],
         "loss_without": [f"{loss:.9f}" for loss in without],
@@ -64,6 +59,13 @@ def recheck(workspace: Workspace, dispute: Dispute, each: Each) -> dict[str, Any
         "credit": line["score"],
         "credit_se": line["score_se"],
     }
+
+
+def _leave_out(run: Run, contributor: str, seed: int) -> Artifact:
+    """In full: the run's own adapters are what the retrainings are compared with."""
+    from tribute.attribution.retraining import Job
+
+    return retrain_in_full(run, Job(design="leave-out", contributor=contributor, seed=seed))
 
 
 def _line(workspace: Workspace, dispute: Dispute) -> dict[str, str]:

@@ -7,7 +7,6 @@ the largest difference is told. Sits above the columns.
 
 import shutil
 import tempfile
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,64 +15,53 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tribute.artifacts import Artifact, Store, read_artifact
-from tribute.config import RunConfig, load_config
+from tribute.attribution.measurement import Run
+from tribute.config import load_config
 from tribute.errors import IntegrityError
-from tribute.pipeline import measuring
+from tribute.pipeline.measuring import find_all, measure, open_run
 from tribute.pipeline.recheck import run_of
 from tribute.pipeline.runs import read_run
-from tribute.progress import reporter
 from tribute.workspace import Workspace
 
 TOLERANCE = 1e-4
 """How far a credit may differ, relative to the largest: float32 on another machine stays far below."""
 
 
-def reattribute(workspace: Workspace, period: str) -> list[str]:
-    """Measure and combine again; a sentence a check. Raises IntegrityError where the evidence is not of this model."""
+def remeasure(workspace: Workspace, period: str) -> list[str]:
+    """Measure and combine again; a sentence per check. Raises IntegrityError where the evidence is not this model's."""
     run_id = run_of(workspace, period)
-    run, config = read_run(workspace, run_id), load_config(workspace.runs / run_id / "config.yaml")
+    record, config = read_run(workspace, run_id), load_config(workspace.runs / run_id / "config.yaml")
     store, inputs = workspace.store, read_artifact(workspace.rewards / period).inputs
     dataset, attribution = (store.get(kind, inputs[kind]) for kind in ("dataset", "attribution"))
-    adapters = [store.get("adapter", id_) for id_ in run["adapters"].values()]
+    adapters = [store.get("adapter", id_) for id_ in record["adapters"].values()]
     workspace.scratch.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="deep-", dir=workspace.scratch))
     try:
-        return _compared(workspace, config, dataset, adapters, attribution, Store(folder))
+        return _compare(open_run(workspace, config, dataset, adapters), attribution, Store(folder))
     finally:
         shutil.rmtree(folder)
 
 
-def _compared(
-    workspace: Workspace,
-    config: RunConfig,
-    dataset: Artifact,
-    adapters: Sequence[Artifact],
-    attribution: Artifact,
-    anew: Store,
-) -> list[str]:
-    from tribute.attribution import combine
-    from tribute.attribution.credit import inrun_artifact, probe_artifact
+def _compare(run: Run, attribution: Artifact, again: Store) -> list[str]:
+    """What credits are made from is measured into the store `again`, but for trainings."""
+    from tribute.attribution.combine import make_attribution
+    from tribute.attribution.plan import MEASUREMENTS
 
-    arguments = (config.attribution, config.finetuning, workspace.scratch)
-    credited = [
-        inrun_artifact.make_credit(anew, dataset, adapter, *arguments, reporter(f"verify, adapter {place}"))
-        for place, adapter in enumerate(adapters, start=1)
-    ]
-    kept = [attribution.inputs[f"credit-{place}"] for place in range(len(adapters))]
-    checks = [
-        f"the walk through adapter {adapter.id[:12]} gives the credits that were paid, "
-        + _difference(again.file("scores.parquet"), workspace.store.get("credit", id_).file("scores.parquet"))
-        for adapter, again, id_ in zip(adapters, credited, kept, strict=True)
-    ]
-    evidence = measuring.found_evidence(workspace, config, dataset, adapters)
-    probed = [
-        probe_artifact.make_probe(
-            anew, dataset, adapters, config.finetuning, workspace.scratch, reporter("verify, probe")
-        )
-        for _ in evidence.probes
-    ]
-    again = replace(evidence, credits=credited, probes=probed)
-    combined = combine.make_attribution(anew, again, config.attribution)
+    fresh = replace(run, store=again)
+    paid_by = [measurement for measurement in MEASUREMENTS if measurement.is_paid_by]
+    work = [measurement.work(item) for measurement in paid_by for item in measurement.items(run)]
+    measured = {piece: measure(fresh, piece) for piece in work}
+    credits = [artifact for piece, artifact in measured.items() if piece.kind == "credit"]
+    recorded = [attribution.inputs[f"credit-{place}"] for place in range(len(run.adapters))]
+    checks = []
+    for adapter, credit, id_ in zip(run.adapters, credits, recorded, strict=True):
+        paid = run.store.get("credit", id_)
+        difference = _difference(credit.file("scores.parquet"), paid.file("scores.parquet"))
+        checks.append(f"the walk through adapter {adapter.id[:12]} gives the credits that were paid, {difference}")
+    measurements = find_all(run)
+    combined = make_attribution(
+        again, replace(measurements, measured={**measurements.measured, **measured}), run.config.attribution
+    )
     difference = _difference(combined.file("scores.parquet"), attribution.file("scores.parquet"))
     return [*checks, f"combined anew they are the evidence's scores, {difference}"]
 

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tribute.artifacts import Artifact, read_artifact
+from tribute.attribution.measurement import Run, recorded_measurements, seed_of
 from tribute.config import RunConfig
 from tribute.pipeline.runs import record_run
 from tribute.rewards.period import write_period
@@ -15,14 +16,14 @@ if TYPE_CHECKING:
     from tribute.attribution.shares import Measurements
 
 
-def attributed(workspace: Workspace, config: RunConfig, evidence: "Measurements") -> Artifact:
+def combine(run: Run, measurements: "Measurements") -> Artifact:
     """Shares, scores, effects and the card."""
-    from tribute.attribution import combine
+    from tribute.attribution.combine import make_attribution
 
-    return combine.make_attribution(workspace.store, evidence, config.attribution)
+    return make_attribution(run.store, measurements, run.config.attribution)
 
 
-def rewarded(
+def draft_period(
     workspace: Workspace,
     config: RunConfig,
     dataset: Artifact,
@@ -31,7 +32,7 @@ def rewarded(
 ) -> Artifact:
     """The draft of the period: allocation, journal, balances, payables and evidence; and its statements."""
     rewards = config.rewards
-    made = write_period(
+    draft = write_period(
         workspace=workspace,
         dataset=dataset,
         adapters=list(adapters),
@@ -43,10 +44,10 @@ def rewarded(
         usage=rewards.usage,
     )
     write_early(workspace, rewards.period)
-    return made
+    return draft
 
 
-def registered(workspace: Workspace, dataset: Artifact, adapter: Artifact) -> dict[str, Any]:
+def register(workspace: Workspace, dataset: Artifact, adapter: Artifact) -> dict[str, Any]:
     """The adapter's place in the model registry: name, version and whether it is champion."""
     from tribute.finetuning.tracking import Tracker
 
@@ -55,10 +56,10 @@ def registered(workspace: Workspace, dataset: Artifact, adapter: Artifact) -> di
 
 def mlflow_runs(adapters: Sequence[Artifact]) -> dict[str, str]:
     """Seed → MLflow run id."""
-    return {str(adapter.identity["config"]["seed"]): str(adapter.provenance["mlflow_run_id"]) for adapter in adapters}
+    return {str(seed_of(adapter)): str(adapter.provenance["mlflow_run_id"]) for adapter in adapters}
 
 
-def recorded(workspace: Workspace, config: RunConfig, made: Mapping[str, Any], started: str) -> str:
+def record(workspace: Workspace, config: RunConfig, made: Mapping[str, Any], started: str) -> str:
     """The run's record and `report.html`; returns the run's id. What was made before `started` counts as cached."""
     from tribute.report.run_page import write_report
 
@@ -69,16 +70,13 @@ def recorded(workspace: Workspace, config: RunConfig, made: Mapping[str, Any], s
 
 def _resolved(workspace: Workspace, config: RunConfig, made: Mapping[str, Any]) -> dict[str, Any]:
     store = workspace.store
+    attribution = store.get("attribution", made["attribution"])
     return {
         "dataset": store.get("dataset", made["dataset"]),
         "baselines": store.get("baselines", made["baselines"]),
         "adapters": [store.get("adapter", id_) for id_ in made["adapters"]],
-        "measured": [
-            store.get(kind, id_)
-            for kind in ("credit", "control", "influence", "probe", "retraining")
-            for id_ in made[kind]
-        ],
-        "attribution": store.get("attribution", made["attribution"]),
+        "measured": [store.get(kind, id_) for kind, id_ in recorded_measurements(attribution).values()],
+        "attribution": attribution,
         "rewards": read_artifact(workspace.rewards / config.rewards.period),
         "registered": made["registered"],
     }

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from tribute.artifacts import MANIFEST, read_artifact, verify_artifact
+from tribute.attribution.measurement import recorded_measurements
 from tribute.contributions.registry import Registry
 from tribute.contributions.registry import verify_registry as check_registry
 from tribute.errors import ConfigError, IntegrityError
 from tribute.months import is_period
-from tribute.pipeline import measuring
-from tribute.pipeline.remeasure import reattribute
+from tribute.pipeline.remeasure import remeasure
 from tribute.pipeline.runs import read_run
 from tribute.rewards.ledger import ledger
 from tribute.rewards.verification import verified, verify_deep, verify_in_workspace
@@ -34,7 +34,7 @@ def verify_run(workspace: Workspace, run_id: str) -> list[str]:
     named["adapter"] = list(record["adapters"].values())
     artifacts = [workspace.store.get(kind, id_) for kind, ids in named.items() for id_ in ids]
     attribution = next(artifact for artifact in artifacts if artifact.kind == "attribution")
-    artifacts += [workspace.store.get(kind, id_) for kind, ids in measuring.beside(attribution).items() for id_ in ids]
+    artifacts += [workspace.store.get(kind, id_) for kind, id_ in recorded_measurements(attribution).values()]
     checks = [f"{verify_artifact(artifact.path).kind} {artifact.id[:12]} is intact" for artifact in artifacts]
     paid = read_artifact(workspace.rewards / record["period"])
     if paid.id != record["rewards"]:
@@ -55,7 +55,7 @@ def verify_period(workspace: Workspace, period: str, *, deep: bool = False, ever
         read, checks = verified(folder)
         checks += verify_in_workspace(workspace, read, every)
     if deep:
-        checks += verify_deep(folder, workspace.store) + reattribute(workspace, period)
+        checks += verify_deep(folder, workspace.store) + remeasure(workspace, period)
     return checks
 
 

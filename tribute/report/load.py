@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from tribute.artifacts import Artifact, check_files, read_artifact
+from tribute.attribution.measurement import recorded_measurements
 from tribute.errors import WorkspaceError
 from tribute.report.figures import Point
 from tribute.report.money_flows import Currency
@@ -61,8 +62,8 @@ def read_view(workspace: Workspace, run_id: str) -> View:
         base=champion.inputs["base"],
         checks={
             name.replace("-", " ", 1): id_
-            for name, id_ in sorted(attribution.inputs.items())
-            if name.startswith(("retrained-", "control-", "influence-", "probe-"))
+            for name, (kind, id_) in sorted(recorded_measurements(attribution).items())
+            if kind != "credit"  # stands beside its seed
         },
         card=card,
         verdict=read_verdict(period),
@@ -173,10 +174,11 @@ def _seeds(
     return seeds
 
 
-def _baselines(baselines: Mapping[str, Mapping[str, float | None]]) -> list[Score]:
+def _baselines(baselines: Mapping[str, Mapping[str, float | None] | None]) -> list[Score]:
     return [
         Score(BASELINE_LABELS.get(name, name), score.get("loss"), score.get("accuracy"), ours=False)
         for name, score in baselines.items()
+        if score is not None  # a label with one row has no cross-validation
     ]
 
 

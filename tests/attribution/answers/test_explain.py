@@ -14,6 +14,7 @@ from tribute.attribution.answers.explain import Question, answer_job, intervals,
 from tribute.attribution.answers.index_artifact import INDEX, index_job
 from tribute.attribution.gradients import curvature
 from tribute.errors import AttributionError, ConfigError, TrainingError
+from tribute.finetuning.recipes import Folders
 
 TASKS = ("sequence-classification", "causal-lm")
 LABELS = {"task": "sequence-classification", "tag": "tiny@v1.0.0", "labels": ["algebra", "drawing"]}
@@ -35,7 +36,7 @@ def trained(request, tmp_path_factory):
         adapter = tiny.make_adapter(root, dataset, config, seed)
 
         def build(folder, adapter=adapter, seed=seed):
-            index_job(dataset, adapter, config, PICKED, root / "scratch", root / f"own-{seed}", folder, ignore)
+            index_job(dataset, adapter, config, PICKED, Folders(folder, root / "scratch", root / f"own-{seed}"), ignore)
 
         adapters.append(adapter)
         indexes.append(Store(root).make(INDEX, {"adapter": adapter.id}, {}, build))

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
+from tests.attribution.helpers.runs import folders_in, run_of
 from tests.finetuning.helpers import tiny
 from tests.finetuning.helpers.tiny import ignore
 from tests.helpers.terminal import tree
@@ -19,13 +20,13 @@ from tribute.attribution.gradients import curvature
 from tribute.attribution.gradients.curvature import Curvature, midpoints, row_gradients_of
 from tribute.attribution.gradients.tensors import load_checked
 from tribute.attribution.retraining.jobs import Job, TrainedRows, row_mask
-from tribute.config import AttributionConfig, RunConfig
+from tribute.config import AttributionConfig
 from tribute.errors import AttributionError
 from tribute.finetuning import adapters
-from tribute.finetuning.adapters import RETRAINING
 from tribute.finetuning.preparation import prepare
+from tribute.finetuning.recipes import Key
 from tribute.finetuning.trace import load_trace
-from tribute.pipeline.answers import picking
+from tribute.pipeline.answers import damping_removals
 
 PICKED = Damping(10.0, 2.0, 0.5, 8)
 
@@ -45,7 +46,7 @@ def made_index(dataset, adapter, config, root, picking=PICKED, progress=ignore):
     """The folder of an index, made in this process."""
     folder = root / "folder"
     folder.mkdir()
-    index_job(dataset, adapter, config, picking, root / "scratch", root / "own", folder, progress)
+    index_job(dataset, adapter, config, picking, folders_in(root, folder), progress)
     return folder
 
 
@@ -120,7 +121,7 @@ def retraining(root, dataset, number, losses):
     def build(folder):
         pd.DataFrame({"row_id": rows, "before": 1.0, "loss": losses}).to_parquet(folder / "losses.parquet")
 
-    return Store(root).make(RETRAINING, {}, {"number": number}, build)
+    return Store(root).make(adapters.RETRAINING, {}, {"number": number}, build)
 
 
 def test_the_damping_is_picked_on_retrainings(dataset, adapter, config, tmp_path):
@@ -202,23 +203,25 @@ def test_picking_uses_what_the_attribution_made():
 
 def test_what_a_proxy_retrained_is_not_picked_on(root, dataset, config, tmp_path, monkeypatch):
     """Gradients and index are of the whole training: of an attribution by proxy only `in-full` counts."""
-    run = RunConfig.model_construct(finetuning=config, attribution=AttributionConfig(proxy=True))
+    run = run_of(root, dataset, [], config, AttributionConfig(proxy=True))
     in_full = retraining(root, dataset, 90, 1.0)
     by_proxy = retraining(root, dataset, 91, 1.0)
     inputs = {f"retrained-removal {number}, seed 0": by_proxy.id for number in range(40)}
     inputs |= {"retrained-leave-out bob, seed 0": by_proxy.id, "retrained-in-full bob, seed 0": in_full.id}
     attribution = replace(dataset, identity={"inputs": inputs})
-    workspace = SimpleNamespace(store=Store(root), scratch=tmp_path)
     asked = []
-    monkeypatch.setattr(adapters, "make_retraining", lambda store, data, how, seed, *_: asked.append((how, seed)))
 
-    def each(work, jobs):
-        for job in jobs:
-            assert job.design == "removal"
-            work(workspace, run, dataset, job)
-        return [in_full] * len(jobs)
+    def retraining_recipe(data, how, seed, kept):
+        asked.append((how, seed))
+        return SimpleNamespace(key=Key({}, {"number": 90}))
 
-    picked = picking(workspace, run, dataset, attribution, each)
+    monkeypatch.setattr(adapters, "retraining", retraining_recipe)
+
+    def each(retrain, jobs):
+        assert {job.design for job in jobs} == {"removal"}
+        return [retrain(job) for job in jobs]
+
+    picked = damping_removals(run, attribution, each)
 
     assert len(picked) == 8
     assert {one.retraining.id for one in picked} == {in_full.id}

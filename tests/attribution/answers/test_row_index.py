@@ -77,7 +77,7 @@ COLLECTOR = """
 import sys, time
 from pathlib import Path
 import torch
-from tests.attribution.test_index import PER_SHARD, ROWS, WIDTH, collect, measure
+from tests.attribution.answers.test_row_index import PER_SHARD, ROWS, WIDTH, collect, measure
 
 folder, log = Path(sys.argv[1]), Path(sys.argv[2])
 

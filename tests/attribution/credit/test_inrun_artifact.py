@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.attribution.helpers.runs import folders_in, run_of
 from tests.finetuning.helpers import tiny
 from tests.finetuning.helpers.tiny import ignore
 from tests.helpers.terminal import tree
@@ -17,12 +18,13 @@ from tribute.attribution.credit import inrun_artifact
 from tribute.attribution.effects.predicted_artifact import influence_job
 from tribute.errors import AttributionError, IntegrityError
 from tribute.finetuning import preparation
+from tribute.finetuning.recipes import Folders
 
 
 def row_scores(dataset, adapter, config, folder):
     """`scores.parquet` of one adapter, computed in this process."""
     folder.mkdir()
-    inrun_artifact.credit_job(dataset, adapter, config, 12, folder / "scratch", folder, ignore)
+    inrun_artifact.credit_job(run_of(folder, dataset, [adapter], config), 0, folders_in(folder, folder), ignore)
     return pd.read_parquet(folder / "scores.parquet")
 
 
@@ -79,15 +81,13 @@ def swapped(root, dataset, adapter, config, tmp_path_factory):
 
 
 JOBS = {
-    "credit": lambda data, adapter, config, own, made: inrun_artifact.credit_job(
-        data, adapter, config, 12, own, made, ignore
+    "credit": lambda run, folders: inrun_artifact.credit_job(run, 0, folders, ignore),
+    "influence": lambda run, folders: influence_job(run, 0, folders, ignore),
+    "index": lambda run, folders: index_job(
+        run.dataset, run.adapters[0], run.config.finetuning, Damping(1.0, 1.0, 0.5, 8), folders, ignore
     ),
-    "influence": lambda data, adapter, config, own, made: influence_job(data, adapter, True, config, own, made, ignore),
-    "index": lambda data, adapter, config, own, made: index_job(
-        data, adapter, config, Damping(1.0, 1.0, 0.5, 8), own, own, made, ignore
-    ),
-    "explain": lambda data, adapter, config, own, made: answer_job(
-        data, [adapter], [], config, Question("what", None), ignore
+    "explain": lambda run, folders: answer_job(
+        run.dataset, run.adapters, [], run.config.finetuning, Question("what", None), ignore
     ),
 }
 
@@ -103,7 +103,7 @@ def test_the_trace_of_another_seed_is_refused(job, dataset, swapped, config, tmp
         match=rf"trace/states.safetensors: sha256 \w+, the manifest of adapter {swapped.id[:12]} says sha256 \w+; "
         "restore the file",
     ):
-        JOBS[job](dataset, swapped, config, tmp_path / "own", made)
+        JOBS[job](run_of(tmp_path, dataset, [swapped], config), Folders(made, tmp_path / "own", tmp_path / "own"))
 
     assert list(tmp_path.iterdir()) == [made]
     assert not list(made.iterdir())

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
+from tests.attribution.helpers.runs import measurements, run_of, with_others
 from tests.attribution.test_combine import made_credit, made_evaluation
-from tests.finetuning.helpers.tiny import ignore
 from tribute.artifacts import Store, verify_artifact
 from tribute.attribution.credit import probe_artifact
 from tribute.attribution.credit.probe import Probe
 from tribute.attribution.credit.probe_artifact import PROBE
+from tribute.attribution.measurement import find, measure
 from tribute.attribution.retraining.jobs import Job, TrainedRows, repetition, row_mask
-from tribute.attribution.shares.measurements import Measurements
 from tribute.errors import AttributionError, IntegrityError
 
 EVEN = np.full(60, 1 / 60)
@@ -113,7 +113,7 @@ def witnessed(tmp_path, dataset):
     equal = {"ada": 0.2, "bob": 0.1, "cyd": 0.2, "dan": -0.1}
     credits = [made_credit(tmp_path, dataset, seed, equal | {"bob": 0.1 + 0.01 * seed}) for seed in (0, 1)]
     adapters = [made_evaluation(tmp_path, "adapter", 1.5, seed) for seed in (0, 1)]
-    return Measurements(dataset, adapters, credits, [], [], [made_probe(tmp_path, [0.6, 0.2, 0.2, -0.1])], {})
+    return measurements(dataset, adapters, credits=credits, probes=[made_probe(tmp_path, [0.6, 0.2, 0.2, -0.1])])
 
 
 def made_probe(root, credit, wanted=0.9):
@@ -124,27 +124,27 @@ def made_probe(root, credit, wanted=0.9):
     def build(folder):
         (folder / "probe.json").write_text(json.dumps(facts))
 
-    return Store(root).make(PROBE, {}, {"credit": credit}, build)
+    return Store(root).make(probe_artifact.KIND, {}, {"credit": credit}, build)
 
 
 def test_without_retraining_probe_and_in_run_count_for_the_same(witnessed):
     """Halfway between, on the run's own total; their distance is in the intervals."""
-    apart, alone = witnessed.estimate(), replace(witnessed, probes=[]).estimate()
+    apart, alone = witnessed.estimate(), with_others(witnessed, probes=[]).estimate()
 
     scaled = np.array([0.6, 0.2, 0.2, -0.1]) / 0.9 * witnessed.total
     assert apart.credit == pytest.approx((alone.credit + scaled) / 2, abs=0.02)
     assert apart.credit.sum() == pytest.approx(witnessed.total)
     assert (apart.margin(0.9) > np.abs(scaled - alone.credit) / 2)[[0, 2]].all()
     assert (alone.margin(0.9) < np.abs(scaled - alone.credit) / 2)[[0, 2]].all()
-    assert (witnessed.method, replace(witnessed, probes=[]).method) == ("in-run + probe", "in-run")
+    assert (witnessed.method, with_others(witnessed, probes=[]).method) == ("in-run + probe", "in-run")
 
 
 @pytest.mark.parametrize("credit", [[-0.1, 0.0, 0.05, -0.1], [0.02, -0.01, -0.02, 0.0101], [0.2, 0.1, 0.1, 0.0]])
 def test_a_probe_that_learned_little_is_no_witness(witnessed, tmp_path, credit):
     """Blown up to what the run gained it would say anything; less than half of that leaves in-run as it was."""
-    useless = replace(witnessed, probes=[made_probe(tmp_path, credit)])
+    useless = with_others(witnessed, probes=[made_probe(tmp_path, credit)])
 
-    assert useless.estimate().credit == pytest.approx(replace(witnessed, probes=[]).estimate().credit)
+    assert useless.estimate().credit == pytest.approx(with_others(witnessed, probes=[]).estimate().credit)
     assert useless.method == "in-run"
 
 
@@ -161,10 +161,10 @@ def test_a_probe_that_was_changed_is_refused(witnessed):
 @pytest.fixture(scope="module")
 def made(root, dataset, config, adapter):
     """The probe of seed 0's adapter on the tiny base, in a child process."""
-    return probe_artifact.make_probe(Store(root), dataset, [adapter], config, root / "scratch", ignore)
+    return measure(run_of(root, dataset, [adapter], config), PROBE, None)
 
 
-def test_the_artifact_holds_the_probe_and_what_it_says(made, dataset, adapter, root):
+def test_the_artifact_holds_the_probe_and_what_it_says(made, dataset, adapter, root, config):
     """Its credits are those of the probe that is read back, and sum to about what it gained."""
     facts = made.json("probe.json")
     loaded = probe_artifact.load_probe(made.path, facts["length"])
@@ -172,7 +172,7 @@ def test_the_artifact_holds_the_probe_and_what_it_says(made, dataset, adapter, r
     even = np.full(len(loaded.answers), 1 / len(loaded.answers))
 
     assert verify_artifact(made.path) == made
-    assert probe_artifact.find_probe(Store(root), dataset, [adapter]) == made
+    assert find(run_of(root, dataset, [adapter], config), PROBE, None) == made
     assert facts["blocks"] == [0, 1, 2, 3]
     assert np.shape(facts["folds"]) == (8, 4)
     assert loaded.credits(rows.owner, np.arange(4), even) == pytest.approx(facts["credit"], abs=1e-6)
@@ -195,10 +195,10 @@ def test_what_was_drawn_is_taken_off_by_the_probe(made, dataset, tmp_path, facto
     first = [Job(design="rates", seed=number % 2, number=number, factors=factors) for number in range(4)]
     asked = [one.model_copy(update={"run": run}) for one in first for run in range(len(repetition(one, rows)))]
     found = {job: trained("retraining", row_mask(job, rows), f"{factors}: {job}") for job in asked}
-    evidence = Measurements(dataset, adapters, credits, [], [], [made], found)
+    evidence = measurements(dataset, adapters, credits=credits, probes=[made], retrainings=found)
 
     off = []
-    for some in (evidence, replace(evidence, probes=[])):
+    for some in (evidence, with_others(evidence, probes=[])):
         scale = evidence.total / sum(facts["credit"])
         averages = [np.bincount(blocks, weights=facts["credit"]) * scale for blocks, _ in some._designed]
         off.append(np.mean([np.abs(one - true).sum() for (_, one), true in zip(some._designed, averages, strict=True)]))
@@ -210,5 +210,5 @@ def test_what_was_drawn_is_taken_off_by_the_probe(made, dataset, tmp_path, facto
 def test_a_probe_of_another_dataset_is_refused(root, dataset, dialogues, config, adapter):
     """Nothing is written."""
     with pytest.raises(AttributionError, match="learned from dataset"):
-        probe_artifact.make_probe(Store(root), dialogues, [adapter], config, root / "scratch", ignore)
-    assert probe_artifact.find_probe(Store(root), dialogues, [adapter]) is None
+        measure(run_of(root, dialogues, [adapter], config), PROBE, None)
+    assert find(run_of(root, dialogues, [adapter], config), PROBE, None) is None

@@ -12,7 +12,7 @@ import torch
 from tests.finetuning.helpers import tiny
 from tribute.attribution.gradients import curvature
 from tribute.attribution.gradients.curvature import Curvature, fit, midpoints, row_gradients_of, turn
-from tribute.attribution.gradients.sampled_labels import draw, predictions
+from tribute.attribution.gradients.sampled_labels import draw
 from tribute.errors import IntegrityError
 from tribute.finetuning.encoding import IGNORED
 from tribute.finetuning.optimizer import Adam
@@ -66,7 +66,7 @@ def explicit(ready, metric):
         def logs(at, batch=batch, row=row):
             assign(model.trainable(), at)
             with torch.no_grad():
-                found = predictions(model, batch)[0]
+                found = model.log_probabilities(batch)[0]
             labels = ready.train.targets[row]
             wanted = (
                 [] if isinstance(labels, int) else [place - 1 for place, one in enumerate(labels) if one != IGNORED]
@@ -179,7 +179,7 @@ def test_labels_are_drawn_as_the_model_predicts(ready):
     drawn, tokens = draw(ready.model, rows, torch.Generator().manual_seed(0))
 
     with torch.no_grad():
-        chances = predictions(ready.model, ready.train.collate([0]))[0].exp()
+        chances = ready.model.log_probabilities(ready.train.collate([0]))[0].exp()
     if isinstance(rows.targets[0], int):
         found, place = np.array(drawn.targets), None
     else:

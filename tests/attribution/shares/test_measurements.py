@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.attribution.test_combine import CONFIG, made_credit, made_evaluation
+from tests.attribution.helpers.runs import CONFIG, measurements, with_others
+from tests.attribution.test_combine import made_credit, made_evaluation
 from tribute.artifacts import Store
 from tribute.attribution import combine
 from tribute.attribution.retraining import jobs
 from tribute.attribution.retraining.jobs import Job, TrainedRows
-from tribute.attribution.shares.measurements import Measurements
 from tribute.errors import IntegrityError
 
 WORTH = {"ada": 0.3, "bob": 0.2, "cyd": 0.1, "dan": -0.1}
@@ -27,7 +27,9 @@ def evidence(dataset, tmp_path):
     wrong = {"ada": 0.1, "bob": 0.2, "cyd": 0.1, "dan": 0.1}
     credits = [made_credit(tmp_path, dataset, seed, wrong | {"bob": 0.2 + 0.01 * seed}) for seed in (0, 1)]
     adapters = [made_evaluation(tmp_path, "adapter", 2.0 - sum(WORTH.values()), seed) for seed in (0, 1)]
-    return Measurements(dataset, adapters, credits, [], [], [], retrained(tmp_path, TrainedRows.trained(dataset)))
+    return measurements(
+        dataset, adapters, credits=credits, retrainings=retrained(tmp_path, TrainedRows.trained(dataset))
+    )
 
 
 def retrained(root, rows, gain=1.0, parts=1 / 12):
@@ -59,7 +61,7 @@ def test_which_rows_were_drawn_is_taken_off(evidence, tmp_path):
     """Two of twelve rows hold most of a contributor's worth; in-run that sees which brings the design closer."""
     place = np.argsort(np.argsort(evidence.rows.owner, kind="stable")) % 12
     parts = np.where(place < 2, 0.4, 0.02)
-    found = replace(evidence, retrainings=retrained(tmp_path, evidence.rows, parts=parts))
+    found = with_others(evidence, retrainings=retrained(tmp_path, evidence.rows, parts=parts))
     truth = 2 * np.array(list(WORTH.values()))
 
     off = []
@@ -67,14 +69,14 @@ def test_which_rows_were_drawn_is_taken_off(evidence, tmp_path):
         credits = [
             made_credit(tmp_path, found.dataset, seed, WORTH | {"bob": 0.2 + 0.01 * seed}, seen) for seed in (0, 1)
         ]
-        off.append(np.abs(replace(found, credits=credits).estimate().credit - truth).sum())
+        off.append(np.abs(with_others(found, credits=credits).estimate().credit - truth).sum())
 
     assert off[0] < 0.9 * off[1]
 
 
 def test_a_proxy_that_gains_less_says_the_same(evidence, tmp_path):
     """Its effects are scaled to the run's own total before the luck of the draw, which has that scale, is taken off."""
-    proxy = replace(evidence, retrainings=retrained(tmp_path, evidence.rows, gain=0.25))
+    proxy = with_others(evidence, retrainings=retrained(tmp_path, evidence.rows, gain=0.25))
 
     assert proxy.estimate().credit == pytest.approx(evidence.estimate().credit)
     assert proxy.estimate().errors() == pytest.approx(evidence.estimate().errors())

@@ -20,8 +20,8 @@ from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM, P
 from tribute.artifacts import Artifact, Store
 from tribute.config import FinetuningConfig
 from tribute.contributions.releases.dataset import DATASET
-from tribute.finetuning.adapters import ADAPTER, adapter_job
-from tribute.finetuning.preparation import training_inputs
+from tribute.finetuning.adapters import adapter
+from tribute.finetuning.recipes import Folders
 
 TOPICS = {
     "algebra": ("matrix", "vector", "kernel", "rank", "basis", "trace"),
@@ -138,14 +138,15 @@ def make_dataset(
 
 
 def make_adapter(root: Path, dataset: Artifact, config: FinetuningConfig, seed: int) -> Artifact:
-    """Train one seed as `adapters.make_adapter` does, but in this process and untracked."""
-    inputs, settings = training_inputs(dataset, config)
+    """Train one seed as the recipe `adapters.adapter` does, but in this process and untracked."""
+    recipe = adapter(dataset, config, seed)
     scratch = root / "scratch"
 
     def build(folder: Path) -> None:
-        adapter_job(dataset, config, seed, scratch, scratch / f"{dataset.id[:8]}-seed-{seed}", folder, ignore)
+        folders = Folders(folder, scratch, scratch / f"{dataset.id[:8]}-seed-{seed}")
+        recipe.job(*recipe.arguments, folders, ignore)
 
-    return Store(root).make(ADAPTER, inputs, settings | {"seed": seed}, build)
+    return Store(root).make(recipe.kind, recipe.key.inputs, recipe.key.settings, build)
 
 
 def ignore(done: int, total: int) -> None:

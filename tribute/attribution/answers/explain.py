@@ -20,11 +20,14 @@ from tribute.attribution.answers.row_index import SHARDS, Index
 from tribute.attribution.effects.baselines import mean_bm25
 from tribute.attribution.gradients.curvature import Curvature
 from tribute.attribution.gradients.tensors import load_checked
+from tribute.attribution.measurement import Run
 from tribute.config import FinetuningConfig
 from tribute.contributions.releases import read_description
 from tribute.errors import ConfigError
 from tribute.finetuning.preparation import check_base
-from tribute.finetuning.workers import Progress, run_child
+from tribute.finetuning.task_types import described_task, task_type
+from tribute.finetuning.workers import run_child
+from tribute.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -77,23 +80,16 @@ class Explanation:
         return math.exp(-self.loss)
 
 
-def explain_answer(
-    dataset: Artifact,
-    adapters: Sequence[Artifact],
-    indexes: Sequence[Artifact],
-    finetuning: FinetuningConfig,
-    question: Question,
-    confidence: float,
-    progress: Progress,
-) -> Explanation:
+def explain_answer(run: Run, indexes: Sequence[Artifact], question: Question, progress: Progress) -> Explanation:
     """Score every contributor and every training row; one index for each adapter, in the same order.
 
     Raises IntegrityError where a file is not as it was written; the shards are checked as they are read.
     """
+    dataset, finetuning, confidence = run.dataset, run.config.finetuning, run.config.attribution.confidence
     check_files(dataset)
     for index in indexes:
         check_files(index, lambda name: not name.startswith(f"{SHARDS}/"))
-    arguments = (dataset, adapters, indexes, finetuning, question)
+    arguments = (dataset, run.adapters, indexes, finetuning, question)
     moved = run_child(answer_job, *arguments, timeout_seconds=60.0 * finetuning.timeout_minutes, progress=progress)
     train = pd.read_parquet(dataset.file("train.parquet"), columns=["row_id", "contributor_id", "text", "target"])
     rows = pd.read_parquet(indexes[0].file(ROWS))[["row_id"]].merge(train, on="row_id", how="left", validate="1:1")
@@ -113,7 +109,7 @@ def explain_answer(
         }
     )
     contributors, rows = (one.sort_values("score", ascending=False, kind="stable") for one in (contributors, rows))
-    return Explanation(question.text, moved, len(adapters), confidence, contributors, rows, damping_of(indexes[0]))
+    return Explanation(question.text, moved, len(run.adapters), confidence, contributors, rows, damping_of(indexes[0]))
 
 
 def parse_question(text: str, response: str | None, label: str | None, facts: Mapping[str, Any]) -> Question:
@@ -128,17 +124,7 @@ def parse_question(text: str, response: str | None, label: str | None, facts: Ma
         # What a terminal hands over in another encoding comes as lone surrogates, which no tokenizer takes.
         if not given.isascii() and any("\ud800" <= letter <= "\udfff" for letter in given):
             raise ConfigError(f"{option} is not UTF-8: give it in the encoding of the terminal's locale")
-    if facts["task"] == "causal-lm":
-        if label is not None or not (response or "").strip():
-            raise ConfigError(
-                f"{facts['tag']} teaches responses: give the one to explain with --response, and no --label"
-            )
-        return Question(text, response)
-    if response is not None:
-        raise ConfigError(f"{facts['tag']} teaches labels: give --label, or neither for the label that is predicted")
-    if label is not None and label not in facts["labels"]:
-        raise ConfigError(f"{facts['tag']} has no label {label!r}; known are {', '.join(facts['labels'])}")
-    return Question(text, label)
+    return Question(text, described_task(facts).check_answer(response, label))
 
 
 def intervals(scores: np.ndarray, confidence: float) -> dict[str, np.ndarray]:
@@ -185,16 +171,12 @@ def answer_job(
 
 def _answer(model: Any, dataset: Artifact, finetuning: FinetuningConfig, question: Question) -> tuple[str, bool | None]:
     """The answer to explain, and whether it is the model's label."""
-    from tribute.attribution.gradients.sampled_labels import predictions
-    from tribute.finetuning.preparation import encode_frame
+    from tribute.finetuning.base_models import base_folder, load_tokenizer
 
-    facts = read_description(dataset)
-    if facts["task"] == "causal-lm":
+    tokenizer = load_tokenizer(base_folder(finetuning.base))
+    best = task_type(dataset).predict(model, question.text, tokenizer, finetuning.max_tokens)
+    if best is None:
         return str(question.answer), None
-    labels = facts["labels"]
-    frame = pd.DataFrame([{"row_id": "answer", "slice": "answer", "text": question.text, "target": labels[0]}])
-    batch = encode_frame(dataset, finetuning, frame).collate([0])
-    best = labels[int(predictions(model, batch).argmax())]
     return question.answer or best, question.answer in (None, best)
 
 

@@ -19,7 +19,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from tribute.artifacts import Artifact, Kind, Store, artifact_key
+from tribute.artifacts import Artifact, Kind
 from tribute.attribution.answers.damping import DAMPINGS, Damping, pick_damping
 from tribute.attribution.answers.row_index import ROWS_PER_SHARD, SHARDS, WIDTH, collect
 from tribute.attribution.gradients.curvature import Curvature, adam_metric, draws, fit, midpoints, row_gradients_of
@@ -30,8 +30,9 @@ from tribute.attribution.retraining.jobs import IN_FULL, REMOVALS, Job, TrainedR
 from tribute.config import FinetuningConfig
 from tribute.files import write_json
 from tribute.finetuning.preparation import Prepared, check_base, prepare
+from tribute.finetuning.recipes import Folders, Key, Recipe
 from tribute.finetuning.trace import Trace, trace_of
-from tribute.finetuning.workers import Progress, run_child
+from tribute.progress import Progress
 
 INDEX = Kind("index", __name__)
 
@@ -78,31 +79,18 @@ def removals(rows: TrainedRows, jobs: Sequence[Job], retrainings: Sequence[Artif
     ]
 
 
-def make_index(
-    store: Store,
-    dataset: Artifact,
-    adapter: Artifact,
-    finetuning: FinetuningConfig,
-    picking: Sequence[Removal] | Damping,
-    scratch: Path,
-    progress: Progress,
-) -> Artifact:
-    """Index one adapter's training rows in a child process; `picking` holds retrainings of its seed, or the damping."""
+def index(
+    dataset: Artifact, adapter: Artifact, finetuning: FinetuningConfig, picking: Sequence[Removal] | Damping
+) -> Recipe:
+    """The index of one adapter's training rows; `picking` holds retrainings of its seed, or the damping."""
     inputs = {"dataset": dataset.id, "adapter": adapter.id}
-    config: dict[str, Any] = {"width": WIDTH}
+    settings: dict[str, Any] = {"width": WIDTH}
     if isinstance(picking, Damping):
-        config["damping"] = asdict(picking)
+        settings["damping"] = asdict(picking)
     else:
-        inputs |= {f"removal-{place}": one.retraining.id for place, one in enumerate(picking)}
-    own = scratch / artifact_key(INDEX, inputs, config)
-
-    def build(folder: Path) -> None:
-        arguments = (dataset, adapter, finetuning, picking, scratch, own, folder)
-        run_child(index_job, *arguments, timeout_seconds=60.0 * finetuning.timeout_minutes, progress=progress)
-
-    index = store.make(INDEX, inputs, config, build)
-    shutil.rmtree(own, ignore_errors=True)
-    return index
+        inputs |= {f"removal-{place}": removal.retraining.id for place, removal in enumerate(picking)}
+    arguments = (dataset, adapter, finetuning, picking)
+    return Recipe(INDEX, Key(inputs, settings), index_job, arguments, finetuning.timeout_minutes)
 
 
 def index_job(
@@ -110,15 +98,14 @@ def index_job(
     adapter: Artifact,
     finetuning: FinetuningConfig,
     picking: Sequence[Removal] | Damping,
-    scratch: Path,
-    own: Path,
-    folder: Path,
+    folders: Folders,
     progress: Progress,
 ) -> None:
-    """Runs in a child: see `make_index`. What a killed job had collected lies in `own`, and is found again."""
+    """Runs in a child: see `index`. What a killed job had collected lies in its checkpoints, and is found again."""
+    folder, own = folders.result, folders.checkpoints
     check_base(dataset, adapter, finetuning)
     trace = trace_of(adapter)
-    ready = prepare(dataset, finetuning, scratch, trace.seed)
+    ready = prepare(dataset, finetuning, folders.scratch, trace.seed)
     check_trace(ready.model, ready.train, trace)
     removals = [] if isinstance(picking, Damping) else list(picking)
     drawn = sum(draws(len(ready.train)))

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from tribute.attribution.gradients.tensors import load_checked, save_checked
 from tribute.errors import IntegrityError
+from tribute.progress import Progress, ignore
 
 WIDTH = 4032
 """Coordinates a row: fewer rank rows worse, see docs/attribution.md."""
@@ -38,7 +39,7 @@ def collect(
     sums: Tensor,
     measure: Measure,
     rows_per_shard: int,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = ignore,
 ) -> Tensor:
     """Write the shards of rows 0 to `rows` below `folder` and return `sums` (zeros to start from) over all of them.
 

@@ -15,7 +15,7 @@ One forward and backward a step.
 The idea follows In-Run Data Shapley (Wang et al. 2024), applied to Adam's own update.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,13 +26,13 @@ from tribute.attribution.gradients.capture import capture, stream_gradients
 from tribute.attribution.gradients.evaluation import slice_weights, weighted_gradients
 from tribute.attribution.gradients.row_layers import Capture
 from tribute.attribution.gradients.sample import assign_parts, fold_weights
-from tribute.attribution.gradients.trace_walk import Update, check_trace, walk_back
+from tribute.attribution.gradients.trace_walk import check_trace, walk_back
 from tribute.errors import AttributionError
 from tribute.finetuning.encoding import EncodedRows
 from tribute.finetuning.models import RowModel
+from tribute.finetuning.optimizer import Update
 from tribute.finetuning.trace import State, Trace, assign
-
-Progress = Callable[[int, int], None]
+from tribute.progress import Progress, ignore
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def in_run_credit(
     sample: EncodedRows,
     weights: np.ndarray,
     trace: Trace,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = ignore,
     parts: int = 1,
 ) -> InRun:
     """Credit of every training row for every slice of the evaluation sample.
@@ -143,10 +143,8 @@ class _Credit:
             return walk_back(self.model, self.trace, start, end, lambda update: self._score(opened, update, between))
 
     def _score(self, opened: Capture, update: Update, between: Tensor) -> Tensor:
-        beta1, batch_size = self.trace.adam.beta1, self.trace.batch_size
-        applied = (1 - beta1) / batch_size * update.preconditioner.float()
-        self.ahead.mul_(beta1).addcmul_(between, applied[:, None])
-        total = torch.zeros_like(applied)
+        self.trace.adam.carry_back(self.ahead, between, update, self.trace.batch_size)
+        total = torch.zeros(len(self.ahead), device=self.ahead.device)
         for chunk in self.train.chunks([self.position[row_id] for row_id in self.trace.steps[update.step]]):
             scores = torch.zeros(len(chunk), self.ahead.shape[1], device=self.ahead.device)
 
@@ -156,4 +154,4 @@ class _Credit:
             _, gradient = stream_gradients(self.model, opened, self.train.collate(chunk), score)
             self.scores[list(chunk)] += scores.double().cpu().numpy()
             total += gradient
-        return total / batch_size
+        return total / self.trace.batch_size

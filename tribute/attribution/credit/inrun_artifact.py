@@ -1,116 +1,47 @@
 """Credit by in-run attribution as an artifact: of a run's own trainings, and of trainings with planted controls."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from tribute.artifacts import Artifact, Kind, Store, artifact_key
+from tribute.artifacts import Kind
 from tribute.attribution.credit.planted_rows import planted
 from tribute.attribution.gradients.sample import PARTS, stratified_sample
-from tribute.config import AttributionConfig, FinetuningConfig
+from tribute.attribution.measurement import Measurement, Run
+from tribute.attribution.retraining.jobs import checked_seeds
 from tribute.files import write_json
 from tribute.finetuning.preparation import Prepared, check_base, prepare, training_inputs
+from tribute.finetuning.recipes import Folders, Key
 from tribute.finetuning.trace import Trace, trace_of
-from tribute.finetuning.workers import Progress, run_child
+from tribute.progress import Progress
 
 CREDIT = Kind("credit", __name__)
 CONTROL = Kind("control", __name__)
 
 
-def find_credit(store: Store, dataset: Artifact, adapter: Artifact, config: AttributionConfig) -> Artifact | None:
-    """The credit of this adapter, if it was computed before."""
-    return store.find(CREDIT, {"dataset": dataset.id, "adapter": adapter.id}, {"sample": config.sample})
-
-
-def make_credit(
-    store: Store,
-    dataset: Artifact,
-    adapter: Artifact,
-    config: AttributionConfig,
-    finetuning: FinetuningConfig,
-    scratch: Path,
-    progress: Progress,
-) -> Artifact:
-    """Walk one adapter's trace in a child process: `scores.parquet` and `credit.json`."""
-
-    def build(folder: Path) -> None:
-        arguments = (dataset, adapter, finetuning, config.sample, scratch, folder)
-        run_child(credit_job, *arguments, timeout_seconds=60.0 * finetuning.timeout_minutes, progress=progress)
-
-    inputs = {"dataset": dataset.id, "adapter": adapter.id}
-    return store.make(CREDIT, inputs, {"sample": config.sample}, build)
-
-
-def credit_job(
-    dataset: Artifact,
-    adapter: Artifact,
-    finetuning: FinetuningConfig,
-    sample_size: int,
-    scratch: Path,
-    folder: Path,
-    progress: Progress,
-) -> None:
-    """Runs in a child: see `make_credit`."""
-    check_base(dataset, adapter, finetuning)
+def credit_job(run: Run, seed: int, folders: Folders, progress: Progress) -> None:
+    """Runs in a child: walks one adapter's trace; writes `scores.parquet` and `credit.json`."""
+    adapter, finetuning = run.adapter(seed), run.config.finetuning
+    check_base(run.dataset, adapter, finetuning)
     trace = trace_of(adapter)
-    ready = prepare(dataset, finetuning, scratch, trace.seed)
+    ready = prepare(run.dataset, finetuning, folders.scratch, trace.seed)
     evaluation = adapter.json("evaluation.json")
     measured = evaluation["before"]["loss"] - evaluation["loss"]
-    _write_credit(folder, ready, trace, measured, sample_size, progress)
+    _write_credit(folders.result, ready, trace, measured, run.config.attribution.sample, progress)
 
 
-def make_control(
-    store: Store,
-    dataset: Artifact,
-    seed: int,
-    config: AttributionConfig,
-    finetuning: FinetuningConfig,
-    scratch: Path,
-    progress: Progress,
-) -> Artifact:
-    """Train one seed with planted controls and credit it; files as of a credit."""
-    inputs, settings = training_inputs(dataset, finetuning)
-    settings = settings | {"seed": seed, "sample": config.sample}
-    own = scratch / artifact_key(CONTROL, inputs, settings)
-
-    def build(folder: Path) -> None:
-        arguments = (dataset, seed, finetuning, config.sample, scratch, own, folder)
-        run_child(control_job, *arguments, timeout_seconds=60.0 * finetuning.timeout_minutes, progress=progress)
-
-    control = store.make(CONTROL, inputs, settings, build)
-    shutil.rmtree(own, ignore_errors=True)
-    return control
-
-
-def find_control(
-    store: Store, dataset: Artifact, seed: int, config: AttributionConfig, finetuning: FinetuningConfig
-) -> Artifact | None:
-    """The control of this seed, if it was made before."""
-    inputs, settings = training_inputs(dataset, finetuning)
-    return store.find(CONTROL, inputs, settings | {"seed": seed, "sample": config.sample})
-
-
-def control_job(
-    dataset: Artifact,
-    seed: int,
-    finetuning: FinetuningConfig,
-    sample_size: int,
-    scratch: Path,
-    own: Path,
-    folder: Path,
-    progress: Progress,
-) -> None:
-    """Runs in a child: see `make_control`."""
+def control_job(run: Run, seed: int, folders: Folders, progress: Progress) -> None:
+    """Runs in a child: trains a seed with planted controls and credits it; files as of a credit."""
     from tribute.finetuning.evaluation import evaluate
     from tribute.finetuning.training import train
 
-    ready = prepare(dataset, finetuning, scratch, seed, planted)
+    finetuning = run.config.finetuning
+    ready = prepare(run.dataset, finetuning, folders.scratch, seed, planted)
     before = evaluate(ready.model, ready.evaluation).losses.mean()
-    training = train(ready.model, ready.train, finetuning, seed, own, progress=progress)
+    training = train(ready.model, ready.train, finetuning, seed, folders.checkpoints, progress=progress)
     measured = float(before - evaluate(ready.model, ready.evaluation).losses.mean())
-    _write_credit(folder, ready, training.trace, measured, sample_size, progress)
+    _write_credit(folders.result, ready, training.trace, measured, run.config.attribution.sample, progress)
 
 
 def _write_credit(
@@ -143,3 +74,16 @@ def _write_credit(
         "drift": found.drift,
     }
     write_json(folder / "credit.json", facts, sort_keys=True)
+
+
+def _credit_key(run: Run, seed: int) -> Key:
+    return Key({"dataset": run.dataset.id, "adapter": run.adapter(seed).id}, {"sample": run.config.attribution.sample})
+
+
+def _control_key(run: Run, seed: int) -> Key:
+    inputs, settings = training_inputs(run.dataset, run.config.finetuning)
+    return Key(inputs, settings | {"seed": seed, "sample": run.config.attribution.sample})
+
+
+INRUN = Measurement(CREDIT, "attribute, seed {}", lambda run: run.seeds, _credit_key, credit_job, is_paid_by=True)
+CONTROLS = Measurement(CONTROL, "planted controls, seed {}", checked_seeds, _control_key, control_job)

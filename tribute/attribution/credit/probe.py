@@ -15,13 +15,14 @@ ch. 8: right on average whatever the probe is worth, but for how well its own av
 For sequence-classification only: a causal model's next token has too many labels for a probe to be cheap.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import log_softmax
 
 from tribute.attribution.retraining import designs
+from tribute.progress import Progress, ignore
 
 STEPS = 10
 LENGTHS = np.geomspace(1e-3, 10, 81)
@@ -32,8 +33,6 @@ FIRST = 1000
 """The number of the first: draws that no retraining has, so that its luck is told apart from the average."""
 FACTORS = 127
 """Contributors with a factor of their own; more than that share random blocks."""
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ class Probe:
         owner: np.ndarray,
         blocks: np.ndarray,
         weights: np.ndarray,
-        progress: Progress = lambda done, total: None,
+        progress: Progress = ignore,
     ) -> np.ndarray:
         """Each block's credit over many repetitions, nats [..., blocks].
 

@@ -5,7 +5,6 @@ fine-tune and the probe take off the evaluation loss, nats), `blocks` (each cont
 `credit` and `folds`, what the whole evaluation and each fold of it say of each block, nats.
 """
 
-from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,64 +13,34 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 from threadpoolctl import threadpool_limits
 
-from tribute.artifacts import Artifact, Kind, Store
+from tribute.artifacts import Kind
 from tribute.attribution.credit.probe import FACTORS, Probe
 from tribute.attribution.gradients.sample import fold_weights
+from tribute.attribution.measurement import Measurement, Run
 from tribute.attribution.retraining import designs
 from tribute.attribution.retraining.jobs import TrainedRows
-from tribute.config import FinetuningConfig
 from tribute.files import write_json
 from tribute.finetuning.encoding import EncodedRows
 from tribute.finetuning.models import LOGIT_SCALE
 from tribute.finetuning.preparation import check_base, prepare
-from tribute.finetuning.workers import Progress, run_child
+from tribute.finetuning.recipes import Folders, Key
+from tribute.finetuning.task_types import task_type
+from tribute.progress import Progress
 
-PROBE = Kind("probe", __name__)
+KIND = Kind("probe", __name__)
 
 ARRAYS = "probe.safetensors"
 
 
-def find_probe(store: Store, dataset: Artifact, adapters: Sequence[Artifact]) -> Artifact | None:
-    """The probe of these adapters, if it was made before."""
-    return store.find(PROBE, _inputs(dataset, adapters), {})
-
-
-def make_probe(
-    store: Store,
-    dataset: Artifact,
-    adapters: Sequence[Artifact],
-    finetuning: FinetuningConfig,
-    scratch: Path,
-    progress: Progress,
-) -> Artifact:
-    """Train probes in a child process, matched to what the adapters gained on average."""
-
-    def build(folder: Path) -> None:
-        arguments = (dataset, adapters, finetuning, scratch, folder)
-        run_child(probe_job, *arguments, timeout_seconds=60.0 * finetuning.timeout_minutes, progress=progress)
-
-    return store.make(PROBE, _inputs(dataset, adapters), {}, build)
-
-
-def _inputs(dataset: Artifact, adapters: Sequence[Artifact]) -> dict[str, str]:
-    return {"dataset": dataset.id} | {f"adapter-{place}": one.id for place, one in enumerate(adapters)}
-
-
-def probe_job(
-    dataset: Artifact,
-    adapters: Sequence[Artifact],
-    finetuning: FinetuningConfig,
-    scratch: Path,
-    folder: Path,
-    progress: Progress,
-) -> None:
-    """Runs in a child: see the module."""
+def probe_job(run: Run, item: None, folders: Folders, progress: Progress) -> None:
+    """Runs in a child: trains probes, matched to what the adapters gained on average; see the module."""
+    dataset, finetuning = run.dataset, run.config.finetuning
     gains = []
-    for adapter in adapters:
+    for adapter in run.adapters:
         check_base(dataset, adapter, finetuning)
         facts = adapter.json("evaluation.json")
         gains.append(facts["before"]["loss"] - facts["loss"])
-    ready = prepare(dataset, finetuning, scratch)
+    ready = prepare(dataset, finetuning, folders.scratch)
     probe = probe_of(ready.model, ready.train, ready.evaluation).fitted(float(np.mean(gains)))
     rows, count = TrainedRows.of(ready.train.row_ids, ready.contributors), len(ready.evaluation)
     blocks, even = designs.assign_blocks(rows.owner, FACTORS, 0), np.full(count, 1 / count)
@@ -86,18 +55,18 @@ def probe_job(
         "credit": credit.tolist(),
         "folds": [one.tolist() for one in folds],
     }
-    save_file({name: one for name, one in vars(probe).items() if isinstance(one, np.ndarray)}, folder / ARRAYS)
-    write_json(folder / "probe.json", facts, sort_keys=True)
+    save_file({name: one for name, one in vars(probe).items() if isinstance(one, np.ndarray)}, folders.result / ARRAYS)
+    write_json(folders.result / "probe.json", facts, sort_keys=True)
 
 
 def probe_of(model: Any, train: EncodedRows, evaluation: EncodedRows) -> Probe:
     """The probe of a SentenceClassifier before any adapter, still without a length of step."""
-    from tribute.finetuning.embeddings import embeddings
+    from tribute.finetuning.embeddings import embed_rows
 
     return Probe(
-        train=embeddings(model, train).numpy(),
+        train=embed_rows(model.embed, train).numpy(),
         targets=np.array(train.targets, dtype=np.int64),
-        evaluation=embeddings(model, evaluation).numpy(),
+        evaluation=embed_rows(model.embed, evaluation).numpy(),
         answers=np.array(evaluation.targets, dtype=np.int64),
         head=model.head.numpy(),
         scale=LOGIT_SCALE,
@@ -120,3 +89,16 @@ def drawn(folder: Path, length: float, owner: tuple[int, ...], blocks: tuple[int
     runs = designs.rate_design(np.array(owner), np.array(blocks), number, [0])
     with threadpool_limits(1):
         return probe.effects(runs, np.full(len(probe.answers), 1 / len(probe.answers)))
+
+
+def _items(run: Run) -> list[None]:
+    """All adapters share a probe, where the task has one."""
+    return [None] if task_type(run.dataset).has_probe else []
+
+
+def _key(run: Run, item: None) -> Key:
+    adapters = {f"adapter-{place}": adapter.id for place, adapter in enumerate(run.adapters)}
+    return Key({"dataset": run.dataset.id} | adapters, {})
+
+
+PROBE = Measurement(KIND, "train probes", _items, _key, probe_job, is_paid_by=True)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from tribute.attribution.gradients.capture import capture, stream_gradients
-from tribute.finetuning.embeddings import embeddings
+from tribute.finetuning.embeddings import embed_rows
 from tribute.finetuning.preparation import Prepared
 
 K1, B = 1.2, 0.75
@@ -46,5 +46,5 @@ def mean_bm25(texts: Sequence[str], queries: Sequence[str]) -> np.ndarray:
 
 def similarity(ready: Prepared) -> np.ndarray:
     """Mean cosine of each training row's embedding with the evaluation rows' before any training, [rows]."""
-    train, evaluation = (embeddings(ready.model, rows) for rows in (ready.train, ready.evaluation))
+    train, evaluation = (embed_rows(ready.model.embed, rows) for rows in (ready.train, ready.evaluation))
     return np.asarray((train @ evaluation.mean(0)).numpy())

@@ -34,6 +34,7 @@ from tribute.finetuning.encoding import EncodedRows
 from tribute.finetuning.evaluation import evaluate
 from tribute.finetuning.models import RowModel
 from tribute.finetuning.trace import Trace, assign
+from tribute.progress import Progress, ignore
 
 POINTS = (0.5, 1.0)
 """Parts of the training at whose ends gradients are taken."""
@@ -42,8 +43,6 @@ FLOATS = 1 << 30
 """Gradients held at once, 4 GiB. Of more than 262,144 parameters fewer than DRAWS fit, and effects come out too large:
 by a quarter to a third with half as many."""
 
-Progress = Callable[[int, int], None]
-
 
 def effects_of_leaving_out(
     model: RowModel,
@@ -51,7 +50,7 @@ def effects_of_leaving_out(
     evaluation: EncodedRows,
     trace: Trace,
     owner: np.ndarray,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = ignore,
 ) -> np.ndarray:
     """What the mean evaluation loss would gain without each contributor, nats (> 0: it helped), [contributors].
 

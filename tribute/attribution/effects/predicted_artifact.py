@@ -6,62 +6,31 @@ gradient_dot, embedding, bm25, tokens`, one line a training row, which rank rows
 the effect of leaving the row out, in the same nats, exact to first order.
 """
 
-from pathlib import Path
-
 import pandas as pd
 import torch
 from torch import Tensor
 
-from tribute.artifacts import Artifact, Kind, Store
+from tribute.artifacts import Kind
 from tribute.attribution.effects.baselines import gradient_dots, mean_bm25, similarity
 from tribute.attribution.effects.newton import effects_of_leaving_out
 from tribute.attribution.effects.replay import replay_scores
 from tribute.attribution.gradients.evaluation import evaluation_gradient
-from tribute.attribution.retraining.jobs import TrainedRows
-from tribute.config import FinetuningConfig
+from tribute.attribution.measurement import Measurement, Run
+from tribute.attribution.retraining.jobs import TrainedRows, checked_seeds
 from tribute.finetuning.preparation import check_base, prepare
+from tribute.finetuning.recipes import Folders, Key
 from tribute.finetuning.trace import Trace, assign, trace_of
-from tribute.finetuning.workers import Progress, run_child
+from tribute.progress import Progress
 
 INFLUENCE = Kind("influence", __name__)
 
 
-def find_influence(store: Store, dataset: Artifact, adapter: Artifact, replay: bool) -> Artifact | None:
-    """The influence of this adapter's rows, if it was computed before."""
-    return store.find(INFLUENCE, {"dataset": dataset.id, "adapter": adapter.id}, {"replay": replay})
-
-
-def make_influence(
-    store: Store,
-    dataset: Artifact,
-    adapter: Artifact,
-    replay: bool,
-    finetuning: FinetuningConfig,
-    scratch: Path,
-    progress: Progress,
-) -> Artifact:
-    """What one adapter's training says, in a child process."""
-
-    def build(folder: Path) -> None:
-        arguments = (dataset, adapter, replay, finetuning, scratch, folder)
-        run_child(influence_job, *arguments, timeout_seconds=60.0 * finetuning.timeout_minutes, progress=progress)
-
-    return store.make(INFLUENCE, {"dataset": dataset.id, "adapter": adapter.id}, {"replay": replay}, build)
-
-
-def influence_job(
-    dataset: Artifact,
-    adapter: Artifact,
-    replay: bool,
-    finetuning: FinetuningConfig,
-    scratch: Path,
-    folder: Path,
-    progress: Progress,
-) -> None:
+def influence_job(run: Run, seed: int, folders: Folders, progress: Progress) -> None:
     """Runs in a child: see the module."""
+    dataset, adapter, finetuning = run.dataset, run.adapter(seed), run.config.finetuning
     check_base(dataset, adapter, finetuning)
     trace = trace_of(adapter)
-    ready = prepare(dataset, finetuning, scratch, trace.seed)
+    ready = prepare(dataset, finetuning, folders.scratch, trace.seed)
     similar = similarity(ready)
     assign(ready.model.trainable(), trace.states[-1].theta)
     gradient = evaluation_gradient(ready.model, ready.evaluation)
@@ -81,13 +50,25 @@ def influence_job(
     rows = TrainedRows.of(ready.train.row_ids, ready.contributors)
     effects = effects_of_leaving_out(ready.model, ready.train, ready.evaluation, trace, rows.owner, progress)
     left_out = pd.DataFrame({"contributor_id": rows.names, "effect": effects})
-    left_out.to_parquet(folder / "left_out.parquet", index=False)
-    if replay:
+    left_out.to_parquet(folders.result / "left_out.parquet", index=False)
+    if _replays(run):
         table["replay"] = replay_scores(ready.model, ready.train, trace, gradient[None], progress)[:, 0]
-    table.to_parquet(folder / "influence.parquet", index=False)
+    table.to_parquet(folders.result / "influence.parquet", index=False)
 
 
 def adam_root(trace: Trace) -> Tensor:
     """√(v̂ + ε²) at the trace's end, [parameters]: what Adam divides its momentum by."""
-    end, adam = trace.states[-1], trace.adam
-    return (end.v / (1 - adam.beta2**end.step) + adam.eps**2).sqrt()
+    end = trace.states[-1]
+    return trace.adam.root_squared(end.v, end.step).sqrt()
+
+
+def _replays(run: Run) -> bool:
+    """Only the random removals of a full validation are compared with rows' effects."""
+    return run.config.attribution.validation == "full"
+
+
+def _key(run: Run, seed: int) -> Key:
+    return Key({"dataset": run.dataset.id, "adapter": run.adapter(seed).id}, {"replay": _replays(run)})
+
+
+EFFECTS = Measurement(INFLUENCE, "predict effects, seed {}", checked_seeds, _key, influence_job)

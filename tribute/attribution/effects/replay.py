@@ -1,13 +1,11 @@
 """Replay: what a row's weight in the training does to a loss at its end, exactly.
 
 A training is a function of its rows' weights w (1 each, in every epoch), and this is its derivative, by reverse
-mode through every step of RootAdam. With λ the derivatives of the loss at the end by what stands after a step,
-P⊙m the step, R = √(v̂ + ε²), c = 1 − β₂^{t+1} (see `walk.Update`) and g = Σ_i w_i ∇l_i / B the step's gradient:
+mode through every step of RootAdam. With g = Σ_i w_i ∇l_i / B the step's gradient, λ the derivatives of the loss at
+the end by what stands after a step, and a_g the one by g (both carried back by `Adam.adjoint`):
 
-    a_m = λ_m − P⊙λ_θ                     λ_m before the step = β₁ a_m
-    a_v = λ_v + P⊙m⊙λ_θ / (2c R²)         λ_v before the step = β₂ a_v
-    a_g = (1−β₁) a_m + 2(1−β₂) g⊙a_v      λ_θ before the step = λ_θ + H a_g
-    dloss/dw_i = Σ_steps ∇l_i·a_g / B     with H the Hessian of Σ_i w_i l_i / B
+    λ_θ before the step = λ_θ + H a_g     with H the Hessian of Σ_i w_i l_i / B
+    dloss/dw_i = Σ_steps ∇l_i·a_g / B
 
 Both products with a_g come from one backward pass through the graph of g: they are the derivatives of g·a_g by w
 and by θ. The recursion is Maclaurin et al.'s (2015, arXiv:1502.03492), for Adam; as data attribution it is MAGIC
@@ -19,7 +17,7 @@ Measured on one thread, for one scalar: 2.4 trainings (CLINC150, last-layer LoRA
 On CLINC150 every other scalar costs 1.5 more, and 1.4 more where graphs are not kept.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -29,13 +27,13 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from tribute.attribution.gradients.trace_walk import Update, check_trace, walk_back
+from tribute.attribution.gradients.trace_walk import check_trace, walk_back
 from tribute.errors import AttributionError
 from tribute.finetuning.encoding import EncodedRows
 from tribute.finetuning.models import RowModel
+from tribute.finetuning.optimizer import Update
 from tribute.finetuning.trace import Trace
-
-Progress = Callable[[int, int], None]
+from tribute.progress import Progress, ignore
 
 
 def replay_scores(
@@ -43,7 +41,7 @@ def replay_scores(
     train: EncodedRows,
     trace: Trace,
     terminal_gradients: Tensor,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = ignore,
     memory_mib: int = 4096,
 ) -> np.ndarray:
     """Minus the derivative of each scalar by each training row's weight, float64 [training rows, scalars].
@@ -112,12 +110,8 @@ class _Replay:
 
     def _toward(self, update: Update, gradient: Tensor) -> Tensor:
         """The derivatives by the step's gradient, [scalars, parameters]; those by m and v go back over the step."""
-        beta1, beta2 = self.trace.adam.beta1, self.trace.adam.beta2
-        by_v = update.preconditioner * update.m / (2 * update.correction * update.root_squared)
-        m = self.m - update.preconditioner.float() * self.theta
-        v = self.v + by_v.float() * self.theta
-        self.m, self.v = beta1 * m, beta2 * v
-        return (1 - beta1) * m + 2 * (1 - beta2) * gradient * v
+        self.m, self.v, toward = self.trace.adam.adjoint(update, gradient, self.theta, self.m, self.v)
+        return toward
 
     def _through(self, graph: _Graph, toward: Tensor) -> None:
         """Add the chunk's scores, and its part of the Hessian times `toward` to the derivatives by θ."""

@@ -13,7 +13,7 @@ write down, so it is approximated where it matters, in three steps:
 What each step brings, and what else was tried, is in docs/attribution.md. Knows nothing of contributors.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -29,6 +29,7 @@ from tribute.attribution.gradients.tensors import load_checked, save_checked
 from tribute.finetuning.encoding import EncodedRows
 from tribute.finetuning.models import RowModel
 from tribute.finetuning.trace import Trace, assign
+from tribute.progress import Progress, ignore
 
 STRONGEST = 2048
 SAMPLES = (1024, 4096)
@@ -38,8 +39,6 @@ SAMPLES_PER_ROW = 8
 LONGEST_SIDE = 4096
 """A longer side (an embedding's vocabulary) keeps the coordinates that it has: its eigenbasis would cost too much."""
 FLOATS_AT_ONCE = 1 << 25
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -124,8 +123,8 @@ def draws(rows: int) -> list[int]:
 
 def adam_metric(trace: Trace) -> Tensor:
     """(v̂ + ε²)^(-1/4) at the trace's end, [parameters]: squared, what Adam multiplies its momentum by."""
-    end, adam = trace.states[-1], trace.adam
-    return (end.v / (1 - adam.beta2**end.step) + adam.eps**2) ** -0.25
+    end = trace.states[-1]
+    return trace.adam.root_squared(end.v, end.step) ** -0.25
 
 
 def midpoints(trace: Trace) -> list[Tensor]:
@@ -145,7 +144,7 @@ def fit(
     points: Sequence[Tensor],
     metric: Tensor,
     seed: int = 0,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = ignore,
 ) -> Curvature:
     """Measure G's mean over the parameters `points` on labels drawn for `rows`. Leaves the model at the last point."""
     shapes = {name: tuple(value.shape) for name, value in model.trainable().items()}

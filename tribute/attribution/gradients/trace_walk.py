@@ -6,7 +6,6 @@ and show whether trace, base and rows belong together.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -14,29 +13,15 @@ from torch import Tensor
 from tribute.errors import AttributionError
 from tribute.finetuning.encoding import EncodedRows
 from tribute.finetuning.models import RowModel
+from tribute.finetuning.optimizer import Update
 from tribute.finetuning.trace import State, Trace, assign
 
 DRIFT_LIMIT = 0.02
 """A state rebuilt from the next one may differ from the recorded one by this much of the way between them."""
 
 
-@dataclass(frozen=True)
-class Update:
-    """What RootAdam did in one step: θ ← θ − preconditioner ⊙ m. Vectors are float64 [parameters]."""
-
-    step: int
-    m: Tensor
-    """The first moment after the step."""
-    root_squared: Tensor
-    """v̂ + ε² after the step."""
-    correction: float
-    """1 − β₂^{t+1}: v̂ is v divided by it."""
-    preconditioner: Tensor
-    """lr / ((1 − β₁^{t+1}) √(v̂ + ε²))."""
-
-
 Visit = Callable[[Update], Tensor]
-"""Called with the model before the update; returns the gradient of the step's loss there, [parameters]."""
+"""Called with the model before the update (vectors float64); returns the gradient of the step's loss there."""
 
 
 def walk_back(model: RowModel, trace: Trace, start: State, end: State, visit: Visit) -> float:
@@ -48,16 +33,11 @@ def walk_back(model: RowModel, trace: Trace, start: State, end: State, visit: Vi
     device = next(iter(model.trainable().values())).device
     # In double precision: every step back multiplies what was rounded off before by 1/β₁.
     theta, m, v = (vector.to(device).double() for vector in (end.theta, end.m, end.v))
-    beta1, beta2 = trace.adam.beta1, trace.adam.beta2
     for step in reversed(range(start.step, end.step)):
-        correction = 1 - beta2 ** (step + 1)
-        root_squared = v / correction + trace.adam.eps**2
-        preconditioner = float(trace.learning_rates[step]) / (1 - beta1 ** (step + 1)) / root_squared.sqrt()
-        theta = theta + preconditioner * m
+        update = trace.adam.update(step, float(trace.learning_rates[step]), m, v)
+        theta = theta + update.preconditioner * m
         assign(model.trainable(), theta)
-        gradient = visit(Update(step, m, root_squared, correction, preconditioner)).double()
-        m = (m - (1 - beta1) * gradient) / beta1
-        v = ((v - (1 - beta2) * gradient**2) / beta2).clamp_min(0)
+        m, v = trace.adam.moments_before(m, v, visit(update).double())
     return _drift(theta.cpu(), m.cpu(), start, end)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from tribute.artifacts import Artifact
+from tribute.attribution.measurement import Run
 from tribute.attribution.retraining import designs
 from tribute.config import AttributionConfig
 from tribute.settings import Strict
@@ -78,6 +79,11 @@ class TrainedRows:
     def sums(self, scores: np.ndarray) -> np.ndarray:
         """Sum row scores [..., rows] to [..., contributors]."""
         return np.asarray(scores @ (self.owner[:, None] == np.arange(len(self.names))))
+
+
+def checked_seeds(run: Run) -> list[int]:
+    """The seeds that are trained with planted controls, and whose trainings predict effects, for the card."""
+    return run.seeds[: SEEDS[run.config.attribution.validation]]
 
 
 def row_mask(job: Job, rows: TrainedRows) -> np.ndarray:

@@ -11,6 +11,7 @@ import pandas as pd
 from tribute.artifacts import Artifact, check_files
 from tribute.attribution.credit.probe_artifact import drawn
 from tribute.attribution.gradients import sample
+from tribute.attribution.measurement import Work, input_names, seed_of
 from tribute.attribution.retraining import jobs
 from tribute.attribution.retraining.designs import control_variate, rate_design
 from tribute.attribution.retraining.jobs import Job, TrainedRows
@@ -27,27 +28,54 @@ class Measurements:
 
     dataset: Artifact
     adapters: Sequence[Artifact]
-    credits: Sequence[Artifact]
-    controls: Sequence[Artifact]
-    influences: Sequence[Artifact]
-    probes: Sequence[Artifact]
-    """One, or none where there is no probe for the task."""
-    retrainings: Mapping[Job, Artifact]
+    measured: Mapping[Work, Artifact]
 
     def __post_init__(self) -> None:
         """Raises IntegrityError where a file is not as it was written: what is read here decides what is paid."""
-        for artifact in (self.dataset, *self.credits, *self.controls, *self.influences, *self.probes):
-            check_files(artifact)
-        for training in (*self.adapters, *self.retrainings.values()):
-            check_files(training, lambda name: name in ("evaluation.json", "losses.parquet"))
+        check_files(self.dataset)
+        for work, artifact in self.measured.items():
+            check_files(artifact, _of_a_training if work.kind == "retraining" else lambda _: True)
+        for adapter in self.adapters:
+            check_files(adapter, _of_a_training)
 
     def inputs(self) -> dict[str, str]:
-        """The ids of everything, for the artifact's key."""
-        named = {"adapter": self.adapters, "credit": self.credits, "control": self.controls}
-        named |= {"influence": self.influences, "probe": self.probes}
-        found = {"dataset": self.dataset.id}
-        found |= {f"{kind}-{place}": one.id for kind, some in named.items() for place, one in enumerate(some)}
-        return found | {f"retrained-{job}": one.id for job, one in self.retrainings.items()}
+        """The ids of everything, for the attribution's key."""
+        adapters = {f"adapter-{place}": adapter.id for place, adapter in enumerate(self.adapters)}
+        return {"dataset": self.dataset.id} | adapters | input_names(self.measured)
+
+    def of(self, kind: str) -> dict[Any, Artifact]:
+        """Item → artifact, of everything of a kind that was measured."""
+        return {work.item: artifact for work, artifact in self.measured.items() if work.kind == kind}
+
+    @cached_property
+    def credits(self) -> list[Artifact]:
+        """In-run credit, per seed."""
+        return list(self.of("credit").values())
+
+    @cached_property
+    def controls(self) -> list[Artifact]:
+        """Trainings with planted controls, per seed."""
+        return list(self.of("control").values())
+
+    @cached_property
+    def influences(self) -> list[Artifact]:
+        """Predicted effects, per seed."""
+        return list(self.of("influence").values())
+
+    @cached_property
+    def probes(self) -> list[Artifact]:
+        """The probe, or none where the task has none."""
+        return list(self.of("probe").values())
+
+    @cached_property
+    def retrainings(self) -> dict[Job, Artifact]:
+        """The retrainings by their jobs."""
+        return self.of("retraining")
+
+    @cached_property
+    def seeds(self) -> list[int]:
+        """The adapters' seeds, in their order."""
+        return [seed_of(adapter) for adapter in self.adapters]
 
     @cached_property
     def rows(self) -> TrainedRows:
@@ -71,8 +99,8 @@ class Measurements:
 
     def whole(self, seed: int) -> float:
         """U of a training on all rows, of the same kind as the retrainings."""
-        own = {int(one.identity["config"]["seed"]): one for one in self.adapters}
-        return self.utilities.get(Job(design="all", seed=seed), -float(own[seed].json("evaluation.json")["loss"]))
+        adapter = self.adapters[self.seeds.index(seed)]
+        return self.utilities.get(Job(design="all", seed=seed), -float(adapter.json("evaluation.json")["loss"]))
 
     @property
     def method(self) -> str:
@@ -168,7 +196,7 @@ class Measurements:
     @cached_property
     def replays(self) -> dict[int, np.ndarray]:
         """Replay's effect of each row, nats, [rows], by the seed of the training that was replayed."""
-        tables = zip(self._seeds, self._influences, strict=False)
+        tables = zip(self.seeds, self._influences, strict=False)
         return {seed: table["replay"].to_numpy() for seed, table in tables if "replay" in table}
 
     @cached_property
@@ -177,12 +205,8 @@ class Measurements:
         tables = [pd.read_parquet(one.file("left_out.parquet")) for one in self.influences]
         return {
             seed: table.set_index("contributor_id")["effect"].reindex(self.rows.names).to_numpy()
-            for seed, table in zip(self._seeds, tables, strict=False)
+            for seed, table in zip(self.seeds, tables, strict=False)
         }
-
-    @property
-    def _seeds(self) -> list[int]:
-        return [int(one.identity["config"]["seed"]) for one in self.adapters]
 
     @cached_property
     def _influences(self) -> list[pd.DataFrame]:
@@ -205,3 +229,8 @@ def fold_losses(training: Artifact, column: str) -> np.ndarray:
     table = pd.read_parquet(training.file("losses.parquet"))
     weights = sample.fold_weights(table["row_id"].tolist(), np.full(len(table), 1 / len(table)))
     return np.asarray(table[column].to_numpy() @ weights)
+
+
+def _of_a_training(name: str) -> bool:
+    """What is read of an adapter or a retraining."""
+    return name in ("evaluation.json", "losses.parquet")

@@ -1,0 +1,150 @@
+"""What a dataset's task changes: how rows are encoded, which model is built, what it predicts. One class per task.
+
+A new task is a class here and its name in TASK_TYPES (and its columns in contributions/schema.py).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pandas as pd
+
+from tribute.artifacts import Artifact
+from tribute.contributions.releases import read_description
+from tribute.errors import ConfigError, TrainingError
+from tribute.finetuning.base_models import load_tokenizer
+from tribute.finetuning.encoding import EncodedRows, encode_causal, encode_classification
+from tribute.finetuning.evaluation import baselines, evaluate
+from tribute.finetuning.models import RowModel, build_causal, build_classifier
+
+
+class TaskType(ABC):
+    """The task of one dataset version."""
+
+    peft_name: ClassVar[str]
+    """What PEFT calls it in `adapter_config.json`."""
+    reads_ahead: ClassVar[bool]
+    """Whether the model may see a row's later tokens: a label is of the whole text, a response grows token by token."""
+    has_probe: ClassVar[bool]
+    """Whether a linear probe of the frozen base can stand in for the fine-tune (see attribution/credit/probe.py)."""
+
+    def __init__(self, tag: str, labels: Sequence[str]) -> None:
+        self.tag, self.labels = tag, labels if self.reads_ahead else ()
+
+    @abstractmethod
+    def check_training_rows(self, frame: pd.DataFrame) -> None:
+        """Raises TrainingError where nothing could be learned from these rows of train.parquet."""
+
+    @abstractmethod
+    def encode(self, frame: pd.DataFrame, tokenizer: Any, max_tokens: int) -> EncodedRows:
+        """Rows of train.parquet or evaluation.parquet as the model sees them."""
+
+    @abstractmethod
+    def build(self, base: Path) -> RowModel:
+        """The base model with the task's head, before any adapter."""
+
+    @abstractmethod
+    def baselines(self, model: RowModel, train: EncodedRows, evaluation: EncodedRows) -> dict[str, Any]:
+        """What simple methods reach, by name; `model` is the base before any fine-tuning."""
+
+    @abstractmethod
+    def check_answer(self, response: str | None, label: str | None) -> str | None:
+        """The answer to explain as the user gave it, or None for the one that the model predicts.
+
+        Raises ConfigError where the task knows no such answer.
+        """
+
+    @abstractmethod
+    def predict(self, model: RowModel, text: str, tokenizer: Any, max_tokens: int) -> str | None:
+        """The model's answer to `text`; None where answers are too many to name the most probable."""
+
+
+class SequenceClassification(TaskType):
+    """A text and one of the labels."""
+
+    peft_name = "FEATURE_EXTRACTION"
+    reads_ahead = True
+    has_probe = True
+
+    def check_training_rows(self, frame: pd.DataFrame) -> None:
+        """See TaskType: two labels at least."""
+        if frame["target"].nunique() == 1:
+            raise TrainingError(
+                f"{self.tag}: all training rows have one label; contribute rows with another to tell it from"
+            )
+
+    def encode(self, frame: pd.DataFrame, tokenizer: Any, max_tokens: int) -> EncodedRows:
+        """See TaskType; the target is the label's position."""
+        return encode_classification(frame, tokenizer, self.labels, max_tokens)
+
+    def build(self, base: Path) -> RowModel:
+        """See TaskType; the head is made of the labels' own embeddings."""
+        return build_classifier(base, load_tokenizer(base), self.labels)
+
+    def baselines(self, model: RowModel, train: EncodedRows, evaluation: EncodedRows) -> dict[str, Any]:
+        """See TaskType: zero-shot, a linear probe and the most frequent label."""
+        return baselines(model, train, evaluation)
+
+    def check_answer(self, response: str | None, label: str | None) -> str | None:
+        """See TaskType."""
+        if response is not None:
+            raise ConfigError(f"{self.tag} teaches labels: give --label, or neither for the label that is predicted")
+        if label is not None and label not in self.labels:
+            raise ConfigError(f"{self.tag} has no label {label!r}; known are {', '.join(self.labels)}")
+        return label
+
+    def predict(self, model: RowModel, text: str, tokenizer: Any, max_tokens: int) -> str | None:
+        """See TaskType."""
+        frame = pd.DataFrame([{"row_id": "answer", "slice": "answer", "text": text, "target": self.labels[0]}])
+        batch = self.encode(frame, tokenizer, max_tokens).collate([0])
+        return self.labels[int(model.log_probabilities(batch).argmax())]
+
+
+class CausalLm(TaskType):
+    """A prompt and a response."""
+
+    peft_name = "CAUSAL_LM"
+    reads_ahead = False
+    has_probe = False
+
+    def check_training_rows(self, frame: pd.DataFrame) -> None:
+        """See TaskType: any response can be learned."""
+
+    def encode(self, frame: pd.DataFrame, tokenizer: Any, max_tokens: int) -> EncodedRows:
+        """See TaskType; only the response's tokens are labelled."""
+        return encode_causal(frame, tokenizer, max_tokens)
+
+    def build(self, base: Path) -> RowModel:
+        """See TaskType."""
+        return build_causal(base)
+
+    def baselines(self, model: RowModel, train: EncodedRows, evaluation: EncodedRows) -> dict[str, Any]:
+        """See TaskType: zero-shot alone."""
+        return {"zero_shot": evaluate(model, evaluation).summary()}
+
+    def check_answer(self, response: str | None, label: str | None) -> str | None:
+        """See TaskType."""
+        if label is not None or not (response or "").strip():
+            raise ConfigError(f"{self.tag} teaches responses: give the one to explain with --response, and no --label")
+        return response
+
+    def predict(self, model: RowModel, text: str, tokenizer: Any, max_tokens: int) -> str | None:
+        """See TaskType."""
+        return None
+
+
+TASK_TYPES: Mapping[str, type[TaskType]] = {
+    "sequence-classification": SequenceClassification,
+    "causal-lm": CausalLm,
+}
+
+
+def task_type(dataset: Artifact) -> TaskType:
+    """The task of a dataset version."""
+    return described_task(read_description(dataset))
+
+
+def described_task(description: Mapping[str, Any]) -> TaskType:
+    """The task by a dataset's description (`dataset.json`)."""
+    return TASK_TYPES[description["task"]](description["tag"], description["labels"])
