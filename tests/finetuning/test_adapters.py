@@ -13,8 +13,8 @@ from tribute.finetuning import adapters
 from tribute.finetuning.evaluation import evaluate
 from tribute.finetuning.models import load_adapter
 from tribute.finetuning.preparation import build_model, encode
-from tribute.finetuning.recipes import Folders
 from tribute.finetuning.trace import flatten, load_trace
+from tribute.finetuning.workers import Folders
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from tribute.errors import TrainingError
 from tribute.finetuning.adapters import baselines_job
 from tribute.finetuning.evaluation import RowResults, evaluate, evaluation_report
 from tribute.finetuning.preparation import prepare
-from tribute.finetuning.recipes import Folders
+from tribute.finetuning.workers import Folders
 
 
 @pytest.fixture(scope="module")

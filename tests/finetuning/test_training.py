@@ -16,8 +16,8 @@ from tribute.errors import TrainingError
 from tribute.finetuning.adapters import adapter_job
 from tribute.finetuning.optimizer import RootAdam
 from tribute.finetuning.preparation import prepare
-from tribute.finetuning.recipes import Folders
 from tribute.finetuning.training import last_checkpoint, learning_rates, schedule, train
+from tribute.finetuning.workers import Folders
 
 STEPS = 12
 """Of the session's training: 48 rows, batches of 8, two epochs; a checkpoint every third."""

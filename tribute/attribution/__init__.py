@@ -1,4 +1,4 @@
 """Which rows and contributors improved the model, by how much, and how far the numbers can be trusted."""
 
-ROOMS = ("gradients", "retraining", "credit", "effects", "shares", "card", "answers", "combine")
+ROOMS = ("measurement", "gradients", "retraining", "credit", "effects", "shares", "plan", "card", "answers", "combine")
 """In order: each knows only those before it."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from tribute.artifacts import Artifact, Kind, Store
 from tribute.config import RunConfig
-from tribute.finetuning.recipes import Key, Recipe
+from tribute.finetuning.workers import Key, Recipe
 from tribute.progress import reporter
 
 RETRAINED = "retrained-"

@@ -13,8 +13,8 @@ from tribute.digests import canonical_digest
 from tribute.files import write_json
 from tribute.finetuning.base_models import base_folder, load_config
 from tribute.finetuning.preparation import Prepared, prepare, training_inputs
-from tribute.finetuning.recipes import Folders, Key, Recipe
 from tribute.finetuning.task_types import task_type
+from tribute.finetuning.workers import Folders, Key, Recipe
 from tribute.progress import Progress
 
 if TYPE_CHECKING:

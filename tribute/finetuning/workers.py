@@ -1,19 +1,23 @@
-"""Long work in child processes of one thread each, whose time-out we own.
+"""Artifacts made by long work in child processes of one thread each, found again by their keys.
 
-A server process imports torch, transformers and peft once; every child is forked from it. Knows nothing of
-what the work is.
+A server process imports torch, transformers and peft once; every child is forked from it. Knows nothing of what the
+work is.
 """
 
 import multiprocessing
 import os
+import shutil
 import signal
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from tribute import errors
+from tribute.artifacts import Artifact, Kind, Store, artifact_key
 from tribute.errors import TrainingError
 from tribute.progress import Progress
 
@@ -21,6 +25,69 @@ PRELOADED = ["torch", "transformers", "transformers.trainer", "peft", "pandas", 
 GRACE_SECONDS = 10
 
 Work = Callable[..., Any]
+
+
+class Key(NamedTuple):
+    """Everything that decides an artifact's bytes, beside its kind's code and the packages."""
+
+    inputs: Mapping[str, str]
+    """Name of input → digest of what is read."""
+    settings: Mapping[str, Any]
+
+
+class Folders(NamedTuple):
+    """Where a job writes."""
+
+    result: Path
+    """What becomes the artifact."""
+    scratch: Path
+    """Shared by all jobs of a workspace: what is computed once for the same rows."""
+    checkpoints: Path
+    """This job's own: a killed job finds here what it had done. Removed once the artifact is safe."""
+
+
+def nothing_to_record(result: Path) -> Mapping[str, Any]:
+    """No provenance beside times."""
+    return {}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One artifact and the job that makes it."""
+
+    kind: Kind
+    key: Key
+    job: Callable[..., None]
+    """A module's function: `job(*arguments, folders, progress)` fills `folders.result`."""
+    arguments: tuple[Any, ...]
+    timeout_minutes: float
+
+    def find(self, store: Store) -> Artifact | None:
+        """The artifact, if it was made before."""
+        return store.find(self.kind, self.key.inputs, self.key.settings)
+
+    def make(
+        self,
+        store: Store,
+        scratch: Path,
+        progress: Progress,
+        record: Callable[[Path], Mapping[str, Any]] = nothing_to_record,
+    ) -> Artifact:
+        """Find the artifact, or run the job in a child process; `record(result)` returns provenance.
+
+        Raises what the job raised; TrainingError where it was killed or ran out of time.
+        """
+        checkpoints = scratch / artifact_key(self.kind, self.key.inputs, self.key.settings)
+
+        def build(result: Path) -> Mapping[str, Any]:
+            folders = Folders(result, scratch, checkpoints)
+            seconds = 60.0 * self.timeout_minutes
+            run_child(self.job, *self.arguments, folders, timeout_seconds=seconds, progress=progress)
+            return record(result)
+
+        artifact = store.make(self.kind, self.key.inputs, self.key.settings, build)
+        shutil.rmtree(checkpoints, ignore_errors=True)
+        return artifact
 
 
 def run_child(work: Work, *arguments: Any, timeout_seconds: float, progress: Progress) -> Any:

@@ -14,7 +14,7 @@ from tribute.attribution.answers.explain import Question, answer_job, intervals,
 from tribute.attribution.answers.index_artifact import INDEX, index_job
 from tribute.attribution.gradients import curvature
 from tribute.errors import AttributionError, ConfigError, TrainingError
-from tribute.finetuning.recipes import Folders
+from tribute.finetuning.workers import Folders
 
 TASKS = ("sequence-classification", "causal-lm")
 LABELS = {"task": "sequence-classification", "tag": "tiny@v1.0.0", "labels": ["algebra", "drawing"]}

@@ -24,8 +24,8 @@ from tribute.config import AttributionConfig
 from tribute.errors import AttributionError
 from tribute.finetuning import adapters
 from tribute.finetuning.preparation import prepare
-from tribute.finetuning.recipes import Key
 from tribute.finetuning.trace import load_trace
+from tribute.finetuning.workers import Key
 from tribute.pipeline.answers import damping_removals
 
 PICKED = Damping(10.0, 2.0, 0.5, 8)

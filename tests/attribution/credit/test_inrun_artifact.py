@@ -18,7 +18,7 @@ from tribute.attribution.credit import inrun_artifact
 from tribute.attribution.effects.predicted_artifact import influence_job
 from tribute.errors import AttributionError, IntegrityError
 from tribute.finetuning import preparation
-from tribute.finetuning.recipes import Folders
+from tribute.finetuning.workers import Folders
 
 
 def row_scores(dataset, adapter, config, folder):

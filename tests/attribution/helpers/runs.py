@@ -10,7 +10,7 @@ from tribute.attribution.measurement import Run, Work
 from tribute.attribution.plan import CONTROLS, EFFECTS, INRUN, PROBE, RETRAINING
 from tribute.attribution.shares.measurements import Measurements
 from tribute.config import AttributionConfig, FinetuningConfig, RunConfig
-from tribute.finetuning.recipes import Folders
+from tribute.finetuning.workers import Folders
 
 CONFIG = AttributionConfig(sample=12, validation="off")
 KINDS = {"credits": INRUN, "controls": CONTROLS, "influences": EFFECTS, "probes": PROBE, "retrainings": RETRAINING}

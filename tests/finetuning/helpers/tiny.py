@@ -21,7 +21,7 @@ from tribute.artifacts import Artifact, Store
 from tribute.config import FinetuningConfig
 from tribute.contributions.releases.dataset import DATASET
 from tribute.finetuning.adapters import adapter
-from tribute.finetuning.recipes import Folders
+from tribute.finetuning.workers import Folders
 
 TOPICS = {
     "algebra": ("matrix", "vector", "kernel", "rank", "basis", "trace"),

@@ -30,8 +30,8 @@ from tribute.attribution.retraining.jobs import IN_FULL, REMOVALS, Job, TrainedR
 from tribute.config import FinetuningConfig
 from tribute.files import write_json
 from tribute.finetuning.preparation import Prepared, check_base, prepare
-from tribute.finetuning.recipes import Folders, Key, Recipe
 from tribute.finetuning.trace import Trace, trace_of
+from tribute.finetuning.workers import Folders, Key, Recipe
 from tribute.progress import Progress
 
 INDEX = Kind("index", __name__)

@@ -12,8 +12,8 @@ from tribute.attribution.measurement import Measurement, Run
 from tribute.attribution.retraining.jobs import checked_seeds
 from tribute.files import write_json
 from tribute.finetuning.preparation import Prepared, check_base, prepare, training_inputs
-from tribute.finetuning.recipes import Folders, Key
 from tribute.finetuning.trace import Trace, trace_of
+from tribute.finetuning.workers import Folders, Key
 from tribute.progress import Progress
 
 CREDIT = Kind("credit", __name__)

@@ -23,8 +23,8 @@ from tribute.files import write_json
 from tribute.finetuning.encoding import EncodedRows
 from tribute.finetuning.models import LOGIT_SCALE
 from tribute.finetuning.preparation import check_base, prepare
-from tribute.finetuning.recipes import Folders, Key
 from tribute.finetuning.task_types import task_type
+from tribute.finetuning.workers import Folders, Key
 from tribute.progress import Progress
 
 KIND = Kind("probe", __name__)

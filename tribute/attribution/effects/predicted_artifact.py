@@ -18,8 +18,8 @@ from tribute.attribution.gradients.evaluation import evaluation_gradient
 from tribute.attribution.measurement import Measurement, Run
 from tribute.attribution.retraining.jobs import TrainedRows, checked_seeds
 from tribute.finetuning.preparation import check_base, prepare
-from tribute.finetuning.recipes import Folders, Key
 from tribute.finetuning.trace import Trace, assign, trace_of
+from tribute.finetuning.workers import Folders, Key
 from tribute.progress import Progress
 
 INFLUENCE = Kind("influence", __name__)

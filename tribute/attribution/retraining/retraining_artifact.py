@@ -5,7 +5,7 @@ from dataclasses import replace
 from tribute.attribution.measurement import Measurement, Run
 from tribute.attribution.retraining.jobs import IN_FULL, Job, TrainedRows, row_mask
 from tribute.finetuning import adapters
-from tribute.finetuning.recipes import Folders, Key, Recipe
+from tribute.finetuning.workers import Folders, Key, Recipe
 from tribute.progress import Progress
 
 
