@@ -78,7 +78,7 @@ def tokens_table(evidence: Measurements) -> pd.DataFrame:
 def attribution_card(
     evidence: Measurements, shares: pd.DataFrame, effects: pd.DataFrame, config: AttributionConfig
 ) -> dict[str, Any]:
-    """How far the shares can be trusted: see `card.json` in docs/architecture.md."""
+    """How far the shares can be trusted: see `card.json` in docs/reference/artifacts.md."""
     facts = [credit.json("credit.json") for credit in evidence.credits]
     by_seed = evidence.rows.sums(evidence.in_run)
     known = shares.set_index("contributor_id").loc[list(evidence.rows.names)]

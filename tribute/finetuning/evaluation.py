@@ -41,7 +41,7 @@ def evaluate(model: RowModel, rows: EncodedRows) -> RowResults:
 
 
 def evaluation_report(before: RowResults, after: RowResults, rows: EncodedRows) -> dict[str, Any]:
-    """What `evaluation.json` holds: see docs/architecture.md."""
+    """What `evaluation.json` holds: see docs/reference/artifacts.md."""
     slices = np.array(rows.slices)
     by_slice = {}
     for name in sorted(set(rows.slices)):

@@ -1,4 +1,4 @@
-"""Attribution cards as `card.json` holds them, see docs/architecture.md."""
+"""Attribution cards as `card.json` holds them, see docs/reference/artifacts.md."""
 
 CARD = {
     "seeds": [0, 1, 2],

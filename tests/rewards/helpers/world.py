@@ -1,4 +1,4 @@
-"""A small synthetic world: a dataset version, adapters and an attribution, as in docs/architecture.md.
+"""A small synthetic world: a dataset version, adapters and an attribution, as in docs/reference/artifacts.md.
 
 Why it is adequate: the rewards column reads nothing but these files. Ten contributors hand in sentences
 about five topics. By their numbers, never by their names: `copycat` had every row excluded, `scrambler` has

@@ -1,4 +1,4 @@
-"""The attribution card: how far a run's numbers can be trusted, measured. See `card.json` in docs/architecture.md."""
+"""The attribution card: how far a run's numbers can be trusted. See `card.json` in docs/reference/artifacts.md."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -25,7 +25,7 @@ IN_RUN_ALONE = (
 """Without a rate design nothing is known of that, and docs/benchmarks/fidelity.md shows that it can be much."""
 
 Card = Mapping[str, Any]
-"""`card.json` of an attribution, see docs/architecture.md."""
+"""`card.json` of an attribution, see docs/reference/artifacts.md."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What a period is paid from: the files of a dataset version and of an attribution, read and checked once.
 
-Reads only the documented files (docs/architecture.md), so no other column has to be imported.
+Reads only the documented files (docs/reference/artifacts.md), so no other column has to be imported.
 """
 
 import json
@@ -53,7 +53,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Sources:
-    """Everything that is read; tables are Arrow tables with the columns of docs/architecture.md."""
+    """Everything that is read; tables are Arrow tables with the columns of docs/reference/artifacts.md."""
 
     dataset: Mapping[str, Any]
     train: Any
