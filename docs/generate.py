@@ -1,5 +1,5 @@
 """Writes what is generated: docs/commands.md from `--help`, the map in docs/architecture.md from docstrings,
-configs/schema.json from the config's models, and the schemas in docs/reference/json from the types that commands return.
+configs/schema.json from the config's models, the schemas in docs/reference/json from what commands return.
 
 `python docs/generate.py` writes, `--check` fails where a file is stale.
 """
