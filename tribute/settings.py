@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from tribute.errors import ConfigError
 from tribute.ids import ID, VERSION
 from tribute.months import PERIOD
+from tribute.strict import RepeatedKeyError, parse_yaml
 
 Id = Annotated[str, StringConstraints(pattern=f"^{ID}$")]
 Version = Annotated[str, StringConstraints(pattern=f"^{VERSION}$")]
@@ -28,7 +29,7 @@ class Strict(BaseModel):
 def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML mapping from a file. Raises ConfigError naming file and line."""
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = parse_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}); give the path of a YAML file"
@@ -37,6 +38,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         raise ConfigError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from error
+    except RepeatedKeyError as error:
+        raise ConfigError(f"{path}: {error}") from error
     except ValueError as error:
         # YAML reads 2026-02-30 as a date, which is none.
         raise ConfigError(f"{path}: not valid YAML: {error}; put in quotes what is no date or number") from error
@@ -60,8 +63,8 @@ def apply_override(data: dict[str, Any], override: str) -> None:
         if not isinstance(target, dict):
             raise ConfigError(f"--set {override}: {parent} is a value, not a group of settings")
     try:
-        parsed = yaml.safe_load(value)
-    except yaml.YAMLError as error:
+        parsed = parse_yaml(value)
+    except (yaml.YAMLError, RepeatedKeyError) as error:
         raise ConfigError(f"--set {override}: the value is not valid YAML") from error
     is_number = isinstance(parsed, int | float) and not isinstance(parsed, bool)
     target[last] = value.strip() if is_number else parsed

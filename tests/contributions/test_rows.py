@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from tests.contributions.conftest import SCHEMA
 from tribute.contributions.intake.values import read_jsonl
-from tribute.contributions.rows import Row, content_sha256, normalise, text_sha256
+from tribute.contributions.normal_form import normalise
+from tribute.contributions.rows import Row, content_sha256, text_sha256
 from tribute.contributions.schema import DatasetSchema
 from tribute.errors import ContributionError
 

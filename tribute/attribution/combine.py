@@ -15,7 +15,7 @@ from tribute.attribution.shares import estimate
 from tribute.attribution.shares import shares as sharing
 from tribute.attribution.shares.measurements import Measurements, row_totals
 from tribute.config import AttributionConfig
-from tribute.contributions.releases import read_description
+from tribute.contributions.dataset import read_description
 from tribute.files import write_json
 
 ATTRIBUTION = Kind("attribution", __name__)

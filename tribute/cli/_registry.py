@@ -12,6 +12,4 @@ def open_registry(workspace: Path, dry_run: bool) -> "Registry":
     from tribute.contributions.registry import Registry
     from tribute.workspace import Workspace
 
-    registry = Registry.open(Workspace.open(workspace))
-    registry.repository.rehearsing = dry_run
-    return registry
+    return Registry.open(Workspace.open(workspace), dry_run=dry_run)

@@ -36,7 +36,7 @@ def diff(
     from tribute.contributions.releases import diff as releases
     from tribute.workspace import Workspace
 
-    changes = releases.diff(Registry.open(Workspace.open(workspace)), before, after)
+    changes = releases(Registry.open(Workspace.open(workspace)), before, after)
     moved = sorted(changes.labels.items(), key=lambda item: (-abs(item[1][1] - item[1][0]), item[0]))
     rows = [(name, f"{old:.2%}", f"{new:.2%}", f"{100 * (new - old):+.2f}") for name, (old, new) in moved if old != new]
     lines = [

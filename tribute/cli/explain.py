@@ -68,7 +68,7 @@ def explain(
     """Say which contributors and rows moved an answer of a run's model; the first call indexes the rows."""
     from tribute.attribution.answers import damping_of, parse_question, render
     from tribute.config import load_config
-    from tribute.contributions.releases import read_description
+    from tribute.contributions.dataset import read_description
     from tribute.files import write_atomically
     from tribute.pipeline import answers
     from tribute.pipeline.measuring import open_run

@@ -27,14 +27,14 @@ def new(
 ) -> Output[Key]:
     """Make a contributor's key and register its public half."""
     from tribute.contributions.registry import Registry
-    from tribute.contributions.rights import keys_and_members
+    from tribute.contributions.rights import refuse_key, register_key
     from tribute.keys import make_key, public_half
     from tribute.workspace import Workspace
 
     registry = Registry.open(Workspace.open(workspace))
-    keys_and_members.refuse_key(registry, contributor)
+    refuse_key(registry, contributor)
     key = make_key(out)
-    keys_and_members.register_key(registry, contributor, key)
+    register_key(registry, contributor, key)
     return _written(contributor, out, public_half(key))
 
 
@@ -46,20 +46,20 @@ def rotate(
     workspace: WorkspaceFolder = HERE,
 ) -> Output[Key]:
     """Replace a key; the present one signs its successor, and earlier contributions stay in reach."""
-    from tribute.contributions.registry import Registry, head_signature
-    from tribute.contributions.rights import keys_and_members
+    from tribute.contributions.registry import Registry, rotate_registry_key
+    from tribute.contributions.rights import rotate_key
     from tribute.keys import load_key, make_key, public_half
     from tribute.workspace import Workspace
 
     home = Workspace.open(workspace)
     registry = Registry.open(home)
     if owner == REGISTRY:
-        registrys = head_signature.rotate(registry.repository, home.keys)
-        return _written(owner, home.keys / head_signature.FILE, public_half(registrys))
+        registry_key, file = rotate_registry_key(registry.repository, home.keys)
+        return _written(owner, file, public_half(registry_key))
     if key is None or out is None:
         raise ConfigError("tribute key rotate: give the old key's file with --key and the new one's with --out")
     before, after = load_key(key), make_key(out)
-    keys_and_members.rotate_key(registry, owner, before, after)
+    rotate_key(registry, owner, before, after)
     return _written(owner, out, public_half(after))
 
 

@@ -26,11 +26,11 @@ def organisation(
 ) -> Output[Organisation]:
     """Show or set which contributors an organisation owns; its key may act for them."""
     from tribute.cli._registry import open_registry
-    from tribute.contributions.registry import identity
-    from tribute.contributions.rights import keys_and_members
+    from tribute.contributions.registry import read_identity
+    from tribute.contributions.rights import set_members
 
     registry = open_registry(workspace, dry_run)
     if member:
-        keys_and_members.set_members(registry, name, member)
-    members = identity.read_identity(registry.snapshot().tree, name).get("members", [])
+        set_members(registry, name, member)
+    members = read_identity(registry.snapshot().tree, name).get("members", [])
     return Output({"organisation": name, "members": members}, [f"{name}: {', '.join(members) or 'no members'}"])

@@ -53,7 +53,7 @@ def review(
         from tribute.finetuning.embeddings import sentence_encoder
 
         encoder = sentence_encoder(BaseConfig(package=ENCODER))
-    waiting = releases.review(registry, dataset, encoder)
+    waiting = releases(registry, dataset, encoder=encoder)
     rows = [
         (finding.row.row_id, finding.reason, finding.action, _cause(finding), shortened(finding.row.row.text))
         for finding in waiting

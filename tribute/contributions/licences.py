@@ -1,4 +1,4 @@
-"""Is this a licence that SPDX knows, and one that a dataset takes?"""
+"""Licences as SPDX expressions: is one known, and does a dataset take it?"""
 
 from typing import Any
 
@@ -16,6 +16,12 @@ def canonical_licence(expression: str) -> str:
             f"unknown licence {expression!r}; expected an SPDX expression such as CC-BY-4.0 or MIT "
             "(https://spdx.org/licenses)"
         ) from error
+
+
+def licence_reference(licence: str) -> str:
+    """The address of a licence's text where SPDX has one; a compound expression or LicenseRef stands for itself."""
+    is_listed = " " not in licence and not licence.startswith(("LicenseRef-", "DocumentRef-", "AdditionRef-"))
+    return f"https://spdx.org/licenses/{licence}.html" if is_listed else licence
 
 
 def check_licence(expression: str, allowed: tuple[str, ...], dataset: str) -> str:

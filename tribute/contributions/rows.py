@@ -5,14 +5,14 @@ Knows nothing of contributors, registries or screening.
 
 import hashlib
 import json
-import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any
 
 from tribute import ids
+from tribute.contributions.normal_form import NORMAL_FORM, normalise
 from tribute.contributions.schema import SLICE, DatasetSchema
 
 UNSLICED = "all"
@@ -28,36 +28,21 @@ class Row:
     target: str
     slice: str
 
-    @property
-    def text_sha256(self) -> str:
-        """sha256 of the normalised text."""
-        return text_sha256(self.text)
 
-    @property
-    def content_sha256(self) -> str:
-        """sha256 of the normalised text and target together."""
-        return content_sha256(self.text, self.target)
+def text_sha256(text: str, form: int = NORMAL_FORM) -> str:
+    """sha256 of the text in a normal form, 64 hex digits: equal for texts that read and look the same."""
+    return hashlib.sha256(normalise(text, form).encode()).hexdigest()
 
 
-def normalise(text: str) -> str:
-    """NFKC, casefolded, white space collapsed to single blanks and stripped at both ends."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+def content_sha256(text: str, target: str, form: int = NORMAL_FORM) -> str:
+    """sha256 of the RFC 8785 JSON of text and target in a normal form: equal content is a duplicate."""
+    return _content_sha256(normalise(text, form), normalise(target, form))
 
 
-def text_sha256(text: str) -> str:
-    """sha256 of the normalised text, 64 hex digits: equal for texts that differ in case and spacing only."""
-    return hashlib.sha256(normalise(text).encode()).hexdigest()
-
-
-def content_sha256(text: str, target: str) -> str:
-    """sha256 of the RFC 8785 JSON of normalised text and target: equal content is a duplicate."""
-    return _content_sha256(normalise(text), normalise(target))
-
-
-def hashes(text: str, target: str) -> tuple[str, str]:
+def hashes(text: str, target: str, form: int = NORMAL_FORM) -> tuple[str, str]:
     """`text_sha256` and `content_sha256` of a row, with the text normalised once."""
-    plain = normalise(text)
-    return hashlib.sha256(plain.encode()).hexdigest(), _content_sha256(plain, normalise(target))
+    plain = normalise(text, form)
+    return hashlib.sha256(plain.encode()).hexdigest(), _content_sha256(plain, normalise(target, form))
 
 
 def _content_sha256(text: str, target: str) -> str:
@@ -67,7 +52,7 @@ def _content_sha256(text: str, target: str) -> str:
 
 
 def recorded_rows(path: Path, schema: DatasetSchema) -> Iterator[Row]:
-    """The rows of a file that the registry holds: they were checked when they came in."""
+    """The rows of a file that the registry holds; they were checked when they were contributed."""
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             yield as_row(number, json.loads(line), schema)
@@ -81,7 +66,7 @@ def as_row(line: int, values: Mapping[str, Any], schema: DatasetSchema) -> Row:
 
 @dataclass(frozen=True, slots=True)
 class ContributedRow:
-    """A row and where it came from."""
+    """A row, where it came from, and its hashes in one normal form."""
 
     contribution_id: str
     contributor_id: str
@@ -95,6 +80,17 @@ class ContributedRow:
         return ids.row_id(self.contribution_id, self.row.line)
 
 
-def contributed(contribution_id: str, contributor_id: str, rows: Iterable[Row]) -> list[ContributedRow]:
+def contributed(
+    contribution_id: str, contributor_id: str, rows: Iterable[Row], form: int = NORMAL_FORM
+) -> list[ContributedRow]:
     """Rows with their origin; hashes are computed once, here."""
-    return [ContributedRow(contribution_id, contributor_id, row, *hashes(row.text, row.target)) for row in rows]
+    return [ContributedRow(contribution_id, contributor_id, row, *hashes(row.text, row.target, form)) for row in rows]
+
+
+def repeated(rows: Sequence[ContributedRow]) -> Iterator[tuple[ContributedRow, ContributedRow]]:
+    """(row, the first row with its content) for every row whose content an earlier row has."""
+    first: dict[str, ContributedRow] = {}
+    for row in rows:
+        canonical = first.setdefault(row.content_sha256, row)
+        if canonical is not row:
+            yield row, canonical

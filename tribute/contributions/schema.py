@@ -5,22 +5,24 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
 from tribute.contributions.licences import canonical_licence
 from tribute.errors import ContributionError
-from tribute.settings import Id, Positive, Strict, read_yaml, validate
+from tribute.settings import Id, Positive, Sha256, Strict, read_yaml, validate
 
 Task = Literal["sequence-classification", "causal-lm"]
 ColumnType = Literal["string", "integer", "number", "boolean"]
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
+Label = Annotated[str, BeforeValidator(lambda label: str(label) if type(label) is int else label)]
+"""YAML reads 0 and 1 as numbers; as labels they are texts."""
 COLUMNS: dict[Task, tuple[str, str]] = {
     "sequence-classification": ("text", "label"),
     "causal-lm": ("prompt", "response"),
 }
 SLICE = "slice"
-LATER = ("min_characters", "languages", "extra")
-"""Keys that schemas declared before them lack: written only where they say something."""
+LATER = ("min_characters", "languages", "extra", "tokenizer")
+"""Keys added later, which older schemas lack: written only where they say something."""
 
 
 class DatasetSchema(Strict):
@@ -28,7 +30,7 @@ class DatasetSchema(Strict):
 
     name: Id
     task: Task
-    labels: tuple[str, ...] = ()
+    labels: tuple[Label, ...] = ()
     """All labels, in the order of the classification head; empty for causal-lm."""
     licences: tuple[str, ...] = ()
     """The SPDX expressions a contribution may come under; empty allows any that is known."""
@@ -45,6 +47,8 @@ class DatasetSchema(Strict):
     """ISO 639-1 codes of the languages that texts may be in; empty: any."""
     extra: Mapping[str, ColumnType] = {}
     """Further columns that rows may have, with their types; kept, but no model sees them."""
+    tokenizer: Sha256 | Literal[""] = ""
+    """sha256 of the `tokenizer.json` of the base model: rows of which it reads the same are the same row."""
 
     @field_validator("licences")
     @classmethod

@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
+from tribute.errors import ContributionError
 from tribute.settings import Strict, read_yaml, validate
 
 Purpose = Literal["fine-tuning", "evaluation", "research"]
@@ -13,7 +14,7 @@ LEARNING: Purpose = "fine-tuning"
 
 
 class Terms(Strict):
-    """Consent to certain purposes; without terms the licence alone says what is allowed."""
+    """Consent to certain purposes. Without terms the licence alone says what is allowed."""
 
     consent: str
     """The text that the contributor agreed to."""
@@ -33,6 +34,15 @@ def load_terms(path: Path) -> Terms:
     return validate(Terms, read_yaml(path), path)
 
 
+def refuse_expired(terms: Terms, today: date) -> None:
+    """Raise ContributionError for terms that have ended."""
+    if terms.expires is not None and terms.expires < today:
+        raise ContributionError(
+            f"the terms expired on {terms.expires}; today is {today} (UTC). "
+            "Ask the contributor for terms that still hold"
+        )
+
+
 def refusal(terms: Mapping[str, Any] | None, today: date) -> str:
     """Why a model may not learn from rows under these terms today; empty where it may."""
     if terms is None:
@@ -40,5 +50,5 @@ def refusal(terms: Mapping[str, Any] | None, today: date) -> str:
     if LEARNING not in terms["purposes"]:
         return f"its terms allow {', '.join(terms['purposes']) or 'nothing'}, not {LEARNING}"
     if terms["expires"] is not None and date.fromisoformat(terms["expires"]) < today:
-        return f"its terms ended on {terms['expires']}"
+        return f"its terms expired on {terms['expires']}"
     return ""

@@ -95,7 +95,7 @@ def materialised(workspace: Workspace, tag: str) -> Artifact:
 
 def forget_tables(workspace: Workspace, contribution: str) -> list[str]:
     """Remove the tables that hold a contribution's rows; returns the tags of the versions they were of."""
-    from tribute.contributions.releases import read_description
+    from tribute.contributions.dataset import read_description
 
     forgotten = []
     for dataset in list(workspace.store.all("dataset")):

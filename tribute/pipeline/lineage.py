@@ -9,7 +9,7 @@ import pandas as pd
 
 from tribute import ids
 from tribute.artifacts import MANIFEST, Artifact, check_files, read_artifact
-from tribute.contributions.releases import read_description
+from tribute.contributions.dataset import read_description
 from tribute.errors import RegistryError
 from tribute.money import format_amount
 from tribute.pipeline.runs import all_runs, read_run

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tribute.contributions.registry import Registry, Snapshot, log, number
+from tribute.contributions.registry import Registry, Snapshot, number
 from tribute.files import write_json
 from tribute.ids import parse_tag, run_name
 from tribute.pipeline.runs import all_runs, read_run
@@ -67,8 +67,7 @@ class _Held:
 
     def at(self, tag: str) -> set[str]:
         if tag not in self._known:
-            entries = log.load(self._registry.repository.file(log.LEDGER, tag))
-            live = Snapshot({}, entries).live
+            live = Snapshot({}, self._registry.entries(tag)).live
             self._known[tag] = {id_ for id_, entry in live.items() if entry.dataset == parse_tag(tag)[0]}
         return self._known[tag]
 

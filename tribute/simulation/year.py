@@ -12,7 +12,7 @@ from tribute import months
 from tribute.artifacts import read_artifact
 from tribute.contributions.registry import Registry
 from tribute.contributions.releases import release_version
-from tribute.contributions.rights import keys_and_members, withdrawal
+from tribute.contributions.rights import register_key, withdraw
 from tribute.contributions.sources import tldr_import
 from tribute.keys import Key, load_key, make_key
 from tribute.money import format_amount
@@ -36,7 +36,7 @@ def begin(workspace: Workspace, config: YearConfig) -> list[str]:
     registry, policy = Registry.create(workspace), load_policy(config.policy)
     for name in (*policy.closers, *policy.reviewers):
         if not (workspace.keys / name).exists():
-            keys_and_members.register_key(registry, name, make_key(workspace.keys / name))
+            register_key(registry, name, make_key(workspace.keys / name))
     publisher = policy.closers[0]
     published.publish(workspace, config.policy, publisher, _key(workspace, publisher))
     return config.months
@@ -92,7 +92,7 @@ def summarise(workspace: Workspace, config: YearConfig) -> str:
 def _withdraw(workspace: Workspace, registry: Registry, config: YearConfig, period: str) -> None:
     who = _earned(workspace, period)[0][0]
     own = [one for one in registry.snapshot().contributions(config.dataset) if one.contributor_id == who]
-    withdrawal.withdraw(registry, own[0].id, who, "simulated: taken back")
+    withdraw(registry, own[0].id, who, "simulated: taken back")
 
 
 def _pay(workspace: Workspace, period: str) -> None:

@@ -33,6 +33,7 @@ def receipt(evidence: str) -> dict:
         "rows_sha256": "b" * 64,
         "verdicts": {"accepted": 1, "rejected": 1},
         "reasons": {"schema": 1},
+        "near_evaluation_rows": 0,
         "rows": [
             {"line": 1, "row_id": "ada-00000000:1", "verdict": "accepted", "reasons": []},
             {"line": 2, "row_id": None, "verdict": "rejected", "reasons": [reason]},
@@ -58,5 +59,5 @@ def test_the_page(browser: str, tmp_path: Path):
 
     assert "<title>fits</title>" in shown
     assert "&lt;img src=x" in shown
-    assert "<td>schema</td>" in shown
+    assert "This row is faulty." in shown
     assert "fine-tuning, until 2028-12-31" in shown

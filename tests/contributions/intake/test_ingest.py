@@ -45,14 +45,14 @@ def test_faulty_rows_may_be_left_out(tmp_path: Path):
     taken = ingest(file, SCHEMA, tmp_path, skip_faulty=True)
 
     assert (taken.rows, taken.lines.read_text().split()) == (2, ["1", "3"])
-    assert taken.faults == (Fault(2, "unknown label 'cooking'; dataset docs knows plotting, statistics"),)
+    assert taken.faults == (Fault(2, "unknown label 'cooking'; dataset docs has the labels plotting, statistics"),)
 
 
 def test_a_file_without_a_good_row(tmp_path: Path):
     """Where every row is faulty the file is refused with the first fault."""
     file = write_rows(tmp_path / "r.jsonl", [("Boil", "cooking")])
 
-    with pytest.raises(ContributionError, match=r"no row is good; the first fault: .*r\.jsonl:1: unknown label"):
+    with pytest.raises(ContributionError, match=r"r\.jsonl:1: unknown label .*No row is good"):
         ingest(file, SCHEMA, tmp_path, skip_faulty=True)
 
 
@@ -68,14 +68,15 @@ def test_further_columns(tmp_path: Path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"score": "0.5"}, "column 'score' holds str, expected number"),
+        ({"score": "0.5"}, "column 'score' holds '0.5', expected number"),
         ({"score": float("nan")}, "column 'score' holds nan, expected a finite number"),
         ({"checked": 1}, "column 'checked' holds int, expected boolean"),
         ({"score": True}, "column 'score' holds bool, expected number"),
         ({"prompt": "Hi"}, "row too short: column 'prompt' has 2 characters, dataset rich asks for 3"),
-        ({"prompt": "Say\x07 hello"}, r"column 'prompt' has U\+0007 \(a control character\), which nobody sees"),
-        ({"response": "a\u202eb"}, r"column 'response' has U\+202E \(RIGHT-TO-LEFT OVERRIDE\)"),
-        ({"source": "a\u200bb"}, r"column 'source' has U\+200B \(ZERO WIDTH SPACE\)"),
+        ({"prompt": "Say\x07 hello"}, r"column 'prompt' has the invisible character U\+0007 \(a control character\)"),
+        ({"response": "a\u202eb"}, r"column 'response' has the invisible character U\+202E \(RIGHT-TO-LEFT OVERRIDE\)"),
+        ({"source": "a\U000e0041b"}, r"column 'source' has the invisible character U\+E0041"),
+        ({"source": "\u200b"}, "column 'source' is blank"),
         ({"author": "x"}, "unexpected column 'author'; expected prompt, response and perhaps slice, source, score"),
     ],
 )
@@ -88,8 +89,11 @@ def test_faults_of_a_row(change: dict, message: str):
 
 
 def test_scripts_that_need_joiners_are_taken():
-    """Emoji sequences, Persian half-spaces and right-to-left text are honest text."""
-    row = {"prompt": "می‌خواهم 👩‍🔬", "response": "שלום"}
+    """Emoji sequences, flags of regions, Persian and Khmer joiners and right-to-left text are honest text."""
+    row = {
+        "prompt": "می\u200cخواهم 👩\u200d🔬 ភាសា\u200bខ្មែរ",
+        "response": "שלום \U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+    }
 
     assert check_values(row, RICH) == row
 

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tribute.contributions.intake import readers
-from tribute.contributions.intake.readers import Raw, read
+from tribute.contributions.intake import parquet_reader
+from tribute.contributions.intake.raw import Raw
+from tribute.contributions.intake.readers import read
 from tribute.errors import ContributionError
 
 MOST = 4096
@@ -84,9 +85,9 @@ def test_quoted_line_ends(tmp_path: Path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("r.jsonl", "text".encode("utf-16"), "r.jsonl:1: UTF-16 or UTF-32, expected UTF-8; save the file as UTF-8"),
+        ("r.jsonl", "text".encode("utf-32"), "r.jsonl: the file is in UTF-32; save it as UTF-8"),
         ("r.csv", b"text,label\nok,a\ncaf\xe9,a\n", "r.csv:3: not UTF-8 (byte 4); save the file as UTF-8"),
-        ("r.csv", b"text,text\na,b\n", "column 'text' is blank or there twice"),
+        ("r.csv", b"text,text\na,b\n", "r.csv:1: columns 1 and 2 are both called 'text'; rename or remove one"),
         ("r.csv", b'text,label\n"Draw,plotting\n', "r.csv:2: not CSV (unexpected end of data)"),
         ("r.csv", b"", "the file is empty; expected at least one row"),
         ("r.csv", b"text,label\n", "the file is empty; expected at least one row"),
@@ -105,7 +106,7 @@ def test_a_row_with_a_field_too_many(tmp_path: Path):
     """Of a row that does not fit the header the fault is told, and the next one is read."""
     first, second = read(write(tmp_path / "r.csv", b"text,label\na,b,c\nd,e\n"), MOST)
 
-    assert first == Raw(2, None, "found 3 fields, the header has 2; quote commas")
+    assert first == Raw(2, None, "found 3 fields, the header has 2; quote fields that hold commas")
     assert second.values == {"text": "d", "label": "e"}
 
 
@@ -120,7 +121,7 @@ def test_a_truncated_parquet_file(tmp_path: Path):
 def test_a_parquet_bomb_by_its_own_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A row group that unpacks to more than is taken is refused before it is unpacked."""
     file = tmp_path / "bomb.parquet"
-    monkeypatch.setattr(readers, "ROW_GROUP_BYTES", 10 << 20)
+    monkeypatch.setattr(parquet_reader, "ROW_GROUP_BYTES", 10 << 20)
     column = pa.array(["a" * (1 << 20)] * 20)
     pq.write_table(pa.table({"text": column}), file, compression="zstd", use_dictionary=False)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.contributions.conftest import write_rows
-from tribute.contributions.registry import head_signature
+from tribute.contributions.registry.head_signature import ENVIRONMENT, rotate_registry_key, verify_head
 from tribute.contributions.registry.registry import Registry
 from tribute.contributions.registry.verify import verify_registry
 from tribute.contributions.releases.release import release_version
@@ -31,7 +31,7 @@ def test_a_release_is_signed(released: Registry):
     found = verify_registry(released.repository)
     tree = released.repository.tree("docs@v1.0.0")
 
-    head_signature.verify_seal(tree, found.head, [found.key], "tag")
+    verify_head(tree, found.head, [found.key], "tag")
     assert found.signed == 1
     assert (released.keys / "registry.pem").stat().st_mode & 0o077 == 0
 
@@ -56,7 +56,7 @@ def test_a_changed_signature_is_named(name: str, change: dict, message: str, rel
 def test_keys_are_replaced_in_a_chain(released: Registry, hand_in):
     """Old signatures stay valid under the old key, new ones need the new key; a forged successor is found out."""
     before = verify_registry(released.repository).key
-    head_signature.rotate(released.repository, released.keys)
+    rotate_registry_key(released.repository, released.keys)
     released.contribute([hand_in("cy", ("Take the mode", "statistics"))])
     release_version(released, "docs@v1.1.0")
     after = verify_registry(released.repository)
@@ -87,7 +87,7 @@ def test_another_key_cannot_release(released: Registry, hand_in):
 def test_a_key_from_the_environment(registry: Registry, hand_in, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A key that is in the environment signs, and no file is made."""
     make_key(tmp_path / "key.pem")
-    monkeypatch.setenv(head_signature.ENVIRONMENT, (tmp_path / "key.pem").read_text())
+    monkeypatch.setenv(ENVIRONMENT, (tmp_path / "key.pem").read_text())
     registry.contribute([hand_in("cy", ("Take the mode", "statistics"))])
     registry.seal_evaluation("docs", write_rows(tmp_path / "e.jsonl", [("Plot some bars", "plotting")]))
 

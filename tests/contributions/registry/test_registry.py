@@ -35,7 +35,7 @@ def commits(registry: Registry) -> int:
 
 def test_open_needs_a_registry(workspace: Workspace):
     """A workspace without a registry says how to get one."""
-    with pytest.raises(RegistryError, match="is no registry; run `tribute init"):
+    with pytest.raises(RegistryError, match="is not a registry; run `tribute init"):
         Registry.open(workspace)
 
 
@@ -169,7 +169,7 @@ def test_versions(released: Registry):
 
     assert (version.tag, version.dataset, version.version) == ("docs@v1.0.0", "docs", "v1.0.0")
     assert (version.contributions, version.contributors, version.rows, version.excluded) == (2, 2, 4, 1)
-    with pytest.raises(RegistryError, match=r"there is no version docs@v9\.0\.0; released are: docs@v1\.0\.0"):
+    with pytest.raises(RegistryError, match=r"there is no version docs@v9\.0\.0; released versions: docs@v1\.0\.0"):
         released.version("docs@v9.0.0")
     with pytest.raises(RegistryError, match=r"version docs@v1\.0\.0 is released already"):
         release_version(released, "docs@v1.0.0")
@@ -195,7 +195,7 @@ def test_release_needs_rows_and_an_evaluation(registry: Registry, hand_in):
     assert state(registry) == before
 
     registry.contribute([hand_in("ada", LINE)])
-    with pytest.raises(RegistryError, match="docs has no evaluation rows; seal an evaluation file"):
+    with pytest.raises(RegistryError, match="docs has no evaluation rows; seal a file of them"):
         release_version(registry, "docs@v1.0.0")
     assert registry.versions() == []
 

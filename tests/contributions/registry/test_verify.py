@@ -74,15 +74,15 @@ def add_tag(repository: Repository) -> None:
     ("damage", "message"),
     [
         (edit_meta, r"meta\.yaml: differs from the last commit"),
-        (edit_meta_and_commit, r"contributions/ada-\w+/meta\.yaml: sha256 \w+, the ledger says"),
-        (remove_pointer, r"contributions/ada-\w+/data\.jsonl\.dvc: missing; the ledger records it"),
-        (add_pointer, r"contributions/eve-00000000/data\.jsonl\.dvc: the ledger does not know it"),
+        (edit_meta_and_commit, r"contributions/ada-\w+/meta\.yaml: sha256 \w+, the log says"),
+        (remove_pointer, r"contributions/ada-\w+/data\.jsonl\.dvc: missing; the log records it"),
+        (add_pointer, r"contributions/eve-00000000/data\.jsonl\.dvc: the log does not mention it"),
         (edit_ledger, r"ledger\.jsonl:2: the entry was changed"),
-        (cut_ledger, r"datasets/docs/exclusions\.parquet\.dvc: the ledger does not know it"),
+        (cut_ledger, r"datasets/docs/exclusions\.parquet\.dvc: the log does not mention it"),
         (damage_data, r"the data with md5 \w+ is missing or damaged"),
-        (remove_tag, r"tag docs@v1\.0\.0: missing; the ledger records it"),
+        (remove_tag, r"tag docs@v1\.0\.0: missing; the log records it"),
         (move_tag, r"tag docs@v1\.0\.0: its commit does not end with the release"),
-        (add_tag, r"tag docs@v2\.0\.0: the ledger does not know it"),
+        (add_tag, r"tag docs@v2\.0\.0: the log does not mention it"),
     ],
 )
 def test_damage_is_named(released: Registry, damage: Callable[[Repository], None], message: str):

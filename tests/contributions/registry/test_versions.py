@@ -11,7 +11,7 @@ from tribute.contributions.cards.dataset_card import write_card
 from tribute.contributions.registry.registry import Registry
 from tribute.contributions.registry.verify import verify_registry
 from tribute.contributions.registry.versions import next_number, refuse_number
-from tribute.contributions.releases import diff, review
+from tribute.contributions.releases import decide, diff, review
 from tribute.contributions.releases.dataset import build_dataset
 from tribute.contributions.releases.release import check_release, release_version
 from tribute.contributions.rights.withdrawal import withdraw
@@ -56,8 +56,8 @@ def test_a_growing_and_shrinking_dataset(released: Registry, hand_in: Callable):
     withdraw(released, bob.id, "steward", "asked for")
     release_version(released, "docs@v2.0.0")
 
-    grown = diff.diff(released, "docs@v1.0.0", "docs@v1.1.0")
-    shrunk = diff.diff(released, "docs@v1.1.0", "docs@v2.0.0")
+    grown = diff(released, "docs@v1.0.0", "docs@v1.1.0")
+    shrunk = diff(released, "docs@v1.1.0", "docs@v2.0.0")
 
     assert (grown.rows_added, grown.rows_removed, grown.contributors_added) == (2, 0, ["cy"])
     assert grown.labels["statistics"] == (round(1 / 3, 6), 0.6)
@@ -70,18 +70,18 @@ def test_a_growing_and_shrinking_dataset(released: Registry, hand_in: Callable):
 def test_a_row_waits_until_somebody_decides(released: Registry, hand_in: Callable):
     """A conflicting label is out until it is accepted; a rejected row is out; who and why are in the ledger."""
     (cy,) = released.contribute([hand_in("cy", ("Draw a line", "statistics"), ("Take the mode", "statistics"))])
-    waiting = [(one.row.row_id, one.reason) for one in review.review(released, "docs")]
+    waiting = [(one.row.row_id, one.reason) for one in review(released, "docs")]
     before = {one.row.row_id: one.reason for one in check_release(released, "docs@v1.1.0")}
 
-    review.decide(released, "accept", [f"{cy.id}:1"], "grace", "both are right")
-    review.decide(released, "reject", [f"{cy.id}:2"], "grace", "off topic")
+    decide(released, "accept", [f"{cy.id}:1"], "grace", "both are right")
+    decide(released, "reject", [f"{cy.id}:2"], "grace", "off topic")
     after = {one.row.row_id: one.reason for one in check_release(released, "docs@v1.1.0")}
 
     assert waiting == [(f"{cy.id}:1", "conflicting_label")]
     assert before[f"{cy.id}:1"] == "conflicting_label"
     assert f"{cy.id}:1" not in after
     assert after[f"{cy.id}:2"] == "rejected"
-    assert review.review(released, "docs") == []
+    assert review(released, "docs") == []
     assert released.entries()[-1].details == {"rows": [f"{cy.id}:2"], "by": "grace", "why": "off topic"}
 
 
@@ -89,7 +89,7 @@ def test_a_copy_cannot_be_accepted(released: Registry):
     """No acceptance turns a duplicate into somebody's own row."""
     bob = released.snapshot().contributions("docs")[1]
 
-    review.decide(released, "accept", [f"{bob.id}:1"], "grace", "why not")
+    decide(released, "accept", [f"{bob.id}:1"], "grace", "why not")
 
     assert [one.reason for one in check_release(released, "docs@v1.0.1")] == ["duplicate"]
 
@@ -98,9 +98,9 @@ def test_a_copy_cannot_be_accepted(released: Registry):
 def test_decisions_about_no_row(row: str, released: Registry):
     """A row that is not there cannot be decided about, nor can anybody decide without saying why."""
     with pytest.raises(RegistryError, match=f"there is no row {row}"):
-        review.decide(released, "accept", [row], "grace", "looks good")
+        decide(released, "accept", [row], "grace", "looks good")
     with pytest.raises(RegistryError, match="say who decides and why"):
-        review.decide(released, "reject", [row], "grace", " ")
+        decide(released, "reject", [row], "grace", " ")
 
 
 def test_a_policy_holds_from_the_next_release(released: Registry, hand_in: Callable):
@@ -132,5 +132,5 @@ def test_card_and_croissant(released: Registry, tmp_path: Path):
         "Take the mean",
     ]
     assert "| ada | 1 | 2 | MIT |" in card.read_text()
-    assert "| duplicate | 1 | exclude |" in card.read_text()
+    assert "| duplicate | 1 | This row repeats a row that was recorded earlier. | left out |" in card.read_text()
     assert json.loads(metadata.read_text())["license"] == ["https://spdx.org/licenses/MIT.html"]

@@ -7,12 +7,13 @@ import pytest
 
 from tests.contributions.conftest import SCHEMA, write_rows
 from tribute.artifacts import Artifact, verify_artifact
+from tribute.contributions.dataset import read_description, read_rows
 from tribute.contributions.intake.submissions import Submission
 from tribute.contributions.registry.paths import directory_md5
 from tribute.contributions.registry.registry import Registry
-from tribute.contributions.releases.dataset import build_dataset, read_description, read_rows
-from tribute.contributions.releases.dataset_tables import EXCLUSIONS, ROWS
+from tribute.contributions.releases.dataset import build_dataset
 from tribute.contributions.releases.release import release_version
+from tribute.contributions.releases.tables import EXCLUSIONS, ROWS
 from tribute.workspace import Workspace
 
 ADA = [("Draw a line", "plotting"), ("Draw a circle", "plotting")]

@@ -220,7 +220,7 @@ def test_terms_end(registry: Registry, hand_in: Callable, tmp_path: Path):
     release_version(registry, "docs@v1.0.0")
 
     check_trainable(registry, "docs@v1.0.0", date(2998, 12, 31))
-    with pytest.raises(RegistryError, match=f"holds contribution {eve.id}, and its terms ended on 2999-01-01"):
+    with pytest.raises(RegistryError, match=f"holds contribution {eve.id}, and its terms expired on 2999-01-01"):
         check_trainable(registry, "docs@v1.0.0", date(2999, 1, 2))
     assert registry.version("docs@v1.0.0").excluded == 1
     assert registry.snapshot().recorded(cy.id).terms["consent_sha256"]

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from tribute.contributions.rows import ContributedRow, Row, contributed
 from tribute.contributions.schema import DatasetSchema
-from tribute.contributions.screening import language, outliers, personal_data
+from tribute.contributions.screening import Screening, excluded, find, language, outliers, personal_data, waiting
 from tribute.contributions.screening.label_noise import odd_labels
 from tribute.contributions.screening.near_duplicates import band_rows, near_duplicates, word_sequences
 from tribute.contributions.screening.paraphrases import paraphrases
 from tribute.contributions.screening.policy import ScreeningPolicy
-from tribute.contributions.screening.screen import excluded, find, waiting
+from tribute.contributions.screening.secrets import rows_with_secrets
 
 words = st.lists(st.sampled_from([f"word{number}" for number in range(12)]), min_size=1, max_size=8)
 
@@ -150,9 +150,7 @@ def test_secrets():
     # Put together here, so that nobody's scanner takes this file for a leak.
     key = "AKIA" + "IOSFODNN7EXAMPLQ"
     pem = "-----BEGIN RSA " + "PRIVATE KEY-----"
-    found = list(
-        personal_data.rows_with_secrets(rows("ada", f"aws configure {key}", pem, "git clone https://host/repo.git"))
-    )
+    found = list(rows_with_secrets(rows("ada", f"aws configure {key}", pem, "git clone https://host/repo.git")))
 
     assert flagged(found) == [("ada:1", "secret"), ("ada:2", "secret")]
     assert [one.evidence for one in found] == ["AWS Access Key", "Private Key"]
@@ -199,7 +197,7 @@ def test_paraphrases_are_only_flagged(encoder):
     those = [*rows("ada", "draw a line"), *rows("bob", "draw this stroke"), *rows("ada", "draw it")]
     schema = DatasetSchema(name="docs", task="sequence-classification", labels=("plotting",))
 
-    found = find(those, [], schema, ScreeningPolicy(length=None), encoder)
+    found = find(Screening(those, [], schema, ScreeningPolicy(length=None), encoder))
 
     assert flagged(paraphrases(those, encoder, 0.9, same_target=True)) == [
         ("bob:1", "paraphrase"),

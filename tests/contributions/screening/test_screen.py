@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.contributions.conftest import SCHEMA
-from tribute.contributions.rows import ContributedRow, Row, contributed, normalise
+from tribute.contributions.normal_form import normalise
+from tribute.contributions.rows import ContributedRow, Row, contributed
 from tribute.contributions.schema import DatasetSchema
+from tribute.contributions.screening import BASIC, Screening, excluded, find
 from tribute.contributions.screening.contamination import SHINGLE, nearest
-from tribute.contributions.screening.screen import screen
 
 CHAT = DatasetSchema(name="chat", task="causal-lm")
 
@@ -22,6 +23,11 @@ def rows(contributor: str, *pairs: tuple[str, str]) -> list[ContributedRow]:
 
 
 EVALUATION = rows("evaluation", ("compute the median of a sorted list", "statistics"))
+
+
+def screen(rows, evaluation, schema):
+    """Every row that is excluded as long as nobody has decided anything, in the order of `rows`."""
+    return excluded(rows, find(Screening(rows, evaluation, schema, BASIC)), {})
 
 
 def reasons(found):
@@ -42,7 +48,7 @@ def test_duplicates_of_an_earlier_row():
 
 
 def test_order_decides_who_was_first():
-    """With the ledger's order turned round, so is the verdict: no clock and no name has a say."""
+    """With the log's order turned round, so is the verdict: no clock and no name has a say."""
     ada, bob = rows("ada", ("Draw a line", "plotting")), rows("bob", ("draw a line", "plotting"))
 
     assert reasons(screen([*bob, *ada], EVALUATION, SCHEMA)) == [("ada-00000000:1", "duplicate", "bob-00000000:1")]

@@ -7,9 +7,9 @@ import pytest
 from tribute.config import DocsSource
 from tribute.contributions.intake.submissions import Submission
 from tribute.contributions.intake.values import read_jsonl
-from tribute.contributions.rows import Row, contributed
+from tribute.contributions.rows import Row, contributed, text_sha256
 from tribute.contributions.schema import DatasetSchema
-from tribute.contributions.screening.screen import screen
+from tribute.contributions.screening import BASIC, Screening, excluded, find
 from tribute.contributions.sources import docs, write_source
 from tribute.contributions.sources.docs_topics import PACKAGES, TOPICS, Package
 from tribute.contributions.sources.docstrings import plain_sentence, sentences
@@ -56,7 +56,7 @@ def test_parts_are_apart(written: Written):
     """No text is in two contributions or in a contribution and the evaluation, but for the copies."""
     schema, submissions, evaluation = written
     honest = [row for one in submissions if one.contributor_id != "copycat" for row in read_jsonl(one.file, schema)]
-    texts = [row.text_sha256 for row in honest + read_jsonl(evaluation, schema)]
+    texts = [text_sha256(row.text) for row in honest + read_jsonl(evaluation, schema)]
 
     assert len(set(texts)) == len(texts)
 
@@ -70,7 +70,8 @@ def test_every_copy_is_found(written: Written):
         for row in contributed(one.contributor_id, one.contributor_id, read_jsonl(one.file, schema))
     ]
 
-    copies = [one for one in screen(rows, rows[:1], schema) if one.row.contributor_id == "copycat"]
+    exclusions = excluded(rows, find(Screening(rows, rows[:1], schema, BASIC)), {})
+    copies = [finding for finding in exclusions if finding.row.contributor_id == "copycat"]
 
     assert len(copies) == len(rows_of(written, "copycat")) == 32
     assert {one.reason for one in copies} == {"duplicate"}
@@ -85,12 +86,12 @@ def test_every_label_of_scrambler_is_wrong(written: Written):
     for package in packages:
         for topic, modules in package.modules.items():
             for sentence in sentences(docs.package_root(package), modules.split(), 4 * FEW.rows_per_cell):
-                topics.setdefault(Row(1, sentence, topic, topic).text_sha256, topic)
+                topics.setdefault(text_sha256(sentence), topic)
 
     rows = rows_of(written, "scrambler")
 
     assert rows
-    assert all(topics[row.text_sha256] != row.target for row in rows)
+    assert all(topics[text_sha256(row.text)] != row.target for row in rows)
 
 
 def test_unknown_package(tmp_path: Path):

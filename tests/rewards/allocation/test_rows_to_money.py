@@ -14,7 +14,7 @@ from tests.rewards.helpers.books import proved
 from tests.rewards.helpers.cards import CARD
 from tribute.contributions.rows import Row, contributed
 from tribute.contributions.schema import DatasetSchema
-from tribute.contributions.screening.screen import screen
+from tribute.contributions.screening import BASIC, Screening, excluded, find
 from tribute.errors import RewardError
 from tribute.rewards.allocation import evidence
 from tribute.rewards.allocation.allocate import ContributorScore, allocate, exact_score
@@ -38,7 +38,7 @@ def kept(handed_in):
         for place, (name, text) in enumerate(handed_in)
         for one in contributed(f"{name}-{place:08d}", name, [Row(1, text, "answer", "answer")])
     ]
-    out = {one.row.row_id for one in screen(rows, [], SCHEMA)}
+    out = {finding.row.row_id for finding in excluded(rows, find(Screening(rows, [], SCHEMA, BASIC)), {})}
     return [(one.contributor_id, one.row.text) for one in rows if one.row_id not in out]
 
 

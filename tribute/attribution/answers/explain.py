@@ -22,7 +22,7 @@ from tribute.attribution.gradients.curvature import Curvature
 from tribute.attribution.gradients.tensors import load_checked
 from tribute.attribution.measurement import Run
 from tribute.config import FinetuningConfig
-from tribute.contributions.releases import read_description
+from tribute.contributions.dataset import read_description
 from tribute.errors import ConfigError
 from tribute.finetuning.preparation import check_base
 from tribute.finetuning.task_types import described_task, task_type

@@ -15,8 +15,7 @@ from tribute.attribution.credit.planted_rows import PREFIX, _size
 from tribute.attribution.retraining.jobs import TrainedRows
 from tribute.attribution.shares.estimate import Estimate
 from tribute.attribution.shares.shares import clipped_shares
-from tribute.contributions.rows import Row, contributed
-from tribute.contributions.screening import duplicates
+from tribute.contributions.rows import Row, contributed, repeated
 
 SPLIT = 10
 """Names among which one contributor is split."""
@@ -26,8 +25,8 @@ def excluded_duplicates(frame: pd.DataFrame) -> dict[str, int]:
     """How many of some planted copies, in another case and spacing, screening excludes."""
     rows = [Row(line, one.text, one.target, one.slice) for line, one in enumerate(frame.itertuples(), 1)]
     copies = [Row(row.line, "  ".join(row.text.upper().split()), row.target, row.slice) for row in rows[: _size(frame)]]
-    found = duplicates([*contributed("kept", "kept", rows), *contributed("copies", "copies", copies)])
-    caught = sum(one.row.contribution_id == "copies" for one in found)
+    repeats = repeated([*contributed("kept", "kept", rows), *contributed("copies", "copies", copies)])
+    caught = sum(row.contribution_id == "copies" for row, _ in repeats)
     return {"rows": len(copies), "excluded": caught}
 
 

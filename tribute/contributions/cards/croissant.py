@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tribute.contributions.licences import licence_reference
 from tribute.contributions.registry.snapshot import Snapshot
 from tribute.contributions.registry.versions import Version
-from tribute.contributions.releases.dataset_tables import ROWS
+from tribute.contributions.releases.tables import ROWS
 from tribute.digests import file_sha256
 from tribute.ids import parse_tag
 
@@ -59,12 +60,12 @@ MEANINGS = {
 }
 
 
-def metadata(at: Snapshot, tag: str, version: Version, folder: Path) -> str:
+def croissant_metadata(at: Snapshot, tag: str, version: Version, folder: Path) -> str:
     """`croissant.json` for a folder that holds the version's tables."""
     dataset, number = parse_tag(tag)
     contributions = at.contributions(dataset)
-    licences = sorted({one.licence for one in contributions})
-    people = sorted({one.contributor_id: one.name for one in contributions}.items())
+    licences = sorted({contribution.licence for contribution in contributions})
+    people = sorted({item.contributor_id: item.name for item in contributions}.items())
     content = {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
@@ -74,10 +75,10 @@ def metadata(at: Snapshot, tag: str, version: Version, folder: Path) -> str:
         f"{version.contributors} contributors; {version.excluded} of {version.rows} rows were left out by screening.",
         "version": number.removeprefix("v"),
         "datePublished": version.released,
-        "license": [f"https://spdx.org/licenses/{one}.html" if " " not in one else one for one in licences],
+        "license": [licence_reference(licence) for licence in licences],
         "creator": [{"@type": "Person", "name": name, "identifier": id_} for id_, name in people],
         "url": f"urn:tribute:{tag}",
-        "citeAs": f"{tag}, ledger {at.entries[-1].entry_hash}",
+        "citeAs": f"{tag}, registry log {at.entries[-1].entry_hash}",
         "distribution": [_file(folder, part) for part in PARTS],
         "recordSet": [_records(part) for part in PARTS],
     }

@@ -1,29 +1,30 @@
 """What a contributor gets back: every row of the file, accepted or not and why, with the proof of priority.
 
-A receipt holds hashes and reasons, no texts: it may be kept after the rows are erased. It says what the registry
-knew when the contribution came; a release screens again, with all rows that are there then.
+A receipt holds hashes and reasons, no texts, so it may be kept after the rows are erased. It says what the registry
+knew when the contribution was recorded; a release screens again, with all rows that are there then. Of the sealed
+evaluation it tells how many rows came too close, never which: otherwise receipts would give the evaluation away.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tribute.contributions.intake.ingest import Fault
 from tribute.contributions.intake.submissions import CheckedSubmission
-from tribute.contributions.registry import row_hashes
 from tribute.contributions.registry.paths import meta_path
 from tribute.contributions.registry.registry import Registry
+from tribute.contributions.registry.row_hashes import earlier_rows, keep_hashes
 from tribute.contributions.registry.snapshot import Contribution, Snapshot
 from tribute.contributions.rows import ContributedRow
-from tribute.contributions.screening import screen
-from tribute.contributions.screening.findings import Finding
+from tribute.contributions.screening import BY_CODE, FOLLOWS, Finding, Screening, find_exact, find_single
 from tribute.files import write_atomically, write_json
 
 TEMPLATE = Path(__file__).parent / "receipt.html"
 SHOWN = 200
 """Rows with a reason that the page lists; the JSON has every row."""
 VERDICTS = {"exclude": "rejected", "hold": "review", "flag": "review"}
+SEALED = "near_evaluation"
 
 
 def write_receipts(
@@ -33,95 +34,106 @@ def write_receipts(
     folder.mkdir(parents=True, exist_ok=True)
     receipts = []
     for contribution, checked in recorded:
-        lines = [int(line) for line in checked.taken.lines.read_text(encoding="ascii").split()]
-        receipt = _receipt(registry, now, contribution, lines, checked.taken.faults)
+        lines = [int(line) for line in checked.intake.lines.read_text(encoding="ascii").split()]
+        receipt = _receipt(registry, now, contribution, lines, checked.intake.faults)
         receipts.append(receipt)
         write_json(folder / f"{contribution.id}.json", receipt, indent=1)
         write_atomically(folder / f"{contribution.id}.html", page(receipt).encode())
     return receipts
 
 
-def page(receipt: dict[str, Any]) -> str:
+def page(receipt: Mapping[str, Any]) -> str:
     """The receipt for people: one page without scripts that prints well."""
-    from jinja2 import Environment
+    from jinja2 import Environment, StrictUndefined
 
-    template = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
-        TEMPLATE.read_text(encoding="utf-8")
-    )
-    reasons = [row for row in receipt["rows"] if row["reasons"]]
-    return template.render(receipt=receipt, rows=reasons[:SHOWN], more=max(0, len(reasons) - SHOWN))
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
+    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    rows = [row for row in receipt["rows"] if row["reasons"]]
+    reasons = {code: {"words": f"This row {reason.words}.", "follows": FOLLOWS[reason.action], "advice": reason.advice}
+               for code, reason in BY_CODE.items()}  # fmt: skip
+    reasons["schema"] = {
+        "words": "This row is faulty.",
+        "follows": "left out",
+        "advice": "Correct it and contribute it.",
+    }
+    return template.render(receipt=receipt, rows=rows[:SHOWN], more=max(0, len(rows) - SHOWN), reasons=reasons)
 
 
 def _receipt(
-    registry: Registry, now: Snapshot, one: Contribution, lines: Sequence[int], faults: Sequence[Fault]
+    registry: Registry, now: Snapshot, contribution: Contribution, lines: Sequence[int], faults: Sequence[Fault]
 ) -> dict[str, Any]:
-    rows = registry.rows_of(one, now.schema(one.dataset))
-    row_hashes.keep(registry, one, rows)
-    found: dict[str, list[Finding]] = {}
-    for finding in _findings(registry, now, one, rows):
-        found.setdefault(finding.row.row_id, []).append(finding)
-    described = [*_good(rows, lines, found), *(_faulty(fault) for fault in faults)]
-    entry = now.live[one.id]
+    rows = registry.rows_of(contribution, now.schema(contribution.dataset))
+    keep_hashes(registry, contribution, rows)
+    findings: dict[str, list[Finding]] = {}
+    sealed = set[str]()
+    for finding in _findings(registry, now, contribution, rows):
+        if finding.reason == SEALED:
+            sealed.add(finding.row.row_id)
+        else:
+            findings.setdefault(finding.row.row_id, []).append(finding)
+    described = [*_good(rows, lines, findings), *(_faulty(fault) for fault in faults)]
+    entry = now.live[contribution.id]
     return {
-        "contribution": one.id,
-        "contributor": one.contributor_id,
-        "dataset": one.dataset,
-        "licence": one.licence,
-        "terms": one.terms,
-        "signed_by": (one.signature or {}).get("key"),
-        "recorded_at": registry.repository.time_of(meta_path(one.id)),
+        "contribution": contribution.id,
+        "contributor": contribution.contributor_id,
+        "dataset": contribution.dataset,
+        "licence": contribution.licence,
+        "terms": contribution.terms,
+        "signed_by": (contribution.signature or {}).get("key"),
+        "recorded_at": registry.repository.time_of(meta_path(contribution.id)),
         "ledger_seq": entry.seq,
         "ledger_hash": entry.entry_hash,
-        "rows_sha256": one.sha256,
+        "rows_sha256": contribution.sha256,
         "verdicts": dict(sorted(Counter(row["verdict"] for row in described).items())),
         "reasons": dict(sorted(Counter(reason["code"] for row in described for reason in row["reasons"]).items())),
+        "near_evaluation_rows": len(sealed),
         "rows": sorted(described, key=lambda row: row["line"]),
     }
 
 
-def _findings(registry: Registry, now: Snapshot, one: Contribution, rows: list[ContributedRow]) -> Iterator[Finding]:
+def _findings(
+    registry: Registry, now: Snapshot, contribution: Contribution, rows: list[ContributedRow]
+) -> Iterator[Finding]:
     """What can be said of these rows at once: against all earlier hashes, the evaluation, and each for itself."""
-    schema, policy = now.schema(one.dataset), now.policy(one.dataset)
-    evaluation = registry.evaluation_rows(now, one.dataset) if now.evaluation_md5(one.dataset) else []
-    before = row_hashes.earlier(registry, now, one, rows)
-    alone = policy.model_copy(update={"near_duplicate": None, "length": None})
-    own = {id(row) for row in rows}
-    for finding in screen.find_exact([*before, *rows], schema):
-        if id(finding.row) in own:
+    schema, policy = now.schema(contribution.dataset), now.policy(contribution.dataset)
+    has_evaluation = now.evaluation_md5(contribution.dataset) is not None
+    evaluation = registry.evaluation_rows(now, contribution.dataset) if has_evaluation else []
+    earlier = earlier_rows(registry, now, contribution, rows)
+    new = {id(row) for row in rows}
+    for finding in find_exact(Screening([*earlier, *rows], evaluation, schema, policy)):
+        if id(finding.row) in new:
             yield finding
-    yield from screen.find_single(rows, evaluation, schema, alone)
+    yield from find_single(Screening(rows, evaluation, schema, policy))
 
 
 def _good(
-    rows: Sequence[ContributedRow], lines: Sequence[int], found: dict[str, list[Finding]]
+    rows: Sequence[ContributedRow], lines: Sequence[int], findings: Mapping[str, Sequence[Finding]]
 ) -> Iterator[dict[str, Any]]:
     for row, line in zip(rows, lines, strict=True):
-        reasons = found.get(row.row_id, [])
-        verdicts = [VERDICTS[one.action] for one in reasons]
+        reasons = findings.get(row.row_id, [])
+        verdicts = [VERDICTS[finding.action] for finding in reasons]
         yield {
             "line": line,
             "row_id": row.row_id,
             "text_sha256": row.text_sha256,
             "content_sha256": row.content_sha256,
             "verdict": "rejected" if "rejected" in verdicts else "review" if verdicts else "accepted",
-            "reasons": [_reason(one) for one in reasons],
+            "reasons": [_reason(finding) for finding in reasons],
         }
 
 
-def _reason(one: Finding) -> dict[str, Any]:
-    # Which sealed row it is, a contributor had better not know.
-    canonical = None if one.reason == "near_evaluation" else one.canonical
+def _reason(finding: Finding) -> dict[str, Any]:
     return {
-        "code": one.reason,
-        "canonical_row_id": canonical.row_id if canonical else None,
-        "similarity": one.similarity,
-        "threshold": one.threshold,
-        "detector": one.detector,
-        "evidence": one.evidence,
+        "code": finding.reason,
+        "canonical_row_id": finding.canonical.row_id if finding.canonical else None,
+        "similarity": finding.similarity,
+        "threshold": finding.threshold,
+        "detector": finding.detector,
+        "evidence": finding.evidence,
     }
 
 
 def _faulty(fault: Fault) -> dict[str, Any]:
-    nothing = {"row_id": None, "text_sha256": None, "content_sha256": None}
+    hashes = {"row_id": None, "text_sha256": None, "content_sha256": None}
     reason = {"code": "schema", "canonical_row_id": None, "evidence": fault.message}
-    return {"line": fault.line, **nothing, "verdict": "rejected", "reasons": [reason]}
+    return {"line": fault.line, **hashes, "verdict": "rejected", "reasons": [reason]}

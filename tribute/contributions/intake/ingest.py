@@ -1,16 +1,17 @@
-"""One pass over a file that somebody hands in: every row checked, the good ones written beside as JSON lines.
+"""One pass over a contributed file: every row checked, the good ones written beside as JSON lines.
 
-Constant memory: what was read is on disk before the next row comes. Knows nothing of the registry.
+Constant memory: what was read is on disk before the next row is read. Knows nothing of the registry.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tribute.contributions.intake.readers import FORMATS, Raw, read
+from tribute.contributions.intake.raw import Raw
+from tribute.contributions.intake.readers import FORMATS, read
 from tribute.contributions.intake.values import RowError, check_values, longest_row
 from tribute.contributions.schema import DatasetSchema
 from tribute.errors import ContributionError
@@ -19,6 +20,8 @@ DATA = "data.jsonl"
 LINES = "lines.jsonl"
 FAULTS_KEPT = 10_000
 """Faults that a receipt can list; a file with more is not what the dataset asks for, and refused."""
+MESSAGES_SHOWN = 8
+LINES_SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -50,46 +53,79 @@ def ingest(
 ) -> IntakeResult:
     """Read the file once into `folder`. `columns` maps a column of the schema to the file's name for it.
 
-    Raises ContributionError for the first faulty row, or with `skip_faulty` where no row is good.
+    Raises ContributionError with all faulty rows, or with `skip_faulty` where no row is good.
     """
     digest, rows, faults = hashlib.sha256(), 0, list[Fault]()
     data, lines = folder / DATA, folder / LINES
-    with data.open("wb") as kept, lines.open("w", encoding="ascii") as places:
+    with data.open("wb") as good_rows, lines.open("w", encoding="ascii") as good_lines:
         for raw, values, message in _checked(file, schema, columns or {}):
             if values is None:
-                faults.append(_fault(file, raw, message, skip_faulty, len(faults)))
+                if len(faults) >= FAULTS_KEPT:
+                    raise ContributionError(f"{_told(file, faults)}. More than {FAULTS_KEPT} rows are faulty")
+                faults.append(Fault(raw.line, message))
                 continue
             line = json.dumps(values, ensure_ascii=False).encode() + b"\n"
             digest.update(line)
-            kept.write(line)
-            places.write(f"{raw.line}\n")
+            good_rows.write(line)
+            good_lines.write(f"{raw.line}\n")
             rows += 1
     if not rows:
-        first = faults[0]
-        raise ContributionError(f"{file}: no row is good; the first fault: {file}:{first.line}: {first.message}")
+        raise ContributionError(f"{_told(file, faults)}. No row is good")
+    if faults and not skip_faulty:
+        raise ContributionError(_told(file, faults))
     return IntakeResult(data, lines, rows, digest.hexdigest(), tuple(faults))
 
 
-def _fault(file: Path, raw: Raw, message: str, skip_faulty: bool, before: int) -> Fault:
-    if not skip_faulty:
-        raise ContributionError(f"{file}:{raw.line}: {message}")
-    if before >= FAULTS_KEPT:
-        raise ContributionError(f"{file}:{raw.line}: more than {FAULTS_KEPT} faulty rows; see --dry-run for the first")
-    return Fault(raw.line, message)
+def grouped(faults: Sequence[Fault]) -> list[str]:
+    """`line 3: why` or `lines 3, 5, 9: why`, one entry per reason, in the order of the first line of each."""
+    by_message: dict[str, list[int]] = {}
+    for fault in faults:
+        by_message.setdefault(fault.message, []).append(fault.line)
+    told = []
+    for message, numbers in by_message.items():
+        shown = ", ".join(map(str, numbers[:LINES_SHOWN]))
+        more = f" and {len(numbers) - LINES_SHOWN} more" if len(numbers) > LINES_SHOWN else ""
+        told.append(f"{'lines' if len(numbers) > 1 else 'line'} {shown}{more}: {message}")
+    return told
+
+
+def _told(file: Path, faults: Sequence[Fault]) -> str:
+    """All faults of a file in one message: the first with its place, the others by reason."""
+    first = f"{file}:{faults[0].line}: {faults[0].message}"
+    if len(faults) == 1:
+        return first
+    # The first line is told already; its message goes on with the other lines that share it.
+    others = grouped(faults[1:])
+    more = f"; and {len(others) - MESSAGES_SHOWN} more reasons" if len(others) > MESSAGES_SHOWN else ""
+    told = "; ".join(others[:MESSAGES_SHOWN])
+    return f"{first}. {len(faults)} rows are faulty (--skip-faulty leaves them out): {told}{more}"
 
 
 def _checked(
     file: Path, schema: DatasetSchema, columns: Mapping[str, str]
 ) -> Iterator[tuple[Raw, dict[str, Any] | None, str]]:
-    names = {theirs: ours for ours, theirs in columns.items()}
+    """Each row, its checked values where it has no fault, and the fault."""
+    ours = {theirs: column for column, theirs in columns.items()}
+    if ours:
+        # Required columns that are not mapped may well have the schema's names.
+        ours |= {column: column for column in schema.columns if column not in columns}
     textual = FORMATS.get(file.suffix.lower()) == "CSV"
-    for raw in read(file, longest_row(schema)):
+    for raw in read(file, longest_row(schema), columns=ours):
         if raw.values is None:
             yield raw, None, raw.fault
             continue
-        # With a mapping the file is somebody else's: what is not mapped is not asked for.
-        found = {names[key]: value for key, value in raw.values.items() if key in names} if names else raw.values
         try:
-            yield raw, check_values(found, schema, textual=textual), ""
+            yield raw, check_values(_mapped(raw.values, ours, schema.columns), schema, textual=textual), ""
         except RowError as fault:
             yield raw, None, str(fault)
+
+
+def _mapped(values: Mapping[str, Any], ours: Mapping[str, str], required: Sequence[str]) -> Mapping[str, Any]:
+    """The values under the schema's names. With a mapping the file is somebody else's: the rest is not looked at."""
+    if not ours:
+        return values
+    for theirs, column in ours.items():
+        if column in required and theirs not in values:
+            present = ", ".join(map(repr, values)) or "no column"
+            raise RowError(f"missing column {theirs!r}; found {present}; say with --map {column}=NAME which it is")
+    return {ours[key]: value for key, value in values.items() if key in ours}

@@ -1,7 +1,8 @@
-"""A file that somebody hands in, and what it must be before the registry records it."""
+"""A file that somebody contributes, and what must hold before the registry records it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import yaml
 from tribute.contributions.intake.ingest import IntakeResult, ingest
 from tribute.contributions.licences import check_licence
 from tribute.contributions.schema import DatasetSchema
-from tribute.contributions.terms import Terms
+from tribute.contributions.terms import Terms, refuse_expired
 from tribute.errors import ContributionError
 from tribute.ids import ID_IN_WORDS, contribution_id, is_id
 
@@ -19,7 +20,7 @@ LOOK_ALIKES = (("rn", "m"), ("vv", "w"), ("0", "o"), ("1", "l"), ("i", "l"), ("_
 
 @dataclass(frozen=True)
 class Submission:
-    """A JSONL, CSV or Parquet file and who hands it in, for which dataset, under which terms."""
+    """A file of rows and who contributes it, to which dataset, under which licence and terms."""
 
     file: Path
     contributor_id: str
@@ -44,7 +45,7 @@ class Submission:
 class CheckedSubmission:
     """A submission that may be recorded: `sha256` is that of its rows, `id` the contribution's.
 
-    The files of `taken` are there only while the registry works on it.
+    The files of `intake` exist only while the registry works on it.
     """
 
     submission: Submission
@@ -52,7 +53,7 @@ class CheckedSubmission:
     licence: str
     rows: int
     sha256: str
-    taken: IntakeResult
+    intake: IntakeResult
 
     def meta(self) -> dict[str, Any]:
         """The content of `meta.yaml` but for the signature."""
@@ -68,7 +69,7 @@ class CheckedSubmission:
             "sha256": self.sha256,
         }
         further = {
-            "rejected": len(self.taken.faults),
+            "rejected": len(self.intake.faults),
             "day": self.submission.day,
             "terms": self.submission.terms.meta() if self.submission.terms else None,
         }
@@ -94,24 +95,26 @@ def looks(id_: str) -> str:
 
 
 def refuse_look_alikes(ids: Sequence[str], known: set[str]) -> None:
-    """Raise ContributionError for a new contributor whose id people could take for another's."""
-    taken = {looks(one): one for one in sorted(known)}
+    """Raise ContributionError for a new contributor id that people could mistake for another."""
+    taken = {looks(known_id): known_id for known_id in sorted(known)}
     for id_ in ids:
         other = taken.setdefault(looks(id_), id_)
         if id_ not in known and other != id_:
             raise ContributionError(f"contributor id {id_!r} looks like {other!r}, which is taken; choose another")
 
 
-def check_submission(submission: Submission, schema: DatasetSchema, folder: Path) -> CheckedSubmission:
-    """Read the file once into an empty `folder`. Raises ContributionError for the first fault."""
+def check_submission(submission: Submission, schema: DatasetSchema, folder: Path, today: date) -> CheckedSubmission:
+    """Read the file once into an empty `folder`. Raises ContributionError with what is wrong."""
     check_id(submission.contributor_id, "contributor")
     licence = check_licence(submission.licence, schema.licences, schema.name)
-    taken = ingest(submission.file, schema, folder, submission.columns, skip_faulty=submission.skip_faulty)
-    with taken.data.open("rb") as rows:
+    if submission.terms:
+        refuse_expired(submission.terms, today)
+    intake = ingest(submission.file, schema, folder, submission.columns, skip_faulty=submission.skip_faulty)
+    with intake.data.open("rb") as rows:
         id_ = contribution_id(submission.contributor_id, submission.dataset, rows)
-    return CheckedSubmission(submission, id_, licence, taken.rows, taken.sha256, taken)
+    return CheckedSubmission(submission, id_, licence, intake.rows, intake.sha256, intake)
 
 
 def without_repeats(checked: Sequence[CheckedSubmission]) -> list[CheckedSubmission]:
     """The first of each contribution id, in order."""
-    return list({one.id: one for one in reversed(checked)}.values())[::-1]
+    return list({submission.id: submission for submission in reversed(checked)}.values())[::-1]

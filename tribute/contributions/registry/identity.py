@@ -1,7 +1,7 @@
-"""Contributors' public keys and organisations, as the registry knows them, and what a key may do.
+"""Contributors' public keys and organisations as the registry records them, and what a key may do.
 
 `contributors/<id>.yaml` holds every key that a contributor ever had; each after the first is signed by the one
-before, so what was signed with an earlier key stays in reach of the latest.
+before, so the latest key can still withdraw what an earlier one signed.
 """
 
 from collections.abc import Mapping
@@ -32,14 +32,24 @@ def signed_part(meta: Mapping[str, Any]) -> bytes:
     return rfc8785.dumps({name: meta.get(name) for name in names})
 
 
-def verify_signature(tree: Mapping[str, bytes], one: Contribution) -> None:
+def verify_signature(tree: Mapping[str, bytes], contribution: Contribution) -> None:
     """Raise IntegrityError unless a signed contribution was signed with a key of its contributor."""
-    if one.signature is None:
+    if contribution.signature is None:
         return
-    if one.signature["key"] not in public_keys(tree, one.contributor_id):
-        raise IntegrityError(f"contribution {one.id}: signed with a key that {one.contributor_id} never had")
-    meta = {name: getattr(one, name) for name in ("contributor_id", "dataset", "licence", "sha256", "rows", "terms")}
-    check_signature(one.signature["key"], one.signature["signature"], signed_part(meta), f"contribution {one.id}")
+    if contribution.signature["key"] not in public_keys(tree, contribution.contributor_id):
+        raise IntegrityError(
+            f"contribution {contribution.id}: signed with a key that {contribution.contributor_id} never had"
+        )
+    meta = {
+        name: getattr(contribution, name)
+        for name in ("contributor_id", "dataset", "licence", "sha256", "rows", "terms")
+    }
+    check_signature(
+        contribution.signature["key"],
+        contribution.signature["signature"],
+        signed_part(meta),
+        f"contribution {contribution.id}",
+    )
 
 
 def verify_identities(tree: Mapping[str, bytes]) -> None:
@@ -48,24 +58,28 @@ def verify_identities(tree: Mapping[str, bytes]) -> None:
         contributor = Path(path).stem
         keys = read_identity(tree, contributor).get("keys", [])
         for before, after in pairwise(keys):
-            check_signature(before["public"], after["signature"], _rotation(contributor, after["public"]), path)
+            check_signature(before["public"], after["signature"], rotation_part(contributor, after["public"]), path)
 
 
-def refuse_stranger(now: Snapshot, one: Contribution, key: Path | None) -> None:
+def refuse_stranger(now: Snapshot, contribution: Contribution, key: Path | None) -> None:
     """Raise RegistryError where a contribution is signed and `key` is not its contributor's or owner's latest."""
-    if one.signature is None:
+    if contribution.signature is None:
         return
     if key is None:
-        raise RegistryError(f"contribution {one.id} is signed: only the key of {one.contributor_id} can withdraw it")
+        raise RegistryError(
+            f"contribution {contribution.id} is signed: only the key of {contribution.contributor_id} can withdraw it"
+        )
     public = public_half(load_key(key))
-    owners = [one.contributor_id, *organisations_of(now.tree, one.contributor_id)]
+    owners = [contribution.contributor_id, *organisations_of(now.tree, contribution.contributor_id)]
     if not any(public_keys(now.tree, owner)[-1:] == [public] for owner in owners):
-        raise RegistryError(f"{key}: not the latest key of {' or '.join(owners)}, who signed contribution {one.id}")
+        raise RegistryError(
+            f"{key}: not the latest key of {' or '.join(owners)}, who signed contribution {contribution.id}"
+        )
 
 
 def public_keys(tree: Mapping[str, bytes], contributor: str) -> list[str]:
     """A contributor's public keys, first to latest; none where none was registered."""
-    return [str(one["public"]) for one in read_identity(tree, contributor).get("keys", [])]
+    return [str(key["public"]) for key in read_identity(tree, contributor).get("keys", [])]
 
 
 def organisations_of(tree: Mapping[str, bytes], contributor: str) -> list[str]:
@@ -85,5 +99,6 @@ def read_identity(tree: Mapping[str, bytes], contributor: str) -> dict[str, Any]
         raise IntegrityError(f"{path}: not what Tribute wrote there; restore the file") from error
 
 
-def _rotation(contributor: str, public: str) -> bytes:
+def rotation_part(contributor: str, public: str) -> bytes:
+    """The bytes that a contributor's key signs to name its successor."""
     return rfc8785.dumps({"contributor_id": contributor, "key": public})

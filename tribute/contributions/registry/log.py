@@ -1,7 +1,7 @@
-"""The registry's memory: an append-only list in which every entry holds the hash of the one before.
+"""The registry's log, `ledger.jsonl`: an append-only list in which every entry holds the hash of the one before.
 
-Priority is the order of this list. It has no clock: the commit that recorded an entry has the time, so
-that two registries with the same history have the same ledger, byte for byte.
+The order of entries decides priority. The log has no clock: the commit that recorded an entry has the time, so two
+registries with the same history have the same log, byte for byte.
 """
 
 import json
@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 import rfc8785
 
-from tribute.contributions.registry import log
 from tribute.digests import Chain
 from tribute.errors import IntegrityError
 
@@ -22,6 +21,7 @@ Event = Literal[
     "key",
     "organisation",
     "contribute",
+    "terms",
     "seal",
     "accept",
     "reject",
@@ -73,18 +73,18 @@ def head(entries: Sequence[Entry]) -> str:
 
 
 def dump(entries: Sequence[Entry]) -> bytes:
-    """The ledger file: one line of RFC 8785 JSON an entry."""
+    """The content of the log's file: one line of RFC 8785 JSON per entry."""
     return b"".join(rfc8785.dumps(asdict(entry)) + b"\n" for entry in entries)
 
 
 def load(content: bytes, name: str = LEDGER) -> list[Entry]:
-    """Read and verify a ledger file. Raises IntegrityError naming the first line that is wrong."""
+    """Read and verify a log's file. Raises IntegrityError naming the first line that is wrong."""
     entries: list[Entry] = []
     for number, line in enumerate(content.splitlines(), start=1):
         try:
             entry = Entry(**json.loads(line))
         except (ValueError, TypeError) as error:
-            raise IntegrityError(f"{name}:{number}: not a ledger entry ({error}); restore the file") from error
+            raise IntegrityError(f"{name}:{number}: not an entry of the log ({error}); restore the file") from error
         _check(entry, head(entries), number, f"{name}:{number}")
         entries.append(entry)
     return entries
@@ -101,9 +101,9 @@ def _check(entry: Entry, previous: str, number: int, where: str) -> None:
 
 @dataclass(frozen=True)
 class LedgerRecord:
-    """What one ledger entry will say: `written` and `removed` are paths of the tree."""
+    """What one entry of the log will say: `written` and `removed` are paths of the tree."""
 
-    event: log.Event
+    event: Event
     dataset: str
     subject: str
     written: Sequence[str] = ()

@@ -1,6 +1,6 @@
 """The hashes of every recorded row, kept beside the registry so that a receipt need not read all rows again.
 
-A cache: what is missing is made anew. Knows nothing of screening's reasons.
+A cache: what is missing is computed again. Knows nothing of screening's reasons.
 """
 
 from collections.abc import Iterable
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tribute.contributions.normal_form import NORMAL_FORM
 from tribute.contributions.registry.registry import Registry
 from tribute.contributions.registry.snapshot import Contribution, Snapshot
 from tribute.contributions.rows import ContributedRow, Row
@@ -17,44 +18,58 @@ from tribute.contributions.schema import DatasetSchema
 from tribute.files import replacing
 
 DIGEST = np.dtype("V32")
+FOLDER = Path(".git") / "tribute-hashes"
 
 
-def keep(registry: Registry, one: Contribution, rows: Iterable[ContributedRow]) -> None:
+def keep_hashes(registry: Registry, contribution: Contribution, rows: Iterable[ContributedRow]) -> None:
     """Remember the hashes of a contribution whose rows are at hand."""
-    path = _path(registry, one)
+    path = _path(registry, contribution)
     path.parent.mkdir(exist_ok=True)
     with replacing(path) as beside:
         np.save(beside, _table(rows))
 
 
-def earlier(
-    registry: Registry, now: Snapshot, before: Contribution, rows: list[ContributedRow]
+def earlier_rows(
+    registry: Registry, now: Snapshot, contribution: Contribution, rows: list[ContributedRow]
 ) -> list[ContributedRow]:
-    """The rows of earlier contributions that have a text in common with `rows`, in the ledger's order.
+    """The rows of earlier contributions that have a text in common with `rows`, in the order of the log.
 
     They come without their text: only ids and hashes are known.
     """
-    wanted = _table(rows)[:, 0]
-    schema, found = now.schema(before.dataset), []
-    for one in now.contributions(before.dataset):
-        if one.seq < before.seq:
-            table = _hashes(registry, one, schema)
-            for place in np.flatnonzero(np.isin(_comparable(table[:, 0]), _comparable(wanted))):
-                text, content = (bytes(table[place, column]).hex() for column in (0, 1))
-                found.append(ContributedRow(one.id, one.contributor_id, Row(int(place) + 1, "", "", ""), text, content))
-    return found
+    wanted = _first_bytes(_table(rows)[:, 0])
+    schema, earlier = now.schema(contribution.dataset), []
+    for other in now.contributions(contribution.dataset):
+        if other.seq < contribution.seq:
+            table = _hashes(registry, other, schema)
+            for position in np.flatnonzero(np.isin(_first_bytes(table[:, 0]), wanted)).tolist():
+                text, content = (bytes(table[position, column]).hex() for column in (0, 1))
+                row = Row(position + 1, "", "", "")
+                earlier.append(ContributedRow(other.id, other.contributor_id, row, text, content))
+    return earlier
 
 
-def _hashes(registry: Registry, one: Contribution, schema: DatasetSchema) -> NDArray[Any]:
-    path = _path(registry, one)
+def forget_hashes(registry: Registry, live: set[str]) -> None:
+    """Remove the hashes of all contributions but those with these sha256 sums, and those of older normal forms."""
+    names = {_path_name(sha256) for sha256 in live}
+    for path in (registry.repository.root / FOLDER).glob("*.npy"):
+        if path.name not in names:
+            path.unlink()
+
+
+def _hashes(registry: Registry, contribution: Contribution, schema: DatasetSchema) -> NDArray[Any]:
+    path = _path(registry, contribution)
     if not path.exists():
-        keep(registry, one, registry.rows_of(one, schema))
+        keep_hashes(registry, contribution, registry.rows_of(contribution, schema))
     table: NDArray[Any] = np.load(path)
     return table
 
 
-def _path(registry: Registry, one: Contribution) -> Path:
-    return registry.repository.root / ".git" / "tribute-hashes" / f"{one.sha256}.npy"
+def _path(registry: Registry, contribution: Contribution) -> Path:
+    return registry.repository.root / FOLDER / _path_name(contribution.sha256)
+
+
+def _path_name(sha256: str) -> str:
+    return f"{sha256}-{NORMAL_FORM}.npy"
 
 
 def _table(rows: Iterable[ContributedRow]) -> NDArray[Any]:
@@ -63,7 +78,7 @@ def _table(rows: Iterable[ContributedRow]) -> NDArray[Any]:
     return np.frombuffer(content, dtype=DIGEST).reshape(-1, 2)
 
 
-def _comparable(digests: NDArray[Any]) -> NDArray[Any]:
-    """The first 8 bytes as numbers; who shares these is compared in full by the checks."""
+def _first_bytes(digests: NDArray[Any]) -> NDArray[Any]:
+    """The first 8 bytes as numbers; digests that share these are compared in full by the checks."""
     plain = np.ascontiguousarray(digests).view(np.uint8).reshape(-1, 32)[:, :8]
     return np.ascontiguousarray(plain).view(np.uint64).ravel()

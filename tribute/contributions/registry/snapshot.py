@@ -1,4 +1,4 @@
-"""The registry at one commit, read whole: ledger, schemas, contributions, evaluation sets, exclusions."""
+"""The registry at one commit, read whole: log, schemas, contributions, evaluation sets, exclusions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,9 +6,10 @@ from functools import cached_property
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
-from tribute.contributions.registry import log
+from tribute.contributions.normal_form import NORMAL_FORM
+from tribute.contributions.registry.data_store import POINTER, pointer_md5
+from tribute.contributions.registry.log import LEDGER, Entry, load
 from tribute.contributions.registry.paths import (
     data_path,
     directory_md5,
@@ -18,17 +19,17 @@ from tribute.contributions.registry.paths import (
     policy_path,
     schema_path,
 )
-from tribute.contributions.registry.repository import POINTER, pointer_md5
 from tribute.contributions.schema import DatasetSchema
 from tribute.contributions.screening.findings import Decision
 from tribute.contributions.screening.policy import BASIC, ScreeningPolicy
 from tribute.errors import IntegrityError, RegistryError
 from tribute.settings import Model
+from tribute.strict import parse_yaml
 
 
 @dataclass(frozen=True)
 class Contribution:
-    """One recorded contribution. `md5` is DVC's name for its data, `seq` its place in the ledger."""
+    """One recorded contribution. `md5` is DVC's name for its data, `seq` the number of its entry in the log."""
 
     id: str
     contributor_id: str
@@ -54,14 +55,14 @@ class Snapshot:
     """What the registry says at one commit; `tree` maps path → content of the files in git."""
 
     tree: Mapping[str, bytes]
-    entries: Sequence[log.Entry]
+    entries: Sequence[Entry]
 
     @classmethod
     def of(cls, tree: Mapping[str, bytes]) -> "Snapshot":
-        """Read a tree; the ledger is verified on the way. Raises IntegrityError."""
-        if log.LEDGER not in tree:
-            raise IntegrityError(f"{log.LEDGER}: missing from the registry; restore it")
-        return cls(tree, log.load(tree[log.LEDGER]))
+        """Read a tree; the log is verified on the way. Raises IntegrityError."""
+        if LEDGER not in tree:
+            raise IntegrityError(f"{LEDGER}: missing from the registry; restore it")
+        return cls(tree, load(tree[LEDGER]))
 
     def datasets(self) -> list[str]:
         """The declared datasets, in the order of their declaration."""
@@ -90,9 +91,9 @@ class Snapshot:
         return None if entry is None else self._contribution(entry)
 
     def contributors(self) -> set[str]:
-        """Everybody who ever handed something in or has a key."""
-        handed_in = {entry.details["contributor_id"] for entry in self.entries if entry.event == "contribute"}
-        return handed_in | {entry.subject for entry in self.entries if entry.event in ("key", "organisation")}
+        """Everybody who ever contributed or has a key."""
+        contributors = {entry.details["contributor_id"] for entry in self.entries if entry.event == "contribute"}
+        return contributors | {entry.subject for entry in self.entries if entry.event in ("key", "organisation")}
 
     def decisions(self, dataset: str) -> dict[str, Decision]:
         """Row id → what a person last decided about it."""
@@ -104,26 +105,31 @@ class Snapshot:
         }
 
     @cached_property
-    def live(self) -> dict[str, log.Entry]:
+    def live(self) -> dict[str, Entry]:
         """Contribution id → the entry that recorded it, of those neither withdrawn nor erased; earliest first."""
-        found: dict[str, log.Entry] = {}
+        live: dict[str, Entry] = {}
         for entry in self.entries:
             if entry.event == "contribute":
-                found[entry.subject] = entry
+                live[entry.subject] = entry
             elif entry.event in ("withdraw", "erase"):
-                found.pop(entry.subject, None)
-        return found
+                live.pop(entry.subject, None)
+        return live
 
     @cached_property
-    def gone(self) -> dict[str, log.Entry]:
-        """Contribution id → the entry by which it was withdrawn or erased, and not handed in again since."""
+    def gone(self) -> dict[str, Entry]:
+        """Contribution id → the entry by which it was withdrawn or erased, and not contributed again since."""
         ends = {entry.subject: entry for entry in self.entries if entry.event in ("withdraw", "erase")}
         return {subject: entry for subject, entry in ends.items() if subject not in self.live}
 
+    def normal_form(self, tag: str) -> int:
+        """The normal form in which the rows of a released version were compared; 1 before releases recorded it."""
+        release = next((entry for entry in self.entries if entry.event == "release" and entry.subject == tag), None)
+        return int(release.details.get("normal_form", 1)) if release else NORMAL_FORM
+
     def erased_md5s(self) -> set[str]:
-        """DVC's names for all data that was erased and that nobody handed in again."""
-        found = {md5 for entry in self.entries if entry.event == "erase" for md5 in entry.details["md5s"]}
-        return found - {self._md5(data_path(id_)) for id_ in self.live} if found else found
+        """DVC's names for all data that was erased and that nobody contributed again."""
+        md5s = {md5 for entry in self.entries if entry.event == "erase" for md5 in entry.details["md5s"]}
+        return md5s - {self._md5(data_path(id_)) for id_ in self.live} if md5s else md5s
 
     def evaluation_md5(self, dataset: str) -> str | None:
         """DVC's name for the sealed evaluation rows; None before they are sealed."""
@@ -139,19 +145,19 @@ class Snapshot:
         paths += [evaluation_path(dataset), exclusions_path(dataset)]
         return directory_md5({path: md5 for path in paths if (md5 := self._md5(path))})
 
-    def _contribution(self, entry: log.Entry) -> Contribution:
+    def _contribution(self, entry: Entry) -> Contribution:
         path = meta_path(entry.subject)
         try:
-            meta = yaml.load(self.tree[path], yaml.CSafeLoader)
+            meta = parse_yaml(self.tree[path])
             md5 = pointer_md5(self.tree[data_path(entry.subject) + POINTER], path)
             return Contribution(**meta, md5=md5, seq=entry.seq)
-        except (KeyError, TypeError, yaml.YAMLError) as error:
+        except (KeyError, TypeError, ValueError, yaml.YAMLError) as error:
             raise IntegrityError(f"contributions/{entry.subject}: its meta or pointer is missing or damaged") from error
 
     def _model(self, path: str, model: type[Model]) -> Model:
         try:
-            return model.model_validate(yaml.load(self.tree[path], yaml.CSafeLoader))
-        except (yaml.YAMLError, ValidationError) as error:
+            return model.model_validate(parse_yaml(self.tree[path]))
+        except (yaml.YAMLError, ValueError) as error:
             raise IntegrityError(f"{path}: not what Tribute wrote there; restore the file") from error
 
     def _md5(self, path: str) -> str | None:

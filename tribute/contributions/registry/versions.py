@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from tribute.errors import RegistryError
 from tribute.ids import parse_tag
 
+FIGURES = ("contributions", "contributors", "rows", "excluded")
+"""Of a release's log entry, those that `Version` shows."""
 LEVELS = ("major", "minor", "patch")
 
 

@@ -1,14 +1,41 @@
 """Dataset versions: releasing, reviewing, comparing, and building their tables."""
 
-from tribute.contributions.releases.dataset import build_dataset, find_dataset, read_description
+from tribute.contributions.releases.dataset import build_dataset, find_dataset
+from tribute.contributions.releases.diff import Difference, diff
 from tribute.contributions.releases.eligibility import check_trainable
-from tribute.contributions.releases.release import check_release, release_version
+from tribute.contributions.releases.release import check_release, release_version, screen_dataset
+from tribute.contributions.releases.review import (
+    VERDICTS,
+    Decided,
+    RowVerdict,
+    Selection,
+    Verdict,
+    decide,
+    decide_all,
+    expand,
+    review,
+    without_effect,
+)
+from tribute.contributions.releases.token_keys import Tokenizer
 
 __all__ = [
+    "VERDICTS",
+    "Decided",
+    "Difference",
+    "RowVerdict",
+    "Selection",
+    "Tokenizer",
+    "Verdict",
     "build_dataset",
     "check_release",
     "check_trainable",
+    "decide",
+    "decide_all",
+    "diff",
+    "expand",
     "find_dataset",
-    "read_description",
     "release_version",
+    "review",
+    "screen_dataset",
+    "without_effect",
 ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tribute.contributions.registry.registry import Registry
 from tribute.contributions.registry.snapshot import Contribution, Snapshot
-from tribute.contributions.releases import dataset_tables
+from tribute.contributions.releases.tables import excluded_ids
 from tribute.errors import RegistryError
 from tribute.ids import contribution_of, parse_tag
 
@@ -36,9 +36,11 @@ def diff(registry: Registry, before: str, after: str) -> Difference:
     registry.version(before), registry.version(after)
     at = registry.snapshot(before), registry.snapshot(after)
     out = [excluded_rows(registry, snapshot, dataset) for snapshot in at]
-    contributions = [{one.id: one for one in snapshot.contributions(dataset)} for snapshot in at]
+    contributions = [
+        {contribution.id: contribution for contribution in snapshot.contributions(dataset)} for snapshot in at
+    ]
     added, removed = changed_rows(contributions[0], contributions[1], out[0], out[1])
-    people = [{one.contributor_id for one in those.values()} for those in contributions]
+    people = [{contribution.contributor_id for contribution in side.values()} for side in contributions]
     shares = [_label_shares(registry, snapshot, dataset, rows) for snapshot, rows in zip(at, out, strict=True)]
     labels = {name: (shares[0].get(name, 0.0), shares[1].get(name, 0.0)) for name in sorted({*shares[0], *shares[1]})}
     return Difference(
@@ -51,7 +53,7 @@ def diff(registry: Registry, before: str, after: str) -> Difference:
         sorted(people[1] - people[0]),
         sorted(people[0] - people[1]),
         labels,
-        round(sum(abs(one - two) for one, two in labels.values()) / 2, 6),
+        round(sum(abs(share_before - share_after) for share_before, share_after in labels.values()) / 2, 6),
     )
 
 
@@ -61,8 +63,9 @@ def changed_rows(
     """(rows added, rows removed), from contributions by id and the ids of the excluded rows; reads no row."""
     both = before.keys() & after.keys()
     used = [
-        Counter({id_: one.rows for id_, one in those.items()}) - Counter(contribution_of(row) for row in out)
-        for those, out in ((before, out_before), (after, out_after))
+        Counter({id_: contribution.rows for id_, contribution in side.items()})
+        - Counter(contribution_of(row) for row in out)
+        for side, out in ((before, out_before), (after, out_after))
     ]
     added = sum(rows for id_, rows in used[1].items() if id_ not in both)
     removed = sum(rows for id_, rows in used[0].items() if id_ not in both)
@@ -74,7 +77,7 @@ def changed_rows(
 def excluded_rows(registry: Registry, at: Snapshot, dataset: str) -> set[str]:
     """The ids of the rows that a version left out."""
     md5 = at.exclusions_md5(dataset)
-    return set() if md5 is None else dataset_tables.excluded_ids(registry.repository.object(md5))
+    return set() if md5 is None else excluded_ids(registry.repository.object(md5))
 
 
 def _label_shares(registry: Registry, at: Snapshot, dataset: str, out: set[str]) -> dict[str, float]:
@@ -82,9 +85,9 @@ def _label_shares(registry: Registry, at: Snapshot, dataset: str, out: set[str])
     is_labelled = bool(at.schema(dataset).labels)
     erased = registry.snapshot().erased_md5s()
     schema, counts = at.schema(dataset), Counter[str]()
-    for one in at.contributions(dataset):
-        if one.md5 not in erased:
-            rows = (row for row in registry.rows_of(one, schema) if row.row_id not in out)
+    for contribution in at.contributions(dataset):
+        if contribution.md5 not in erased:
+            rows = (row for row in registry.rows_of(contribution, schema) if row.row_id not in out)
             counts.update(row.row.target if is_labelled else row.row.slice for row in rows)
     total = counts.total() or 1
     return {name: round(count / total, 6) for name, count in counts.items()}

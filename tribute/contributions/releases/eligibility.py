@@ -1,4 +1,4 @@
-"""May a model learn from a version today? Terms end, and rows are erased, after a version was released."""
+"""May a model learn from a version today? Terms expire, and rows are erased, after a version is released."""
 
 from collections import Counter
 from datetime import date
@@ -16,12 +16,14 @@ def check_trainable(registry: Registry, tag: str, today: date) -> None:
     dataset, _ = parse_tag(tag)
     at, erased = registry.snapshot(tag), registry.snapshot().erased_md5s()
     out = Counter(contribution_of(row) for row in excluded_rows(registry, at, dataset))
-    for one in at.contributions(dataset):
-        if one.md5 in erased:
-            raise RegistryError(f"{tag} held contribution {one.id}, which was erased; release a version without it")
-        reason = refusal(one.terms, today)
-        if reason and out[one.id] < one.rows:
+    for contribution in at.contributions(dataset):
+        if contribution.md5 in erased:
             raise RegistryError(
-                f"{tag} holds contribution {one.id}, and {reason}; release a version, which leaves it out, "
-                "and learn from that"
+                f"{tag} held contribution {contribution.id}, which was erased; release a version without it"
+            )
+        reason = refusal(contribution.terms, today)
+        if reason and out[contribution.id] < contribution.rows:
+            raise RegistryError(
+                f"{tag} holds contribution {contribution.id}, and {reason}; "
+                "release a new version, which leaves it out, and train on that"
             )

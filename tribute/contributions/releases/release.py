@@ -1,60 +1,76 @@
-"""Cutting a version: screen, check the number against what changed, record, sign, tag. Listing versions."""
+"""Releasing a version: screen, check the number against what changed, record, sign, tag."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from tribute.contributions.normal_form import NORMAL_FORM
+from tribute.contributions.registry.data_store import POINTER
 from tribute.contributions.registry.log import LedgerRecord
 from tribute.contributions.registry.paths import exclusions_path
 from tribute.contributions.registry.registry import Registry
-from tribute.contributions.registry.repository import POINTER
 from tribute.contributions.registry.snapshot import Snapshot
 from tribute.contributions.registry.versions import Version, number, refuse_number, release_message
-from tribute.contributions.releases import dataset_tables
 from tribute.contributions.releases.diff import changed_rows, excluded_rows
+from tribute.contributions.releases.tables import write_exclusions
+from tribute.contributions.releases.token_keys import Tokenizer, token_keys
 from tribute.contributions.rows import ContributedRow
-from tribute.contributions.screening import screen
-from tribute.contributions.screening.findings import Encoder, Finding
+from tribute.contributions.screening import Finding, Screening, excluded, find
+from tribute.contributions.screening.findings import TERMS, Encoder
 from tribute.contributions.terms import refusal
 from tribute.errors import RegistryError
 from tribute.ids import parse_tag
 
 
-def screen_dataset(registry: Registry, dataset: str, encoder: Encoder | None = None) -> list[Finding]:
+def screen_dataset(
+    registry: Registry, dataset: str, encoder: Encoder | None = None, tokenizer: Tokenizer | None = None
+) -> list[Finding]:
     """What a release would find now, row by row."""
     now = registry.snapshot()
-    rows, evaluation = registry.rows(now, dataset), registry.evaluation_rows(now, dataset)
-    return screen.find(rows, evaluation, now.schema(dataset), now.policy(dataset), encoder)
+    schema = now.schema(dataset)
+    screening = Screening(
+        registry.rows(now, dataset),
+        registry.evaluation_rows(now, dataset),
+        schema,
+        now.policy(dataset),
+        encoder,
+        token_keys(registry, schema, tokenizer) if tokenizer else None,
+    )
+    return [*find(screening), *_against_terms(screening.rows, now, dataset)]
 
 
-def check_release(registry: Registry, tag: str) -> list[Finding]:
+def check_release(registry: Registry, tag: str, tokenizer: Tokenizer | None = None) -> list[Finding]:
     """The rows that releasing `tag` would exclude. Raises RegistryError where it would be refused."""
     dataset, _ = parse_tag(tag)
     now = registry.snapshot()
     _refuse(now, tag, dataset)
-    exclusions = _excluded(registry, now, dataset)
+    exclusions = _excluded(registry, now, dataset, tokenizer)
     _refuse_number(registry, now, tag, exclusions)
     return exclusions
 
 
-def release_version(registry: Registry, tag: str) -> Version:
-    """Screen the dataset and tag it as a version; one that was cut before its tag is finished."""
+def release_version(registry: Registry, tag: str, tokenizer: Tokenizer | None = None) -> Version:
+    """Screen the dataset and tag it as a version; one that was recorded before its tag is finished.
+
+    `tokenizer` reads the texts as the base model does; it has to be given where the schema names one.
+    """
     dataset, _ = parse_tag(tag)
-    if _was_cut(registry, tag):
+    if _finish_recorded(registry, tag):
         return registry.version(tag)
     repository, path = registry.repository, exclusions_path(dataset)
 
     def body() -> None:
         now = registry.snapshot()
         _refuse(now, tag, dataset)
-        exclusions = _excluded(registry, now, dataset)
+        exclusions = _excluded(registry, now, dataset, tokenizer)
         _refuse_number(registry, now, tag, exclusions)
         with repository.staging() as folder:
             table = folder / "exclusions.parquet"
-            dataset_tables.write_exclusions(table, exclusions)
+            write_exclusions(table, exclusions)
             repository.add({path: table})
         registry.record(LedgerRecord("release", dataset, tag, [path + POINTER], _figures(now, dataset, exclusions)))
-        registry.seal()
+        registry.sign_head()
         # Pushed before the tag exists: whoever finds the tag finds the data.
         repository.push()
 
@@ -70,57 +86,59 @@ def _refuse(now: Snapshot, tag: str, dataset: str) -> None:
         raise RegistryError(f"dataset {dataset} has no contributions; `tribute contribute` some first")
 
 
-def _refuse_number(registry: Registry, now: Snapshot, tag: str, exclusions: list[Finding]) -> None:
-    """Raise RegistryError where the number of the version says less than what changed."""
+def _refuse_number(registry: Registry, now: Snapshot, tag: str, exclusions: Sequence[Finding]) -> None:
+    """Raise RegistryError where the number of the version understates what changed."""
     dataset, _ = parse_tag(tag)
-    before = max(registry.versions(dataset), key=lambda one: number(one.version), default=None)
+    before = max(registry.versions(dataset), key=lambda version: number(version.version), default=None)
     if before is None:
         return
     then = registry.snapshot(before.tag)
-    old, new = ({one.id: one for one in at.contributions(dataset)} for at in (then, now))
-    out = {one.row.row_id for one in exclusions}
+    old, new = ({item.id: item for item in at.contributions(dataset)} for at in (then, now))
+    out = {finding.row.row_id for finding in exclusions}
     refuse_number(tag, before.tag, *changed_rows(old, new, excluded_rows(registry, then, dataset), out))
 
 
-def _excluded(registry: Registry, now: Snapshot, dataset: str) -> list[Finding]:
+def _excluded(registry: Registry, now: Snapshot, dataset: str, tokenizer: Tokenizer | None) -> list[Finding]:
+    schema = now.schema(dataset)
     rows, evaluation = registry.rows(now, dataset), registry.evaluation_rows(now, dataset)
-    findings = screen.find(rows, evaluation, now.schema(dataset), now.policy(dataset))
-    findings += _against_terms(rows, now, dataset)
-    return screen.excluded(rows, findings, now.decisions(dataset))
+    keys = token_keys(registry, schema, tokenizer)
+    findings = find(Screening(rows, evaluation, schema, now.policy(dataset), token_keys=keys))
+    return excluded(rows, [*findings, *_against_terms(rows, now, dataset)], now.decisions(dataset))
 
 
-def _against_terms(rows: list[ContributedRow], now: Snapshot, dataset: str) -> list[Finding]:
-    """Rows that their contributor does not allow a model to learn from today."""
+def _against_terms(rows: Sequence[ContributedRow], now: Snapshot, dataset: str) -> list[Finding]:
+    """Rows from which their contributor does not allow a model to learn today."""
     today = datetime.now(UTC).date()
-    refused = {one.id: refusal(one.terms, today) for one in now.contributions(dataset) if one.terms}
+    refused = {item.id: refusal(item.terms, today) for item in now.contributions(dataset) if item.terms}
     return [
-        Finding(row, "terms", None, 1.0, 1.0, "terms", reason)
+        Finding(row, TERMS, None, 1.0, 1.0, "terms", reason)
         for row in rows
         if (reason := refused.get(row.contribution_id))
     ]
 
 
-def _was_cut(registry: Registry, tag: str) -> bool:
-    """Was the release recorded and not tagged? Then it is tagged now."""
+def _finish_recorded(registry: Registry, tag: str) -> bool:
+    """Tag a release that was recorded but not tagged; returns whether there was one."""
     repository = registry.repository
-    before = {one.name for one in repository.tags()}
+    before = {known.name for known in repository.tags()}
     released = {entry.subject for entry in registry.entries() if entry.event == "release"}
     if tag in before or tag not in released:
         return False
     with repository.lock():
-        # Taking the lock finishes what was killed; what is missing still was removed by hand.
-        if tag not in {one.name for one in repository.tags()}:
+        # Taking the lock finishes what was killed; a tag that is still missing was removed by hand.
+        if tag not in {known.name for known in repository.tags()}:
             repository.tag(tag, release_message(tag))
     return True
 
 
-def _figures(now: Snapshot, dataset: str, exclusions: list[Finding]) -> dict[str, Any]:
+def _figures(now: Snapshot, dataset: str, exclusions: Sequence[Finding]) -> dict[str, Any]:
     contributions = now.contributions(dataset)
-    figures = {
+    reasons = Counter(finding.reason for finding in exclusions)
+    return {
         "contributions": len(contributions),
-        "contributors": len({one.contributor_id for one in contributions}),
-        "rows": sum(one.rows for one in contributions),
+        "contributors": len({contribution.contributor_id for contribution in contributions}),
+        "rows": sum(contribution.rows for contribution in contributions),
         "excluded": len(exclusions),
+        "normal_form": NORMAL_FORM,
+        "reasons": dict(sorted(reasons.items())),
     }
-    reasons = Counter(one.reason for one in exclusions)
-    return figures | {"reasons": dict(sorted(reasons.items()))}

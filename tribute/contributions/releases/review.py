@@ -1,67 +1,154 @@
-"""What waits for a person, and what persons decided: recorded with who and why, and never overwritten."""
+"""What waits for a person, and what people decided: recorded with who and why, and never overwritten."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from tribute.contributions.registry.log import LedgerRecord
 from tribute.contributions.registry.registry import Registry
 from tribute.contributions.registry.snapshot import Snapshot
 from tribute.contributions.releases.release import screen_dataset
-from tribute.contributions.screening import screen
-from tribute.contributions.screening.findings import Encoder, Finding
+from tribute.contributions.screening import BY_CODE, Finding, waiting
+from tribute.contributions.screening.findings import Encoder
 from tribute.errors import RegistryError
-from tribute.ids import parse_row_id
+from tribute.ids import contribution_of, row_id
 
 Verdict = Literal["accept", "reject"]
+VERDICTS: tuple[Verdict, ...] = ("accept", "reject")
 
 
-@dataclass(frozen=True)
-class Decided:
-    """Rows of one dataset that got the same verdict."""
+class Decided(NamedTuple):
+    """Rows of one dataset that got the same verdict, and the number of the log's entry."""
 
+    verdict: Verdict
     dataset: str
     rows: tuple[str, ...]
     seq: int
 
 
-def review(registry: Registry, dataset: str, encoder: Encoder | None = None) -> list[Finding]:
-    """What waits for a person, in the order of the rows; with an encoder also what only meaning shows."""
+class RowVerdict(NamedTuple):
+    """What a person says about one row."""
+
+    row: str
+    verdict: Verdict
+    why: str
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which findings to look at; what is empty selects all. `rows` are row ids."""
+
+    reasons: Collection[str] = ()
+    contributors: Collection[str] = ()
+    labels: Collection[str] = ()
+    rows: Collection[str] = ()
+    similarity: float = 0.0
+    """The least similarity, in the detector's own measure."""
+
+    def holds(self, finding: Finding) -> bool:
+        """Is this finding selected?"""
+        row = finding.row
+        pairs = (
+            (self.reasons, finding.reason),
+            (self.contributors, row.contributor_id),
+            (self.labels, row.row.target),
+            (self.rows, row.row_id),
+        )
+        return all(not chosen or value in chosen for chosen, value in pairs) and finding.similarity >= self.similarity
+
+
+def review(
+    registry: Registry, dataset: str, selection: Selection | None = None, encoder: Encoder | None = None
+) -> list[Finding]:
+    """What waits for a person, in the order of the rows; with an encoder also what only meaning shows.
+
+    Raises RegistryError for a reason that no check gives.
+    """
+    selection = selection or Selection()
+    for reason in selection.reasons:
+        if reason not in BY_CODE:
+            raise RegistryError(f"unknown reason {reason!r}; there are {', '.join(BY_CODE)}")
     now = registry.snapshot()
-    waiting = screen.waiting(screen_dataset(registry, dataset, encoder), now.decisions(dataset))
-    order = {one.id: place for place, one in enumerate(now.contributions(dataset))}
-    return sorted(waiting, key=lambda one: (order[one.row.contribution_id], one.row.row.line))
+    findings = waiting(screen_dataset(registry, dataset, encoder), now.decisions(dataset))
+    order = {contribution.id: place for place, contribution in enumerate(now.contributions(dataset))}
+    chosen = [finding for finding in findings if selection.holds(finding)]
+    return sorted(chosen, key=lambda finding: (order[finding.row.contribution_id], finding.row.row.line))
 
 
 def decide(registry: Registry, verdict: Verdict, rows: Sequence[str], by: str, why: str) -> list[Decided]:
-    """Record a verdict on rows; it holds from the next release on, until another one is recorded.
+    """Record one verdict on rows; it applies from the next release on, until another one is recorded.
 
-    Raises RegistryError for a row that is not there, or without who and why.
+    A row is `CONTRIBUTION:LINE`, a range of them `CONTRIBUTION:FIRST-LAST`, all of them `CONTRIBUTION`. Raises
+    RegistryError for a row that does not exist, or without who and why.
     """
-    if not by.strip() or not why.strip():
-        raise RegistryError(f"to {verdict} rows say who decides and why: --by NAME --why TEXT")
+    now = registry.snapshot()
+    chosen = [row for text in rows for row in expand(now, text)]
+    return decide_all(registry, [RowVerdict(row, verdict, why) for row in chosen], by)
+
+
+def decide_all(registry: Registry, verdicts: Sequence[RowVerdict], by: str) -> list[Decided]:
+    """Record verdicts on rows, all of them or none; of two on one row the last one holds.
+
+    Raises RegistryError for a row that does not exist, or without who and why.
+    """
+    if not verdicts:
+        raise RegistryError("no rows were given; name rows as `tribute review` lists them")
+    for row, verdict, why in verdicts:
+        if not by.strip() or not why.strip():
+            raise RegistryError(f"{row}: to {verdict} rows say who decides and why: --by NAME --why TEXT")
 
     def body() -> list[Decided]:
         now = registry.snapshot()
-        by_dataset: dict[str, list[str]] = {}
-        for row in dict.fromkeys(rows):
-            by_dataset.setdefault(_dataset_of(now, row), []).append(row)
-        subject = rows[0] if len(rows) == 1 else f"{len(rows)} rows"
-        news = [
-            LedgerRecord(verdict, dataset, subject, details={"rows": own, "by": by, "why": why})
-            for dataset, own in by_dataset.items()
-        ]
-        registry.record(*news)
-        first = len(now.entries) + 1
-        return [Decided(dataset, tuple(own), first + place) for place, (dataset, own) in enumerate(by_dataset.items())]
+        groups: dict[tuple[Verdict, str, str], list[str]] = {}
+        for row, verdict, why in {verdict.row: verdict for verdict in verdicts}.values():
+            groups.setdefault((verdict, why, _dataset_of(now, row)), []).append(row)
+        registry.record(
+            *(
+                LedgerRecord(verdict, dataset, _subject(rows), details={"rows": rows, "by": by, "why": why})
+                for (verdict, why, dataset), rows in groups.items()
+            )
+        )
+        numbered = enumerate(groups.items(), start=len(now.entries) + 1)
+        return [Decided(verdict, dataset, tuple(rows), seq) for seq, ((verdict, _, dataset), rows) in numbered]
 
-    message = f"{verdict.title()} {rows[0] if len(rows) == 1 else f'{len(rows)} rows'}"
-    return registry.repository.transact(message, body)
+    first = verdicts[0].verdict.title()
+    return registry.repository.transact(f"{first} {_subject([verdict.row for verdict in verdicts])}", body)
+
+
+def without_effect(registry: Registry, decided: Iterable[Decided]) -> Mapping[str, str]:
+    """Row → why the verdict on it changes nothing: the row is out or in whatever a person says."""
+    reasons: dict[str, str] = {}
+    for dataset, verdict, rows in ((group.dataset, group.verdict, set(group.rows)) for group in decided):
+        findings: dict[str, list[Finding]] = {}
+        for finding in screen_dataset(registry, dataset):
+            findings.setdefault(finding.row.row_id, []).append(finding)
+        for row in sorted(rows):
+            final = [finding.cause for finding in findings.get(row, ()) if finding.cause.final]
+            if final:
+                reasons[row] = f"it stays out: it {final[0].words}"
+            elif verdict == "accept" and not findings.get(row):
+                reasons[row] = "nothing speaks against it, so it is in already"
+    return reasons
+
+
+def expand(now: Snapshot, text: str) -> list[str]:
+    """The row ids that `CONTRIBUTION`, `CONTRIBUTION:LINE` or `CONTRIBUTION:FIRST-LAST` names. Raises RegistryError."""
+    contribution, colon, lines = text.partition(":")
+    entry = now.live.get(contribution)
+    if entry is None:
+        raise RegistryError(f"there is no row {text}; expected CONTRIBUTION:LINE as `tribute review` lists them")
+    rows = int(entry.details["rows"])
+    first, dash, last = lines.partition("-")
+    start, end = (first, last if dash else first) if colon else ("1", str(rows))
+    if not (start.isdigit() and end.isdigit() and 1 <= int(start) <= int(end) <= rows):
+        raise RegistryError(f"there is no row {text}; contribution {contribution} has rows 1 to {rows}")
+    return [row_id(contribution, line) for line in range(int(start), int(end) + 1)]
+
+
+def _subject(rows: Sequence[str]) -> str:
+    return rows[0] if len(rows) == 1 else f"{len(rows)} rows"
 
 
 def _dataset_of(now: Snapshot, row: str) -> str:
-    contribution, line = parse_row_id(row)
-    entry = now.live.get(contribution)
-    if entry is None or not 1 <= line <= entry.details["rows"]:
-        raise RegistryError(f"there is no row {row}; expected CONTRIBUTION:LINE as `tribute review` lists them")
-    return entry.dataset
+    expand(now, row)
+    return now.live[contribution_of(row)].dataset

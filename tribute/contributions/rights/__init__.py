@@ -1,14 +1,28 @@
-"""Keys and organisations, the vault of people, withdrawal and erasure."""
+"""Keys and organisations, the vault of people, terms, withdrawal and erasure."""
 
+from tribute.contributions.rights.keys_and_members import refuse_key, register_key, rotate_key, set_members
 from tribute.contributions.rights.payees import missing_to_pay, normal_details, payment_name
-from tribute.contributions.rights.vault import People, read_vault
-from tribute.contributions.rights.withdrawal import forget_erased
+from tribute.contributions.rights.terms_renewal import changed_conditions, renew_terms
+from tribute.contributions.rights.vault import People, forget_person, read_vault, write_person
+from tribute.contributions.rights.withdrawal import Withdrawal, contributions_of, erase, forget_erased, withdraw
 
 __all__ = [
     "People",
+    "Withdrawal",
+    "changed_conditions",
+    "contributions_of",
+    "erase",
     "forget_erased",
+    "forget_person",
     "missing_to_pay",
     "normal_details",
     "payment_name",
     "read_vault",
+    "refuse_key",
+    "register_key",
+    "renew_terms",
+    "rotate_key",
+    "set_members",
+    "withdraw",
+    "write_person",
 ]

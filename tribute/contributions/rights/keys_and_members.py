@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from tribute.contributions.intake.submissions import check_id, refuse_look_alikes
-from tribute.contributions.registry.identity import _rotation, public_keys, read_identity
+from tribute.contributions.registry.identity import public_keys, read_identity, rotation_part
 from tribute.contributions.registry.log import LedgerRecord
 from tribute.contributions.registry.paths import contributor_path
 from tribute.contributions.registry.registry import Registry
@@ -43,7 +43,7 @@ def rotate_key(registry: Registry, contributor: str, old: Key, new: Key) -> None
             raise RegistryError(f"the key given is not the latest of {contributor}; only that one can be replaced")
         keys = read_identity(now.tree, contributor)["keys"]
         public = public_half(new)
-        signature = sign(old, _rotation(contributor, public))
+        signature = sign(old, rotation_part(contributor, public))
         _write(registry, now, contributor, {"keys": [*keys, {"public": public, "signature": signature}]})
 
     registry.repository.transact(f"Replace the key of {contributor}", body)

@@ -1,17 +1,18 @@
 """Taking a contribution back: `withdraw` keeps its history, `erase` removes its bytes for good.
 
 Both stop its use from the next version on; what was earned stays. Knows nothing of models: which of them learned
-from the rows is read from the runs, by whoever asks.
+from the rows is read from the runs.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from tribute.contributions.registry.data_store import POINTER, pointer_md5
 from tribute.contributions.registry.identity import refuse_stranger
-from tribute.contributions.registry.log import LedgerRecord
+from tribute.contributions.registry.log import Entry, LedgerRecord
 from tribute.contributions.registry.paths import data_path, meta_path
 from tribute.contributions.registry.registry import Registry
-from tribute.contributions.registry.repository import POINTER, pointer_md5
+from tribute.contributions.registry.row_hashes import forget_hashes
 from tribute.contributions.registry.snapshot import Contribution, Snapshot
 from tribute.errors import RegistryError
 
@@ -36,15 +37,15 @@ def withdraw(registry: Registry, contribution: str, by: str, why: str, key: Path
 
     def body() -> Withdrawal:
         now = registry.snapshot()
-        one = now.recorded(contribution)
-        if one is None:
+        live = now.recorded(contribution)
+        if live is None:
             return _already(now, contribution)
-        refuse_stranger(now, one, key)
-        pointer = data_path(one.id) + POINTER
+        refuse_stranger(now, live, key)
+        pointer = data_path(live.id) + POINTER
         registry.repository.remove(pointer)
-        details = {"contributor_id": one.contributor_id, "by": by, "why": why}
-        registry.record(LedgerRecord("withdraw", one.dataset, one.id, details=details, removed=[pointer]))
-        return Withdrawal(one.id, one.contributor_id, one.dataset, len(now.entries) + 1)
+        details = {"contributor_id": live.contributor_id, "by": by, "why": why}
+        registry.record(LedgerRecord("withdraw", live.dataset, live.id, details=details, removed=[pointer]))
+        return Withdrawal(live.id, live.contributor_id, live.dataset, len(now.entries) + 1)
 
     return registry.repository.transact(f"Withdraw {contribution}", body)
 
@@ -52,7 +53,7 @@ def withdraw(registry: Registry, contribution: str, by: str, why: str, key: Path
 def erase(registry: Registry, contribution: str, by: str, why: str, key: Path | None = None) -> Withdrawal:
     """Remove a contribution's bytes from tree, cache and remote, unless a live contribution has the very same.
 
-    The ledger keeps a tombstone, its head is signed anew. Running it again finishes what was interrupted. Old
+    The log keeps a tombstone, and its head is signed again. Running it again finishes what was interrupted. Old
     versions that held the rows can no longer be laid out. Raises RegistryError like `withdraw`.
     """
     _refuse_nobody(by, why)
@@ -62,47 +63,60 @@ def erase(registry: Registry, contribution: str, by: str, why: str, key: Path | 
         entry = now.gone.get(contribution)
         if entry is not None and entry.event == "erase":
             return _already(now, contribution)
-        one = now.recorded(contribution) or _before_withdrawal(registry, now, contribution)
-        refuse_stranger(now, one, key)
-        pointer, shared = data_path(one.id) + POINTER, _sharing(now, one)
-        removed = [path for path in (pointer, meta_path(one.id)) if path in now.tree]
+        last = now.recorded(contribution) or _before_withdrawal(registry, now, contribution)
+        refuse_stranger(now, last, key)
+        pointer, shared = data_path(last.id) + POINTER, _sharing(now, last)
+        removed = [path for path in (pointer, meta_path(last.id)) if path in now.tree]
         for path in removed:
             registry.repository.remove(path)
         # A tombstone: nothing in it tells what the rows said.
         details = {
-            "contributor_id": one.contributor_id,
+            "contributor_id": last.contributor_id,
             "by": by,
             "why": why,
-            "rows": one.rows,
-            "md5s": [] if shared else [one.md5],
+            "rows": last.rows,
+            "md5s": [] if shared else [last.md5],
         }
-        registry.record(LedgerRecord("erase", one.dataset, one.id, details=details, removed=removed))
-        registry.seal()
-        return Withdrawal(one.id, one.contributor_id, one.dataset, len(now.entries) + 1, tuple(shared))
+        registry.record(LedgerRecord("erase", last.dataset, last.id, details=details, removed=removed))
+        registry.sign_head()
+        return Withdrawal(last.id, last.contributor_id, last.dataset, len(now.entries) + 1, tuple(shared))
 
-    gone = registry.repository.transact(f"Erase {contribution}", body)
-    if not registry.repository.rehearsing:
+    erased = registry.repository.transact(f"Erase {contribution}", body)
+    if not registry.repository.dry_run:
         forget_erased(registry)
-    return gone
+    return erased
+
+
+def contributions_of(registry: Registry, contributor: str) -> list[str]:
+    """The contributions of a contributor that are not erased, earliest first. Raises RegistryError where none is."""
+    entries = registry.entries()
+    by = [entry.subject for entry in entries if entry.event == "contribute" and _by(entry) == contributor]
+    gone = {id_: entry.event for id_, entry in Snapshot({}, entries).gone.items()}
+    known = [id_ for id_ in dict.fromkeys(by) if gone.get(id_) != "erase"]
+    if not known:
+        raise RegistryError(f"there is no contribution of {contributor}; `tribute show DATASET` lists contributors")
+    return known
+
+
+def _by(entry: Entry) -> str:
+    return str(entry.details["contributor_id"])
 
 
 def forget_erased(registry: Registry) -> None:
-    """Remove what tombstones speak of and is still there: the bytes, and the hashes kept beside the registry."""
+    """Remove what tombstones speak of and still exists: the bytes, and the hashes kept beside the registry."""
     now = registry.snapshot()
     if md5s := now.erased_md5s():
         registry.repository.forget(sorted(md5s))
-    live_rows = {one.sha256 for dataset in now.datasets() for one in now.contributions(dataset)}
-    for kept in (registry.repository.root / ".git" / "tribute-hashes").glob("*.npy"):
-        if kept.stem not in live_rows:
-            kept.unlink()
+    live = {item.sha256 for dataset in now.datasets() for item in now.contributions(dataset)}
+    forget_hashes(registry, live)
 
 
-def _sharing(now: Snapshot, one: Contribution) -> list[str]:
+def _sharing(now: Snapshot, erased: Contribution) -> list[str]:
     """The live contributions, and sealed evaluations, of exactly the same bytes."""
     same = []
     for dataset in now.datasets():
-        same += [other.id for other in now.contributions(dataset) if other.md5 == one.md5 and other.id != one.id]
-        same += [f"the evaluation of {dataset}"] * (now.evaluation_md5(dataset) == one.md5)
+        same += [other.id for other in now.contributions(dataset) if other.md5 == erased.md5 and other.id != erased.id]
+        same += [f"the evaluation of {dataset}"] * (now.evaluation_md5(dataset) == erased.md5)
     return same
 
 
@@ -113,10 +127,10 @@ def _before_withdrawal(registry: Registry, now: Snapshot, contribution: str) -> 
     path = data_path(contribution) + POINTER
     last = registry.repository.git("log", "-1", "--format=%H", "--diff-filter=D", "--", path).decode().strip()
     before = registry.snapshot(f"{last}^")
-    found = before.recorded(contribution)
-    if found is None or pointer_md5(before.tree[path], path) != found.md5:
+    last_state = before.recorded(contribution)
+    if last_state is None or pointer_md5(before.tree[path], path) != last_state.md5:
         raise RegistryError(f"contribution {contribution}: its history cannot be read; `tribute verify registry`")
-    return found
+    return last_state
 
 
 def _already(now: Snapshot, contribution: str) -> Withdrawal:

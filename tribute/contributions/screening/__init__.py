@@ -1,12 +1,34 @@
 """Which rows of a version may not be learned from, and which wait for a person."""
 
-from tribute.contributions.screening.exact_duplicates import duplicates
-from tribute.contributions.screening.findings import REASONS, Finding
-from tribute.contributions.screening.policy import load_policy
+from tribute.contributions.screening.findings import Decision, Finding, Reason, Screening
+from tribute.contributions.screening.policy import BASIC, ScreeningPolicy, load_policy
+from tribute.contributions.screening.screen import (
+    ACTIONS,
+    BY_CODE,
+    FOLLOWS,
+    REASONS,
+    excluded,
+    find,
+    find_exact,
+    find_single,
+    waiting,
+)
 
 __all__ = [
+    "ACTIONS",
+    "BASIC",
+    "BY_CODE",
+    "FOLLOWS",
     "REASONS",
+    "Decision",
     "Finding",
-    "duplicates",
+    "Reason",
+    "Screening",
+    "ScreeningPolicy",
+    "excluded",
+    "find",
+    "find_exact",
+    "find_single",
     "load_policy",
+    "waiting",
 ]

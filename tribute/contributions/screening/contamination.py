@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tribute.contributions.rows import ContributedRow, normalise
-from tribute.contributions.screening.findings import Finding
+from tribute.contributions.screening.findings import Check, Finding, Reason, Screening
 from tribute.contributions.screening.token_sets import Ids, Sets, best, distinct, from_pairs, jaccard
 
+NEAR_EVALUATION = Reason("near_evaluation", "exclude", "comes too close to a row of the sealed evaluation", final=True)
 SHINGLE = 5
 CHUNK = 8192
 """Rows taken at a time: bounds memory."""
@@ -25,11 +26,21 @@ def near_evaluation(
     rows: Sequence[ContributedRow], evaluation: Sequence[ContributedRow], threshold: float
 ) -> Iterator[Finding]:
     """Rows whose text is at least `threshold` similar to an evaluation row's, whatever the target."""
-    texts, sealed = [one.row.text for one in rows], [one.row.text for one in evaluation]
+    texts, sealed = [row.row.text for row in rows], [row.row.text for row in evaluation]
     best_of, similarity = nearest(texts, sealed, threshold)
     for position in np.flatnonzero(similarity).tolist():
         canonical, value = evaluation[int(best_of[position])], round(float(similarity[position]), 6)
-        yield Finding(rows[position], "near_evaluation", canonical, value, threshold, "shingle_jaccard")
+        yield Finding(rows[position], NEAR_EVALUATION, canonical, value, threshold, "shingle_jaccard")
+
+
+def same_tokens(screening: Screening) -> Iterator[Finding]:
+    """Rows of whose text the model reads exactly what it reads of an evaluation row."""
+    if screening.token_keys is None:
+        return
+    sealed = dict(zip(screening.token_keys(screening.evaluation), screening.evaluation, strict=True))
+    for row, key in zip(screening.rows, screening.token_keys(screening.rows), strict=True):
+        if key is not None and key in sealed:
+            yield Finding(row, NEAR_EVALUATION, sealed[key], 1.0, 1.0, "token_ids")
 
 
 def nearest(texts: Sequence[str], others: Sequence[str], threshold: float) -> tuple[Ids, NDArray[np.float64]]:
@@ -109,3 +120,13 @@ def _distinct(owners: Ids, hashed: NDArray[np.uint64], count: int) -> Ids:
     """How many different hashes each owner has; of a hash the 50 bits count that an owner's number leaves."""
     keys = distinct((owners.astype(np.uint64) << np.uint64(50)) | (hashed >> np.uint64(14)))
     return np.bincount((keys >> np.uint64(50)).astype(np.int64), minlength=count)
+
+
+def _find(screening: Screening) -> list[Finding]:
+    if not screening.evaluation:
+        return []
+    near = near_evaluation(screening.rows, screening.evaluation, screening.schema.near_evaluation)
+    return [*near, *same_tokens(screening)]
+
+
+CHECK = Check(NEAR_EVALUATION, "row", _find)

@@ -1,47 +1,47 @@
-"""A contributed row, and what screening found out about one. Knows no check."""
+"""What a check says about a row: a reason, what follows from it, and the row that it gives way to. Knows no check."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tribute.contributions.rows import ContributedRow
+from tribute.contributions.schema import DatasetSchema
+from tribute.contributions.screening.policy import ScreeningPolicy
 
 Action = Literal["exclude", "hold", "flag"]
-ACTIONS: dict[str, Action] = {
-    "rejected": "exclude",
-    "terms": "exclude",
-    "duplicate": "exclude",
-    "conflicting_label": "hold",
-    "near_evaluation": "exclude",
-    "near_duplicate": "exclude",
-    "secret": "hold",
-    "personal_data": "hold",
-    "language": "hold",
-    "outlier": "hold",
-    "paraphrase": "flag",
-    "label_neighbours": "flag",
-}
-"""Reason → what follows, in the order in which a row's first reason is its own.
-
-`exclude`: out. `hold`: out until a person accepts the row. `flag`: in unless a person rejects it.
-"""
-FINAL = ("rejected", "terms", "duplicate", "near_evaluation")
-"""Reasons that no acceptance outweighs: a sealed evaluation stays sealed, a copy stays a copy."""
-DETECTOR_VERSION = "2"
+"""`exclude`: out. `hold`: out until a person accepts the row. `flag`: in unless a person rejects it."""
+DETECTOR_VERSION = "3"
 Encoder = Callable[[Sequence[str]], Any]
 """Texts → one L2-normalised embedding each, an array of floats of shape (texts, dimensions)."""
+TokenKeys = Callable[[Sequence[ContributedRow]], Sequence[bytes | None]]
+"""Rows → a key of what the model reads of each text; None where the tokenizer does not know all of it."""
+Rows = Sequence[ContributedRow]
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a row is left out or waits: `words` complete "This row …", `advice` says what its contributor can do.
+
+    No acceptance outweighs a `final` reason: a sealed evaluation stays sealed, a copy stays a copy.
+    """
+
+    code: str
+    action: Action
+    words: str
+    advice: str = ""
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A row with a reason code; `similarity` reached `threshold`, both in the detector's own measure.
+    """A row with a reason; `similarity` reached `threshold`, both in the detector's own measure.
 
     `canonical` is the row that it gives way to, where there is one. `evidence` says in words what was found,
     without repeating what must not spread.
     """
 
     row: ContributedRow
-    reason: str
+    cause: Reason
     canonical: ContributedRow | None
     similarity: float
     threshold: float
@@ -49,14 +49,49 @@ class Finding:
     evidence: str = ""
 
     @property
+    def reason(self) -> str:
+        """The code of the reason."""
+        return self.cause.code
+
+    @property
     def action(self) -> Action:
         """What follows unless a person decides otherwise."""
-        return ACTIONS[self.reason]
+        return self.cause.action
+
+
+@dataclass(frozen=True)
+class Screening:
+    """What checks look at: the rows of a dataset in the order of the log, and by which measures.
+
+    `out` holds the positions of rows that exact checks have excluded already: they prove nothing about later rows.
+    """
+
+    rows: Rows
+    evaluation: Rows
+    schema: DatasetSchema
+    policy: ScreeningPolicy
+    encoder: Encoder | None = None
+    token_keys: TokenKeys | None = None
+    out: frozenset[int] = field(default=frozenset())
+
+    @property
+    def is_labelled(self) -> bool:
+        """Does a row's target come from a fixed list of labels?"""
+        return bool(self.schema.labels)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One way to look at rows. `needs` says what it compares: hashes, each row alone, all rows, or their meaning."""
+
+    reason: Reason
+    needs: Literal["hashes", "row", "rows", "meaning"]
+    find: Callable[[Screening], Sequence[Finding]]
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What a person said about a row: `accept` or `reject`."""
+    """What a person decided about a row: `accept` or `reject`."""
 
     verdict: str
     by: str
@@ -64,15 +99,9 @@ class Decision:
     seq: int
 
 
-REASONS = {
-    "duplicate": "repeats a row that came first",
-    "conflicting_label": "same text as an earlier row but another label; waits for review",
-    "near_evaluation": "too close to a row of the evaluation set",
-    "near_duplicate": "nearly repeats a row of somebody else that came first",
-    "secret": "holds a key or password; waits for review",
-    "personal_data": "holds somebody’s personal data; waits for review",
-    "language": "in another language than the dataset takes; waits for review",
-    "outlier": "unlike all other rows in length or form; waits for review",
-    "rejected": "rejected by a person, who said why in the ledger",
-    "terms": "its terms do not allow learning from it",
-}
+REJECTED = Reason(
+    "rejected", "exclude", "was rejected by a reviewer, whose reason is in the registry's log", final=True
+)
+TERMS = Reason("terms", "exclude", "may not be learned from under its terms", "Renew the terms.", final=True)
+Decisions = Mapping[str, Decision]
+"""Row id → what a person last decided."""

@@ -1,6 +1,6 @@
 """Rows that nearly repeat an earlier row of another contributor: a word changed, or the words in another order.
 
-A single changed word is looked for exactly (substituted.py). For the rest MinHash signatures in bands propose pairs
+A single changed word is found exactly (one_word_changes.py). For the rest MinHash signatures in bands propose pairs
 (Broder 1997; Leskovec, Rajaraman and Ullman, "Mining of Massive Datasets", ch. 3), and the exact Jaccard similarity
 decides.
 """
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tribute.contributions.rows import ContributedRow, normalise
-from tribute.contributions.screening.findings import Finding
+from tribute.contributions.screening.findings import Check, Finding, Reason, Screening
 from tribute.contributions.screening.one_word_changes import one_word_apart
 from tribute.contributions.screening.token_sets import (
     Ids,
@@ -26,6 +26,12 @@ from tribute.contributions.screening.token_sets import (
     jaccard,
 )
 
+NEAR_DUPLICATE = Reason(
+    "near_duplicate",
+    "hold",
+    "nearly repeats an earlier row of another contributor",
+    "A reviewer decides whether it says something new.",
+)
 SLOTS = 96
 """Of a signature; they are cut into bands."""
 MISSED = 0.001
@@ -41,7 +47,7 @@ def near_duplicates(
 
     Near are rows that differ in a single word, and those whose sets of words are at least `threshold` similar, after
     normalising; with `same_target` only rows with equal targets are compared, else the target's words count as well.
-    `skip`: positions of rows that are out already.
+    `skip` holds the positions of rows that are excluded already.
     """
     positions = np.setdiff1d(np.arange(len(rows)), np.fromiter(skip, dtype=np.int64, count=len(skip)))
     chosen = [rows[position] for position in positions]
@@ -53,9 +59,9 @@ def near_duplicates(
             if int(earlier[pair]) not in out:
                 row, canonical = chosen[later[pair]], chosen[earlier[pair]]
                 out.add(int(later[pair]))
-                found, least = (round(float(one[pair]), 6) for one in (similarity, needed))
+                value, least = (round(float(figures[pair]), 6) for figures in (similarity, needed))
                 detector = "word_jaccard" if least == threshold else "one_word"
-                yield Finding(row, "near_duplicate", canonical, found, least, detector)
+                yield Finding(row, NEAR_DUPLICATE, canonical, value, least, detector)
                 break
 
 
@@ -63,10 +69,10 @@ def word_sequences(rows: Sequence[ContributedRow], *, same_target: bool) -> tupl
     """The words of each row in order as numbers, and for each number a hash that is the same everywhere."""
     numbers: dict[str, int] = {}
     items, bounds = array("q"), array("q", [0])
-    for one in rows:
-        words = normalise(one.row.text).split()
+    for row in rows:
+        words = normalise(row.row.text).split()
         if not same_target:
-            words += [f"\0{word}" for word in normalise(one.row.target).split()]
+            words += [f"\0{word}" for word in normalise(row.row.target).split()]
         items.extend(numbers.setdefault(word, len(numbers)) for word in words)
         bounds.append(len(items))
     hashed = [int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "little") for word in numbers]
@@ -89,8 +95,8 @@ def band_keys(sets: Sets, hashed: NDArray[np.uint64], groups: NDArray[np.uint64]
         bounds = sets.bounds[start : start + CHUNK + 1]
         tokens = hashed[sets.items[bounds[0] : bounds[-1]]]
         offsets = (bounds - bounds[0]).astype(np.uint64)
-        made = RMinHash.digest_matrix_from_flat_token_hashes(tokens, offsets, SLOTS, SEED)
-        slots = np.array(made.to_rows(), dtype=np.uint64)
+        signatures = RMinHash.digest_matrix_from_flat_token_hashes(tokens, offsets, SLOTS, SEED)
+        slots = np.array(signatures.to_rows(), dtype=np.uint64)
         for band in range(len(keys)):
             key = groups[start : start + CHUNK]
             for slot in slots[:, band * rows : (band + 1) * rows].T:
@@ -107,24 +113,24 @@ def _near_pairs(
     sequences, hashed = word_sequences(rows, same_target=same_target)
     sets = from_pairs(sequences.of_item(), sequences.items, len(rows))
     numbers: dict[str, int] = {}
-    people = np.array([numbers.setdefault(one.contributor_id, len(numbers)) for one in rows], dtype=np.int64)
+    people = np.array([numbers.setdefault(row.contributor_id, len(numbers)) for row in rows], dtype=np.int64)
     targets: dict[str, int] = {}
     groups = np.zeros(len(rows), dtype=np.uint64)
     if same_target:
-        names = [targets.setdefault(normalise(one.row.target), len(targets)) for one in rows]
+        names = [targets.setdefault(normalise(row.row.target), len(targets)) for row in rows]
         groups = np.array(names, dtype=np.uint64)
-    matrix, found = sets.matrix(len(hashed)), []
+    matrix, parts = sets.matrix(len(hashed)), []
     for keys in band_keys(sets, hashed, groups, band_rows(threshold)):
         later, earlier = in_same_bucket(keys)
         apart = (people[later] != people[earlier]) & (groups[later] == groups[earlier])
         later, earlier = later[apart], earlier[apart]
         near = jaccard(matrix, matrix, sets.sizes, sets.sizes, later, earlier) >= threshold
-        found.append(later[near] * len(rows) + earlier[near])
+        parts.append(later[near] * len(rows) + earlier[near])
     later, earlier = one_word_apart(sequences, hashed, groups, people)
-    pairs = distinct(concatenated([*found, later * len(rows) + earlier]))
+    pairs = distinct(concatenated([*parts, later * len(rows) + earlier]))
     later, earlier = pairs // max(1, len(rows)), pairs % max(1, len(rows))
     similarity = jaccard(matrix, matrix, sets.sizes, sets.sizes, later, earlier)
-    # Below the threshold in words is only who was found by a single word: all places but one are the same.
+    # Pairs below the threshold come from the search for one changed word: all other places are the same.
     rest = 1 - 1 / np.maximum(sequences.sizes[later], 1)
     alike = similarity >= threshold
     return later, earlier, np.where(alike, similarity, rest), np.where(alike, threshold, rest)
@@ -135,3 +141,14 @@ def _runs(values: Ids) -> Iterator[tuple[int, int]]:
     if len(values):
         edges = np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1], [True]])).tolist()
         yield from pairwise(edges)
+
+
+def _find(screening: Screening) -> list[Finding]:
+    threshold = screening.policy.near_duplicate
+    if threshold is None:
+        return []
+    by_target = screening.is_labelled
+    return list(near_duplicates(screening.rows, threshold, same_target=by_target, skip=screening.out))
+
+
+CHECK = Check(NEAR_DUPLICATE, "rows", _find)

@@ -1,4 +1,7 @@
-"""Checks by meaning, with an encoder that comes in as an argument: they only flag, a person decides."""
+"""Rows that say in other words what an earlier row says, by an encoder that comes in as an argument.
+
+Meaning only flags a row; a person decides.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -6,8 +9,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from tribute.contributions.rows import ContributedRow, normalise
-from tribute.contributions.screening.findings import Encoder, Finding
+from tribute.contributions.screening.findings import Check, Encoder, Finding, Reason, Screening
 
+PARAPHRASE = Reason("paraphrase", "flag", "says in other words what an earlier row of another contributor says")
 CHUNK = 1024
 """Rows compared with all others at a time: bounds memory."""
 NEIGHBOURS = 10
@@ -38,6 +42,14 @@ def paraphrases(
                     found[int(position)] = (int(members[other]), float(value))
     for position in sorted(found):
         other, value = found[position]
-        yield Finding(
-            rows[position], "paraphrase", rows[other], round(min(1.0, value), 6), threshold, "embedding_cosine"
-        )
+        yield Finding(rows[position], PARAPHRASE, rows[other], round(min(1.0, value), 6), threshold, "embedding_cosine")
+
+
+def _find(screening: Screening) -> list[Finding]:
+    if screening.encoder is None or screening.policy.paraphrase is None:
+        return []
+    by_target = screening.is_labelled
+    return list(paraphrases(screening.rows, screening.encoder, screening.policy.paraphrase, same_target=by_target))
+
+
+CHECK = Check(PARAPHRASE, "meaning", _find)

@@ -1,28 +1,31 @@
-"""Personal data and secrets in a text: what kind, and where, but never the thing itself.
+"""Rows with personal data: which kind, and where, but never the data itself.
 
-Knows nothing of rows or policies. Addresses that stand in documentation for anybody's (example.org) are nobody's.
+Addresses reserved for documentation (example.org) belong to nobody.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import chain
 
-from tribute.contributions.rows import ContributedRow
-from tribute.contributions.screening import personal_data as personal
-from tribute.contributions.screening.findings import Finding
-from tribute.contributions.screening.secrets import secrets
+from tribute.contributions.screening.findings import Check, Finding, Reason, Rows, Screening
 from tribute.iban import IBAN, is_iban
 
+PERSONAL_DATA = Reason(
+    "personal_data",
+    "hold",
+    "holds personal data",
+    "Contribute the row again without it, or with made-up data in its place.",
+)
 EMAIL = re.compile(r"[\w.+-]{1,64}@(?:[a-z0-9-]{1,63}\.)+[a-z]{2,24}(?![\w-])", re.IGNORECASE)
 NOBODYS = re.compile(r"@(?:.+\.)?(?:example\.\w+|(?:\w[\w-]*\.)?(?:example|test|invalid|localhost))$", re.IGNORECASE)
 DIGITS = re.compile(r"(?:\d[ .()/-]{0,2}){7,}")
 CARD = re.compile(r"(?<![\d.])\d(?:[ -]?\d){12,18}(?![\d.])")
 CARDS = re.compile(r"4|5[1-5]|2[2-7]|3[47]|3[068]|6(?:011|5)|35")
-"""How the numbers of the large card schemes begin."""
+"""How card numbers of the large schemes begin."""
 
 
 def personal_data(text: str) -> Iterator[str]:
-    """`e-mail address at 12` and the like, with the place in characters, for everything that was found."""
+    """`e-mail address at 12` and the like, with the place in characters, for every match."""
     if "@" in text:
         yield from (f"e-mail address at {m.start()}" for m in EMAIL.finditer(text) if not NOBODYS.search(m[0]))
     if not DIGITS.search(text):
@@ -55,15 +58,15 @@ def _phone_numbers(text: str) -> Iterator[tuple[int, int]]:
         yield match.start, match.end
 
 
-def rows_with_secrets(rows: Sequence[ContributedRow]) -> Iterator[Finding]:
-    """Rows with a private key, a password in a URL or a service's access key."""
-    for row in rows:
-        if found := list(dict.fromkeys((*secrets(row.row.text), *secrets(row.row.target)))):
-            yield Finding(row, "secret", None, 1.0, 1.0, "detect-secrets", ", ".join(found))
-
-
-def rows_with_personal_data(rows: Sequence[ContributedRow]) -> Iterator[Finding]:
+def rows_with_personal_data(rows: Rows) -> Iterator[Finding]:
     """Rows with an e-mail address, phone number, IBAN or payment card number in text or response."""
     for row in rows:
-        if found := [*personal.personal_data(row.row.text), *personal.personal_data(row.row.target)]:
-            yield Finding(row, "personal_data", None, 1.0, 1.0, "patterns_and_checksums", ", ".join(found))
+        if places := [*personal_data(row.row.text), *personal_data(row.row.target)]:
+            yield Finding(row, PERSONAL_DATA, None, 1.0, 1.0, "patterns_and_checksums", ", ".join(places))
+
+
+def _find(screening: Screening) -> list[Finding]:
+    return list(rows_with_personal_data(screening.rows)) if screening.policy.personal_data else []
+
+
+CHECK = Check(PERSONAL_DATA, "row", _find)

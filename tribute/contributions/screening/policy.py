@@ -1,4 +1,4 @@
-"""By which measures a dataset's rows are screened. Stored in the registry as `datasets/<name>/screening.yaml`."""
+"""The thresholds by which a dataset's rows are screened. Stored in the registry as `datasets/<name>/screening.yaml`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,15 +12,15 @@ Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class ScreeningPolicy(Strict):
-    """A threshold a check; null turns a check off.
+    """One threshold per check; null turns a check off.
 
-    Exact duplicates, conflicting labels and near repeats of the evaluation are always looked for.
+    Exact duplicates, conflicting labels and rows near the evaluation are always looked for.
     """
 
     near_duplicate: Share | None = 0.8
-    """Rows at least this close to an earlier row of another contributor, with the same target, are excluded.
+    """Rows at least this close to an earlier row of another contributor, with the same target, wait for a person.
 
-    Jaccard similarity of the sets of words of the normalised texts (causal-lm: of prompt and response). So are rows
+    Jaccard similarity of the sets of words of the normalised texts (causal-lm: of prompt and response). So do rows
     that differ from such a row in a single word, however short they are.
     """
     paraphrase: Share | None = 0.9
@@ -35,7 +35,7 @@ class ScreeningPolicy(Strict):
     language: Share | None = 0.95
     """Rows that are in none of the schema's languages with at least this certainty wait for a person."""
     length: Annotated[float, Field(gt=0)] | None = 6.0
-    """Rows wait whose log length lies so many robust standard deviations (1.4826 · MAD) from the dataset's median."""
+    """Rows wait whose log length lies this many robust standard deviations (1.4826 · MAD) from the dataset's median."""
     compressibility: Share | None = 0.25
     """Rows of 100 bytes or more wait that zlib packs to at most this share of their size: they repeat themselves."""
     label_neighbours: Share | None = 0.9
@@ -56,7 +56,7 @@ BASIC = ScreeningPolicy(
     compressibility=None,
     label_neighbours=None,
 )
-"""Of a dataset for which no policy was set."""
+"""The policy of a dataset for which none was set."""
 
 
 def load_policy(path: Path) -> ScreeningPolicy:

@@ -1,68 +1,91 @@
 """Which rows of a version may not be learned from, and which wait for a person, decided before any training.
 
-Each check is a function of its own module that gives rows one reason; `findings.ACTIONS` says what follows. Rows
-come in the order of the ledger; the earliest of equal rows is canonical. Knows nothing of git, DVC or files.
+Rows come in the order of the registry's log; the earliest of equal rows is canonical. Knows nothing of git, DVC or
+files.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
-from tribute.contributions.rows import ContributedRow, contributed
-from tribute.contributions.schema import DatasetSchema
-from tribute.contributions.screening.contamination import near_evaluation
-from tribute.contributions.screening.exact_duplicates import conflicting_labels, duplicates
-from tribute.contributions.screening.findings import ACTIONS, FINAL, Decision, Encoder, Finding
-from tribute.contributions.screening.label_noise import odd_labels
-from tribute.contributions.screening.language import language
-from tribute.contributions.screening.near_duplicates import near_duplicates
-from tribute.contributions.screening.outliers import repetitive, unusual_length
-from tribute.contributions.screening.paraphrases import paraphrases
-from tribute.contributions.screening.personal_data import rows_with_personal_data, rows_with_secrets
-from tribute.contributions.screening.policy import BASIC, ScreeningPolicy
+from tribute.contributions.screening import (
+    contamination,
+    exact_duplicates,
+    label_noise,
+    language,
+    near_duplicates,
+    outliers,
+    paraphrases,
+    personal_data,
+    secrets,
+)
+from tribute.contributions.screening.findings import (
+    REJECTED,
+    TERMS,
+    Action,
+    Decisions,
+    Finding,
+    Reason,
+    Rows,
+    Screening,
+)
 
-__all__ = ["ContributedRow", "Encoder", "Finding", "contributed"]
+CHECKS = (
+    exact_duplicates.DUPLICATE_CHECK,
+    exact_duplicates.CONFLICT_CHECK,
+    contamination.CHECK,
+    near_duplicates.CHECK,
+    secrets.CHECK,
+    personal_data.CHECK,
+    language.CHECK,
+    outliers.LENGTH_CHECK,
+    outliers.REPETITION_CHECK,
+    paraphrases.CHECK,
+    label_noise.CHECK,
+)
+"""Every check. To add one, write its file and add its line here.
 
+They stand in the order of their reasons: of several, a row's first is the one it is left out for."""
 EXACT = ("duplicate", "conflicting_label", "near_evaluation")
-"""Rows that are out for one of these are no row's near duplicate any more."""
-RANK = {reason: place for place, reason in enumerate(ACTIONS)}
-Rows = Sequence[ContributedRow]
+"""Rows that are out for one of these are no other row's near duplicate."""
+BY_CODE: dict[str, Reason] = {reason.code: reason for reason in (REJECTED, TERMS, *(check.reason for check in CHECKS))}
+"""Reason code → reason."""
+FOLLOWS: dict[Action, str] = {
+    "exclude": "left out",
+    "hold": "waits for review",
+    "flag": "counts, unless a reviewer rejects it",
+}
+ACTIONS: dict[str, Action] = {code: reason.action for code, reason in BY_CODE.items()}
+REASONS: dict[str, str] = {
+    code: reason.words + ("; waits for review" if reason.action == "hold" else "") for code, reason in BY_CODE.items()
+}
+"""Reason code → what it says of a row, for people: "This row …"."""
+FINAL = tuple(code for code, reason in BY_CODE.items() if reason.final)
+"""Reasons that no acceptance outweighs."""
+RANK = {code: place for place, code in enumerate(BY_CODE)}
 
 
-def screen(rows: Rows, evaluation: Rows, schema: DatasetSchema, policy: ScreeningPolicy = BASIC) -> list[Finding]:
-    """Every row that is excluded as long as nobody has decided anything, in the order of `rows`."""
-    return excluded(rows, find(rows, evaluation, schema, policy), {})
-
-
-def find(
-    rows: Rows, evaluation: Rows, schema: DatasetSchema, policy: ScreeningPolicy, encoder: Encoder | None = None
-) -> list[Finding]:
+def find(screening: Screening) -> list[Finding]:
     """Everything that the checks find, check by check; a row may have several reasons."""
-    is_labelled = schema.task == "sequence-classification"
-    found = [*find_exact(rows, schema), *find_single(rows, evaluation, schema, policy)]
-    if policy.near_duplicate is not None:
-        # What is out already proves nothing about a later row.
-        places = {id(row): place for place, row in enumerate(rows)}
-        out = {places[id(one.row)] for one in found if one.reason in EXACT}
-        found += near_duplicates(rows, policy.near_duplicate, same_target=is_labelled, skip=out)
-    if encoder is not None and policy.paraphrase is not None:
-        found += paraphrases(rows, encoder, policy.paraphrase, same_target=is_labelled)
-    if encoder is not None and is_labelled and policy.label_neighbours is not None:
-        found += odd_labels(rows, encoder, policy.label_neighbours)
-    return found
+    findings = [*find_exact(screening), *find_single(screening)]
+    places = {id(row): place for place, row in enumerate(screening.rows)}
+    out = frozenset(places[id(finding.row)] for finding in findings if finding.reason in EXACT)
+    rest = replace(screening, out=out)
+    return findings + [
+        finding for check in CHECKS if check.needs in ("rows", "meaning") for finding in check.find(rest)
+    ]
 
 
-def find_exact(rows: Rows, schema: DatasetSchema) -> list[Finding]:
+def find_exact(screening: Screening) -> list[Finding]:
     """What hashes alone tell: duplicates, and for classification conflicting labels."""
-    is_labelled = schema.task == "sequence-classification"
-    return [*duplicates(rows), *(conflicting_labels(rows) if is_labelled else ())]
+    return [finding for check in CHECKS if check.needs == "hashes" for finding in check.find(screening)]
 
 
-def find_single(rows: Rows, evaluation: Rows, schema: DatasetSchema, policy: ScreeningPolicy) -> list[Finding]:
+def find_single(screening: Screening) -> list[Finding]:
     """What can be said of each row without the other contributors' rows."""
-    found = list(near_evaluation(rows, evaluation, schema.near_evaluation)) if evaluation else []
-    return found + [finding for check in _of_single_rows(policy, schema) for finding in check(rows)]
+    return [finding for check in CHECKS if check.needs == "row" for finding in check.find(screening)]
 
 
-def excluded(rows: Rows, findings: Sequence[Finding], decisions: Mapping[str, Decision]) -> list[Finding]:
+def excluded(rows: Rows, findings: Sequence[Finding], decisions: Decisions) -> list[Finding]:
     """The finding by which each row is left out, in the order of `rows`.
 
     A rejected row is out, an accepted one is in unless its reason is final.
@@ -72,40 +95,23 @@ def excluded(rows: Rows, findings: Sequence[Finding], decisions: Mapping[str, De
     for row_id, decision in decisions.items():
         if decision.verdict == "reject" and row_id in by_id:
             evidence = f"rejected by {decision.by}: {decision.why}"
-            reasons[row_id] = Finding(by_id[row_id], "rejected", None, 1.0, 1.0, "person", evidence)
-    for one in findings:
-        row_id = one.row.row_id
+            reasons[row_id] = Finding(by_id[row_id], REJECTED, None, 1.0, 1.0, "person", evidence)
+    for finding in findings:
+        row_id = finding.row.row_id
         decided = decisions.get(row_id)
-        accepted = decided is not None and decided.verdict == "accept" and one.reason not in FINAL
-        if one.action == "flag" or accepted:
+        accepted = decided is not None and decided.verdict == "accept" and finding.reason not in FINAL
+        if finding.action == "flag" or accepted:
             continue
-        if row_id not in reasons or RANK[one.reason] < RANK[reasons[row_id].reason]:
-            reasons[row_id] = one
+        if row_id not in reasons or RANK[finding.reason] < RANK[reasons[row_id].reason]:
+            reasons[row_id] = finding
     return [reasons[row.row_id] for row in rows if row.row_id in reasons] if reasons else []
 
 
-def waiting(findings: Sequence[Finding], decisions: Mapping[str, Decision]) -> list[Finding]:
-    """What a person has still to decide: held and flagged rows that are not out for a reason of their own."""
-    out = {one.row.row_id for one in findings if one.action == "exclude"}
+def waiting(findings: Sequence[Finding], decisions: Decisions) -> list[Finding]:
+    """What a person has still to decide: held and flagged rows that are not excluded for another reason."""
+    out = {finding.row.row_id for finding in findings if finding.action == "exclude"}
     return [
-        one
-        for one in findings
-        if one.action != "exclude" and one.row.row_id not in out and one.row.row_id not in decisions
+        finding
+        for finding in findings
+        if finding.action != "exclude" and finding.row.row_id not in out and finding.row.row_id not in decisions
     ]
-
-
-def _of_single_rows(policy: ScreeningPolicy, schema: DatasetSchema) -> Iterator[Callable[[Rows], Iterator[Finding]]]:
-    """The checks that the policy asks for and that compare no rows with each other."""
-    if policy.secrets:
-        yield rows_with_secrets
-    if policy.personal_data:
-        yield rows_with_personal_data
-    if policy.language is not None and schema.languages:
-        certainty, languages = policy.language, schema.languages
-        yield lambda rows: language(rows, languages, certainty)
-    if policy.length is not None:
-        deviations = policy.length
-        yield lambda rows: unusual_length(rows, deviations)
-    if policy.compressibility is not None:
-        share = policy.compressibility
-        yield lambda rows: repetitive(rows, share)

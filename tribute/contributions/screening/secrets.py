@@ -1,9 +1,18 @@
-"""Secrets in a text: which kind, never the secret itself."""
+"""Rows with a secret: which kind, never the secret itself."""
 
 from collections.abc import Iterator
 from functools import cache
+from importlib import import_module
 from typing import Any
 
+from tribute.contributions.screening.findings import Check, Finding, Reason, Rows, Screening
+
+SECRET = Reason(
+    "secret",
+    "hold",
+    "holds a key or password",
+    "Revoke the secret, and contribute the row again without it.",
+)
 SECRET_PLUGINS = (
     *("artifactory.ArtifactoryDetector", "aws.AWSKeyDetector", "azure_storage_key.AzureStorageKeyDetector"),
     *("basic_auth.BasicAuthDetector", "discord.DiscordBotTokenDetector", "github_token.GitHubTokenDetector"),
@@ -22,12 +31,21 @@ def secrets(text: str) -> Iterator[str]:
             yield detector.secret_type
 
 
+def rows_with_secrets(rows: Rows) -> Iterator[Finding]:
+    """Rows with a private key, a password in a URL or a service's access key."""
+    for row in rows:
+        if kinds := list(dict.fromkeys((*secrets(row.row.text), *secrets(row.row.target)))):
+            yield Finding(row, SECRET, None, 1.0, 1.0, "detect-secrets", ", ".join(kinds))
+
+
 @cache
 def _detectors() -> tuple[Any, ...]:
-    from importlib import import_module
+    names = [name.partition(".") for name in SECRET_PLUGINS]
+    return tuple(getattr(import_module(f"detect_secrets.plugins.{module}"), class_)() for module, _, class_ in names)
 
-    found = []
-    for name in SECRET_PLUGINS:
-        module, _, class_ = name.partition(".")
-        found.append(getattr(import_module(f"detect_secrets.plugins.{module}"), class_)())
-    return tuple(found)
+
+def _find(screening: Screening) -> list[Finding]:
+    return list(rows_with_secrets(screening.rows)) if screening.policy.secrets else []
+
+
+CHECK = Check(SECRET, "row", _find)

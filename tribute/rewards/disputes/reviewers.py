@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tribute.contributions.registry import identity
+from tribute.contributions.registry import public_keys
 from tribute.errors import IntegrityError, RewardError
 from tribute.rewards.disputes.dispute import Dispute
 from tribute.rewards.policy.policy import Policy
@@ -14,14 +14,14 @@ def check(tree: Mapping[str, bytes], dispute: Dispute, policy: Policy, by: str, 
     `tree` is the registry's. Raises RewardError, or IntegrityError for a decision with a key that is not theirs.
     """
     _check_reviewer(dispute, policy, by)
-    if identity.public_keys(tree, by)[-1:] != [public]:
+    if public_keys(tree, by)[-1:] != [public]:
         raise RewardError(f"the key given is not the latest of {by}; register it with `tribute key new {by}`")
     if any(one["key"] == public and one["by"] != by for one in dispute.opinions):
         raise RewardError(f"{by} signs with the key of another reviewer; two different keys have to decide")
     # Chain and signatures tell that an event is whole, not that a reviewer wrote it.
     for one in dispute.opinions:
         _check_reviewer(dispute, policy, one["by"])
-        if one["key"] not in identity.public_keys(tree, one["by"]):
+        if one["key"] not in public_keys(tree, one["by"]):
             raise IntegrityError(
                 f"dispute {dispute.id}: a decision of {one['by']} is signed with a key that {one['by']} never had; "
                 "restore its dispute.json"

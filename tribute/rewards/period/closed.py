@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tribute.artifacts import Artifact, read_artifact
-from tribute.contributions.registry import Registry, identity
+from tribute.contributions.registry import Registry, public_keys
 from tribute.rewards.policy.policy import Policy
 from tribute.workspace import Workspace
 
@@ -29,5 +29,5 @@ def closers_of(workspace: Workspace, policy: Policy) -> dict[str, str]:
     if not policy.closers or not (workspace.registry / ".git").exists():
         return {}
     tree = Registry.open(workspace).snapshot().tree
-    keys = {id_: identity.public_keys(tree, id_) for id_ in sorted(policy.closers)}
+    keys = {id_: public_keys(tree, id_) for id_ in sorted(policy.closers)}
     return {id_: known[-1] for id_, known in keys.items() if known}

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import rfc8785
 import yaml
 
-from tribute.contributions.registry import LedgerRecord, Registry, identity
+from tribute.contributions.registry import LedgerRecord, Registry, public_keys
 from tribute.errors import IntegrityError, RegistryError, RewardError
 from tribute.files import json_bytes
 from tribute.keys import Key, check_signature, public_half, sign
@@ -33,13 +33,12 @@ def publish(workspace: Workspace, file: Path, by: str, key: Key, rehearse: bool 
     policy, content = load_policy(file), file.read_bytes()
     if policy.effective_from is None:
         raise RewardError(f"{file}: effective_from is missing; a published policy says from which day it holds")
-    registry, path = Registry.open(workspace), policy_path(policy)
-    registry.repository.rehearsing = rehearse
+    registry, path = Registry.open(workspace, dry_run=rehearse), policy_path(policy)
     digest = hashlib.sha256(content).hexdigest()
 
     def body() -> None:
         tree = registry.snapshot().tree
-        if identity.public_keys(tree, by)[-1:] != [public_half(key)]:
+        if public_keys(tree, by)[-1:] != [public_half(key)]:
             raise RegistryError(f"the key given is not the latest of {by}; register it with `tribute key new {by}`")
         if path in tree:
             if tree[path] != content:
@@ -80,7 +79,7 @@ def refuse_unpublished(workspace: Workspace, policy: Policy, sha256: str) -> Non
             "make the period again with the published file"
         )
     signature = _signature(tree, path)
-    if signature["key"] not in identity.public_keys(tree, signature["by"]):
+    if signature["key"] not in public_keys(tree, signature["by"]):
         raise IntegrityError(f"{_beside(path)}: signed with a key that {signature['by']} never had")
     check_signature(signature["key"], signature["signature"], _signed(policy, sha256), _beside(path))
     _check_closer(tree, policy, signature["by"])

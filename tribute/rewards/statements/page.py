@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 from tribute import formatting
-from tribute.contributions.screening import findings
+from tribute.contributions.screening import REASONS
 from tribute.formatting import money, percent
 from tribute.html import template
 from tribute.money import format_amount
@@ -71,9 +71,7 @@ class Pages:
             slices=page_parts.slices(document),
             rows=page_parts.rows(document, texts),
             exclusions=page_parts.exclusions(document, texts),
-            reasons=[
-                (findings.REASONS.get(code, code), count) for code, count in document["not_counted"]["reasons"].items()
-            ],
+            reasons=[(REASONS.get(code, code), count) for code, count in document["not_counted"]["reasons"].items()],
             without=self._without(document),
             steps=self._steps(main) if main else [],
             others=[self._other(row) for row in lines if row is not main],

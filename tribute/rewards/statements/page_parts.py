@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from tribute import formatting
-from tribute.contributions.screening import findings
+from tribute.contributions.screening import REASONS
 from tribute.formatting import money
 from tribute.rewards.disputes.dispute import OPEN
 from tribute.rewards.policy.policy import Policy
@@ -185,7 +185,7 @@ def exclusions(document: Document, texts: RegistryTexts) -> list[dict[str, Any]]
         {
             "row": texts.rows.get(row["row_hash"], NO_TEXT),
             "hash": row["row_hash"][:16],
-            "reason": findings.REASONS.get(row["reason_code"], row["reason_code"]),
+            "reason": REASONS.get(row["reason_code"], row["reason_code"]),
             "first": _first(row["canonical_contributor_id"], document["contributor_id"]),
         }
         for row in document["not_counted"]["rows"]

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from tribute.artifacts import SEAL
-from tribute.contributions.registry import Registry, identity
+from tribute.contributions.registry import Registry, public_keys
 from tribute.errors import IntegrityError
 from tribute.months import next_period
 from tribute.rewards.ledger import balances, journal
@@ -120,6 +120,6 @@ def _check_registry(workspace: Workspace, read: Opened) -> str:
     refuse_unpublished(workspace, read.policy, read.artifact.inputs["policy"])
     tree = Registry.open(workspace).snapshot().tree
     for signer, public in read.config["closers"].items():
-        if public not in identity.public_keys(tree, signer):
+        if public not in public_keys(tree, signer):
             raise read.wrong("manifest.json", f"names a key of {signer} that the registry does not know")
     return "the policy is the published one, and the closers' keys are in the registry"

@@ -66,22 +66,22 @@ def _row(row: ContributedRow) -> dict[str, Any]:
     }
 
 
-def _exclusion(one: Finding) -> dict[str, Any]:
+def _exclusion(finding: Finding) -> dict[str, Any]:
     return {
-        "row_id": one.row.row_id,
-        "contribution_id": one.row.contribution_id,
-        "contributor_id": one.row.contributor_id,
-        "reason": one.reason,
-        "canonical_row_id": one.canonical.row_id if one.canonical else "",
-        "canonical_contributor_id": one.canonical.contributor_id if one.canonical else "",
-        "similarity": one.similarity,
-        "threshold": one.threshold,
-        "text_sha256": one.row.text_sha256,
-        "content_sha256": one.row.content_sha256,
-        "canonical_content_sha256": one.canonical.content_sha256 if one.canonical else "",
-        "detector": one.detector,
+        "row_id": finding.row.row_id,
+        "contribution_id": finding.row.contribution_id,
+        "contributor_id": finding.row.contributor_id,
+        "reason": finding.reason,
+        "canonical_row_id": finding.canonical.row_id if finding.canonical else "",
+        "canonical_contributor_id": finding.canonical.contributor_id if finding.canonical else "",
+        "similarity": finding.similarity,
+        "threshold": finding.threshold,
+        "text_sha256": finding.row.text_sha256,
+        "content_sha256": finding.row.content_sha256,
+        "canonical_content_sha256": finding.canonical.content_sha256 if finding.canonical else "",
+        "detector": finding.detector,
         "detector_version": DETECTOR_VERSION,
-        "evidence": one.evidence,
+        "evidence": finding.evidence,
     }
 
 
