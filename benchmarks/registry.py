@@ -26,16 +26,17 @@ import numpy as np
 
 from tribute.contributions.cards.receipt import write_receipts
 from tribute.contributions.intake.submissions import Submission
+from tribute.contributions.normal_form import normalise
 from tribute.contributions.registry.registry import Registry
 from tribute.contributions.registry.repository import Repository
 from tribute.contributions.registry.verify import verify_registry
 from tribute.contributions.releases.release import release_version
-from tribute.contributions.rows import ContributedRow, Row, contributed, normalise, recorded_rows
+from tribute.contributions.rows import ContributedRow, Row, contributed, recorded_rows
 from tribute.contributions.schema import DatasetSchema
+from tribute.contributions.screening import Screening, excluded, find
 from tribute.contributions.screening.near_duplicates import near_duplicates
 from tribute.contributions.screening.paraphrases import paraphrases
 from tribute.contributions.screening.policy import BASIC, ScreeningPolicy
-from tribute.contributions.screening.screen import excluded, find
 from tribute.workspace import Workspace
 
 DATA = Path(os.environ.get("TRIBUTE_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -70,7 +71,7 @@ def _screen(folder: Path, sending: object) -> None:
     for number, file in enumerate(sorted(folder.glob("part-*.jsonl"))):
         rows += contributed(f"c-{number:04}", f"c-{number:04}", recorded_rows(file, SCHEMA))
     policy = BASIC.model_copy(update={"near_duplicate": ScreeningPolicy().near_duplicate})
-    out = excluded(rows, find(rows, evaluation, SCHEMA, policy), {})
+    out = excluded(rows, find(Screening(rows, evaluation, SCHEMA, policy)), {})
     seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
     reasons: dict[str, int] = {}
     for one in out:

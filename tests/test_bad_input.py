@@ -33,7 +33,7 @@ def refused(ended: Ended) -> str:
         ("", "{file}: the file is empty"),
         (ROWS + ROWS + '{"text": "draw"\n', "{file}:3: invalid JSON"),
         (ROWS + ROWS.replace("draw", "draw" * 700), "{file}:2: row too long: column 'text' has 2807 characters"),
-        (ROWS.replace("plotting", "cooking"), "{file}:1: unknown label 'cooking'; dataset tiny knows "),
+        (ROWS.replace("plotting", "cooking"), "{file}:1: unknown label 'cooking'; dataset tiny has the labels "),
         (None, "{file}: cannot be read (No such file or directory)"),
     ],
     ids=["missing column", "empty", "invalid JSON", "too long", "unknown label", "no file"],
@@ -101,7 +101,7 @@ def test_a_source_with_a_fault(tiny: Path, tmp_path: Path):
 
     line = refused(tribute("release", "--config", tiny / "config.yaml", "--set", override, "-w", workspace, "--json"))
 
-    assert "evaluation of tiny:37: unknown label 'cooking'; dataset tiny knows " in line
+    assert "evaluation of tiny:37: unknown label 'cooking'; dataset tiny has the labels " in line
     assert tree(workspace / "registry") == before
 
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from json import JSONDecodeError
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from tribute.contributions.intake.content import HEAD, PARQUET, is_utf16, refuse_carriage_returns, refuse_other
 from tribute.contributions.intake.csv_reader import csv_rows
@@ -109,7 +109,7 @@ class _Transcoded(io.RawIOBase):
 def _utf8(file: IO[bytes], name: str) -> IO[bytes]:
     """A UTF-16 file's content as UTF-8."""
     text = io.TextIOWrapper(file, encoding="utf-16", newline="")
-    return io.BufferedReader(_Transcoded(text, name), CHUNK)
+    return io.BufferedReader(cast("io.RawIOBase", _Transcoded(text, name)), CHUNK)
 
 
 def _jsonl(file: IO[bytes], most: int, name: str) -> Iterator[Raw]:

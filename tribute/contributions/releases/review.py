@@ -81,6 +81,7 @@ def decide(registry: Registry, verdict: Verdict, rows: Sequence[str], by: str, w
     A row is `CONTRIBUTION:LINE`, a range of them `CONTRIBUTION:FIRST-LAST`, all of them `CONTRIBUTION`. Raises
     RegistryError for a row that does not exist, or without who and why.
     """
+    _refuse_anonymous(verdict, by, why)
     now = registry.snapshot()
     chosen = [row for text in rows for row in expand(now, text)]
     return decide_all(registry, [RowVerdict(row, verdict, why) for row in chosen], by)
@@ -93,9 +94,8 @@ def decide_all(registry: Registry, verdicts: Sequence[RowVerdict], by: str) -> l
     """
     if not verdicts:
         raise RegistryError("no rows were given; name rows as `tribute review` lists them")
-    for row, verdict, why in verdicts:
-        if not by.strip() or not why.strip():
-            raise RegistryError(f"{row}: to {verdict} rows say who decides and why: --by NAME --why TEXT")
+    for row in verdicts:
+        _refuse_anonymous(row.verdict, by, row.why)
 
     def body() -> list[Decided]:
         now = registry.snapshot()
@@ -143,6 +143,11 @@ def expand(now: Snapshot, text: str) -> list[str]:
     if not (start.isdigit() and end.isdigit() and 1 <= int(start) <= int(end) <= rows):
         raise RegistryError(f"there is no row {text}; contribution {contribution} has rows 1 to {rows}")
     return [row_id(contribution, line) for line in range(int(start), int(end) + 1)]
+
+
+def _refuse_anonymous(verdict: Verdict, by: str, why: str) -> None:
+    if not by.strip() or not why.strip():
+        raise RegistryError(f"to {verdict} rows say who decides and why: --by NAME --why TEXT")
 
 
 def _subject(rows: Sequence[str]) -> str:

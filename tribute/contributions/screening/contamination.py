@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tribute.contributions.rows import ContributedRow, normalise
+from tribute.contributions.normal_form import normalise
+from tribute.contributions.rows import ContributedRow
 from tribute.contributions.screening.findings import Check, Finding, Reason, Screening
 from tribute.contributions.screening.token_sets import Ids, Sets, best, distinct, from_pairs, jaccard
 

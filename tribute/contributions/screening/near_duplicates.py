@@ -13,7 +13,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from tribute.contributions.rows import ContributedRow, normalise
+from tribute.contributions.normal_form import normalise
+from tribute.contributions.rows import ContributedRow
 from tribute.contributions.screening.findings import Check, Finding, Reason, Screening
 from tribute.contributions.screening.one_word_changes import one_word_apart
 from tribute.contributions.screening.token_sets import (

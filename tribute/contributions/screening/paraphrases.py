@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from tribute.contributions.rows import ContributedRow, normalise
+from tribute.contributions.normal_form import normalise
+from tribute.contributions.rows import ContributedRow
 from tribute.contributions.screening.findings import Check, Encoder, Finding, Reason, Screening
 
 PARAPHRASE = Reason("paraphrase", "flag", "says in other words what an earlier row of another contributor says")
