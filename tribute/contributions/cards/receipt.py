@@ -20,7 +20,6 @@ from tribute.contributions.rows import ContributedRow
 from tribute.contributions.screening import BY_CODE, FOLLOWS, Finding, Screening, find_exact, find_single
 from tribute.files import write_atomically, write_json
 
-TEMPLATE = Path(__file__).parent / "receipt.html"
 SHOWN = 200
 """Rows with a reason that the page lists; the JSON has every row."""
 VERDICTS = {"exclude": "rejected", "hold": "review", "flag": "review"}
@@ -44,19 +43,21 @@ def write_receipts(
 
 def page(receipt: Mapping[str, Any]) -> str:
     """The receipt for people: one page without scripts that prints well."""
-    from jinja2 import Environment, StrictUndefined
+    from tribute.html import template
 
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
-    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     rows = [row for row in receipt["rows"] if row["reasons"]]
-    reasons = {code: {"words": f"This row {reason.words}.", "follows": FOLLOWS[reason.action], "advice": reason.advice}
-               for code, reason in BY_CODE.items()}  # fmt: skip
+    reasons = {
+        code: {"words": f"This row {reason.words}.", "follows": FOLLOWS[reason.action], "advice": reason.advice}
+        for code, reason in BY_CODE.items()
+    }
     reasons["schema"] = {
         "words": "This row is faulty.",
         "follows": "left out",
         "advice": "Correct it and contribute it.",
     }
-    return template.render(receipt=receipt, rows=rows[:SHOWN], more=max(0, len(rows) - SHOWN), reasons=reasons)
+    more = max(0, len(rows) - SHOWN)
+    page_template = template("tribute.contributions.cards", "receipt.html")
+    return page_template.render(receipt=receipt, rows=rows[:SHOWN], more=more, reasons=reasons)
 
 
 def _receipt(

@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from tribute.contributions.normal_form import NORMAL_FORM
 from tribute.contributions.registry.log import LEDGER, Entry, load
 from tribute.contributions.registry.paths import EVALUATION
 from tribute.contributions.registry.repository import Repository
 from tribute.contributions.registry.snapshot import Contribution, Snapshot
 from tribute.contributions.registry.versions import FIGURES, Version
-from tribute.contributions.normal_form import NORMAL_FORM
 from tribute.contributions.rows import ContributedRow, Row, contributed, recorded_rows
 from tribute.contributions.schema import DatasetSchema
 from tribute.errors import RegistryError
