@@ -30,8 +30,9 @@ ABOVE = ("cli", "server")
 """Above all columns; nobody imports them."""
 FLAT = ("finetuning", "report", "pipeline", "simulation", "incentives")
 """Columns without rooms: from outside one imports their modules."""
-MOST_GROUND, MOST_IN_ROOM, MOST_ARGUMENTS = 17, 14, 6
-"""The plan says 16 modules of common ground; `closure` and `version` came with the keys of artifacts."""
+MOST_GROUND, MOST_IN_ROOM, MOST_ARGUMENTS = 18, 14, 6
+"""The plan says 16 modules of common ground; `closure` and `version` came with the keys of artifacts, `strict` with
+people's files."""
 HEAVY = {
     *("torch", "transformers", "peft", "mlflow", "dvc", "pandas", "numpy", "scipy", "sklearn", "pyarrow"),
     *("safetensors", "accelerate", "ray"),
@@ -44,7 +45,6 @@ NOT_BY_ROOM = {"cli": 50, "pipeline": 11, "simulation": 9, "rewards": 6, "report
 PRIVATE = {
     "tribute/attribution/card/controls.py: _size",
     "tribute/attribution/retraining/stopping.py: _cost",
-    "tribute/contributions/rights/keys_and_members.py: _rotation",
 }
 """Names with an underscore that another module imports."""
 LIKE_GROUND = {"tribute/simulation/config.py"}
@@ -264,7 +264,7 @@ def test_the_library_does_not_know_the_engine(path: Path):
 
 @pytest.mark.parametrize(
     ("package", "home"),
-    [("mlflow", "finetuning/tracking.py"), ("dvc", "contributions/registry/repository.py")],
+    [("mlflow", "finetuning/tracking.py"), ("dvc", "contributions/registry/data_store.py")],
 )
 def test_mlflow_and_dvc_are_met_in_one_module(package: str, home: str):
     """Whoever wants to exchange one of them opens one file."""

@@ -13,7 +13,7 @@ import regex
 
 NORMAL_FORM = 2
 """The form of hashes made now. Form 1 (before 0.2.0): NFKC, case folded, white space collapsed."""
-TABLE = Path(__file__).with_name("confusables.txt")
+TABLE = Path(__file__).parents[1] / "assets" / "confusables.txt"
 IGNORABLE = regex.compile(r"\p{Default_Ignorable_Code_Point}+")
 BLANK = "\u2800"
 """The empty Braille pattern: it is shown as a blank and is no white space to Unicode."""

@@ -61,7 +61,7 @@ def ingest(
         for raw, values, message in _checked(file, schema, columns or {}):
             if values is None:
                 if len(faults) >= FAULTS_KEPT:
-                    raise ContributionError(f"{_told(file, faults)}. More than {FAULTS_KEPT} rows are faulty")
+                    raise ContributionError(f"{_message(file, faults)}. More than {FAULTS_KEPT} rows are faulty")
                 faults.append(Fault(raw.line, message))
                 continue
             line = json.dumps(values, ensure_ascii=False).encode() + b"\n"
@@ -70,9 +70,9 @@ def ingest(
             good_lines.write(f"{raw.line}\n")
             rows += 1
     if not rows:
-        raise ContributionError(f"{_told(file, faults)}. No row is good")
+        raise ContributionError(f"{_message(file, faults)}. No row is good")
     if faults and not skip_faulty:
-        raise ContributionError(_told(file, faults))
+        raise ContributionError(_message(file, faults))
     return IntakeResult(data, lines, rows, digest.hexdigest(), tuple(faults))
 
 
@@ -81,15 +81,15 @@ def grouped(faults: Sequence[Fault]) -> list[str]:
     by_message: dict[str, list[int]] = {}
     for fault in faults:
         by_message.setdefault(fault.message, []).append(fault.line)
-    told = []
+    groups = []
     for message, numbers in by_message.items():
         shown = ", ".join(map(str, numbers[:LINES_SHOWN]))
         more = f" and {len(numbers) - LINES_SHOWN} more" if len(numbers) > LINES_SHOWN else ""
-        told.append(f"{'lines' if len(numbers) > 1 else 'line'} {shown}{more}: {message}")
-    return told
+        groups.append(f"{'lines' if len(numbers) > 1 else 'line'} {shown}{more}: {message}")
+    return groups
 
 
-def _told(file: Path, faults: Sequence[Fault]) -> str:
+def _message(file: Path, faults: Sequence[Fault]) -> str:
     """All faults of a file in one message: the first with its place, the others by reason."""
     first = f"{file}:{faults[0].line}: {faults[0].message}"
     if len(faults) == 1:
@@ -97,8 +97,8 @@ def _told(file: Path, faults: Sequence[Fault]) -> str:
     # The first line is told already; its message goes on with the other lines that share it.
     others = grouped(faults[1:])
     more = f"; and {len(others) - MESSAGES_SHOWN} more reasons" if len(others) > MESSAGES_SHOWN else ""
-    told = "; ".join(others[:MESSAGES_SHOWN])
-    return f"{first}. {len(faults)} rows are faulty (--skip-faulty leaves them out): {told}{more}"
+    reasons = "; ".join(others[:MESSAGES_SHOWN])
+    return f"{first}. {len(faults)} rows are faulty (--skip-faulty leaves them out): {reasons}{more}"
 
 
 def _checked(
