@@ -28,19 +28,19 @@ def remove(
 ) -> Output[Removed]:
     """Withdraw or erase a contribution, and list what learned from it."""
     from tribute.cli._registry import open_registry
-    from tribute.contributions.rights import withdrawal
+    from tribute.contributions.rights import erase, withdraw
     from tribute.pipeline import stale_runs
     from tribute.pipeline.data import forget_tables
     from tribute.workspace import Workspace
 
     home, erases = Workspace.open(workspace), verb == "erase"
     runs = stale_runs.learned_from(home, contribution)
-    act = withdrawal.erase if erases else withdrawal.withdraw
+    act = erase if erases else withdraw
     removed = act(open_registry(workspace, dry_run), contribution, by, why, key)
     forgotten = forget_tables(home, contribution) if erases and not dry_run else []
     rows = [(run["run_id"], run["tag"], seed, id_[:12]) for run in runs for seed, id_ in run["adapters"].items()]
     outcome = f"{'would be' if dry_run else 'is'} {'erased' if erases else 'withdrawn'}"
-    lines = [f"{contribution} {outcome}, ledger entry {removed.seq}; what was earned stays"]
+    lines = [f"{contribution} {outcome}, log entry {removed.seq}; what was earned stays"]
     if removed.bytes_kept:
         lines.append(f"its bytes stay, since {listed(removed.bytes_kept)} has the same")
     if rows:
