@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from tribute.artifacts import Artifact
-from tribute.contributions.releases import read_description
+from tribute.contributions.dataset import read_description
 from tribute.errors import ConfigError, TrainingError
 from tribute.finetuning.base_models import load_tokenizer
 from tribute.finetuning.encoding import EncodedRows, encode_causal, encode_classification
