@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from arena import PLANTED, Arena, arena_parser
-from brute import removals
-from throughput import processor
 
+from lib.arena import PLANTED, Arena, arena_parser
+from lib.ground_truth import removals
+from throughput import processor
 from tribute.attribution.answers.damping import DAMPINGS, linear_datamodelling_score, pick_damping
 from tribute.attribution.answers.row_index import ROWS_PER_SHARD, SHARDS, TENSORS, WIDTH, Index, quantise, word_sum
 from tribute.attribution.card.metrics import rank_correlation, residual, slope

@@ -3,7 +3,7 @@
     python benchmarks/effects.py DATA CACHE [--arena clinc150]
 
 DATA and CACHE as in fidelity.py. Writes docs/benchmarks/effects.md. *Exact Shapley*: all coalitions, contributors as
-players. No score is held against what it was made from: see foretold.py.
+players. No score is held against what it was made from: see lib/effect_scores.py.
 """
 
 import warnings
@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from arena import PLANTED, Arena, arena_parser
-from brute import SEEDS, coalitions, in_run, mean_total, removals, two_n
-from distances import distance, exact_values
-from fidelity import train_all
-from foretold import effect_lines
-from throughput import processor
 
+from fidelity import train_all
+from lib.arena import PLANTED, Arena, arena_parser
+from lib.effect_scores import effect_lines
+from lib.ground_truth import SEEDS, coalitions, in_run, mean_total, removals, two_n
+from lib.share_errors import distance, exact_values
+from throughput import processor
 from tribute.attribution.retraining import designs
 from tribute.attribution.shares import shares
 from tribute.finetuning.optimizer import Adam

@@ -6,10 +6,10 @@ DATA holds `clinc150/` and `tldr/` as `tribute fetch` writes them; trainings are
 where it was, and a second process may come to meet it with `--backwards`. Takes some hours on one core;
 `--report-only` reads what is there.
 
-Writes docs/benchmarks/fidelity.md. *Split-neutral truth*: many repetitions of a rate design (tribute/attribution/
-designs.py), rows as players, and its own standard error. *Exact Shapley*: all coalitions, contributors as players.
-No method is held against what it was made from: see distances.py and intervals.py. Effects have a page of their own:
-effects.py.
+Writes docs/benchmarks/fidelity.md. *Split-neutral truth*: many repetitions of a rate design (tribute/
+attribution/retraining/designs.py), rows as players, and its own standard error. *Exact Shapley*: all coalitions, contributors as players.
+No method is compared with what it was made from: see lib/share_errors.py and lib/intervals.py. Effects have a page of
+their own: effects.py.
 """
 
 import warnings
@@ -18,8 +18,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from arena import ARENAS, Arena, arena_parser
-from brute import (
+
+from lib.arena import ARENAS, Arena, arena_parser
+from lib.ground_truth import (
     CREDIT_SEEDS,
     REPETITIONS,
     SEEDS,
@@ -33,10 +34,9 @@ from brute import (
     rate_runs,
     truth,
 )
-from distances import HELD_OUT, distance_lines
-from intervals import interval_lines
+from lib.intervals import interval_lines
+from lib.share_errors import HELD_OUT, distance_lines
 from throughput import processor
-
 from tribute.attribution.retraining import designs
 from tribute.attribution.shares import shares
 from tribute.finetuning.optimizer import Adam

@@ -7,6 +7,7 @@
 Memory is peak resident memory of the process that does the work.
 """
 
+import argparse
 import json
 import multiprocessing
 import os
@@ -359,6 +360,8 @@ PARTS = {
 }
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or PARTS:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", choices=(*PARTS, []), metavar="PART")
+    for name in parser.parse_args().parts or PARTS:
         print(f"## {name}", flush=True)
         PARTS[name]()

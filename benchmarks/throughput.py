@@ -25,11 +25,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from contests import contest, padding_table
-from llama import causal_rows, gpu_table, llama, read_rows
-from peers import PEERS, Peer
-from timing import Variant, against, handed_on, measure, plain
 
+from lib.gradient_throughput import contest, padding_table
+from lib.llama import causal_rows, gpu_table, llama, read_rows
+from lib.other_libraries import PEERS, Peer
+from lib.timing import Variant, against, handed_on, measure, plain
 from tribute.artifacts import Artifact
 from tribute.attribution.answers.row_index import ROWS_PER_SHARD, WIDTH, collect
 from tribute.attribution.credit.inrun import in_run_credit

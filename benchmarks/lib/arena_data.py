@@ -1,4 +1,4 @@
-"""The rows of the arenas, training and evaluation. See arena.py."""
+"""The rows of the arenas, training and evaluation. See lib/arena.py."""
 
 import json
 import tempfile

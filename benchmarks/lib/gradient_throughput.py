@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 
 import torch
-from peers import Peer, label
-from timing import Variant, against, measure, plain, quartiles, set_up_and_gathered, set_up_and_handed_on
 from torch.nn import functional
 
+from lib.other_libraries import Peer, label
+from lib.timing import Variant, against, measure, plain, quartiles, set_up_and_gathered, set_up_and_handed_on
 from tribute.finetuning.encoding import IGNORED, Batch, EncodedRows
 from tribute.finetuning.models import RowModel
 

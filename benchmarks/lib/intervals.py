@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from itertools import combinations
 
 import numpy as np
-from arena import Arena
-from brute import CREDIT_SEEDS, SEEDS, Truth, by_contributor, choices, in_run
-from distances import combined
 
+from lib.arena import Arena
+from lib.ground_truth import CREDIT_SEEDS, SEEDS, Truth, by_contributor, choices, in_run
+from lib.share_errors import combined
 from tribute.attribution.shares.estimate import Estimate
 
 

@@ -24,8 +24,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from worlds import Row, clinc150_rows, docs_rows, tldr_rows
 
+from lib.arena_data import Row, clinc150_rows, docs_rows, tldr_rows
 from tribute.attribution.credit.inrun import in_run_credit
 from tribute.attribution.credit.probe import Probe
 from tribute.attribution.credit.probe_artifact import probe_of

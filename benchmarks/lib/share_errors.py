@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from arena import Arena
-from brute import (
+
+from lib.arena import Arena
+from lib.ground_truth import (
     CREDIT_SEEDS,
     SEEDS,
     Truth,
@@ -27,7 +28,6 @@ from brute import (
     trained_rows,
     two_n,
 )
-
 from tribute.attribution.credit import probe
 from tribute.attribution.retraining import designs
 from tribute.attribution.shares import estimate

@@ -7,8 +7,8 @@ from itertools import combinations
 from math import comb
 
 import numpy as np
-from arena import CONFIG, Arena
 
+from lib.arena import CONFIG, Arena
 from tribute.attribution.credit import probe
 from tribute.attribution.gradients.sample import PARTS
 from tribute.attribution.retraining import designs

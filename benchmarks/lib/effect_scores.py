@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from arena import Arena
-from brute import SEEDS, done, in_run, removals
 
+from lib.arena import Arena
+from lib.ground_truth import SEEDS, done, in_run, removals
 from tribute.attribution.card import metrics
 from tribute.attribution.retraining import designs
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from timing import handed_on, measure, plain
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from lib.timing import handed_on, measure, plain
 from tribute.attribution.gradients.capture import capture
 from tribute.config import LoraConfig
 from tribute.finetuning.encoding import IGNORED, EncodedRows
