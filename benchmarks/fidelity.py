@@ -6,10 +6,10 @@ DATA holds `clinc150/` and `tldr/` as `tribute fetch` writes them; trainings are
 where it was, and a second process may come to meet it with `--backwards`. Takes some hours on one core;
 `--report-only` reads what is there.
 
-Writes docs/benchmarks/fidelity.md. *Split-neutral truth*: many repetitions of a rate design (tribute/
-attribution/retraining/designs.py), rows as players, and its own standard error. *Exact Shapley*: all coalitions, contributors as players.
-No method is compared with what it was made from: see lib/share_errors.py and lib/intervals.py. Effects have a page of
-their own: effects.py.
+Writes docs/benchmarks/fidelity.md. *Split-neutral truth*: many repetitions of a rate design
+(tribute/attribution/retraining/designs.py), rows as players, and its own standard error. *Exact Shapley*: all
+coalitions, contributors as players. No method is compared with what it was made from: see lib/share_errors.py and
+lib/intervals.py. Effects have a page of their own: effects.py.
 """
 
 import warnings
