@@ -18,9 +18,24 @@ def checked_config(path: Path, overrides: Iterable[str]) -> RunConfig:
 
 
 def refuse_training(workspace: Workspace, config: RunConfig) -> None:
-    """Raise RegistryError, ContributionError or BaseModelError where dataset or base is missing."""
-    is_released(workspace, config.dataset)
+    """Raise RegistryError, ContributionError or BaseModelError where dataset or base is missing.
+
+    Raises TrainingError where a guard (finetuning/guards.py) says that this base cannot learn a released version.
+    """
+    released = is_released(workspace, config.dataset)
     refuse_base(config)
+    if released and config.finetuning.base.hub is None:
+        _refuse_pair(workspace, config)
+
+
+def _refuse_pair(workspace: Workspace, config: RunConfig) -> None:
+    from tribute.contributions.registry import Registry
+    from tribute.finetuning.guards import check_before_loading
+    from tribute.finetuning.task_types import described_task
+
+    schema = Registry.open(workspace).snapshot().schema(config.dataset.name)
+    description = {"task": schema.task, "tag": config.dataset.tag, "labels": schema.labels}
+    check_before_loading(config.finetuning, described_task(description))
 
 
 def refuse_base(config: RunConfig) -> None:
