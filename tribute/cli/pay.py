@@ -2,12 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypedDict
+from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
 import typer
 
 from tribute.cli._command import command
-from tribute.cli._options import HERE, Day, DryRun, Month, WorkspaceFolder, posting_day
+from tribute.cli._options import HERE, By, Day, DryRun, Month, Why, WorkspaceFolder, posting_day
 from tribute.cli._output import Output
 from tribute.errors import ConfigError, RewardError
 
@@ -26,6 +26,12 @@ class PaymentFile(TypedDict):
 class Reconciled(TypedDict):
     recon: str
     outcomes: dict[str, int]
+    skipped_messages: list[str]
+
+
+class Settled(TypedDict):
+    payment: str
+    posted_entries: list[str]
 
 
 class Books(TypedDict):
@@ -85,22 +91,60 @@ def file(
 
 @command
 def reconcile(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The bank's answer: camt.053, pain.002 or CSV.")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="The bank's answer: camt.05x, pain.002 or CSV, or a ZIP of them."),
+    ],
     date: Day = None,
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
 ) -> Output[Reconciled]:
     """Compare a bank's answer with the payables, post what was paid or sent back, and write recon.csv."""
-    from tribute.rewards.payments import reconciliation
+    from tribute.rewards.payments import outcomes, reconciliation
     from tribute.workspace import Workspace
 
     home = Workspace.open(workspace)
-    path, outcomes = reconciliation.reconcile(home, file, posting_day(date), rehearse=dry_run)
-    counts = ", ".join(f"{count} {outcome.replace('_', ' ')}" for outcome, count in sorted(outcomes.items()))
-    line = f"{file}: {counts}; " + ("nothing was posted" if dry_run else f"see {path}")
-    look = sum(outcomes[name] for name in reconciliation.FOR_A_PERSON)
-    lines = [line, *([f"{look} lines fit no payment as they are: look at them in recon.csv"] if look else [])]
-    return Output({"recon": str(path), "outcomes": dict(sorted(outcomes.items()))}, lines)
+    path, counts, skipped = reconciliation.reconcile(home, file, posting_day(date), rehearse=dry_run)
+    words = [f"{count} {outcomes.in_words(outcome)}" for outcome, count in sorted(counts.items())]
+    line = f"{file}: {', '.join(words) or 'no payment of ours'}; "
+    lines = [line + ("nothing was posted" if dry_run else f"see {path}")]
+    if skipped:
+        lines.append(f"{len(skipped)} messages were reconciled before: {', '.join(skipped)}")
+    if look := sum(counts[outcome] for outcome in outcomes.FOR_A_PERSON):
+        lines.append(f"{look} answers need your decision: see outcome in recon.csv, then `tribute pay settle`")
+    return Output(
+        {"recon": str(path), "outcomes": dict(sorted(counts.items())), "skipped_messages": list(skipped)}, lines
+    )
+
+
+@command
+def settle(
+    payment: Annotated[str, typer.Argument(metavar="PAYMENT", help="Its payment_id or end_to_end_id.")],
+    outcome: Annotated[
+        Literal["paid", "returned", "rejected"], typer.Argument(metavar="OUTCOME", help="paid, returned or rejected.")
+    ],
+    by: By,
+    why: Why,
+    amount: Annotated[
+        str | None,
+        typer.Option(metavar="AMOUNT", help="What left the account or came back, such as 73.13; by default all of it."),
+    ] = None,
+    date: Day = None,
+    workspace: WorkspaceFolder = HERE,
+    dry_run: DryRun = False,
+) -> Output[Settled]:
+    """Record what became of a payment whose answer from the bank does not fit."""
+    from tribute.cli._text import amount as money
+    from tribute.rewards.payments.settlement import Settlement
+    from tribute.rewards.payments.settlement import settle as post
+    from tribute.workspace import Workspace
+
+    decision = Settlement(payment, outcome, amount, by, why, posting_day(date))
+    entries = post(Workspace.open(workspace), decision, rehearse=dry_run)
+    moves = [(entry.event, money(max(minor for _, minor in entry.lines), entry.currency)) for entry in entries]
+    listed = ", ".join(f"{event} {text}" for event, text in moves)
+    line = f"{payment}: {listed} " + ("would be posted" if dry_run else "posted")
+    return Output({"payment": payment, "posted_entries": [event for event, _ in moves]}, [line])
 
 
 @command

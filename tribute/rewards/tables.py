@@ -109,10 +109,13 @@ RECON: Columns = {
     "bank_reason": "text",
     "kind": "text",
     "bank_message": "text",
+    "bank_references": "text",
 }
 """One line per answer of a bank. `outcome`: paid, returned, rejected (posted as `entry_id`); the same with `_before`
-(posted from an earlier line); pending (nothing to post yet); unknown_payment, currency_differs, amount_differs,
-returned_unpaid, paid_after_return (for a person to look at; the last is posted where `entry_id` says so)."""
+(posted from an earlier line); pending (nothing to post yet); unknown_payment (somebody else's); second_returned (of a
+payment that was paid twice; nothing to post); and those for a person, `payments.outcomes.FOR_A_PERSON`, of which
+paid_after_return is posted where `entry_id` says so. A batch that differs stands under its own id.
+`bank_references`: the bank's names of the booking, as a query string."""
 LEAVES: Columns = {
     "contributor_id": "text",
     "statement_id": "text",

@@ -6,7 +6,8 @@ import pytest
 
 from tests.rewards.helpers import banks
 from tribute.errors import RewardError
-from tribute.rewards.payments.bank_answers import Answer, read_bank_file
+from tribute.rewards.payments.answers import Answer
+from tribute.rewards.payments.bank_answers import read_bank_file
 
 ID = "202612-0123456789abcdef01234567"
 
@@ -15,7 +16,8 @@ ID = "202612-0123456789abcdef01234567"
 def read(tmp_path):
     def read(text):
         (tmp_path / "answer").write_text(text, encoding="utf-8")
-        return read_bank_file(tmp_path / "answer", {ID, "202612-b"})
+        (message,) = read_bank_file(tmp_path / "answer", {ID, "202612-b"})
+        return message
 
     return read
 
@@ -100,14 +102,13 @@ def test_another_payments_amount_is_not_read(read, text):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("<Document><Other/></Document>", "neither camt.053 nor pain.002"),
+        ("<Document><Other/></Document>", "neither camt.052, camt.053, camt.054 nor pain.002"),
         ("<Document>", "not a bank's answer that can be read"),
         ("<!DOCTYPE a [<!ENTITY b 'c'>]><Document/>", "holds a DOCTYPE"),
-        (banks.statement(), "names no payment by its end-to-end id"),
         (banks.statement((ID, "1.005", "DBIT")), "has 3 decimals, EUR has 2"),
         (banks.statement((ID, "NaN", "DBIT")), f"payment {ID}: amount 'NaN' is not a plain positive decimal"),
         (banks.statement((ID, "", "DBIT")), "amount '' is not a plain positive decimal"),
-        (re.sub("<Amt Ccy.*?</Amt>", "", banks.statement((ID, "", "DBIT"))), f"payment {ID}: the statement has no Amt"),
+        (re.sub("<Amt Ccy.*?</Amt>", "", banks.statement((ID, "", "DBIT"))), f"payment {ID}: the message has no Amt"),
         ("", "columns '', expected 'end_to_end_id,currency,"),
         ("a,b\n1,2\n", "columns 'a,b', expected 'end_to_end_id,currency,"),
         (banks.table(), "holds no payment, only the header"),

@@ -310,7 +310,7 @@ def test_a_refusal_that_was_wrong_after_it_was_handed_over_anew_is_for_a_person(
 
     assert ended.code == 0, ended.err
     assert "1 paid after return" in ended.out
-    assert "1 lines fit no payment as they are: look at them in recon.csv" in ended.out
+    assert "1 answers need your decision: see outcome in recon.csv, then `tribute pay settle`" in ended.out
     assert ledger.load(house.workspace).head == before
 
 
@@ -341,7 +341,7 @@ def test_two_banks_may_give_a_message_the_same_id(house, payables, take):
 
 
 def test_a_line_of_no_money_of_ours_stops_nothing(house, payables, take):
-    """A foreign line of nothing stands beside ours as one for a person to look at."""
+    """A foreign line of nothing stands beside ours, as somebody else's."""
     lines = take(
         banks.statement(("another", "0.00", "DBIT"), (payables[0]["end_to_end_id"], major(payables[0]), "DBIT"))
     )

@@ -2,6 +2,7 @@
 
 Assets:Bank                                what was paid from
 Assets:Claims:<id>                         what a contributor was paid too much, until later accruals net it
+Expenses:BankFees                          what banks kept of payments and returns
 Expenses:DataRewards                       what the data cost
 Income:Platform, Liabilities:ModelOwner    the parts of the net fee that are not the contributors'
 Liabilities:Pool                           funded for the period; empty after its accruals
@@ -16,6 +17,7 @@ from tribute.errors import RewardError
 from tribute.ids import ID_IN_WORDS, is_id
 
 BANK = "Assets:Bank"
+BANK_FEES = "Expenses:BankFees"
 EXPENSE = "Expenses:DataRewards"
 PLATFORM = "Income:Platform"
 MODEL_OWNER = "Liabilities:ModelOwner"

@@ -13,6 +13,7 @@ ADJUST    a late correction of :Accrued against Liabilities:Reserve
 CLAWBACK  debit :Held, :Accrued or Assets:Claims, credit Liabilities:Reserve; and debit :Accrued, credit
           Assets:Claims where a later accrual nets the claim
 REVERSE   the exact mirror of one entry
+FEE       debit Expenses:BankFees         credit Assets:Bank      what a bank kept of a payment or return
 ROUND     what rounding left over; largest remainder leaves nothing
 """
 
@@ -35,6 +36,7 @@ Event = Literal[
     "ADJUST",
     "CLAWBACK",
     "REVERSE",
+    "FEE",
     "ROUND",
 ]
 

@@ -1,51 +1,56 @@
-"""A bank's answer held against the payables of closed periods: `rewards/reconciliations/<16 digits>/recon.csv`.
+"""A bank's file compared with the payables of closed periods: `rewards/reconciliations/<16 digits>/recon.csv`.
 
 What the bank paid is posted as PAY (and WITHHOLD for the tax kept back), what it sent back as RETURN, what it
-refused as both, so that the next payables.csv hands it over anew. What it paid although it had refused it is posted as
-a second PAY, unless another payables.csv has handed it over anew. A line that fits no payable, or fits with another
-amount, is posted nowhere and stands in recon.csv with its reason. The folder is named by the file's sha256, of which
-`source.json` has all: the file itself holds names and accounts, and is not kept.
+refused as both, so that the next payables.csv includes it again, and what it took beside a payment as FEE. An answer
+that fits no payment of ours as it is gets its reason in recon.csv and posts nothing; `outcomes` decides. The folder
+is named by the file's sha256, of which `source.json` has all: the file itself holds names and accounts, and is not
+kept.
 """
 
 import hashlib
 import json
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from tribute import ids
 from tribute.digests import file_sha256
 from tribute.errors import RewardError
 from tribute.files import sync, sync_one, write_json
+from tribute.ids import parse_payee_ref
 from tribute.rewards import tables
 from tribute.rewards.ledger import accounts, balances, journal, ledger
-from tribute.rewards.ledger.entries import Entry, move
-from tribute.rewards.ledger.journal import mirror
+from tribute.rewards.ledger.entries import Entry
 from tribute.rewards.ledger.ledger import Ledger
-from tribute.rewards.payments.bank_answers import Answer, BankFile, read_bank_file
+from tribute.rewards.payments.answers import BankMessage
+from tribute.rewards.payments.bank_answers import read_bank_file
+from tribute.rewards.payments.bookings import earlier_bookings
+from tribute.rewards.payments.orders import Orders
+from tribute.rewards.payments.outcomes import Verdict, judge, refused_payments
+from tribute.rewards.payments.pain001 import Row
+from tribute.rewards.payments.payment_entries import entries_of
 from tribute.workspace import Workspace
 
 RECON = "recon.csv"
 SOURCE = "source.json"
-"""sha256 of the bank's file and of its message's name, and the ledger's head after what was posted."""
+"""sha256 of the bank's file and of its messages' names, and the ledger's head after what was posted."""
 FOLDER = "reconciliations"
-AFTER_RETURN = "paid_after_return"
-FOR_A_PERSON = ("unknown_payment", "currency_differs", "amount_differs", "returned_unpaid", AFTER_RETURN)
-"""Outcomes where something is not as it should be."""
-REJECTED = "rejected_by_bank"
-"""The `reason_code` of a RETURN of what the bank never carried out."""
-
-Row = dict[str, str]
-Payables = Mapping[str, Row]
-"""End-to-end id → line of payables.csv."""
 
 
-def reconcile(workspace: Workspace, file: Path, day: str, rehearse: bool = False) -> tuple[Path, Counter[str]]:
-    """Post what a bank's file says on `day`; returns recon.csv and how many lines came out how.
+class Reconciliation(NamedTuple):
+    """Where recon.csv is, how many lines have which outcome, and which messages were reconciled before."""
 
-    With `rehearse` all is checked and nothing posted or written. Raises RewardError where the file cannot be read
-    or was reconciled before.
+    path: Path
+    outcomes: Counter[str]
+    skipped: tuple[str, ...]
+
+
+def reconcile(workspace: Workspace, file: Path, day: str, rehearse: bool = False) -> Reconciliation:
+    """Post what a bank's file says on `day`.
+
+    With `rehearse` all is checked and nothing posted or written. Raises RewardError where the file cannot be read,
+    or all that it holds was reconciled before.
     """
     try:
         digest = file_sha256(file)
@@ -54,22 +59,23 @@ def reconcile(workspace: Workspace, file: Path, day: str, rehearse: bool = False
     with ledger.writing(workspace) as books:
         final = workspace.rewards / FOLDER / digest[:16]
         making = final.with_name(f".making-{final.name}")
+        skipped: tuple[str, ...] = ()
         if _was_posted(making, books):
-            lines = tables.read_csv(making / RECON, tables.RECON)
+            lines: Sequence[Row] = tables.read_csv(making / RECON, tables.RECON)
         else:
-            payables = {row["end_to_end_id"]: row for row in balances.handed_over(workspace.rewards, books)}
-            answered = read_bank_file(file, payables)
-            _refuse_again(final, answered, file)
-            entries = _entries(workspace.rewards, books, answered, payables, day)
+            orders = Orders(balances.handed_over(workspace.rewards, books))
+            messages, skipped = _new_messages(final, read_bank_file(file, orders), file)
+            verdicts, entries = _judged(workspace.rewards, books, orders, messages, day)
             after = books.with_entries(entries)
-            lines = _lines(books, after, answered, payables)
+            lines = [_line(verdict, orders, after) for verdict in verdicts]
             if not rehearse:
-                _write(making, lines, {"file_sha256": digest, "message_sha256": _message(answered)}, after.head)
+                names = [_digest(message) for message in messages]
+                _write(making, lines, {"file_sha256": digest, "message_sha256": " ".join(names)}, after.head)
                 books.post(entries)
         if not rehearse:
             making.rename(final)
             sync_one(final.parent)
-    return final / RECON, Counter(row["outcome"] for row in lines)
+    return Reconciliation(final / RECON, Counter(row["outcome"] for row in lines), skipped)
 
 
 def _was_posted(making: Path, books: Ledger) -> bool:
@@ -80,145 +86,78 @@ def _was_posted(making: Path, books: Ledger) -> bool:
     return head in {journal.GENESIS, *(posting.hash for posting in books.postings)}
 
 
-def _refuse_again(final: Path, answered: BankFile, file: Path) -> None:
+def _new_messages(
+    final: Path, messages: Sequence[BankMessage], file: Path
+) -> tuple[list[BankMessage], tuple[str, ...]]:
+    """The messages that were not reconciled before, each once, and what the others are called."""
     if final.exists():
         raise RewardError(f"{file}: reconciled before, see {final / RECON}; a bank's file counts once")
-    for other in sorted(final.parent.glob(f"[!.]*/{SOURCE}")) if answered.message else ():
-        if json.loads(other.read_text(encoding="utf-8"))["message_sha256"] == _message(answered):
-            raise RewardError(
-                f"{file}: {answered.kind} {answered.message} was reconciled before, see {other.with_name(RECON)}; "
-                "a bank's message counts once, however often it is sent"
-            )
+    known = {
+        digest: other.with_name(RECON)
+        for other in sorted(final.parent.glob(f"[!.]*/{SOURCE}"))
+        for digest in json.loads(other.read_text(encoding="utf-8"))["message_sha256"].split()
+    }
+    new: list[BankMessage] = []
+    repeated: list[BankMessage] = []
+    for message in messages:
+        (repeated if message in new or (message.message and _digest(message) in known) else new).append(message)
+    if not new:
+        first = messages[0]
+        raise RewardError(
+            f"{file}: {first.kind} {first.message} was reconciled before, see {known[_digest(first)]}; "
+            "a bank's message counts once, however often it is sent"
+        )
+    return new, tuple(f"{message.kind} {message.message}" for message in repeated)
 
 
-def _message(answered: BankFile) -> str:
+def _digest(message: BankMessage) -> str:
     """Stands for a bank's message: two banks may give theirs the same id."""
-    return hashlib.sha256(repr((answered.kind, answered.sender, answered.message)).encode()).hexdigest()
+    return hashlib.sha256(repr((message.kind, message.sender, message.message)).encode()).hexdigest()
 
 
-def _entries(rewards: Path, books: Ledger, answered: BankFile, payables: Payables, day: str) -> list[Entry]:
-    """What is to be posted. A payment that the bank refused was handed over all the same: PAY and RETURN."""
-    fitting = [one for one in answered.answers if not _misfit(one, payables.get(one.end_to_end_id))]
-    made: list[Entry] = []
-    for answer in fitting:
-        payable = payables[answer.end_to_end_id]
-        if answer.outcome in ("paid", "rejected") and not books.find(payable["idempotency_key"]):
-            made += _pay(payable, payable["idempotency_key"], day)
-    # A bank can send back what it paid in the same file.
-    after = books.with_entries(made)
-    flying = balances.in_flight(rewards, after)
-    for answer in fitting:
-        payable = payables[answer.end_to_end_id]
-        if answer.outcome == "paid" and _was_refused(books, payable) and _still_there(after, payable, flying):
-            again = _pay(payable, _again(payable), day)
-            after.extend(again)
-            made += again
-    for answer in fitting:
-        key = _told_of(after, answer, payables[answer.end_to_end_id])
-        if answer.outcome in ("returned", "rejected") and after.find(key) and not after.find(_returned(key)):
-            made += _return(after, key, day, answer.outcome)
-    return made
+def _judged(
+    rewards: Path, books: Ledger, orders: Orders, messages: Sequence[BankMessage], day: str
+) -> tuple[list[Verdict], list[Entry]]:
+    refused = refused_payments(books, orders, messages)
+    told = [(message, answer) for message in messages for answer in orders.answers(message, refused)]
+    earlier = earlier_bookings(sorted((rewards / FOLDER).glob(f"[!.]*/{RECON}")))
+    verdicts, postings = judge(books, orders, told, earlier, free_money(rewards, books))
+    return verdicts, entries_of(books, postings, day)
 
 
-def _was_refused(books: Ledger, payable: Row) -> bool:
-    """Whether the last that an earlier file said is that the bank did not carry it out."""
-    back = books.find(_returned(payable["idempotency_key"]))
-    return bool(back) and back[0].reason == REJECTED and not books.find(_again(payable))
+def free_money(rewards: Path, books: Ledger) -> Callable[[Row], bool]:
+    """Whether a payment's money is payable yet and in no other payment that was handed over; takes it where it is."""
+    free: dict[tuple[str, str], int] = {}
+    flying = balances.in_flight(rewards, books)
+
+    def is_free(payable: Row) -> bool:
+        key = (parse_payee_ref(payable["payee_ref"]), payable["currency"])
+        amount = int(payable["amount_minor"]) + int(payable["withheld_minor"])
+        left = free.setdefault(key, books.balance(accounts.payable(key[0]), key[1]) - flying.get(key, 0))
+        free[key] -= amount if left >= amount else 0
+        return left >= amount
+
+    return is_free
 
 
-def _still_there(books: Ledger, payable: Row, flying: Mapping[tuple[str, str], int]) -> bool:
-    """Whether its money is payable yet, and in no other payment that was handed over."""
-    name, currency = ids.parse_payee_ref(payable["payee_ref"]), payable["currency"]
-    free = books.balance(accounts.payable(name), currency) - flying.get((name, currency), 0)
-    return free >= int(payable["amount_minor"]) + int(payable["withheld_minor"])
-
-
-def _told_of(books: Ledger, answer: Answer, payable: Row) -> str:
-    """The key of the PAY that an answer is about: the last, but what was refused is always the first."""
-    again = _again(payable)
-    return again if answer.outcome != "rejected" and books.find(again) else payable["idempotency_key"]
-
-
-def _again(payable: Row) -> str:
-    return f"{payable['idempotency_key']}/again"
-
-
-def _lines(before: Ledger, after: Ledger, answered: BankFile, payables: Payables) -> list[Row]:
-    """The lines of recon.csv, by end-to-end id."""
-    lines = []
-    seen: set[str] = set()
-    returned = {one.end_to_end_id for one in answered.answers if one.outcome == "returned"}
-    for answer in sorted(answered.answers, key=lambda one: (one.end_to_end_id, one.outcome)):
-        payable = payables.get(answer.end_to_end_id)
-        outcome, entry_id = _misfit(answer, payable) or answer.outcome, ""
-        if payable and outcome in ("paid", "returned", "rejected"):
-            key = _told_of(after, answer, payable)
-            if outcome != "paid":
-                key = _returned(key)
-            entry_id = next((posting.entry_id for posting in after.find(key)), "")
-            # A statement that has both the payment and its return repeats what other files said before.
-            contradicts = outcome == "paid" and before.find(_returned(key)) and answer.end_to_end_id not in returned
-            if not entry_id:
-                outcome = "returned_unpaid"
-            elif key in seen:
-                outcome = f"{outcome}_before"
-            elif contradicts or (outcome == "paid" and key == _again(payable) and not before.find(key)):
-                outcome, entry_id = AFTER_RETURN, "" if contradicts else entry_id
-            elif before.find(key):
-                outcome = f"{outcome}_before"
-            seen.add(key)
-        lines.append(_line(answered, answer, payable, outcome, entry_id))
-    return lines
-
-
-def _misfit(answer: Answer, payable: Row | None) -> str:
-    if payable is None:
-        return "unknown_payment"
-    if answer.amount_minor is None:
-        return ""
-    if answer.currency != payable["currency"]:
-        return "currency_differs"
-    return "" if answer.amount_minor == int(payable["amount_minor"]) else "amount_differs"
-
-
-def _returned(key: str) -> str:
-    return f"{key}/return"
-
-
-def _pay(payable: Row, key: str, day: str) -> list[Entry]:
-    """WITHHOLD before PAY, so that the last is the payment itself."""
-    name = ids.parse_payee_ref(payable["payee_ref"])
-    about = {"posted_at": day, "currency": payable["currency"], "contributor_id": name}
-    made = []
-    if withheld := int(payable["withheld_minor"]):
-        text = {"idempotency_key": f"{key}/withhold", "reason_code": "tax_withheld"}
-        made.append(move("WITHHOLD", withheld, accounts.payable(name), accounts.TAX, **about, **text))
-    text = {"idempotency_key": key, "reason_code": "paid_by_bank"}
-    paid = move("PAY", int(payable["amount_minor"]), accounts.payable(name), accounts.BANK, **about, **text)
-    return [*made, paid]
-
-
-def _return(books: Ledger, key: str, day: str, why: str) -> list[Entry]:
-    """The mirrors of a payment and of the tax withheld with it."""
-    about = {"posted_at": day, "reason_code": f"{why}_by_bank"}
-    found = [one for one in (f"{key}/withhold", key) if books.find(one)]
-    return [mirror("RETURN", books.find(one), key=_returned(one), **about) for one in found]
-
-
-def _line(answered: BankFile, answer: Answer, payable: Row | None, outcome: str, entry_id: str) -> Row:
+def _line(verdict: Verdict, orders: Orders, after: Ledger) -> Row:
+    message, answer = verdict.message, verdict.answer
+    payable = orders.payments.get(answer.end_to_end_id)
+    expected = orders.expected_minor(answer.end_to_end_id, answer.currency)
     return {
         "end_to_end_id": answer.end_to_end_id if payable else _safe(answer.end_to_end_id),
         "payment_id": payable["payment_id"] if payable else "",
         "statement_id": payable["statement_id"] if payable else "",
         "currency": payable["currency"] if payable else _safe(answer.currency),
         "amount_minor": "" if answer.amount_minor is None else str(answer.amount_minor),
-        "expected_minor": payable["amount_minor"] if payable else "",
+        "expected_minor": payable["amount_minor"] if payable else "" if expected is None else str(expected),
         "booked_at": _safe(answer.booked_at),
-        "outcome": outcome,
-        "entry_id": entry_id,
+        "outcome": verdict.outcome,
+        "entry_id": next((posting.entry_id for posting in after.find(verdict.key)), ""),
         "bank_reason": _safe(answer.reason),
-        "kind": answered.kind,
-        "bank_message": _safe(answered.message),
+        "kind": message.kind,
+        "bank_message": _safe(message.message),
+        "bank_references": answer.references,
     }
 
 
@@ -227,7 +166,7 @@ def _safe(text: str) -> str:
     return f"'{text}" if text[:1] in tables.FORMULAS else text
 
 
-def _write(making: Path, rows: list[Row], source: Mapping[str, str], head: str) -> None:
+def _write(making: Path, rows: Sequence[Row], source: Mapping[str, str], head: str) -> None:
     """Before anything is posted; `head` will be the ledger's after it."""
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True)
