@@ -57,7 +57,7 @@ def file(
     from tribute import months
     from tribute.cli._text import amount
     from tribute.contributions.rights import read_vault
-    from tribute.rewards.payments import pain001
+    from tribute.rewards.payments import by_bank, payment_file
     from tribute.workspace import Workspace
 
     home = Workspace.open(workspace)
@@ -67,8 +67,8 @@ def file(
         raise ConfigError(f"{out} lies in the workspace; the file holds names and accounts, so write it elsewhere")
     payables = _signed_payables(home, period)
     day = None if date is None else months.checked_day(date)
-    content = pain001.payment_file(payables, read_vault(home.vault), from_, period, day)
-    chosen = [row for row in payables if pain001.by_bank(row)]
+    content = payment_file(payables, read_vault(home.vault), from_, period, day)
+    chosen = [row for row in payables if by_bank(row)]
     if not dry_run:
         _write_private(out, content)
     totals: dict[str, int] = {}
@@ -100,17 +100,18 @@ def reconcile(
     dry_run: DryRun = False,
 ) -> Output[Reconciled]:
     """Compare a bank's answer with the payables, post what was paid or sent back, and write recon.csv."""
-    from tribute.rewards.payments import outcomes, reconciliation
+    from tribute.rewards.payments import FOR_A_PERSON, in_words
+    from tribute.rewards.payments import reconcile as take_in
     from tribute.workspace import Workspace
 
     home = Workspace.open(workspace)
-    path, counts, skipped = reconciliation.reconcile(home, file, posting_day(date), rehearse=dry_run)
-    words = [f"{count} {outcomes.in_words(outcome)}" for outcome, count in sorted(counts.items())]
+    path, counts, skipped = take_in(home, file, posting_day(date), rehearse=dry_run)
+    words = [f"{count} {in_words(outcome)}" for outcome, count in sorted(counts.items())]
     line = f"{file}: {', '.join(words) or 'no payment of ours'}; "
     lines = [line + ("nothing was posted" if dry_run else f"see {path}")]
     if skipped:
         lines.append(f"{len(skipped)} messages were reconciled before: {', '.join(skipped)}")
-    if look := sum(counts[outcome] for outcome in outcomes.FOR_A_PERSON):
+    if look := sum(counts[outcome] for outcome in FOR_A_PERSON):
         lines.append(f"{look} answers need your decision: see outcome in recon.csv, then `tribute pay settle`")
     return Output(
         {"recon": str(path), "outcomes": dict(sorted(counts.items())), "skipped_messages": list(skipped)}, lines
@@ -135,8 +136,8 @@ def settle(
 ) -> Output[Settled]:
     """Record what became of a payment whose answer from the bank does not fit."""
     from tribute.cli._text import amount as money
-    from tribute.rewards.payments.settlement import Settlement
-    from tribute.rewards.payments.settlement import settle as post
+    from tribute.rewards.payments import Settlement
+    from tribute.rewards.payments import settle as post
     from tribute.workspace import Workspace
 
     decision = Settlement(payment, outcome, amount, by, why, posting_day(date))

@@ -59,11 +59,11 @@ def import_(
     dry_run: DryRun = False,
 ) -> Output[Payees]:
     """Add the payees of a CSV file: all of them, or none where a line is faulty."""
-    from tribute.contributions.rights import payees_file, vault
+    from tribute.contributions.rights import read_payees, vault
     from tribute.workspace import Workspace
 
     home = Workspace.open(workspace)
-    people = payees_file.read_payees(file)
+    people = read_payees(file)
     if not dry_run:
         vault.write_people(home.vault, people)
     line = f"{file}: {len(people)} payees" + (" (not written)" if dry_run else f" are in {home.vault}")

@@ -2,8 +2,9 @@
 
 from tribute.contributions.rights.keys_and_members import refuse_key, register_key, rotate_key, set_members
 from tribute.contributions.rights.payees import missing_to_pay, normal_details, payment_name
+from tribute.contributions.rights.payees_file import read_payees
 from tribute.contributions.rights.terms_renewal import changed_conditions, renew_terms
-from tribute.contributions.rights.vault import People, forget_person, read_vault, write_person
+from tribute.contributions.rights.vault import People, forget_person, read_vault, write_people, write_person
 from tribute.contributions.rights.withdrawal import Withdrawal, contributions_of, erase, forget_erased, withdraw
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "missing_to_pay",
     "normal_details",
     "payment_name",
+    "read_payees",
     "read_vault",
     "refuse_key",
     "register_key",
@@ -24,5 +26,6 @@ __all__ = [
     "rotate_key",
     "set_members",
     "withdraw",
+    "write_people",
     "write_person",
 ]

@@ -96,7 +96,7 @@ class Payment:
 def judge(
     books: Ledger,
     orders: Orders,
-    told: Iterable[tuple[BankMessage, Answer]],
+    answers: Iterable[tuple[BankMessage, Answer]],
     earlier: Mapping[str, Bookings],
     is_free: Callable[[Row], bool],
 ) -> tuple[list[Verdict], Postings]:
@@ -107,7 +107,7 @@ def judge(
     """
     postings, verdicts = Postings(), []
     payments: dict[str, Payment] = {}
-    ordered = sorted(told, key=lambda pair: (pair[1].end_to_end_id, _ORDER[pair[1].outcome], pair[1].booked_at))
+    ordered = sorted(answers, key=lambda pair: (pair[1].end_to_end_id, _ORDER[pair[1].outcome], pair[1].booked_at))
     came_back = {answer.end_to_end_id for _, answer in ordered if answer.outcome == "returned"}
     for message, answer in ordered:
         id_, payable = answer.end_to_end_id, orders.payments.get(answer.end_to_end_id)

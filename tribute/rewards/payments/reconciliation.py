@@ -119,9 +119,9 @@ def _judged(
     rewards: Path, books: Ledger, orders: Orders, messages: Sequence[BankMessage], day: str
 ) -> tuple[list[Verdict], list[Entry]]:
     refused = refused_payments(books, orders, messages)
-    told = [(message, answer) for message in messages for answer in orders.answers(message, refused)]
+    answers = [(message, answer) for message in messages for answer in orders.answers(message, refused)]
     earlier = earlier_bookings(sorted((rewards / FOLDER).glob(f"[!.]*/{RECON}")))
-    verdicts, postings = judge(books, orders, told, earlier, free_money(rewards, books))
+    verdicts, postings = judge(books, orders, answers, earlier, free_money(rewards, books))
     return verdicts, entries_of(books, postings, day)
 
 
