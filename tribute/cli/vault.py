@@ -38,7 +38,7 @@ def set_(
     workspace: WorkspaceFolder = HERE,
 ) -> Output[Person]:
     """Remember who a contributor is; an empty value forgets one detail."""
-    from tribute.contributions.rights import vault
+    from tribute.contributions.rights import write_person
     from tribute.workspace import Workspace
 
     home = Workspace.open(workspace)
@@ -48,7 +48,7 @@ def set_(
         if not (name and sign):
             raise ConfigError(f"{detail!r}: expected NAME=VALUE, such as name='Ada Lovelace'")
         known[name] = value
-    vault.write_person(home.vault, contributor, known)
+    write_person(home.vault, contributor, known)
     return Output({"contributor": contributor}, [f"{contributor} is in {home.vault}"])
 
 
@@ -59,13 +59,13 @@ def import_(
     dry_run: DryRun = False,
 ) -> Output[Payees]:
     """Add the payees of a CSV file: all of them, or none where a line is faulty."""
-    from tribute.contributions.rights import read_payees, vault
+    from tribute.contributions.rights import read_payees, write_people
     from tribute.workspace import Workspace
 
     home = Workspace.open(workspace)
     people = read_payees(file)
     if not dry_run:
-        vault.write_people(home.vault, people)
+        write_people(home.vault, people)
     line = f"{file}: {len(people)} payees" + (" (not written)" if dry_run else f" are in {home.vault}")
     return Output({"payees": sorted(people)}, [line])
 
@@ -73,10 +73,10 @@ def import_(
 @command
 def list_(workspace: WorkspaceFolder = HERE) -> Output[People]:
     """List who is in the vault, and what is missing to pay them."""
-    from tribute.contributions.rights import missing_to_pay, vault
+    from tribute.contributions.rights import missing_to_pay, read_vault
     from tribute.workspace import Workspace
 
-    people = vault.read_vault(Workspace.open(workspace).vault)
+    people = read_vault(Workspace.open(workspace).vault)
     rows = [
         (id_, about.get("name", ""), _ends(about.get("iban", "")), missing_to_pay(about))
         for id_, about in sorted(people.items())
@@ -92,10 +92,10 @@ def list_(workspace: WorkspaceFolder = HERE) -> Output[People]:
 @command
 def show(contributor: ContributorId, workspace: WorkspaceFolder = HERE) -> Output[Person]:
     """Show who a contributor is."""
-    from tribute.contributions.rights import vault
+    from tribute.contributions.rights import read_vault
     from tribute.workspace import Workspace
 
-    details = vault.read_vault(Workspace.open(workspace).vault).get(contributor, {})
+    details = read_vault(Workspace.open(workspace).vault).get(contributor, {})
     lines = [f"{name}: {value}" for name, value in details.items()] or [f"nothing is known about {contributor}"]
     return Output({"contributor": contributor, "details": details}, lines)
 
@@ -103,10 +103,10 @@ def show(contributor: ContributorId, workspace: WorkspaceFolder = HERE) -> Outpu
 @command
 def forget(contributor: ContributorId, workspace: WorkspaceFolder = HERE) -> Output[Person]:
     """Forget who a contributor is."""
-    from tribute.contributions.rights import vault
+    from tribute.contributions.rights import forget_person
     from tribute.workspace import Workspace
 
-    vault.forget_person(Workspace.open(workspace).vault, contributor)
+    forget_person(Workspace.open(workspace).vault, contributor)
     return Output({"contributor": contributor}, [f"{contributor} is not in the vault"])
 
 
