@@ -20,5 +20,5 @@ def pay(workspace: str, config: RunConfig, dataset: str, adapters: list[str], at
 
 @stage(name="record and report")
 def report(workspace: str, config: RunConfig, made: dict[str, Any], started: str) -> str:
-    """Write the run's record and `report.html`; returns the run's id."""
+    """Write the run's record and its report; returns the run's id."""
     return results.record(Workspace.open_at(workspace), config, made, started)

@@ -1,8 +1,10 @@
 """Numbers, dates and money as text for people. Computes no amount."""
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 from fractions import Fraction
+from math import floor, log10
 
 from tribute.money import exponent, format_amount
 
@@ -37,10 +39,35 @@ def day(date: str) -> str:
     return f"{int(date[8:])} {month(date[:7])}"
 
 
+def amount(minor: int, currency: str) -> str:
+    """Minor units for people without their currency: `1,000.00`."""
+    return minus(format_amount(minor, currency, grouped=True))
+
+
 def money(minor: int, currency: str, *, signed: bool = False) -> str:
     """Minor units for people: `1,000.00 EUR`; with a sign also where it is a plus, if `signed`."""
     sign = "+" if signed and minor > 0 else ""
-    return minus(f"{sign}{format_amount(minor, currency, grouped=True)} {currency}")
+    return f"{sign}{amount(minor, currency)} {currency}"
+
+
+def number(value: float | None, places: int = 2) -> str:
+    """A number with a real minus sign; a dash for None; never a negative zero."""
+    if value is None:
+        return "–"
+    text = f"{value:,.{places}f}"
+    return minus(text) if any(digit in text for digit in "123456789") else text.lstrip("-")
+
+
+def signed(value: float | None, places: int = 2) -> str:
+    """A number with its sign, plus included."""
+    text = number(value, places)
+    return f"+{text}" if text[0].isdigit() and text.strip("0.,") else text
+
+
+def decimals(values: Iterable[float], digits: int = 3) -> int:
+    """How many decimals give the largest of the values so many significant digits."""
+    largest = max((abs(value) for value in values), default=0.0)
+    return max(0, digits - 1 - floor(log10(largest))) if largest > 0 else digits - 1
 
 
 def unit(values: list[Decimal]) -> Unit:

@@ -121,6 +121,11 @@ class Workspace:
         return self.root / "statements"
 
     @property
+    def reports(self) -> Path:
+        """`reports/<period>/<run id>.html`: a page per run; `report.html` in the workspace is the latest of them."""
+        return self.root / "reports"
+
+    @property
     def disputes(self) -> Path:
         """`disputes/<id>/dispute.json` and the evidence that was handed in."""
         return self.root / "disputes"

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tribute.formatting import decimals, number, signed
 from tribute.report.figures import Point, curve, interval
-from tribute.report.money_flows import Currency, Flow
+from tribute.report.money_flows import Flow
 from tribute.report.sankey import WIDTH, sankey
-from tribute.report.svg import Scale, decimals, number, scale_over, signed, tag
+from tribute.report.svg import Scale, scale_over, tag
 
-EUR = Currency("EUR")
+EUR = "EUR"
 
 
 def tips(svg: str) -> list[str]:
@@ -55,7 +56,7 @@ def test_ticks_lie_inside_their_scale(low, width):
     assert all(scale.low - width * 1e-6 <= tick <= scale.high + width * 1e-6 for tick in ticks)
 
 
-@pytest.mark.parametrize(("credit", "colour"), [(0.1, "#0f766e"), (-0.1, "#b45309")])
+@pytest.mark.parametrize(("credit", "colour"), [(0.1, "var(--accent)"), (-0.1, "var(--minus)")])
 def test_credit_below_zero_is_amber(credit, colour):
     """The sign can be seen."""
     figure = interval(scale_over([-1, 1]), credit, credit - 0.05, credit + 0.05, "")

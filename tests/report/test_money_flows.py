@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tribute.report.money_flows import NO_TOPIC, Currency, Flow, flows, grouped, split
+from tribute.formatting import money
+from tribute.report.money_flows import NO_TOPIC, Flow, flows, grouped, split
 
 names = st.text("abcdefgh", min_size=1, max_size=3)
 credits = st.dictionaries(names, st.floats(-1e3, 1e3, allow_subnormal=False), max_size=20)
@@ -73,4 +74,4 @@ def test_grouping_keeps_the_sum_and_bounds_the_names(all_flows, topics, contribu
 )
 def test_amounts_are_written_in_the_currency_s_own_decimals(minor, code, text):
     """The exponent is the currency's, not always two."""
-    assert Currency(code).text(minor) == text
+    assert money(minor, code) == text

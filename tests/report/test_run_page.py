@@ -12,15 +12,21 @@ from tests.report.conftest import UNCHECKED
 from tests.rewards.helpers.forging import rehash
 from tribute.artifacts import read_artifact, write_manifest
 from tribute.errors import IntegrityError, WorkspaceError
+from tribute.formatting import number, signed
 from tribute.report.load import read_view
-from tribute.report.run_page import write_report
-from tribute.report.svg import number, signed
+from tribute.report.run_page import LATEST, write_report
 from tribute.rewards.period.draft import REWARDS
 
 
 @pytest.fixture
 def page(made):
-    return write_report(made.workspace, made.run_id, made.workspace.root / "report.html").read_text(encoding="utf-8")
+    return report_of(made)
+
+
+def report_of(made):
+    """The latest report."""
+    write_report(made.workspace, made.run_id)
+    return (made.workspace.root / LATEST).read_text(encoding="utf-8")
 
 
 def words(page: str) -> str:
@@ -50,7 +56,7 @@ def test_headline_is_the_artifacts(made, page):
     text = words(page)
 
     rows = sum(int(line["rows_canonical"]) for line in made.allocation)
-    assert "1,000.00 EUR for 19 contributors" in text
+    assert "1,000.00 EUR for 17 of 19 contributors" in text
     assert f"Their {rows:,} rows lowered the evaluation loss by {gain:.2f} nats" in text
     assert "raised accuracy from 0.48 to 0.70" in text
     assert all(fact in text for fact in (made.run_id, "docs@v1.0.0", "2026-11"))
@@ -78,7 +84,7 @@ def test_every_contributor_has_its_line(made, page):
 
     for share in made.shares:
         paid = next(line for line in made.allocation if line["contributor_id"] == share["contributor_id"])
-        name, rows, _, credit, interval, part, amount = lines[share["contributor_id"]]
+        name, amount, part, rows, _, credit, interval = lines[share["contributor_id"]]
         assert rows == paid["rows_canonical"]
         assert minor_of(f"{name}: {amount} EUR") == int(paid["amount_minor"])
         assert part == f"{100 * share['share']:.1f} %"
@@ -147,9 +153,9 @@ def test_without_validation_every_figure_says_that_it_was_not_measured(make_run)
     """No cell of the panel is blank, and no figure is made up."""
     made = make_run(**UNCHECKED)
 
-    page = write_report(made.workspace, made.run_id, made.workspace.root / "report.html").read_text(encoding="utf-8")
+    page = report_of(made)
 
-    panel = page.split('class="two card"', 1)[1].split('class="two"', 1)[0]
+    panel = page.split('class="two panel"', 1)[1].split('class="two"', 1)[0]
     cells = [words(cell).strip() for cell in re.findall(r"<td[^>]*>(.*?)</td>", panel, flags=re.S)]
     assert all(cells)
     assert {cell for cell in cells if cell[0].isdigit()} == {"0", "1", "0 or below", "90 %"}
@@ -160,7 +166,7 @@ def test_a_period_paid_by_tokens_says_so_and_why(make_run):
     """Headline, shares and card name the rule; the table shows the tokens that decided."""
     made = make_run(**UNCHECKED)
 
-    page = write_report(made.workspace, made.run_id, made.workspace.root / "report.html").read_text(encoding="utf-8")
+    page = report_of(made)
 
     text = words(page)
     failed = "leave-one-out rank, planted duplicates, planted shuffled labels, two halves of the seeds"
@@ -270,7 +276,7 @@ def test_76_contributors_and_60_topics_are_grouped(make_run):
     """The figure stays readable, the table keeps everyone, and the cents still add up."""
     made = make_run([f"author-{number:02d}" for number in range(76)], [f"command {number}" for number in range(60)])
 
-    page = write_report(made.workspace, made.run_id, made.workspace.root / "report.html").read_text(encoding="utf-8")
+    page = report_of(made)
 
     arriving = [tip for tip in tips(page) if " → " in tip and not tip.startswith("pool")]
     names = {tip.split(" → ")[1].split(":")[0] for tip in arriving}
@@ -286,9 +292,7 @@ def test_causal_lm_is_compared_by_loss(make_run):
     """Without accuracy the page speaks of loss alone."""
     made = make_run(["ann", "bob"], ["haiku", "sonnet"], accuracy=False)
 
-    text = words(
-        write_report(made.workspace, made.run_id, made.workspace.root / "report.html").read_text(encoding="utf-8")
-    )
+    text = words(report_of(made))
 
     assert "Loss on the 743 evaluation rows" in text
     assert "accuracy" not in text.lower()
@@ -304,7 +308,7 @@ def test_no_payee_means_no_diagram(made):
         writer.writerows(lines)
     rehash_for_run(made, read_artifact(path.parent))
 
-    page = write_report(made.workspace, made.run_id, made.workspace.root / "report.html").read_text(encoding="utf-8")
+    page = report_of(made)
 
     assert 'class="sankey"' not in page
 
@@ -320,7 +324,7 @@ def test_nothing_is_shown_from_a_table_that_was_changed(made):
 
 def test_same_artifacts_give_the_same_bytes(made, page):
     """Written twice, the page is identical: it holds no time of day."""
-    again = write_report(made.workspace, made.run_id, made.workspace.root / "report.html").read_text(encoding="utf-8")
+    again = report_of(made)
 
     assert again == page
 
@@ -337,3 +341,27 @@ def test_a_period_paid_anew_by_another_run_is_refused(made):
 
     with pytest.raises(WorkspaceError, match="has paid this period since"):
         read_view(made.workspace, made.run_id)
+
+
+def test_a_later_run_overwrites_no_report(made, page):
+    """Each run's page stays under its period and id; `report.html` is always the latest of them."""
+    later = made.run | {"run_id": "docs-0123456789ab"}
+    (made.workspace.runs / later["run_id"]).mkdir()
+    (made.workspace.runs / later["run_id"] / "run.json").write_text(json.dumps(later))
+
+    path = write_report(made.workspace, later["run_id"])
+
+    first = made.workspace.reports / "2026-11" / f"{made.run_id}.html"
+    assert path == made.workspace.reports / "2026-11" / "docs-0123456789ab.html"
+    assert made.run_id in words(first.read_text(encoding="utf-8"))
+    assert page == first.read_text(encoding="utf-8").replace("../../statements/", "statements/")
+    assert "docs-0123456789ab" in (made.workspace.root / LATEST).read_text(encoding="utf-8")
+
+
+def test_rows_near_the_evaluation_are_counted_and_not_shown(made, page):
+    """Which rows came close to the sealed evaluation would tell what is in it."""
+    near = {line["row_id"] for line in made.exclusions if line["reason"] == "near_evaluation"}
+
+    assert near
+    assert not any(row in page for row in near)
+    assert "Near evaluation: too close to a row of the evaluation set." in words(page)

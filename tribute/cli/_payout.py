@@ -22,16 +22,9 @@ class Paid(TypedDict):
 
 def status_text(status: str) -> str:
     """Short enough for a terminal of 80 columns; the statements and the report say it in full."""
-    from tribute.rewards.allocation import allocate
+    from tribute.rewards.statements import STATUS
 
-    return {
-        allocate.ACCRUED: "accrued",
-        allocate.ZERO_ALL_EXCLUDED: "rows excluded",
-        allocate.ZERO_NO_TRAINING_ROW: "no training row",
-        allocate.ZERO_CREDIT_BELOW_ZERO: "credit below zero",
-        allocate.ZERO_NOT_DISTINGUISHABLE: "not certain",
-        allocate.ZERO_BELOW_ONE_UNIT: "below one unit",
-    }[status]
+    return STATUS[status][0]
 
 
 def payout(home: "Workspace", config: "RunConfig", run_id: str) -> Output[Paid]:

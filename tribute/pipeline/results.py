@@ -60,11 +60,11 @@ def mlflow_runs(adapters: Sequence[Artifact]) -> dict[str, str]:
 
 
 def record(workspace: Workspace, config: RunConfig, made: Mapping[str, Any], started: str) -> str:
-    """The run's record and `report.html`; returns the run's id. What was made before `started` counts as cached."""
+    """The run's record and its report; returns the run's id. What was made before `started` counts as cached."""
     from tribute.report.run_page import write_report
 
     run_id = record_run(workspace, config, started=started, **_resolved(workspace, config, made))
-    write_report(workspace, run_id, workspace.root / "report.html")
+    write_report(workspace, run_id)
     return run_id
 
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from tribute.report.svg import Scale, number, tag
+from tribute.formatting import number
+from tribute.report.svg import Scale, tag
 
 ROW, MIDDLE, AXIS = 30, 15, 24
-TEAL, AMBER, MUTED, HAIRLINE = "#0f766e", "#b45309", "#98a0ab", "#e5e1d8"
+PLUS, MINUS, MUTED, LINE = "var(--accent)", "var(--minus)", "var(--other)", "var(--line)"
+"""The palette of base.css."""
 
 
 def axis(scale: Scale) -> Markup:
@@ -23,18 +25,18 @@ def axis(scale: Scale) -> Markup:
 
 
 def interval(scale: Scale, value: float, low: float, high: float, tip: str, *, second: float | None = None) -> Markup:
-    """A dot with whiskers, amber where the value is below zero; `second` adds a hollow dot beside it."""
-    colour = AMBER if value < 0 else TEAL
+    """A dot with whiskers, in the colour of harm where the value is below 0; `second` adds a hollow dot beside it."""
+    colour = MINUS if value < 0 else PLUS
     x = scale.percent(value)
     marks = [
         _line(scale.percent(low), scale.percent(high), MIDDLE, colour),
         tag("circle", cx=x, cy=MIDDLE, r=4.5, fill=colour),
     ]
     if second is not None:
-        marks.insert(0, _line(scale.percent(second), x, MIDDLE, HAIRLINE))
-        ring = AMBER if second < 0 else TEAL
+        marks.insert(0, _line(scale.percent(second), x, MIDDLE, LINE))
+        ring = MINUS if second < 0 else PLUS
         marks.append(
-            tag("circle", cx=scale.percent(second), cy=MIDDLE, r=4.5, fill="#fff", stroke=ring, stroke_width=2)
+            tag("circle", cx=scale.percent(second), cy=MIDDLE, r=4.5, fill="var(--card)", stroke=ring, stroke_width=2)
         )
     return _strip(scale, marks, tip)
 
@@ -73,12 +75,12 @@ def curve(training: Sequence[Point], evaluation: Sequence[Point]) -> Markup:
     losses = [point.loss for point in (*training, *evaluation)]
     last = max((point.step for point in (*training, *evaluation)), default=1)
     x = Scale(0, max(last, 1), left, width - 14)
-    air = (max(losses) - min(losses)) * 0.08 or 0.1
-    y = Scale(max(0.0, min(losses) - air), max(losses) + air, height - bottom, 16)
+    margin = (max(losses) - min(losses)) * 0.08 or 0.1
+    y = Scale(max(0.0, min(losses) - margin), max(losses) + margin, height - bottom, 16)
     y_ticks, x_ticks = y.ticks(), x.ticks()
     places = _tick_places(y_ticks)
     grid = [
-        tag("line", x1=left, x2=width - 14, y1=y(tick), y2=y(tick), stroke=HAIRLINE)
+        tag("line", x1=left, x2=width - 14, y1=y(tick), y2=y(tick), stroke=LINE)
         + tag("text", number(tick, places), x=left - 10, y=y(tick) + 4, text_anchor="end")
         for tick in y_ticks
     ]
@@ -88,7 +90,7 @@ def curve(training: Sequence[Point], evaluation: Sequence[Point]) -> Markup:
         if tick == int(tick)
     ]
     dots = [
-        tag("circle", cx=x(point.step), cy=y(point.loss), r=3.5, fill=TEAL, data_tip=_point_tip(point))
+        tag("circle", cx=x(point.step), cy=y(point.loss), r=3.5, fill=PLUS, data_tip=_point_tip(point))
         for point in evaluation
     ]
     return tag(
@@ -97,7 +99,7 @@ def curve(training: Sequence[Point], evaluation: Sequence[Point]) -> Markup:
         *steps,
         tag("text", "step", x=width - 14, y=height - 2, text_anchor="end"),
         _path(x, y, training, stroke=MUTED, stroke_width=1.1, opacity=0.75),
-        _path(x, y, evaluation, stroke=TEAL, stroke_width=2.2),
+        _path(x, y, evaluation, stroke=PLUS, stroke_width=2.2),
         *dots,
         viewBox=f"0 0 {width:.0f} {height:.0f}",
         class_="curve",
@@ -122,8 +124,7 @@ def _point_tip(point: Point) -> str:
 
 def _strip(scale: Scale, marks: Sequence[Markup], tip: str) -> Markup:
     grid = [
-        tag("line", x1=scale.percent(tick), x2=scale.percent(tick), y1=0, y2=ROW, stroke=HAIRLINE)
-        for tick in scale.ticks()
+        tag("line", x1=scale.percent(tick), x2=scale.percent(tick), y1=0, y2=ROW, stroke=LINE) for tick in scale.ticks()
     ]
     zero = tag("line", x1=scale.percent(0), x2=scale.percent(0), y1=0, y2=ROW, class_="zero")
     return tag("svg", *grid, zero, *marks, class_="strip", height=ROW, data_tip=tip or None)

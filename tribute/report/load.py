@@ -1,6 +1,5 @@
 """Reads one run's artifacts and its period's allocation into the page's view. Draws nothing."""
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,11 +7,10 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from tribute.artifacts import Artifact, check_files, read_artifact
+from tribute.artifacts import Artifact
 from tribute.attribution.measurement import recorded_measurements
-from tribute.errors import WorkspaceError
 from tribute.report.figures import Point
-from tribute.report.money_flows import Currency
+from tribute.report.sources import json_of, read_sources
 from tribute.report.view import Contribution, Contributor, Effect, Excluded, Score, Seed, Stage, View
 from tribute.rewards.allocation import read_verdict
 from tribute.rewards.tables import ALLOCATION, TOKENS, read_csv
@@ -30,67 +28,64 @@ def read_view(workspace: Workspace, run_id: str) -> View:
 
     Raises WorkspaceError where there is no such run, or where its period was paid anew by another one.
     """
-    path = workspace.runs / run_id / "run.json"
-    if not path.exists():
-        raise WorkspaceError(f"there is no run {run_id} in {workspace.runs}; run `tribute run` first")
-    run = _json(path)
-    period = workspace.rewards / run["period"]
-    paid = read_artifact(period)
-    if paid.id != run["rewards"]:
-        raise WorkspaceError(
-            f"{period}: holds rewards {paid.id[:12]}, run {run_id} made {run['rewards'][:12]}; another run "
-            "has paid this period since: report that one, or run this one again"
-        )
-    store = workspace.store
-    dataset = store.get("dataset", run["dataset"])
-    attribution = store.get("attribution", run["attribution"])
-    adapters = {seed: store.get("adapter", id_) for seed, id_ in run["adapters"].items()}
-    baselines = _json(store.get("baselines", run["baselines"]).file("baselines.json"))
-    champion = adapters[str(run["champion_seed"])]
-    for made in (paid, dataset, attribution):
-        check_files(made)
-    result, trace = _json(champion.file("evaluation.json")), _json(champion.file("curve.json"))
-    about, card = _json(dataset.file("dataset.json")), _json(attribution.file("card.json"))
-    allocation = _one_currency(read_csv(period / "allocation.csv", ALLOCATION))
+    sources = read_sources(workspace, run_id)
+    run, dataset, attribution = sources.run, sources.dataset, sources.attribution
+    evaluation, curve = json_of(sources.champion.file("evaluation.json")), json_of(sources.champion.file("curve.json"))
+    about, card = json_of(dataset.file("dataset.json")), json_of(attribution.file("card.json"))
+    allocation = _one_currency(read_csv(sources.folder / "allocation.csv", ALLOCATION))
     train = pq.read_table(dataset.file("train.parquet"))
-    after = Score("this run’s adapter", result["loss"], result.get("accuracy"), ours=True)
     exclusions = pq.read_table(dataset.file("exclusions.parquet")).to_pylist()
+    before, after = _scores(evaluation)
     return View(
         run=run,
         dataset=about,
         dataset_id=dataset.id,
-        base=champion.inputs["base"],
-        checks={
-            name.replace("-", " ", 1): id_
-            for name, (kind, id_) in sorted(recorded_measurements(attribution).items())
-            if kind != "credit"  # stands beside its seed
-        },
+        base=sources.champion.inputs["base"],
+        checks=_checks(attribution),
         card=card,
-        verdict=read_verdict(period),
-        policy=paid.identity["config"]["policy"],
-        policy_sha256=paid.inputs["policy"],
-        currency=Currency(allocation[0]["currency"]),
+        verdict=read_verdict(sources.folder),
+        policy=sources.rewards.identity["config"]["policy"],
+        policy_sha256=sources.rewards.inputs["policy"],
+        currency=allocation[0]["currency"],
         pool=sum(int(line["amount_minor"]) for line in allocation),
         rows=train.num_rows,
-        evaluation_rows=result["rows"],
-        before=Score("before", result["before"]["loss"], result["before"].get("accuracy"), ours=False),
+        evaluation_rows=evaluation["rows"],
+        before=before,
         after=after,
-        contributors=_contributors(workspace, period, allocation, attribution),
+        contributors=_contributors(workspace, sources.folder, allocation, attribution),
         topic_credit=_topic_credit(attribution),
         effects=_effects(attribution),
-        seeds=_seeds(run, card, adapters, attribution),
-        scores=[after, *_baselines(baselines)],
-        training=[Point(point["step"], point["loss"]) for point in trace["training"]],
+        seeds=_seeds(run, card, sources.adapters, attribution),
+        scores=[after, *_baselines(json_of(sources.baselines.file("baselines.json")))],
+        training=[Point(point["step"], point["loss"]) for point in curve["training"]],
         evaluation=[Point(point["step"], point["loss"]) for point in card["curve"]],
         excluded=Counter((line["contributor_id"], line["reason"]) for line in exclusions),
         examples=_examples(exclusions, train),
         contributions=_contributions(about),
-        stages=[Stage(name, took, name in run["cached"]) for name, took in run["seconds"].items()],
+        stages=[Stage(name, seconds, name in run["cached"]) for name, seconds in run["seconds"].items()],
+    )
+
+
+def _checks(attribution: Artifact) -> dict[str, str]:
+    """The measurements beside the credits, which stand beside their seeds."""
+    return {
+        name.replace("-", " ", 1): id_
+        for name, (kind, id_) in sorted(recorded_measurements(attribution).items())
+        if kind != "credit"
+    }
+
+
+def _scores(evaluation: Mapping[str, Any]) -> tuple[Score, Score]:
+    """Before the training and after it."""
+    before = evaluation["before"]
+    return (
+        Score("before", before["loss"], before.get("accuracy"), ours=False),
+        Score("this run’s adapter", evaluation["loss"], evaluation.get("accuracy"), ours=True),
     )
 
 
 def _one_currency(allocation: Sequence[dict[str, str]]) -> list[dict[str, str]]:
-    """One line a contributor, its amounts added up over the pools of the first currency: figures show one."""
+    """One line per contributor, its amounts summed over the pools of the first currency: figures show one currency."""
     lines: dict[str, dict[str, str]] = {}
     for line in allocation:
         if line["currency"] == allocation[0]["currency"]:
@@ -156,7 +151,7 @@ def _seeds(
     seeds = []
     for place, number in enumerate(card["seeds"]):
         seed = str(number)
-        result = _json(adapters[seed].file("evaluation.json"))
+        result = json_of(adapters[seed].file("evaluation.json"))
         seeds.append(
             Seed(
                 seed=seed,
@@ -185,11 +180,12 @@ def _baselines(baselines: Mapping[str, Mapping[str, float | None] | None]) -> li
 def _examples(exclusions: Sequence[Mapping[str, Any]], train: Any, most: int = 6) -> list[Excluded]:
     """The first rows, taking reasons in turn, and contributors within each.
 
-    An evaluation row's text stays sealed.
+    Rows that came close to the sealed evaluation are counted elsewhere and never shown.
     """
     of_contributor: Counter[tuple[str, str]] = Counter()
     of_reason: Counter[str] = Counter()
-    ordered = sorted(exclusions, key=lambda line: str(line["row_id"]))
+    shown = [line for line in exclusions if line["reason"] != "near_evaluation"]
+    ordered = sorted(shown, key=lambda line: str(line["row_id"]))
     turns = []
     for line in ordered:
         kind = (line["contributor_id"], line["reason"])
@@ -229,22 +225,17 @@ def _contributions(dataset: Mapping[str, Any]) -> list[Contribution]:
             contributor=about["contributor_id"],
             rows=about["rows"],
             md5=about["md5"],
-            version=_own(about, contributors, "version"),
-            licence=_own(about, contributors, "licence"),
+            version=_of_contribution(about, contributors, "version"),
+            licence=_of_contribution(about, contributors, "licence"),
         )
         for id_, about in ordered
     ]
 
 
-def _own(contribution: Mapping[str, Any], contributors: Mapping[str, Mapping[str, Any]], key: str) -> str:
+def _of_contribution(contribution: Mapping[str, Any], contributors: Mapping[str, Mapping[str, Any]], key: str) -> str:
     if key in contribution:
         return contribution[key] or ""
     return contributors.get(contribution["contributor_id"], {}).get(key) or ""
-
-
-def _json(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return content
 
 
 def _parquet(artifact: Artifact, name: str) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Minor units for the figures: splitting, merging and writing them. Decides nobody's pay.
+"""Minor units for the figures: splitting and merging them. Decides nobody's pay.
 
 Money is an integer number of minor units here as everywhere; weights are turned into exact rationals before
 they meet it, so that no float ever becomes money.
@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from tribute.money import format_amount
 from tribute.rewards.allocation import largest_remainder
 
 NO_TOPIC = "no single topic"
@@ -22,21 +21,6 @@ class Flow:
     topic: str
     contributor: str
     minor: int
-
-
-@dataclass(frozen=True)
-class Currency:
-    """Writes amounts of one currency; `code` is such as EUR."""
-
-    code: str
-
-    def number(self, minor: int) -> str:
-        """Minor units as a decimal with thousands separators: 100000 cents are `1,000.00`."""
-        return format_amount(minor, self.code, grouped=True)
-
-    def text(self, minor: int) -> str:
-        """The same with the code: `1,000.00 EUR`."""
-        return f"{self.number(minor)} {self.code}"
 
 
 def split(minor: int, weights: Mapping[str, float]) -> dict[str, int]:

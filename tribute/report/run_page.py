@@ -1,4 +1,4 @@
-"""Writes the page: figures and words from the view, put into one self-contained HTML file."""
+"""Writes the page of a run: figures and words from the view, put into one self-contained HTML file."""
 
 import os
 from collections import Counter, defaultdict
@@ -6,30 +6,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from tribute.contributions.screening import REASONS
 from tribute.files import write_atomically
-from tribute.formatting import sentence_case
+from tribute.formatting import amount, decimals, money, number, sentence_case, signed
+from tribute.html import template
 from tribute.report.figures import axis, bar, curve, interval, nothing
 from tribute.report.load import read_view
 from tribute.report.money_flows import NO_TOPIC, flows
-from tribute.report.sankey import CONTRIBUTORS, sankey
-from tribute.report.svg import Scale, decimals, number, scale_over, signed
+from tribute.report.sankey import narrow_sankey, sankey
+from tribute.report.sankey_layout import CONTRIBUTORS
+from tribute.report.svg import Scale, scale_over
 from tribute.report.view import Contributor, Effect, View
 from tribute.rewards.allocation import allocate
 from tribute.rewards.allocation import card_figures as cards
+from tribute.rewards.statements import STATUS
 from tribute.workspace import Workspace
 
-STATUS = {
-    allocate.ZERO_ALL_EXCLUDED: "every row was excluded",
-    allocate.ZERO_NO_TRAINING_ROW: "no row to train on",
-    allocate.ZERO_CREDIT_BELOW_ZERO: "credit below zero",
-    allocate.ZERO_NOT_DISTINGUISHABLE: "credit not distinguishable from zero",
-    allocate.ZERO_BELOW_ONE_UNIT: "less than the smallest unit of money",
-}
-
+LATEST = "report.html"
+"""Always the latest run's report, beside the one under the run's own name."""
 BASELINES = {
     "rows": "rows counted",
     "tokens": "tokens counted",
@@ -40,31 +36,35 @@ BASELINES = {
 }
 
 
-def write_report(workspace: Workspace, run_id: str, out: Path) -> Path:
-    """Write the page of one run to `out`, which is returned. Raises WorkspaceError as `read_view` does."""
-    page = render(read_view(workspace, run_id), out.resolve().parent)
-    write_atomically(out, page.encode())
-    return out
+def write_report(workspace: Workspace, run_id: str) -> Path:
+    """Write the page of one run, `reports/<period>/<run id>.html`, which is returned, and `report.html`, the latest.
+
+    Raises WorkspaceError as `read_view` does.
+    """
+    view = read_view(workspace, run_id)
+    path = workspace.reports / str(view.run["period"]) / f"{run_id}.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for out in (path, workspace.root / LATEST):
+        write_atomically(out, render(view, out.parent).encode())
+    return path
 
 
 def render(view: View, folder: Path) -> str:
     """The page as HTML; links to statements are relative to `folder`."""
-    package = PackageLoader("tribute.report", "")
-    environment = Environment(
-        loader=package, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    page = template(__package__, "report.html", number=number, signed=signed, nats=_nats, amount=amount, money=money)
+    return page.render(
+        view=view,
+        relative=lambda path: Path(os.path.relpath(path, folder)).as_posix(),
+        **_figures(view),
     )
-    environment.filters |= {"number": number, "signed": signed, "nats": _nats}
-    environment.globals |= {"relative": lambda path: Path(os.path.relpath(path, folder)).as_posix()}
-    template = environment.get_template("report.html")
-    css = Markup(package.get_source(environment, "report.css")[0])
-    return template.render(view=view, css=css, **_figures(view))
 
 
 def _figures(view: View) -> dict[str, Any]:
-    money = flows({one.id: one.minor for one in view.contributors}, view.topic_credit)
+    paths = flows({payee.id: payee.minor for payee in view.contributors}, view.topic_credit)
     return {
-        "sankey": sankey(money, view.currency) if money else "",
-        "by_topic": all(flow.topic != NO_TOPIC for flow in money),
+        "sankey": sankey(paths, view.currency) if paths else "",
+        "narrow_sankey": narrow_sankey(paths, view.currency) if paths else "",
+        "by_topic": all(flow.topic != NO_TOPIC for flow in paths),
         "forest": _forest(view),
         "effects": _effects(view),
         "curve": curve(view.training, view.evaluation),
@@ -95,7 +95,7 @@ def _card(view: View) -> dict[str, Any]:
     }
     return {
         "made_by": cards.made_by(view.card),
-        "rows": [{"figure": one, "check": asked.get(one.name)} for one in cards.figures(view.card)],
+        "rows": [{"figure": figure, "check": asked.get(figure.name)} for figure in cards.figures(view.card)],
         "ceiling": (rank("leave_one_out", "ceiling"), rank("lds", "ceiling")),
         "ours": {
             "predicted effects": (rank("leave_one_out", "spearman"), rank("lds", "score")),
@@ -111,58 +111,57 @@ def _nats(value: float) -> str:
 
 
 def _forest(view: View) -> dict[str, Any]:
-    known = [one for one in view.contributors if one.credit is not None]
-    ends = [end for one in known for end in (one.low, one.high) if end is not None]
+    ends = [end for who in view.contributors for end in (who.low, who.high) if end is not None]
     scale, places = scale_over(ends), decimals(ends)
-    rows = [{"who": one, "figure": _whisker(scale, one, places)} for one in view.contributors]
+    rows = [{"who": who, "figure": _whisker(scale, who, places)} for who in view.contributors]
     first = [row for rank, row in enumerate(rows) if rank < CONTRIBUTORS or len(rows) <= CONTRIBUTORS + 2]
     return {"axis": axis(scale), "places": places, "first": first, "rest": rows[len(first) :]}
 
 
-def _whisker(scale: Scale, one: Contributor, places: int) -> Markup:
-    if one.credit is None or one.low is None or one.high is None:
+def _whisker(scale: Scale, who: Contributor, places: int) -> Markup:
+    if who.credit is None or who.low is None or who.high is None:
         return nothing(scale)
-    span = f"{number(one.low, places)} to {number(one.high, places)}"
-    tip = f"{one.id}: {signed(one.credit, places)} nats, {span}"
-    return interval(scale, one.credit, one.low, one.high, tip)
+    span = f"{number(who.low, places)} to {number(who.high, places)}"
+    tip = f"{who.id}: {signed(who.credit, places)} nats, {span}"
+    return interval(scale, who.credit, who.low, who.high, tip)
 
 
 def _effects(view: View) -> dict[str, Any]:
-    values = [end for one in view.effects for end in (*_whisker_ends(one), one.credit)]
+    values = [end for effect in view.effects for end in (*_whisker_ends(effect), effect.credit)]
     scale, places = scale_over(values, about=3), decimals(values)
     rows = []
-    for one in view.effects:
-        effect, credit = signed(one.effect, places), signed(one.credit, places)
-        tip = f"{one.contributor}: left out {effect}, credit {credit} nats"
-        low, high = _whisker_ends(one)
-        rows.append({"who": one, "figure": interval(scale, one.effect, low, high, tip, second=one.credit)})
+    for effect in view.effects:
+        loss, credit = signed(effect.effect, places), signed(effect.credit, places)
+        tip = f"{effect.contributor}: left out {loss}, credit {credit} nats"
+        low, high = _whisker_ends(effect)
+        rows.append({"who": effect, "figure": interval(scale, effect.effect, low, high, tip, second=effect.credit)})
     return {"axis": axis(scale), "places": places, "rows": rows}
 
 
-def _whisker_ends(one: Effect) -> tuple[float, float]:
-    se = one.effect_se or 0.0
-    return one.effect - se, one.effect + se
+def _whisker_ends(effect: Effect) -> tuple[float, float]:
+    se = effect.effect_se or 0.0
+    return effect.effect - se, effect.effect + se
 
 
 def _scores(view: View) -> dict[str, Any]:
-    """Bars of accuracy, or of loss where the task has no accuracy; the best one first."""
+    """Bars of accuracy, or of loss where the task has no accuracy; the best score first."""
     by_accuracy = view.after.accuracy is not None
-    measured = [(one, one.accuracy if by_accuracy else one.loss) for one in view.scores]
-    known = [(one, value) for one, value in measured if value is not None]
+    measured = [(score, score.accuracy if by_accuracy else score.loss) for score in view.scores]
+    known = [(score, value) for score, value in measured if value is not None]
     ranked = sorted(known, key=lambda pair: -pair[1] if by_accuracy else pair[1])
     scale = Scale(0.0, 1.0) if by_accuracy else Scale(0.0, max((value for _, value in ranked), default=1.0))
     places = 3 if by_accuracy else decimals((value for _, value in ranked), digits=3)
     rows = [
         {
-            "label": one.label,
+            "label": score.label,
             "value": number(value, places),
-            "ours": one.ours,
-            "figure": bar(scale, value, f"{one.label}: {value}", tone="accent" if one.ours else "muted"),
+            "ours": score.ours,
+            "figure": bar(scale, value, f"{score.label}: {value}", tone="accent" if score.ours else "muted"),
         }
-        for one, value in ranked
+        for score, value in ranked
     ]
-    others = [value for one, value in ranked if not one.ours]
-    ours = next(value for one, value in ranked if one.ours)
+    others = [value for score, value in ranked if not score.ours]
+    ours = next(value for score, value in ranked if score.ours)
     lead = abs(ours - others[0]) if others else None
     return {"rows": rows, "unit": "accuracy" if by_accuracy else "loss", "lead": number(lead, places)}
 
@@ -181,9 +180,9 @@ def _stages(view: View) -> list[dict[str, Any]]:
 def _unpaid(contributors: Sequence[Contributor]) -> dict[str, list[Contributor]]:
     """Why → who earned 0."""
     unpaid: dict[str, list[Contributor]] = defaultdict(list)
-    for one in contributors:
-        if one.minor == 0:
-            unpaid[STATUS.get(one.status, one.status.replace("_", " "))].append(one)
+    for who in contributors:
+        if who.minor == 0:
+            unpaid[STATUS[who.status][1]].append(who)
     return unpaid
 
 

@@ -1,166 +1,117 @@
-"""The money's way as a Sankey diagram: pool → topics → contributors.
+"""The way of the money as a Sankey diagram: pool → topics → contributors."""
 
-Heights are proportional to money. Every node has a slot at least as high as its label, so labels never
-overlap; the slots of the longest column set the height of the figure.
-"""
-
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import replace
+from itertools import accumulate
 
 from markupsafe import Markup
 
-from tribute.report.money_flows import Currency, Flow, grouped
+from tribute.formatting import amount, money
+from tribute.report.money_flows import Flow
+from tribute.report.sankey_layout import INK, MONEY_HEIGHT, TOP, Columns, Node, columns
 from tribute.report.svg import tag
 
-PALETTE = (
-    "#2f7f86", "#c2914a", "#6f67a8", "#7d9a52", "#b5675c", "#4f86b8", "#b87fa0", "#8a7350",
-    "#59a38f", "#d3ab55", "#8d8fc6", "#4d7358", "#d08d78", "#86b2c8", "#9a6780", "#aeb87c",
-)  # fmt: skip
-REST = "#9aa0a8"
-TOPICS, CONTRIBUTORS = len(PALETTE) - 1, 20
 WIDTH, BAR = 1120.0, 12.0
 POOL_X, TOPIC_X, CONTRIBUTOR_X = 118.0, 420.0, 868.0
-MONEY_HEIGHT, SLOT, GAP, TOP = 480.0, 23.0, 7.0, 30.0
+NARROW = 380.0
+"""The width of the figure for a small screen."""
 
 
-@dataclass(frozen=True)
-class Node:
-    """A bar from `y` to `y + height` that stands for `minor` units."""
-
-    name: str
-    minor: int
-    x: float
-    y: float
-    height: float
-    colour: str
-
-    @property
-    def key(self) -> str:
-        """Tells a topic from a contributor of the same name."""
-        return f"{self.x:.0f} {self.name}"
-
-
-def sankey(flows: Iterable[Flow], currency: Currency) -> Markup:
+def sankey(flows: Iterable[Flow], currency: str) -> Markup:
     """The diagram of all flows; the smallest topics and contributors are drawn together."""
-    merged = grouped(flows, TOPICS, CONTRIBUTORS)
-    total = sum(flow.minor for flow in merged)
-    paid, taught = _totals(merged, "contributor"), _totals(merged, "topic")
-    contributors = _column(paid, CONTRIBUTOR_X, sorted(paid, key=lambda name: (_is_rest(name), -paid[name], name)))
-    topics = _column(taught, TOPIC_X, _uncrossed(taught, contributors, merged))
-    height = max(_height(topics), _height(contributors))
-    topics, contributors = _spread(topics, height), _spread(contributors, height)
-    pool = Node("pool", total, POOL_X, TOP + (height - MONEY_HEIGHT) / 2, MONEY_HEIGHT, "#1d2129")
-
-    bottom = TOP + height + 8
+    drawn = columns(flows, TOPIC_X, CONTRIBUTOR_X)
+    total = sum(flow.minor for flow in drawn.flows)
+    topics, contributors, height = drawn.topics, drawn.contributors, drawn.height
+    pool = Node("pool", total, POOL_X, TOP + (height - MONEY_HEIGHT) / 2, MONEY_HEIGHT, INK)
     return tag(
         "svg",
         _captions(),
         *_ribbons_from_pool(pool, topics, currency),
-        *_ribbons(topics, contributors, merged, currency),
+        *_ribbons(drawn, currency),
         *(_bar(node, currency) for node in (pool, *topics, *contributors)),
         _pool_label(pool, currency),
         *(_topic_label(node, currency) for node in topics),
         *(_contributor_label(node, currency) for node in contributors),
-        viewBox=f"0 0 {WIDTH:.0f} {bottom:.0f}",
+        viewBox=f"0 0 {WIDTH:.0f} {TOP + height + 8:.0f}",
         class_="sankey",
         role="img",
-        aria_label=f"{currency.text(total)} over {len(topics)} topics to {len(contributors)} contributors",
+        aria_label=f"{money(total, currency)} over {len(topics)} topics to {len(contributors)} contributors",
     )
 
 
-def _totals(flows: Sequence[Flow], end: Literal["topic", "contributor"]) -> Counter[str]:
-    totals: Counter[str] = Counter()
-    for flow in flows:
-        totals[getattr(flow, end)] += flow.minor
-    return totals
+def narrow_sankey(flows: Iterable[Flow], currency: str) -> Markup:
+    """The same for a small screen: without the pool, with the labels on the ribbons, and without tips to hover over."""
+    drawn = columns(flows, 0.0, NARROW - BAR)
+    labels = [
+        tag("text", _cut(node.name, 22), x=BAR + 6, y=_baseline(node), class_="on-flow") for node in drawn.topics
+    ] + [
+        tag(
+            "text",
+            _cut(node.name, 16),
+            tag("tspan", amount(node.minor, currency), class_="strong", dx=6),
+            x=NARROW - BAR - 6,
+            y=_baseline(node),
+            text_anchor="end",
+            class_="on-flow",
+        )
+        for node in drawn.contributors
+    ]
+    return tag(
+        "svg",
+        tag("text", "Topics", x=0.0, y=12.0, class_="caption"),
+        tag("text", f"Contributors, {currency}", x=NARROW, y=12.0, text_anchor="end", class_="caption"),
+        *_ribbons(drawn, None),
+        *(_bar(node, None) for node in (*drawn.topics, *drawn.contributors)),
+        *labels,
+        viewBox=f"0 0 {NARROW:.0f} {TOP + drawn.height + 8:.0f}",
+        class_="sankey narrow",
+        aria_hidden="true",
+    )
 
 
-def _column(totals: Counter[str], x: float, order: Sequence[str]) -> list[Node]:
-    height = MONEY_HEIGHT / totals.total()
+def _ribbons_from_pool(pool: Node, topics: Sequence[Node], currency: str) -> list[Markup]:
+    tops = accumulate((topic.height for topic in topics), initial=pool.y)
     return [
-        Node(name, totals[name], x, 0.0, totals[name] * height, _colour(name, place))
-        for place, name in enumerate(order)
+        _ribbon(
+            replace(pool, y=y, height=topic.height), topic, topic.colour, _flow_tip(pool, topic, topic.minor, currency)
+        )
+        for topic, y in zip(topics, tops, strict=False)
     ]
 
 
-def _colour(name: str, place: int) -> str:
-    return REST if _is_rest(name) else PALETTE[place % len(PALETTE)]
-
-
-def _uncrossed(taught: Counter[str], contributors: Sequence[Node], flows: Sequence[Flow]) -> list[str]:
-    """Topics in the order of the mean rank of those they pay, so that ribbons cross less."""
-    rank = {node.name: place for place, node in enumerate(contributors)}
-    weighed: Counter[str] = Counter()
-    for flow in flows:
-        weighed[flow.topic] += rank[flow.contributor] * flow.minor
-    return sorted(taught, key=lambda topic: (_is_rest(topic), weighed[topic] / taught[topic], topic))
-
-
-def _is_rest(name: str) -> bool:
-    return name[:1].isdigit() and name.endswith((" other topics", " others"))
-
-
-def _slot(node: Node) -> float:
-    return max(SLOT, node.height + GAP)
-
-
-def _height(nodes: Sequence[Node]) -> float:
-    return max(MONEY_HEIGHT, sum(_slot(node) for node in nodes))
-
-
-def _spread(nodes: Sequence[Node], height: float) -> list[Node]:
-    """Stack the slots from top to bottom, each bar in the middle of its slot."""
-    air = (height - sum(_slot(node) for node in nodes)) / len(nodes) if nodes else 0.0
-    placed, y = [], TOP
-    for node in nodes:
-        slot = _slot(node) + air
-        placed.append(Node(node.name, node.minor, node.x, y + (slot - node.height) / 2, node.height, node.colour))
-        y += slot
-    return placed
-
-
-def _ribbons_from_pool(pool: Node, topics: Sequence[Node], currency: Currency) -> list[Markup]:
-    ribbons, y = [], pool.y
-    for topic in topics:
-        tip = f"pool → {topic.name}: {currency.text(topic.minor)}"
-        ribbons.append(_ribbon(pool, y, topic, topic.y, topic.height, topic.colour, tip))
-        y += topic.height
-    return ribbons
-
-
-def _ribbons(
-    topics: Sequence[Node], contributors: Sequence[Node], flows: Sequence[Flow], currency: Currency
-) -> list[Markup]:
-    minor = {(flow.topic, flow.contributor): flow.minor for flow in flows}
-    arrived = {node.name: node.y for node in contributors}
+def _ribbons(drawn: Columns, currency: str | None) -> list[Markup]:
+    """A ribbon per flow, each below the one before at both ends; with a tip where a currency is given."""
+    minor = {(flow.topic, flow.contributor): flow.minor for flow in drawn.flows}
+    arrived = {node.name: node.y for node in drawn.contributors}
     ribbons = []
-    for topic in topics:
+    for topic in drawn.topics:
         y = topic.y
-        for payee in contributors:
-            amount = minor.get((topic.name, payee.name), 0)
-            if amount:
-                thick = topic.height * amount / topic.minor
-                tip = f"{topic.name} → {payee.name}: {currency.text(amount)}"
-                ribbons.append(_ribbon(topic, y, payee, arrived[payee.name], thick, topic.colour, tip))
+        for payee in drawn.contributors:
+            if flow := minor.get((topic.name, payee.name), 0):
+                thick = topic.height * flow / topic.minor
+                start, end = replace(topic, y=y, height=thick), replace(payee, y=arrived[payee.name], height=thick)
+                ribbons.append(_ribbon(start, end, topic.colour, _flow_tip(topic, payee, flow, currency)))
                 y += thick
                 arrived[payee.name] += thick
     return ribbons
 
 
-def _ribbon(start: Node, y0: float, end: Node, y1: float, thick: float, colour: str, tip: str) -> Markup:
-    x0, x1 = start.x + BAR, end.x
-    mid = (x0 + x1) / 2
+def _flow_tip(start: Node, end: Node, minor: int, currency: str | None) -> str | None:
+    return f"{start.name} → {end.name}: {money(minor, currency)}" if currency else None
+
+
+def _ribbon(start: Node, end: Node, colour: str, tip: str | None) -> Markup:
+    """From the right of one bar, or of a part of it, to the left of another one; both are as high as the ribbon."""
+    x0, x1, y0, y1 = start.x + BAR, end.x, start.y, end.y
+    mid, bottom0, bottom1 = (x0 + x1) / 2, start.y + start.height, end.y + start.height
     path = (
         f"M{x0:.1f},{y0:.2f} C{mid:.1f},{y0:.2f} {mid:.1f},{y1:.2f} {x1:.1f},{y1:.2f} "
-        f"V{y1 + thick:.2f} C{mid:.1f},{y1 + thick:.2f} {mid:.1f},{y0 + thick:.2f} {x0:.1f},{y0 + thick:.2f}Z"
+        f"V{bottom1:.2f} C{mid:.1f},{bottom1:.2f} {mid:.1f},{bottom0:.2f} {x0:.1f},{bottom0:.2f}Z"
     )
     return tag("path", d=path, fill=colour, class_="flow", data_from=start.key, data_to=end.key, data_tip=tip)
 
 
-def _bar(node: Node, currency: Currency) -> Markup:
-    colour = node.colour if node.x == TOPIC_X else "#1d2129"
+def _bar(node: Node, currency: str | None) -> Markup:
     return tag(
         "rect",
         x=node.x,
@@ -168,9 +119,9 @@ def _bar(node: Node, currency: Currency) -> Markup:
         width=BAR,
         height=f"{max(node.height, 1.0):.2f}",
         rx=1.5,
-        fill=colour,
-        data_node=node.key,
-        data_tip=f"{node.name}: {currency.text(node.minor)}",
+        fill=node.colour,
+        data_node=node.key if currency else None,
+        data_tip=f"{node.name}: {money(node.minor, currency)}" if currency else None,
     )
 
 
@@ -185,24 +136,29 @@ def _captions() -> Markup:
     )
 
 
-def _pool_label(pool: Node, currency: Currency) -> Markup:
+def _pool_label(pool: Node, currency: str) -> Markup:
     middle = pool.y + pool.height / 2
-    return tag("text", currency.number(pool.minor), x=POOL_X - 12, y=middle, text_anchor="end", class_="strong") + tag(
-        "text", currency.code, x=POOL_X - 12, y=middle + 18, text_anchor="end", class_="muted"
+    return tag("text", amount(pool.minor, currency), x=POOL_X - 12, y=middle, text_anchor="end", class_="strong") + tag(
+        "text", currency, x=POOL_X - 12, y=middle + 18, text_anchor="end", class_="muted"
     )
 
 
-def _topic_label(node: Node, currency: Currency) -> Markup:
-    amount = tag("tspan", f"  {currency.number(node.minor)}", class_="muted", dx=6)
-    y = node.y + node.height / 2 + 4.5
-    return tag("text", _cut(node.name, 26), amount, x=TOPIC_X - 9, y=y, text_anchor="end", class_="on-flow")
+def _topic_label(node: Node, currency: str) -> Markup:
+    share = tag("tspan", f"  {amount(node.minor, currency)}", class_="muted", dx=6)
+    return tag(
+        "text", _cut(node.name, 26), share, x=TOPIC_X - 9, y=_baseline(node), text_anchor="end", class_="on-flow"
+    )
 
 
-def _contributor_label(node: Node, currency: Currency) -> Markup:
-    y = node.y + node.height / 2 + 4.5
+def _contributor_label(node: Node, currency: str) -> Markup:
+    y = _baseline(node)
     return tag("text", _cut(node.name, 20), x=CONTRIBUTOR_X + BAR + 10, y=y) + tag(
-        "text", currency.number(node.minor), x=WIDTH - 2, y=y, text_anchor="end", class_="muted"
+        "text", amount(node.minor, currency), x=WIDTH - 2, y=y, text_anchor="end", class_="strong"
     )
+
+
+def _baseline(node: Node) -> float:
+    return node.y + node.height / 2 + 4.5
 
 
 def _cut(name: str, letters: int) -> str:

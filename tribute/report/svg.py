@@ -1,4 +1,4 @@
-"""SVG elements, scales and numbers as text. Knows nothing of what is drawn."""
+"""SVG elements and scales. Knows nothing of what is drawn."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -49,31 +49,11 @@ class Scale:
 
 
 def scale_over(values: Iterable[float], about: int = 5) -> Scale:
-    """A percentage scale over the values and zero, with some air on both sides."""
+    """A percentage scale over the values and zero, with a margin on both sides."""
     values = [0.0, *values]
     low, high = min(values), max(values)
-    air = ((high - low) or 1.0) * 0.05
-    return Scale(low - air, high + air, about=about)
-
-
-def decimals(values: Iterable[float], digits: int = 3) -> int:
-    """How many decimals give the largest of the values so many significant digits."""
-    largest = max((abs(value) for value in values), default=0.0)
-    return max(0, digits - 1 - floor(log10(largest))) if largest > 0 else digits - 1
-
-
-def number(value: float | None, places: int = 2) -> str:
-    """A number with a real minus sign; a dash for None; never a negative zero."""
-    if value is None:
-        return "–"
-    text = f"{value:,.{places}f}"
-    return text.replace("-", "−") if any(digit in text for digit in "123456789") else text.lstrip("-")
-
-
-def signed(value: float | None, places: int = 2) -> str:
-    """A number with its sign, plus included."""
-    text = number(value, places)
-    return f"+{text}" if text[0].isdigit() and text.strip("0.,") else text
+    margin = ((high - low) or 1.0) * 0.05
+    return Scale(low - margin, high + margin, about=about)
 
 
 def _short(value: Any) -> Any:

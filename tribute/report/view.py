@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from tribute.report.figures import Point
-from tribute.report.money_flows import Currency
 from tribute.rewards.allocation import Card, Verdict
 
 
@@ -131,7 +130,8 @@ class View:
     """What the policy's gate says of the card, and so by which rule was paid."""
     policy: Mapping[str, Any]
     policy_sha256: str
-    currency: Currency
+    currency: str
+    """The code of the currency that the page shows, such as EUR."""
     pool: int
     rows: int
     evaluation_rows: int

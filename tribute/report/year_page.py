@@ -7,14 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from tribute.contributions.registry import Registry
 from tribute.errors import RewardError
 from tribute.files import write_atomically
-from tribute.formatting import month
-from tribute.report.money_flows import Currency
+from tribute.formatting import amount, money, month
+from tribute.html import template
 from tribute.report.svg import tag
 from tribute.rewards.disputes import Dispute, all_disputes
 from tribute.rewards.ledger import ledger
@@ -23,13 +22,13 @@ from tribute.workspace import Workspace
 
 SHOWN = 8
 """Contributors with a colour of their own; all others share one."""
-COLOURS = ("#0f766e", "#b45309", "#4f6bb0", "#8f4f8b", "#5b8c3a", "#c0564d", "#3a8ca0", "#9a7b2f")
+COLOURS = ("var(--accent)", "var(--minus)", "#4f6bb0", "#8f4f8b", "#5b8c3a", "#c0564d", "#3a8ca0", "#9a7b2f")
 REST = "#cfcabd"
 STAGES = (
-    ("paid", "paid out or withheld", "#1d2129"),
-    ("Payable", "payable", "#0f766e"),
-    ("Held", "held", "#e3b778"),
-    ("Accrued", "accrued", "#8cc5bd"),
+    ("paid", "paid out or withheld", "var(--ink)"),
+    ("Payable", "payable", "var(--accent)"),
+    ("Held", "held", "var(--held)"),
+    ("Accrued", "accrued", "var(--accent-pale)"),
 )
 """What became of everything earned so far: its key, its name, its colour; drawn from the bottom up."""
 EVENTS = {
@@ -41,29 +40,24 @@ EVENTS = {
 HEIGHT, WIDTH, GAP = 220.0, 46.0, 14.0
 
 
-def write_year(workspace: Workspace, found: History, out: Path) -> Path:
+def write_year(workspace: Workspace, closed: History, out: Path) -> Path:
     """Write the page of all closed periods to `out`, which is returned. Raises RewardError where none is closed."""
-    if not found.months:
+    if not closed.months:
         raise RewardError("no period is closed, so there is no year to show; first `tribute period close` one")
-    package = PackageLoader("tribute.report", "")
-    environment = Environment(
-        loader=package, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    css = Markup(package.get_source(environment, "report.css")[0])
-    page = environment.get_template("year.html").render(css=css, **_parts(workspace, found))
+    page = template(__package__, "year.html").render(**_parts(workspace, closed))
     write_atomically(out, page.encode())
     return out
 
 
-def _parts(workspace: Workspace, found: History) -> dict[str, Any]:
-    currency, months, earned = Currency(found.currency), found.months, totals(found.months)
+def _parts(workspace: Workspace, closed: History) -> dict[str, Any]:
+    currency, months, earned = closed.currency, closed.months, totals(closed.months)
     named = dict(zip(list(earned)[:SHOWN], COLOURS, strict=False))
     paid, closing = sum(one.moves["paid"] for one in months), months[-1].moves["closing"]
     return {
         "first": month(months[0].period),
         "last": month(months[-1].period),
-        "money": currency.text,
-        "number": currency.number,
+        "money": lambda minor: money(minor, currency),
+        "number": lambda minor: amount(minor, currency),
         "months": months,
         "month": month,
         "earned": earned,
@@ -79,7 +73,7 @@ def _parts(workspace: Workspace, found: History) -> dict[str, Any]:
         "events": _events(workspace, months),
         "disputes": [(one, _said(one, currency)) for one in all_disputes(workspace)],
         "withdrawn": _withdrawn(workspace),
-        "ties": found.ties,
+        "ties": closed.ties,
         "colours": named,
         "rest": REST,
     }
@@ -104,7 +98,7 @@ def _standings(months: Sequence[Month]) -> list[list[Part]]:
     return stacks
 
 
-def _stacks(stacks: Sequence[Sequence[Part]], months: Sequence[Month], currency: Currency) -> Markup:
+def _stacks(stacks: Sequence[Sequence[Part]], months: Sequence[Month], currency: str) -> Markup:
     """Stacked bars, one a month, all on one scale."""
     highest = max((sum(minor for _, minor, _ in parts) for parts in stacks), default=0) or 1
     drawn = []
@@ -114,7 +108,7 @@ def _stacks(stacks: Sequence[Sequence[Part]], months: Sequence[Month], currency:
             if minor > 0:
                 height = HEIGHT * minor / highest
                 y -= height
-                tip = f"{month(one.period)}, {name}: {currency.text(minor)}"
+                tip = f"{month(one.period)}, {name}: {money(minor, currency)}"
                 drawn.append(tag("rect", tag("title", tip), x=x, y=y, width=WIDTH, height=height, fill=colour))
         drawn.append(tag("text", one.period[5:], x=x + WIDTH / 2, y=HEIGHT + 20, text_anchor="middle", class_="muted"))
     width = len(months) * (WIDTH + GAP) - GAP
@@ -146,8 +140,8 @@ def _withdrawn(workspace: Workspace) -> list[tuple[str, str, str]]:
     return found
 
 
-def _said(dispute: Dispute, currency: Currency) -> str:
+def _said(dispute: Dispute, currency: str) -> str:
     if not dispute.outcomes:
         return "open"
-    amounts = [currency.text(int(one["amount_minor"])) for one in dispute.outcomes]
+    amounts = [money(int(one["amount_minor"]), currency) for one in dispute.outcomes]
     return f"{dispute.state}: " + ", then ".join(amounts)

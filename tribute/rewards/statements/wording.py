@@ -16,6 +16,16 @@ EVENTS = {
 STANDING = {"accrued": "Accrued", "held": "Held", "payable": "Payable", "claim": "Claim"}
 """Where money that is owed stands, by the name of its account in lower case."""
 
+STATUS = {
+    allocate.ACCRUED: ("accrued", "paid"),
+    allocate.ZERO_ALL_EXCLUDED: ("rows excluded", "every row was excluded"),
+    allocate.ZERO_NO_TRAINING_ROW: ("no training row", "no row to train on"),
+    allocate.ZERO_CREDIT_BELOW_ZERO: ("credit below zero", "credit below zero"),
+    allocate.ZERO_NOT_DISTINGUISHABLE: ("not certain", "credit within its uncertainty"),
+    allocate.ZERO_BELOW_ONE_UNIT: ("below one unit", "less than the smallest unit of money"),
+}
+"""Status of an allocation line → the same in a word or two, for a terminal of 80 columns, and in full."""
+
 
 def reason(line: AllocationLine, *, credit_share: str, token_share: str, smallest: str, tag: str) -> str:
     """Why the amount is what it is, in two or three sentences; `smallest` is one minor unit as money."""
