@@ -11,6 +11,7 @@ import pytest
 from tests.report.conftest import UNCHECKED
 from tests.rewards.helpers.forging import rehash
 from tribute.artifacts import read_artifact, write_manifest
+from tribute.contributions.screening import REASONS
 from tribute.errors import IntegrityError, WorkspaceError
 from tribute.formatting import number, signed
 from tribute.report.load import read_view
@@ -364,4 +365,4 @@ def test_rows_near_the_evaluation_are_counted_and_not_shown(made, page):
 
     assert near
     assert not any(row in page for row in near)
-    assert "Near evaluation: too close to a row of the evaluation set." in words(page)
+    assert f"Near evaluation: {REASONS['near_evaluation']}." in words(page)

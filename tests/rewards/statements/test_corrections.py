@@ -8,6 +8,7 @@ import pytest
 
 from tests.rewards.helpers.disputing import decided
 from tests.rewards.helpers.people import House, make_house
+from tribute.contributions.screening import REASONS
 from tribute.rewards.disputes import resolution
 from tribute.rewards.ledger import corrections, ledger
 from tribute.rewards.period.records_folder import Folder
@@ -93,7 +94,7 @@ def test_which_row_came_near_the_evaluation_is_not_told(house):
 
     assert document["not_counted"] == {"reasons": {"near_evaluation": 1}, "rows": []}
     assert exclusions(document, house.words("scipy")) == []
-    assert "1 – too close to a row of the evaluation set" in text(house, "2026-12", "scipy")
+    assert f"1 – {REASONS['near_evaluation']}" in text(house, "2026-12", "scipy")
 
 
 def test_one_sentence_leads_from_credit_to_the_amount(house):
