@@ -57,8 +57,8 @@ def test_excluded_rows_say_that_another_came_first_and_not_who(paid):
     """The copied rows are counted and listed with their reason; of the earlier contributor the page has no name."""
     shown = paid.page("copycat")
 
-    assert shown.count("repeats a row that came first") == 1 + 10
-    assert "14 – repeats a row that came first. The first 10 are listed here." in " ".join(shown.split())
+    assert shown.count("repeats a row that was recorded earlier") == 1 + 10
+    assert "14 – repeats a row that was recorded earlier. The first 10 are listed here." in " ".join(shown.split())
     assert shown.count("first: another contributor’s") == 10
     assert "numpy" not in paid.text("copycat").lower()
 
