@@ -50,6 +50,11 @@ def money(minor: int, currency: str, *, signed: bool = False) -> str:
     return f"{sign}{amount(minor, currency)} {currency}"
 
 
+def plain_money(minor: int, currency: str) -> str:
+    """Minor units for terminals and messages, so that they can be copied: `1000.00 EUR`."""
+    return f"{format_amount(minor, currency)} {currency}"
+
+
 def number(value: float | None, places: int = 2) -> str:
     """A number with a real minus sign; a dash for None; never a negative zero."""
     if value is None:

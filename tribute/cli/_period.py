@@ -50,7 +50,7 @@ def balances_of(books: "Ledger", until: str) -> tuple[list[Balance], Table]:
     """The balance of each kind of account, over all contributors, after the month `until`."""
     from collections import Counter
 
-    from tribute.cli._text import amount
+    from tribute.formatting import plain_money
     from tribute.money import exponent
     from tribute.rewards.ledger import accounts, journal
 
@@ -62,5 +62,5 @@ def balances_of(books: "Ledger", until: str) -> tuple[list[Balance], Table]:
         {"account": name, "currency": currency, "minor": str(minor), "exponent": exponent(currency)}
         for (name, currency), minor in sorted(totals.items())
     ]
-    rows = [(balance["account"], amount(int(balance["minor"]), balance["currency"])) for balance in data]
+    rows = [(balance["account"], plain_money(int(balance["minor"]), balance["currency"])) for balance in data]
     return data, Table("Accounts", ("account", "credits − debits"), rows, right=("credits − debits",))

@@ -23,10 +23,3 @@ def listed(names: Sequence[str]) -> str:
 def shortened(text: str, width: int = 60) -> str:
     """The text, cut after `width` characters."""
     return text if len(text) <= width else text[: width - 1] + "…"
-
-
-def amount(minor: int, currency: str) -> str:
-    """Minor units in major ones, such as `12.50 EUR`."""
-    from tribute.money import format_amount
-
-    return f"{format_amount(minor, currency)} {currency}"

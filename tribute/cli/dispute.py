@@ -10,7 +10,7 @@ import typer
 from tribute.cli._command import command
 from tribute.cli._options import HERE, Day, DryRun, KeyFile, Signer, Why, WorkspaceFolder, posting_day
 from tribute.cli._output import Output, Table
-from tribute.cli._text import amount as money
+from tribute.formatting import plain_money as money
 
 if TYPE_CHECKING:
     from tribute.rewards.disputes import Dispute

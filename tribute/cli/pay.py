@@ -55,8 +55,8 @@ def file(
 ) -> Output[PaymentFile]:
     """Write the ISO 20022 file (pain.001.001.09) that tells the bank to pay a closed period's payables."""
     from tribute import months
-    from tribute.cli._text import amount
     from tribute.contributions.rights import read_vault
+    from tribute.formatting import plain_money
     from tribute.rewards.payments import by_bank, payment_file
     from tribute.workspace import Workspace
 
@@ -74,7 +74,7 @@ def file(
     totals: dict[str, int] = {}
     for row in chosen:
         totals[row["currency"]] = totals.get(row["currency"], 0) + int(row["amount_minor"])
-    sums = " and ".join(amount(minor, code) for code, minor in sorted(totals.items()))
+    sums = " and ".join(plain_money(minor, code) for code, minor in sorted(totals.items()))
     lines = [f"{out}: {len(chosen)} payments of {period}, {sums}" + (" (not written)" if dry_run else "")]
     if other := len(payables) - len(chosen):
         see = home.rewards / period / "payables.csv"
@@ -135,7 +135,7 @@ def settle(
     dry_run: DryRun = False,
 ) -> Output[Settled]:
     """Record what became of a payment whose answer from the bank does not fit."""
-    from tribute.cli._text import amount as money
+    from tribute.formatting import plain_money as money
     from tribute.rewards.payments import Settlement
     from tribute.rewards.payments import settle as post
     from tribute.workspace import Workspace

@@ -214,7 +214,9 @@ def _post(home: "Workspace", entries_of: "Callable[[Ledger], Sequence[Entry]]", 
 
 
 def _cells(posting: "Posting") -> tuple[str, ...]:
-    from tribute.cli._text import amount
+    from tribute.formatting import plain_money
 
-    debit, credit = (amount(minor, posting.currency) if minor > 0 else "" for minor in (posting.amount, posting.credit))
+    debit, credit = (
+        plain_money(minor, posting.currency) if minor > 0 else "" for minor in (posting.amount, posting.credit)
+    )
     return posting.entry_id, posting.event, posting.account, debit, credit

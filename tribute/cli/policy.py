@@ -99,7 +99,7 @@ def simulate(
     workspace: WorkspaceFolder = HERE,
 ) -> Output[Simulated]:
     """Say what a period would have paid by this policy, from the same data and the same fee; post nothing."""
-    from tribute.cli._text import amount
+    from tribute.formatting import plain_money
     from tribute.rewards.allocation import simulate as allocation
     from tribute.rewards.policy import load_policy
     from tribute.rewards.statements import statements
@@ -109,12 +109,12 @@ def simulate(
     result = allocation.simulate(home, statements.period_folder(home, period), load_policy(policy))
     keys = sorted(result.would, key=lambda key: (-abs(result.change(key)), key))
     rows = [
-        (key[0], *(amount(minor, key[1]) for minor in (result.paid[key], result.would[key], result.change(key))))
+        (key[0], *(plain_money(minor, key[1]) for minor in (result.paid[key], result.would[key], result.change(key))))
         for key in keys
     ]
     columns = ("contributor", "paid", "by this policy", "difference")
     kept = [
-        f"{code}: " + ", ".join(f"{name.replace('_', ' ')} {amount(minor, code)}" for name, minor in parts.items())
+        f"{code}: " + ", ".join(f"{name.replace('_', ' ')} {plain_money(minor, code)}" for name, minor in parts.items())
         for code, parts in result.kept.items()
     ]
     data: Simulated = {

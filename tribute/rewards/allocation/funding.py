@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from tribute.errors import RewardError
-from tribute.money import format_amount
+from tribute.formatting import plain_money
 from tribute.rewards.allocation.allocate import largest_remainder
 from tribute.rewards.policy.policy import Policy
 
@@ -47,7 +47,7 @@ def divide(net: int, currency: str, policy: Policy, period: str) -> Funding:
     pools = largest_remainder(amounts.pop("contributors"), shares, period)
     if empty := [name for name, amount in pools.items() if amount == 0]:
         raise RewardError(
-            f"pool {empty[0]} of {period} would be 0 of {format_amount(net, currency)} {currency}; "
+            f"pool {empty[0]} of {period} would be 0 of {plain_money(net, currency)}; "
             "a pool needs at least one minor unit, so raise the amount or change the policy's parts"
         )
     return Funding(currency, net, pools=pools, **amounts)

@@ -8,7 +8,8 @@ capitals, so no two become one.
 
 from collections.abc import Callable, Iterable, Mapping
 
-from tribute.money import exponent, format_amount
+from tribute.formatting import plain_money
+from tribute.money import exponent
 from tribute.rewards.ledger import accounts
 from tribute.rewards.ledger.journal import Posting
 
@@ -65,8 +66,7 @@ def _transactions(
         account = posting.account
         if account not in opened:
             opened[account], names[account] = posting.day, naming(account)
-        amount = format_amount(posting.amount, posting.currency)
-        lines.append(f"    {names[account]}  {amount} {posting.currency}")
+        lines.append(f"    {names[account]}  {plain_money(posting.amount, posting.currency)}")
     return [*lines, ""]
 
 

@@ -5,7 +5,7 @@ from fractions import Fraction
 from itertools import groupby
 
 from tribute import formatting, ids
-from tribute.money import exponent, format_amount
+from tribute.money import exponent
 from tribute.rewards import tables
 from tribute.rewards.allocation.allocate import TOKENS, claim_of, largest_remainder, quotas, status, weigh, weight_of
 from tribute.rewards.allocation.funding import divide
@@ -19,9 +19,7 @@ def check_funding(read: Opened) -> str:
         net, currency = int(found["net_minor"]), found["currency"]
         if divide(net, currency, read.policy, read.period).document() != found:
             raise read.wrong("manifest.json", f"the {currency} are not divided as the policy's split and pools say")
-    fees = [
-        f"{format_amount(int(one['net_minor']), one['currency'])} {one['currency']}" for one in read.config["funding"]
-    ]
+    fees = [formatting.plain_money(int(one["net_minor"]), one["currency"]) for one in read.config["funding"]]
     return f"the net fee of {' and '.join(fees)} is divided by the policy"
 
 
@@ -51,7 +49,7 @@ def check_amounts(read: Opened) -> str:
         raise read.wrong("allocation.csv", f"pools {list(found)}, the manifest says {sorted(pools)}")
     for key, lines in found.items():
         _check_pool(read, lines, pools[key], key[1])
-    totals = [f"{format_amount(minor, currency)} {currency}" for (_, currency), minor in sorted(pools.items())]
+    totals = [formatting.plain_money(minor, currency) for (_, currency), minor in sorted(pools.items())]
     return (
         f"{len(read.allocation)} amounts follow from the weights by largest remainder and sum to the "
         f"pool{'s' if len(totals) > 1 else ''} of {' and '.join(totals)}"
