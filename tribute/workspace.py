@@ -10,6 +10,8 @@ from tribute.errors import WorkspaceError
 from tribute.files import write_atomically
 
 MARKER = "tribute.json"
+UNFIT = "?#%"
+"""Characters that the URLs of MLflow's and Prefect's databases would read as more than part of a path."""
 FORMAT = 1
 
 
@@ -33,6 +35,11 @@ class Workspace:
     def is_at(cls, root: Path) -> bool:
         """Whether a workspace is there already. Raises WorkspaceError where none could be made either."""
         root = root.resolve()
+        if unfit := set(UNFIT) & set(str(root)):
+            raise WorkspaceError(
+                f"{root}: the path contains {' and '.join(sorted(unfit))}, which the URL of a database cannot hold; "
+                "choose another folder"
+            )
         if (root / MARKER).exists():
             cls.open(root)
             return True

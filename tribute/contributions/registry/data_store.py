@@ -3,18 +3,22 @@
 Knows nothing of datasets or transactions. Reads go to DVC's cache, never to the working tree.
 """
 
+import atexit
 import hashlib
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from tribute.contributions.registry.git import Git
+from tribute.contributions.registry.surroundings import git_environment, remotes_only
 from tribute.errors import IntegrityError, RegistryError
 
 POINTER = ".dvc"
@@ -34,7 +38,8 @@ class DataStore(Git):
 
     def dvc(self, *arguments: str) -> None:
         """Run DVC, waiting for its lock. Raises RegistryError."""
-        self._run([sys.executable, "-m", "dvc", "--wait-for-lock", *arguments], f"dvc {arguments[0]}")
+        command = [sys.executable, "-m", "dvc", "--wait-for-lock", *arguments]
+        self._run(command, f"dvc {arguments[0]}", self._environment())
 
     def add(self, files: Mapping[str, Path]) -> None:
         """Put data under DVC: path in the tree → file with its content. One command for all of them.
@@ -143,8 +148,25 @@ class DataStore(Git):
         return True
 
     def _environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in git_environment(self.root).items() if not name.startswith("DVC_")}
         site = self.root / ".dvc" / "tmp" / "site"
-        return super()._environment() | {"DVC_NO_ANALYTICS": "true", "DVC_SITE_CACHE_DIR": str(site)}
+        return kept | _persons_configs() | {"DVC_NO_ANALYTICS": "true", "DVC_SITE_CACHE_DIR": str(site)}
+
+
+@cache
+def _persons_configs() -> dict[str, str]:
+    """DVC's variables for folders with copies of a person's settings that hold their remotes alone."""
+    from dvc import dirs
+
+    folders = {"DVC_SYSTEM_CONFIG_DIR": dirs.system_config_dir(), "DVC_GLOBAL_CONFIG_DIR": dirs.global_config_dir()}
+    copies = Path(tempfile.mkdtemp(prefix="tribute-dvc-"))
+    atexit.register(shutil.rmtree, copies, ignore_errors=True)
+    for variable, folder in folders.items():
+        (copies / variable).mkdir()
+        original = Path(folder) / "config"
+        if original.is_file():
+            (copies / variable / "config").write_text(remotes_only(original.read_text(encoding="utf-8")))
+    return {variable: str(copies / variable) for variable in folders}
 
 
 def pointer_md5(content: bytes, name: str) -> str:

@@ -1,14 +1,14 @@
 """A git working tree, through git's own command line. Knows nothing of DVC, datasets or transactions."""
 
 import io
-import os
 import re
 import subprocess
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tribute.contributions.registry.surroundings import git_environment
 from tribute.errors import RegistryError
 
 IDENTITY = ("user.name=Tribute", "user.email=tribute@localhost")
@@ -19,8 +19,6 @@ SETTINGS = (
 )
 COMMAND_SECONDS = 900.0
 MAIN = "main"
-PASSED = ("GIT_SSH_COMMAND",)
-"""How to reach an origin; all else of git's environment would point at another repository."""
 SHARED = f"refs/remotes/origin/{MAIN}"
 
 
@@ -35,7 +33,7 @@ class Tag:
 
 
 class Git:
-    """The git repository at `root`. Everything raises RegistryError with git's first line where git fails."""
+    """The git repository at `root`. Everything raises RegistryError with git's message where git fails."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -45,7 +43,7 @@ class Git:
     def git(self, *arguments: str) -> bytes:
         """Run git; its standard output."""
         options = [part for setting in (*IDENTITY, *SETTINGS) for part in ("-c", setting)]
-        return self._run(["git", *options, *arguments], f"git {arguments[0]}")
+        return self._run(["git", *options, *arguments], f"git {arguments[0]}", git_environment(self.root))
 
     def commit(self, message: str) -> None:
         """Commit everything in the tree, if anything changed."""
@@ -113,12 +111,12 @@ class Git:
     def _is_ancestor(self, earlier: str, later: str) -> bool:
         return self.git("merge-base", earlier, later) == self.git("rev-parse", earlier)
 
-    def _run(self, command: list[str], name: str) -> bytes:
+    def _run(self, command: list[str], name: str, environment: Mapping[str, str]) -> bytes:
         try:
             done = subprocess.run(
                 command,
                 cwd=self.root,
-                env=self._environment(),
+                env=environment,
                 capture_output=True,
                 timeout=COMMAND_SECONDS,
                 pass_fds=self._held,
@@ -128,11 +126,11 @@ class Git:
         except subprocess.TimeoutExpired as error:
             raise RegistryError(f"{name} took more than {COMMAND_SECONDS:.0f} s in {self.root}; try again") from error
         if done.returncode:
-            said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
-            raise RegistryError(f"{name} failed in {self.root}: {said[0] if said else done.returncode}")
+            raise RegistryError(f"{name} failed in {self.root}: {_message(done)}")
         return done.stdout
 
-    def _environment(self) -> dict[str, str]:
-        # Inside a git hook GIT_DIR and its like would point every command at another repository.
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("GIT_") or key in PASSED}
-        return kept | {"LC_ALL": "C.UTF-8"}
+
+def _message(failed: "subprocess.CompletedProcess[bytes]") -> str:
+    """All that a program says about its failure, in one line: its advice often stands at the end."""
+    lines = (failed.stderr or failed.stdout).decode(errors="replace").splitlines()
+    return " ".join(line.strip() for line in lines if line.strip()) or f"exit code {failed.returncode}"

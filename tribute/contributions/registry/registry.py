@@ -48,9 +48,16 @@ class Registry(RegistryReader):
         """Make an empty registry, or open the one that is there.
 
         `remote` is a folder or URL (ssh://, s3://) for the data instead of the workspace's own folder; `origin` an
-        empty git repository through which several stewards share the registry.
+        empty git repository through which several stewards share the registry. Raises RegistryError where either is
+        given for a registry that exists.
         """
         if (workspace.registry / LEDGER).exists():
+            if remote or origin:
+                option = "--origin" if origin else "--remote"
+                raise RegistryError(
+                    f"{workspace.registry} exists already, so {option} would change nothing; "
+                    "give it when you make the workspace, or edit .dvc/config and `git remote` there"
+                )
             return cls.open(workspace)
         workspace.remote.mkdir(exist_ok=True)
         # Other clones lie elsewhere, so they need the absolute path of the data.
