@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from tribute.attribution.answers.explain import Explanation
 from tribute.attribution.answers.lexical import shared_spans
+from tribute.formatting import minus
+from tribute.html import template
 
 CONTRIBUTORS, ROWS, ALIKE = 24, 8, 5
 """How many contributors, rows on either side, and lexically similar rows the page shows."""
@@ -17,25 +18,18 @@ CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Characters that are no text: terminals and browsers would act on them."""
 
 
-def render(found: Explanation, run: Mapping[str, Any]) -> str:
+def render(explanation: Explanation, run: Mapping[str, Any]) -> str:
     """The page as HTML; `run` is the run's record."""
-    package = PackageLoader("tribute.attribution.answers", "")
-    environment = Environment(
-        loader=package, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"plain": plain, "number": "{:,}".format}
-    rows = found.rows
+    rows = explanation.rows
     helped, hindered = rows[rows["score"] > 0].head(ROWS), rows[rows["score"] < 0].iloc[::-1].head(ROWS)
     alike = rows[rows["bm25"] > 0].sort_values("bm25", ascending=False, kind="stable").head(ALIKE)
-    return environment.get_template("explain.html").render(
-        found=found,
+    return template(__package__, "explain.html", plain=plain, number="{:,}".format).render(
+        explanation=explanation,
         run=run,
-        css=Markup(package.get_source(environment, "explain.css")[0]),
-        contributors=_forest(found.contributors),
-        helped=_marked(helped, found),
-        hindered=_marked(hindered, found),
-        alike=_marked(alike, found),
-        nats=nats,
+        contributors=_forest(explanation.contributors),
+        helped=_marked(helped, explanation),
+        hindered=_marked(hindered, explanation),
+        alike=_marked(alike, explanation),
     )
 
 
@@ -49,7 +43,7 @@ def nats(value: float, largest: float) -> str:
     places = 3
     while places < 9 and abs(largest) < 10.0 ** (1 - places + 1):
         places += 1
-    return f"{value:+.{places}f}".replace("-", "\u2212")
+    return minus(f"{value:+.{places}f}")
 
 
 def marked(text: str, others: Sequence[str]) -> Markup:
@@ -61,9 +55,9 @@ def marked(text: str, others: Sequence[str]) -> Markup:
     return Markup("").join([*parts, escape(text[place:])])
 
 
-def _marked(rows: pd.DataFrame, found: Explanation) -> list[dict[str, Any]]:
-    asked = [plain(found.text), plain(found.moved.answer)]
-    largest = float(found.rows["score"].abs().max())
+def _marked(rows: pd.DataFrame, explanation: Explanation) -> list[dict[str, Any]]:
+    asked = [plain(explanation.text), plain(explanation.moved.answer)]
+    largest = float(explanation.rows["score"].abs().max())
     return [
         {
             **row,
@@ -90,14 +84,14 @@ def _forest(contributors: pd.DataFrame) -> dict[str, Any]:
 
     lines = [
         {
-            **one,
-            "x": place(one["score"]),
-            "x1": place(one["low"]),
-            "x2": place(one["high"]),
-            "value": nats(one["score"], largest),
-            "interval": f"{nats(one['low'], largest)} to {nats(one['high'], largest)}",
-            "tone": "none" if one["low"] <= 0 <= one["high"] else "minus" if one["score"] < 0 else "plus",
+            **line,
+            "x": place(line["score"]),
+            "x1": place(line["low"]),
+            "x2": place(line["high"]),
+            "value": nats(line["score"], largest),
+            "interval": f"{nats(line['low'], largest)} to {nats(line['high'], largest)}",
+            "tone": "none" if line["low"] <= 0 <= line["high"] else "minus" if line["score"] < 0 else "plus",
         }
-        for one in chosen.to_dict("records")
+        for line in chosen.to_dict("records")
     ]
     return {"lines": lines, "zero": place(0.0), "left_out": len(contributors) - len(lines)}
