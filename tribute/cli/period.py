@@ -1,6 +1,7 @@
 """Open, correct and close periods of the ledger."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
@@ -60,9 +61,11 @@ def open_(period: Month, workspace: WorkspaceFolder = HERE, dry_run: DryRun = Fa
 @command
 def status(
     period: Annotated[str | None, typer.Argument(metavar="[PERIOD]", help="Only this month.")] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page of all periods, too.")] = None,
     workspace: WorkspaceFolder = HERE,
 ) -> Output[Periods]:
     """List the periods, who signed them, and the balances of the accounts."""
+    from tribute.report.periods_page import write_periods
     from tribute.rewards.ledger import ledger
     from tribute.workspace import Workspace
 
@@ -80,6 +83,8 @@ def status(
     table = Table("Periods", ("period", "state", "entries", "signed by", "manifest"), rows, right=("entries",))
     accounts, balances = balances_of(books, chosen[-1] if period and chosen else "9999-12")
     lines = [] if names else ["no period yet; `tribute period open PERIOD` opens the first"]
+    if html is not None:
+        lines.append(f"page: {write_periods(home, html, posting_day(None))}")
     tables = [table, *([balances] if accounts else [])] if names else []
     return Output({"periods": data, "accounts": accounts}, lines, tables)
 

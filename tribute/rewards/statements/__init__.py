@@ -1,9 +1,17 @@
 """Each contributor's statement, as JSON and as a page."""
 
+from tribute.rewards.statements.periods import IN_FLIGHT, PAID, RETURNED, Books, Payment, PeriodSums, read_books
 from tribute.rewards.statements.statements import write_early
 from tribute.rewards.statements.wording import STATUS
 
 __all__ = [
+    "IN_FLIGHT",
+    "PAID",
+    "RETURNED",
     "STATUS",
+    "Books",
+    "Payment",
+    "PeriodSums",
+    "read_books",
     "write_early",
 ]
