@@ -17,7 +17,7 @@ from tribute.errors import IntegrityError
 PAID_TWICE = "paid_twice"
 SECOND_RETURNED = "second_returned"
 _DEBITS = ("paid", "paid_before", PAID_TWICE, "paid_after_return")
-_CREDITS = ("returned", "returned_before", "returned_twice", "returned_unpaid", SECOND_RETURNED)
+_CREDITS = ("returned", "returned_before", "returned_twice", SECOND_RETURNED)
 _BOOKED = ("camt.052", "camt.053", "camt.054")
 _STRONG = ("AcctSvcrRef", "TxId", "UETR", "Ntry/AcctSvcrRef")
 """References that are the same in all messages about a booking, the most specific first."""

@@ -163,18 +163,21 @@ def _paid(
 
 def _returned(payment: Payment, booking: Booking, postings: Postings) -> tuple[str, str]:
     credits = payment.bookings.credits
-    known, other = is_known(booking, credits), is_another(booking, credits)
-    credits.append(booking)
     if not payment.posted:
         return UNPAID, ""
-    if payment.bookings.extra and not known:
+    known, other = is_known(booking, credits), is_another(booking, credits) or not credits
+    credits.append(booking)
+    if known:
+        return "returned_before", "" if payment.standing else returned(payment.posted[-1])
+    if payment.bookings.extra:
         payment.bookings.extra -= 1
         return SECOND_RETURNED, ""
-    if payment.standing and not known:
+    if payment.standing and other:
         return "returned", payment.send_back(postings, "returned_by_bank")
-    if other:
+    if payment.standing or (other and len(credits) > 1):
+        # Where one of two payments came back, a credit without the bank's reference may be of either.
         return RETURNED_TWICE, ""
-    return "returned_before", returned(payment.posted[-1]) if not payment.standing else ""
+    return "returned_before", returned(payment.posted[-1])
 
 
 def _rejected(payment: Payment, postings: Postings) -> tuple[str, str]:
