@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from tribute.attribution.credit.planted_rows import PREFIX, _size
+from tribute.attribution.credit.planted_rows import PREFIX, planted_size
 from tribute.attribution.retraining.jobs import TrainedRows
 from tribute.attribution.shares.estimate import Estimate
 from tribute.attribution.shares.shares import clipped_shares
@@ -24,7 +24,9 @@ SPLIT = 10
 def excluded_duplicates(frame: pd.DataFrame) -> dict[str, int]:
     """How many of some planted copies, in another case and spacing, screening excludes."""
     rows = [Row(line, one.text, one.target, one.slice) for line, one in enumerate(frame.itertuples(), 1)]
-    copies = [Row(row.line, "  ".join(row.text.upper().split()), row.target, row.slice) for row in rows[: _size(frame)]]
+    copies = [
+        Row(row.line, "  ".join(row.text.upper().split()), row.target, row.slice) for row in rows[: planted_size(frame)]
+    ]
     repeats = repeated([*contributed("kept", "kept", rows), *contributed("copies", "copies", copies)])
     caught = sum(row.contribution_id == "copies" for row, _ in repeats)
     return {"rows": len(copies), "excluded": caught}

@@ -28,7 +28,8 @@ def planted(frame: pd.DataFrame) -> pd.DataFrame:
     return altered
 
 
-def _size(frame: pd.DataFrame) -> int:
+def planted_size(frame: pd.DataFrame) -> int:
+    """How many rows are planted among so many."""
     return min(len(frame), max(FEWEST, round(PART * len(frame))))
 
 

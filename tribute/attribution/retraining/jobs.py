@@ -166,6 +166,7 @@ def _large(rows: TrainedRows, ranking: Sequence[str]) -> list[str]:
     return [name for name in ranking if size.get(name, 0) >= LARGE]
 
 
-def _cost(rows: TrainedRows, factors: int) -> float:
+def repetition_cost(rows: TrainedRows, factors: int) -> float:
+    """What a repetition of the rate design costs, in trainings on all rows."""
     job = Job(design="rates", seed=0, factors=factors)
     return designs.cost([one.run for one in repetition(job, rows)])

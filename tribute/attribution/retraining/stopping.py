@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from tribute.attribution.retraining.jobs import FACTORS, Job, TrainedRows, _cost, repetition
+from tribute.attribution.retraining.jobs import FACTORS, Job, TrainedRows, repetition, repetition_cost
 from tribute.config import AttributionConfig
 
 
@@ -19,9 +19,9 @@ def next_repetition(
     if config.budget == 0 or error <= config.precision:
         return []
     repeated = {job.number: job.factors for job in done if job.design == "rates"}
-    number, spent = len(repeated), sum(_cost(rows, one) for one in repeated.values())
-    factors = next((one for one in FACTORS if len(rows.names) <= one and 2 * _cost(rows, one) <= spent), 7)
-    if spent + _cost(rows, factors) > config.budget:
+    number, spent = len(repeated), sum(repetition_cost(rows, one) for one in repeated.values())
+    factors = next((one for one in FACTORS if len(rows.names) <= one and 2 * repetition_cost(rows, one) <= spent), 7)
+    if spent + repetition_cost(rows, factors) > config.budget:
         return []
     seed = seeds[number % len(seeds)]
     first = Job(design="rates", seed=seed, number=number, factors=factors)
