@@ -164,6 +164,13 @@ def stamp(started: float) -> dict[str, Any]:
     return {"made_at": made_at, "seconds": round(time.monotonic() - started, 1)}
 
 
+def add_provenance(artifact: Artifact, provenance: Mapping[str, Any]) -> Artifact:
+    """The artifact with more provenance in its manifest; its identity, and so its id, stay."""
+    added = {**artifact.provenance, **provenance}
+    write_atomically(artifact.path / MANIFEST, _manifest(artifact.id, artifact.identity, added))
+    return replace(artifact, provenance=added)
+
+
 def read_artifact(path: Path) -> Artifact:
     """Read a folder's manifest. Raises IntegrityError where there is none that can be read, or it was edited."""
     try:

@@ -44,6 +44,10 @@ class TrainingError(TributeError):
     """Raised when a training could not start, run to its end or resume."""
 
 
+class TrackingError(TributeError):
+    """MLflow cannot record a training, or has lost what it recorded."""
+
+
 class AttributionError(TributeError):
     """Raised when a trace, an adapter and an evaluation set do not fit together."""
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.finetuning.helpers import tiny
 from tests.finetuning.helpers.tiny import ignore
-from tribute.artifacts import Store, verify_artifact
+from tribute.artifacts import Store, add_provenance, verify_artifact
 from tribute.errors import TrainingError
 from tribute.finetuning import adapters
 from tribute.finetuning.evaluation import evaluate
@@ -72,32 +72,31 @@ def test_the_adapter_says_nothing_of_the_machine(adapter, bert):
 
 def test_an_adapter_is_made_once(adapter, dataset, config, tmp_path):
     """The second call finds the folder; its id does not know that the work was done in a child, or what it took."""
-    store, seen, recorded = Store(tmp_path), [], []
-
-    def record(folder):
-        recorded.append(sorted(path.name for path in folder.iterdir()))
-        return {"mlflow_run_id": "r"}
+    store, seen = Store(tmp_path), []
 
     def progress(done, total):
         seen.append((done, total))
 
     recipe = adapters.adapter(dataset, config, 0)
-    made = recipe.make(store, tmp_path / "scratch", progress, record)
-    again = recipe.make(store, tmp_path / "scratch", progress, record)
+    made = recipe.make(store, tmp_path / "scratch", progress)
+    files = sorted(path.name for path in made.path.iterdir())
+    made = add_provenance(made, {"mlflow_run_id": "r"})
+    again = recipe.make(store, tmp_path / "scratch", progress)
 
     assert (made.found, again.found) == (False, True)
     assert not list((tmp_path / "scratch").glob("*/checkpoint-*"))
     assert made.id == again.id == adapter.id
     assert made.provenance["mlflow_run_id"] == "r"
-    files = [
+    assert again.provenance == made.provenance
+    assert files == [
         "adapter_config.json",
         "adapter_model.safetensors",
         "curve.json",
         "evaluation.json",
         "losses.parquet",
+        "manifest.json",
         "trace",
     ]
-    assert recorded == [files]
     assert seen == [(step, 12) for step in range(1, 13)]
     assert verify_artifact(made.path) == recipe.find(store)
     assert adapters.adapter(dataset, config, 1).find(store) is None

@@ -1,15 +1,22 @@
 """MLflow knows every training, its data and its adapter; the champion is the best one, and only if it is good."""
 
 import json
+import os
 import shutil
+import sqlite3
+from contextlib import closing
 
 import mlflow
 import pytest
 from mlflow import MlflowClient
 
-from tribute.artifacts import Store
+from tribute.artifacts import Store, verify_artifact
+from tribute.config import RunConfig
+from tribute.errors import TrackingError
 from tribute.finetuning.adapters import ADAPTER
 from tribute.finetuning.tracking import Tracker
+from tribute.pipeline import training
+from tribute.workspace import Workspace
 
 
 @pytest.fixture(scope="session")
@@ -145,3 +152,104 @@ def test_a_failed_tracking_is_marked_as_failed(challenge, client, monkeypatch):
 
     (run,) = client.search_runs([client.get_experiment_by_name("tiny").experiment_id])
     assert run.info.status == "FAILED"
+
+
+def damaged_schema(folder):
+    """A database of another MLflow, whose migrations this one does not know."""
+    with sqlite3.connect(folder / "mlflow.db") as database:
+        database.execute("UPDATE alembic_version SET version_num = '0123456789ab'")
+
+
+def deleted_experiment(folder):
+    """The dataset's experiment in the trash."""
+    with Tracker(folder)._client() as client:
+        client.delete_experiment(client.create_experiment("tiny"))
+
+
+def no_database(folder):
+    """Something else under the database's name."""
+    (folder / "mlflow.db").write_bytes(b"this is no database, but long enough to be read as one" * 40)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (damaged_schema, "mlflow.db"),
+        (deleted_experiment, "MLflow's experiment 'tiny' was deleted; run `mlflow experiments restore -x"),
+        (no_database, "mlflow.db"),
+    ],
+)
+def test_an_mlflow_that_cannot_record_is_one_line_before_the_training(damage, message, tracker, dataset):
+    """Found by a question that costs no training."""
+    damage(tracker.folder)
+
+    with pytest.raises(TrackingError, match=message) as refused:
+        tracker.check(dataset)
+
+    assert "\n" not in str(refused.value)
+
+
+def test_a_locked_database_is_one_line_before_the_training(tracker, dataset, monkeypatch):
+    """Another program is writing, and does not end."""
+    monkeypatch.setattr("tribute.finetuning.tracking.PATIENCE", 0.2)
+    with closing(sqlite3.connect(tracker.folder / "mlflow.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(TrackingError, match=r"cannot be written \(database is locked\); end the program"):
+            tracker.check(dataset)
+        other.execute("ROLLBACK")
+
+    tracker.check(dataset)
+
+
+def test_a_server_that_is_not_there_is_one_line(tmp_path, dataset, monkeypatch):
+    """MLFLOW_TRACKING_URI says where MLflow is."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+
+    with pytest.raises(TrackingError, match="MLflow \\(MLFLOW_TRACKING_URI\\)"):
+        Tracker(tmp_path / "mlflow").check(dataset)
+
+    assert not list((tmp_path / "mlflow").iterdir())
+
+
+def test_a_workspaces_mlflow_is_nobody_elses(tracker, dataset):
+    """MLflow's habit to leave its address in the environment does not reach the next workspace or child."""
+    tracker.check(dataset)
+
+    assert "MLFLOW_TRACKING_URI" not in os.environ
+
+
+def test_a_logged_model_that_is_gone_is_logged_again(challenge, client, tracker, dataset):
+    """The adapter lies in the store: nothing is lost."""
+    adapter = challenge(1.5)
+    client.delete_logged_model(adapter.provenance["mlflow_model_id"])
+
+    registered = tracker.register(dataset, adapter)
+
+    version = client.get_model_version(registered.name, registered.version)
+    assert registered.champion
+    assert str(client.get_logged_model(version.source.removeprefix("models:/")).status) == "READY"
+    assert version.run_id == adapter.provenance["mlflow_run_id"]
+
+
+def test_a_trained_adapter_is_kept_whatever_the_tracker_says(tmp_path, root, dataset, config, monkeypatch):
+    """MLflow fails once the training is done: the adapter stays, and is tracked when it is asked for again."""
+    workspace = Workspace.create(tmp_path / "workspace")
+    run = RunConfig.model_construct(run="kept", finetuning=config)
+    monkeypatch.setattr(RunConfig, "id", "kept-1")
+    log_training = Tracker.log_training
+
+    def fail(*_):
+        raise TrackingError("MLflow: the disk is full")
+
+    monkeypatch.setattr(Tracker, "log_training", fail)
+    with pytest.raises(TrackingError, match="the disk is full"):
+        training.train(workspace, run, dataset, 0)
+    (kept,) = workspace.store.all("adapter")
+    monkeypatch.setattr(Tracker, "log_training", log_training)
+
+    again = training.train(workspace, run, dataset, 0)
+
+    assert again.id == kept.id
+    assert again.found
+    assert again.provenance["mlflow_run_id"]
+    assert verify_artifact(again.path).provenance == again.provenance

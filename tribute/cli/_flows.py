@@ -5,8 +5,9 @@ from tribute.cli._output import Output
 from tribute.cli._payout import Paid, payout
 from tribute.cli._text import Plan, would
 from tribute.config import RunConfig
+from tribute.pipeline.environment import set_prefect_environment
 from tribute.pipeline.preflight import refuse_training
-from tribute.pipeline.workers import ending_children, set_prefect_environment
+from tribute.pipeline.workers import ending_children
 from tribute.workspace import Workspace
 
 

@@ -29,8 +29,9 @@ def year(
     from dataclasses import asdict
 
     from tribute.contributions.sources import tldr_import
+    from tribute.pipeline.environment import set_prefect_environment
     from tribute.pipeline.preflight import refuse_base
-    from tribute.pipeline.workers import ending_children, set_prefect_environment
+    from tribute.pipeline.workers import ending_children
     from tribute.rewards.policy import load_policy
     from tribute.rewards.verification import history
     from tribute.simulation.config import load_year

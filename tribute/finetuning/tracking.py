@@ -7,18 +7,22 @@ import json
 import logging
 import os
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tribute.artifacts import Artifact
 from tribute.config import FinetuningConfig
+from tribute.errors import TrackingError
 from tribute.files import locked
 
-CHAMPION = "champion"
+CHAMPION, DATABASE = "champion", "mlflow.db"
+PATIENCE = 5.0
+"""Seconds that another program may hold MLflow's database."""
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 
 
@@ -32,10 +36,18 @@ class Registered:
 
 
 class Tracker:
-    """One workspace's MLflow: SQLite, and artifacts in a folder beside it."""
+    """One workspace's MLflow: the server of MLFLOW_TRACKING_URI, or SQLite and artifacts in a folder of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.server = os.environ.get("MLFLOW_TRACKING_URI", "")
+
+    def check(self, dataset: Artifact) -> None:
+        """Ask before a training whether it can be recorded. Raises TrackingError where it cannot."""
+        with self._client() as client:
+            if not self.server:
+                _refuse_locked(self.folder / DATABASE)
+            self._experiment(client, _json(dataset.file("dataset.json"))["name"])
 
     def log_training(
         self, name: str, dataset: Artifact, config: FinetuningConfig, seed: int, adapter: Path
@@ -69,8 +81,7 @@ class Tracker:
                     number = str(version.version)
                     return Registered(name, number, self._champion(client, name) == number)
             tags = _standing(dataset, adapter)
-            model_id = str(adapter.provenance["mlflow_model_id"])
-            run_id = str(adapter.provenance["mlflow_run_id"])
+            run_id, model_id = self._logged(client, dataset, adapter)
             created = client.create_model_version(name, f"models:/{model_id}", run_id, tags=tags, model_id=model_id)
             champion = self._champion(client, name)
             beaten = None if champion is None else client.get_model_version(name, champion).tags
@@ -79,33 +90,90 @@ class Tracker:
                 client.set_registered_model_alias(name, CHAMPION, created.version)
         return Registered(name, str(created.version), wins)
 
+    def _logged(self, client: Any, dataset: Artifact, adapter: Artifact) -> tuple[str | None, str]:
+        """The adapter's run and logged model; a model that somebody deleted is logged again from the artifact."""
+        from mlflow.exceptions import MlflowException
+
+        run_id: str | None = str(adapter.provenance["mlflow_run_id"])
+        model_id = str(adapter.provenance["mlflow_model_id"])
+        try:
+            client.get_run(run_id)
+        except MlflowException:
+            run_id = None
+        try:
+            client.get_logged_model(model_id)
+        except MlflowException:
+            experiment = self._experiment(client, _json(dataset.file("dataset.json"))["name"])
+            model_id = _log_adapter(client, experiment, run_id, adapter.id[:12], adapter.path)
+        return run_id, model_id
+
     def _champion(self, client: Any, name: str) -> str | None:
         aliases = client.get_registered_model(name).aliases
         return str(aliases[CHAMPION]) if CHAMPION in aliases else None
 
     def _experiment(self, client: Any, name: str) -> str:
-        found = client.get_experiment_by_name(name)
-        if found is not None:
-            return str(found.experiment_id)
-        location = (self.folder / "artifacts" / name).as_uri()
-        return str(client.create_experiment(name, artifact_location=location))
+        experiment = client.get_experiment_by_name(name)
+        if experiment is None:
+            location = None if self.server else (self.folder / "artifacts" / name).as_uri()
+            return str(client.create_experiment(name, artifact_location=location))
+        if experiment.lifecycle_stage != "active":
+            raise TrackingError(
+                f"MLflow's experiment {name!r} was deleted; run `mlflow experiments restore -x "
+                f"{experiment.experiment_id}` with MLFLOW_TRACKING_URI={self._address()}, or rename it"
+            )
+        return str(experiment.experiment_id)
+
+    def _address(self) -> str:
+        return self.server or f"sqlite:///{self.folder / DATABASE}"
 
     @contextmanager
     def _client(self) -> Iterator[Any]:
-        """A client; one at a time a workspace, since SQLite's migrations and look-then-create do not share."""
+        """A client; one at a time per workspace, since SQLite's migrations and look-then-create do not share.
+
+        Raises TrackingError for what MLflow or its database refuse.
+        """
         # A new database prints some forty lines of schema migrations.
         os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        # A server that is not there is told in seconds; by default MLflow asks it for minutes.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         import mlflow
+        from alembic.util.exc import CommandError
         from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
 
         logging.getLogger("alembic").setLevel(logging.WARNING)
         self.folder.mkdir(parents=True, exist_ok=True)
-        uri = f"sqlite:///{self.folder / 'mlflow.db'}"
-        # The registry looks a logged model up through the global address, whatever the client's is.
-        mlflow.set_tracking_uri(uri)
+        address = self._address()
         with locked(self.folder.parent / "scratch" / "locks" / "mlflow"):
-            yield MlflowClient(tracking_uri=uri, registry_uri=uri)
+            # The registry looks a logged model up through the global address, whatever the client's is.
+            mlflow.set_tracking_uri(address)
+            # MLflow hands it to child processes, which would take it for the user's.
+            if not self.server:
+                os.environ.pop("MLFLOW_TRACKING_URI", None)
+            try:
+                yield MlflowClient(tracking_uri=address, registry_uri=address)
+            except (MlflowException, CommandError, SQLAlchemyError) as error:
+                where = "MLFLOW_TRACKING_URI" if self.server else str(self.folder / DATABASE)
+                raise TrackingError(f"MLflow ({where}): {_in_a_line(error)}") from error
+
+
+def _refuse_locked(database: Path) -> None:
+    """Raise TrackingError where another program holds the database for writing."""
+    try:
+        with closing(sqlite3.connect(database, timeout=PATIENCE, isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+    except sqlite3.Error as error:
+        raise TrackingError(
+            f"MLflow's {database} cannot be written ({error}); end the program that holds it and run again"
+        ) from error
+
+
+def _in_a_line(error: Exception) -> str:
+    """The first sentence or two: MLflow and SQLAlchemy add statements and links on lines of their own."""
+    return " ".join(str(error).partition("\n[SQL")[0].split())
 
 
 def _log_inputs(client: Any, run_id: str, dataset: Artifact) -> None:
@@ -139,7 +207,7 @@ def _log_numbers(
         client.log_batch(run_id, metrics[start : start + 900], params if start == 0 else [])
 
 
-def _log_adapter(client: Any, experiment: str, run_id: str, name: str, adapter: Path) -> str:
+def _log_adapter(client: Any, experiment: str, run_id: str | None, name: str, adapter: Path) -> str:
     model = client.create_logged_model(experiment, name=name, source_run_id=run_id, model_type="adapter")
     with tempfile.TemporaryDirectory() as folder:
         for file in ADAPTER_FILES:

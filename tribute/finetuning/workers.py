@@ -23,6 +23,15 @@ from tribute.progress import Progress
 
 PRELOADED = ["torch", "transformers", "transformers.trainer", "peft", "pandas", "pyarrow.parquet"]
 GRACE_SECONDS = 10
+LAUNCHERS = (
+    *("ACCELERATE_", "FSDP_", "DEEPSPEED_", "MEGATRON_LM_", "PARALLELISM_CONFIG_", "TORCHELASTIC_"),
+    *("OMPI_", "PMI_", "PMIX_", "MPI_", "MV2_", "SLURM_"),
+)
+RANKS = {
+    *("RANK", "LOCAL_RANK", "GROUP_RANK", "ROLE_RANK", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT"),
+    *("WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE", "ROLE_WORLD_SIZE"),
+}
+"""Variables by which launchers tell a process its part in a training of many; see `leave_launchers`."""
 
 Work = Callable[..., Any]
 
@@ -46,11 +55,6 @@ class Folders(NamedTuple):
     """This job's own: a killed job finds here what it had done. Removed once the artifact is safe."""
 
 
-def nothing_to_record(result: Path) -> Mapping[str, Any]:
-    """No provenance beside times."""
-    return {}
-
-
 @dataclass(frozen=True)
 class Recipe:
     """One artifact and the job that makes it."""
@@ -66,24 +70,17 @@ class Recipe:
         """The artifact, if it was made before."""
         return store.find(self.kind, self.key.inputs, self.key.settings)
 
-    def make(
-        self,
-        store: Store,
-        scratch: Path,
-        progress: Progress,
-        record: Callable[[Path], Mapping[str, Any]] = nothing_to_record,
-    ) -> Artifact:
-        """Find the artifact, or run the job in a child process; `record(result)` returns provenance.
+    def make(self, store: Store, scratch: Path, progress: Progress) -> Artifact:
+        """Find the artifact, or run the job in a child process.
 
         Raises what the job raised; TrainingError where it was killed or ran out of time.
         """
         checkpoints = scratch / artifact_key(self.kind, self.key.inputs, self.key.settings)
 
-        def build(result: Path) -> Mapping[str, Any]:
+        def build(result: Path) -> None:
             folders = Folders(result, scratch, checkpoints)
             seconds = 60.0 * self.timeout_minutes
             run_child(self.job, *self.arguments, folders, timeout_seconds=seconds, progress=progress)
-            return record(result)
 
         artifact = store.make(self.kind, self.key.inputs, self.key.settings, build)
         shutil.rmtree(checkpoints, ignore_errors=True)
@@ -106,6 +103,16 @@ def run_child(work: Work, *arguments: Any, timeout_seconds: float, progress: Pro
     finally:
         _stop(child)
         ours.close()
+
+
+def leave_launchers() -> None:
+    """Take out of this process what a launcher or a shell says of how to compute: precision, world size, rank.
+
+    A child is a single process, and what it computes comes from the config. Where things are (servers, devices,
+    credentials) stays.
+    """
+    for name in [name for name in os.environ if name in RANKS or name.startswith(LAUNCHERS)]:
+        del os.environ[name]
 
 
 def _context() -> Any:
@@ -158,9 +165,12 @@ def _main(pipe: Connection, work: Work, arguments: tuple[Any, ...]) -> None:
     import warnings
 
     import torch
+    from threadpoolctl import threadpool_limits
 
     os.setsid()
+    leave_launchers()
     torch.set_num_threads(1)
+    threadpool_limits(1)
     # Deprecations inside transformers and peft are for us to act on at the next upgrade, not for users to read.
     warnings.filterwarnings("ignore", category=FutureWarning)
     try:

@@ -1,8 +1,11 @@
 """The trainings of a run: one adapter per seed, and what simple methods reach on the same rows."""
 
-from tribute.artifacts import Artifact
+from dataclasses import replace
+
+from tribute.artifacts import Artifact, add_provenance, read_artifact
 from tribute.config import RunConfig
 from tribute.errors import AttributionError
+from tribute.files import locked
 from tribute.progress import reporter
 from tribute.workspace import Workspace
 
@@ -16,17 +19,23 @@ def measure_baselines(workspace: Workspace, config: RunConfig, dataset: Artifact
 
 
 def train(workspace: Workspace, config: RunConfig, dataset: Artifact, seed: int) -> Artifact:
-    """The adapter of one seed, tracked in MLflow."""
+    """The adapter of one seed, tracked in MLflow. Raises TrackingError before the training where it cannot be.
+
+    Where MLflow fails after the training, the adapter is kept, and tracked when it is asked for again.
+    """
     from tribute.finetuning import adapters
     from tribute.finetuning.tracking import Tracker
 
-    tracker = Tracker(workspace.mlflow)
-    return adapters.adapter(dataset, config.finetuning, seed).make(
-        workspace.store,
-        workspace.scratch,
-        reporter(f"fine-tune, seed {seed}"),
-        record=lambda folder: tracker.log_training(config.id, dataset, config.finetuning, seed, folder),
-    )
+    tracker, recipe = Tracker(workspace.mlflow), adapters.adapter(dataset, config.finetuning, seed)
+    if recipe.find(workspace.store) is None:
+        tracker.check(dataset)
+    adapter = recipe.make(workspace.store, workspace.scratch, reporter(f"fine-tune, seed {seed}"))
+    with locked(workspace.scratch / "locks" / f"track-{adapter.id[:24]}"):
+        recorded = read_artifact(adapter.path).provenance
+        if "mlflow_run_id" not in recorded:
+            recorded = tracker.log_training(config.id, dataset, config.finetuning, seed, adapter.path)
+            return add_provenance(adapter, recorded)
+    return replace(adapter, provenance=recorded)
 
 
 def find_adapters(workspace: Workspace, config: RunConfig, dataset: Artifact) -> list[Artifact]:

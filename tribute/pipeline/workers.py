@@ -1,7 +1,6 @@
-"""How a command works on several things at a time, in child processes or through Prefect's flows."""
+"""How a command works on several things at a time, in child processes, and ends them with itself."""
 
 import multiprocessing
-import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +9,6 @@ from contextvars import copy_context
 from typing import TypeVar
 
 from tribute.config import RunConfig
-from tribute.workspace import Workspace
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -48,20 +46,6 @@ def ending_children() -> Iterator[None]:
         raise
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def set_prefect_environment(workspace: Workspace) -> None:
-    """Let Prefect start its local server in the workspace, unless the user has set up another."""
-    defaults = {
-        "PREFECT_HOME": str(workspace.prefect),
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        # An error reaches the user as Tribute's one line; the server keeps Prefect's own log of it.
-        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
-        "DO_NOT_TRACK": "1",
-    }
-    for name, value in defaults.items():
-        os.environ.setdefault(name, value)
 
 
 def _end_children() -> None:
