@@ -18,6 +18,9 @@ def run_pipeline(home: Workspace, config: RunConfig, dry_run: bool) -> Output[Pa
         return would(f"run {config.id} in {home.root}")
     set_prefect_environment(home)
     find_flows()
+    from flows.server import check_server
+
+    check_server()
     from flows.pipeline import pipeline
 
     with ending_children():

@@ -48,6 +48,9 @@ def year(
         )
     set_prefect_environment(home)
     find_flows()
+    from flows.server import check_server
+
+    check_server()
     from flows.year import year as flow
 
     with ending_children():

@@ -1,0 +1,55 @@
+"""Whether there is a Prefect server for a run's tasks, asked before it starts."""
+
+import io
+import os
+import urllib.request
+from contextlib import redirect_stderr
+from http.client import HTTPException
+from urllib.error import HTTPError
+
+from tribute.errors import WorkspaceError
+
+PATIENCE = 5.0
+"""Seconds that a server has to answer."""
+
+
+def check_server() -> None:
+    """Look at what the shell, a `.env`, prefect.toml and Prefect's profiles come to.
+
+    Raises WorkspaceError where they cannot be read, name a server that does not answer, or leave Prefect without one.
+    """
+    try:
+        # Prefect's plugins complain of the same settings on their own first.
+        with redirect_stderr(io.StringIO()):
+            from prefect.settings import get_current_settings
+
+            settings = get_current_settings()
+    except (ValueError, OSError) as error:
+        raise WorkspaceError(
+            f"Prefect's settings cannot be read ({_in_a_line(error)}); correct PREFECT_* in the shell, in .env or in "
+            "prefect.toml of this folder"
+        ) from error
+    if settings.api.url:
+        _ask(str(settings.api.url))
+    elif not settings.server.ephemeral.enabled:
+        raise WorkspaceError(
+            "Prefect has no server: PREFECT_API_URL is not set, and its local server is turned off; set the one, or "
+            "PREFECT_SERVER_EPHEMERAL_ENABLED=true"
+        )
+
+
+def _ask(url: str) -> None:
+    try:
+        urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=PATIENCE).close()
+    except HTTPError:
+        return  # it answers, if only to those who log in
+    except (OSError, ValueError, HTTPException) as error:
+        where = "PREFECT_API_URL" if os.environ.get("PREFECT_API_URL") else "Prefect's setting api.url (.env, profile)"
+        raise WorkspaceError(
+            f"{where}: no Prefect server answers at {url} ({_in_a_line(error)}); start it with `prefect server start`, "
+            "or unset it"
+        ) from error
+
+
+def _in_a_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
