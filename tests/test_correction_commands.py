@@ -12,6 +12,7 @@ from tests.helpers.terminal import tree, tribute
 from tests.rewards.helpers.people import House, make_house
 from tribute.cli._options import posting_day
 from tribute.rewards.ledger import ledger
+from tribute.workspace import Workspace
 
 SEALED = "lies in 2026-11, which is closed and sealed; post in 2026-12"
 NO_DAY = "is not a day; write it like 2026-11-30, without time or time zone"
@@ -139,13 +140,14 @@ def test_days_on_which_nothing_can_be_posted(closed: House, day: str, message: s
     assert message in refused(closed, "period", "reverse", accrual(closed), "--why", "slip", "--date", day)
 
 
-def test_the_day_by_default_is_the_one_in_utc(monkeypatch: pytest.MonkeyPatch):
-    """Whatever the time zone; at any hour it is another day in one of these two."""
+def test_the_day_by_default_is_the_one_in_utc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Whatever the computer's time zone; at any hour it is another day in one of these two."""
+    home = Workspace.create(tmp_path / "workspace")
     days = set()
     for zone in ("Pacific/Kiritimati", "Etc/GMT+12"):
         monkeypatch.setenv("TZ", zone)
         time.tzset()
-        days.add(posting_day(None))
+        days.add(posting_day(home, None))
     monkeypatch.undo()
     time.tzset()
 

@@ -169,6 +169,7 @@ def test_a_real_run_is_closed(spare: Path, tiny: Path, tmp_path: Path):
     period, home = next((spare / "rewards").glob("2*")).name, ("-w", spare)
 
     steps = [
+        ("period", "clock", "--simulate", "2026-12-01"),
         *(("key", "new", name, "--out", key) for name, key in keys.items()),
         ("policy", "publish", policy, "--key", keys["anna"], "--as", "anna"),
         ("reward", tiny / "config.yaml", "--set", f"rewards.policy={policy}"),
@@ -181,6 +182,6 @@ def test_a_real_run_is_closed(spare: Path, tiny: Path, tmp_path: Path):
     ended = [tribute(*step, *home) for step in steps]
 
     assert [one.err for one in ended if one.code] == []
-    assert ended[5].out == f"{period} is closed, signed by anna and ben\n"
+    assert ended[6].out == f"{period} is closed, signed by anna and ben\n"
     document = json.loads(next((spare / "statements" / period).glob("*.json")).read_text(encoding="utf-8"))
     assert document["closed"]

@@ -1,9 +1,12 @@
 """Every option and argument that more than one command has, each defined here alone."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from tribute.workspace import Workspace
 
 WorkspaceFolder = Annotated[
     Path, typer.Option("--workspace", "-w", envvar="TRIBUTE_WORKSPACE", help="The workspace's folder.")
@@ -27,16 +30,30 @@ By = Annotated[str, typer.Option(metavar="ID", help="Who decides this; recorded.
 Why = Annotated[str, typer.Option(metavar="TEXT", help="Why, in a few words; recorded.")]
 Signer = Annotated[str, typer.Option("--as", metavar="ID", help="Your id, as the registry has it.")]
 KeyFile = Annotated[Path, typer.Option("--key", metavar="FILE", help="Your private key, to sign with.")]
+SecondSigner = Annotated[
+    str | None,
+    typer.Option(
+        "--as", metavar="ID", help="Your id, one of the policy's closers; where the policy asks for a second name."
+    ),
+]
+SecondKeyFile = Annotated[
+    Path | None, typer.Option("--key", metavar="FILE", help="Your private key, to sign the correction with.")
+]
 OptionalKeyFile = Annotated[
     Path | None, typer.Option("--key", metavar="FILE", help="The contributor's private key, to sign with.")
 ]
 Day = Annotated[
-    str | None, typer.Option("--date", metavar="YYYY-MM-DD", help="The day of posting; by default today in UTC.")
+    str | None,
+    typer.Option(
+        "--date",
+        metavar="YYYY-MM-DD",
+        help="The day of posting, not before the last one nor after today; by default today in the ledger's time zone.",
+    ),
 ]
 
 
-def posting_day(day: str | None) -> str:
-    """The day that --date names; without it today's in UTC, whatever the time zone."""
-    from datetime import UTC, datetime
+def posting_day(workspace: "Workspace", day: str | None) -> str:
+    """The day that --date names; without it today's, in the ledger's time zone."""
+    from tribute.rewards.ledger import read_calendar
 
-    return datetime.now(UTC).date().isoformat() if day is None else day
+    return read_calendar(workspace.rewards).today if day is None else day

@@ -14,11 +14,13 @@ def demo(
     workspace: WorkspaceFolder = Path("demo"), set_: Overrides = None, dry_run: DryRun = False
 ) -> Output[Paid | Plan]:
     """Run the whole pipeline on the docstrings of the packages installed here."""
+    from tribute import months
     from tribute.cli._checkout import checkout
     from tribute.cli._flows import run_pipeline
     from tribute.contributions.registry import Registry
     from tribute.pipeline.data import refuse_source
     from tribute.pipeline.preflight import checked_config, refuse_base
+    from tribute.rewards.ledger import simulate
     from tribute.workspace import Workspace
 
     config = checked_config(checkout() / "configs" / "docs.yaml", set_ or [])
@@ -28,5 +30,8 @@ def demo(
         if dry_run:
             return would(f"make the workspace {workspace} and run {config.id} in it")
     if not dry_run:
-        Registry.create(Workspace.create(workspace))
+        home = Workspace.create(workspace)
+        Registry.create(home)
+        # Its month is a fixed one, so its days are those of a simulation, and its manifests say so.
+        simulate(home.rewards, f"{months.next_period(config.rewards.period)}-01")
     return run_pipeline(Workspace.open(workspace), config, dry_run)

@@ -10,14 +10,19 @@ import typer
 from tribute.cli._command import command
 from tribute.cli._options import HERE, Day, DryRun, KeyFile, Signer, Why, WorkspaceFolder, posting_day
 from tribute.cli._output import Output, Table
+from tribute.errors import RewardError
 from tribute.formatting import plain_money as money
 
 if TYPE_CHECKING:
-    from tribute.rewards.disputes import Dispute
-    from tribute.rewards.disputes.dispute import Event
+    from tribute.rewards.disputes import Dispute, Event
 
 DisputeId = Annotated[str, typer.Argument(metavar="DISPUTE", help="The dispute's id, such as 2026-11-ada-1.")]
-By = Annotated[str, typer.Option(metavar="ID", help="Who says so, such as the contributor; recorded.")]
+By = Annotated[
+    str,
+    typer.Option(
+        metavar="ID", help="Who says so: the contributor, their organisation or a steward of the policy; recorded."
+    ),
+]
 
 _ZERO = re.compile(r"[+-]?0(\.0+)?")
 
@@ -42,18 +47,33 @@ def open_(
     by: By,
     why: Why,
     currency: Annotated[str, typer.Option(metavar="CODE", help="Which, where the statement is in several.")] = "",
+    received: Annotated[
+        str | None,
+        typer.Option(metavar="YYYY-MM-DD", help="The day on which it came in, where that is before the posting."),
+    ] = None,
+    witness: Annotated[
+        str | None, typer.Option(metavar="ID", help="A second person who vouches for --received, not who gives --by.")
+    ] = None,
+    witness_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Their private key, to sign with.")] = None,
     date: Day = None,
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
 ) -> Output[Disputed]:
     """Dispute what a closed period accrued to a contributor; what is not payable yet is held."""
     from tribute.ids import parse_statement_id
-    from tribute.rewards.disputes import resolution
+    from tribute.keys import load_key
+    from tribute.rewards.disputes import Receipt, Step, open_dispute
     from tribute.workspace import Workspace
 
     period, contributor = parse_statement_id(statement)
-    home, day = Workspace.open(workspace), posting_day(date)
-    return _shown(resolution.open_dispute(home, period, contributor, by, why, day, currency, dry_run), dry_run)
+    home = Workspace.open(workspace)
+    receipt = None
+    if received is not None:
+        if witness is None or witness_key is None:
+            raise RewardError(f"--received {received} takes a second person: give --witness ID --witness-key FILE")
+        receipt = Receipt(received, witness, load_key(witness_key))
+    step = Step(by, why, posting_day(home, date), dry_run)
+    return _shown(open_dispute(home, period, contributor, step, currency, receipt), dry_run)
 
 
 @command
@@ -67,11 +87,12 @@ def evidence(
     dry_run: DryRun = False,
 ) -> Output[Disputed]:
     """Add a file as evidence; reviewers who decided before have to decide again."""
-    from tribute.rewards.disputes import resolution
+    from tribute.rewards.disputes import Step, add_evidence
     from tribute.workspace import Workspace
 
-    home, day = Workspace.open(workspace), posting_day(date)
-    return _shown(resolution.add_evidence(home, dispute, file, by, why, day, dry_run), dry_run)
+    home = Workspace.open(workspace)
+    step = Step(by, why, posting_day(home, date), dry_run)
+    return _shown(add_evidence(home, dispute, file, step), dry_run)
 
 
 @command
@@ -81,17 +102,16 @@ def recheck(
     """Retrain the period's model without the contributor, with the same seeds, and attach both losses."""
     from tribute.pipeline import recheck as pipeline
     from tribute.pipeline.workers import run_each
-    from tribute.rewards.disputes import dispute as disputes
-    from tribute.rewards.disputes import resolution
+    from tribute.rewards.disputes import add_recheck, read_dispute
     from tribute.workspace import Workspace
 
     home = Workspace.open(workspace)
-    disputed = disputes.read_dispute(home, dispute)
+    disputed = read_dispute(home, dispute)
     if dry_run:
         run_id = pipeline.run_of(home, disputed.period)
         return Output({"run": run_id}, [f"would train {run_id} again without {disputed.contributor_id}"])
     measured = pipeline.recheck(home, disputed, run_each)
-    return _shown(resolution.add_recheck(home, dispute, measured, posting_day(date)))
+    return _shown(add_recheck(home, dispute, measured, posting_day(home, date)))
 
 
 @command
@@ -111,18 +131,18 @@ def decide(
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
 ) -> Output[Disputed]:
-    """Decide as a reviewer; once two agree, the money is released and corrected in the open period."""
+    """Decide as a reviewer, or change your decision; once two agree, the money is released and corrected."""
     from tribute.keys import load_key
     from tribute.money import parse_signed
-    from tribute.rewards.disputes import dispute as disputes
-    from tribute.rewards.disputes import resolution
+    from tribute.rewards.disputes import Step, read_dispute
+    from tribute.rewards.disputes import decide as decide_dispute
     from tribute.workspace import Workspace
 
     home = Workspace.open(workspace)
-    currency = disputes.read_dispute(home, dispute).currency
+    currency = read_dispute(home, dispute).currency
     minor = 0 if _ZERO.fullmatch(amount) else parse_signed(amount, currency)
-    day = posting_day(date)
-    return _shown(resolution.decide(home, dispute, minor, as_, load_key(key), why, day, dry_run), dry_run)
+    step = Step(as_, why, posting_day(home, date), dry_run)
+    return _shown(decide_dispute(home, dispute, minor, load_key(key), step), dry_run)
 
 
 @command
@@ -135,11 +155,12 @@ def appeal(
     dry_run: DryRun = False,
 ) -> Output[Disputed]:
     """Have two other reviewers look at a decision, once."""
-    from tribute.rewards.disputes import resolution
+    from tribute.rewards.disputes import Step
+    from tribute.rewards.disputes import appeal as appeal_dispute
     from tribute.workspace import Workspace
 
-    home, day = Workspace.open(workspace), posting_day(date)
-    return _shown(resolution.appeal(home, dispute, by, why, day, dry_run), dry_run)
+    home = Workspace.open(workspace)
+    return _shown(appeal_dispute(home, dispute, Step(by, why, posting_day(home, date), dry_run)), dry_run)
 
 
 @command
@@ -150,13 +171,13 @@ def show(
     workspace: WorkspaceFolder = HERE,
 ) -> Output[Disputed | Disputes]:
     """Show what was said and decided."""
-    from tribute.rewards.disputes import dispute as disputes
+    from tribute.rewards.disputes import all_disputes, read_dispute
     from tribute.workspace import Workspace
 
     home = Workspace.open(workspace)
     if dispute is not None:
-        return _shown(disputes.read_dispute(home, dispute))
-    known = disputes.all_disputes(home)
+        return _shown(read_dispute(home, dispute))
+    known = all_disputes(home)
     rows = [(each.id, each.opened_by, each.state, str(len(each.events))) for each in known]
     table = Table("Disputes", ("dispute", "opened by", "state", "events"), rows, right=("events",))
     return Output(
@@ -165,7 +186,7 @@ def show(
 
 
 def _shown(dispute: "Dispute", dry_run: bool = False) -> Output[Disputed]:
-    from tribute.rewards.disputes.dispute import OPEN
+    from tribute.rewards.disputes import OPEN
     from tribute.rewards.period import NEEDED
 
     rows = [
@@ -192,7 +213,8 @@ def _what(event: "Event", dispute: "Dispute") -> str:
         return f"{money(int(event['amount_minor']), dispute.currency)}: {event['why']}"
     if kind == "outcome":
         return f"{money(int(event['amount_minor']), dispute.currency)}; {_count(event['entries'])} posted"
-    return f"{event['why']}; {_count(event['holds'])} held"
+    late = f"received on {event['received']}, " if event.get("received", event["at"]) != event["at"] else ""
+    return f"{late}{event['why']}; {_count(event['holds'])} held"
 
 
 def _count(entries: Sequence[str]) -> str:

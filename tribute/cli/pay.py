@@ -105,7 +105,7 @@ def reconcile(
     from tribute.workspace import Workspace
 
     home = Workspace.open(workspace)
-    path, counts, skipped = take_in(home, file, posting_day(date), rehearse=dry_run)
+    path, counts, skipped = take_in(home, file, posting_day(home, date), rehearse=dry_run)
     words = [f"{count} {in_words(outcome)}" for outcome, count in sorted(counts.items())]
     line = f"{file}: {', '.join(words) or 'no payment of ours'}; "
     lines = [line + ("nothing was posted" if dry_run else f"see {path}")]
@@ -140,8 +140,9 @@ def settle(
     from tribute.rewards.payments import settle as post
     from tribute.workspace import Workspace
 
-    decision = Settlement(payment, outcome, amount, by, why, posting_day(date))
-    entries = post(Workspace.open(workspace), decision, rehearse=dry_run)
+    home = Workspace.open(workspace)
+    decision = Settlement(payment, outcome, amount, by, why, posting_day(home, date))
+    entries = post(home, decision, rehearse=dry_run)
     moves = [(entry.event, money(max(minor for _, minor in entry.lines), entry.currency)) for entry in entries]
     listed = ", ".join(f"{event} {text}" for event, text in moves)
     line = f"{payment}: {listed} " + ("would be posted" if dry_run else "posted")
@@ -156,14 +157,14 @@ def books(
 ) -> Output[Books]:
     """Write the whole ledger for beancount or hledger."""
     from tribute.files import write_atomically
-    from tribute.rewards.ledger import exports, ledger
+    from tribute.rewards.ledger import EXPORTS, load
     from tribute.workspace import Workspace
 
     home = Workspace.open(workspace)
-    export = exports.EXPORTS.get(f"journal{out.suffix}")
+    export = EXPORTS.get(f"journal{out.suffix}")
     if export is None:
         raise ConfigError(f"{out}: expected a name that ends in .beancount or .hledger")
-    postings = ledger.load(home).postings
+    postings = load(home).postings
     if not dry_run:
         write_atomically(out, export(postings).encode())
     line = f"{out}: {len(postings)} lines of the ledger" + (" (not written)" if dry_run else "")
@@ -172,10 +173,10 @@ def books(
 
 def _signed_payables(home: "Workspace", period: str) -> list[dict[str, str]]:
     """What a month of this very ledger owes, checked against the registry: a folder names its own signers' keys."""
-    from tribute.rewards.ledger import ledger
+    from tribute.rewards.ledger import writing
     from tribute.rewards.verification import verified, verify_in_workspace
 
-    with ledger.writing(home) as entries:
+    with writing(home) as entries:
         if period not in entries.closed:
             raise RewardError(f"{period} is not closed; the bank is told to pay what two people have signed")
         read, _ = verified(home.rewards / period)

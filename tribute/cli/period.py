@@ -1,19 +1,32 @@
 """Open, correct and close periods of the ledger."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
 from tribute.cli._command import command
-from tribute.cli._options import HERE, Day, DryRun, KeyFile, Month, Signer, Why, WorkspaceFolder, posting_day
+from tribute.cli._options import (
+    HERE,
+    Day,
+    DryRun,
+    KeyFile,
+    Month,
+    SecondKeyFile,
+    SecondSigner,
+    Signer,
+    Why,
+    WorkspaceFolder,
+    posting_day,
+)
 from tribute.cli._output import Output, Table
 from tribute.cli._period import Balance, State, balances_of, state_of
 from tribute.errors import RewardError, TributeError
 
 if TYPE_CHECKING:
-    from tribute.rewards.ledger import Entry, Ledger, Posting
+    from tribute.rewards.correct import Correction, Signing
+    from tribute.rewards.ledger import Posting
     from tribute.workspace import Workspace
 
 EntryId = Annotated[str, typer.Argument(metavar="ENTRY", help="The entry's id, such as 2026-11-000007.")]
@@ -39,21 +52,28 @@ class Closed(TypedDict):
 
 class Posted(TypedDict):
     postings: list[dict[str, str]]
+    signed: list[str]
+
+
+class Clock(TypedDict):
+    today: str
+    time_zone: str
+    simulated: bool
 
 
 @command
 def open_(period: Month, workspace: WorkspaceFolder = HERE, dry_run: DryRun = False) -> Output[Opened]:
     """Open the period after the last closed one; the first may be any."""
     from tribute import months
-    from tribute.rewards.ledger import ledger
+    from tribute.rewards.ledger import set_first, writing
     from tribute.workspace import Workspace
 
     home = Workspace.open(workspace)
-    with ledger.writing(home) as books:
+    with writing(home) as books:
         books.refuse_period(months.last_day(period)[:7])
         if not dry_run:
             home.rewards.mkdir(exist_ok=True)
-            ledger.set_first(home.rewards, period)
+            set_first(home.rewards, period)
     line = f"{period} would be open" if dry_run else f"{period} is open; `tribute reward CONFIG` makes its draft"
     return Output({"period": period}, [line])
 
@@ -66,11 +86,11 @@ def status(
 ) -> Output[Periods]:
     """List the periods, who signed them, and the balances of the accounts."""
     from tribute.report.periods_page import write_periods
-    from tribute.rewards.ledger import ledger
+    from tribute.rewards.ledger import load
     from tribute.workspace import Workspace
 
     home = Workspace.open(workspace)
-    books = ledger.load(home)
+    books = load(home)
     names = sorted({path.name for path in home.rewards.glob("[0-9]*")} | {*books.closed, books.open_period} - {""})
     if period is not None and period not in names:
         raise RewardError(f"{period} is neither drafted, open nor closed; there are: {', '.join(names) or 'none'}")
@@ -84,7 +104,7 @@ def status(
     accounts, balances = balances_of(books, chosen[-1] if period and chosen else "9999-12")
     lines = [] if names else ["no period yet; `tribute period open PERIOD` opens the first"]
     if html is not None:
-        lines.append(f"page: {write_periods(home, html, posting_day(None))}")
+        lines.append(f"page: {write_periods(home, html, posting_day(home, None))}")
     tables = [table, *([balances] if accounts else [])] if names else []
     return Output({"periods": data, "accounts": accounts}, lines, tables)
 
@@ -104,7 +124,7 @@ def close(
     from tribute.workspace import Workspace
 
     home = Workspace.open(workspace)
-    result = closing.close(home, period, as_, load_key(key), posting_day(date), rehearse=dry_run)
+    result = closing.close(home, period, as_, load_key(key), posting_day(home, date), rehearse=dry_run)
     signers = " and ".join(result.signers)
     if result.before:
         line = f"{period} is closed already, signed by {signers}"
@@ -120,13 +140,17 @@ def close(
 @command
 def release(date: Day = None, workspace: WorkspaceFolder = HERE, dry_run: DryRun = False) -> Output[Posted]:
     """Make payable what is past its dispute window or holdback."""
-    from tribute import months
-    from tribute.rewards.ledger import postings
+    from tribute.rewards.ledger import due, writing
     from tribute.rewards.period import terms_of
     from tribute.workspace import Workspace
 
-    home, day = Workspace.open(workspace), months.checked_day(posting_day(date))
-    return _post(home, lambda books: postings.due(books, day, terms_of(home.rewards, books.closed)), dry_run)
+    home = Workspace.open(workspace)
+    with writing(home) as books:
+        day = books.check_day(posting_day(home, date))
+        entries = due(books, day, terms_of(home.rewards, books.closed))
+        after = books.with_entries(entries)
+        posted = after.postings[len(books.postings) :] if dry_run else books.post(entries)
+    return _posted(posted, dry_run)
 
 
 @command
@@ -136,18 +160,22 @@ def correct(
     amount: Annotated[str, typer.Option(metavar="AMOUNT", help="In major units, such as 12.50 or -12.50.")],
     why: Why,
     currency: Currency = "EUR",
+    as_: SecondSigner = None,
+    key: SecondKeyFile = None,
     date: Day = None,
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
 ) -> Output[Posted]:
     """Correct what an entry of a closed period accrued, in the open one, from or to the reserve."""
     from tribute.money import parse_signed
-    from tribute.rewards.ledger import corrections
+    from tribute.rewards import correct as corrections
+    from tribute.rewards.ledger import Cause
     from tribute.workspace import Workspace
 
-    cause = corrections.Cause(contributor, currency, entry, why, posting_day(date))
+    home = Workspace.open(workspace)
+    cause = Cause(contributor, currency, entry, why, posting_day(home, date))
     minor = parse_signed(amount, currency)
-    return _post(Workspace.open(workspace), lambda books: corrections.adjusted(books, cause, minor), dry_run)
+    return _corrected(corrections.correct(home, cause, minor, _signing(as_, key), dry_run), dry_run)
 
 
 @command
@@ -157,35 +185,90 @@ def claw_back(
     amount: Annotated[str, typer.Option(metavar="AMOUNT", help="In major units, such as 12.50.")],
     why: Why,
     currency: Currency = "EUR",
+    as_: SecondSigner = None,
+    key: SecondKeyFile = None,
     date: Day = None,
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
 ) -> Output[Posted]:
     """Take back what an entry accrued, from held, accrued and later money; never from what is payable or paid."""
     from tribute.money import parse_amount
-    from tribute.rewards.ledger import corrections
+    from tribute.rewards import correct as corrections
+    from tribute.rewards.ledger import Cause
     from tribute.workspace import Workspace
 
-    cause = corrections.Cause(contributor, currency, entry, why, posting_day(date))
+    home = Workspace.open(workspace)
+    cause = Cause(contributor, currency, entry, why, posting_day(home, date))
     minor = parse_amount(amount, currency)
-    return _post(Workspace.open(workspace), lambda books: corrections.clawed_back(books, cause, minor), dry_run)
+    return _corrected(corrections.claw_back(home, cause, minor, _signing(as_, key), dry_run), dry_run)
 
 
 @command
 def reverse(
-    entry: EntryId, why: Why, date: Day = None, workspace: WorkspaceFolder = HERE, dry_run: DryRun = False
+    entry: EntryId,
+    why: Why,
+    as_: SecondSigner = None,
+    key: SecondKeyFile = None,
+    date: Day = None,
+    workspace: WorkspaceFolder = HERE,
+    dry_run: DryRun = False,
 ) -> Output[Posted]:
     """Post the exact mirror of an entry, linked to it."""
-    from tribute.rewards.ledger import balances, corrections
+    from tribute.rewards import correct as corrections
     from tribute.workspace import Workspace
 
-    home, day = Workspace.open(workspace), posting_day(date)
+    home = Workspace.open(workspace)
+    day = posting_day(home, date)
+    return _corrected(corrections.reverse(home, entry, why, day, _signing(as_, key), dry_run), dry_run)
 
-    def entries(books: "Ledger") -> "list[Entry]":
-        flying = balances.in_flight(home.rewards, books)
-        return corrections.reversed_entry(books, entry, why, day, flying)
 
-    return _post(home, entries, dry_run)
+@command
+def clock(
+    time_zone: Annotated[
+        str | None, typer.Option(metavar="ZONE", help="Let days begin as there, such as Europe/Berlin.")
+    ] = None,
+    simulate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="YYYY-MM-DD",
+            help="Make this ledger a simulation that has reached this day; only before anything is posted, for good.",
+        ),
+    ] = None,
+    workspace: WorkspaceFolder = HERE,
+) -> Output[Clock]:
+    """Say which day it is for the ledger, set its time zone, or move a simulation's day on."""
+    from tribute.rewards.ledger import read_calendar, set_time_zone, writing
+    from tribute.rewards.ledger import simulate as simulate_day
+    from tribute.workspace import Workspace
+
+    home = Workspace.open(workspace)
+    with writing(home):
+        if time_zone is not None:
+            set_time_zone(home.rewards, time_zone)
+        if simulate is not None:
+            simulate_day(home.rewards, simulate)
+        now = read_calendar(home.rewards)
+    simulated = " (simulated; manifests say so)" if now.simulated else ""
+    data: Clock = {"today": now.today, "time_zone": now.time_zone, "simulated": bool(now.simulated)}
+    return Output(data, [f"today is {now.today} in {now.time_zone}{simulated}"])
+
+
+def _signing(name: str | None, key: Path | None) -> "Signing | None":
+    from tribute.keys import load_key
+    from tribute.rewards.correct import Signing
+
+    if (name is None) != (key is None):
+        raise RewardError("--as ID and --key FILE belong together; give both")
+    return None if name is None or key is None else Signing(name, load_key(key))
+
+
+def _corrected(correction: "Correction", dry_run: bool) -> Output[Posted]:
+    """What was posted, or who still has to sign it."""
+    if not correction.waits:
+        return _posted(correction.postings, dry_run, correction.signers)
+    [signer] = correction.signers
+    line = f"{'would be' if dry_run else 'is'} signed by {signer}; another closer has to give the same command"
+    return Output({"postings": [], "signed": [signer]}, [line])
 
 
 def _write_statements(home: "Workspace", period: str) -> list[str]:
@@ -200,22 +283,12 @@ def _write_statements(home: "Workspace", period: str) -> list[str]:
     return []
 
 
-def _post(home: "Workspace", entries_of: "Callable[[Ledger], Sequence[Entry]]", dry_run: bool) -> Output[Posted]:
-    """Post what `entries_of` gives for the ledger as it stands, and say what that is."""
-    from tribute.rewards.ledger import ledger
-
-    with ledger.writing(home) as books:
-        before = len(books.postings)
-        entries = entries_of(books)
-        after = books.with_entries(entries) if dry_run else books
-        if not dry_run:
-            books.post(entries)
-        posted = after.postings[before:]
+def _posted(postings: "Sequence[Posting]", dry_run: bool, signed: "Sequence[str]" = ()) -> Output[Posted]:
     columns = ("entry", "event", "account", "debit", "credit")
-    rows = [_cells(posting) for posting in posted]
+    rows = [_cells(posting) for posting in postings]
     table = Table("Would be posted" if dry_run else "Posted", columns, rows, right=columns[3:])
-    data: Posted = {"postings": [posting.texts() for posting in posted]}
-    return Output(data, [] if posted else ["nothing to post"], [table] if posted else [])
+    data: Posted = {"postings": [posting.texts() for posting in postings], "signed": list(signed)}
+    return Output(data, [] if postings else ["nothing to post"], [table] if postings else [])
 
 
 def _cells(posting: "Posting") -> tuple[str, ...]:

@@ -11,5 +11,6 @@ ROOMS = (
     "verification",
     "statements",
     "close",
+    "correct",
 )
 """In order: each knows only those before it."""

@@ -48,8 +48,8 @@ def close(workspace: Workspace, period: str, signer: str, key: Key, day: str, re
     `day` is the day of closing. With `rehearse` all is checked and nothing done. Raises RewardError, IntegrityError
     or RegistryError for the first thing that is not right; then nothing has changed.
     """
-    _check_over(period, day)
     with ledger.writing(workspace) as books:
+        _check_over(period, books.calendar.check_day(day))
         if period in books.closed:
             return _closed_before(workspace.rewards / period, signer, key)
         books.refuse_period(period)
@@ -99,7 +99,7 @@ def _closed_before(folder: Path, signer: str, key: Key) -> Closing:
 
 def _check_over(period: str, day: str) -> None:
     last = months.last_day(period)
-    if months.checked_day(day) <= last:
+    if day <= last:
         raise RewardError(f"{period} is not over on {day}; close it after {last}")
 
 
@@ -114,6 +114,8 @@ def _checked_draft(workspace: Workspace, period: str, books: Ledger) -> Artifact
         raise RewardError(
             f"the ledger has moved on since {folder} was made; make it again with `tribute reward CONFIG`"
         )
+    if config.get("calendar", {}) != books.calendar.record:
+        raise RewardError(f"the ledger's calendar has changed since {folder} was made; make it again")
     posted = books.of_period(period)
     if read.journal[: len(posted)] != posted:
         raise IntegrityError(f"{folder / 'journal.csv'}: does not begin with what is posted; make the period again")

@@ -29,7 +29,7 @@ class YearEvents(Strict):
     bounce: Period | None = None
     """The bank sends a payment back."""
     claw_back: Period | None = None
-    """Somebody was paid far too much the month before."""
+    """Somebody was paid for copies in the last two months, and all of it is taken back."""
     dispute: Period | None = None
     """Somebody disputes the month before; the model is trained again without them, and two reviewers decide."""
     appeal: Period | None = None

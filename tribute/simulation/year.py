@@ -1,11 +1,14 @@
 """The steps of a simulated year: what is handed in and taken back, what happens to the money, and the closing.
 
-Everything is real but the dates: contributions, trainings, signatures and the ledger. Each step may be run again, and
-finds what was done already. Who is picked for an event follows from the ledger, so a second year is the same year.
-Sits above the columns.
+Contributions, trainings, signatures and the ledger are real. The days are not: each step moves the workspace's
+calendar on, openly, and every manifest says that its days are simulated. Each step may be run again, and finds what
+was done already. Who is picked for an event follows from the ledger, so a second year is the same year. Sits above
+the columns.
 """
 
 import csv
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from tribute import months
@@ -19,9 +22,19 @@ from tribute.money import format_amount
 from tribute.pipeline import recheck
 from tribute.report.year_page import write_year
 from tribute.rewards import close as closing
-from tribute.rewards.disputes import dispute as disputes
-from tribute.rewards.disputes import resolution
-from tribute.rewards.ledger import Cause, balances, corrections, ledger
+from tribute.rewards import correct
+from tribute.rewards.disputes import (
+    DECIDED,
+    OPEN,
+    Step,
+    add_recheck,
+    all_disputes,
+    appeal,
+    decide,
+    open_dispute,
+    read_dispute,
+)
+from tribute.rewards.ledger import Cause, Ledger, handed_over, load, simulate
 from tribute.rewards.payments import CSV_COLUMNS, reconcile
 from tribute.rewards.period import NEEDED, policy_of
 from tribute.rewards.policy import load_policy, published
@@ -34,6 +47,7 @@ from tribute.workspace import Workspace
 def begin(workspace: Workspace, config: YearConfig) -> list[str]:
     """Keys for everybody whom the policy names, and the policy published; returns the months to come."""
     registry, policy = Registry.create(workspace), load_policy(config.policy)
+    _on(workspace, f"{config.first}-01")
     for name in (*policy.closers, *policy.reviewers):
         if not (workspace.keys / name).exists():
             register_key(registry, name, make_key(workspace.keys / name))
@@ -56,7 +70,7 @@ def grow(workspace: Workspace, config: YearConfig, period: str) -> str:
 
 def happen(workspace: Workspace, config: YearConfig, period: str) -> list[str]:
     """What happens to the money of earlier months in this one; the names of the events."""
-    if period in ledger.load(workspace).closed:
+    if period in load(workspace).closed:
         return []
     _pay(workspace, period)
     steps = {
@@ -75,9 +89,10 @@ def happen(workspace: Workspace, config: YearConfig, period: str) -> list[str]:
 def close(workspace: Workspace, config: YearConfig, period: str) -> str:
     """Two closers close the month on the day after its last; returns the period's folder."""
     closers = load_policy(config.policy).closers[:NEEDED]
-    if period not in ledger.load(workspace).closed:
+    if period not in load(workspace).closed:
+        day = _on(workspace, f"{months.next_period(period)}-01")
         for name in closers:
-            closing.close(workspace, period, name, _key(workspace, name), f"{months.next_period(period)}-01")
+            closing.close(workspace, period, name, _key(workspace, name), day)
     write_early(workspace, period)
     return str(workspace.rewards / period)
 
@@ -97,83 +112,96 @@ def _withdraw(workspace: Workspace, registry: Registry, config: YearConfig, peri
 
 def _pay(workspace: Workspace, period: str) -> None:
     """The bank pays what earlier payables handed over."""
-    books = ledger.load(workspace)
-    left = [row for row in balances.handed_over(workspace.rewards, books) if not books.find(row["idempotency_key"])]
+    books = load(workspace)
+    left = [row for row in handed_over(workspace.rewards, books) if not books.find(row["idempotency_key"])]
     if left:
-        reconcile(workspace, _bank_file(workspace, period, "paid", left), f"{period}-02")
+        reconcile(workspace, _bank_file(workspace, period, "paid", left), _on(workspace, f"{period}-02"))
 
 
 def _bounce(workspace: Workspace, period: str) -> None:
     """The smallest of the payments of this month comes back."""
-    books = ledger.load(workspace)
-    handed = balances.handed_over(workspace.rewards, books)
+    books = load(workspace)
+    handed = handed_over(workspace.rewards, books)
     paid = [row for row in handed if _paid_in(books, row["idempotency_key"]) == period]
     done = [posting for posting in books.of_period(period) if posting.event == "RETURN"]
     if paid and not done:
         smallest = min(paid, key=lambda row: (int(row["amount_minor"]), row["payment_id"]))
-        reconcile(workspace, _bank_file(workspace, period, "returned", [smallest]), f"{period}-05")
+        reconcile(workspace, _bank_file(workspace, period, "returned", [smallest]), _on(workspace, f"{period}-05"))
 
 
 def _correct(workspace: Workspace, period: str) -> None:
     """A tenth more for who is in the middle of those who were paid."""
     earned = _earned(workspace, period)
     name, entry, minor, currency = earned[len(earned) // 2]
-    with ledger.writing(workspace) as books:
-        cause = Cause(name, currency, entry, "rows_counted_late", f"{period}-08")
-        books.post(corrections.adjusted(books, cause, max(1, minor // 10)))
+    cause = Cause(name, currency, entry, "rows_counted_late", _on(workspace, f"{period}-08"))
+    _signed(workspace, period, lambda signing: correct.correct(workspace, cause, max(1, minor // 10), signing))
 
 
 def _claw_back(workspace: Workspace, period: str) -> None:
-    """Three times what the second one earned: more than is held and accrued, so a claim is left."""
-    name, entry, minor, currency = _earned(workspace, period)[1]
-    with ledger.writing(workspace) as books:
-        cause = Cause(name, currency, entry, "copied_rows_found", f"{period}-09")
-        books.post(corrections.clawed_back(books, cause, 3 * minor))
+    """All that the second one earned in the last two months, some of which is paid out, so that a claim is left."""
+    name = _earned(workspace, period)[1][0]
+    day = _on(workspace, f"{period}-09")
+    for month in (months.shifted(period, -1), period):
+        for who, entry, minor, currency in _earned(workspace, month):
+            if who == name:
+                cause = Cause(name, currency, entry, "copied_rows_found", day)
+                _signed(workspace, period, partial(correct.claw_back, workspace, cause, minor))
+
+
+def _signed(workspace: Workspace, period: str, give: Callable[[correct.Signing], correct.Correction]) -> None:
+    """Give a correction's command as two closers do."""
+    before = read_artifact(workspace.rewards / months.shifted(period, -1))
+    for name in policy_of(before).closers[:NEEDED]:
+        if not give(correct.Signing(name, _key(workspace, name))).waits:
+            return
 
 
 def _dispute(workspace: Workspace, period: str) -> None:
     """The third one wants more; two reviewers grant a twentieth where retraining shows that the rows helped."""
     name, _, minor, _ = _earned(workspace, period)[2]
-    before, day = months.shifted(period, -1), f"{period}-10"
+    before, day = months.shifted(period, -1), _on(workspace, f"{period}-10")
     id_ = f"{before}-{name}-1"
-    if id_ not in [one.id for one in disputes.all_disputes(workspace)]:
-        resolution.open_dispute(workspace, before, name, name, "my rows taught more than that", day, "")
-    dispute = disputes.read_dispute(workspace, id_)
+    if id_ not in [one.id for one in all_disputes(workspace)]:
+        step = Step(name, "my rows taught more than that", day)
+        open_dispute(workspace, before, name, step)
+    dispute = read_dispute(workspace, id_)
     if not dispute.count("recheck"):
         found = recheck.recheck(workspace, dispute, lambda work, seeds, _: [work(seed) for seed in seeds])
-        dispute = resolution.add_recheck(workspace, id_, found, day)
+        dispute = add_recheck(workspace, id_, found, day)
     effect = next(float(one["effect"]) for one in dispute.events if one["event"] == "recheck")
     _decide(workspace, id_, minor // 20 if effect > 0 else 0, f"{period}-15", first=0)
 
 
 def _appeal(workspace: Workspace, period: str) -> None:
     """The other two reviewers leave it at that."""
-    for dispute in disputes.all_disputes(workspace):
-        if dispute.state == disputes.DECIDED:
-            resolution.appeal(workspace, dispute.id, dispute.opened_by, "still too little", f"{period}-10")
+    for dispute in all_disputes(workspace):
+        if dispute.state == DECIDED:
+            day = _on(workspace, f"{period}-10")
+            appeal(workspace, dispute.id, Step(dispute.opened_by, "still too little", day))
             _decide(workspace, dispute.id, 0, f"{period}-12", first=NEEDED)
 
 
 def _decide(workspace: Workspace, id_: str, amount: int, day: str, first: int) -> None:
-    dispute = disputes.read_dispute(workspace, id_)
+    dispute = read_dispute(workspace, id_)
     reviewers = policy_of(read_artifact(workspace.rewards / dispute.period)).reviewers[first : first + NEEDED]
     for name in reviewers:
-        dispute = disputes.read_dispute(workspace, id_)
-        if dispute.state == disputes.OPEN and [one["by"] for one in dispute.opinions] != [name]:
-            resolution.decide(workspace, id_, amount, name, _key(workspace, name), "by the recheck", day)
+        dispute = read_dispute(workspace, id_)
+        if dispute.state == OPEN and [one["by"] for one in dispute.opinions] != [name]:
+            step = Step(name, "by the recheck", _on(workspace, day))
+            decide(workspace, id_, amount, _key(workspace, name), step)
 
 
 def _earned(workspace: Workspace, period: str) -> list[tuple[str, str, int, str]]:
     """(Contributor, entry, minor units, currency) of the month before, the most first."""
     accruals = [
         (posting.contributor_id, posting.entry_id, posting.credit, posting.currency)
-        for posting in ledger.load(workspace).of_period(months.shifted(period, -1))
+        for posting in load(workspace).of_period(months.shifted(period, -1))
         if posting.event == "ACCRUE" and posting.credit > 0
     ]
     return sorted(accruals, key=lambda accrual: (-accrual[2], accrual[0]))
 
 
-def _paid_in(books: ledger.Ledger, key: str) -> str:
+def _paid_in(books: Ledger, key: str) -> str:
     return next((posting.period for posting in books.find(key)), "")
 
 
@@ -191,3 +219,9 @@ def _bank_file(workspace: Workspace, period: str, status: str, rows: list[dict[s
 
 def _key(workspace: Workspace, name: str) -> Key:
     return load_key(workspace.keys / name)
+
+
+def _on(workspace: Workspace, day: str) -> str:
+    """Let the simulation reach a day; returns it."""
+    simulate(workspace.rewards, day)
+    return day

@@ -4,12 +4,12 @@ import shutil
 
 import pytest
 
-from tests.rewards.helpers.disputing import DAY, decided, opened, stages
+from tests.rewards.helpers.disputing import DAY, decided, opened, say, stages
 from tests.rewards.helpers.people import House
 from tribute.artifacts import verify_artifact
 from tribute.errors import RewardError
 from tribute.rewards.disputes import resolution
-from tribute.rewards.disputes.dispute import read_dispute
+from tribute.rewards.disputes.dispute import Step, read_dispute
 from tribute.rewards.ledger import accounts, ledger
 
 
@@ -95,24 +95,51 @@ def test_one_reviewer_settles_nothing(house: House):
 def test_reviewers_who_disagree_need_a_third(house: House):
     """Two different amounts settle nothing; the third opinion decides."""
     opened(house)
-    resolution.decide(house.workspace, "2026-11-numpy-1", 0, "rita", house.key("rita"), "no", DAY)
-    split = resolution.decide(house.workspace, "2026-11-numpy-1", 500, "ron", house.key("ron"), "yes", DAY)
+    say(house, "2026-11-numpy-1", 0, "rita", "no", DAY)
+    split = say(house, "2026-11-numpy-1", 500, "ron", "yes", DAY)
 
-    third = resolution.decide(house.workspace, "2026-11-numpy-1", 500, "ruth", house.key("ruth"), "yes", DAY)
+    third = say(house, "2026-11-numpy-1", 500, "ruth", "yes", DAY)
 
     assert split.state == "open"
     assert third.outcomes[-1]["reviewers"] == ["ron", "ruth"]
 
 
+def test_reviewers_who_differ_may_revise(house: House):
+    """The latest word of a reviewer counts and settles it; the chain keeps the earlier one, signed."""
+    opened(house)
+    say(house, "2026-11-numpy-1", 1250, "rita", "yes", DAY)
+    split = say(house, "2026-11-numpy-1", 1000, "ron", "less", DAY)
+
+    settled = say(house, "2026-11-numpy-1", 1000, "rita", "ron is right", DAY)
+
+    decisions = [(one["by"], one["amount_minor"]) for one in settled.events if one["event"] == "decide"]
+    assert (split.state, settled.state) == ("open", "decided")
+    assert decisions == [("rita", "1250"), ("ron", "1000"), ("rita", "1000")]
+    assert settled.outcomes[-1] | {"reviewers": ["rita", "ron"], "amount_minor": "1000"} == settled.outcomes[-1]
+    assert read_dispute(house.workspace, settled.id) == settled
+    with pytest.raises(RewardError, match="is decided"):
+        say(house, "2026-11-numpy-1", 1250, "rita", "no, more", DAY)
+
+
+def test_who_revises_and_still_differs_settles_nothing(house: House):
+    """Two who exchange their words differ as before; going back and forth is no agreement with oneself."""
+    opened(house)
+    for name, amount in (("rita", 500), ("ron", 0), ("rita", 0 + 700), ("ron", 500), ("rita", 0)):
+        dispute = say(house, "2026-11-numpy-1", amount, name, "so", DAY)
+
+    assert dispute.state == "open"
+    assert {one["by"]: one["amount_minor"] for one in dispute.opinions} == {"rita": "0", "ron": "500"}
+
+
 def test_new_evidence_asks_reviewers_again(house: House, tmp_path):
     """What a reviewer said before a file came in does not count; the file is kept by its hash."""
     opened(house)
-    resolution.decide(house.workspace, "2026-11-numpy-1", 0, "rita", house.key("rita"), "no", DAY)
+    say(house, "2026-11-numpy-1", 0, "rita", "no", DAY)
     file = tmp_path / "letter.txt"
     file.write_text("see row 12")
 
-    dispute = resolution.add_evidence(house.workspace, "2026-11-numpy-1", file, "numpy", "a letter", DAY)
-    resolution.decide(house.workspace, "2026-11-numpy-1", 0, "ron", house.key("ron"), "no", DAY)
+    dispute = resolution.add_evidence(house.workspace, "2026-11-numpy-1", file, Step("numpy", "a letter", DAY))
+    say(house, "2026-11-numpy-1", 0, "ron", "no", DAY)
 
     kept = house.workspace.disputes / dispute.id / dispute.events[-1]["sha256"]
     assert kept.read_text() == "see row 12"
@@ -125,7 +152,7 @@ def test_an_appeal_needs_two_others(house: House):
     decided(house, "2026-11-numpy-1", 0)
     before = stages(house, "numpy")
 
-    resolution.appeal(house.workspace, "2026-11-numpy-1", "numpy", "look again", DAY)
+    resolution.appeal(house.workspace, "2026-11-numpy-1", Step("numpy", "look again", DAY))
 
     assert stages(house, "numpy")["accrued"] == 0
     with pytest.raises(RewardError, match="two others have to decide"):
@@ -134,7 +161,7 @@ def test_an_appeal_needs_two_others(house: House):
     assert dispute.state == "final"
     assert sum(stages(house, "numpy").values()) == sum(before.values()) + 300
     with pytest.raises(RewardError, match="is final"):
-        resolution.appeal(house.workspace, "2026-11-numpy-1", "numpy", "once more", DAY)
+        resolution.appeal(house.workspace, "2026-11-numpy-1", Step("numpy", "once more", DAY))
 
 
 def test_who_got_nothing_can_dispute_too(house: House):
@@ -195,12 +222,12 @@ def test_what_was_settled_and_not_recorded_is_finished_first(house: House, monke
     steps = {
         "decide": lambda: decided(house, "2026-11-numpy-1", 500, reviewers=("ruth",)),
         "evidence": lambda: resolution.add_evidence(
-            house.workspace, "2026-11-numpy-1", tmp_path / "letter.txt", "numpy", "a letter", DAY
+            house.workspace, "2026-11-numpy-1", tmp_path / "letter.txt", Step("numpy", "a letter", DAY)
         ),
         "recheck": lambda: resolution.add_recheck(house.workspace, "2026-11-numpy-1", {}, DAY),
     }
 
-    with pytest.raises(RewardError, match="was settled by 1250 minor units of EUR and then interrupted"):
+    with pytest.raises(RewardError, match=r"was settled by 12\.50 EUR and then interrupted"):
         steps[step]()
 
     assert stages(house, "numpy") == once

@@ -6,13 +6,13 @@ import shutil
 import pytest
 
 from tests.helpers.terminal import tree
-from tests.rewards.helpers.disputing import DAY, decided, opened
+from tests.rewards.helpers.disputing import DAY, decided, opened, say
 from tests.rewards.helpers.people import House
 from tribute.digests import canonical_digest
 from tribute.errors import IntegrityError, RewardError
 from tribute.keys import make_key, public_half, sign
 from tribute.rewards.disputes import resolution
-from tribute.rewards.disputes.dispute import FILE, read_dispute, signed_part
+from tribute.rewards.disputes.dispute import FILE, Step, read_dispute, signed_part
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_what_cannot_be_disputed(house: House, period: str, name: str, currency:
     """Too late, somebody unknown, another period's statement, another currency: one line, nothing posted."""
     refused(
         house,
-        lambda: resolution.open_dispute(house.workspace, period, name, "numpy", "why", day, currency),
+        lambda: resolution.open_dispute(house.workspace, period, name, Step("rita", "why", day), currency),
         message,
     )
 
@@ -73,12 +73,12 @@ def test_who_cannot_decide(house: House, id_: str, by: str, key: str, message: s
     """Not a reviewer, not one's own key, no such dispute: one line, nothing posted."""
     opened(house)
 
-    refused(house, lambda: resolution.decide(house.workspace, id_, 0, by, house.key(key), "no", DAY), message)
+    refused(house, lambda: resolution.decide(house.workspace, id_, 0, house.key(key), Step(by, "no", DAY)), message)
 
 
 def test_a_party_cannot_decide(house: House):
     """A reviewer who opened the dispute is no judge of it."""
-    resolution.open_dispute(house.workspace, "2026-11", "numpy", "rita", "for numpy", DAY, "")
+    resolution.open_dispute(house.workspace, "2026-11", "numpy", Step("rita", "for numpy", DAY))
 
     refused(house, lambda: decided(house, "2026-11-numpy-1", 0, ("rita",)), "rita is a party to 2026-11-numpy-1")
 
@@ -86,16 +86,14 @@ def test_a_party_cannot_decide(house: House):
 def test_a_rehearsal_says_what_would_be_and_does_nothing(house: House):
     """Opening and deciding are checked to the end, and every byte stays as it was."""
     before = tree(house.root / "rewards")
-    arguments = (house.workspace, "2026-11", "numpy", "numpy", "why", DAY, "")
-    rehearsed = resolution.open_dispute(*arguments, rehearse=True)
+    step = Step("numpy", "why", DAY, dry_run=True)
+    rehearsed = resolution.open_dispute(house.workspace, "2026-11", "numpy", step)
     assert tree(house.root / "rewards") == before
 
     opened(house)
-    resolution.decide(house.workspace, "2026-11-numpy-1", 500, "rita", house.key("rita"), "yes", DAY)
+    say(house, "2026-11-numpy-1", 500, "rita", "yes", DAY)
     between = tree(house.root / "rewards")
-    would = resolution.decide(
-        house.workspace, "2026-11-numpy-1", 500, "ron", house.key("ron"), "yes", DAY, rehearse=True
-    )
+    would = say(house, "2026-11-numpy-1", 500, "ron", "yes", DAY, dry_run=True)
 
     assert rehearsed.holds == read_dispute(house.workspace, "2026-11-numpy-1").holds
     assert (would.state, len(would.outcomes[-1]["entries"])) == ("decided", 2)
@@ -107,7 +105,7 @@ def test_a_rehearsal_says_what_would_be_and_does_nothing(house: House):
 def test_a_changed_event_is_found(house: House, place: int):
     """Events are chained, and decisions signed: neither can be changed afterwards."""
     opened(house)
-    resolution.decide(house.workspace, "2026-11-numpy-1", 0, "rita", house.key("rita"), "no", DAY)
+    say(house, "2026-11-numpy-1", 0, "rita", "no", DAY)
     path = house.workspace.disputes / "2026-11-numpy-1" / FILE
     events = json.loads(path.read_text())
     events[place]["why"] = "something else"
@@ -170,7 +168,10 @@ def test_a_signature_covers_who_and_why(house: House, name: str):
         read_dispute(house.workspace, said.id)
 
 
-@pytest.mark.parametrize(("day", "message"), [("2026-11-30", "lies before 2026-12-05"), ("2999-01-01", "open period")])
+@pytest.mark.parametrize(
+    ("day", "message"),
+    [("2026-11-30", "lies before 2026-12-05"), ("2999-01-01", "has not come yet"), ("2027-01-01", "open period")],
+)
 def test_a_day_that_does_not_fit_is_not_recorded(house: House, day: str, message: str):
     """A decision on an earlier day than what it decides, or one that cannot be posted, leaves nothing behind."""
     opened(house)

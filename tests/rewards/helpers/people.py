@@ -4,6 +4,7 @@ Why it is adequate: nothing here is a stand-in but the data; drafts, signatures 
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,13 +17,16 @@ from tribute.contributions.registry.registry import Registry
 from tribute.contributions.rights import keys_and_members
 from tribute.keys import Key, load_key, make_key
 from tribute.rewards import close as closing
-from tribute.rewards.ledger import ledger
+from tribute.rewards.ledger import calendar, ledger
 from tribute.rewards.policy import published
 from tribute.rewards.statements.page_parts import RegistryTexts
 from tribute.workspace import Workspace
 
 CLOSERS = ("anna", "ben")
 REVIEWERS = ("rita", "ron", "ruth", "rolf")
+STEWARDS = ("rita", "sam")
+TODAY = "2027-12-31"
+"""The day that the simulated clock of the workspace has reached: every day of these tests has come."""
 POLICY = f"""id: tiny
 version: v1.0.0
 description: Pays by credit.
@@ -33,6 +37,7 @@ holdback: {{part: "0.2", days: 60}}
 threshold: {{EUR: "10.00"}}
 closers: [{", ".join(CLOSERS)}]
 reviewers: [{", ".join(REVIEWERS)}]
+stewards: [{", ".join(STEWARDS)}]
 """
 
 
@@ -89,13 +94,14 @@ def words(world: World, contributor: str) -> RegistryTexts:
     return RegistryTexts(about["tag"], {name: one["name"] for name, one in about["contributors"].items()}, own)
 
 
-def make_house(root: Path) -> House:
+def make_house(root: Path, names: Mapping[str, str] = {}, today: str = TODAY) -> House:
     """Build it; takes some seconds, because a registry is a git and DVC repository."""
     workspace = Workspace.create(root)
+    calendar.simulate(workspace.rewards, today)
     registry = Registry.create(workspace)
-    for name in (*CLOSERS, *REVIEWERS):
+    for name in (*CLOSERS, *REVIEWERS, "sam"):
         keys_and_members.register_key(registry, name, make_key(workspace.keys / name))
-    house = House(root, make_world(root))
+    house = House(root, make_world(root, names=names))
     house.policy.write_text(POLICY, encoding="utf-8")
     published.publish(workspace, house.policy, "anna", house.key("anna"))
     return house

@@ -219,6 +219,7 @@ def _tokens(train: pd.DataFrame) -> pd.DataFrame:
 
 def _write_dataset(folder: Path, tables: dict[str, pd.DataFrame], names: Mapping[str, str]) -> None:
     submitted = dict.fromkeys(STRENGTHS, ROWS_EACH) | {"scipy": ROWS_EACH + 1, "copycat": 14, "absent": 0}
+    submitted = {names.get(name, name): rows for name, rows in submitted.items()}
     about = {
         "name": "docs",
         "version": "v1.0.0",

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.rewards.helpers.books import closed, empty, proved
 from tribute.errors import RewardError
-from tribute.rewards.ledger import accounts, journal, ledger
+from tribute.rewards.ledger import accounts, calendar, journal, ledger
 from tribute.rewards.ledger.entries import move
 from tribute.rewards.ledger.ledger import Ledger
 from tribute.workspace import Workspace
@@ -22,7 +22,7 @@ def reserve(amount, key="k", day="2026-11-05", reason="r"):
 @pytest.fixture
 def workspace(tmp_path):
     home = Workspace.create(tmp_path / "w")
-    home.rewards.mkdir()
+    calendar.simulate(home.rewards, "2027-12-31")
     return home
 
 

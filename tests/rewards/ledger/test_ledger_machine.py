@@ -56,7 +56,7 @@ class Books(RuleBasedStateMachine):
         try:
             entries = corrections.adjusted(self.books, cause, amount)
         except RewardError:
-            assert -amount > stages(self.books, name)[0]
+            assert amount < 0
             return
         self.post(entries)
         self.owed[name] += amount
@@ -66,7 +66,12 @@ class Books(RuleBasedStateMachine):
     def claw_back(self, name, amount):
         if (cause := self.cause(name)) is not None:
             before = stages(self.books, name)[2]
-            self.post(corrections.clawed_back(self.books, cause, amount))
+            try:
+                entries = corrections.clawed_back(self.books, cause, amount)
+            except RewardError:
+                assert amount > 0
+                return
+            self.post(entries)
             self.owed[name] -= amount
             assert stages(self.books, name)[2] == before
 

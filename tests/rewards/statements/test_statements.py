@@ -12,12 +12,14 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.rewards.helpers.cards import UNMEASURED
+from tests.rewards.helpers.disputing import say
 from tests.rewards.helpers.people import POLICY, House, make_house, words
 from tests.rewards.helpers.stated import Stated, stated
 from tests.rewards.helpers.world import make_world
 from tribute.artifacts import verify_artifact
 from tribute.errors import IntegrityError, RewardError
 from tribute.rewards.disputes import resolution
+from tribute.rewards.disputes.dispute import Step
 from tribute.rewards.ledger import ledger
 from tribute.rewards.period import leaves
 from tribute.rewards.period.read import read_rewards
@@ -236,9 +238,9 @@ def test_a_closed_period_is_stated_with_what_was_paid_and_disputed(tmp_path):
     """After closing a page is no draft any more; what December decided is on December's statement."""
     house = make_house(tmp_path / "workspace")
     house.close("2026-11")
-    resolution.open_dispute(house.workspace, "2026-11", "numpy", "numpy", "why", "2026-12-05", "")
+    resolution.open_dispute(house.workspace, "2026-11", "numpy", Step("numpy", "why", "2026-12-05"))
     for name in ("rita", "ron"):
-        resolution.decide(house.workspace, "2026-11-numpy-1", 1250, name, house.key(name), "ok", "2026-12-06")
+        say(house, "2026-11-numpy-1", 1250, name, "ok", "2026-12-06")
     house.close("2026-12")
 
     for period in ("2026-11", "2026-12"):

@@ -3,7 +3,9 @@
     open → evidence, recheck (any number) → decide by two reviewers → outcome → appeal, once → decide by two others
 
 Each event carries the hash of the one before, and a decision the reviewer's signature over it and all that was said
-until then; whose key that is, `reviewers` checks. Files that were handed in lie beside it, by their sha256.
+until then; whose key that is, `reviewers` checks. A reviewer may decide otherwise until there is an outcome: the
+latest decision counts, the chain keeps all. Opening carries the day of receipt beside the day of posting, and where
+that is earlier the signature of a second person who vouches for it. Evidence lies beside it, by its sha256.
 """
 
 import json
@@ -75,8 +77,9 @@ class Dispute:
 
     @property
     def opinions(self) -> list[Event]:
-        """The decisions of single reviewers over exactly what is before them now."""
-        return [one for one in self.events if one["event"] == "decide" and one["head"] == self.head]
+        """The latest decision of each reviewer over exactly what is before them now, in the order of the first."""
+        decisions = [event for event in self.events if event["event"] == "decide" and event["head"] == self.head]
+        return list({event["by"]: event for event in decisions}.values())
 
     @property
     def outcomes(self) -> list[Event]:
@@ -88,12 +91,23 @@ class Dispute:
         return sum(one["event"] == event for one in self.events)
 
 
-def record(workspace: Workspace, dispute: Dispute, event: str, day: str, rehearse: bool, **about: Any) -> Dispute:
-    """Add an event, only in memory with `rehearse`; whoever calls holds the rewards' lock."""
-    check_day(dispute, day)
+@dataclass(frozen=True)
+class Step:
+    """Who takes a step, why, and on which day of posting; with `dry_run` all is checked and nothing done."""
+
+    by: str
+    why: str
+    day: str
+    dry_run: bool = False
+
+
+def record(workspace: Workspace, dispute: Dispute, event: str, step: Step, **about: Any) -> Dispute:
+    """Add an event, only in memory for a dry run; whoever calls holds the rewards' lock."""
+    check_day(dispute, step.day)
     previous = dispute.events[-1]["hash"] if dispute.events else CHAIN.genesis
-    after = Dispute(dispute.id, (*dispute.events, CHAIN.linked({"event": event, "at": day, **about}, previous)))
-    if not rehearse:
+    content = CHAIN.linked({"event": event, "at": step.day, **about}, previous)
+    after = Dispute(dispute.id, (*dispute.events, content))
+    if not step.dry_run:
         path = workspace.disputes / dispute.id / FILE
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, after.events, indent=1)
@@ -134,6 +148,11 @@ def signed_part(id_: str, decision: Event) -> bytes:
     return bytes(rfc8785.dumps({"dispute": id_, **said}))
 
 
+def receipt_part(id_: str, received: str, witness: str) -> bytes:
+    """The bytes that a witness signs: on which day before its posting a dispute came in."""
+    return bytes(rfc8785.dumps({"dispute": id_, "received": received, "witness": witness}))
+
+
 def _check_chain(id_: str, events: list[Event]) -> None:
     previous = CHAIN.genesis
     for place, event in enumerate(events, start=1):
@@ -141,4 +160,7 @@ def _check_chain(id_: str, events: list[Event]) -> None:
             raise ValueError(f"event {place} was changed")
         if event["event"] == "decide":
             check_signature(event["key"], event["signature"], signed_part(id_, event), f"dispute {id_}, event {place}")
+        if "witness" in event:
+            receipt = receipt_part(id_, event["received"], event["witness"])
+            check_signature(event["key"], event["signature"], receipt, f"dispute {id_}, event {place}")
         previous = event["hash"]

@@ -1,11 +1,35 @@
-"""Who may decide a dispute, and whose decisions count. Posts and records nothing."""
+"""Who may open a dispute, vouch for its receipt and decide it. Posts and records nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from tribute.contributions.registry import public_keys
+from tribute.contributions.registry import organisations_of, public_keys
 from tribute.errors import IntegrityError, RewardError
 from tribute.rewards.disputes.dispute import Dispute
 from tribute.rewards.policy.policy import Policy
+
+
+def check_speaker(tree: Mapping[str, bytes], policy: Policy, contributor: str, by: str) -> None:
+    """Raise RewardError unless `by` may dispute for a contributor: they, their organisation or a steward."""
+    speakers = [contributor, *organisations_of(tree, contributor), *policy.stewards]
+    if by not in speakers:
+        raise RewardError(
+            f"{by} may not dispute for {contributor}; the contributor, their organisation or one of the policy's "
+            f"stewards may: {', '.join(speakers)}"
+        )
+
+
+def check_witness(
+    tree: Mapping[str, bytes], policy: Policy, parties: Collection[str], witness: str, public: str
+) -> None:
+    """Raise RewardError unless `witness` may vouch for the day of receipt with the key of this public half."""
+    known = sorted({*policy.stewards, *policy.closers, *policy.reviewers} - set(parties))
+    if witness not in known:
+        raise RewardError(
+            f"{witness} cannot vouch for the day on which this dispute came in; it takes a second person, "
+            f"one of {', '.join(known) or 'nobody'}"
+        )
+    if public_keys(tree, witness)[-1:] != [public]:
+        raise RewardError(f"the key given is not the latest of {witness}; register it with `tribute key new {witness}`")
 
 
 def check(tree: Mapping[str, bytes], dispute: Dispute, policy: Policy, by: str, public: str) -> None:

@@ -1,13 +1,27 @@
 """The double-entry ledger: accounts, entries, the journal, balances and corrections."""
 
+from tribute.rewards.ledger.balances import handed_over
+from tribute.rewards.ledger.calendar import read_calendar, set_time_zone, simulate
 from tribute.rewards.ledger.corrections import Cause
 from tribute.rewards.ledger.entries import Entry
+from tribute.rewards.ledger.exports import EXPORTS
 from tribute.rewards.ledger.journal import Posting
-from tribute.rewards.ledger.ledger import Ledger
+from tribute.rewards.ledger.ledger import Ledger, load, reading, set_first, writing
+from tribute.rewards.ledger.postings import due
 
 __all__ = [
+    "EXPORTS",
     "Cause",
     "Entry",
     "Ledger",
     "Posting",
+    "due",
+    "handed_over",
+    "load",
+    "read_calendar",
+    "reading",
+    "set_first",
+    "set_time_zone",
+    "simulate",
+    "writing",
 ]

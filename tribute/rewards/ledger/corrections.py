@@ -5,7 +5,7 @@ takes the ledger and gives entries to post; called again for the same cause it g
 `already` finds what was posted then. Amounts are minor units > 0 unless said otherwise.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,8 @@ from tribute.rewards.ledger.journal import Posting, mirror
 from tribute.rewards.ledger.ledger import Ledger
 from tribute.rewards.ledger.postings import reserved
 
+CORRECTING = ("ADJUST", "CLAWBACK", "REVERSE")
+"""Entries that change what was accrued."""
 BY_THE_BANK = ("PAY", "WITHHOLD", "RETURN")
 """Entries that only a bank's answer undoes; a RETURN gives the tax back with the payment."""
 
@@ -68,6 +70,8 @@ def adjusted(books: Ledger, cause: Cause, amount: int) -> list[Entry]:
     key = cause.key("ADJUST", amount)
     if already(books, key) or amount == 0:
         return []
+    if amount < 0:
+        _check_ceiling(books, cause, -amount)
     if amount > 0:
         short = amount - books.balance(accounts.RESERVE, cause.currency)
         top_up = (
@@ -84,15 +88,17 @@ def adjusted(books: Ledger, cause: Cause, amount: int) -> list[Entry]:
     return taken
 
 
-def clawed_back(books: Ledger, cause: Cause, amount: int) -> list[Entry]:
+def clawed_back(books: Ledger, cause: Cause, amount: int, others: Sequence[str] = ()) -> list[Entry]:
     """CLAWBACK of `amount`: from what is held, then accrued, the lot of the entry first; the rest becomes a claim.
 
-    Never from what is payable or paid.
+    Never from what is payable or paid. `others` are further accruals that it is about. Raises RewardError where
+    `amount` is more than what they accrued and earlier corrections left.
     """
     _check_ref(books, cause)
     key, name = cause.key("CLAWBACK", amount), cause.contributor_id
     if already(books, key):
         return []
+    _check_ceiling(books, cause, amount, others)
     made: list[Entry] = []
     for hold in books.lots.holds_of(name, cause.currency, cause.ref):
         if part := min(hold.left, amount - _total(made)):
@@ -155,6 +161,43 @@ def settled(books: Ledger, holds: Iterable[str], reason: str, day: str) -> list[
             about = cause.about(f"RELEASE/{entry_id}/{hold.moved}", entry_id)
             made.append(move("RELEASE", hold.left, accounts.held(name), accounts.accrued(name), **about))
     return made
+
+
+def _check_ceiling(books: Ledger, cause: Cause, amount: int, others: Sequence[str] = ()) -> None:
+    """Raise RewardError where `amount`, > 0, is more than what the accruals of a cause have left to take back.
+
+    That is what they accrued and what corrections added, less what corrections, claw-backs and reversals took.
+    """
+    roots = {_root(books, ref) for ref in (cause.ref, *others)}
+    left, currency = 0, cause.currency
+    for posting in books.postings:
+        if posting.contributor_id != cause.contributor_id:
+            continue
+        if posting.event == "ACCRUE" and posting.account == accounts.POOL and posting.entry_id in roots:
+            left += posting.amount
+        elif posting.event in CORRECTING and posting.account in (accounts.RESERVE, accounts.POOL):
+            left += posting.amount if _corrected(books, posting) in roots else 0
+    if amount > left:
+        raise RewardError(
+            f"{money(amount, currency)} is more than the {money(max(left, 0), currency)} that {cause.ref} has left to "
+            "take back: what it accrued, less what was taken back before; give no more than that"
+        )
+
+
+def _root(books: Ledger, entry_id: str) -> str:
+    """The ACCRUE or FUND that an entry goes back to by its references; an entry without reference is its own."""
+    while ref := books.entry(entry_id)[0].ref:
+        entry_id = ref
+    return entry_id
+
+
+def _corrected(books: Ledger, posting: Posting) -> str:
+    """The root of the entry that a correction is about, which its key names: its ref is the lot that it takes from."""
+    while posting.event == "REVERSE":
+        posting = books.entry(posting.ref)[0]
+    if posting.event in ("ADJUST", "CLAWBACK") and posting.key.startswith(f"{posting.event}/"):
+        return _root(books, posting.key.split("/")[2])
+    return posting.entry_id if posting.event == "ACCRUE" else ""
 
 
 def _from_lots(

@@ -20,6 +20,7 @@ from tribute.errors import IntegrityError, RewardError
 from tribute.files import locked, write_atomically
 from tribute.formatting import money
 from tribute.rewards.ledger import accounts, journal
+from tribute.rewards.ledger.calendar import REAL, Calendar, read_calendar
 from tribute.rewards.ledger.entries import Entry
 from tribute.rewards.ledger.journal import Posting
 from tribute.rewards.ledger.lots import Lots
@@ -36,11 +37,19 @@ LOCK = ".lock"
 class Ledger:
     """The postings of all months, in their order. `post` needs the lock that `writing` holds."""
 
-    def __init__(self, folder: Path, postings: list[Posting], closed: Sequence[str], first: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        postings: list[Posting],
+        closed: Sequence[str],
+        first: str = "",
+        calendar: Calendar = REAL,
+    ) -> None:
         self.folder = folder
         self.postings = postings
         self.closed = list(closed)
         self.first = first
+        self.calendar = calendar
         self._entries: dict[str, list[Posting]] = {}
         self._keys: dict[str, str] = {}
         self._balances: journal.Balances = {}
@@ -58,6 +67,15 @@ class Ledger:
         if self.closed:
             return months.next_period(self.closed[-1])
         return self.postings[-1].period if self.postings else self.first
+
+    @property
+    def last_day(self) -> str:
+        """The day of the last posting; empty before the first."""
+        return self.postings[-1].day if self.postings else ""
+
+    def check_day(self, day: str) -> str:
+        """`day` where something may be done on it: last posting ≤ day ≤ today. Raises RewardError."""
+        return self.calendar.check_day(day, self.last_day)
 
     def refuse_period(self, period: str) -> None:
         """Raise RewardError unless `period` is the one to be paid next."""
@@ -98,7 +116,7 @@ class Ledger:
 
     def copy(self) -> "Ledger":
         """A ledger in memory that may be extended without a change to this one."""
-        new = Ledger(self.folder, [], self.closed, self.first)
+        new = Ledger(self.folder, [], self.closed, self.first, self.calendar)
         new.postings, new.lots = list(self.postings), self.lots.copy()
         new._entries, new._keys, new._balances = dict(self._entries), dict(self._keys), dict(self._balances)
         return new
@@ -114,11 +132,13 @@ class Ledger:
     def post(self, entries: Iterable[Entry]) -> list[Posting]:
         """Post entries, all or none; what was posted already by its key is left as it is. Returns the new postings.
 
-        Raises RewardError for a day outside the open month or before the last posting, for a key that another
-        entry carries, and for an account that would be overdrawn.
+        Raises RewardError for a day outside the open month, before the last posting or after today, for a key that
+        another entry carries, and for an account that would be overdrawn.
         """
         after = self.with_entries(entries)
         added = after.postings[len(self.postings) :]
+        for day in sorted({posting.day for posting in added}):
+            self.calendar.check_day(day)
         if added:
             self.folder.mkdir(parents=True, exist_ok=True)
             period = added[-1].period
@@ -143,7 +163,7 @@ class Ledger:
 
     def _check_days(self, entries: Sequence[Entry]) -> None:
         period = self.open_period or (entries[0].period if entries else "")
-        last = self.postings[-1].day if self.postings else ""
+        last = self.last_day
         for entry in entries:
             day = months.checked_day(entry.posted_at)
             if entry.period in self.closed:
@@ -225,7 +245,9 @@ def _load(rewards: Path) -> Ledger:
     postings = [posting for file in sorted(folder.glob("*.csv")) for posting in journal.read_journal(file)]
     _check_open(rewards, postings, closed)
     first = rewards / FIRST
-    return Ledger(folder, postings, closed, first.read_text(encoding="utf-8") if first.exists() else "")
+    return Ledger(
+        folder, postings, closed, first.read_text(encoding="utf-8") if first.exists() else "", read_calendar(rewards)
+    )
 
 
 def _check_open(rewards: Path, postings: Sequence[Posting], closed: Sequence[str]) -> None:

@@ -57,6 +57,7 @@ def reconcile(workspace: Workspace, file: Path, day: str, rehearse: bool = False
     except OSError as error:
         raise RewardError(f"{file} cannot be read ({error.strerror}); give the file that the bank sent") from error
     with ledger.writing(workspace) as books:
+        books.check_day(day)
         final = workspace.rewards / FOLDER / digest[:16]
         making = final.with_name(f".making-{final.name}")
         skipped: tuple[str, ...] = ()

@@ -45,6 +45,7 @@ def settle(workspace: Workspace, decision: Settlement, rehearse: bool = False) -
     Raises RewardError for a payment that no closed period handed over, and where the ledger says it already.
     """
     with ledger.writing(workspace) as books:
+        books.calendar.check_day(decision.day)
         orders = Orders(balances.handed_over(workspace.rewards, books))
         payable = _payable(orders, decision.payment)
         currency = payable["currency"]

@@ -1,12 +1,13 @@
 """A period's folder: draft, package, signatures, leaves and reading it back."""
 
-from tribute.rewards.period.closed import policy_of, terms_of
+from tribute.rewards.period.closed import keys_of, policy_of, terms_of
 from tribute.rewards.period.draft import write_period
 from tribute.rewards.period.read import read_rewards
 from tribute.rewards.period.signatures import NEEDED
 
 __all__ = [
     "NEEDED",
+    "keys_of",
     "policy_of",
     "read_rewards",
     "terms_of",

@@ -24,6 +24,11 @@ def previous_id(rewards: Path, closed: Sequence[str]) -> str:
     return read_artifact(rewards / closed[-1]).id if closed else ""
 
 
+def keys_of(workspace: Workspace, name: str) -> list[str]:
+    """Somebody's public keys in the registry, first to latest; none where none was registered."""
+    return public_keys(Registry.open(workspace).snapshot().tree, name)
+
+
 def closers_of(workspace: Workspace, policy: Policy) -> dict[str, str]:
     """Who may close → the latest public key in the registry; who has none yet is left out."""
     if not policy.closers or not (workspace.registry / ".git").exists():

@@ -98,6 +98,7 @@ class _DraftSpec:
             "closers": dict(self.closers),
             "seeds": list(self.seeds),
             "evaluation_sha256": self.evaluation,
+            **({"calendar": calendar} if (calendar := self.books.calendar.record) else {}),
         }
 
 

@@ -155,18 +155,23 @@ class Policy(Strict):
     """Who may close a period; it takes two of them, with keys of their own."""
     reviewers: tuple[Id, ...] = ()
     """Who may decide disputes; it takes two of them."""
+    stewards: tuple[Id, ...] = ()
+    """Who may open a dispute for a contributor, and vouch for the day on which one came in."""
+    second_name_above: dict[str, str] = Field(default_factory=dict)
+    """Currency → the amount up to which one person may post corrections for a contributor in a month; above it two
+    closers have to sign them. A currency that is not named has no such limit."""
 
-    @field_validator("threshold")
+    @field_validator("threshold", "second_name_above")
     @classmethod
-    def _payable(cls, threshold: dict[str, str]) -> dict[str, str]:
-        for currency, amount in threshold.items():
+    def _amounts(cls, amounts: dict[str, str]) -> dict[str, str]:
+        for currency, amount in amounts.items():
             try:
                 parse_amount(amount, currency)
             except RewardError as error:
                 raise ValueError(str(error)) from error
-        return threshold
+        return amounts
 
-    @field_validator("closers", "reviewers")
+    @field_validator("closers", "reviewers", "stewards")
     @classmethod
     def _distinct(cls, ids: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(ids)) < len(ids):
@@ -194,6 +199,11 @@ class Policy(Strict):
     def least(self, currency: str) -> int:
         """The least amount that is paid out, in minor units; at least 1."""
         return parse_amount(self.threshold[currency], currency) if currency in self.threshold else 1
+
+    def second_name(self, currency: str) -> int | None:
+        """The most minor units that one person may correct by; None where there is no limit."""
+        limit = self.second_name_above.get(currency)
+        return None if limit is None else parse_amount(limit, currency)
 
 
 def load_policy(path: Path) -> Policy:

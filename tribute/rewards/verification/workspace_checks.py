@@ -8,7 +8,7 @@ import random
 from itertools import pairwise
 from pathlib import Path
 
-from tribute.artifacts import SEAL
+from tribute.artifacts import SEAL, Artifact, read_artifact
 from tribute.contributions.registry import Registry, public_keys
 from tribute.errors import IntegrityError
 from tribute.months import next_period
@@ -45,6 +45,8 @@ def verify_ledger(rewards: Path, read: Opened) -> list[str]:
     closed = [period for period in closed_periods(rewards) if period < read.period]
     if read.config["previous"] != previous_id(rewards, closed):
         raise IntegrityError(f"{read.folder / 'manifest.json'}: another previous manifest than that of {closed[-1:]}")
+    if closed:
+        _check_clock(read_artifact(rewards / closed[-1]), read)
     if gap := next((pair for pair in pairwise([*closed, read.period]) if next_period(pair[0]) != pair[1]), None):
         raise IntegrityError(f"{read.folder}: {gap[1]} does not follow on {gap[0]}; a period is missing between them")
     months = [rewards / "journal" / f"{period}.csv" for period in closed]
@@ -67,6 +69,14 @@ def verify_ledger(rewards: Path, read: Opened) -> list[str]:
         "none changed since",
         f"{len(read.balances)} balances and {len(read.payables)} payments are what the ledger says",
     ]
+
+
+def _check_clock(before: Artifact, read: Opened) -> None:
+    """A ledger is a simulation from its first month to its last, or never."""
+    clocks = [config.get("calendar", {}).get("clock") for config in (before.identity["config"], read.config)]
+    if clocks[0] != clocks[1]:
+        real = " and ".join("simulated" if clock else "real" for clock in clocks)
+        raise read.wrong("manifest.json", f"the days of {before.path.name} and of {read.period} are {real}")
 
 
 def _check_chain(before: list[Posting], read: Opened) -> None:
