@@ -174,7 +174,7 @@ def test_the_page_shows_the_year(year: Workspace):
     page = (year.root / "year.html").read_text(encoding="utf-8")
 
     assert all(f"{name} 2026" in page for name in ("January", "February", "March"))
-    assert all(word in page for word in ("correction", "claw-back", "returned by the bank", "It ties out"))
+    assert all(word in page for word in ("correction", "claw-back", "returned by the bank", "Checks that passed"))
     assert all_disputes(year)[0].id in page
     assert "<script" not in page
 

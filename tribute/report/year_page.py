@@ -1,6 +1,6 @@
-"""The page of many closed periods: who earned what month by month, where the money stands, and what ties out.
+"""The page of many closed periods: who earned what month by month, where the money stands, and what adds up.
 
-Computes no amount: `rewards/history.py` reads and checks them. A bar's length is a float, its label never.
+Computes no amount: `rewards/verification/tie_out.py` reads and checks them. Only the lengths of bars are floats.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ STAGES = (
     ("Held", "held", "var(--held)"),
     ("Accrued", "accrued", "var(--accent-pale)"),
 )
-"""What became of everything earned so far: its key, its name, its colour; drawn from the bottom up."""
+"""What became of everything earned so far: key, name and colour, drawn from the bottom up."""
 EVENTS = {
     "ADJUST": "correction",
     "CLAWBACK": "claw-back",
@@ -52,7 +52,7 @@ def write_year(workspace: Workspace, closed: History, out: Path) -> Path:
 def _parts(workspace: Workspace, closed: History) -> dict[str, Any]:
     currency, months, earned = closed.currency, closed.months, totals(closed.months)
     named = dict(zip(list(earned)[:SHOWN], COLOURS, strict=False))
-    paid, closing = sum(one.moves["paid"] for one in months), months[-1].moves["closing"]
+    paid, closing = sum(period.moves["paid"] for period in months), months[-1].moves["closing"]
     return {
         "first": month(months[0].period),
         "last": month(months[-1].period),
@@ -63,15 +63,15 @@ def _parts(workspace: Workspace, closed: History) -> dict[str, Any]:
         "earned": earned,
         "paid": paid,
         "closing": closing,
-        "adjusted": sum(one.moves["adjusted"] for one in months),
-        "withheld": sum(one.moves["withheld"] for one in months),
-        "fee": sum(one.fee for one in months),
-        "by_month": _stacks([_earnings(one, named) for one in months], months, currency),
+        "adjusted": sum(period.moves["adjusted"] for period in months),
+        "withheld": sum(period.moves["withheld"] for period in months),
+        "fee": sum(period.fee for period in months),
+        "by_month": _stacks([_earnings(period, named) for period in months], months, currency),
         "standing": _stacks(_standings(months), months, currency),
         "legend": [*named.items(), ("all others", REST)],
         "stages": [(name, colour) for _, name, colour in STAGES],
         "events": _events(workspace, months),
-        "disputes": [(one, _said(one, currency)) for one in all_disputes(workspace)],
+        "disputes": [(dispute, _state(dispute, currency)) for dispute in all_disputes(workspace)],
         "withdrawn": _withdrawn(workspace),
         "ties": closed.ties,
         "colours": named,
@@ -83,65 +83,69 @@ Part = tuple[str, int, str]
 """Name, minor units and colour of one part of a stacked bar, the lowest first."""
 
 
-def _earnings(one: Month, named: Mapping[str, str]) -> list[Part]:
-    parts = [(name, one.earned.get(name, 0), colour) for name, colour in named.items()]
-    return [*parts, ("all others", sum(one.earned.values()) - sum(minor for _, minor, _ in parts), REST)]
+def _earnings(period: Month, named: Mapping[str, str]) -> list[Part]:
+    parts = [(name, period.earned.get(name, 0), colour) for name, colour in named.items()]
+    return [*parts, ("all others", sum(period.earned.values()) - sum(minor for _, minor, _ in parts), REST)]
 
 
 def _standings(months: Sequence[Month]) -> list[list[Part]]:
     """Everything earned up to each month's end, by what became of it."""
     stacks, paid = [], 0
-    for one in months:
-        paid += one.moves["paid"] + one.moves["withheld"]
-        now = {**one.standing, "paid": paid}
+    for period in months:
+        paid += period.moves["paid"] + period.moves["withheld"]
+        now = {**period.standing, "paid": paid}
         stacks.append([(name, now.get(key, 0), colour) for key, name, colour in STAGES])
     return stacks
 
 
 def _stacks(stacks: Sequence[Sequence[Part]], months: Sequence[Month], currency: str) -> Markup:
-    """Stacked bars, one a month, all on one scale."""
+    """Stacked bars, one per month, all on one scale."""
     highest = max((sum(minor for _, minor, _ in parts) for parts in stacks), default=0) or 1
     drawn = []
-    for place, (parts, one) in enumerate(zip(stacks, months, strict=True)):
+    for place, (parts, period) in enumerate(zip(stacks, months, strict=True)):
         x, y = place * (WIDTH + GAP), HEIGHT
         for name, minor, colour in parts:
             if minor > 0:
                 height = HEIGHT * minor / highest
                 y -= height
-                tip = f"{month(one.period)}, {name}: {money(minor, currency)}"
+                tip = f"{month(period.period)}, {name}: {money(minor, currency)}"
                 drawn.append(tag("rect", tag("title", tip), x=x, y=y, width=WIDTH, height=height, fill=colour))
-        drawn.append(tag("text", one.period[5:], x=x + WIDTH / 2, y=HEIGHT + 20, text_anchor="middle", class_="muted"))
+        drawn.append(
+            tag("text", period.period[5:], x=x + WIDTH / 2, y=HEIGHT + 20, text_anchor="middle", class_="muted")
+        )
     width = len(months) * (WIDTH + GAP) - GAP
     return tag("svg", *drawn, viewBox=f"0 -4 {width:.0f} {HEIGHT + 26:.0f}", role="img", class_="stacks")
 
 
 def _events(workspace: Workspace, months: Sequence[Month]) -> list[dict[str, Any]]:
-    """What happened beside paying, in the ledger's order; what was taken from several entries at once is one event."""
-    found: dict[tuple[str, ...], dict[str, Any]] = {}
+    """Corrections, claw-backs and returns, in the ledger's order; entries of one cause are one event."""
+    events: dict[tuple[str, ...], dict[str, Any]] = {}
     for posting in ledger.load(workspace).postings:
         if posting.event in EVENTS and posting.currency == months[0].currency:
             key = (posting.day, posting.event, posting.contributor_id, posting.reason)
-            one = found.setdefault(key, {"minor": 0, "entries": {}, **posting.texts(), "what": EVENTS[posting.event]})
-            one["minor"] += max(posting.amount, 0)
-            one["entries"][posting.entry_id] = posting.ref
-    return list(found.values())
+            event = events.setdefault(
+                key, {"minor": 0, "entries": {}, **posting.texts(), "what": EVENTS[posting.event]}
+            )
+            event["minor"] += max(posting.amount, 0)
+            event["entries"][posting.entry_id] = posting.ref
+    return list(events.values())
 
 
 def _withdrawn(workspace: Workspace) -> list[tuple[str, str, str]]:
     """Contributor, contribution and the first version without it."""
-    found: list[tuple[str, str, str]] = []
+    withdrawn: list[tuple[str, str, str]] = []
     waiting: list[tuple[str, str]] = []
     for entry in Registry.open(workspace).entries():
         if entry.event in ("withdraw", "erase"):
             waiting.append((entry.details["contributor_id"], entry.subject))
         elif entry.event == "release":
-            found += [(who, contribution, entry.subject) for who, contribution in waiting]
+            withdrawn += [(who, contribution, entry.subject) for who, contribution in waiting]
             waiting = []
-    return found
+    return withdrawn
 
 
-def _said(dispute: Dispute, currency: str) -> str:
+def _state(dispute: Dispute, currency: str) -> str:
     if not dispute.outcomes:
         return "open"
-    amounts = [money(int(one["amount_minor"]), currency) for one in dispute.outcomes]
+    amounts = [money(int(outcome["amount_minor"]), currency) for outcome in dispute.outcomes]
     return f"{dispute.state}: " + ", then ".join(amounts)

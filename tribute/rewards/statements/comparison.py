@@ -1,11 +1,11 @@
-"""What moved somebody's pay from one period to the next, split exactly into four causes. Reads no file.
+"""Why a contributor's pay changed from one period to the next, split exactly into four causes. Reads no file.
 
     pay = P · V_k / (V_k + Σ V of the others)       per pool, V as in allocation.py
 
-Four things can differ between two periods: the pool P, one's own data (credit, its error, tokens), the others'
-data, and the policy (κ and the rule that pays). Exchanged one after the other, old for new, each changes the pay;
-how much depends on the order, so every cause counts with its mean over all 24 orders, which is its Shapley value
-(Shapley 1953, A value for n-person games). The four sum to the change of the quota without a rest.
+Four inputs can differ between two periods: the pool P, the contributor's data (credit, its error, tokens), the others'
+data, and the policy (κ and the rule that pays). Replacing them one after the other, old by new, changes the pay step by
+step. The size of a step depends on the order, so each cause counts with its mean over all 24 orders: its Shapley value
+(Shapley 1953, A value for n-person games). The four values sum exactly to the change of the quota.
 """
 
 import math
@@ -17,7 +17,7 @@ from itertools import combinations, product
 from tribute.rewards.allocation.allocate import ContributorScore, Rule, weigh
 
 CAUSES = ("pool", "own_data", "others", "policy")
-"""In the order in which they are told."""
+"""In the order in which a statement lists them."""
 
 Pools = Mapping[str, int]
 """Name of a pool → its minor units, all of one currency."""
@@ -64,8 +64,8 @@ class Comparison:
         whole[most] += change - sum(whole.values())
         return whole
 
-    def _pay(self, name: str, contributor_id: str, pool: int, own: int, others: int, policy: int) -> Fraction:
-        weight = self._weight(name, contributor_id, own, policy)
+    def _pay(self, name: str, contributor_id: str, pool: int, data: int, others: int, policy: int) -> Fraction:
+        weight = self._weight(name, contributor_id, data, policy)
         rest = self._totals[name, others, policy] - self._weight(name, contributor_id, others, policy)
         if weight + rest == 0:
             return Fraction(0)
@@ -77,7 +77,9 @@ class Comparison:
         return Fraction(0) if claim is None else weigh(claim, rules.kappa, rules.rule)
 
     def _total(self, name: str, data: int, policy: int) -> Fraction:
-        return summed(self._weight(name, one, data, policy) for one in self.sides[data].claims.get(name, {}))
+        return summed(
+            self._weight(name, contributor_id, data, policy) for contributor_id in self.sides[data].claims.get(name, {})
+        )
 
 
 def _shapley(pays: Mapping[tuple[int, ...], Fraction], place: int) -> Fraction:
@@ -87,14 +89,14 @@ def _shapley(pays: Mapping[tuple[int, ...], Fraction], place: int) -> Fraction:
     for size in range(count):
         share = Fraction(math.factorial(size) * math.factorial(count - size - 1), math.factorial(count))
         for chosen in combinations(others, size):
-            without = tuple(int(one in chosen) for one in range(count))
-            with_it = tuple(int(one in chosen or one == place) for one in range(count))
+            without = tuple(int(cause in chosen) for cause in range(count))
+            with_it = tuple(int(cause in chosen or cause == place) for cause in range(count))
             value += share * (pays[with_it] - pays[without])
     return value
 
 
 def summed(values: Iterable[Fraction]) -> Fraction:
     """Over one denominator: adding a hundred thousand fractions one by one takes minutes."""
-    found = list(values)
-    common = math.lcm(*(value.denominator for value in found))
-    return Fraction(sum(value.numerator * (common // value.denominator) for value in found), common)
+    fractions = list(values)
+    common = math.lcm(*(value.denominator for value in fractions))
+    return Fraction(sum(value.numerator * (common // value.denominator) for value in fractions), common)
