@@ -35,7 +35,7 @@ def test_controls_take_rows_from_their_owners_and_leave_the_others(frame):
     spoilt = planted["contributor_id"].str.startswith(planted_rows.PREFIX)
 
     assert planted["row_id"].equals(frame["row_id"])
-    assert spoilt.sum() == 3 * controls.FEWEST
+    assert spoilt.sum() == 3 * planted_rows.FEWEST
     assert planted[~spoilt].equals(frame[~spoilt])
 
 
