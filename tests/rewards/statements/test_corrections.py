@@ -6,10 +6,11 @@ from decimal import Decimal
 
 import pytest
 
-from tests.rewards.helpers.disputing import decided
+from tests.rewards.helpers.disputing import decided, opened
 from tests.rewards.helpers.people import House, make_house
 from tribute.contributions.screening import REASONS
 from tribute.rewards.disputes import resolution
+from tribute.rewards.disputes.dispute import Step
 from tribute.rewards.ledger import corrections, ledger
 from tribute.rewards.period.records_folder import Folder
 from tribute.rewards.statements import wording
@@ -25,9 +26,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     """November closed and disputed, with an appeal and a correction by hand in December; read only."""
     house = make_house(tmp_path_factory.mktemp("corrected") / "workspace")
     house.close("2026-11")
-    resolution.open_dispute(house.workspace, "2026-11", "numpy", "numpy", "two rows are missing", "2026-12-05", "")
+    opened(house)
     decided(house, DISPUTE, 150, day="2026-12-06")
-    resolution.appeal(house.workspace, DISPUTE, "numpy", "three rows are missing", "2026-12-07")
+    resolution.appeal(house.workspace, DISPUTE, Step("numpy", "three rows are missing", "2026-12-07"))
     decided(house, DISPUTE, 200, reviewers=("ruth", "rolf"), day="2026-12-08")
     with ledger.writing(house.workspace) as books:
         accruals = [posting for posting in books.postings if posting.event == "ACCRUE"]
