@@ -24,7 +24,7 @@ PANELS = {
     "Fine-tune": ("config", "inspect", "finetune", "retrain"),
     "Attribute": ("attribute", "explain"),
     "Pay": ("policy", "period", "reward", "statement", "dispute", "pay"),
-    "Operate": ("demo", "run", "year", "verify", "trace"),
+    "Operate": ("status", "demo", "run", "year", "verify", "trace"),
 }
 """Who uses which commands, in the order of their work."""
 INTERRUPTED = 130

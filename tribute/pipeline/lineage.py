@@ -105,6 +105,14 @@ def trace(workspace: Workspace, what: str) -> Payout | list[Use] | list[Part] | 
     )
 
 
+def read_shares(workspace: Workspace, run_id: str) -> pd.DataFrame:
+    """A run's shares of the improvement, the largest credit first. Raises WorkspaceError, IntegrityError."""
+    attribution = workspace.store.get("attribution", read_run(workspace, run_id)["attribution"])
+    check_files(attribution, lambda name: name == "shares.parquet")
+    shares = pd.read_parquet(attribution.file("shares.parquet"))
+    return shares.sort_values("credit", ascending=False, ignore_index=True)
+
+
 def in_words(amounts: Mapping[str, str]) -> str:
     """`12.50 EUR and 3.00 USD`."""
     return " and ".join(f"{amount} {code}" for code, amount in amounts.items())

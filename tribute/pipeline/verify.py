@@ -60,7 +60,7 @@ def verify_period(workspace: Workspace, period: str, *, deep: bool = False, ever
 
 
 def verify_folder(folder: Path, *, deep: bool = False, every: bool = False) -> list[str]:
-    """An artifact or a copy of a period by its path. Raises IntegrityError."""
+    """An artifact, or a period in its workspace or as a copy, by its path. Raises IntegrityError."""
     _refuse_nothing(folder)
     if read_artifact(folder).kind == "rewards":
         home = folder.resolve().parents[1]
