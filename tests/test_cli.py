@@ -1,6 +1,8 @@
 """The command line is thin: it answers at once, prints what commands return, and knows four ways to end."""
 
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,14 +14,16 @@ from tribute import cli
 from tribute.cli import _terminal
 from tribute.cli._output import Output, Table
 from tribute.errors import ConfigError
+from tribute.pipeline import preflight
 from tribute.progress import reporter
+from tribute.version import __version__
 from tribute.workspace import Workspace
 
 COMMANDS = (
     *("init", "contribute", "release", "versions", "finetune", "attribute", "reward", "run", "demo", "verify"),
     *("config", "inspect", "trace", "fetch", "explain"),
     *("screening", "review", "accept", "reject", "diff", "show", "card", "withdraw", "erase", "retrain"),
-    *("organisation", "sync", "import", "clone", "key", "vault", "period", "policy", "pay"),
+    *("organisation", "sync", "import", "clone", "status", "key", "vault", "period", "policy", "pay"),
     *("statement", "dispute", "year"),
 )
 GROUPS = ("config", "key", "vault", "period", "policy", "pay", "dispute")
@@ -31,10 +35,12 @@ WRITES = {
 
 
 def test_the_commands_are_those_promised():
-    """Help lists every command and no other."""
+    """Help lists every command and no other, and each first word is the name of its file."""
     lines = tribute("--help").out.partition("Contribute data:")[2].splitlines()
+    files = {path.stem.rstrip("_") for path in Path(cli.__file__).parent.glob("[!_]*.py")}
 
     assert {line.split()[0] for line in lines if line.startswith("  ") and line[2] != " "} == set(COMMANDS)
+    assert files == set(COMMANDS)
 
 
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name not in GROUPS])
@@ -49,8 +55,6 @@ def test_options_are_the_same_everywhere(command: str):
 def test_help_in_the_blink_of_an_eye():
     """Help needs no more than a bare Python and Typer: the modules it loads are few."""
     code = "import sys; from tribute.cli import main\ntry: main(['--help'])\nexcept SystemExit: print(len(sys.modules))"
-    import subprocess
-
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert int(done.stdout.splitlines()[-1]) < 500
@@ -146,3 +150,88 @@ def test_progress_is_for_standard_error(capsys: pytest.CaptureFixture[str]):
     assert "walk" in shown.err
     assert "3/3" in shown.err
     assert capsys.readouterr().err == ""
+
+
+def test_help_lists_whole_sentences_by_who_uses_them():
+    """The panels stand in the order of the work, and no sentence is cut."""
+    text = tribute("--help").out
+    panels = ["Contribute data:", "Fine-tune:", "Attribute:", "Pay:", "Operate:"]
+
+    assert sorted(panels, key=text.index) == panels
+    assert "…" not in text
+    assert "..." not in text.partition(panels[0])[2]
+
+
+def test_version_and_short_help():
+    """--version names the version, and -h is --help at every level."""
+    assert tribute("--version").out == f"tribute {__version__}\n"
+    for words in ((), ("period",), ("period", "close")):
+        assert tribute(*words, "-h").out == tribute(*words, "--help").out
+
+
+def test_a_command_that_is_nearly_one():
+    """A typing error is answered with what was meant."""
+    assert "Did you mean 'finetune'?" in tribute("finetun").err
+
+
+def test_a_shell_completes_words():
+    """A shell that asks gets the words that begin so."""
+    asked = {"_TRIBUTE_COMPLETE": "complete_bash", "COMP_WORDS": "tribute rel", "COMP_CWORD": "1"}
+    done = subprocess.run([sys.executable, "-m", "tribute"], capture_output=True, text=True, env=os.environ | asked)
+
+    assert done.stdout.split() == ["release"]
+
+
+def test_ids_stay_whole_in_the_narrowest_terminal(printed: Callable[[Output, bool], str]):
+    """An id is on one line whatever the width; words beside it wrap."""
+    id_ = "c-405-2e2170da:91"
+    rows = [(id_, "near_duplicate", "a sentence of some words " * 6), ("x" * 60, "y" * 60, "z z")]
+    text = printed(Output({}, tables=[Table("Rows", ("row", "reason", "text"), rows)]), False)
+
+    assert id_ in text
+    assert "x" * 60 in text
+    assert "y" * 60 in text
+
+
+def test_a_pipe_breaks_no_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    """Without a terminal a row of a table is a line."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    words = "many words " * 40
+    _terminal.show(Output({}, tables=[Table("Rows", ("row", "text"), [("id", words.strip())])]), None)
+
+    assert words.strip() in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_without_all_characters_gets_plain_ones(encoding: str, finished: Path):
+    """No check mark, dash or arrow ends in a traceback."""
+    for arguments in (("verify", "registry"), ("review", "tiny"), ("trace", "2026-11/ada"), ("status",)):
+        done = subprocess.run(
+            [sys.executable, "-m", "tribute", *arguments, "-w", finished],
+            capture_output=True,
+            env=os.environ | {"PYTHONIOENCODING": encoding},
+        )
+
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert done.stdout.decode(encoding).strip()
+
+
+def test_json_says_which_schema_it_has(finished: Path):
+    """Every JSON begins with the version of its schema; a dry run says that it was one."""
+    plain = json.loads(tribute("versions", "-w", finished, "--json").out)
+    dry = json.loads(tribute("release", "tiny@v2.0.0", "-w", finished, "--dry-run", "--json").out)
+
+    assert next(iter(plain.items())) == ("schema_version", 1)
+    assert (dry["schema_version"], dry["dry_run"]) == (1, True)
+
+
+def test_missing_ray_is_one_line(finished: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch):
+    """A run on Ray without Ray is refused before anything starts, by a dry run too."""
+    monkeypatch.setattr(preflight, "find_spec", lambda _: None)
+    ended = tribute("run", tiny / "config.yaml", "--set", "execution.engine=ray", "-w", finished, "--dry-run")
+
+    assert ended.code == 2
+    assert ended.err == (
+        "tribute: execution.engine: ray is not installed; run `pip install 'tribute[ray]'`, "
+        "or set execution.engine to local\n"
+    )

@@ -95,6 +95,9 @@ def test_off_without_quotes_is_a_word(tiny: Path):
         ("run.x=1", "--set run.x=1: run is a value, not a group"),
         ("finetuning.seeds=[1", "the value is not valid YAML"),
         ("finetuning.epoch=1", "finetuning.epoch: unknown key"),
+        ("finetuning.epoch=1", "for the known ones (did you mean epochs?)"),
+        ("finetuning.lora.rnk=1", "finetuning.lora.rnk: unknown key; see `tribute config schema` for the known ones"),
+        ("rewards.pool.ammount=1", "(did you mean amount?)"),
     ],
 )
 def test_bad_overrides(tiny: Path, override: str, message: str):

@@ -1,8 +1,9 @@
 """What every YAML file of settings has in common: how it is read, and how its faults are told."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -75,14 +76,32 @@ def validate(model: type[Model], data: Mapping[str, Any], path: Path) -> Model:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        faults = "; ".join(_describe(fault) for fault in error.errors(include_url=False))
+        faults = "; ".join(_describe(fault, model) for fault in error.errors(include_url=False))
         raise ConfigError(f"{path}: {faults}") from error
 
 
-def _describe(fault: Mapping[str, Any]) -> str:
+def _describe(fault: Mapping[str, Any], model: type[BaseModel]) -> str:
     where = ".".join(str(part) for part in fault["loc"] if part not in ("one", "several")) or "config"
     if fault["type"] == "extra_forbidden":
-        return f"{where}: unknown key; see `tribute config schema` for the known ones"
+        near = get_close_matches(str(fault["loc"][-1]), _keys(model, fault["loc"][:-1]), n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        return f"{where}: unknown key; see `tribute config schema` for the known ones{hint}"
     message = fault["msg"].removeprefix("Value error, ")
     shown = "" if fault["type"] in ("missing", "value_error") else f" (found {fault['input']!r})"
     return f"{where}: {message[0].lower()}{message[1:]}{shown}"
+
+
+def _keys(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:
+    """The keys of the settings that lie at a path in a model."""
+    models = [model]
+    for part in path:
+        kinds = [each.model_fields[str(part)].annotation for each in models if str(part) in each.model_fields]
+        models = [inner for kind in kinds for inner in _models(kind)] or models
+    return [field.alias or name for each in models for name, field in each.model_fields.items()]
+
+
+def _models(kind: Any) -> list[type[BaseModel]]:
+    """The models in an annotation, such as `Pool` in `list[Pool] | None`."""
+    if isinstance(kind, type) and not get_args(kind) and issubclass(kind, BaseModel):
+        return [kind]
+    return [model for inner in get_args(kind) for model in _models(inner)]

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tribute.cli._encoding import adapt_streams
 from tribute.cli._group import Group, Words, commands_of
 from tribute.errors import TributeError
 
@@ -81,6 +82,7 @@ def _root(
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point: one line and exit code 2 for what the user can mend, `--debug` for the traceback."""
+    adapt_streams()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
     if debug:

@@ -6,13 +6,14 @@ from tribute.cli._payout import Paid, payout
 from tribute.cli._text import Plan, would
 from tribute.config import RunConfig
 from tribute.pipeline.environment import set_prefect_environment
-from tribute.pipeline.preflight import refuse_training
+from tribute.pipeline.preflight import refuse_engine, refuse_training
 from tribute.pipeline.workers import ending_children
 from tribute.workspace import Workspace
 
 
 def run_pipeline(home: Workspace, config: RunConfig, dry_run: bool) -> Output[Paid | Plan]:
     """All stages of a run, and what it paid."""
+    refuse_engine(config)
     refuse_training(home, config)
     if dry_run:
         return would(f"run {config.id} in {home.root}")

@@ -30,7 +30,7 @@ def year(
 
     from tribute.contributions.sources import tldr_import
     from tribute.pipeline.environment import set_prefect_environment
-    from tribute.pipeline.preflight import refuse_base
+    from tribute.pipeline.preflight import refuse_base, refuse_engine
     from tribute.pipeline.workers import ending_children
     from tribute.rewards.policy import load_policy
     from tribute.rewards.verification import history
@@ -39,7 +39,9 @@ def year(
 
     home, simulated = Workspace.open(workspace), load_year(config, set_ or [])
     policy = load_policy(simulated.policy)
-    refuse_base(simulated.month(simulated.first))
+    first = simulated.month(simulated.first)
+    refuse_engine(first)
+    refuse_base(first)
     months = tldr_import.months(simulated.folder, simulated.last)
     if dry_run:
         return would(

@@ -1,9 +1,11 @@
 """What would stop a run after its first stages, looked at before it starts. Asks no network."""
 
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 
 from tribute.config import RunConfig, load_config
+from tribute.errors import ConfigError
 from tribute.finetuning.base_models import base_folder
 from tribute.pipeline.data import is_released
 from tribute.rewards.policy import load_policy
@@ -42,3 +44,11 @@ def refuse_base(config: RunConfig) -> None:
     """Raise BaseModelError where a local base is missing."""
     if config.finetuning.base.hub is None:
         base_folder(config.finetuning.base)
+
+
+def refuse_engine(config: RunConfig) -> None:
+    """Raise ConfigError where the flows are to run on Ray and Ray is not installed."""
+    if config.execution.engine == "ray" and find_spec("prefect_ray") is None:
+        raise ConfigError(
+            "execution.engine: ray is not installed; run `pip install 'tribute[ray]'`, or set execution.engine to local"
+        )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tribute.artifacts import read_artifact
 from tribute.contributions.registry import Registry
-from tribute.contributions.releases import review as releases
+from tribute.contributions.releases import review
 from tribute.ids import parse_tag
 from tribute.pipeline import stale_runs
 from tribute.pipeline.runs import all_runs, read_run
@@ -100,7 +100,7 @@ def _contribution_tasks(registry: Registry, datasets: tuple[DatasetState, ...]) 
         command = "tribute contribute FILE --contributor ID --dataset NAME --licence SPDX --schema FILE"
         yield Task("no dataset yet", "steward", command)
     for dataset in datasets:
-        if dataset.contributions and (findings := releases.review(registry, dataset.name)):
+        if dataset.contributions and (findings := review(registry, dataset.name)):
             rows = len({finding.row.row_id for finding in findings})
             yield Task(
                 f"{_count(rows, 'row')} of {dataset.name} to review", "steward", f"tribute review {dataset.name}"
