@@ -7,6 +7,8 @@ from pathlib import Path
 from tests.helpers.periods import closing, said
 from tests.helpers.terminal import tribute
 from tests.rewards.helpers.people import make_house
+from tribute.contributions.registry import Registry
+from tribute.workspace import Workspace
 
 
 def status(workspace: Path):
@@ -66,12 +68,12 @@ def test_who_must_still_sign_and_what_is_not_paid(tmp_path: Path):
 
 def test_rows_and_withdrawals_wait_in_the_order_of_work(spare: Path, tmp_path: Path):
     """A row to review and a run that learned from withdrawn rows are listed, each with its command."""
-    registry = spare / "registry" / "contributions"
-    bob = next(path.name for path in registry.glob("bob-*"))
-    first = json.loads(next(iter(registry.glob("ada-*/data.jsonl"))).read_text().splitlines()[0])
-    labels = {json.loads(line)["label"] for line in next(registry.glob("bob-*/data.jsonl")).read_text().splitlines()}
-    other = next(label for label in sorted(labels) if label != first["label"])
-    (tmp_path / "zoe.jsonl").write_text(json.dumps({"text": first["text"], "label": other}) + "\n")
+    registry = Registry.open(Workspace.open(spare))
+    snapshot = registry.snapshot()
+    bob = next(path.name for path in (spare / "registry" / "contributions").glob("bob-*"))
+    first = registry.rows(snapshot, "tiny")[0].row
+    other = next(label for label in snapshot.schema("tiny").labels if label != first.target)
+    (tmp_path / "zoe.jsonl").write_text(json.dumps({"text": first.text, "label": other}) + "\n")
     licence = tribute("show", bob, "-w", spare, "--json").data["licence"]
     to = ("--contributor", "zoe", "--dataset", "tiny", "--licence", licence)
     assert tribute("contribute", tmp_path / "zoe.jsonl", *to, "-w", spare).code == 0
