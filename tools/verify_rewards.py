@@ -4,16 +4,18 @@
     python verify_rewards.py FOLDER [--key ID=BASE64 ...]
 
 FOLDER is a copy of rewards/<period>/; evidence, usage and Parquet files may be missing from it. Recomputed are hashes,
-signatures, the split of the fee, weights and amounts, the journal's chain and sums, balances, payments and the Merkle
-tree. The signers' keys are those that the manifest names: give the keys that you know with --key, and nobody else
-may have signed, nor may it be a draft.
-Prints a line a check and exits 0, or names the file and what is wrong with it and exits 1.
+signatures, row counts and control totals, the split of the fee, weights and amounts, the journal's chain and sums,
+balances, payments and the Merkle tree. The signers' keys are those that the manifest names: always give the keys that
+you know with --key, and nobody else may have signed.
+Prints a line per check. Exits 0 for a closed period in which all holds, 3 for a draft in which all holds, 1 where
+something is wrong, naming the file, and 2 for a command that cannot be understood.
 """
 
 import argparse
 import csv
 import json
 from base64 import b64decode, b64encode
+from calendar import monthrange
 from collections import Counter, defaultdict
 from fractions import Fraction
 from hashlib import sha256
@@ -66,12 +68,17 @@ def check_manifest(folder, given):
     for name in files.keys() - found:
         require(name.endswith((".parquet", "usage.csv")), name, "missing")
     print(f"✓ {len(files.keys() & found)} files have the manifest's sha256, {len(files.keys() - found)} are not here")
+    print("! the manifest's provenance (code commit, times, MLflow runs) is not signed: it proves nothing")
     given.update(identity["config"], id=manifest["id"])
+    if given.get("calendar", {}).get("clock") == "simulated":
+        print("! a simulation: its days are not real ones")
 
 
 def check_seal(folder, given):
     name, kind, keys = "manifest.dsse.json", "application/vnd.in-toto+json", {}
-    if not (folder / name).exists() and not given["known"]:
+    given["draft"] = not (folder / name).exists()
+    require(not (given["draft"] and given["known"]), name, "missing, so nobody has signed this period")
+    if given["draft"]:
         return print("! a draft: nobody has signed it")
     about = {key: given[key] for key in ("period", "control", "merkle", "previous", "closers")}
     subject = [{"name": "manifest.json#identity", "digest": {"sha256": given["id"]}}]
@@ -89,6 +96,22 @@ def check_seal(folder, given):
         Ed25519PublicKey.from_public_bytes(b64decode(key)).verify(b64decode(signature), message)
     require(len(set(keys.values())) >= 2, name, "expected two signers with a key each")
     print(f"✓ closed and signed by {' and '.join(sorted(keys))}")
+
+
+def check_totals(folder, given):
+    sums, parts = defaultdict(Counter), ("allocation", "amount_minor", "allocated_minor")
+    parts = (parts, *(("journal", name, name) for name in ("debit_minor", "credit_minor")))
+    parts += (("balances", "closing", "closing_minor"), ("payables", "amount_minor", "payable_minor"))
+    parts += (("payables", "withheld_minor", "withheld_minor"),)
+    for name, column, total in parts:
+        for row in rows_of(folder, name):
+            sums[row["currency"]][total] += int(row[column])
+    control = {currency: {total: str(own[total]) for _, _, total in parts} for currency, own in sums.items()}
+    require(given["control"] == control, "manifest.json", "its control totals are not those of the tables")
+    for name in (name for name in given["rows"] if name.endswith(".csv") and (folder / name).exists()):
+        count = len(rows_of(folder, Path(name).stem))
+        require(count == given["rows"][name], name, f"{count} rows, the manifest says {given['rows'][name]}")
+    print("✓ row counts and control totals are those of the tables")
 
 
 def check_allocation(folder, given):
@@ -125,8 +148,9 @@ def check_allocation(folder, given):
 
 def check_journal(folder, given):
     file, period, journal, head = "journal.csv", given["period"], rows_of(folder, "journal"), given["ledger"]
-    entries, posted, moved, expected, keys = Counter(), Counter(), Counter(), Counter(), {}
-    before, seq, last = journal[0]["prev_hash"], int(journal[0]["seq"]) - 1, ""
+    entries, posted, moved, expected, keys, days = Counter(), Counter(), Counter(), Counter(), {}, [period]
+    closes, place = f"{period}-{monthrange(*map(int, period.split('-')))[1]}", ""
+    before, seq = journal[0]["prev_hash"], int(journal[0]["seq"]) - 1
     heads = {0: "0" * 64, seq: before}
     for row in journal:
         good = row["prev_hash"] == before and row["seq"] == str(seq := seq + 1) and row["period"] == period
@@ -134,12 +158,19 @@ def check_journal(folder, given):
         good = good and row["entry_hash"] == before and row["posted_at"].startswith(period)
         good = good and keys.setdefault(row["idempotency_key"], row["entry_id"]) == row["entry_id"]
         require(good, file, f"line {seq} is not chained, not of {period}, or repeats a key")
+        by_close = row["idempotency_key"].startswith(f"{period}/{row['event_type']}/")
+        good = days[-1] <= row["posted_at"] and (not by_close or row["posted_at"] == closes)
+        require(good, file, f"line {seq} is posted on {row['posted_at']}, before the line before it or not on {closes}")
+        days.append(row["posted_at"])
         debit, credit, part = int(row["debit_minor"]), int(row["credit_minor"]), row["account"].split(":")
         entries[row["entry_id"], row["currency"]] += debit - credit
         if row["event_type"] in ("FUND", "ACCRUE") or row["idempotency_key"].startswith(f"{period}/RESERVE/"):
             posted[row["idempotency_key"]] += debit
         if part[1] in ("Contributor", "Claims"):
             moved[part[2], row["currency"]] += credit - debit
+            stage, event = part[-1], row["event_type"]
+            kind = "released" if stage == "Payable" and event in ("PAYABLE", "RELEASE") else f"{stage}/{event}"
+            moved[part[2], row["currency"], kind] += credit - debit
     require(not any(entries.values()), file, "an entry's debits and credits differ")
     require(heads[0] == "0" * 64 and heads.get(int(head["seq"])) == head["head"], file, "does not follow on the ledger")
     for row in rows_of(folder, "allocation"):
@@ -150,16 +181,18 @@ def check_journal(folder, given):
     require(+posted == +expected, file, "does not post exactly the fees and the amounts allocated")
     print(f"✓ {len(journal)} journal lines are chained and balance, and post what was allocated")
     for row in rows_of(folder, "balances"):
-        opening, accrued, adjusted, _, _, withheld, paid, closing = (int(row[name]) for name in list(row)[2:])
-        change = moved.pop((row["contributor_id"], row["currency"]), 0)
-        good = opening + accrued + adjusted - withheld - paid == closing == opening + change
+        opening, accrued, adjusted, released, held, withheld, paid, closing = map(int, list(row.values())[2:])
+        key = (row["contributor_id"], row["currency"])
+        good = opening + accrued + adjusted - withheld - paid == closing == opening + moved.pop(key, 0)
+        good = good and (released, held) == (moved[*key, "released"], moved[*key, "Held/HOLD"])
         require(good, "balances.csv", f"{row['contributor_id']}: does not add up, or move as journal.csv says")
-    require(not any(moved.values()), "balances.csv", "somebody whom journal.csv names is missing")
+    missing = any(change for key, change in moved.items() if len(key) == 2)
+    require(not missing, "balances.csv", "somebody whom journal.csv names is missing")
     for row in rows_of(folder, "payables"):
         least = Fraction(given["policy"]["threshold"].get(row["currency"], "0")) * 10 ** int(row["exponent"])
         withheld, gross = int(row["withheld_minor"]), int(row["amount_minor"]) + int(row["withheld_minor"])
         good = gross > withheld == int(gross * Fraction(given["policy"]["withholding"])) and gross >= least
-        require(last < (last := row["payment_id"]) and good, "payables.csv", f"{last}: misplaced, or not as agreed")
+        require(place < (place := row["payment_id"]) and good, "payables.csv", f"{place}: misplaced, or not as agreed")
     print("✓ balances add up and move as it does, payments fit the policy")
 
 
@@ -170,7 +203,9 @@ def check_leaves(folder, given):
             id_ = row["contributor_id"]
             about = {"statement_id": f"{given['period']}-{id_}", "contributor_id": id_}
             figures.setdefault(id_, about | {"allocation": [], "balances": []})[name].append(row)
-    require([row["contributor_id"] for row in rows] == sorted(figures), file, "expected one leaf a contributor")
+    named = [(row["contributor_id"], row["statement_id"]) for row in rows]
+    expected = [(name, f"{given['period']}-{name}") for name in sorted(figures)]
+    require(named == expected, file, "expected one leaf per contributor, with the id of their statement")
     level = [digest(b"\0", bytes.fromhex(row["salt"]), EXACT(figures[row["contributor_id"]])) for row in rows]
     require(level == [row["leaf_sha256"] for row in rows], file, "not the leaves of the statements' figures")
     while len(level) > 1:
@@ -185,14 +220,19 @@ def main():
     parser.add_argument("folder", type=Path)
     parser.add_argument("--key", action="append", default=[], metavar="ID=BASE64")
     told = parser.parse_args()
+    if not (told.folder / "manifest.json").is_file():
+        parser.error(f"{told.folder}: has no manifest.json; give a copy of rewards/<period>/")
+    if odd := [key for key in told.key if "=" not in key]:
+        parser.error(f"--key {odd[0]}: expected ID=BASE64, such as anna=ux3C0…")
     given = {"known": dict(key.split("=", 1) for key in told.key)}
     checks = {"manifest.json": check_manifest, "manifest.dsse.json": check_seal, "allocation.csv": check_allocation}
-    checks |= {"journal.csv": check_journal, "leaves.csv": check_leaves}
+    checks |= {"journal.csv": check_journal, "leaves.csv": check_leaves, "the tables": check_totals}
     for name, check in checks.items():
         try:
             check(told.folder, given)
         except (OSError, LookupError, ValueError, TypeError, AttributeError, InvalidSignature) as error:
             raise SystemExit(f"✗ {name}: does not hold, or cannot be read ({error!r})") from None
+    raise SystemExit(3 if given["draft"] else 0)
 
 
 if __name__ == "__main__":
