@@ -17,8 +17,8 @@ from tests.rewards.helpers.people import House, make_house
 from tribute.artifacts import read_artifact
 from tribute.rewards import tables
 from tribute.rewards.allocation import allocate
+from tribute.rewards.allocation.allocation_table import allocation_rows
 from tribute.rewards.allocation.funding import divide
-from tribute.rewards.allocation.pools import allocation_rows
 from tribute.rewards.ledger import balances, postings
 from tribute.rewards.verification.verify import verify_period
 

@@ -11,7 +11,7 @@ from tribute import formatting
 from tribute.errors import IntegrityError, RewardError
 from tribute.rewards import tables
 
-COLUMNS = {"name": "text", "value": "number"}
+COLUMNS = {"name": "text", "value": "amount"}
 SAFE = st.text(st.characters(codec="utf-8", exclude_characters="\x00")).filter(
     lambda text: not text.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
 )

@@ -19,7 +19,11 @@ import pyarrow.parquet as pq
 
 from tribute.errors import IntegrityError, RewardError
 
-Columns = Mapping[str, Literal["text", "number"]]
+Type = Literal["text", "day", "count", "amount", "decimal", "decimal18"]
+"""`count`: an integer below 2^63. `amount`: any other integer, such as minor units or an exact weight. `decimal` and
+`decimal18`: up to 12 and 18 digits after the point."""
+NUMBERS = ("count", "amount", "decimal", "decimal18")
+Columns = Mapping[str, Type]
 FORMULAS = frozenset("=+-@\t\r\n")
 """A text that begins with one of these could be run by a spreadsheet."""
 ALLOCATION: Columns = {
@@ -28,37 +32,37 @@ ALLOCATION: Columns = {
     "contributor_id": "text",
     "payee_ref": "text",
     "currency": "text",
-    "exponent": "number",
-    "rows_submitted": "number",
-    "rows_canonical": "number",
-    "rows_excluded": "number",
-    "score": "number",
-    "score_se": "number",
-    "weight_num": "number",
-    "weight_den": "number",
-    "quota_minor": "number",
-    "amount_minor": "number",
-    "rounding_minor": "number",
+    "exponent": "count",
+    "rows_submitted": "count",
+    "rows_canonical": "count",
+    "rows_excluded": "count",
+    "score": "decimal",
+    "score_se": "decimal",
+    "weight_num": "amount",
+    "weight_den": "amount",
+    "quota_minor": "decimal",
+    "amount_minor": "amount",
+    "rounding_minor": "decimal",
     "status": "text",
     "evidence_sha256": "text",
-    "score_high": "number",
+    "score_high": "decimal",
     "rule": "text",
 }
 """`score`, `score_se`: nats, or without unit in a pool that pays queries. `score_high`, the upper end of the
 interval of the credit on the evaluation set: nats. weight = weight_num / weight_den, exact: in the score's unit by
 the rule `credit`, tokens by the rule `tokens`. `quota_minor` is cut (not rounded) to 12 decimals; the exact one
-follows from the weights. `rounding_minor` = amount − quota, signed."""
-TOKENS: Columns = {"contributor_id": "text", "tokens": "number"}
+follows from the weights. `rounding_minor` = amount − quota, signed. allocation_table.py writes the rows."""
+TOKENS: Columns = {"contributor_id": "text", "tokens": "count"}
 """Training tokens after deduplication; what the rule `tokens` pays by."""
 JOURNAL: Columns = {
     "entry_id": "text",
-    "seq": "number",
-    "posted_at": "text",
+    "seq": "count",
+    "posted_at": "day",
     "period": "text",
     "event_type": "text",
     "account": "text",
-    "debit_minor": "number",
-    "credit_minor": "number",
+    "debit_minor": "amount",
+    "credit_minor": "amount",
     "currency": "text",
     "contributor_id": "text",
     "ref_entry_id": "text",
@@ -70,14 +74,14 @@ JOURNAL: Columns = {
 BALANCES: Columns = {
     "contributor_id": "text",
     "currency": "text",
-    "opening": "number",
-    "accrued": "number",
-    "adjusted": "number",
-    "released": "number",
-    "held": "number",
-    "withheld": "number",
-    "paid": "number",
-    "closing": "number",
+    "opening": "amount",
+    "accrued": "amount",
+    "adjusted": "amount",
+    "released": "amount",
+    "held": "amount",
+    "withheld": "amount",
+    "paid": "amount",
+    "closing": "amount",
 }
 """Minor units. `opening` and `closing` are all that is owed: accrued, held and payable, less claims.
 opening + accrued + adjusted − withheld − paid = closing. `released` and `held` move nothing of it: they say how
@@ -86,13 +90,13 @@ PAYABLES: Columns = {
     "payment_id": "text",
     "payee_ref": "text",
     "currency": "text",
-    "exponent": "number",
-    "amount_minor": "number",
-    "value_date": "text",
+    "exponent": "count",
+    "amount_minor": "amount",
+    "value_date": "day",
     "end_to_end_id": "text",
     "statement_id": "text",
     "idempotency_key": "text",
-    "withheld_minor": "number",
+    "withheld_minor": "amount",
 }
 """`amount_minor` is what the payee gets, `withheld_minor` what is kept back for tax beside it. The PAY entry that
 records the payment carries `idempotency_key`, its WITHHOLD entry the same with `/withhold`."""
@@ -101,8 +105,8 @@ RECON: Columns = {
     "payment_id": "text",
     "statement_id": "text",
     "currency": "text",
-    "amount_minor": "number",
-    "expected_minor": "number",
+    "amount_minor": "amount",
+    "expected_minor": "amount",
     "booked_at": "text",
     "outcome": "text",
     "entry_id": "text",
@@ -132,15 +136,15 @@ EXCLUSIONS: Columns = {
     "canonical_contributor_id": "text",
     "detector": "text",
     "detector_version": "text",
-    "similarity": "number",
-    "threshold": "number",
-    "decided_at": "text",
+    "similarity": "decimal",
+    "threshold": "decimal",
+    "decided_at": "day",
 }
 """`row_hash`: content_sha256. `cluster_id`: the content_sha256 of the cluster's first row. `decided_at`: the
 last day of the period, since no file depends on a clock."""
 USAGE_FILE = "usage.csv"
 """The one table that a period may lack."""
-USAGE: Columns = {"query": "text", "user": "text", "amount": "number"}
+USAGE: Columns = {"query": "text", "user": "text", "amount": "decimal18"}
 """What users paid for which query, as it was handed in; `amount` in any unit, up to 18 decimals."""
 EVIDENCE = pa.schema(
     [
@@ -198,7 +202,7 @@ def write_csv(path: Path, columns: Columns, rows: Iterable[Mapping[str, str]]) -
 def csv_bytes(columns: Columns, rows: Iterable[Mapping[str, str]], name: str = "journal") -> bytes:
     """A table as a file's content. Raises RewardError for a cell that could be a formula."""
     rows = list(rows)
-    for column in (column for column, kind in columns.items() if kind == "text"):
+    for column in (column for column, kind in columns.items() if kind not in NUMBERS):
         if FORMULAS & {row[column][:1] for row in rows}:
             cell = next(row[column] for row in rows if row[column][:1] in FORMULAS)
             raise RewardError(

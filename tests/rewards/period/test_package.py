@@ -37,10 +37,11 @@ def test_every_table_has_a_twin_with_the_same_rows(period):
         assert twin.column_names == list(columns)
         assert twin.num_rows == len(rows)
         for column, kind in columns.items():
-            texts = [row[column] or None for row in rows] if kind == "number" else [row[column] for row in rows]
+            is_number = kind in tables.NUMBERS
+            texts = [row[column] or None for row in rows] if is_number else [row[column] for row in rows]
             values = [None if value is None else str(value) for value in twin[column].to_pylist()]
-            expected = [None if text is None else str(Decimal(text)) for text in texts] if kind == "number" else texts
-            found = [None if value is None else str(Decimal(value)) for value in values] if kind == "number" else values
+            expected = [None if text is None else str(Decimal(text)) for text in texts] if is_number else texts
+            found = [None if value is None else str(Decimal(value)) for value in values] if is_number else values
             assert list(map(_plain, found)) == list(map(_plain, expected)), f"{name}.{column}"
 
 
@@ -157,7 +158,7 @@ def test_no_cell_of_any_table_could_be_a_formula(period):
         with (period / f"{name}.csv").open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
                 for column, kind in columns.items():
-                    assert kind == "number" or not row[column].startswith(("=", "+", "-", "@", "\t", "\r"))
+                    assert kind in tables.NUMBERS or not row[column].startswith(("=", "+", "-", "@", "\t", "\r"))
 
 
 def test_finishing_again_writes_the_same_bytes(paid, folder):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Container
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 from xml.etree.ElementTree import Element
 
 from tribute.errors import RewardError
@@ -55,12 +55,34 @@ class BatchAnswer:
 
 @dataclass(frozen=True)
 class BankMessage:
-    """One message: `message` is the bank's own id of it, unique for each `sender` (both empty in CSV)."""
+    """One message: `message` is the bank's own id of it, unique per `sender` (both empty in CSV).
+
+    What a kind of message can be trusted with stands in `KINDS`.
+    """
 
     kind: str
     sender: str
     message: str
     answers: tuple[Answer | BatchAnswer, ...]
+
+
+class Kind(NamedTuple):
+    """What follows from what a message is."""
+
+    books: bool = False
+    """It tells of entries of an account, so two of them may be the same booking, or a payment made twice."""
+    names_members: bool = False
+    """Its answer about a batch speaks of the payments that it does not name itself."""
+
+
+KINDS = {
+    "camt.052": Kind(books=True),
+    "camt.053": Kind(books=True),
+    "camt.054": Kind(books=True),
+    "pain.002": Kind(names_members=True),
+    "csv": Kind(),
+}
+"""Every kind of message that is read. A new reader adds its kind here."""
 
 
 Reader = Callable[[Element, Container[str]], BankMessage]

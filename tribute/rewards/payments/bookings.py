@@ -13,12 +13,12 @@ from typing import NamedTuple
 from urllib.parse import parse_qs
 
 from tribute.errors import IntegrityError
+from tribute.rewards.payments.answers import KINDS
 
 PAID_TWICE = "paid_twice"
 SECOND_RETURNED = "second_returned"
 _DEBITS = ("paid", "paid_before", PAID_TWICE, "paid_after_return")
 _CREDITS = ("returned", "returned_before", "returned_twice", SECOND_RETURNED)
-_BOOKED = ("camt.052", "camt.053", "camt.054")
 _STRONG = ("AcctSvcrRef", "TxId", "UETR", "Ntry/AcctSvcrRef")
 """References that are the same in all messages about a booking, the most specific first."""
 
@@ -77,7 +77,7 @@ def is_known(booking: Booking, known: Iterable[Booking]) -> bool:
 
 def _same(first: Booking, second: Booking) -> bool | None:
     """Whether two bookings are one; None where nothing tells. What is no account message books nothing."""
-    if first.kind not in _BOOKED or second.kind not in _BOOKED:
+    if not (_books(first) and _books(second)):
         return None
     references, others = parse_qs(first.references), parse_qs(second.references)
     for name in _STRONG:
@@ -91,3 +91,8 @@ def _same(first: Booking, second: Booking) -> bool | None:
     # Reports of the same day number their entries anew.
     numbers = (references.get("NtryRef"), others.get("NtryRef"))
     return False if first.kind != "camt.052" and None not in numbers and numbers[0] != numbers[1] else None
+
+
+def _books(booking: Booking) -> bool:
+    """Whether an account message told of it. Lines of recon.csv that a person settled have no kind."""
+    return booking.kind in KINDS and KINDS[booking.kind].books

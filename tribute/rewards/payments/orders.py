@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from tribute.rewards.payments.answers import NEVER_ORDERED, Answer, BankMessage, BatchAnswer
+from tribute.rewards.payments.answers import KINDS, NEVER_ORDERED, Answer, BankMessage, BatchAnswer
 from tribute.rewards.payments.pain001 import Row, batches, message_id
 
 BATCH_DIFFERS = "batch_differs"
@@ -52,7 +52,7 @@ class Orders:
                 unknown = answer.end_to_end_id not in self.payments and looks_like_ours(answer.end_to_end_id)
                 yield replace(answer, doubt=NEVER_ORDERED) if unknown else answer
             else:
-                spread = list(self._spread(answer, named if message.kind == "pain.002" else (), refused))
+                spread = list(self._spread(answer, named if KINDS[message.kind].names_members else (), refused))
                 named |= {one.end_to_end_id for one in spread}
                 yield from spread
 

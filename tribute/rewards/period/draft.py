@@ -42,11 +42,12 @@ from tribute.money import parse_amount
 from tribute.rewards import tables
 from tribute.rewards.allocation import evidence as evidences
 from tribute.rewards.allocation.allocate import PoolAllocation
+from tribute.rewards.allocation.allocation_table import allocation_rows
 from tribute.rewards.allocation.exclusions import exclusion_rows
 from tribute.rewards.allocation.funding import Funding, divide
 from tribute.rewards.allocation.gate import VERDICT, judge
 from tribute.rewards.allocation.inputs import Sources, read_sources
-from tribute.rewards.allocation.pools import allocation_rows, allocations
+from tribute.rewards.allocation.pools import allocations
 from tribute.rewards.ledger import balances as standing
 from tribute.rewards.ledger import ledger
 from tribute.rewards.ledger.journal import journal_bytes

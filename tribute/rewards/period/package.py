@@ -45,11 +45,6 @@ TABLES: Mapping[str, tuple[Columns, tuple[str, ...]]] = {
 }
 """Every table of a period: its columns, and those that name a row (empty where rows may repeat)."""
 
-COUNTS = {"exponent", "seq", "tokens", "rows_submitted", "rows_canonical", "rows_excluded"}
-"""Columns of numbers that stay below 2^63; other integers are amounts and exact weights, which may not."""
-DECIMALS = {"score", "score_se", "score_high", "quota_minor", "rounding_minor", "similarity", "threshold", "amount"}
-"""Columns with up to 12 digits after the point; `amount`, of the usage, with up to 18."""
-DAYS = {"posted_at", "value_date", "decided_at"}
 OPTIONAL = {"contributor_id", "ref_entry_id", "reason_code"}
 """Columns of the journal that may be empty."""
 
@@ -108,20 +103,27 @@ def control_totals(
     return {currency: {name: str(value) for name, value in one.items()} for currency, one in sorted(sums.items())}
 
 
-def arrow_type(name: str, kind: str) -> pa.DataType:
-    """The Parquet type of a column."""
-    if name in DECIMALS:
-        return pa.decimal128(38, 18 if name == "amount" else 12)
-    if kind == "number":
-        return pa.int64() if name in COUNTS else pa.decimal128(38, 0)
-    return pa.date32() if name in DAYS else pa.string()
+ARROW_TYPES: Mapping[tables.Type, pa.DataType] = {
+    "text": pa.string(),
+    "day": pa.date32(),
+    "count": pa.int64(),
+    "amount": pa.decimal128(38, 0),
+    "decimal": pa.decimal128(38, 12),
+    "decimal18": pa.decimal128(38, 18),
+}
+"""Type of a column → its Parquet type."""
+FRICTIONLESS_TYPES: Mapping[tables.Type, str] = {
+    **{"text": "string", "day": "date", "count": "integer"},
+    **{"amount": "integer", "decimal": "number", "decimal18": "number"},
+}
+"""Type of a column → its type in `datapackage.json`."""
 
 
 def twin(path: Path) -> pa.Table:
     """A table in exact types. Columns with amounts of more than 38 digits become decimal256."""
     columns = TABLES[path.stem][0]
     content = path.read_bytes()
-    types = {name: arrow_type(name, kind) for name, kind in columns.items()}
+    types = {name: ARROW_TYPES[kind] for name, kind in columns.items()}
     try:
         return _typed(content, types)
     except pa.ArrowInvalid:
@@ -163,8 +165,7 @@ def _resource(path: Path) -> dict[str, Any]:
     }
 
 
-def _field(table: str, name: str, kind: str) -> dict[str, Any]:
-    type_ = "date" if name in DAYS else "number" if name in DECIMALS else "integer" if kind == "number" else "string"
+def _field(table: str, name: str, kind: tables.Type) -> dict[str, Any]:
     constraints: dict[str, Any] = {}
     if table != "exclusions" and not (table == "journal" and name in OPTIONAL):
         constraints["required"] = True
@@ -174,7 +175,7 @@ def _field(table: str, name: str, kind: str) -> dict[str, Any]:
         constraints["minimum"] = 0
     if name == "end_to_end_id":
         constraints["maxLength"] = 35
-    return {"name": name, "type": type_} | ({"constraints": constraints} if constraints else {})
+    return {"name": name, "type": FRICTIONLESS_TYPES[kind]} | ({"constraints": constraints} if constraints else {})
 
 
 def _typed(content: bytes, types: Mapping[str, pa.DataType]) -> pa.Table:

@@ -1,5 +1,6 @@
 """Reading a period's tables for finance, with exact numbers."""
 
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 
@@ -7,8 +8,14 @@ import pandas as pd
 
 from tribute.errors import RewardError
 from tribute.money import format_amount
-from tribute.rewards.period.package import DECIMALS, TABLES
-from tribute.rewards.tables import read_csv
+from tribute.rewards.period.package import TABLES
+from tribute.rewards.tables import NUMBERS, Type, read_csv
+
+PARSERS: Mapping[Type, Callable[[str], object]] = {
+    **{"text": str, "day": str, "count": int, "amount": int},
+    **{"decimal": Decimal, "decimal18": Decimal},
+}
+"""Type of a column → what reads a cell."""
 
 
 def read_rewards(path: Path | str, table: str = "allocation") -> pd.DataFrame:
@@ -27,9 +34,9 @@ def read_rewards(path: Path | str, table: str = "allocation") -> pd.DataFrame:
     rows = read_csv(Path(path) / f"{table}.csv", columns)
     found: dict[str, pd.Series] = {}
     for name, kind in columns.items():
-        parse = Decimal if name in DECIMALS else int if kind == "number" else str
-        values = [parse(row[name]) if row[name] or kind == "text" else None for row in rows]
-        found[name] = pd.Series(values, dtype="object" if kind == "number" else "str")
+        is_number = kind in NUMBERS
+        values = [PARSERS[kind](row[name]) if row[name] or not is_number else None for row in rows]
+        found[name] = pd.Series(values, dtype="object" if is_number else "str")
     if "amount_minor" in columns:
         amounts = [Decimal(format_amount(int(row["amount_minor"]), row["currency"])) for row in rows]
         found["amount"] = pd.Series(amounts, dtype="object")

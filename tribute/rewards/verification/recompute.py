@@ -13,11 +13,12 @@ from tribute.artifacts import Artifact, Store, read_artifact, verify_artifact
 from tribute.digests import file_sha256
 from tribute.errors import IntegrityError
 from tribute.rewards.allocation import evidence as evidences
+from tribute.rewards.allocation.allocation_table import allocation_rows
 from tribute.rewards.allocation.exclusions import exclusion_rows
 from tribute.rewards.allocation.funding import divide
 from tribute.rewards.allocation.gate import judge
 from tribute.rewards.allocation.inputs import read_sources
-from tribute.rewards.allocation.pools import allocation_rows, allocations
+from tribute.rewards.allocation.pools import allocations
 from tribute.rewards.period.folder import Opened
 from tribute.rewards.tables import USAGE_FILE
 
