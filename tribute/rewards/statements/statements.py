@@ -95,13 +95,15 @@ def registry_words(workspace: Workspace, tag: str) -> Wording:
     now, (dataset, _) = registry.snapshot(), parse_tag(tag)
     schema, contributions = now.schema(dataset), now.contributions(dataset)
     names = {contribution.contributor_id: contribution.name for contribution in contributions}
+    # Evidence names rows by their hashes in the normal form with which their version was released.
+    form = now.normal_form(tag)
 
     def texts_of(contributor_id: str) -> RegistryTexts:
         rows = [
             row
             for contribution in contributions
             if contribution.contributor_id == contributor_id
-            for row in registry.rows_of(contribution, schema)
+            for row in registry.rows_of(contribution, schema, form)
         ]
         return RegistryTexts(
             tag, names, {row.content_sha256: (row.row_id, row.row.text, row.row.target) for row in rows}
