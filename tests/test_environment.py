@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.terminal import started
-from tribute.pipeline.environment import keep_loopback_off_proxies
+from tribute.cli._prefect import keep_loopback_off_proxies
 from tribute.workspace import Workspace
 
 LAUNCHED = {

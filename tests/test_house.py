@@ -40,7 +40,7 @@ HEAVY = {
 
 BACKWARDS = {"tribute.rewards.period.records_folder → tribute.rewards.statements.comparison"}
 """Arrows that still run against the order of the rooms."""
-NOT_BY_ROOM = {"cli": 31, "pipeline": 3, "simulation": 7, "report": 3}
+NOT_BY_ROOM = {"pipeline": 2}
 """Column that imports → imports of another column's modules, or of names that a room does not export."""
 PRIVATE: set[str] = set()
 """Names with an underscore that another module imports: none."""

@@ -3,9 +3,9 @@
 from tribute.cli._checkout import find_flows
 from tribute.cli._output import Output
 from tribute.cli._payout import Paid, payout
+from tribute.cli._prefect import set_prefect_environment
 from tribute.cli._text import Plan, would
 from tribute.config import RunConfig
-from tribute.pipeline.environment import set_prefect_environment
 from tribute.pipeline.preflight import refuse_engine, refuse_training
 from tribute.pipeline.workers import ending_children
 from tribute.workspace import Workspace

@@ -52,12 +52,12 @@ def balances_of(books: "Ledger", until: str) -> tuple[list[Balance], Table]:
 
     from tribute.formatting import plain_money
     from tribute.money import exponent
-    from tribute.rewards.ledger import accounts, journal
+    from tribute.rewards.ledger import account_balances, stage
 
     totals: Counter[tuple[str, str]] = Counter()
     before = (posting for posting in books.postings if posting.period <= until)
-    for (account, currency), minor in journal.balances(before).items():
-        totals[accounts.stage(account) or account, currency] += minor
+    for (account, currency), minor in account_balances(before).items():
+        totals[stage(account) or account, currency] += minor
     data: list[Balance] = [
         {"account": name, "currency": currency, "minor": str(minor), "exponent": exponent(currency)}
         for (name, currency), minor in sorted(totals.items())

@@ -29,7 +29,7 @@ def import_(
 ) -> Output[Imported]:
     """Contribute what authors wrote up to a month, one contribution per author and month; a second run adds the new."""
     from tribute.cli._registry import open_registry
-    from tribute.contributions.sources import tldr_import
+    from tribute.contributions.sources import import_tldr, months_of
     from tribute.months import is_period
 
     if source != "tldr":
@@ -38,10 +38,10 @@ def import_(
         raise ConfigError(f"--until {until}: expected a month such as 2024-06")
     registry = open_registry(workspace, dry_run=False)
     if dry_run:
-        months = tldr_import.months(folder, until)
+        months = months_of(folder, until)
         line = f"would contribute {len(months)} contributions to {dataset}"
         return Output({"dataset": dataset, "until": until, "contribution_count": len(months)}, [line])
-    imported = tldr_import.import_tldr(registry, folder, until, dataset)
+    imported = import_tldr(registry, folder, until, dataset)
     rows = sum(contribution.rows for contribution in imported)
     data: Imported = {"dataset": dataset, "until": until, "contribution_count": len(imported), "rows": rows}
     return Output(data, [f"{dataset} has {len(imported)} contributions with {rows} rows written until {until}"])

@@ -69,10 +69,10 @@ def publish(
 ) -> Output[Published]:
     """Record a version of a policy in the registry, signed; periods close by published policies only."""
     from tribute.keys import load_key
-    from tribute.rewards.policy import published
+    from tribute.rewards.policy import publish as publish_policy
     from tribute.workspace import Workspace
 
-    version = published.publish(Workspace.open(workspace), policy, as_, load_key(key), rehearse=dry_run)
+    version = publish_policy(Workspace.open(workspace), policy, as_, load_key(key), rehearse=dry_run)
     verb = "would be" if dry_run else "is"
     data: Published = {"policy_id": version.id, "policy_version": version.version}
     return Output(data, [f"policy {version.id} {version.version} {verb} published by {as_}"])
@@ -84,9 +84,9 @@ def diff(
     after: Annotated[Path, typer.Argument(metavar="OTHER", help="Another policy's YAML file.")],
 ) -> Output[Differences]:
     """List the settings in which two policies differ."""
-    from tribute.rewards.policy import compare, load_policy
+    from tribute.rewards.policy import differences, load_policy
 
-    changes = compare.differences(load_policy(before), load_policy(after))
+    changes = differences(load_policy(before), load_policy(after))
     table = Table("What differs", ("setting", str(before), str(after)), changes)
     settings: list[Setting] = [{"setting": name, "before": old, "after": new} for name, old, new in changes]
     return Output({"settings": settings}, [] if changes else ["no setting differs"], [table] if changes else [])
@@ -100,13 +100,13 @@ def simulate(
 ) -> Output[Simulated]:
     """Say what a period would have paid by this policy, from the same data and the same fee; post nothing."""
     from tribute.formatting import plain_money
-    from tribute.rewards.allocation import simulate as allocation
+    from tribute.rewards.allocation import simulate_period
     from tribute.rewards.policy import load_policy
-    from tribute.rewards.statements import statements
+    from tribute.rewards.statements import period_folder
     from tribute.workspace import Workspace
 
     home = Workspace.open(workspace)
-    result = allocation.simulate(home, statements.period_folder(home, period), load_policy(policy))
+    result = simulate_period(home, period_folder(home, period), load_policy(policy))
     keys = sorted(result.would, key=lambda key: (-abs(result.change(key)), key))
     rows = [
         (key[0], *(plain_money(minor, key[1]) for minor in (result.paid[key], result.would[key], result.change(key))))

@@ -11,8 +11,8 @@ from tribute.cli._output import Output, Table
 from tribute.cli._version import Release, record
 
 if TYPE_CHECKING:
+    from tribute.contributions.registry import Contribution as RecordedContribution
     from tribute.contributions.registry import Registry
-    from tribute.contributions.registry.snapshot import Contribution as RecordedContribution
 
 
 class ReleaseRecord(Release):

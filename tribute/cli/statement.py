@@ -29,12 +29,12 @@ def statement(
     dry_run: DryRun = False,
 ) -> Output[Written | Planned]:
     """Write contributors' statements of a period, each as a page and as JSON, into statements/."""
-    from tribute.rewards.statements import statements
+    from tribute.rewards.statements import whose, write_statements
     from tribute.workspace import Workspace
 
     home, chosen = Workspace.open(workspace), contributors or []
     if dry_run:
-        names = statements.whose(home, period, chosen)
+        names = whose(home, period, chosen)
         return Output({"period": period, "contributors": names}, [f"would make {len(names)} statements of {period}"])
-    paths = [str(path) for path in statements.write_statements(home, period, chosen)]
+    paths = [str(path) for path in write_statements(home, period, chosen)]
     return Output({"period": period, "paths": paths}, paths)

@@ -28,8 +28,8 @@ def year(
     """Release, train, attribute, pay and close month after month of a dated dataset, through the Prefect flows."""
     from dataclasses import asdict
 
-    from tribute.contributions.sources import tldr_import
-    from tribute.pipeline.environment import set_prefect_environment
+    from tribute.cli._prefect import set_prefect_environment
+    from tribute.contributions.sources import months_of
     from tribute.pipeline.preflight import refuse_base, refuse_engine
     from tribute.pipeline.workers import ending_children
     from tribute.rewards.policy import load_policy
@@ -42,7 +42,7 @@ def year(
     first = simulated.month(simulated.first)
     refuse_engine(first)
     refuse_base(first)
-    months = tldr_import.months(simulated.folder, simulated.last)
+    months = months_of(simulated.folder, simulated.last)
     if dry_run:
         return would(
             f"simulate {len(simulated.months)} months, {simulated.first} to {simulated.last}, "

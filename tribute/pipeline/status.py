@@ -13,8 +13,8 @@ from tribute.ids import parse_tag
 from tribute.pipeline import stale_runs
 from tribute.pipeline.runs import all_runs, read_run
 from tribute.rewards import close
-from tribute.rewards.disputes.dispute import OPEN, all_disputes
-from tribute.rewards.ledger import balances, ledger
+from tribute.rewards.disputes import OPEN, all_disputes
+from tribute.rewards.ledger import handed_over, load
 from tribute.rewards.period import NEEDED
 from tribute.workspace import Workspace
 
@@ -82,7 +82,7 @@ def _datasets(registry: Registry) -> Iterator[DatasetState]:
 
 
 def _periods(workspace: Workspace) -> Iterator[PeriodState]:
-    books = ledger.load(workspace)
+    books = load(workspace)
     drafted = {path.name for path in workspace.rewards.glob("[0-9]*")}
     for period in sorted(drafted | {*books.closed, books.open_period} - {""}):
         folder = workspace.rewards / period
@@ -148,9 +148,9 @@ def _dispute_tasks(workspace: Workspace) -> Iterator[Task]:
 
 
 def _payment_tasks(workspace: Workspace) -> Iterator[Task]:
-    books = ledger.load(workspace)
+    books = load(workspace)
     unpaid: dict[str, int] = {}
-    for row in balances.handed_over(workspace.rewards, books):
+    for row in handed_over(workspace.rewards, books):
         if not books.find(row["idempotency_key"]):
             period = row["idempotency_key"].partition("/")[0]
             unpaid[period] = unpaid.get(period, 0) + 1

@@ -10,7 +10,7 @@ from tribute.errors import ConfigError, IntegrityError
 from tribute.months import is_period
 from tribute.pipeline.remeasure import remeasure
 from tribute.pipeline.runs import read_run
-from tribute.rewards.ledger import ledger
+from tribute.rewards.ledger import reading
 from tribute.rewards.verification import verified, verify_deep, verify_in_workspace
 from tribute.rewards.verification import verify_period as check_period
 from tribute.workspace import MARKER, Workspace
@@ -50,7 +50,7 @@ def verify_period(workspace: Workspace, period: str, *, deep: bool = False, ever
     if not is_period(period):
         raise ConfigError(f"{period!r} is no period; expected YYYY-MM, such as 2026-11")
     folder = workspace.rewards / period
-    with ledger.reading(workspace):
+    with reading(workspace):
         _refuse_nothing(folder)
         read, checks = verified(folder)
         checks += verify_in_workspace(workspace, read, every)

@@ -19,8 +19,8 @@ from tribute.report.sankey import narrow_sankey, sankey
 from tribute.report.sankey_layout import CONTRIBUTORS
 from tribute.report.svg import Scale, scale_over
 from tribute.report.view import Contributor, Effect, View
-from tribute.rewards.allocation import allocate
-from tribute.rewards.allocation import card_figures as cards
+from tribute.rewards.allocation import NOT_MEASURED, TOKENS, figures, made_by, measured
+from tribute.rewards.allocation import rank as rank_words
 from tribute.rewards.statements import STATUS
 from tribute.workspace import Workspace
 
@@ -75,7 +75,7 @@ def _figures(view: View) -> dict[str, Any]:
         "reasons": REASONS,
         "card": _card(view),
         "sentence_case": sentence_case,
-        "by_tokens": view.verdict.rule == allocate.TOKENS,
+        "by_tokens": view.verdict.rule == TOKENS,
     }
 
 
@@ -87,22 +87,22 @@ def _card(view: View) -> dict[str, Any]:
     asked = {check.name: check for check in view.verdict.checks}
 
     def rank(*path: str) -> str:
-        return cards.rank(cards.measured(view.card, *path))
+        return rank_words(measured(view.card, *path))
 
     simple = {
         label: (rank("baselines", name, "leave_one_out"), rank("baselines", name, "lds"))
         for name, label in BASELINES.items()
     }
     return {
-        "made_by": cards.made_by(view.card),
-        "rows": [{"figure": figure, "check": asked.get(figure.name)} for figure in cards.figures(view.card)],
+        "made_by": made_by(view.card),
+        "rows": [{"figure": figure, "check": asked.get(figure.name)} for figure in figures(view.card)],
         "ceiling": (rank("leave_one_out", "ceiling"), rank("lds", "ceiling")),
         "ours": {
             "predicted effects": (rank("leave_one_out", "spearman"), rank("lds", "score")),
-            "credits that are paid": (rank("leave_one_out", "credit_spearman"), cards.NOT_MEASURED),
+            "credits that are paid": (rank("leave_one_out", "credit_spearman"), NOT_MEASURED),
         },
-        "simple": simple | {"harmful contributors’ removed rows": (cards.NOT_MEASURED, rank("lds", "noisy_rows"))},
-        "not_measured": cards.NOT_MEASURED,
+        "simple": simple | {"harmful contributors’ removed rows": (NOT_MEASURED, rank("lds", "noisy_rows"))},
+        "not_measured": NOT_MEASURED,
     }
 
 

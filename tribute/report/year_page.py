@@ -16,7 +16,7 @@ from tribute.formatting import amount, money, month
 from tribute.html import template
 from tribute.report.svg import tag
 from tribute.rewards.disputes import Dispute, all_disputes
-from tribute.rewards.ledger import ledger
+from tribute.rewards.ledger import load
 from tribute.rewards.verification import History, Month, totals
 from tribute.workspace import Workspace
 
@@ -120,7 +120,7 @@ def _stacks(stacks: Sequence[Sequence[Part]], months: Sequence[Month], currency:
 def _events(workspace: Workspace, months: Sequence[Month]) -> list[dict[str, Any]]:
     """Corrections, claw-backs and returns, in the ledger's order; entries of one cause are one event."""
     events: dict[tuple[str, ...], dict[str, Any]] = {}
-    for posting in ledger.load(workspace).postings:
+    for posting in load(workspace).postings:
         if posting.event in EVENTS and posting.currency == months[0].currency:
             key = (posting.day, posting.event, posting.contributor_id, posting.reason)
             event = events.setdefault(

@@ -16,7 +16,7 @@ from tribute.artifacts import read_artifact
 from tribute.contributions.registry import Registry
 from tribute.contributions.releases import release_version
 from tribute.contributions.rights import register_key, withdraw
-from tribute.contributions.sources import tldr_import
+from tribute.contributions.sources import import_tldr
 from tribute.keys import Key, load_key, make_key
 from tribute.money import format_amount
 from tribute.pipeline import recheck
@@ -37,7 +37,7 @@ from tribute.rewards.disputes import (
 from tribute.rewards.ledger import Cause, Ledger, handed_over, load, simulate
 from tribute.rewards.payments import CSV_COLUMNS, reconcile
 from tribute.rewards.period import NEEDED, policy_of
-from tribute.rewards.policy import load_policy, published
+from tribute.rewards.policy import load_policy, publish
 from tribute.rewards.statements import write_early
 from tribute.rewards.verification import history
 from tribute.simulation.config import YearConfig
@@ -52,7 +52,7 @@ def begin(workspace: Workspace, config: YearConfig) -> list[str]:
         if not (workspace.keys / name).exists():
             register_key(registry, name, make_key(workspace.keys / name))
     publisher = policy.closers[0]
-    published.publish(workspace, config.policy, publisher, _key(workspace, publisher))
+    publish(workspace, config.policy, publisher, _key(workspace, publisher))
     return config.months
 
 
@@ -61,7 +61,7 @@ def grow(workspace: Workspace, config: YearConfig, period: str) -> str:
     registry, tag = Registry.open(workspace), config.month(period).dataset.tag
     if tag not in [version.tag for version in registry.versions()]:
         since = "" if period == config.first else period
-        tldr_import.import_tldr(registry, config.folder, period, config.dataset, since)
+        import_tldr(registry, config.folder, period, config.dataset, since)
         if period == config.events.withdraw:
             _withdraw(workspace, registry, config, period)
         release_version(registry, tag)

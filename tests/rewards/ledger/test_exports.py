@@ -74,7 +74,7 @@ def test_hledger_finds_the_ledgers_balances(rows, tmp_path):
 
     expected = {
         account: Decimal(format_amount(-minor, currency))
-        for (account, currency), minor in journal.balances(rows).items()
+        for (account, currency), minor in journal.account_balances(rows).items()
         if minor
     }
     assert found == expected

@@ -26,7 +26,7 @@ def test_a_period_balances_and_empties_the_pool(pool):
     """Sum of lines = pool: what is funded is accrued to the last unit, and the journal finds no fault in itself."""
     found = closed(empty(), "2026-02", {"a": pool // 3, "b": pool - pool // 3}).postings
 
-    balances = journal.balances(found)
+    balances = journal.account_balances(found)
     assert journal.faults(found) == []
     assert balances[accounts.POOL, "EUR"] == 0
     assert sum(balances.values()) == 0
@@ -141,7 +141,7 @@ def test_a_mirror_undoes_an_entry_exactly():
     back = mirror("REVERSE", entry, posted_at="2026-02-28", key="k", reason_code="slip")
 
     assert back.ref_entry_id == entry[0].entry_id
-    assert set(journal.balances([*entry, *journal.append(entry, [back])]).values()) == {0}
+    assert set(journal.account_balances([*entry, *journal.append(entry, [back])]).values()) == {0}
 
 
 @pytest.mark.parametrize(

@@ -217,7 +217,7 @@ def test_the_fee_is_split_before_the_pools(world, tmp_path):
 
     done = world.pay(tmp_path / "w", policy=policy_file(tmp_path, split=split))
 
-    found = journal.balances(journal.read_journal(done.file("journal.csv")))
+    found = journal.account_balances(journal.read_journal(done.file("journal.csv")))
     assert [found[account, "EUR"] for account in (accounts.PLATFORM, accounts.MODEL_OWNER, accounts.RESERVE)] == [
         30_000,
         20_000,

@@ -7,7 +7,7 @@ import pytest
 from tests.helpers.terminal import tree
 from tests.rewards.helpers.people import POLICY, House, make_house
 from tribute.errors import RewardError
-from tribute.rewards.allocation.simulate import simulate
+from tribute.rewards.allocation.simulate import simulate_period
 from tribute.rewards.policy.compare import differences
 from tribute.rewards.policy.policy import load_policy
 
@@ -47,7 +47,7 @@ def test_only_what_differs_is_listed(house: House, tmp_path: Path):
 
 def test_by_its_own_policy_a_period_pays_what_it_paid(house: House):
     """Nobody's amount differs, to the cent."""
-    found = simulate(house.workspace, house.root / "rewards" / "2026-11", load_policy(house.policy))
+    found = simulate_period(house.workspace, house.root / "rewards" / "2026-11", load_policy(house.policy))
 
     assert found.would == found.paid
     assert sum(found.paid.values()) == 90_000
@@ -62,7 +62,7 @@ def test_another_split_and_kappa_move_money(house: House, tmp_path: Path):
     )
     before = tree(house.root / "rewards")
 
-    found = simulate(house.workspace, house.root / "rewards" / "2026-11", policy)
+    found = simulate_period(house.workspace, house.root / "rewards" / "2026-11", policy)
 
     assert sum(found.would.values()) == 70_000
     assert found.kept["EUR"] == {"platform": 30_000, "model_owner": 0, "reserve": 0, "contributors": 70_000}
@@ -74,7 +74,7 @@ def test_a_gate_that_fails_pays_by_tokens(house: House, tmp_path: Path):
     """A stricter gate is judged on the same card, and the fall-back pays."""
     policy = other(tmp_path, ("seed_split: null", 'seed_split: "0.1"'))
 
-    found = simulate(house.workspace, house.root / "rewards" / "2026-11", policy)
+    found = simulate_period(house.workspace, house.root / "rewards" / "2026-11", policy)
 
     assert found.rule == "tokens"
     assert sum(found.would.values()) == sum(found.paid.values())
@@ -85,4 +85,4 @@ def test_a_policy_of_later_is_refused(house: House, tmp_path: Path):
     policy = other(tmp_path, ("2026-01-01", "2027-01-01"))
 
     with pytest.raises(RewardError, match="is effective from 2027-01-01, 2026-11 begins before"):
-        simulate(house.workspace, house.root / "rewards" / "2026-11", policy)
+        simulate_period(house.workspace, house.root / "rewards" / "2026-11", policy)

@@ -2,10 +2,13 @@
 
 from tribute.contributions.sources.download import fetch, refuse_filled
 from tribute.contributions.sources.source import check_source, write_source
+from tribute.contributions.sources.tldr_import import import_tldr, months_of
 
 __all__ = [
     "check_source",
     "fetch",
+    "import_tldr",
+    "months_of",
     "refuse_filled",
     "write_source",
 ]

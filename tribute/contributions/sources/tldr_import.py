@@ -46,7 +46,7 @@ def import_tldr(registry: Registry, folder: Path, until: str, dataset: str, sinc
         return registry.contribute(submissions)
 
 
-def months(folder: Path, until: str) -> list[tuple[str, str]]:
+def months_of(folder: Path, until: str) -> list[tuple[str, str]]:
     """(Month, author) of every contribution that `import_tldr` would make."""
     pairs = tldr.frequent(read_source(folder / tldr.FILES[0], "tldr", tldr.COLUMNS))
     return [key for key in _by_month(pairs) if key[0] <= until]

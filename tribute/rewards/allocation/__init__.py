@@ -1,13 +1,21 @@
 """From shares, a policy and a pool to amounts that add up exactly."""
 
-from tribute.rewards.allocation.allocate import largest_remainder
-from tribute.rewards.allocation.card_figures import Card
+from tribute.rewards.allocation.allocate import TOKENS, largest_remainder
+from tribute.rewards.allocation.card_figures import NOT_MEASURED, Card, figures, made_by, measured, rank
 from tribute.rewards.allocation.gate import Verdict, fallback_note, read_verdict
+from tribute.rewards.allocation.simulate import simulate_period
 
 __all__ = [
+    "NOT_MEASURED",
+    "TOKENS",
     "Card",
     "Verdict",
     "fallback_note",
+    "figures",
     "largest_remainder",
+    "made_by",
+    "measured",
+    "rank",
     "read_verdict",
+    "simulate_period",
 ]

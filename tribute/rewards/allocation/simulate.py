@@ -31,7 +31,7 @@ class Simulation:
         return self.would[key] - self.paid[key]
 
 
-def simulate(workspace: Workspace, folder: Path, policy: Policy) -> Simulation:
+def simulate_period(workspace: Workspace, folder: Path, policy: Policy) -> Simulation:
     """What `policy` would have paid for a period, drafted or closed, from the same data and the same net fee.
 
     Raises RewardError where the policy does not hold for that month or nobody could be paid by it, RegistryError

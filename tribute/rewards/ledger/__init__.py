@@ -1,11 +1,12 @@
 """The double-entry ledger: accounts, entries, the journal, balances and corrections."""
 
+from tribute.rewards.ledger.accounts import stage
 from tribute.rewards.ledger.balances import handed_over
 from tribute.rewards.ledger.calendar import read_calendar, set_time_zone, simulate
 from tribute.rewards.ledger.corrections import Cause
 from tribute.rewards.ledger.entries import Entry
 from tribute.rewards.ledger.exports import EXPORTS
-from tribute.rewards.ledger.journal import Posting
+from tribute.rewards.ledger.journal import Posting, account_balances
 from tribute.rewards.ledger.ledger import Ledger, load, reading, set_first, writing
 from tribute.rewards.ledger.postings import due
 
@@ -15,6 +16,7 @@ __all__ = [
     "Entry",
     "Ledger",
     "Posting",
+    "account_balances",
     "due",
     "handed_over",
     "load",
@@ -23,5 +25,6 @@ __all__ = [
     "set_first",
     "set_time_zone",
     "simulate",
+    "stage",
     "writing",
 ]

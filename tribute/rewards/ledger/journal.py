@@ -208,7 +208,7 @@ Balances = dict[tuple[str, str], int]
 """(Account, currency) → credits minus debits in minor units."""
 
 
-def balances(postings: Iterable[Posting]) -> Balances:
+def account_balances(postings: Iterable[Posting]) -> Balances:
     """What stands on each account."""
     totals: Balances = {}
     for posting in postings:

@@ -1,7 +1,7 @@
 """Each contributor's statement, as JSON and as a page."""
 
 from tribute.rewards.statements.periods import IN_FLIGHT, PAID, RETURNED, Books, Payment, PeriodSums, read_books
-from tribute.rewards.statements.statements import write_early
+from tribute.rewards.statements.statements import period_folder, whose, write_early, write_statements
 from tribute.rewards.statements.wording import STATUS
 
 __all__ = [
@@ -12,6 +12,9 @@ __all__ = [
     "Books",
     "Payment",
     "PeriodSums",
+    "period_folder",
     "read_books",
+    "whose",
     "write_early",
+    "write_statements",
 ]

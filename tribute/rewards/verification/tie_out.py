@@ -62,7 +62,7 @@ def _month(folder: Path, books: Ledger, currency: str) -> Month:
         earned[line["contributor_id"]] += int(line["amount_minor"])
     standing = Counter[str]()
     until = (posting for posting in books.postings if posting.period <= folder.name and posting.currency == currency)
-    for (account, _), amount in journal.balances(until).items():
+    for (account, _), amount in journal.account_balances(until).items():
         standing[accounts.stage(account) or account] += amount
     return Month(
         folder.name,
