@@ -1,4 +1,4 @@
-# Everything sets itself up: `make demo` or `make test` on a fresh clone is enough.
+# Every target installs what it needs: on a fresh clone, `make demo` or `make test` is enough. `make help` lists them.
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,32 +8,32 @@ READY := $(VENV)/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DO_NOT_TRACK := 1
 
-.PHONY: demo test nightly lint types check docs lock clean
+.PHONY: demo test nightly lint types check docs lock clean help
 
 demo: $(READY)      ## Run the whole pipeline on real text, in demo/
 	$(BIN)/tribute demo
 
-test: $(READY)      ## Pass the tests
+test: $(READY)      ## Run the tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-nightly: $(READY)   ## The same with the large counts: 50 kills, 8 writers, and the benchmarks of registry and rewards
+nightly: $(READY)   ## Run the tests with large counts (50 kills, 8 writers), then two benchmarks
 	TRIBUTE_NIGHTLY=1 $(BIN)/python -m pytest
 	$(BIN)/python benchmarks/registry.py
 	$(BIN)/python benchmarks/rewards.py
 
-lint: $(READY)
+lint: $(READY)      ## Check style and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(READY)
+types: $(READY)     ## Check types
 	$(BIN)/mypy
 
-check: lint types test
+check: lint types test  ## Run lint, types and test
 
-docs: $(READY)      ## Write what is generated: the command reference and the config's schema
+docs: $(READY)      ## Write the command reference, the schemas and the module map
 	$(BIN)/python docs/generate.py
 
-lock:               ## Renew requirements.lock from pyproject.toml
+lock:               ## Write requirements.lock from pyproject.toml
 	rm -rf .lock-venv && $(PYTHON) -m venv .lock-venv
 	.lock-venv/bin/pip install --quiet ".[dev]"
 	{ head -2 requirements.lock; .lock-venv/bin/pip freeze | grep -v '^tribute' | sed 's/+cpu$$//'; } > requirements.new
@@ -48,5 +48,8 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m compileall -q -j 0 $(VENV)/lib > /dev/null 2>&1 || true
 	touch $@
 
-clean:
+clean:              ## Remove the environment, the demo and build files
 	rm -rf $(VENV) demo build *.egg-info
+
+help:               ## List the targets
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12

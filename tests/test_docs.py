@@ -56,6 +56,20 @@ def test_pages_link_to_sections_that_exist():
     assert broken == []
 
 
+def test_pages_name_modules_that_exist():
+    """Each `file.py` in the pages is the end of a path in the repository."""
+    folders = ("tribute", "flows", "tasks", "tools", "benchmarks", "docs", "tests")
+    modules = {f"/{path.relative_to(ROOT).as_posix()}" for name in folders for path in (ROOT / name).rglob("*.py")}
+    missing = [
+        f"{page.name}: {module}"
+        for page in PAGES
+        for module in re.findall(r"`([\w/]+\.py)`", page.read_text(encoding="utf-8"))
+        if not any(path.endswith(f"/{module}") for path in modules)
+    ]
+
+    assert missing == []
+
+
 def test_command_lines_can_be_typed():
     """Each command line in pages and configs names a command, its options, and as many arguments as it takes."""
     lines = [(path, line) for path in [*PAGES, *COMMENTED] for line in LINE.findall(path.read_text(encoding="utf-8"))]
