@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -153,10 +154,14 @@ def test_progress_is_for_standard_error(capsys: pytest.CaptureFixture[str]):
 
 
 def test_help_lists_whole_sentences_by_who_uses_them():
-    """The panels stand in the order of the work, and no sentence is cut."""
+    """The panels stand in the order of the work; a file's docstring is its word's sentence, and none is cut."""
     text = tribute("--help").out
     panels = ["Contribute data:", "Fine-tune:", "Attribute:", "Pay:", "Operate:"]
 
+    words = " ".join(text.split())
+    for path in Path(cli.__file__).parent.glob("[!_]*.py"):
+        module = import_module(f"tribute.cli.{path.stem}")
+        assert f" {path.stem.rstrip('_')} {' '.join((module.__doc__ or '').split())}" in words
     assert sorted(panels, key=text.index) == panels
     assert "…" not in text
     assert "..." not in text.partition(panels[0])[2]

@@ -1,14 +1,16 @@
 """The command line. The first word of a command is the name of its file here, which holds options and body.
 
 A file is imported when its word is used, and a body imports what it needs: help must not wait for pandas and torch.
-In a file whose word has further words (`tribute period close`) each command is a function named by the second
-word, and the file's docstring is its help.
+The first line of a file is what help says about the word. In a file whose word has further words (`tribute period
+close`) each command is a function named by the second word, with its help as docstring.
 """
 
+import inspect
 import sys
 from collections.abc import Callable
 from importlib import import_module
 from keyword import iskeyword
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -33,11 +35,11 @@ INTERRUPTED = 130
 
 def load(word: str) -> Any:
     """The command, or the group of commands, that a file of this package defines."""
-    module = import_module(f"tribute.cli.{word}_" if iskeyword(word) else f"tribute.cli.{word}")
+    module = import_module(f"tribute.cli.{_stem(word)}")
     commands = commands_of(module)
     app = typer.Typer(cls=Group, help=module.__doc__, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
     for name, function in commands.items():
-        app.command(name)(function)
+        app.command(name, help=inspect.getdoc(function) or module.__doc__)(function)
     return typer.main.get_command(app)
 
 
@@ -50,6 +52,15 @@ class _Commands(Group):
 
     def panels(self) -> dict[str, tuple[str, ...]]:
         return PANELS
+
+    def summary(self, word: str) -> str:
+        with (Path(__file__).parent / f"{_stem(word)}.py").open(encoding="utf-8") as file:
+            return file.readline().strip().strip('"')
+
+
+def _stem(word: str) -> str:
+    """The name of a word's file: `import` cannot be one."""
+    return f"{word}_" if iskeyword(word) else word
 
 
 app = typer.Typer(

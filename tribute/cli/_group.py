@@ -53,11 +53,13 @@ class Group(TyperGroup):
         """Title → names of the commands under it."""
         return {"Commands": list(self.commands)}
 
+    def summary(self, word: str) -> str:
+        """What the list says about a command."""
+        return str(self.commands[word].get_short_help_str(limit=1000))
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the lists, their second columns below each other."""
         width = max(map(len, self.commands))
         for title, words in self.panels().items():
             with formatter.section(title):
-                formatter.write_dl(
-                    [(word.ljust(width), self.commands[word].get_short_help_str(limit=1000)) for word in words]
-                )
+                formatter.write_dl([(word.ljust(width), self.summary(word)) for word in words])

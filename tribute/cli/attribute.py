@@ -1,4 +1,4 @@
-"""`tribute attribute`."""
+"""Attribute the trained adapters' improvement to rows and contributors, without Prefect."""
 
 from typing import TypedDict
 
@@ -25,7 +25,6 @@ class Attributed(TypedDict):
 def attribute(
     config: ConfigFile, set_: Overrides = None, workspace: WorkspaceFolder = HERE, dry_run: DryRun = False
 ) -> Output[Attributed | Plan]:
-    """Attribute the trained adapters' improvement to rows and contributors, without Prefect."""
     import pandas as pd
 
     from tribute.pipeline import measuring, results

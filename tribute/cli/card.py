@@ -1,4 +1,4 @@
-"""`tribute card`."""
+"""Write a version's tables with its dataset card and Croissant metadata."""
 
 from pathlib import Path
 from typing import Annotated, TypedDict
@@ -25,7 +25,6 @@ def card(
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
 ) -> Output[Card]:
-    """Write a version's tables with its dataset card and Croissant metadata."""
     from tribute.contributions.cards import write_card
     from tribute.contributions.registry import Registry
     from tribute.pipeline.data import materialised

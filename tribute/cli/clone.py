@@ -1,4 +1,4 @@
-"""`tribute clone`."""
+"""Make a workspace on a registry that several stewards share."""
 
 from pathlib import Path
 from typing import Annotated, TypedDict
@@ -21,7 +21,6 @@ def clone(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The workspace to make.")],
     dry_run: DryRun = False,
 ) -> Output[Cloned]:
-    """Make a workspace on a registry that several stewards share."""
     from tribute.contributions.registry import Registry
     from tribute.workspace import Workspace
 

@@ -1,4 +1,4 @@
-"""`tribute contribute`."""
+"""Contribute rows to a dataset: all files are recorded, or none. Receipts are in receipts/."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -78,7 +78,6 @@ def contribute(
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
 ) -> Output[Contributed]:
-    """Contribute rows to a dataset: all files are recorded, or none. Receipts are in receipts/."""
     from tribute.contributions.intake import Submission
     from tribute.contributions.registry import Registry
     from tribute.contributions.schema import load_schema

@@ -1,4 +1,4 @@
-"""`tribute demo`."""
+"""Run the whole pipeline on the docstrings of the packages installed here."""
 
 from pathlib import Path
 
@@ -13,7 +13,6 @@ from tribute.cli._text import Plan, would
 def demo(
     workspace: WorkspaceFolder = Path("demo"), set_: Overrides = None, dry_run: DryRun = False
 ) -> Output[Paid | Plan]:
-    """Run the whole pipeline on the docstrings of the packages installed here."""
     from tribute import months
     from tribute.cli._checkout import checkout
     from tribute.cli._flows import run_pipeline

@@ -1,4 +1,4 @@
-"""`tribute diff`."""
+"""Compare two versions: rows and contributors added and removed, and the shift of the labels."""
 
 from typing import Annotated, TypedDict
 
@@ -31,7 +31,6 @@ def diff(
     after: Annotated[str, typer.Argument(metavar="AFTER", help="Another version of the same dataset.")],
     workspace: WorkspaceFolder = HERE,
 ) -> Output[Changes]:
-    """Compare two versions: rows and contributors added and removed, and the shift of the labels."""
     from tribute.contributions.registry import Registry
     from tribute.contributions.releases import diff as releases
     from tribute.workspace import Workspace

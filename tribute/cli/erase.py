@@ -1,4 +1,4 @@
-"""`tribute erase`."""
+"""Remove a contribution's bytes for good, wherever no live contribution has the same."""
 
 from tribute.cli._command import command
 from tribute.cli._options import HERE, By, ContributionId, DryRun, OptionalKeyFile, Why, WorkspaceFolder
@@ -15,7 +15,6 @@ def erase(
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
 ) -> Output[Removed]:
-    """Remove a contribution's bytes for good, wherever no live contribution has the same."""
     from tribute.cli._removal import remove
 
     return remove("erase", contribution, by, why, key, workspace, dry_run)

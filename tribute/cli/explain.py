@@ -1,4 +1,4 @@
-"""`tribute explain`."""
+"""Say which contributors and rows moved an answer of a run's model; the first call indexes the rows."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
@@ -65,7 +65,6 @@ def explain(
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
 ) -> Output[Explained | Plan]:
-    """Say which contributors and rows moved an answer of a run's model; the first call indexes the rows."""
     from tribute.attribution.answers import damping_of, parse_question, render
     from tribute.config import load_config
     from tribute.contributions.dataset import read_description

@@ -1,4 +1,4 @@
-"""`tribute fetch`."""
+"""Download a published dataset from its own project and check it."""
 
 from pathlib import Path
 from typing import Annotated, TypedDict
@@ -21,7 +21,6 @@ def fetch(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to put it; a config's source.folder.")],
     dry_run: DryRun = False,
 ) -> Output[Fetched]:
-    """Download a published dataset from its own project and check it."""
     from tribute.contributions.sources import fetch as download
     from tribute.contributions.sources import refuse_filled
 

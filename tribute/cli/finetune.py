@@ -1,4 +1,4 @@
-"""`tribute finetune`."""
+"""Train every seed's adapter on a released version, without Prefect."""
 
 from typing import TYPE_CHECKING, TypedDict
 
@@ -27,7 +27,6 @@ class Trained(TypedDict):
 def finetune(
     config: ConfigFile, set_: Overrides = None, workspace: WorkspaceFolder = HERE, dry_run: DryRun = False
 ) -> Output[Trained | Plan]:
-    """Train every seed's adapter on a released version, without Prefect."""
     from tribute.pipeline.preflight import checked_config, refuse_training
     from tribute.workspace import Workspace
 

@@ -1,4 +1,4 @@
-"""`tribute import`."""
+"""Contribute what authors wrote up to a month, one contribution per author and month; a second run adds the new."""
 
 from pathlib import Path
 from typing import Annotated, NotRequired, TypedDict
@@ -27,7 +27,6 @@ def import_(
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
 ) -> Output[Imported]:
-    """Contribute what authors wrote up to a month, one contribution per author and month; a second run adds the new."""
     from tribute.cli._registry import open_registry
     from tribute.contributions.sources import import_tldr, months_of
     from tribute.months import is_period

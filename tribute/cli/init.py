@@ -1,4 +1,4 @@
-"""`tribute init`."""
+"""Make a workspace: registry, remote and the folders of a run."""
 
 from pathlib import Path
 from typing import Annotated, TypedDict
@@ -24,7 +24,6 @@ def init(
     origin: Annotated[str, typer.Option(metavar="URL", help="An empty git repository, to share the registry.")] = "",
     dry_run: DryRun = False,
 ) -> Output[Initialized]:
-    """Make a workspace: registry, remote and the folders of a run."""
     from tribute.contributions.registry import Registry
     from tribute.workspace import Workspace
 

@@ -1,4 +1,4 @@
-"""`tribute inspect`."""
+"""Show what the model sees: tokens, with those that count in the loss in [brackets]."""
 
 from typing import Annotated, Any, TypedDict
 
@@ -30,7 +30,6 @@ def inspect(
     rows: Annotated[int, typer.Option(min=1, metavar="N", help="How many rows to show.")] = 3,
     workspace: WorkspaceFolder = HERE,
 ) -> Output[Inspection]:
-    """Show what the model sees: tokens, with those that count in the loss in [brackets]."""
     from tribute.finetuning.base_models import base_folder, load_tokenizer
     from tribute.finetuning.preparation import encode
     from tribute.pipeline.data import materialised

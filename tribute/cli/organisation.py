@@ -1,4 +1,4 @@
-"""`tribute organisation`."""
+"""Show or set which contributors an organisation owns; its key may act for them."""
 
 from typing import Annotated, TypedDict
 
@@ -24,7 +24,6 @@ def organisation(
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
 ) -> Output[Organisation]:
-    """Show or set which contributors an organisation owns; its key may act for them."""
     from tribute.cli._registry import open_registry
     from tribute.contributions.registry import read_identity
     from tribute.contributions.rights import set_members

@@ -1,4 +1,4 @@
-"""`tribute reject`."""
+"""Keep rows out of the next version, and record who decided and why."""
 
 from tribute.cli._command import command
 from tribute.cli._decision import Decided
@@ -10,7 +10,6 @@ from tribute.cli._output import Output
 def reject(
     rows: RowIds, by: By, why: Why, workspace: WorkspaceFolder = HERE, dry_run: DryRun = False
 ) -> Output[Decided]:
-    """Keep rows out of the next version, and record who decided and why."""
     from tribute.cli._decision import record_decision
 
     return record_decision("reject", rows, by, why, workspace, dry_run)

@@ -1,4 +1,4 @@
-"""`tribute release`."""
+"""Screen a dataset's contributions and release them as a version."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypedDict
@@ -41,7 +41,6 @@ def release(
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
 ) -> Output[Released]:
-    """Screen a dataset's contributions and release them as a version."""
     from tribute.config import load_config
     from tribute.contributions.registry import Registry
     from tribute.contributions.releases import check_release, release_version

@@ -1,4 +1,4 @@
-"""`tribute retrain`."""
+"""Train every run that learned from withdrawn or erased contributions again, on a version without them."""
 
 from typing import TypedDict
 
@@ -31,7 +31,6 @@ class Retraining(TypedDict):
 
 @command
 def retrain(workspace: WorkspaceFolder = HERE, dry_run: DryRun = False) -> Output[Retraining]:
-    """Train every run that learned from withdrawn or erased contributions again, on a version without them."""
     from tribute.pipeline import stale_runs
     from tribute.pipeline.preflight import checked_config, refuse_training
     from tribute.workspace import Workspace

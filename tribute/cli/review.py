@@ -1,4 +1,4 @@
-"""`tribute review`."""
+"""List the rows that wait for a person."""
 
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
@@ -42,7 +42,6 @@ def review(
     ] = False,
     workspace: WorkspaceFolder = HERE,
 ) -> Output[Review]:
-    """List the rows that wait for a person."""
     from tribute.cli._registry import open_registry
     from tribute.contributions.releases import review as releases
 

@@ -1,4 +1,4 @@
-"""`tribute reward`."""
+"""Draft a period: pay the pool by the attribution, and write the report, without Prefect."""
 
 from tribute.cli._command import command
 from tribute.cli._options import HERE, ConfigFile, DryRun, Overrides, WorkspaceFolder
@@ -11,7 +11,6 @@ from tribute.cli._text import Plan, would
 def reward(
     config: ConfigFile, set_: Overrides = None, workspace: WorkspaceFolder = HERE, dry_run: DryRun = False
 ) -> Output[Paid | Plan]:
-    """Draft a period: pay the pool by the attribution, and write the report, without Prefect."""
     from datetime import UTC, datetime
 
     from tribute.cli._payout import payout

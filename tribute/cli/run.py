@@ -1,4 +1,4 @@
-"""`tribute run`."""
+"""Run the whole pipeline through the Prefect flows."""
 
 from tribute.cli._command import command
 from tribute.cli._options import HERE, ConfigFile, DryRun, Overrides, WorkspaceFolder
@@ -11,7 +11,6 @@ from tribute.cli._text import Plan
 def run(
     config: ConfigFile, set_: Overrides = None, workspace: WorkspaceFolder = HERE, dry_run: DryRun = False
 ) -> Output[Paid | Plan]:
-    """Run the whole pipeline through the Prefect flows."""
     from tribute.cli._flows import run_pipeline
     from tribute.pipeline.preflight import checked_config
     from tribute.workspace import Workspace

@@ -1,4 +1,4 @@
-"""`tribute screening`."""
+"""Show or set the thresholds by which a dataset's rows are screened."""
 
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
@@ -26,7 +26,6 @@ def screening(
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
 ) -> Output[Screening]:
-    """Show or set the thresholds by which a dataset's rows are screened."""
     from tribute.cli._registry import open_registry
     from tribute.contributions.screening import load_policy
 

@@ -1,4 +1,4 @@
-"""`tribute show`."""
+"""Show what the registry says about a version, a contribution or a dataset."""
 
 from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
@@ -59,7 +59,6 @@ def show(
     what: Annotated[str, typer.Argument(metavar="ID", help="A version NAME@vX.Y.Z, a contribution or a dataset.")],
     workspace: WorkspaceFolder = HERE,
 ) -> Output[Shown]:
-    """Show what the registry says about a version, a contribution or a dataset."""
     from tribute.contributions.registry import Registry
     from tribute.ids import is_tag
     from tribute.workspace import Workspace

@@ -1,4 +1,4 @@
-"""`tribute statement`."""
+"""Write contributors' statements of a period, each as a page and as JSON, into statements/."""
 
 from typing import Annotated, TypedDict
 
@@ -28,7 +28,6 @@ def statement(
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
 ) -> Output[Written | Planned]:
-    """Write contributors' statements of a period, each as a page and as JSON, into statements/."""
     from tribute.rewards.statements import whose, write_statements
     from tribute.workspace import Workspace
 

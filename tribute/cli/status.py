@@ -1,4 +1,4 @@
-"""`tribute status`."""
+"""Show what the workspace holds, what runs, what waits for whom, and the next command."""
 
 from typing import TYPE_CHECKING, TypedDict
 
@@ -42,7 +42,6 @@ class Overview(TypedDict):
 
 @command
 def status(workspace: WorkspaceFolder = HERE) -> Output[Overview]:
-    """Show what the workspace holds, what runs, what waits for whom, and the next command."""
     import shlex
 
     from tribute.pipeline import status as pipeline

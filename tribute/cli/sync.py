@@ -1,4 +1,4 @@
-"""`tribute sync`."""
+"""Fetch what other stewards recorded in a shared registry."""
 
 from typing import TypedDict
 
@@ -13,7 +13,6 @@ class Synced(TypedDict):
 
 @command
 def sync(workspace: WorkspaceFolder = HERE) -> Output[Synced]:
-    """Fetch what other stewards recorded in a shared registry."""
     from tribute.contributions.registry import Registry
     from tribute.contributions.rights import forget_erased
     from tribute.workspace import Workspace

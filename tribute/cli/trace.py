@@ -1,4 +1,4 @@
-"""`tribute trace`."""
+"""Follow the chain: from a payout to its rows, from a contribution to runs and payouts."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
@@ -79,7 +79,6 @@ def trace(
     ],
     workspace: WorkspaceFolder = HERE,
 ) -> Output[Traced]:
-    """Follow the chain: from a payout to its rows, from a contribution to runs and payouts."""
     from tribute.pipeline import lineage
     from tribute.workspace import Workspace
 

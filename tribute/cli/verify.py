@@ -1,4 +1,4 @@
-"""`tribute verify`."""
+"""Check stored bytes, sums and chains; name the first thing that is wrong."""
 
 from pathlib import Path
 from typing import Annotated, TypedDict
@@ -28,7 +28,6 @@ def verify(
     every: Annotated[bool, typer.Option("--all", help="A period: every statement, and not a sample of 1,000.")] = False,
     workspace: WorkspaceFolder = HERE,
 ) -> Output[Verified]:
-    """Check stored bytes, sums and chains; name the first thing that is wrong."""
     from tribute.pipeline import verify as checks
     from tribute.workspace import Workspace
 

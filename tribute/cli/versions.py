@@ -1,4 +1,4 @@
-"""`tribute versions`."""
+"""List the released dataset versions."""
 
 from typing import TypedDict
 
@@ -14,7 +14,6 @@ class Versions(TypedDict):
 
 @command
 def versions(workspace: WorkspaceFolder = HERE) -> Output[Versions]:
-    """List the released dataset versions."""
     from tribute.contributions.registry import Registry
     from tribute.workspace import Workspace
 

@@ -1,4 +1,4 @@
-"""`tribute withdraw`."""
+"""Stop a contribution's use from the next version on; its history stays."""
 
 from tribute.cli._command import command
 from tribute.cli._options import HERE, By, ContributionId, DryRun, OptionalKeyFile, Why, WorkspaceFolder
@@ -15,7 +15,6 @@ def withdraw(
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
 ) -> Output[Removed]:
-    """Stop a contribution's use from the next version on; its history stays."""
     from tribute.cli._removal import remove
 
     return remove("withdraw", contribution, by, why, key, workspace, dry_run)

@@ -1,4 +1,4 @@
-"""`tribute year`."""
+"""Release, train, attribute, pay and close month after month of a dated dataset, through the Prefect flows."""
 
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
@@ -25,7 +25,6 @@ def year(
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
 ) -> Output[Year | Plan]:
-    """Release, train, attribute, pay and close month after month of a dated dataset, through the Prefect flows."""
     from dataclasses import asdict
 
     from tribute.cli._prefect import set_prefect_environment
