@@ -5,7 +5,6 @@ The first line of a file is what help says about the word. In a file whose word 
 close`) each command is a function named by the second word, with its help as docstring.
 """
 
-import inspect
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -39,7 +38,7 @@ def load(word: str) -> Any:
     commands = commands_of(module)
     app = typer.Typer(cls=Group, help=module.__doc__, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
     for name, function in commands.items():
-        app.command(name, help=inspect.getdoc(function) or module.__doc__)(function)
+        app.command(name, help=function.__doc__ or module.__doc__)(function)
     return typer.main.get_command(app)
 
 
