@@ -1,1 +1,1 @@
-"""The stories: each flow reads like the sentence that describes it."""
+"""Prefect flows: each orders the tasks of one stage or of a whole run, and holds no logic."""

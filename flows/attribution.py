@@ -1,4 +1,4 @@
-"""What the plan proposes is measured, round after round, and all of it becomes shares."""
+"""Measures what the plan proposes, round after round, and combines the results into shares."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from tribute.config import RunConfig
 
 @flow(name="attribution", task_runner=ThreadPoolTaskRunner(max_workers=2))
 def attribution(workspace: str, config: RunConfig, dataset: str, adapters: list[str]) -> dict[str, Any]:
-    """Returns the attribution's id. What is measured, and when it is enough, is the plan's to say."""
+    """Returns the attribution's id. The plan decides what is measured and when to stop."""
     measured: list[Any] = []
     while work := propose(workspace, config, dataset, adapters, measured):
         futures = [measure.submit(workspace, config, dataset, adapters, piece) for piece in work]
@@ -21,5 +21,5 @@ def attribution(workspace: str, config: RunConfig, dataset: str, adapters: list[
 
 
 def run(workspace: str, config: RunConfig, dataset: str, adapters: list[str]) -> dict[str, Any]:
-    """The flow on the engine that the config asks for."""
+    """The flow on the engine that the config names."""
     return with_runner(attribution, config)(workspace, config, dataset, adapters)

@@ -1,4 +1,4 @@
-"""Contributions are taken in or waiting already, released as a version, and laid out as tables."""
+"""Records contributions, releases them as a version, and writes the version's tables."""
 
 from prefect import flow
 
@@ -16,6 +16,6 @@ def contributions(workspace: str, dataset: DatasetConfig) -> str:
 
 @flow(name="release")
 def release(workspace: str, tag: str) -> str:
-    """What people handed in becomes a version; returns the id of the dataset artifact."""
+    """Release what was contributed; returns the id of the dataset artifact."""
     version = cut(workspace, tag)
     return materialise(workspace, version)

@@ -1,4 +1,4 @@
-"""Each seed is fine-tuned on the dataset; the first one is registered and may become champion."""
+"""Fine-tunes every seed on the dataset; the first seed's adapter is registered and may become champion."""
 
 from typing import Any
 
@@ -21,5 +21,5 @@ def finetuning(workspace: str, config: RunConfig, dataset: str) -> dict[str, Any
 
 
 def run(workspace: str, config: RunConfig, dataset: str) -> dict[str, Any]:
-    """The flow on the engine that the config asks for."""
+    """The flow on the engine that the config names."""
     return with_runner(finetuning, config)(workspace, config, dataset)

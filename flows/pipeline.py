@@ -1,4 +1,4 @@
-"""Data is contributed, models learn from it, what was learned is attributed, and the value is distributed."""
+"""Runs all stages in order: contributions, fine-tuning, attribution, rewards."""
 
 from datetime import UTC, datetime
 

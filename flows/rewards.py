@@ -1,4 +1,4 @@
-"""The period's pool is paid by the shares and the policy."""
+"""Drafts a period: pays its pool by the shares and the policy."""
 
 from prefect import flow
 

@@ -1,4 +1,4 @@
-"""A year of a dataset that grows: every month is released, learned from, attributed, paid and closed."""
+"""Runs month after month of a growing dataset: release, train, attribute, pay and close."""
 
 from prefect import flow
 

@@ -1,1 +1,1 @@
-"""The wiring between flows and the library: one to five calls a task."""
+"""Prefect tasks: each makes one to five calls to the library."""

@@ -12,13 +12,13 @@ from tribute.workspace import Workspace
 
 @stage(name="propose measurements")
 def propose(workspace: str, config: RunConfig, dataset: str, adapters: list[str], measured: list[Any]) -> list[Any]:
-    """What to measure next, given what was measured (pairs of work and id); nothing when it is enough."""
+    """What to measure next, given what was measured (pairs of work and id); empty when it is enough."""
     return measuring.next_work(_run(workspace, config, dataset, adapters), measured)
 
 
 @stage(task_run_name="{work}")
 def measure(workspace: str, config: RunConfig, dataset: str, adapters: list[str], work: Any) -> State[Any]:
-    """Measure one thing; returns the artifact's id."""
+    """Make one measurement; returns the artifact's id."""
     return ended(measuring.measure(_run(workspace, config, dataset, adapters), work))
 
 

@@ -12,14 +12,14 @@ from tribute.workspace import Workspace
 
 @stage(name="take in contributions")
 def take_in(workspace: str, dataset: DatasetConfig) -> str:
-    """Contribute and release what the config's source holds; returns the tag."""
+    """Contribute the rows of the config's source and release them; returns the tag."""
     data.take_in(Workspace.open_at(workspace), dataset)
     return dataset.tag
 
 
 @stage(task_run_name="release {tag}")
 def release(workspace: str, tag: str) -> str:
-    """Screen what was contributed and release it as a version, unless it is one already; returns the tag."""
+    """Screen contributions and release them as a version, unless that exists; returns the tag."""
     data.release(Workspace.open_at(workspace), tag)
     return tag
 

@@ -19,7 +19,7 @@ def train(workspace: str, config: RunConfig, dataset: str, seed: int) -> State[A
 
 @stage(name="baselines")
 def measure_baselines(workspace: str, config: RunConfig, dataset: str) -> State[Any]:
-    """Measure what simple methods reach; returns the artifact's id."""
+    """Measure the baselines; returns the artifact's id."""
     home = Workspace.open_at(workspace)
     return ended(training.measure_baselines(home, config, home.store.get("dataset", dataset)))
 

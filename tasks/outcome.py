@@ -1,4 +1,4 @@
-"""What all tasks share: retries, and the state `Cached` for an artifact that was found rather than made."""
+"""What all tasks share: retries, and the state `Cached` for an artifact that existed already."""
 
 from functools import partial
 from typing import Any
@@ -24,7 +24,7 @@ def get(workspace: str, kind: str, *ids: str) -> list[Artifact]:
 
 
 def _is_passing(_task: Any, _run: Any, state: State[Any]) -> bool:
-    """Retry only what may pass by itself: trouble with files and sockets, never a wrong config or no memory."""
+    """Retry only errors that may pass: those of files and sockets, never a wrong config or lack of memory."""
     error = state.result(raise_on_failure=False)
     return isinstance(error, (ConnectionError, TimeoutError, BlockingIOError))
 

@@ -1,4 +1,4 @@
-"""Whether there is a Prefect server for a run's tasks, asked before it starts."""
+"""Checks before a run that its tasks have a Prefect server."""
 
 import io
 import os

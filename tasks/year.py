@@ -1,4 +1,4 @@
-"""Tasks of a simulated year: what is handed in, what happens, and the closing."""
+"""Tasks of a simulated year: contributions, events and the close."""
 
 from tasks.outcome import stage
 from tribute.simulation import year
@@ -8,13 +8,13 @@ from tribute.workspace import Workspace
 
 @stage(name="keys and policy")
 def begin(workspace: str, config: YearConfig) -> list[str]:
-    """Make what the months need; returns them."""
+    """Prepare the workspace for the months; returns them."""
     return year.begin(Workspace.open_at(workspace), config)
 
 
 @stage(task_run_name="hand in {period}")
 def grow(workspace: str, config: YearConfig, period: str) -> str:
-    """Hand in, take back and release; returns the tag."""
+    """Contribute, withdraw and release; returns the tag."""
     return year.grow(Workspace.open_at(workspace), config, period)
 
 
