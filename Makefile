@@ -8,13 +8,16 @@ READY := $(VENV)/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DO_NOT_TRACK := 1
 
-.PHONY: demo test nightly lint types check docs lock clean help
+.PHONY: demo test numeric nightly lint types check docs lock clean help
 
 demo: $(READY)      ## Run the whole pipeline on real text, in demo/
 	$(BIN)/tribute demo
 
 test: $(READY)      ## Run the tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+numeric: $(READY)   ## Run the tests of numbers (ATEN_CPU_CAPABILITY=default|avx2|avx512 picks the instruction set)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m numeric
 
 nightly: $(READY)   ## Run the tests with large counts (50 kills, 8 writers), then two benchmarks
 	TRIBUTE_NIGHTLY=1 $(BIN)/python -m pytest

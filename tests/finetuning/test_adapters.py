@@ -16,6 +16,8 @@ from tribute.finetuning.preparation import build_model, encode
 from tribute.finetuning.trace import flatten, load_trace
 from tribute.finetuning.workers import Folders
 
+pytestmark = pytest.mark.numeric
+
 
 @pytest.fixture(scope="module")
 def adapter(root, dataset, config):

@@ -14,6 +14,8 @@ from tribute.finetuning.evaluation import RowResults, evaluate, evaluation_repor
 from tribute.finetuning.preparation import prepare
 from tribute.finetuning.workers import Folders
 
+pytestmark = pytest.mark.numeric
+
 
 @pytest.fixture(scope="module")
 def ready(dataset, config, tmp_path_factory):

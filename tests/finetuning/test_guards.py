@@ -32,6 +32,8 @@ from tribute.finetuning.evaluation import evaluate
 from tribute.finetuning.preparation import prepare
 from tribute.finetuning.task_types import described_task
 
+pytestmark = pytest.mark.numeric
+
 SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
 ENCODER = {"target_modules": ["query", "value"], "layers": None}
 

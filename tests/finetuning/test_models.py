@@ -20,6 +20,8 @@ from tribute.finetuning.models import (
 from tribute.finetuning.preparation import build_model, encode
 from tribute.finetuning.task_types import TASK_TYPES
 
+pytestmark = pytest.mark.numeric
+
 
 def both(request, task):
     names = {"sequence-classification": ("dataset", "config"), "causal-lm": ("dialogues", "causal_config")}

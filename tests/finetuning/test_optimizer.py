@@ -5,6 +5,8 @@ import torch
 
 from tribute.finetuning.optimizer import Adam, RootAdam
 
+pytestmark = pytest.mark.numeric
+
 
 def steps(optimizer, parameter, gradients):
     """The parameter after each step."""

@@ -19,6 +19,8 @@ from tribute.finetuning.preparation import prepare
 from tribute.finetuning.training import last_checkpoint, learning_rates, schedule, train
 from tribute.finetuning.workers import Folders
 
+pytestmark = pytest.mark.numeric
+
 STEPS = 12
 """Of the session's training: 48 rows, batches of 8, two epochs; a checkpoint every third."""
 

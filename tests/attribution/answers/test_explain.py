@@ -16,6 +16,8 @@ from tribute.attribution.gradients import curvature
 from tribute.errors import AttributionError, ConfigError, TrainingError
 from tribute.finetuning.workers import Folders
 
+pytestmark = pytest.mark.numeric
+
 TASKS = ("sequence-classification", "causal-lm")
 LABELS = {"task": "sequence-classification", "tag": "tiny@v1.0.0", "labels": ["algebra", "drawing"]}
 RESPONSES = {"task": "causal-lm", "tag": "tiny@v1.0.0", "labels": []}

@@ -28,6 +28,8 @@ from tribute.finetuning.trace import load_trace
 from tribute.finetuning.workers import Key
 from tribute.pipeline.answers import damping_removals
 
+pytestmark = pytest.mark.numeric
+
 PICKED = Damping(10.0, 2.0, 0.5, 8)
 
 

@@ -15,6 +15,8 @@ from tests.helpers.terminal import tree
 from tribute.attribution.answers.row_index import SHARDS, Index, collect, quantise, word_sum
 from tribute.errors import IntegrityError
 
+pytestmark = pytest.mark.numeric
+
 WIDTH, ROWS, PER_SHARD = 24, 50, 8
 
 

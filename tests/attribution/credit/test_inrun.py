@@ -19,6 +19,8 @@ from tribute.finetuning.preparation import Prepared, prepare
 from tribute.finetuning.trace import Trace, assign, flatten
 from tribute.finetuning.training import train
 
+pytestmark = pytest.mark.numeric
+
 EVERY_STEP = 64
 """More states than twice the steps: then the spacing leaves no step out."""
 

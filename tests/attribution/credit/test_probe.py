@@ -17,6 +17,8 @@ from tribute.attribution.measurement import find, measure
 from tribute.attribution.retraining.jobs import Job, TrainedRows, repetition, row_mask
 from tribute.errors import AttributionError, IntegrityError
 
+pytestmark = pytest.mark.numeric
+
 EVEN = np.full(60, 1 / 60)
 OWNER = np.repeat([0, 1, 2, 3], 20)
 """0 and 1 teach the same two labels, 2 all alone the third, and 3 has wrong labels."""

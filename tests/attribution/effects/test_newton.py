@@ -18,6 +18,8 @@ from tribute.finetuning.preparation import prepare
 from tribute.finetuning.trace import assign, flatten
 from tribute.finetuning.training import train
 
+pytestmark = pytest.mark.numeric
+
 PENALTY = 3.0
 TASKS = ("sequence-classification", "causal-lm")
 

@@ -20,6 +20,8 @@ from tribute.finetuning.preparation import Prepared, prepare
 from tribute.finetuning.trace import Trace, assign
 from tribute.finetuning.training import train
 
+pytestmark = pytest.mark.numeric
+
 EVERY_STEP = 64
 """More states than twice the steps: then the spacing leaves no step out."""
 CHANGE = 1e-4

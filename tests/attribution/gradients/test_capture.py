@@ -20,6 +20,8 @@ from tribute.finetuning.models import RowModel
 from tribute.finetuning.preparation import prepare
 from tribute.finetuning.trace import flatten
 
+pytestmark = pytest.mark.numeric
+
 CLASSIFICATION = {
     "upper layers": {"target_modules": ["query", "value", "dense"], "layers": [1, 2]},
     "all layers": {"target_modules": ["query", "key", "value", "dense"]},

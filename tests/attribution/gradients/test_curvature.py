@@ -19,6 +19,8 @@ from tribute.finetuning.optimizer import Adam
 from tribute.finetuning.preparation import prepare
 from tribute.finetuning.trace import State, Trace, assign, flatten
 
+pytestmark = pytest.mark.numeric
+
 TASKS = ("sequence-classification", "causal-lm")
 
 

@@ -7,6 +7,8 @@ import torch
 from tribute.attribution.gradients.evaluation import evaluation_gradient, slice_gradients, weighted_gradients
 from tribute.finetuning.preparation import prepare
 
+pytestmark = pytest.mark.numeric
+
 
 @pytest.fixture
 def ready(dataset, config, tmp_path):

@@ -10,6 +10,8 @@ from tribute.finetuning.preparation import prepare
 from tribute.finetuning.trace import State, flatten
 from tribute.finetuning.training import train
 
+pytestmark = pytest.mark.numeric
+
 EVERY_STEP = 64
 """More states than twice the steps: then the spacing leaves no step out."""
 EPSILON = torch.finfo(torch.float32).eps

@@ -5,6 +5,8 @@ import pytest
 
 from tribute.attribution.shares.estimate import Design, combine, row_noise
 
+pytestmark = pytest.mark.numeric
+
 ROWS = np.array([30, 20, 10, 40])
 TRUE = np.array([0.3, 0.1, -0.1, 0.2])
 
