@@ -1,4 +1,4 @@
-"""The attribution artifact: the evidence becomes shares, effects, scores, tokens and the card."""
+"""The attribution artifact: measurements become shares, effects, scores, tokens and the card."""
 
 from pathlib import Path
 from typing import Any
@@ -21,75 +21,74 @@ from tribute.files import write_json
 ATTRIBUTION = Kind("attribution", __name__)
 
 
-def make_attribution(store: Store, evidence: Measurements, config: AttributionConfig) -> Artifact:
+def make_attribution(store: Store, measurements: Measurements, config: AttributionConfig) -> Artifact:
     """Combine everything into scores, shares, effects, tokens and the card."""
 
     def build(folder: Path) -> None:
-        shares = shares_table(evidence, config)
-        effects = effects_table(evidence, shares)
-        scores_table(evidence, shares).to_parquet(folder / "scores.parquet", index=False)
+        shares = shares_table(measurements, config)
+        effects = effects_table(measurements, shares)
+        scores_table(measurements, shares).to_parquet(folder / "scores.parquet", index=False)
         shares.to_parquet(folder / "shares.parquet", index=False)
         effects.to_parquet(folder / "effects.parquet", index=False)
-        tokens_table(evidence).to_parquet(folder / "tokens.parquet", index=False)
-        write_json(folder / "card.json", attribution_card(evidence, shares, effects, config), sort_keys=True)
+        tokens_table(measurements).to_parquet(folder / "tokens.parquet", index=False)
+        write_json(folder / "card.json", attribution_card(measurements, shares, effects, config), sort_keys=True)
 
-    return store.make(ATTRIBUTION, evidence.inputs(), config.model_dump(mode="json"), build)
+    return store.make(ATTRIBUTION, measurements.inputs(), config.model_dump(mode="json"), build)
 
 
-def find_attribution(store: Store, evidence: Measurements, config: AttributionConfig) -> Artifact | None:
+def find_attribution(store: Store, measurements: Measurements, config: AttributionConfig) -> Artifact | None:
     """The attribution of exactly these, if it was made before."""
-    return store.find(ATTRIBUTION, evidence.inputs(), config.model_dump(mode="json"))
+    return store.find(ATTRIBUTION, measurements.inputs(), config.model_dump(mode="json"))
 
 
-def shares_table(evidence: Measurements, config: AttributionConfig) -> pd.DataFrame:
+def shares_table(measurements: Measurements, config: AttributionConfig) -> pd.DataFrame:
     """`shares.parquet` for all contributors of the version."""
-    found = evidence.estimate()
-    everybody = sorted(read_description(evidence.dataset)["contributors"])
+    everybody = sorted(read_description(measurements.dataset)["contributors"])
     return sharing.shares_table(
-        found,
-        evidence.rows.names,
+        measurements.estimate(),
+        measurements.rows.names,
         everybody,
         config.confidence,
-        evidence.method,
-        len(evidence.credits),
-        evidence.trainings(),
+        measurements.method,
+        len(measurements.credits),
+        measurements.trainings(),
     )
 
 
-def scores_table(evidence: Measurements, shares: pd.DataFrame) -> pd.DataFrame:
+def scores_table(measurements: Measurements, shares: pd.DataFrame) -> pd.DataFrame:
     """`scores.parquet`: mean over seeds; what probe and rate designs corrected is spread evenly over an owner's rows.
 
     So the scores of a contributor sum to its credit.
     """
-    scores = sharing.average_scores(evidence.scores)
+    scores = sharing.average_scores(measurements.scores)
     by_name = scores.groupby("contributor_id")["credit"]
     missing = (shares.set_index("contributor_id")["credit"] - by_name.sum()) / by_name.size()
     return scores.assign(credit=scores["credit"] + scores["contributor_id"].map(missing))
 
 
-def tokens_table(evidence: Measurements) -> pd.DataFrame:
+def tokens_table(measurements: Measurements) -> pd.DataFrame:
     """`tokens.parquet`: what the model saw of each contributor, after deduplication."""
-    rows = pd.read_parquet(evidence.credits[0].file("rows.parquet"))
+    rows = pd.read_parquet(measurements.credits[0].file("rows.parquet"))
     table = rows.groupby("contributor_id")["tokens"].agg(rows="size", tokens="sum")
-    everybody = sorted(read_description(evidence.dataset)["contributors"])
+    everybody = sorted(read_description(measurements.dataset)["contributors"])
     return table.reindex(everybody, fill_value=0).rename_axis("contributor_id").reset_index()
 
 
 def attribution_card(
-    evidence: Measurements, shares: pd.DataFrame, effects: pd.DataFrame, config: AttributionConfig
+    measurements: Measurements, shares: pd.DataFrame, effects: pd.DataFrame, config: AttributionConfig
 ) -> dict[str, Any]:
     """How far the shares can be trusted: see `card.json` in docs/reference/artifacts.md."""
-    facts = [credit.json("credit.json") for credit in evidence.credits]
-    by_seed = evidence.rows.sums(evidence.in_run)
-    known = shares.set_index("contributor_id").loc[list(evidence.rows.names)]
-    harmful = [name for name in evidence.rows.names if known["high"][name] < 0]
-    measured = dict(zip(seeds_left_out(evidence), measured_effects(evidence)[1], strict=True))
-    left_out = [evidence.rows.names.index(name) for name in effects["contributor_id"]]
-    predicted = {seed: one[left_out] for seed, one in evidence.predicted.items()}
-    found: dict[str, Any] = {
+    facts = [credit.json("credit.json") for credit in measurements.credits]
+    by_seed = measurements.rows.sums(measurements.in_run)
+    known = shares.set_index("contributor_id").loc[list(measurements.rows.names)]
+    harmful = [name for name in measurements.rows.names if known["high"][name] < 0]
+    measured = dict(zip(seeds_left_out(measurements), measured_effects(measurements)[1], strict=True))
+    left_out = [measurements.rows.names.index(name) for name in effects["contributor_id"]]
+    predicted = {seed: effect[left_out] for seed, effect in measurements.predicted.items()}
+    figures: dict[str, Any] = {
         "validation": config.validation,
         "method": str(shares["method"].iloc[0]),
-        "trainings": evidence.trainings(),
+        "trainings": measurements.trainings(),
         "seeds": [fact["seed"] for fact in facts],
         "confidence": config.confidence,
         "measured": [fact["measured"] for fact in facts],
@@ -98,45 +97,49 @@ def attribution_card(
         "total": float(np.mean([fact["measured"] for fact in facts])),
         "seed_agreement": metrics.pairwise(list(by_seed)),
         "seed_split": metrics.seed_split(by_seed),
-        "coverage": card.held_out_coverage(evidence.in_run, evidence.rows, config.confidence),
+        "coverage": card.held_out_coverage(measurements.in_run, measurements.rows, config.confidence),
         "points": len(facts[0]["curve"]),
         "sample": facts[0]["sample"],
         "drift": max(fact["drift"] for fact in facts),
         "curve": facts[0]["curve"],
-        "proxy": proxy_figures(evidence, effects) if config.proxy and evidence.retrainings else None,
+        "proxy": proxy_figures(measurements, effects) if config.proxy and measurements.retrainings else None,
         "leave_one_out": card.leave_one_out(effects, predicted, measured),
-        "controls": control_figures(evidence, config),
+        "controls": control_figures(measurements, config),
         "coalitions": card.coalition_error(
-            known["credit"].to_numpy(), evidence.rows, evidence.utilities, evidence.nothing
+            known["credit"].to_numpy(), measurements.rows, measurements.utilities, measurements.utility_before
         ),
         "lds": None,
         "baselines": {},
     }
-    if evidence.influences:
-        found["lds"] = card.linear_datamodelling(evidence.replays, evidence.rows, evidence.utilities, harmful)
-        found["baselines"] = card.baselines(evidence.influence, evidence.rows, effects, measured, evidence.utilities)
-    return found
+    if measurements.influences:
+        figures["lds"] = card.linear_datamodelling(
+            measurements.replays, measurements.rows, measurements.utilities, harmful
+        )
+        figures["baselines"] = card.baselines(
+            measurements.influence, measurements.rows, effects, measured, measurements.utilities
+        )
+    return figures
 
 
-def control_figures(evidence: Measurements, config: AttributionConfig) -> dict[str, Any] | None:
+def control_figures(measurements: Measurements, config: AttributionConfig) -> dict[str, Any] | None:
     """What attribution said of the planted rows; None where none were planted."""
-    if not evidence.controls:
+    if not measurements.controls:
         return None
-    scores = [sharing.seed_scores(control) for control in evidence.controls]
-    first = pd.read_parquet(evidence.controls[0].file("rows.parquet"))
+    scores = [sharing.seed_scores(control) for control in measurements.controls]
+    first = pd.read_parquet(measurements.controls[0].file("rows.parquet"))
     rows = TrainedRows.of(first["row_id"].tolist(), first["contributor_id"].tolist())
-    by_row = np.stack([row_totals(one, rows) for one in scores])
+    by_row = np.stack([row_totals(score, rows) for score in scores])
     sums, size = rows.sums(by_row), np.bincount(rows.owner)
-    total = float(np.mean([one.json("credit.json")["measured"] for one in evidence.controls]))
-    found = estimate.combine(sums, estimate.row_noise(by_row, rows.owner), size, total, [])
-    in_run = np.mean([sharing.fold_credits(one, rows.names) for one in evidence.controls], axis=0)
-    found = found.seen_through(np.hstack([in_run, np.zeros((len(in_run), 1))]))
-    low, high = sharing.interval(found, config.confidence)
-    table = pd.DataFrame({"rows": size, "credit": found.credit, "low": low, "high": high}, index=list(rows.names))
-    frame = pd.read_parquet(evidence.dataset.file("train.parquet"))
+    gain = float(np.mean([control.json("credit.json")["measured"] for control in measurements.controls]))
+    whole = estimate.combine(sums, estimate.row_noise(by_row, rows.owner), size, gain, [])
+    in_run = np.mean([sharing.fold_credits(control, rows.names) for control in measurements.controls], axis=0)
+    credits = whole.seen_through(np.hstack([in_run, np.zeros((len(in_run), 1))]))
+    low, high = sharing.interval(credits, config.confidence)
+    table = pd.DataFrame({"rows": size, "credit": credits.credit, "low": low, "high": high}, index=list(rows.names))
+    frame = pd.read_parquet(measurements.dataset.file("train.parquet"))
     return {
         "duplicate": controls.excluded_duplicates(frame),
-        "split": controls.split_figures(evidence.rows, evidence.credits_as),
+        "split": controls.split_figures(measurements.rows, measurements.credits_as),
         **{
             name: {key: float(value) if key != "rows" else int(value) for key, value in table.loc[full].items()}
             for name, full in ((name, planted_rows.PREFIX + name) for name in planted_rows.SPOILT)

@@ -133,9 +133,9 @@ def test_without_retraining_probe_and_in_run_count_for_the_same(witnessed):
     """Halfway between, on the run's own total; their distance is in the intervals."""
     apart, alone = witnessed.estimate(), with_others(witnessed, probes=[]).estimate()
 
-    scaled = np.array([0.6, 0.2, 0.2, -0.1]) / 0.9 * witnessed.total
+    scaled = np.array([0.6, 0.2, 0.2, -0.1]) / 0.9 * witnessed.gain
     assert apart.credit == pytest.approx((alone.credit + scaled) / 2, abs=0.02)
-    assert apart.credit.sum() == pytest.approx(witnessed.total)
+    assert apart.credit.sum() == pytest.approx(witnessed.gain)
     assert (apart.margin(0.9) > np.abs(scaled - alone.credit) / 2)[[0, 2]].all()
     assert (alone.margin(0.9) < np.abs(scaled - alone.credit) / 2)[[0, 2]].all()
     assert (witnessed.method, with_others(witnessed, probes=[]).method) == ("in-run + probe", "in-run")
@@ -201,7 +201,7 @@ def test_what_was_drawn_is_taken_off_by_the_probe(made, dataset, tmp_path, facto
 
     off = []
     for some in (evidence, with_others(evidence, probes=[])):
-        scale = evidence.total / sum(facts["credit"])
+        scale = evidence.gain / sum(facts["credit"])
         averages = [np.bincount(blocks, weights=facts["credit"]) * scale for blocks, _ in some._designed]
         off.append(np.mean([np.abs(one - true).sum() for (_, one), true in zip(some._designed, averages, strict=True)]))
 

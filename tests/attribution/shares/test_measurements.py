@@ -52,8 +52,8 @@ def test_designs_correct_in_run_credit_on_the_runs_own_scale(evidence):
     """The total stays, and who was taken for equal comes apart as the retrainings say."""
     found = dict(zip(evidence.rows.names, evidence.estimate().credit, strict=True))
 
-    truth = {name: worth * evidence.total / sum(WORTH.values()) for name, worth in WORTH.items()}
-    assert sum(found.values()) == pytest.approx(evidence.total)
+    truth = {name: worth * evidence.gain / sum(WORTH.values()) for name, worth in WORTH.items()}
+    assert sum(found.values()) == pytest.approx(evidence.gain)
     assert found["ada"] - found["dan"] > 0.6 * (truth["ada"] - truth["dan"])
 
 

@@ -32,24 +32,24 @@ def pick_damping(predicted: Mapping[float, np.ndarray], measured: np.ndarray) ->
     `predicted` by damping, and `measured`: an answer's loss in nats after a retraining, [retrainings, answers]. Only
     differences between retrainings count, so predictions may leave out what is common to all of them.
     """
-    moved = {damping: one - one.mean(0) for damping, one in predicted.items()}
+    moved = {damping: changes - changes.mean(0) for damping, changes in predicted.items()}
     best, slope = _fit(moved, measured)
-    unseen = np.stack([_unseen(moved, measured, one) for one in range(len(measured))])
+    unseen = np.stack([_unseen(moved, measured, place) for place in range(len(measured))])
     return Damping(best, slope, linear_datamodelling_score(unseen, measured), len(measured))
 
 
-def _unseen(moved: Mapping[float, np.ndarray], measured: np.ndarray, one: int) -> np.ndarray:
+def _unseen(moved: Mapping[float, np.ndarray], measured: np.ndarray, place: int) -> np.ndarray:
     """What a retraining does to the answers by damping and slope of all others, [answers]."""
-    others = np.arange(len(measured)) != one
-    best, slope = _fit({damping: some[others] for damping, some in moved.items()}, measured[others])
-    return np.asarray(slope * moved[best][one])
+    others = np.arange(len(measured)) != place
+    best, slope = _fit({damping: changes[others] for damping, changes in moved.items()}, measured[others])
+    return np.asarray(slope * moved[best][place])
 
 
 def _fit(predicted: Mapping[float, np.ndarray], measured: np.ndarray) -> tuple[float, float]:
     """The best damping, and the slope of measured on predicted."""
-    ranks = {damping: linear_datamodelling_score(one, measured) for damping, one in predicted.items()}
+    ranks = {damping: linear_datamodelling_score(changes, measured) for damping, changes in predicted.items()}
     best = max(ranks, key=lambda damping: ranks[damping])
-    centred, truth = (one - one.mean(0) for one in (predicted[best], measured))
+    centred, truth = (losses - losses.mean(0) for losses in (predicted[best], measured))
     return best, float((centred * truth).sum() / (centred**2).sum())
 
 
@@ -59,6 +59,6 @@ def linear_datamodelling_score(predicted: np.ndarray, measured: np.ndarray) -> f
     Both [retrainings, answers]; answers that no retraining changed are left out. All answers at once, as leaving one
     out asks for it some hundred times.
     """
-    a, b = (stats.rankdata(one, axis=0) - (len(one) + 1) / 2 for one in (predicted, measured))
+    a, b = (stats.rankdata(losses, axis=0) - (len(losses) + 1) / 2 for losses in (predicted, measured))
     size = np.sqrt((a**2).sum(0) * (b**2).sum(0))
     return float(((a * b).sum(0)[size > 0] / size[size > 0]).mean())

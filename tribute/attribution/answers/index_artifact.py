@@ -183,7 +183,7 @@ def _picked(
     for chunk, gradients in row_gradients_of(ready.model, answers, range(len(answers)), [trace.states[-1].theta]):
         for damping, vectors in moved.items():
             predicted[damping][:, chunk] = (vectors @ gradients.T).double().cpu().numpy()
-    measured = [_losses(one.retraining, answers.row_ids) for one in removals]
+    measured = [_losses(removal.retraining, answers.row_ids) for removal in removals]
     return pick_damping(predicted, np.stack(measured))
 
 

@@ -95,7 +95,9 @@ def removals_by_seed(rows: TrainedRows, utilities: Mapping[Job, float]) -> dict[
     }
 
 
-def coalition_error(credit: np.ndarray, rows: TrainedRows, utilities: Mapping[Job, float], nothing: float) -> Any:
+def coalition_error(
+    credit: np.ndarray, rows: TrainedRows, utilities: Mapping[Job, float], utility_before: float
+) -> Any:
     """How far the credits of a random half of the contributors are from what it reaches, in points of the total.
 
     A concave U makes every half reach more than its credits; the mean excess is taken off first.
@@ -104,7 +106,7 @@ def coalition_error(credit: np.ndarray, rows: TrainedRows, utilities: Mapping[Jo
     if not jobs:
         return None
     total = credit.sum()
-    reached = np.array([utilities[job] - nothing for job in jobs])
+    reached = np.array([utilities[job] - utility_before for job in jobs])
     expected = np.array([credit[np.unique(rows.owner[row_mask(job, rows)])].sum() for job in jobs])
     excess = (reached - expected) / total
     return {"count": len(jobs), "error": float(100 * np.abs(excess - excess.mean()).mean())}

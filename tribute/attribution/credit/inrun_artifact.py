@@ -51,16 +51,16 @@ def _write_credit(
     from tribute.attribution.credit.inrun import in_run_credit
 
     chosen, weights = stratified_sample(ready.evaluation.slices, sample_size)
-    found = in_run_credit(ready.model, ready.train, ready.evaluation.take(chosen), weights, trace, progress, PARTS)
+    credit = in_run_credit(ready.model, ready.train, ready.evaluation.take(chosen), weights, trace, progress, PARTS)
     pd.DataFrame(
         {
-            "row_id": np.repeat(list(ready.train.row_ids), len(found.slices)),
-            "contributor_id": np.repeat(ready.contributors, len(found.slices)),
-            "query": found.slices * len(ready.train),
-            "credit": found.scores.reshape(-1),
+            "row_id": np.repeat(list(ready.train.row_ids), len(credit.slices)),
+            "contributor_id": np.repeat(ready.contributors, len(credit.slices)),
+            "query": credit.slices * len(ready.train),
+            "credit": credit.scores.reshape(-1),
         }
     ).to_parquet(folder / "scores.parquet", index=False)
-    by_fold = pd.DataFrame(found.folds).groupby(pd.Series(ready.contributors, name="contributor_id")).sum()
+    by_fold = pd.DataFrame(credit.folds).groupby(pd.Series(ready.contributors, name="contributor_id")).sum()
     by_fold.columns = [f"fold_{fold}" for fold in by_fold.columns]
     by_fold.reset_index().to_parquet(folder / "folds.parquet", index=False)
     rows = {"row_id": list(ready.train.row_ids), "contributor_id": ready.contributors, "tokens": ready.train.lengths()}
@@ -68,10 +68,10 @@ def _write_credit(
     facts = {
         "seed": trace.seed,
         "measured": measured,
-        "integrated": float(found.scores.sum()),
+        "integrated": float(credit.scores.sum()),
         "sample": len(chosen),
-        "curve": [{"step": step, "loss": loss} for step, loss in zip(found.steps, found.losses, strict=True)],
-        "drift": found.drift,
+        "curve": [{"step": step, "loss": loss} for step, loss in zip(credit.steps, credit.losses, strict=True)],
+        "drift": credit.drift,
     }
     write_json(folder / "credit.json", facts, sort_keys=True)
 

@@ -54,30 +54,30 @@ class Probe:
         everything = np.ones(len(self.train), dtype=bool)
         before, best = self.losses(~everything).mean(), (-np.inf, self)
         for length in LENGTHS:
-            one = replace(self, length=float(length))
-            gained = float(before - one.losses(everything).mean())
+            longer = replace(self, length=float(length))
+            gained = float(before - longer.losses(everything).mean())
             if gained >= gain:
-                return one
-            best = max(best, (gained, one), key=lambda pair: pair[0])
+                return longer
+            best = max(best, (gained, longer), key=lambda pair: pair[0])
         return best[1]
 
     def losses(self, kept: np.ndarray) -> np.ndarray:
         """Loss of every evaluation row after training on the rows `kept` [rows, bool], nats, [evaluation rows]."""
-        weights, rows, own = self.head, self.train[kept], np.arange(int(kept.sum()))
+        weights, rows, places = self.head, self.train[kept], np.arange(int(kept.sum()))
         for _ in range(STEPS):
             errors = np.exp(log_softmax(self.scale * rows @ weights.T, axis=1))
-            errors[own, self.targets[kept]] -= 1
+            errors[places, self.targets[kept]] -= 1
             gradient = errors.T @ rows
             weights = weights - self.length * gradient / max(float(np.linalg.norm(gradient)), 1e-12)
-        found = log_softmax(self.scale * self.evaluation @ weights.T, axis=1)
-        return np.asarray(-found[np.arange(len(found)), self.answers], dtype=np.float64)
+        logs = log_softmax(self.scale * self.evaluation @ weights.T, axis=1)
+        return np.asarray(-logs[np.arange(len(logs)), self.answers], dtype=np.float64)
 
     def effects(self, runs: Sequence[designs.RateRun], weights: np.ndarray) -> np.ndarray:
         """What one repetition of a rate design says, trained with the probe, nats [..., factors].
 
         `weights` [evaluation rows, ...] say which mean of the losses is looked at.
         """
-        return designs.rate_effects(runs, np.stack([-self.losses(one.run.kept) @ weights for one in runs]))
+        return designs.rate_effects(runs, np.stack([-self.losses(run.run.kept) @ weights for run in runs]))
 
     def credits(
         self,
@@ -91,8 +91,8 @@ class Probe:
         `owner` [rows] is each row's contributor, `blocks` [contributors] its block, `weights` as in `effects`.
         """
         size = len(designs.rate_design(owner, blocks, 0, [0]))
-        count, found = max(2, min(REPETITIONS, RUNS // size)), []
+        count, effects = max(2, min(REPETITIONS, RUNS // size)), []
         for number in range(count):
-            found.append(self.effects(designs.rate_design(owner, blocks, FIRST + number, [0]), weights))
+            effects.append(self.effects(designs.rate_design(owner, blocks, FIRST + number, [0]), weights))
             progress(number + 1, count)
-        return np.asarray(np.mean(found, axis=0))
+        return np.asarray(np.mean(effects, axis=0))

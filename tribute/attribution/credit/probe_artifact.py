@@ -53,9 +53,11 @@ def probe_job(run: Run, item: None, folders: Folders, progress: Progress) -> Non
         "gained": float((probe.losses(~everything) - probe.losses(everything)).mean()),
         "blocks": blocks.tolist(),
         "credit": credit.tolist(),
-        "folds": [one.tolist() for one in folds],
+        "folds": [fold.tolist() for fold in folds],
     }
-    save_file({name: one for name, one in vars(probe).items() if isinstance(one, np.ndarray)}, folders.result / ARRAYS)
+    save_file(
+        {name: array for name, array in vars(probe).items() if isinstance(array, np.ndarray)}, folders.result / ARRAYS
+    )
     write_json(folders.result / "probe.json", facts, sort_keys=True)
 
 

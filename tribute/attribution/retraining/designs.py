@@ -61,13 +61,13 @@ def assign_blocks(owner: np.ndarray, factors: int, repetition: int) -> np.ndarra
     if len(rows) <= factors:
         return np.arange(len(rows))
     generator = np.random.Generator(np.random.Philox([repetition, 1]))
-    order = sorted(generator.permutation(len(rows)), key=lambda one: -int(rows[one]).bit_length())
+    order = sorted(generator.permutation(len(rows)), key=lambda name: -int(rows[name]).bit_length())
     room, sizes, block = -(-len(rows) // factors), np.zeros((factors, 2), dtype=int), np.zeros(len(rows), dtype=int)
-    for one in order:
+    for name in order:
         free = [index for index in range(factors) if sizes[index, 1] < room]
         chosen = min(free, key=lambda index: (sizes[index, 0], index))
-        sizes[chosen] += (rows[one], 1)
-        block[one] = chosen
+        sizes[chosen] += (rows[name], 1)
+        block[name] = chosen
     return block
 
 
@@ -94,8 +94,8 @@ def rate_effects(runs: Sequence[RateRun], utilities: np.ndarray) -> np.ndarray:
     signs = np.stack([run.signs for run in runs])
     stage = np.array([run.stage for run in runs])
     total: np.ndarray = np.zeros(signs.shape[1])
-    for one in np.unique(stage):
-        chosen = stage == one
+    for level in np.unique(stage):
+        chosen = stage == level
         total = total + 2 * utilities[chosen].T @ signs[chosen] / chosen.sum()
     return total
 
@@ -108,7 +108,7 @@ def control_variate(runs: Sequence[RateRun], credit: np.ndarray) -> np.ndarray:
     so an estimate that was right on average stays so.
     """
     widths = np.diff(ENDS, prepend=0)
-    drawn = [np.mean([run.part for run in runs if run.stage == one], axis=0) for one in range(len(DRAWS))]
+    drawn = [np.mean([run.part for run in runs if run.stage == stage], axis=0) for stage in range(len(DRAWS))]
     return np.asarray(np.array(PULL) @ (np.stack(drawn) - widths[:, None]) * credit)
 
 
@@ -121,7 +121,7 @@ def cost(runs: Sequence[Run]) -> float:
 def singles_and_leave_outs(owner: np.ndarray, seed: int) -> tuple[list[Run], list[Run]]:
     """The 2n design: every contributor alone, and every contributor left out."""
     names = range(int(owner.max()) + 1)
-    return [Run(owner == one, seed) for one in names], [Run(owner != one, seed) for one in names]
+    return [Run(owner == name, seed) for name in names], [Run(owner != name, seed) for name in names]
 
 
 def shapley_of_2n(alone: np.ndarray, left_out: np.ndarray, total: float) -> np.ndarray:
@@ -150,8 +150,8 @@ def removals(rows: int, part: float, count: int, seed: int) -> list[Run]:
 def _parts(owner: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """The stage in which each row comes in, int [rows]: every contributor's rows in random order."""
     part = np.zeros(len(owner), dtype=int)
-    for one in np.unique(owner):
-        rows = generator.permutation(np.flatnonzero(owner == one))
+    for name in np.unique(owner):
+        rows = generator.permutation(np.flatnonzero(owner == name))
         # One random offset for all rows keeps every part's size within one row of its expectation.
         part[rows] = np.searchsorted(ENDS, (np.arange(len(rows)) + generator.random()) / len(rows), side="right")
     return part

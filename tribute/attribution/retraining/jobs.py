@@ -133,12 +133,12 @@ def validation_jobs(
 def designed(
     utilities: Mapping[Job, Any],
     rows: TrainedRows,
-    luck: Callable[[int, np.ndarray], np.ndarray],
+    control_variate: Callable[[int, np.ndarray], np.ndarray],
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Blocks [contributors] and effects [..., blocks] of every complete repetition, less the luck of the draw.
+    """Blocks [contributors] and effects [..., blocks] of every complete repetition, less what the draw explains.
 
-    `utilities` are U by job, in nats, of any shape: per fold of the evaluation, say. `luck`, of a repetition's
-    number and the blocks of contributors, says in the same nats what each block owes to the rows that were drawn.
+    `utilities` are U by job, in nats, of any shape: per fold of the evaluation, say. `control_variate` says, given a
+    repetition's number and the contributors' blocks, what each block owes to the rows that were drawn, in nats.
     """
     found = []
     for number in sorted({job.number for job in utilities if job.design == "rates"}):
@@ -149,7 +149,7 @@ def designed(
         if len(jobs) == len(runs):
             block = blocks(jobs[0], rows)
             effects = designs.rate_effects(runs, np.stack([utilities[job] for job in jobs]))
-            found.append((block, effects - luck(number, block)))
+            found.append((block, effects - control_variate(number, block)))
     return found
 
 

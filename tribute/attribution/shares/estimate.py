@@ -99,25 +99,25 @@ def combine(
     """
     seeds, names = in_run.shape
     mean, seen = in_run.mean(0), [*probes, *designs]
-    groups = [one.members() for one in seen]
+    groups = [design.members() for design in seen]
     spread = _spread(in_run, noise, groups or [np.eye(names)]) * noise / seeds
-    found = np.concatenate([mean, *(one.effects for one in seen), [total]])
+    readings = np.concatenate([mean, *(design.effects for design in seen), [total]])
     observe = np.vstack([*groups, np.zeros((0, names))])
-    distance, dof = found[names:-1] - observe @ mean, (seeds - 1) * names
+    distance, dof = readings[names:-1] - observe @ mean, (seeds - 1) * names
     # Nothing beside in-run, or it says the very same, as it must of a single contributor.
     if (np.abs(distance) <= 1e-12 * np.abs(mean).max()).all():
-        alone = np.hstack([np.eye(names), np.zeros((names, len(found) - names))])
+        alone = np.hstack([np.eye(names), np.zeros((names, len(readings) - names))])
         return Estimate(mean, np.diag(spread), np.diag(spread), alone, dof)
-    kinds = np.array([kind for kind, some in enumerate((probes, designs)) for one in some for _ in one.effects])
-    operator, covariance, credits, noise_of_draws = np.zeros((names, len(found))), np.zeros((names, names)), [], 0.0
+    kinds = np.array([kind for kind, group in enumerate((probes, designs)) for design in group for _ in design.effects])
+    operator, covariance, credits, noise_of_draws = np.zeros((names, len(readings))), np.zeros((names, names)), [], 0.0
     weights = _plausible(distance, spread, rows, observe, kinds)
     for (off, apart), likely in weights.items():
         errors = np.array(apart) * (observe @ rows)
-        one, uncertain = _condition(np.diag(spread + off * rows), observe, errors)
-        operator, covariance = operator + likely * one, covariance + likely * uncertain
+        linear, uncertain = _condition(np.diag(spread + off * rows), observe, errors)
+        operator, covariance = operator + likely * linear, covariance + likely * uncertain
         noise_of_draws = noise_of_draws + likely * errors * kinds
-        credits.append(one @ found)
-    credit = operator @ found
+        credits.append(linear @ readings)
+    credit = operator @ readings
     apart_from_it = np.stack(credits) - credit
     covariance += apart_from_it.T @ (np.array(list(weights.values()))[:, None] * apart_from_it)
     scatter = operator * np.concatenate([spread, noise_of_draws, [0]]) @ operator.T

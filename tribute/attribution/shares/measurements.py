@@ -95,9 +95,9 @@ class Measurements:
     @cached_property
     def utilities(self) -> dict[Job, float]:
         """U of every retraining, in nats."""
-        return {job: -float(one.json("evaluation.json")["loss"]) for job, one in self.retrainings.items()}
+        return {job: -float(retraining.json("evaluation.json")["loss"]) for job, retraining in self.retrainings.items()}
 
-    def whole(self, seed: int) -> float:
+    def utility_all(self, seed: int) -> float:
         """U of a training on all rows, of the same kind as the retrainings."""
         adapter = self.adapters[self.seeds.index(seed)]
         return self.utilities.get(Job(design="all", seed=seed), -float(adapter.json("evaluation.json")["loss"]))
@@ -109,14 +109,14 @@ class Measurements:
         return " + ".join(["in-run", *(["probe"] if self._probed else []), *(["rate design"] if retrained else [])])
 
     @property
-    def nothing(self) -> float:
+    def utility_before(self) -> float:
         """U before any training."""
         return -float(self.adapters[0].json("evaluation.json")["before"]["loss"])
 
     @cached_property
-    def total(self) -> float:
+    def gain(self) -> float:
         """U(all) − U(none), mean over the run's own trainings, in nats."""
-        return float(np.mean([one.json("credit.json")["measured"] for one in self.credits]))
+        return float(np.mean([credit.json("credit.json")["measured"] for credit in self.credits]))
 
     def estimate(self) -> Estimate:
         """The credits of the contributors with trained rows."""
@@ -129,9 +129,9 @@ class Measurements:
         """
         contributors = self.rows.owner[np.unique(named.owner, return_index=True)[1]]
         designs = [Design(blocks[contributors], effects) for blocks, effects in self._designed]
-        probes = [Design(one.blocks[contributors], one.effects) for one in self._probed]
+        probes = [Design(probe.blocks[contributors], probe.effects) for probe in self._probed]
         noise = row_noise(self.in_run, named.owner)
-        return combine(named.sums(self.in_run), noise, np.bincount(named.owner), self.total, designs, probes)
+        return combine(named.sums(self.in_run), noise, np.bincount(named.owner), self.gain, designs, probes)
 
     @cached_property
     def _designed(self) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -139,10 +139,10 @@ class Measurements:
 
     def _designs(self, utilities: Mapping[Job, Any]) -> list[tuple[np.ndarray, np.ndarray]]:
         """Blocks and effects of the repetitions, scaled as if their trainings had gained what the run's own did."""
-        scaled = {job: one * self._scales[job.seed] for job, one in utilities.items() if job.design == "rates"}
-        return jobs.designed(scaled, self.rows, self._luck)
+        scaled = {job: utility * self._scales[job.seed] for job, utility in utilities.items() if job.design == "rates"}
+        return jobs.designed(scaled, self.rows, self._control_variate)
 
-    def _luck(self, number: int, blocks: np.ndarray) -> np.ndarray:
+    def _control_variate(self, number: int, blocks: np.ndarray) -> np.ndarray:
         """What a repetition's effects owe to the rows that it drew, nats [blocks].
 
         What the probe says of these draws, less what it says on average; by in-run credit where there is no probe.
@@ -152,10 +152,10 @@ class Measurements:
             runs = rate_design(owner, blocks, number, [0])
             return np.bincount(blocks[owner], weights=control_variate(runs, self.in_run.mean(0)))
         [probed], [facts] = self._probed, self._probe_facts
-        own = probed.blocks[owner]
-        average = np.bincount(blocks[owner], weights=(probed.effects / np.bincount(own))[own])
-        found = drawn(self.probes[0].path, facts["length"], tuple(owner.tolist()), tuple(blocks.tolist()), number)
-        return np.asarray(found * facts["scale"] - average)
+        probe_block = probed.blocks[owner]
+        average = np.bincount(blocks[owner], weights=(probed.effects / np.bincount(probe_block))[probe_block])
+        effects = drawn(self.probes[0].path, facts["length"], tuple(owner.tolist()), tuple(blocks.tolist()), number)
+        return np.asarray(effects * facts["scale"] - average)
 
     @cached_property
     def _probe_facts(self) -> list[dict[str, Any]]:
@@ -163,30 +163,32 @@ class Measurements:
 
         Nothing where there is no probe, or it learned too little.
         """
-        found = [one.json("probe.json") for one in self.probes]
-        counted = [one for one in found if min(one["gained"], sum(one["credit"])) >= LEARNED * one["wanted"]]
-        return [one | {"scale": self.total / sum(one["credit"])} for one in counted]
+        every = [probe.json("probe.json") for probe in self.probes]
+        counted = [facts for facts in every if min(facts["gained"], sum(facts["credit"])) >= LEARNED * facts["wanted"]]
+        return [facts | {"scale": self.gain / sum(facts["credit"])} for facts in counted]
 
     @property
     def _probed(self) -> list[Design]:
-        return [Design(np.array(one["blocks"]), np.array(one["credit"]) * one["scale"]) for one in self._probe_facts]
+        return [
+            Design(np.array(facts["blocks"]), np.array(facts["credit"]) * facts["scale"]) for facts in self._probe_facts
+        ]
 
     @cached_property
     def _scales(self) -> dict[int, float]:
         seeds = {job.seed for job in self.retrainings if job.design == "rates"}
-        return {seed: self.total / (self.whole(seed) - self.nothing) for seed in seeds}
+        return {seed: self.gain / (self.utility_all(seed) - self.utility_before) for seed in seeds}
 
     def _fold_readings(self) -> np.ndarray:
-        """In-run mean, probe, effects and total as each fold of the evaluation measures them, [folds, readings].
+        """In-run mean, probe, effects and gain as each fold of the evaluation measures them, [folds, readings].
 
-        All folds have the whole's luck taken off, so effects scatter between them as if none had been.
+        Every fold has the same control variate taken off, so effects scatter between folds as if there were none.
         """
-        in_run = np.mean([sharing.fold_credits(one, self.rows.names) for one in self.credits], axis=0)
-        by_fold = {job: -fold_losses(one, "loss") for job, one in self.retrainings.items() if job.design == "rates"}
-        effects = [one for _, one in self._designs(by_fold)]
-        probed = [np.array(one["folds"]) * one["scale"] for one in self._probe_facts]
-        fallen = [fold_losses(one, "before") - fold_losses(one, "loss") for one in self.adapters]
-        return np.hstack([in_run, *probed, *effects, np.mean(fallen, axis=0)[:, None]])
+        in_run = np.mean([sharing.fold_credits(credit, self.rows.names) for credit in self.credits], axis=0)
+        rates = {job: training for job, training in self.retrainings.items() if job.design == "rates"}
+        effects = [blocks for _, blocks in self._designs({job: -fold_losses(rates[job], "loss") for job in rates})]
+        probed = [np.array(facts["folds"]) * facts["scale"] for facts in self._probe_facts]
+        gains = [fold_losses(adapter, "before") - fold_losses(adapter, "loss") for adapter in self.adapters]
+        return np.hstack([in_run, *probed, *effects, np.mean(gains, axis=0)[:, None]])
 
     @cached_property
     def influence(self) -> pd.DataFrame:
@@ -202,7 +204,7 @@ class Measurements:
     @cached_property
     def predicted(self) -> dict[int, np.ndarray]:
         """What a Newton step says of leaving each contributor out, nats, [contributors], by the training's seed."""
-        tables = [pd.read_parquet(one.file("left_out.parquet")) for one in self.influences]
+        tables = [pd.read_parquet(influence.file("left_out.parquet")) for influence in self.influences]
         return {
             seed: table.set_index("contributor_id")["effect"].reindex(self.rows.names).to_numpy()
             for seed, table in zip(self.seeds, tables, strict=False)
@@ -210,7 +212,8 @@ class Measurements:
 
     @cached_property
     def _influences(self) -> list[pd.DataFrame]:
-        tables = [pd.read_parquet(one.file("influence.parquet")).set_index("row_id") for one in self.influences]
+        files = [influence.file("influence.parquet") for influence in self.influences]
+        tables = [pd.read_parquet(file).set_index("row_id") for file in files]
         return [table.select_dtypes("number").reindex(self.rows.row_ids) for table in tables]
 
     def trainings(self) -> float:

@@ -42,13 +42,13 @@ def average_scores(seeds: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(seeds).groupby(keys, sort=False, as_index=False)["credit"].mean()
 
 
-def interval(found: Estimate, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+def interval(estimate: Estimate, confidence: float) -> tuple[np.ndarray, np.ndarray]:
     """Lower and upper bound of each credit, nats."""
-    return found.credit - found.margin(confidence), found.credit + found.margin(confidence)
+    return estimate.credit - estimate.margin(confidence), estimate.credit + estimate.margin(confidence)
 
 
 def shares_table(
-    found: Estimate,
+    estimate: Estimate,
     names: Sequence[str],
     everybody: Sequence[str],
     confidence: float,
@@ -61,12 +61,12 @@ def shares_table(
     `share` is the credit clipped at 0 and divided by the sum of clipped ones. Contributors without trained rows have
     credit 0, certainly.
     """
-    low, high = interval(found, confidence)
+    low, high = interval(estimate, confidence)
     table = pd.DataFrame(
         {
-            "credit": found.credit,
-            "share": clipped_shares(found.credit),
-            "se": found.standard_errors(),
+            "credit": estimate.credit,
+            "share": clipped_shares(estimate.credit),
+            "se": estimate.standard_errors(),
             "low": low,
             "high": high,
         },
