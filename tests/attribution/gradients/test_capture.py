@@ -367,7 +367,7 @@ def test_a_layer_that_does_not_see_rows_is_refused_by_name():
 
 def test_an_adapted_embedding_is_refused_by_name(dialogues, llama, tmp_path, monkeypatch):
     """LoRA can adapt embeddings; attribution cannot follow it there, should a model come with it."""
-    monkeypatch.setattr("tribute.finetuning.models._check_modules", lambda *_: None)
+    monkeypatch.setattr("tribute.finetuning.models._check_modules", lambda *_: set())
     config = tiny.llama_config(llama, lora={"target_modules": ["embed_tokens"]})
     ready = prepare(dialogues, config, tmp_path, 0)
 
