@@ -17,23 +17,23 @@ def damping_removals(
     run: Run, attribution: Artifact, each: Callable[[Callable[["Job"], Artifact], Sequence["Job"]], list[Artifact]]
 ) -> "list[Removal]":
     """The first seed's retrainings on which an index picks its damping: the attribution's, and more if they are few."""
-    from tribute.attribution.answers import index_artifact
+    from tribute.attribution.answers import picking_jobs, removals
     from tribute.attribution.retraining import TrainedRows
 
     rows = TrainedRows.trained(run.dataset)
     seed, proxy = run.config.finetuning.seeds[0], run.config.attribution.proxy
-    recorded, added = index_artifact.picking_jobs(rows, seed, attribution.inputs, proxy)
+    recorded, added = picking_jobs(rows, seed, attribution.inputs, proxy)
     # By id, so that also retrainings which earlier code made are not made again.
     kept = [run.store.get("retraining", attribution.inputs[f"retrained-{job}"]) for job in recorded]
     retrained = each(lambda job: retrain_in_full(run, job), added)
-    return index_artifact.removals(rows, recorded + added, kept + retrained)
+    return removals(rows, recorded + added, kept + retrained)
 
 
 def index(run: Run, adapter: Artifact, picking: "Sequence[Removal] | Damping") -> Artifact:
     """What it takes to say which rows moved an answer of this adapter's."""
-    from tribute.attribution.answers import index_artifact
+    from tribute.attribution.answers import index as index_recipe
 
-    recipe = index_artifact.index(run.dataset, adapter, run.config.finetuning, picking)
+    recipe = index_recipe(run.dataset, adapter, run.config.finetuning, picking)
     return recipe.make(run.store, run.scratch, reporter(f"index, seed {seed_of(adapter)}"))
 
 

@@ -2,7 +2,7 @@
 
 from tribute.attribution.answers.damping import Damping
 from tribute.attribution.answers.explain import Explanation, Question, explain_answer, parse_question
-from tribute.attribution.answers.index_artifact import Removal, damping_of
+from tribute.attribution.answers.index_artifact import Removal, damping_of, index, picking_jobs, removals
 from tribute.attribution.answers.page import nats, render
 
 __all__ = [
@@ -12,7 +12,10 @@ __all__ = [
     "Removal",
     "damping_of",
     "explain_answer",
+    "index",
     "nats",
     "parse_question",
+    "picking_jobs",
+    "removals",
     "render",
 ]
