@@ -24,13 +24,14 @@ COMMANDS = (
     *("init", "contribute", "release", "versions", "finetune", "attribute", "reward", "run", "demo", "verify"),
     *("config", "inspect", "trace", "fetch", "explain"),
     *("screening", "review", "accept", "reject", "diff", "show", "card", "withdraw", "erase", "retrain"),
-    *("organisation", "sync", "import", "clone", "status", "key", "vault", "period", "policy", "pay"),
+    *("decide", "terms", "organisation", "sync", "import", "clone", "status", "key", "vault", "period", "policy", "pay"),
     *("statement", "dispute", "year"),
 )
 GROUPS = ("config", "key", "vault", "period", "policy", "pay", "dispute")
 WRITES = {
     *("init", "contribute", "release", "finetune", "attribute", "reward", "run", "demo", "fetch"),
-    *("screening", "accept", "reject", "card", "withdraw", "erase", "retrain", "organisation", "import", "clone"),
+    *("screening", "accept", "reject", "decide", "card", "terms", "withdraw", "erase", "retrain"),
+    *("organisation", "import", "clone"),
     *("explain", "statement", "year"),
 }
 

@@ -1,12 +1,14 @@
 """The steward's commands on a workspace in which models learned: decide, compare, take back, train again."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.helpers.terminal import tree, tribute
 from tribute.contributions.registry.registry import Registry
+from tribute.digests import file_sha256
 from tribute.workspace import Workspace
 
 WHO = ("--by", "grace", "--why", "asked for")
@@ -42,7 +44,8 @@ def test_withdraw_and_train_again(spare: Path):
     after = said("retrain", "--dry-run", "-w", spare)
 
     assert untouched
-    assert would == would_erase == gone
+    assert would == gone
+    assert would_erase == {"erasures": [gone], "cleaned": {}}
     assert gone["runs"] == [waits["waiting"][0]["run"]]
     assert (waits["waiting"][0]["removed"], waits["waiting"][0]["retrain_on"]) == ([bob], None)
     assert refused.code == 2
@@ -53,25 +56,181 @@ def test_withdraw_and_train_again(spare: Path):
     assert tribute("verify", "registry", "-w", spare).code == 0
 
 
-def test_erase_removes_tables(spare: Path):
-    """An erased row's text is in no table of the workspace, and the old version cannot be learned from."""
-    bob = contribution_of(spare, "bob")
-    text = Registry.open(Workspace.open(spare)).rows(Registry.open(Workspace.open(spare)).snapshot(), "tiny")
-    own = next(row.row.text for row in text if row.contribution_id == bob)
+def holding(folder: Path, needles: set[str]) -> set[Path]:
+    """The files below a folder that hold one of some texts, plainly, packed by git, in Parquet or as JSON escapes."""
+    import pandas as pd
 
-    gone = said("erase", bob, *WHO, "-w", spare)
+    found = set()
+    for path in (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()):
+        content = path.read_bytes()
+        if path.suffix == ".parquet":
+            frame = pd.read_parquet(path)
+            content = "\n".join(str(value) for name in frame for value in frame[name]).encode()
+        if any(needle.encode() in content or json.dumps(needle)[1:-1].encode() in content for needle in needles):
+            found.add(path)
+    return found
+
+
+def git_holds(repository: Path, needles: set[str]) -> bool:
+    """Does any object that git has, reachable or not, hold one of the texts?"""
+    objects = ["git", "-C", str(repository), "cat-file", "--batch-all-objects", "--batch"]
+    content = subprocess.run(objects, capture_output=True, check=True).stdout
+    return any(needle.encode() in content for needle in needles)
+
+
+def test_erasure_leaves_nothing_and_breaks_no_trail(spare: Path, tmp_path: Path):
+    """No text, token ids or vectors of the rows are left anywhere; everybody else's trail goes on and says so."""
+    registry, run = Registry.open(Workspace.open(spare)), next((spare / "runs").iterdir()).name
+    bob, ada = contribution_of(spare, "bob"), contribution_of(spare, "ada")
+    rows = registry.rows(registry.snapshot(), "tiny")
+    kept = {row.row.text for row in rows if row.contribution_id != bob}
+    texts = {row.row.text for row in rows if row.contribution_id == bob} - kept
+    question = next(iter(kept))
+    said("card", "tiny@v1.0.0", "-w", spare)
+    said("card", "tiny@v1.0.0", "--out", tmp_path / "card", "-w", spare)
+    said("review", "tiny", "--html", tmp_path / "review.html", "-w", spare)
+    said("explain", run, "--text", question, "--html", tmp_path / "explain.html", "-w", spare)
+    said("statement", "2026-11", "bob", "-w", spare)
+    before = holding(spare, texts)
+    indexed = list((spare / "artifacts" / "index").glob("[!.]*"))
+    (spare / "scratch" / "lower-0.safetensors").write_bytes(b"cached")
+
+    refused = tribute("erase", bob, *WHO, "-w", spare)
+    gone = said("erase", "bob", *WHO, "--yes", "-w", spare)
+    again = said("erase", bob, *WHO, "--yes", "-w", spare)
+
+    assert refused.code == 2
+    assert "give --yes" in refused.err
+    assert before
+    assert indexed
+    assert holding(spare, texts) == set()
+    assert holding(tmp_path, texts) - holding(spare, texts) == set()
+    assert not git_holds(spare / "registry", texts)
+    assert list((spare / "artifacts" / "index").glob("[!.]*")) == []
+    assert list((spare / "scratch").glob("[!l]*")) == []
+    assert [one["contribution"] for one in gone["erasures"]] == [bob]
+    assert gone["cleaned"]["datasets"] == ["tiny@v1.0.0"]
+    assert not any(again["cleaned"].values())
+
     shown = said("show", bob, "-w", spare)
     card = tribute("card", "tiny@v1.0.0", "-w", spare)
-    kept = [
-        path for path in (spare / "registry").rglob("*.jsonl") if ".git" not in path.parts and own in path.read_text()
-    ]
+    trained = tribute("finetune", spare / "runs" / run / "config.yaml", "--set", "finetuning.epochs=3", "-w", spare)
+    verified = tribute("verify", "run", run, "-w", spare)
+    deep = tribute("verify", "period", "2026-11", "--deep", "-w", spare)
+    drafted = tribute(
+        "reward", spare / "runs" / run / "config.yaml", "--set", "rewards.pool.amount='7.00'", "-w", spare
+    )
 
-    assert gone["tables_removed"] == ["tiny@v1.0.0"]
     assert (shown["event"], shown["facts"]["by"], shown["facts"]["rows"]) == ("erase", "grace", 30)
-    assert list((spare / "artifacts" / "dataset").glob("*/train.parquet")) == []
-    assert kept == []
-    assert card.code == 2
+    assert card.code == trained.code == 2
     assert f"tiny@v1.0.0 held contribution {bob}, which was erased" in card.err
+    assert (verified.code, deep.code, drafted.code) == (0, 0, 0), verified.err + deep.err + drafted.err
+    assert f"the texts of {bob} were erased" in verified.out
+    assert f"not measured again: the rows of {bob} were erased" in deep.out
+    for what in (f"2026-11/{'ada'}", ada, bob, f"{bob}:1", "bob"):
+        assert tribute("trace", what, "-w", spare).code == 0
+    assert tribute("verify", "registry", "-w", spare).code == 0
+
+
+def test_a_note_of_an_erasure_that_never_was(spare: Path):
+    """Blanking somebody's rows by hand is noticed: the registry's log has to know of it."""
+    workspace = Workspace.open(spare)
+    (dataset,) = workspace.store.all("dataset")
+    bob, run = contribution_of(spare, "bob"), next((spare / "runs").iterdir()).name
+    table = dataset.file("train.parquet")
+    table.write_bytes(b"nothing")
+    note = {"files": {"train.parquet": file_sha256(table)}, "contributions": [bob]}
+    (dataset.path / "erased.json").write_text(json.dumps(note))
+
+    ended = tribute("verify", "run", run, "-w", spare)
+
+    assert ended.code == 2
+    assert f"says that {bob} was erased, the registry's log does not" in ended.err
+
+
+def test_review_on_a_page(spare: Path, tmp_path: Path):
+    """Filters choose; the page shows both rows and the difference; its decisions are taken; idle ones say so."""
+    registry = Registry.open(Workspace.open(spare))
+    first = registry.rows(registry.snapshot(), "tiny")[0].row
+    label = next(name for name in registry.snapshot().schema("tiny").labels if name != first.target)
+    licence = registry.snapshot().contributions("tiny")[0].licence
+    file, page, decisions = tmp_path / "zoe.jsonl", tmp_path / "review.html", tmp_path / "decisions.csv"
+    copy, conflict = {"text": first.text, "label": first.target}, {"text": f"{first.text}\u00ad", "label": label}
+    file.write_text("".join(json.dumps(row) + "\n" for row in (copy, conflict)))
+    [recorded] = said(
+        *("contribute", file, "--contributor", "zoe", "--dataset", "tiny", "--licence", licence, "-w", spare)
+    )["contributions"]
+    zoe = recorded["contribution"]
+
+    chosen = said(
+        "review", "tiny", "--reason", "conflicting_label", "--contributor", "zoe", "--html", page, "-w", spare
+    )
+    others = said("review", "tiny", "--contributor", "ada", "-w", spare)
+    ranged = said("review", "tiny", "--rows", f"{zoe}:1-1", "-w", spare)
+    unknown = tribute("review", "tiny", "--reason", "nonsense", "-w", spare)
+    plain = tribute("review", "tiny", "-w", spare)
+    decisions.write_text(f'row,verdict,why\r\n"{zoe}:2",accept,"both, really"\r\n{zoe}:1,accept,why not\r\n')
+    decided = said("decide", "tiny", decisions, "--by", "grace", "-w", spare)
+    shown, whole = said("show", f"{zoe}:2", "-w", spare), said("show", "zoe", "-w", spare)
+    decisions.write_text(f"row,verdict,why\n{zoe}:1,maybe,x\n")
+    faulty = tribute("decide", "tiny", decisions, "--by", "grace", "-w", spare)
+
+    assert [one["row"] for one in chosen["findings"]] == [f"{zoe}:2"]
+    assert chosen["findings"][0]["canonical_text"] == first.text
+    assert others["findings"] == ranged["findings"] == []
+    assert "unknown reason 'nonsense'; there are rejected, terms, duplicate" in unknown.err
+    assert f"{zoe}:2" in plain.out
+    html = page.read_text()
+    assert first.text.split()[0] in html
+    assert "<mark>" in html
+    assert "‹U+00AD›" in html
+    assert decided["without_effect"] == {f"{zoe}:1": "it stays out: it repeats a row that was recorded earlier"}
+    assert (shown["row_state"], shown["decision"]["why"]) == ("counts from the next version on", "both, really")
+    assert (whole["rows"], whole["rows_by_reason"]) == (2, {"duplicate": 1})
+    assert "decisions.csv:2: verdict 'maybe'; expected accept or reject" in faulty.err
+
+
+def test_terms_are_renewed_and_never_dropped_in_silence(spare: Path, tmp_path: Path):
+    """The same rows under other terms change nothing and say so; `terms` changes them; expired terms are refused."""
+    licence = Registry.open(Workspace.open(spare)).snapshot().contributions("tiny")[0].licence
+    rows, terms = tmp_path / "rows.jsonl", tmp_path / "terms.yaml"
+    label = Registry.open(Workspace.open(spare)).snapshot().schema("tiny").labels[0]
+    rows.write_text(json.dumps({"text": "something quite new", "label": label}) + "\n")
+    command = ("contribute", rows, "--contributor", "zoe", "--dataset", "tiny", "--licence", licence, "-w", spare)
+
+    [first] = said(*command)["contributions"]
+    terms.write_text("{consent: I agree., expires: 2000-01-01}")
+    expired = tribute(*command, "--terms", terms)
+    terms.write_text("{consent: I agree., expires: 2999-01-01}")
+    [again] = said(*command, "--terms", terms)["contributions"]
+    id_ = first["contribution"]
+    unchanged = said("show", id_, "-w", spare)
+    said("terms", id_, terms, *WHO, "-w", spare)
+    renewed = said("show", id_, "-w", spare)
+
+    assert first["unchanged"] == []
+    assert "the terms expired on 2000-01-01" in expired.err
+    assert again["unchanged"] == [
+        f"recorded before without terms; the terms are not changed. Change them with `tribute terms {id_}`"
+    ]
+    assert unchanged["terms"] is None
+    assert renewed["terms"]["expires"] == "2999-01-01"
+    assert tribute("verify", "registry", "-w", spare).code == 0
+
+
+def test_a_dry_run_says_which_rows_it_leaves_out(spare: Path, tmp_path: Path):
+    """In words, and row by row in JSON."""
+    licence = Registry.open(Workspace.open(spare)).snapshot().contributions("tiny")[0].licence
+    label = Registry.open(Workspace.open(spare)).snapshot().schema("tiny").labels[0]
+    rows = tmp_path / "rows.csv"
+    rows.write_text(f"text,label\nsomething new,{label}\nother,nonsense\n")
+    command = ("contribute", rows, "--contributor", "zoe", "--dataset", "tiny", "--licence", licence, "-w", spare)
+
+    data = said(*command, "--skip-faulty", "--dry-run")
+    plain = tribute(*command, "--skip-faulty", "--dry-run")
+
+    assert [fault["line"] for fault in data["files"][0]["faults"]] == [3]
+    assert "would leave out line 3: unknown label 'nonsense'" in plain.out
 
 
 def test_decide_compare_and_describe(spare: Path, tmp_path: Path):

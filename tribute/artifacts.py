@@ -8,7 +8,7 @@ out. Knows nothing of what the stages compute.
 import json
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -27,6 +27,8 @@ from tribute.version import __version__
 MANIFEST = "manifest.json"
 SEAL = "manifest.dsse.json"
 """Signatures over a manifest lie beside it and are, like itself, not among the files that it lists."""
+ERASED = "erased.json"
+"""Which texts were erased from an artifact that outlives them: beside the manifest, which is not changed."""
 PACKAGES = (
     *("accelerate", "numpy", "pandas", "peft", "pyarrow", "scikit-learn"),
     *("scipy", "tokenizers", "torch", "transformers"),
@@ -190,13 +192,13 @@ def verify_artifact(path: Path) -> Artifact:
     # Provenance is no part of the id; that none of its bytes changed shows in the manifest's one form and checksum.
     if (path / MANIFEST).read_bytes() != _manifest(artifact.id, artifact.identity, artifact.provenance):
         raise IntegrityError(f"{path / MANIFEST}: not as it was written; restore the file")
-    recorded, found = artifact.identity["files"], file_digests(path)
+    recorded, found, erased = artifact.identity["files"], file_digests(path), read_erased(path)
     for name in sorted(recorded.keys() | found.keys()):
         if name not in found:
             raise IntegrityError(f"{path / name}: missing; the manifest lists it")
         if name not in recorded:
             raise IntegrityError(f"{path / name}: not in the manifest; remove it")
-        if found[name] != recorded[name]:
+        if found[name] not in (recorded[name], erased.files.get(name)):
             raise IntegrityError(
                 f"{path / name}: sha256 {found[name]}, the manifest says {recorded[name]}; restore the file"
             )
@@ -209,21 +211,48 @@ def verify_artifact(path: Path) -> Artifact:
     return artifact
 
 
-def check_files(artifact: Artifact, chosen: Callable[[str], bool] = lambda _: True) -> None:
-    """Hold an artifact's files, or those whose name is `chosen`, against its manifest before they are used.
+def check_files(
+    artifact: Artifact, chosen: Callable[[str], bool] = lambda _: True, *, without_erased: bool = False
+) -> None:
+    """Compare an artifact's files, or those whose name is `chosen`, with its manifest before they are used.
 
-    Raises IntegrityError naming the first that is not as it was written.
+    Raises IntegrityError naming the first that is not as it was written; RegistryError for one from which texts were
+    erased, unless the caller can do `without_erased` texts.
     """
+    erased = read_erased(artifact.path)
     for name, digest in sorted(artifact.identity["files"].items()):
         if not chosen(name):
             continue
         path, recorded = artifact.file(name), f"sha256 {digest}"
         found = f"sha256 {file_sha256(path)}" if path.is_file() else "no such file"
+        if found == f"sha256 {erased.files.get(name)}":
+            if without_erased:
+                continue
+            raise RegistryError(
+                f"{path}: the rows of {', '.join(erased.contributions)} were erased, and this needs their texts; "
+                "release a version without them and train on that"
+            )
         if found != recorded:
             raise IntegrityError(
                 f"{path}: {found}, the manifest of {artifact.kind} {artifact.id[:12]} says {recorded}; "
                 f"{remedy(artifact.path)}"
             )
+
+
+class Erased(NamedTuple):
+    """What was erased from an artifact: file → sha256 of what is left of it, and the contributions' ids."""
+
+    files: Mapping[str, str]
+    contributions: Sequence[str]
+
+
+def read_erased(path: Path) -> Erased:
+    """What was erased from the artifact in a folder; nothing from most."""
+    file = path / ERASED
+    if not file.exists():
+        return Erased({}, ())
+    content = json.loads(file.read_text(encoding="utf-8"))
+    return Erased(content["files"], content["contributions"])
 
 
 def remedy(folder: Path) -> str:
@@ -233,10 +262,10 @@ def remedy(folder: Path) -> str:
 
 
 def file_digests(folder: Path) -> dict[str, str]:
-    """Relative path → sha256 of every file below `folder` but the manifest itself and its signatures."""
+    """Relative path → sha256 of every file below `folder` but the manifest itself and what lies beside it."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     named = {path.relative_to(folder).as_posix(): path for path in files}
-    return {name: file_sha256(path) for name, path in named.items() if name not in (MANIFEST, SEAL)}
+    return {name: file_sha256(path) for name, path in named.items() if name not in (MANIFEST, SEAL, ERASED)}
 
 
 @cache

@@ -108,6 +108,11 @@ class Workspace:
         return self.root / "receipts"
 
     @property
+    def cards(self) -> Path:
+        """`cards/<version>/`: dataset cards with copies of the version's tables."""
+        return self.root / "cards"
+
+    @property
     def keys(self) -> Path:
         """Private keys, readable by their owner alone."""
         return self.root / "keys"

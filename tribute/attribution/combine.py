@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tribute.artifacts import Artifact, Kind, Store
+from tribute.artifacts import Artifact, Kind, Store, check_files
 from tribute.attribution.card import card, controls, metrics
 from tribute.attribution.card.effects_table import effects_table, measured_effects, proxy_figures, seeds_left_out
 from tribute.attribution.credit import planted_rows
@@ -136,6 +136,7 @@ def control_figures(measurements: Measurements, config: AttributionConfig) -> di
     credits = whole.seen_through(np.hstack([in_run, np.zeros((len(in_run), 1))]))
     low, high = sharing.interval(credits, config.confidence)
     table = pd.DataFrame({"rows": size, "credit": credits.credit, "low": low, "high": high}, index=list(rows.names))
+    check_files(measurements.dataset)
     frame = pd.read_parquet(measurements.dataset.file("train.parquet"))
     return {
         "duplicate": controls.excluded_duplicates(frame),

@@ -20,8 +20,9 @@ from tribute.errors import TributeError
 
 PANELS = {
     "Contribute data": (
-        *("init", "clone", "contribute", "import", "fetch", "screening", "review", "accept", "reject", "release"),
-        *("versions", "show", "diff", "card", "sync", "withdraw", "erase", "organisation", "key", "vault"),
+        *("init", "clone", "contribute", "import", "fetch", "screening", "review", "accept", "reject", "decide"),
+        *("release", "versions", "show", "diff", "card", "sync", "terms", "withdraw", "erase"),
+        *("organisation", "key", "vault"),
     ),
     "Fine-tune": ("config", "inspect", "finetune", "retrain"),
     "Attribute": ("attribute", "explain"),

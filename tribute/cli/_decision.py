@@ -1,4 +1,4 @@
-"""What `tribute accept` and `tribute reject` share."""
+"""What `tribute accept`, `tribute reject` and `tribute decide` share."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, TypedDict
 from tribute.cli._output import Output
 
 if TYPE_CHECKING:
+    from tribute.contributions.registry import Registry
+    from tribute.contributions.releases import Decided as Group
     from tribute.contributions.releases import Verdict
 
 
@@ -19,6 +21,7 @@ class Decision(TypedDict):
 
 class Decided(TypedDict):
     decisions: list[Decision]
+    without_effect: dict[str, str]
 
 
 def record_decision(
@@ -28,11 +31,23 @@ def record_decision(
     from tribute.cli._registry import open_registry
     from tribute.contributions.releases import decide
 
-    recorded = decide(open_registry(workspace, dry_run), verdict, rows, by, why)
+    registry = open_registry(workspace, dry_run)
+    return decided(registry, decide(registry, verdict, rows, by, why), dry_run)
+
+
+def decided(registry: "Registry", groups: "Sequence[Group]", dry_run: bool) -> Output[Decided]:
+    """What was decided, and which decisions change nothing."""
+    from tribute.contributions.releases import without_effect
+
     decisions: list[Decision] = [
-        {"dataset": entry.dataset, "verdict": verdict, "row_ids": list(entry.rows), "log_seq": entry.seq}
-        for entry in recorded
+        {"dataset": group.dataset, "verdict": group.verdict, "row_ids": list(group.rows), "log_seq": group.seq}
+        for group in groups
     ]
-    verb = f"would {verdict}" if dry_run else f"{verdict}ed"
-    lines = [f"{verb} {len(entry.rows)} rows of {entry.dataset}, log entry {entry.seq}" for entry in recorded]
-    return Output({"decisions": decisions}, lines)
+    lines = [
+        f"{f'would {group.verdict}' if dry_run else f'{group.verdict}ed'} {len(group.rows)} rows of {group.dataset}, "
+        f"log entry {group.seq}"
+        for group in groups
+    ]
+    idle = dict(without_effect(registry, groups))
+    lines += [f"{row}: no effect; {why}" for row, why in idle.items()]
+    return Output({"decisions": decisions, "without_effect": idle}, lines)

@@ -27,16 +27,20 @@ def card(
 ) -> Output[Card]:
     from tribute.contributions.cards import write_card
     from tribute.contributions.registry import Registry
+    from tribute.contributions.text_places import remember_page
     from tribute.pipeline.data import materialised
     from tribute.workspace import Workspace
 
     home = Workspace.open(workspace)
     registry = Registry.open(home)
-    target = out or home.root / "cards" / tag
+    target = out or home.cards / tag
     if dry_run:
         registry.version(tag)
         return Output(
             {"tag": tag, "folder": str(target), "paths": []}, [f"would write the card of {tag} into {target}"]
         )
     paths = [str(path) for path in write_card(registry, tag, materialised(home, tag), target)]
+    if out is not None:
+        for table in ("train.parquet", "evaluation.parquet"):
+            remember_page(home, target / table)
     return Output({"tag": tag, "folder": str(target), "paths": paths}, paths)

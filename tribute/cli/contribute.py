@@ -13,7 +13,7 @@ from tribute.errors import ConfigError
 
 if TYPE_CHECKING:
     from tribute.contributions.intake import CheckedSubmission, Submission
-    from tribute.contributions.registry import Registry
+    from tribute.contributions.registry import Contribution, Registry, Snapshot
     from tribute.workspace import Workspace
 
 
@@ -24,6 +24,8 @@ class Receipt(TypedDict):
     verdicts: dict[str, int]
     reasons: dict[str, int]
     receipt: str
+    rows_near_evaluation: int
+    unchanged: list[str]
 
 
 class Recorded(TypedDict):
@@ -35,10 +37,16 @@ class Sealed(TypedDict):
     rows: int
 
 
+class FaultyRow(TypedDict):
+    line: int
+    fault: str
+
+
 class CheckedFile(TypedDict):
     contribution: str
     rows: int
     sha256: str
+    faults: list[FaultyRow]
 
 
 class Checked(TypedDict):
@@ -56,7 +64,7 @@ Contributed = Recorded | Sealed | Checked | CheckedEvaluation
 
 @command
 def contribute(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="JSONL, CSV or Parquet files of rows.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="JSONL, JSON, CSV or Parquet files of rows.")],
     contributor: Annotated[str, typer.Option(metavar="ID", help="The contributor's id, a pseudonym.")],
     dataset: Annotated[str, typer.Option(metavar="NAME", help="The dataset's name.")],
     licence: Annotated[str, typer.Option(metavar="SPDX", help="An SPDX expression, such as CC-BY-4.0.")],
@@ -122,11 +130,16 @@ def _columns(pairs: Sequence[str]) -> dict[str, str]:
 
 def _record(home: "Workspace", registry: "Registry", submissions: "Sequence[Submission]") -> Output[Contributed]:
     from tribute.contributions.cards import write_receipts
+    from tribute.contributions.rights import changed_conditions
 
     receipts: list[dict[str, Any]] = []
-    recorded = registry.contribute(
-        submissions, lambda now, those: receipts.extend(write_receipts(registry, home.receipts, now, those))
-    )
+    unchanged: list[list[str]] = []
+
+    def report(now: "Snapshot", pairs: "Sequence[tuple[Contribution, CheckedSubmission]]") -> None:
+        receipts.extend(write_receipts(registry, home.receipts, now, pairs))
+        unchanged.extend(changed_conditions(contribution, submitted) for contribution, submitted in pairs)
+
+    recorded = registry.contribute(submissions, report)
     data: list[Receipt] = [
         {
             "contribution": contribution.id,
@@ -135,15 +148,20 @@ def _record(home: "Workspace", registry: "Registry", submissions: "Sequence[Subm
             "verdicts": receipt["verdicts"],
             "reasons": receipt["reasons"],
             "receipt": str(home.receipts / f"{contribution.id}.html"),
+            "rows_near_evaluation": receipt["near_evaluation_rows"],
+            "unchanged": notes,
         }
-        for contribution, receipt in zip(recorded, receipts, strict=True)
+        for contribution, receipt, notes in zip(recorded, receipts, unchanged, strict=True)
     ]
-    return Output({"contributions": data}, [_line(record) for record in data])
+    return Output({"contributions": data}, [line for record in data for line in _lines(record)])
 
 
-def _line(record: Receipt) -> str:
+def _lines(record: Receipt) -> list[str]:
     verdicts = ", ".join(f"{count} {verdict}" for verdict, count in record["verdicts"].items())
-    return f"{record['contribution']}: {verdicts}; ledger entry {record['log_seq']}, receipt {record['receipt']}"
+    lines = [f"{record['contribution']}: {verdicts}; log entry {record['log_seq']}, receipt {record['receipt']}"]
+    if count := record["rows_near_evaluation"]:
+        lines.append(f"{record['contribution']}: {count} of its rows are too close to the sealed evaluation; left out")
+    return [*lines, *(f"{record['contribution']}: {note}" for note in record["unchanged"])]
 
 
 def _would_record(checked: "Sequence[CheckedSubmission]", evaluation: bool) -> Output[Contributed]:
@@ -151,5 +169,20 @@ def _would_record(checked: "Sequence[CheckedSubmission]", evaluation: bool) -> O
         (rows,) = checked
         sealed: CheckedEvaluation = {"evaluation": rows.submission.dataset, "rows": rows.rows, "sha256": rows.sha256}
         return Output(sealed, [f"would seal the evaluation of {sealed['evaluation']}: {rows.rows} rows"])
-    files: list[CheckedFile] = [{"contribution": file.id, "rows": file.rows, "sha256": file.sha256} for file in checked]
-    return Output({"files": files}, [f"would record {file['contribution']}: {file['rows']} rows" for file in files])
+    files: list[CheckedFile] = [
+        {
+            "contribution": file.id,
+            "rows": file.rows,
+            "sha256": file.sha256,
+            "faults": [{"line": fault.line, "fault": fault.message} for fault in file.intake.faults],
+        }
+        for file in checked
+    ]
+    return Output({"files": files}, [line for file in checked for line in _would_record_file(file)])
+
+
+def _would_record_file(file: "CheckedSubmission") -> list[str]:
+    from tribute.contributions.intake import grouped
+
+    left_out = [f"would leave out {group}" for group in grouped(file.intake.faults)]
+    return [f"would record {file.id}: {file.rows} rows", *left_out]

@@ -68,6 +68,7 @@ def explain(
     from tribute.attribution.answers import damping_of, parse_question, render
     from tribute.config import load_config
     from tribute.contributions.dataset import read_description
+    from tribute.contributions.text_places import remember_page
     from tribute.files import write_atomically
     from tribute.pipeline import answers
     from tribute.pipeline.measuring import open_run
@@ -93,6 +94,7 @@ def explain(
     explanation = answers.explain(trained, [first, *others], question)
     if html is not None:
         write_atomically(html, render(explanation, record).encode())
+        remember_page(home, html)
     return _shown(explanation, record, rows, html)
 
 

@@ -1,5 +1,7 @@
 """Screen a dataset's contributions and release them as a version."""
 
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 class Releasable(TypedDict):
     tag: str
     rows_excluded: int
+    reasons: dict[str, int]
 
 
 class Source(TypedDict):
@@ -38,6 +41,12 @@ def release(
         typer.Option(metavar="FILE", help="A run's YAML file instead: contribute its dataset.source, then release."),
     ] = None,
     set_: Overrides = None,
+    tokenizer: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="The base model whose tokenizer the schema names: rows compare as it reads."
+        ),
+    ] = None,
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
 ) -> Output[Released]:
@@ -51,13 +60,25 @@ def release(
         return _release_source(home, load_config(config, set_ or []).dataset, dry_run)
     if tag is None or config is not None:
         raise ConfigError("tribute release: give either a version NAME@vX.Y.Z or --config FILE")
-    registry = Registry.open(home)
+    registry, reads = Registry.open(home), None
+    if tokenizer is not None:
+        from tribute.cli._tokenizer import read_tokenizer
+
+        reads = read_tokenizer(tokenizer)
     if dry_run:
-        excluded = check_release(registry, tag)
-        return Output(
-            {"tag": tag, "rows_excluded": len(excluded)}, [f"would release {tag}: {len(excluded)} rows excluded"]
-        )
-    return _released(release_version(registry, tag))
+        excluded = check_release(registry, tag, reads)
+        reasons = Counter(finding.reason for finding in excluded)
+        lines = [f"would release {tag}: {len(excluded)} rows excluded", *_in_words(reasons)]
+        return Output({"tag": tag, "rows_excluded": len(excluded), "reasons": dict(sorted(reasons.items()))}, lines)
+    return _released(release_version(registry, tag, reads))
+
+
+def _in_words(reasons: Mapping[str, int]) -> list[str]:
+    """`3 rows: repeats a row …`, the most frequent reason first."""
+    from tribute.contributions.screening import REASONS
+
+    ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    return [f"  {count} rows ({code}): {REASONS[code]}" for code, count in ordered]
 
 
 def _release_source(home: "Workspace", dataset: "DatasetConfig", dry_run: bool) -> Output[Released]:

@@ -1,6 +1,7 @@
-"""Show what the registry says about a version, a contribution or a dataset."""
+"""Show what the registry says about a version, a contribution, a row, a contributor or a dataset."""
 
 from collections import Counter
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import typer
@@ -13,6 +14,7 @@ from tribute.cli._version import Release, record
 if TYPE_CHECKING:
     from tribute.contributions.registry import Contribution as RecordedContribution
     from tribute.contributions.registry import Registry
+    from tribute.workspace import Workspace
 
 
 class ReleaseRecord(Release):
@@ -51,19 +53,52 @@ class Dataset(TypedDict):
     contribution_records: list[Contribution]
 
 
-Shown = ReleaseRecord | Contribution | Removal | Dataset
+class RowFinding(TypedDict):
+    reason: str
+    reason_text: str
+    canonical: str | None
+    canonical_text: str | None
+    similarity: float
+    evidence: str
+
+
+class Row(TypedDict):
+    row: str
+    contributor: str
+    dataset: str
+    text: str
+    target: str
+    row_state: str
+    row_findings: list[RowFinding]
+    decision: dict[str, Any] | None
+
+
+class Contributor(TypedDict):
+    contributor: str
+    contribution_records: list[Contribution]
+    removed_contributions: dict[str, str]
+    rows: int
+    rows_by_reason: dict[str, int]
+    earnings: list[dict[str, str]]
+
+
+Shown = ReleaseRecord | Contribution | Removal | Dataset | Row | Contributor
 
 
 @command
 def show(
-    what: Annotated[str, typer.Argument(metavar="ID", help="A version NAME@vX.Y.Z, a contribution or a dataset.")],
+    what: Annotated[
+        str,
+        typer.Argument(metavar="ID", help="A version, contribution, row CONTRIBUTION:LINE, contributor or dataset."),
+    ],
     workspace: WorkspaceFolder = HERE,
 ) -> Output[Shown]:
     from tribute.contributions.registry import Registry
-    from tribute.ids import is_tag
+    from tribute.ids import is_row_id, is_tag
     from tribute.workspace import Workspace
 
-    registry = Registry.open(Workspace.open(workspace))
+    home = Workspace.open(workspace)
+    registry = Registry.open(home)
     if is_tag(what):
         version = registry.version(what)
         entry = next(entry for entry in registry.entries() if entry.event == "release" and entry.subject == what)
@@ -78,8 +113,74 @@ def show(
         facts = dict(tombstone.details)
         removal: Removal = {"contribution": what, "event": tombstone.event, "log_seq": tombstone.seq, "facts": facts}
         return _facts(removal)
+    if is_row_id(what):
+        return _row(registry, what)
+    if what not in snapshot.datasets() and what in snapshot.contributors():
+        return _contributor(home, registry, what)
     snapshot.schema(what)
     return _dataset(registry, what)
+
+
+def _row(registry: "Registry", row_id: str) -> Output[Shown]:
+    from tribute.contributions.releases import row_view
+
+    view = row_view(registry, row_id)
+    findings: list[RowFinding] = [
+        {
+            "reason": finding.reason,
+            "reason_text": f"This row {finding.cause.words}.",
+            "canonical": finding.canonical.row_id if finding.canonical else None,
+            "canonical_text": finding.canonical.row.text if finding.canonical else None,
+            "similarity": finding.similarity,
+            "evidence": finding.evidence,
+        }
+        for finding in view.findings
+    ]
+    data: Row = {
+        "row": view.row,
+        "contributor": view.contributor,
+        "dataset": view.dataset,
+        "text": view.text,
+        "target": view.target,
+        "row_state": view.state,
+        "row_findings": findings,
+        "decision": asdict(view.decision) if view.decision else None,
+    }
+    lines = [f"{name}: {data[name]}" for name in ("row", "contributor", "dataset", "text", "target", "row_state")]
+    for finding in findings:
+        earlier = f" Earlier row {finding['canonical']}: {finding['canonical_text']}" if finding["canonical"] else ""
+        lines.append(f"{finding['reason']}: {finding['reason_text']} {finding['evidence']}{earlier}".rstrip())
+    if view.decision:
+        lines.append(f"decided: {view.decision.verdict} by {view.decision.by}: {view.decision.why}")
+    return Output(data, lines)
+
+
+def _contributor(home: "Workspace", registry: "Registry", contributor: str) -> Output[Shown]:
+    from tribute.contributions.releases import contributor_view
+    from tribute.pipeline.lineage import parts_of
+
+    view = contributor_view(registry, contributor)
+    earned = [
+        {"contribution": part.contribution, "version": part.dataset, "run": part.run, "paid": part.paid}
+        for part in parts_of(home, contributor)
+    ]
+    data: Contributor = {
+        "contributor": contributor,
+        "contribution_records": [_contribution(contribution) for contribution in view.contributions],
+        "removed_contributions": view.removed,
+        "rows": view.rows,
+        "rows_by_reason": view.left_out,
+        "earnings": earned,
+    }
+    columns = ("contribution", "dataset", "rows", "licence", "log entry")
+    rows = [(item.id, item.dataset, str(item.rows), item.licence, str(item.seq)) for item in view.contributions]
+    tables = [Table(f"Contributions of {contributor}", columns, rows, right=("rows", "log entry"))]
+    if earned:
+        paid = [tuple(part.values()) for part in earned]
+        tables.append(Table("What they earned", ("contribution", "version", "run", "paid"), paid))
+    lines = [f"{view.rows} rows; left out or waiting now: {_worded(view.left_out)}"]
+    lines += [f"{id_}: {event}" for id_, event in view.removed.items()]
+    return Output(data, lines, tables)
 
 
 def _facts(data: ReleaseRecord | Contribution | Removal) -> Output[Shown]:
@@ -99,8 +200,8 @@ def _dataset(registry: "Registry", dataset: str) -> Output[Shown]:
         )
         for contribution in contributions
     ]
-    columns = ("contribution", "contributor", "rows", "licence", "ledger")
-    table = Table(f"Contributions to {dataset}", columns, rows, right=("rows", "ledger"))
+    columns = ("contribution", "contributor", "rows", "licence", "log entry")
+    table = Table(f"Contributions to {dataset}", columns, rows, right=("rows", "log entry"))
     counts = Counter(entry.event for entry in snapshot.gone.values() if entry.dataset == dataset)
     lines = [f"{len(rows)} contributions; {counts['withdraw']} withdrawn, {counts['erase']} erased"]
     data: Dataset = {

@@ -14,11 +14,12 @@ class Synced(TypedDict):
 @command
 def sync(workspace: WorkspaceFolder = HERE) -> Output[Synced]:
     from tribute.contributions.registry import Registry
-    from tribute.contributions.rights import forget_erased
+    from tribute.pipeline.erasure import erase_recorded
     from tribute.workspace import Workspace
 
-    registry = Registry.open(Workspace.open(workspace))
+    home = Workspace.open(workspace)
+    registry = Registry.open(home)
     registry.sync()
-    forget_erased(registry)
+    erase_recorded(home, registry)
     entries = registry.entries()
     return Output({"log_entries": len(entries)}, [f"the registry's log has {len(entries)} entries"])

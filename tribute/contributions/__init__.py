@@ -7,6 +7,7 @@ ROOMS = (
     "normal_form",
     "rows",
     "dataset",
+    "text_places",
     "intake",
     "screening",
     "registry",

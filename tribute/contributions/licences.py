@@ -1,21 +1,29 @@
 """Licences as SPDX expressions: is one known, and does a dataset take it?"""
 
+import re
 from typing import Any
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
 from tribute.errors import ContributionError
 
+GNU = re.compile(r"\b((?:[AL]?GPL|GFDL)-[0-9](?:\.[0-9])*)(\+)?(?![-.\w+])")
+"""The GNU licences' names before SPDX 3.0, which left open whether later versions are meant."""
+
 
 def canonical_licence(expression: str) -> str:
     """The SPDX expression in its canonical spelling. Raises ContributionError where SPDX knows none such."""
     try:
-        return canonicalize_license_expression(expression)
+        return GNU.sub(_present_name, canonicalize_license_expression(expression))
     except InvalidLicenseExpression as error:
         raise ContributionError(
             f"unknown licence {expression!r}; expected an SPDX expression such as CC-BY-4.0 or MIT "
             "(https://spdx.org/licenses)"
         ) from error
+
+
+def _present_name(deprecated: re.Match[str]) -> str:
+    return f"{deprecated[1]}-or-later" if deprecated[2] else f"{deprecated[1]}-only"
 
 
 def licence_reference(licence: str) -> str:

@@ -93,22 +93,6 @@ def materialised(workspace: Workspace, tag: str) -> Artifact:
     return build_dataset(registry, tag, workspace.store)
 
 
-def forget_tables(workspace: Workspace, contribution: str) -> list[str]:
-    """Remove the tables that hold a contribution's rows; returns the tags of the versions they were of."""
-    from tribute.contributions.dataset import read_description
-
-    forgotten = []
-    for dataset in list(workspace.store.all("dataset")):
-        description = read_description(dataset)
-        if contribution in description["contributions"]:
-            # The rows first: a folder that has lost its manifest would not be found again.
-            for rows in dataset.path.glob("*.parquet"):
-                rows.unlink()
-            shutil.rmtree(dataset.path)
-            forgotten.append(str(description["tag"]))
-    return forgotten
-
-
 def found_dataset(workspace: Workspace, tag: str) -> Artifact:
     """The tables of a dataset version that was learned from. Raises RegistryError where there are none yet."""
     from tribute.contributions.registry import Registry

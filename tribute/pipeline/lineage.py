@@ -113,6 +113,11 @@ def read_shares(workspace: Workspace, run_id: str) -> pd.DataFrame:
     return shares.sort_values("credit", ascending=False, ignore_index=True)
 
 
+def parts_of(workspace: Workspace, contributor: str) -> list[Part]:
+    """A contributor's contributions in finished runs; empty where no run learned from any."""
+    return _parts(list(_links(workspace)), contributor)
+
+
 def in_words(amounts: Mapping[str, str]) -> str:
     """`12.50 EUR and 3.00 USD`."""
     return " and ".join(f"{amount} {code}" for code, amount in amounts.items())
@@ -161,7 +166,7 @@ def _behind(workspace: Workspace, link: _Link, lines: pd.DataFrame) -> Payout:
         str(line.score),
         line.status,
         {str(row_id): float(credit) for row_id, credit in ordered.items()},
-        {str(row_id): str(texts[row_id]) for row_id in ordered.index},
+        {str(row_id): str(texts[row_id]) or "(erased)" for row_id in ordered.index},
     )
 
 

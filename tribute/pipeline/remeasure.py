@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tribute.artifacts import Artifact, Store, read_artifact
+from tribute.artifacts import Artifact, Store, read_artifact, read_erased
 from tribute.attribution.measurement import Run
 from tribute.config import load_config
 from tribute.errors import IntegrityError
@@ -33,6 +33,8 @@ def remeasure(workspace: Workspace, period: str) -> list[str]:
     record, config = read_run(workspace, run_id), load_config(workspace.runs / run_id / "config.yaml")
     store, inputs = workspace.store, read_artifact(workspace.rewards / period).inputs
     dataset, attribution = (store.get(kind, inputs[kind]) for kind in ("dataset", "attribution"))
+    if erased := read_erased(dataset.path).contributions:
+        return [f"not measured again: the rows of {', '.join(erased)} were erased"]
     adapters = [store.get("adapter", id_) for id_ in record["adapters"].values()]
     workspace.scratch.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="deep-", dir=workspace.scratch))

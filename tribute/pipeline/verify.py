@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tribute.artifacts import MANIFEST, read_artifact, verify_artifact
+from tribute.artifacts import ERASED, MANIFEST, Artifact, read_artifact, read_erased, verify_artifact
 from tribute.attribution.measurement import recorded_measurements
 from tribute.contributions.registry import Registry
 from tribute.contributions.registry import verify_registry as check_registry
@@ -20,9 +20,9 @@ def verify_registry(workspace: Workspace) -> list[str]:
     """The log's chain, the data it points to, tags and signatures. Raises IntegrityError."""
     state = check_registry(Registry.open(workspace).repository)
     return [
-        f"{state.entries} ledger entries form one chain that ends in {state.head[:12]}",
+        f"{state.entries} log entries form one chain that ends in {state.head[:12]}",
         f"{state.pointers} pointers lead to data with the recorded digest",
-        f"{state.tags} tags are the ledger's releases",
+        f"{state.tags} tags are the log's releases",
         f"{state.signed} of them are signed, by keys that end in {state.key}" if state.key else "nothing is signed yet",
     ]
 
@@ -36,10 +36,25 @@ def verify_run(workspace: Workspace, run_id: str) -> list[str]:
     attribution = next(artifact for artifact in artifacts if artifact.kind == "attribution")
     artifacts += [workspace.store.get(kind, id_) for kind, id_ in recorded_measurements(attribution).values()]
     checks = [f"{verify_artifact(artifact.path).kind} {artifact.id[:12]} is intact" for artifact in artifacts]
+    checks += [text for artifact in artifacts for text in _erased(workspace, artifact)]
     paid = read_artifact(workspace.rewards / record["period"])
     if paid.id != record["rewards"]:
         return [*checks, f"period {record['period']} was paid again since, by another run"]
     return checks + verify_period(workspace, record["period"])
+
+
+def _erased(workspace: Workspace, artifact: Artifact) -> list[str]:
+    """What was erased from an artifact, which the registry's log has to record. Raises IntegrityError."""
+    erased = read_erased(artifact.path).contributions
+    if not erased:
+        return []
+    recorded = {entry.subject for entry in Registry.open(workspace).entries() if entry.event == "erase"}
+    if unknown := sorted(set(erased) - recorded):
+        raise IntegrityError(
+            f"{artifact.path / ERASED}: says that {unknown[0]} was erased, the registry's log does not; "
+            "restore the file"
+        )
+    return [f"the texts of {', '.join(erased)} were erased from {artifact.kind} {artifact.id[:12]}, as the log records"]
 
 
 def verify_period(workspace: Workspace, period: str, *, deep: bool = False, every: bool = False) -> list[str]:

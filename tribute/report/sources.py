@@ -54,7 +54,7 @@ def read_sources(workspace: Workspace, run_id: str) -> Sources:
         baselines=store.get("baselines", run["baselines"]),
     )
     for artifact in (sources.rewards, sources.dataset, sources.attribution):
-        check_files(artifact)
+        check_files(artifact, without_erased=True)
     return sources
 
 

@@ -17,6 +17,7 @@ from tribute.contributions.releases.review import (
     without_effect,
 )
 from tribute.contributions.releases.token_keys import Tokenizer
+from tribute.contributions.releases.whereabouts import contributor_view, row_view
 
 __all__ = [
     "VERDICTS",
@@ -29,6 +30,7 @@ __all__ = [
     "build_dataset",
     "check_release",
     "check_trainable",
+    "contributor_view",
     "decide",
     "decide_all",
     "diff",
@@ -36,6 +38,7 @@ __all__ = [
     "find_dataset",
     "release_version",
     "review",
+    "row_view",
     "screen_dataset",
     "without_effect",
 ]

@@ -87,8 +87,12 @@ def decide(registry: Registry, verdict: Verdict, rows: Sequence[str], by: str, w
     return decide_all(registry, [RowVerdict(row, verdict, why) for row in chosen], by)
 
 
-def decide_all(registry: Registry, verdicts: Sequence[RowVerdict], by: str) -> list[Decided]:
+def decide_all(
+    registry: Registry, verdicts: Sequence[RowVerdict], by: str, dataset: str | None = None
+) -> list[Decided]:
     """Record verdicts on rows, all of them or none; of two on one row the last one holds.
+
+    With `dataset` a row of another dataset is refused.
 
     Raises RegistryError for a row that does not exist, or without who and why.
     """
@@ -101,15 +105,18 @@ def decide_all(registry: Registry, verdicts: Sequence[RowVerdict], by: str) -> l
         now = registry.snapshot()
         groups: dict[tuple[Verdict, str, str], list[str]] = {}
         for row, verdict, why in {verdict.row: verdict for verdict in verdicts}.values():
-            groups.setdefault((verdict, why, _dataset_of(now, row)), []).append(row)
+            owner = _dataset_of(now, row)
+            if dataset not in (None, owner):
+                raise RegistryError(f"row {row} belongs to dataset {owner}, not to {dataset}")
+            groups.setdefault((verdict, why, owner), []).append(row)
         registry.record(
             *(
-                LedgerRecord(verdict, dataset, _subject(rows), details={"rows": rows, "by": by, "why": why})
-                for (verdict, why, dataset), rows in groups.items()
+                LedgerRecord(verdict, owner, _subject(rows), details={"rows": rows, "by": by, "why": why})
+                for (verdict, why, owner), rows in groups.items()
             )
         )
         numbered = enumerate(groups.items(), start=len(now.entries) + 1)
-        return [Decided(verdict, dataset, tuple(rows), seq) for seq, ((verdict, _, dataset), rows) in numbered]
+        return [Decided(verdict, owner, tuple(rows), seq) for seq, ((verdict, _, owner), rows) in numbered]
 
     first = verdicts[0].verdict.title()
     return registry.repository.transact(f"{first} {_subject([verdict.row for verdict in verdicts])}", body)
@@ -118,15 +125,26 @@ def decide_all(registry: Registry, verdicts: Sequence[RowVerdict], by: str) -> l
 def without_effect(registry: Registry, decided: Iterable[Decided]) -> Mapping[str, str]:
     """Row → why the verdict on it changes nothing: the row is out or in whatever a person says."""
     reasons: dict[str, str] = {}
-    for dataset, verdict, rows in ((group.dataset, group.verdict, set(group.rows)) for group in decided):
-        findings: dict[str, list[Finding]] = {}
-        for finding in screen_dataset(registry, dataset):
-            findings.setdefault(finding.row.row_id, []).append(finding)
-        for row in sorted(rows):
+    now = registry.snapshot()
+    rejected = {(row, entry.seq) for entry in now.entries if entry.event == "reject" for row in entry.details["rows"]}
+    screened: dict[str, dict[str, list[Finding]]] = {}
+    for verdict, dataset, rows, seq in decided:
+        if now.evaluation_md5(dataset) is None:
+            continue
+        if dataset not in screened:
+            screened[dataset] = {}
+            for finding in screen_dataset(registry, dataset):
+                screened[dataset].setdefault(finding.row.row_id, []).append(finding)
+        findings = screened[dataset]
+        for row in rows:
             final = [finding.cause for finding in findings.get(row, ()) if finding.cause.final]
             if final:
                 reasons[row] = f"it stays out: it {final[0].words}"
-            elif verdict == "accept" and not findings.get(row):
+            elif (
+                verdict == "accept"
+                and not findings.get(row)
+                and not any(earlier < seq for other, earlier in rejected if other == row)
+            ):
                 reasons[row] = "nothing speaks against it, so it is in already"
     return reasons
 

@@ -1,5 +1,6 @@
 """Keys and organisations, the vault of people, terms, withdrawal and erasure."""
 
+from tribute.contributions.rights.erasure import PLACES
 from tribute.contributions.rights.keys_and_members import refuse_key, register_key, rotate_key, set_members
 from tribute.contributions.rights.payees import missing_to_pay, normal_details, payment_name
 from tribute.contributions.rights.payees_file import read_payees
@@ -8,6 +9,7 @@ from tribute.contributions.rights.vault import People, forget_person, read_vault
 from tribute.contributions.rights.withdrawal import Withdrawal, contributions_of, erase, forget_erased, withdraw
 
 __all__ = [
+    "PLACES",
     "People",
     "Withdrawal",
     "changed_conditions",

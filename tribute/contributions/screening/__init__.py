@@ -1,6 +1,6 @@
 """Which rows of a version may not be learned from, and which wait for a person."""
 
-from tribute.contributions.screening.findings import Decision, Finding, Reason, Screening
+from tribute.contributions.screening.findings import Decision, Encoder, Finding, Reason, Screening
 from tribute.contributions.screening.policy import BASIC, ScreeningPolicy, load_policy
 from tribute.contributions.screening.screen import (
     ACTIONS,
@@ -21,6 +21,7 @@ __all__ = [
     "FOLLOWS",
     "REASONS",
     "Decision",
+    "Encoder",
     "Finding",
     "Reason",
     "Screening",

@@ -1,0 +1,102 @@
+"""Erasing contributions from a workspace: the one list of every place that holds texts, ids or vectors of rows."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from tribute.contributions.dataset import read_description
+from tribute.contributions.registry import Registry
+from tribute.contributions.rights import PLACES as CONTRIBUTED
+from tribute.contributions.rights import Withdrawal, contributions_of, erase
+from tribute.contributions.text_places import Erasure, TextPlace
+from tribute.workspace import Workspace
+
+
+def erase_indexes(workspace: Workspace, erasure: Erasure) -> list[str]:
+    """Remove the indexes of versions that held the rows: they hold a vector per row, and are made again when needed."""
+    datasets = {
+        dataset.id
+        for dataset in workspace.store.all("dataset")
+        if set(read_description(dataset)["contributions"]) & set(erasure.contributions)
+    }
+    indexes = [index for index in workspace.store.all("index") if index.inputs["dataset"] in datasets]
+    for index in indexes:
+        shutil.rmtree(index.path)
+    return [str(index.path) for index in indexes]
+
+
+def erase_scratch(workspace: Workspace, _erasure: Erasure) -> list[str]:
+    """Remove checkpoints, cached states of rows and half-read sources; what is under way starts again."""
+    removed = [path for path in sorted(workspace.scratch.glob("*")) if path.name != "locks"]
+    for path in removed:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return [str(path) for path in removed]
+
+
+def erase_statements(workspace: Workspace, erasure: Erasure) -> list[str]:
+    """Remove the contributors' statement pages, which quote their rows; their JSON holds hashes and amounts alone."""
+    pages = [
+        page
+        for contributor in sorted(erasure.contributors)
+        for page in sorted(workspace.statements.rglob(f"{contributor}.html"))
+    ]
+    return _removed(pages)
+
+
+def erase_reports(workspace: Workspace, _erasure: Erasure) -> list[str]:
+    """Remove the reports, which quote rows; `tribute run` writes them again."""
+    return _removed([*sorted(workspace.root.glob("*.html")), *sorted(workspace.reports.rglob("*.html"))])
+
+
+def _removed(pages: Sequence[Path]) -> list[str]:
+    for page in pages:
+        page.unlink()
+    return [str(page) for page in pages]
+
+
+PLACES: tuple[TextPlace, ...] = (
+    *CONTRIBUTED,
+    TextPlace("indexes", "a vector per row, to explain answers", erase_indexes),
+    TextPlace("scratch", "checkpoints, and the frozen layers' output for every row", erase_scratch),
+    TextPlace("statements", "a contributor's rows, on the page of a statement", erase_statements),
+    TextPlace("reports", "rows on the pages of runs", erase_reports),
+)
+"""Whatever comes to hold texts, token ids or vectors of rows adds its place here."""
+
+
+def resolve(registry: Registry, what: str) -> list[str]:
+    """The contributions that a contribution's or a contributor's id names. Raises RegistryError."""
+    entries = registry.entries()
+    if any(entry.event == "contribute" and entry.subject == what for entry in entries):
+        return [what]
+    return contributions_of(registry, what)
+
+
+def erase_contributions(
+    workspace: Workspace, registry: Registry, contributions: Sequence[str], by: str, why: str, key: Path | None
+) -> tuple[list[Withdrawal], dict[str, list[str]]]:
+    """Erase contributions in the registry, then walk all places; place → what was removed there.
+
+    Running it again finishes what was interrupted. Raises RegistryError like `erase`.
+    """
+    records = [erase(registry, contribution, by, why, key) for contribution in contributions]
+    if registry.repository.dry_run:
+        return records, {}
+    erasure = Erasure(frozenset(contributions), frozenset(record.contributor_id for record in records))
+    return records, {place.name: list(place.erase(workspace, erasure)) for place in PLACES}
+
+
+def erase_recorded(workspace: Workspace, registry: Registry) -> dict[str, list[str]]:
+    """Walk all places for what the log says was erased, as another steward's erasure asks; place → what was removed.
+
+    Nothing is looked for where no built version or card holds erased rows any more.
+    """
+    gone = [entry for entry in registry.snapshot().gone.values() if entry.event == "erase"]
+    erasure = Erasure(
+        frozenset(entry.subject for entry in gone),
+        frozenset(str(entry.details["contributor_id"]) for entry in gone),
+    )
+    first = {place.name: list(place.erase(workspace, erasure)) for place in CONTRIBUTED[:3]} if gone else {}
+    if not any(first.values()):
+        return first
+    return first | {place.name: list(place.erase(workspace, erasure)) for place in PLACES[3:]}
