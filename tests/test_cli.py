@@ -24,7 +24,20 @@ COMMANDS = (
     *("init", "contribute", "release", "versions", "finetune", "attribute", "reward", "run", "demo", "verify"),
     *("config", "inspect", "trace", "fetch", "explain"),
     *("screening", "review", "accept", "reject", "diff", "show", "card", "withdraw", "erase", "retrain"),
-    *("decide", "terms", "organisation", "sync", "import", "clone", "status", "key", "vault", "period", "policy", "pay"),
+    *(
+        "decide",
+        "terms",
+        "organisation",
+        "sync",
+        "import",
+        "clone",
+        "status",
+        "key",
+        "vault",
+        "period",
+        "policy",
+        "pay",
+    ),
     *("statement", "dispute", "year"),
 )
 GROUPS = ("config", "key", "vault", "period", "policy", "pay", "dispute")
