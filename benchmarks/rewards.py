@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 from tribute.artifacts import Artifact
 from tribute.attribution.combine import ATTRIBUTION
 from tribute.contributions.releases.dataset import DATASET
-from tribute.rewards.period.draft import write_period
+from tribute.rewards.period.draft import PaidFrom, write_period
 from tribute.rewards.statements.page_parts import RegistryTexts
 from tribute.rewards.statements.statements import write_statements
 from tribute.rewards.verification.verify import verified
@@ -167,11 +167,8 @@ def draft(root: Path, data: Artifact, credits: Artifact) -> Artifact:
     policy = root / "policy.yaml"
     policy.write_text(POLICY, encoding="utf-8")
     return write_period(
-        workspace=Workspace.create(root / "workspace"),
-        dataset=data,
-        adapters=[],
-        attribution=credits,
-        mlflow_runs={},
+        Workspace.create(root / "workspace"),
+        PaidFrom(data, [], credits, {}),
         policy=policy,
         period="2026-11",
         fees=[("1000000.00", "EUR")],

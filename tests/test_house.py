@@ -40,7 +40,7 @@ HEAVY = {
     *("safetensors", "accelerate", "ray"),
 }
 
-BACKWARDS = {"tribute.rewards.period.records_folder → tribute.rewards.statements.comparison"}
+BACKWARDS: set[str] = set()
 """Arrows that still run against the order of the rooms."""
 NOT_BY_ROOM = {"pipeline": 2}
 """Column that imports → imports of another column's modules, or of names that a room does not export."""

@@ -307,7 +307,7 @@ def _allocation(
             below = line["credit"] < 0
             status = allocation.ZERO_CREDIT_BELOW_ZERO if below else allocation.ZERO_NOT_DISTINGUISHABLE
         lines.append(
-            dict.fromkeys(ALLOCATION, "")
+            {name: "0" if column.is_number else "" for name, column in ALLOCATION.columns.items()}
             | {
                 "period": "2026-11",
                 "pool": "main",

@@ -70,17 +70,17 @@ def founded(tmp_path_factory):
 def test_what_is_payable_is_written_as_it_is_checked(ids, currencies):
     """In every currency, among ids of which one begins with another."""
     books = empty().with_entries(_accrual(name, currency) for name in ids for currency in currencies)
-    books = Ledger(books.folder, books.rows, ["2026-11"])
+    books = Ledger(books.folder, books.postings, ["2026-11"])
     books = books.with_entries(postings.due(books, "2026-12-31", {"2026-11": POLICY}))
 
     owed = balances.balance_rows(books, "2026-12", [])
     payables = balances.payable_rows(books, "2026-12", POLICY, {})
 
     assert len(payables) == len(ids) * len(currencies)
-    for table, rows in (("balances", owed), ("payables", payables)):
-        assert tables.in_order(table, rows)
-        assert not tables.in_order(table, [*rows, rows[-1]])
-        assert tables.ordered(table, reversed(rows)) == rows
+    for table, rows in ((tables.BALANCES, owed), (tables.PAYABLES, payables)):
+        assert table.in_order(rows)
+        assert not table.in_order([*rows, rows[-1]])
+        assert table.ordered(reversed(rows)) == rows
     read = SimpleNamespace(policy=POLICY, period="2026-12", balances=owed, payables=payables)
     assert money_checks.check_payables(read).startswith(f"{len(payables)} payments")
 

@@ -49,11 +49,11 @@ def written(claims, pool):
     after = postings.closing(empty(), PERIOD, [funding], paid, {PERIOD: POLICY})
     rows = (
         (tables.ALLOCATION, allocation_rows(PERIOD, paid, tables.EVIDENCE.empty_table())),
-        (tables.JOURNAL, [posting.texts() for posting in after.postings]),
+        (tables.JOURNAL, [tables.JournalRow(**posting.texts()) for posting in after.postings]),
         (tables.BALANCES, balances.balance_rows(after, PERIOD, [])),
         (tables.PAYABLES, balances.payable_rows(after, PERIOD, POLICY, {})),
     )
-    return [tables.csv_bytes(columns, found) for columns, found in rows]
+    return [tables.csv_bytes(table, map(tables.texts, found)) for table, found in rows]
 
 
 @proved

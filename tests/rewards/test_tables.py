@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from fractions import Fraction
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
@@ -10,8 +11,15 @@ from hypothesis import strategies as st
 from tribute import formatting
 from tribute.errors import IntegrityError, RewardError
 from tribute.rewards import tables
+from tribute.rewards.columns import Column, Minor, Table, Text
 
-COLUMNS = {"name": "text", "value": "amount"}
+
+class Pair(NamedTuple):
+    name: Text
+    value: Minor
+
+
+COLUMNS = Table("t", Pair)
 SAFE = st.text(st.characters(codec="utf-8", exclude_characters="\x00")).filter(
     lambda text: not text.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
 )
@@ -25,6 +33,35 @@ def test_a_table_is_read_back_as_it_was_written(tmp_path_factory, rows):
 
     assert tables.write_csv(path, COLUMNS, rows) == len(rows)
     assert tables.read_csv(path, COLUMNS) == rows
+
+
+@given(rows=st.lists(st.tuples(SAFE, st.integers())))
+def test_typed_rows_are_read_back_as_they_were(tmp_path_factory, rows):
+    """A row is typed once when it is read, and its texts are those of the file."""
+    path = tmp_path_factory.mktemp("csv") / "t.csv"
+    pairs = [Pair(*row) for row in rows]
+
+    tables.write(path, COLUMNS, pairs)
+
+    assert tables.read(path, COLUMNS) == pairs
+    assert list(map(tables.texts, pairs)) == tables.read_csv(path, COLUMNS)
+
+
+@pytest.mark.parametrize("cell", ["", "1.0", "01", "+1", " 1", "1e3", "one", "1_000"])
+def test_a_number_that_is_written_in_another_way_is_named(tmp_path, cell):
+    """File, line, column and cell: what is hashed is a text, so one number has one text."""
+    (tmp_path / "t.csv").write_text(f"name,value\r\na,1\r\nb,{cell}\r\n", newline="")
+
+    with pytest.raises(IntegrityError, match=r"t\.csv: line 3: value .*, expected a plain integer; make the period"):
+        tables.read(tmp_path / "t.csv", COLUMNS)
+
+
+def test_every_column_has_one_type():
+    """A table is its class: each column a line with a type, and nowhere else a list of names."""
+    for table in tables.TABLES.values():
+        assert list(table) == list(table.row._fields)
+        assert all(isinstance(column, Column) for column in table.columns.values())
+        assert set(table.key) <= set(table)
 
 
 def test_lines_end_with_crlf(tmp_path):

@@ -174,6 +174,7 @@ def books(
 def _signed_payables(home: "Workspace", period: str) -> list[dict[str, str]]:
     """What a month of this very ledger owes, checked against the registry: a folder names its own signers' keys."""
     from tribute.rewards.ledger import writing
+    from tribute.rewards.tables import texts
     from tribute.rewards.verification import verified, verify_in_workspace
 
     with writing(home) as entries:
@@ -181,7 +182,7 @@ def _signed_payables(home: "Workspace", period: str) -> list[dict[str, str]]:
             raise RewardError(f"{period} is not closed; the bank is told to pay what two people have signed")
         read, _ = verified(home.rewards / period)
         verify_in_workspace(home, read)
-    return read.payables
+    return [texts(payable) for payable in read.payables]
 
 
 def _write_private(path: Path, content: bytes) -> None:

@@ -14,8 +14,10 @@ from tribute.config import RunConfig, load_config
 from tribute.errors import RewardError
 from tribute.pipeline.measuring import open_run, retrain_in_full
 from tribute.pipeline.runs import all_runs, read_run
-from tribute.rewards import tables
+from tribute.rewards.columns import as_text
 from tribute.rewards.disputes import Dispute
+from tribute.rewards.period import PeriodFolder
+from tribute.rewards.tables import AllocationRow
 from tribute.workspace import Workspace
 
 Each = Callable[[Callable[[int], Any], Sequence[int], RunConfig], list[Any]]
@@ -40,7 +42,7 @@ def recheck(workspace: Workspace, dispute: Dispute, each: Each) -> dict[str, Any
     run, config = read_run(workspace, run_id), load_config(workspace.runs / run_id / "config.yaml")
     dataset = workspace.store.get("dataset", run["dataset"])
     line = _line(workspace, dispute)
-    if not int(line["rows_canonical"]):
+    if not line.rows_canonical:
         raise RewardError(f"the model of {dispute.period} saw no row of {dispute.contributor_id}: nothing to leave out")
     seeds = config.finetuning.seeds
     adapters = [workspace.store.get("adapter", run["adapters"][str(seed)]) for seed in seeds]
@@ -56,8 +58,8 @@ def recheck(workspace: Workspace, dispute: Dispute, each: Each) -> dict[str, Any
         "loss_without": [f"{loss:.9f}" for loss in without],
         "effect": f"{fmean(effects):.9f}",
         "effect_se": f"{stdev(effects) / len(effects) ** 0.5:.9f}",
-        "credit": line["score"],
-        "credit_se": line["score_se"],
+        "credit": as_text(line.score),
+        "credit_se": as_text(line.score_se),
     }
 
 
@@ -68,9 +70,9 @@ def _leave_out(run: Run, contributor: str, seed: int) -> Artifact:
     return retrain_in_full(run, Job(design="leave-out", contributor=contributor, seed=seed))
 
 
-def _line(workspace: Workspace, dispute: Dispute) -> dict[str, str]:
-    rows = tables.read_csv(workspace.rewards / dispute.period / "allocation.csv", tables.ALLOCATION)
-    return next(row for row in rows if row["contributor_id"] == dispute.contributor_id)
+def _line(workspace: Workspace, dispute: Dispute) -> AllocationRow:
+    rows = PeriodFolder(workspace.rewards / dispute.period).allocation
+    return next(row for row in rows if row.contributor_id == dispute.contributor_id)
 
 
 def _loss(training: Artifact) -> float:

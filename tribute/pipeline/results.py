@@ -8,7 +8,7 @@ from tribute.artifacts import Artifact, read_artifact
 from tribute.attribution.measurement import Run, recorded_measurements, seed_of
 from tribute.config import RunConfig
 from tribute.pipeline.runs import record_run
-from tribute.rewards.period import write_period
+from tribute.rewards.period import PaidFrom, write_period
 from tribute.rewards.statements import write_early
 from tribute.workspace import Workspace
 
@@ -33,11 +33,8 @@ def draft_period(
     """The draft of the period: allocation, journal, balances, payables and evidence; and its statements."""
     rewards = config.rewards
     draft = write_period(
-        workspace=workspace,
-        dataset=dataset,
-        adapters=list(adapters),
-        attribution=attribution,
-        mlflow_runs=mlflow_runs(adapters),
+        workspace,
+        PaidFrom(dataset, adapters, attribution, mlflow_runs(adapters)),
         policy=rewards.policy,
         period=rewards.period,
         fees=[(pool.amount, pool.currency) for pool in rewards.pools],

@@ -2,7 +2,6 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -12,8 +11,8 @@ from tribute.attribution.measurement import recorded_measurements
 from tribute.report.figures import Point
 from tribute.report.sources import json_of, read_sources
 from tribute.report.view import Contribution, Contributor, Effect, Excluded, Score, Seed, Stage, View
-from tribute.rewards.allocation import read_verdict
-from tribute.rewards.tables import ALLOCATION, TOKENS, read_csv
+from tribute.rewards.period import PeriodFolder
+from tribute.rewards.tables import AllocationRow
 from tribute.workspace import Workspace
 
 BASELINE_LABELS = {
@@ -32,7 +31,8 @@ def read_view(workspace: Workspace, run_id: str) -> View:
     run, dataset, attribution = sources.run, sources.dataset, sources.attribution
     evaluation, curve = json_of(sources.champion.file("evaluation.json")), json_of(sources.champion.file("curve.json"))
     about, card = json_of(dataset.file("dataset.json")), json_of(attribution.file("card.json"))
-    allocation = _one_currency(read_csv(sources.folder / "allocation.csv", ALLOCATION))
+    paid = PeriodFolder(sources.folder)
+    allocation = _one_currency(paid.allocation)
     train = pq.read_table(dataset.file("train.parquet"))
     exclusions = pq.read_table(dataset.file("exclusions.parquet")).to_pylist()
     before, after = _scores(evaluation)
@@ -43,16 +43,16 @@ def read_view(workspace: Workspace, run_id: str) -> View:
         base=sources.champion.inputs["base"],
         checks=_checks(attribution),
         card=card,
-        verdict=read_verdict(sources.folder),
+        verdict=paid.verdict,
         policy=sources.rewards.identity["config"]["policy"],
         policy_sha256=sources.rewards.inputs["policy"],
-        currency=allocation[0]["currency"],
-        pool=sum(int(line["amount_minor"]) for line in allocation),
+        currency=allocation[0].currency,
+        pool=sum(line.amount_minor for line in allocation),
         rows=train.num_rows,
         evaluation_rows=evaluation["rows"],
         before=before,
         after=after,
-        contributors=_contributors(workspace, sources.folder, allocation, attribution),
+        contributors=_contributors(workspace, paid, allocation, attribution),
         topic_credit=_topic_credit(attribution),
         effects=_effects(attribution),
         seeds=_seeds(run, card, sources.adapters, attribution),
@@ -84,41 +84,39 @@ def _scores(evaluation: Mapping[str, Any]) -> tuple[Score, Score]:
     )
 
 
-def _one_currency(allocation: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+def _one_currency(allocation: Sequence[AllocationRow]) -> list[AllocationRow]:
     """One line per contributor, its amounts summed over the pools of the first currency: figures show one currency."""
-    lines: dict[str, dict[str, str]] = {}
+    lines: dict[str, AllocationRow] = {}
     for line in allocation:
-        if line["currency"] == allocation[0]["currency"]:
-            before = lines.get(line["contributor_id"], line | {"amount_minor": "0"})
-            total = int(before["amount_minor"]) + int(line["amount_minor"])
-            lines[line["contributor_id"]] = before | {"amount_minor": str(total)}
+        if line.currency == allocation[0].currency:
+            before = lines.get(line.contributor_id, line._replace(amount_minor=0))
+            lines[line.contributor_id] = before._replace(amount_minor=before.amount_minor + line.amount_minor)
     return list(lines.values())
 
 
 def _contributors(
-    workspace: Workspace, folder: Path, allocation: Sequence[Mapping[str, str]], attribution: Artifact
+    workspace: Workspace, paid: PeriodFolder, allocation: Sequence[AllocationRow], attribution: Artifact
 ) -> list[Contributor]:
-    statements = workspace.statements / folder.name
+    statements = workspace.statements / paid.path.name
     shares = {line["contributor_id"]: line for line in _parquet(attribution, "shares")}
-    tokens = {line["contributor_id"]: int(line["tokens"]) for line in read_csv(folder / "tokens.csv", TOKENS)}
     contributors = []
     for line in allocation:
-        id_ = line["contributor_id"]
-        share = shares.get(id_, {}) if int(line["rows_canonical"]) else {}
+        id_ = line.contributor_id
+        share = shares.get(id_, {}) if line.rows_canonical else {}
         statement = statements / f"{id_}.html"
         contributors.append(
             Contributor(
                 id=id_,
-                rows=int(line["rows_canonical"]),
-                excluded=int(line["rows_excluded"]),
+                rows=line.rows_canonical,
+                excluded=line.rows_excluded,
                 credit=share.get("credit"),
                 low=share.get("low"),
                 high=share.get("high"),
                 share=share.get("share", 0.0),
-                minor=int(line["amount_minor"]),
-                status=line["status"],
+                minor=line.amount_minor,
+                status=line.status,
                 statement=statement if statement.exists() else None,
-                tokens=tokens.get(id_, 0),
+                tokens=paid.tokens.get(id_, 0),
             )
         )
     return sorted(contributors, key=_by_credit)

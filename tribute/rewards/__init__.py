@@ -1,6 +1,7 @@
 """From shares, a policy and a pool to money, with evidence and a statement for every contributor."""
 
 ROOMS = (
+    "columns",
     "tables",
     "policy",
     "allocation",

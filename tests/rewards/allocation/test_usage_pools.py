@@ -53,7 +53,7 @@ def test_usage_is_read_exactly(tmp_path):
         ("query,user,amount\nq1,u,1e3\n", r"usage\.csv:2: amount '1e3'"),
         ("query,user,amount\nq1,u\n", r"usage\.csv:2: amount None"),
         ("query,user,amount\n=1+1,u,1\n", r"usage\.csv:2: a spreadsheet could run '=1\+1' as a formula; rename it"),
-        ("query,user,amount\nq1,u,1\nq1,a@b.org,1\n", r"usage\.csv:3: user 'a@b\.org', expected a pseudonym that"),
+        ("query,user,amount\nq1,u,1\nq1,a@b.org,1\n", r"usage\.csv:3: user 'a@b\.org', expected a pseudonym of"),
         ("query,user,amount\nq1,Ada Lovelace,1\n", r"usage\.csv:2: user 'Ada Lovelace', expected a pseudonym"),
         ("query,user,amount\nq1,u,1,50\n", r"usage\.csv:2: more than 3 values; write decimals with a point"),
     ],

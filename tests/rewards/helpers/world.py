@@ -19,7 +19,7 @@ from tribute.artifacts import Artifact, Store
 from tribute.attribution.combine import ATTRIBUTION
 from tribute.contributions.releases.dataset import DATASET
 from tribute.finetuning.adapters import ADAPTER
-from tribute.rewards.period.draft import write_period
+from tribute.rewards.period.draft import PaidFrom, write_period
 from tribute.workspace import Workspace
 
 TOPICS = ("linear algebra", "statistics", "plotting", "graphs", "dates and times", "signals and images")
@@ -69,16 +69,19 @@ class World:
 
     def pay(self, root: Path, **changes: object) -> Artifact:
         """Pay 1000.00 EUR for 2026-11 into a workspace at `root`, or what `changes` say."""
-        arguments: dict = {
+        parts = {
             "dataset": self.dataset,
             "adapters": self.adapters,
             "attribution": self.attribution,
             "mlflow_runs": {"0": "a" * 32, "1": "b" * 32, "2": "c" * 32},
+        }
+        paid_from = PaidFrom(**{name: changes.pop(name, part) for name, part in parts.items()})
+        arguments: dict = {
             "policy": Path(__file__).parents[3] / "configs" / "policy.yaml",
             "period": "2026-11",
             "fees": [("1000.00", "EUR")],
         }
-        return write_period(workspace=Workspace.create(root), **(arguments | changes))
+        return write_period(Workspace.create(root), paid_from, **(arguments | changes))
 
 
 def make_world(

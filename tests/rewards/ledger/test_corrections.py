@@ -278,8 +278,8 @@ def test_corrections_leave_the_closed_lines_and_make_the_balances(amount, back, 
     assert after.postings[: len(before)] == before
     assert journal.faults(after.postings) == []
     undone = sum(max(row.amount, 0) for row in after.postings if row.event == "REVERSE")
-    owed = {row["contributor_id"]: row for row in balances.balance_rows(after, "2026-12", NAMES)}
+    owed = {row.contributor_id: row for row in balances.balance_rows(after, "2026-12", NAMES)}
     undone = undone if reverse else 0
-    assert int(owed["a"]["adjusted"]) == amount - back + undone
-    assert int(owed["a"]["closing"]) == 1500 + amount - back + undone
-    assert int(owed["a"]["closing"]) == sum(stages(after, "a")) - claim(after)
+    assert owed["a"].adjusted == amount - back + undone
+    assert owed["a"].closing == 1500 + amount - back + undone
+    assert owed["a"].closing == sum(stages(after, "a")) - claim(after)

@@ -91,10 +91,10 @@ class Books(RuleBasedStateMachine):
     def pay(self, sent_back):
         """All that is payable from the threshold on, less tax; the bank may send it back."""
         for row in balances.payable_rows(self.books, self.books.closed[-1], POLICY, {}):
-            if self.books.find(row["idempotency_key"]):
+            if self.books.find(row.idempotency_key):
                 continue
-            name, key = row["payee_ref"].removeprefix("payee:"), row["idempotency_key"]
-            amount, withheld = int(row["amount_minor"]), int(row["withheld_minor"])
+            name, key = row.payee_ref.removeprefix("payee:"), row.idempotency_key
+            amount, withheld = row.amount_minor, row.withheld_minor
             about = {"posted_at": self.day, "currency": "EUR", "contributor_id": name}
             pair = [
                 move("PAY", amount, accounts.payable(name), accounts.BANK, idempotency_key=key, **about),
@@ -186,9 +186,9 @@ class Books(RuleBasedStateMachine):
         if not self.books.closed:
             return
         for row in balances.balance_rows(self.books, self.period, [(name, "EUR") for name in "abc"]):
-            n = {name: int(value) for name, value in list(row.items())[2:]}
+            n = row._asdict()
             assert n["opening"] + n["accrued"] + n["adjusted"] - n["withheld"] - n["paid"] == n["closing"]
-            assert n["closing"] == self.owed[row["contributor_id"]]
+            assert n["closing"] == self.owed[row.contributor_id]
 
     @property
     def day(self):

@@ -32,15 +32,15 @@ def paid_out(books, period, policy=POLICY, day=""):
     """The ledger after everything in the period's payables.csv is paid."""
     entries = []
     for row in balances.payable_rows(books, period, policy, {}):
-        name = row["payee_ref"].removeprefix("payee:")
-        about = {"posted_at": day or f"{books.open_period}-01", "currency": row["currency"], "contributor_id": name}
-        key = row["idempotency_key"]
+        name = row.payee_ref.removeprefix("payee:")
+        about = {"posted_at": day or f"{books.open_period}-01", "currency": row.currency, "contributor_id": name}
+        key = row.idempotency_key
         entries.append(
-            move("PAY", int(row["amount_minor"]), accounts.payable(name), accounts.BANK, idempotency_key=key, **about)
+            move("PAY", row.amount_minor, accounts.payable(name), accounts.BANK, idempotency_key=key, **about)
         )
-        if int(row["withheld_minor"]):
+        if row.withheld_minor:
             tax = {"idempotency_key": f"{key}/withhold", **about}
-            entries.append(move("WITHHOLD", int(row["withheld_minor"]), accounts.payable(name), accounts.TAX, **tax))
+            entries.append(move("WITHHOLD", row.withheld_minor, accounts.payable(name), accounts.TAX, **tax))
     return books.with_entries(entries)
 
 
@@ -119,11 +119,11 @@ def test_opening_and_movements_make_closing(periods):
         books = closed(books, period, amounts)
         after = {}
         for row in balances.balance_rows(books, period, NAMES):
-            n = {name: int(row[name]) for name in list(row)[2:]}
+            n = row._asdict()
             assert n["opening"] + n["accrued"] + n["adjusted"] - n["withheld"] - n["paid"] == n["closing"]
-            assert n["opening"] == before.get(row["contributor_id"], 0)
-            assert n["closing"] == sum(stages(books, row["contributor_id"]))
-            after[row["contributor_id"]] = n["closing"]
+            assert n["opening"] == before.get(row.contributor_id, 0)
+            assert n["closing"] == sum(stages(books, row.contributor_id))
+            after[row.contributor_id] = n["closing"]
         before = after
 
 
@@ -163,7 +163,7 @@ def test_a_balance_below_the_threshold_carries_forward():
     third = closed(second, "2027-01", {"b": 600}, policy)
 
     assert balances.payable_rows(second, "2026-12", policy, {}) == []
-    assert [row["amount_minor"] for row in balances.payable_rows(third, "2027-01", policy, {})] == ["1200"]
+    assert [row.amount_minor for row in balances.payable_rows(third, "2027-01", policy, {})] == [1200]
 
 
 def test_what_was_handed_over_is_not_handed_over_again(tmp_path):
@@ -175,7 +175,7 @@ def test_what_was_handed_over_is_not_handed_over_again(tmp_path):
     for period in second.closed:
         (tmp_path / period).mkdir()
         rows = handed if period == "2026-12" else []
-        tables.write_csv(tmp_path / period / "payables.csv", tables.PAYABLES, rows)
+        tables.write(tmp_path / period / "payables.csv", tables.PAYABLES, rows)
 
     flying = balances.in_flight(tmp_path, second)
 
@@ -191,10 +191,10 @@ def test_payables_name_payments_for_a_bank(tmp_path):
 
     [row] = balances.payable_rows(books, "2026-12", POLICY, {})
 
-    assert (row["payment_id"], row["statement_id"]) == (f"2026-12-{name}-EUR", f"2026-12-{name}")
-    assert (row["amount_minor"], row["withheld_minor"], row["exponent"]) == ("68000", "12000", "2")
-    assert row["value_date"] == "2027-01-01"
-    assert len(row["end_to_end_id"]) <= 35
+    assert (row.payment_id, row.statement_id) == (f"2026-12-{name}-EUR", f"2026-12-{name}")
+    assert (row.amount_minor, row.withheld_minor, row.exponent) == (68000, 12000, 2)
+    assert row.value_date == "2027-01-01"
+    assert len(row.end_to_end_id) <= 35
     assert row == balances.payable_rows(books, "2026-12", POLICY, {})[0]
 
 
@@ -214,7 +214,7 @@ def test_what_is_undone_counts_as_what_it_undoes():
 
     rows = balances.balance_rows(books, "2027-01", [])
     names = ("contributor_id", "opening", "accrued", "adjusted", "withheld", "paid", "closing")
-    assert [[row[name] for name in names] for row in rows] == [
+    assert [[str(getattr(row, name)) for name in names] for row in rows] == [
         ["a", "100000", "0", "0", "0", "0", "100000"],
         ["b", "1000", "-1000", "0", "0", "0", "0"],
     ]

@@ -67,7 +67,7 @@ def test_salts_differ_and_come_from_the_evidence(paid, folder):
     rows = leaves.leaf_rows(leaves.Proofs.read(folder)._figures.values(), key)
     (folder / "evidence.parquet").write_bytes(b"other")
 
-    assert len({row["salt"] for row in rows}) == len(rows)
+    assert len({row.salt for row in rows}) == len(rows)
     assert leaves.salt_key(folder / "evidence.parquet") != key
 
 
@@ -76,6 +76,6 @@ def test_everybodys_proof_leads_to_the_signed_root(paid):
     proofs, root = leaves.Proofs.read(paid.path), paid.identity["config"]["merkle"]["root"]
     own, others = proofs("numpy"), proofs("scipy")
 
-    assert all(leaves.proves(proofs(row["contributor_id"]), root) for row in proofs.rows)
+    assert all(leaves.proves(proofs(row.contributor_id), root) for row in proofs.rows)
     assert not leaves.proves(own | {"figures": others["figures"]}, root)
     assert proofs("stranger") is None

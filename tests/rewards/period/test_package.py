@@ -30,18 +30,17 @@ def period(two_closed):
 def test_every_table_has_a_twin_with_the_same_rows(period):
     """Text for text: each number in its table is the number in its twin."""
     for name in package.names_of(period):
-        columns, _ = package.TABLES[name]
-        rows = tables.read_csv(period / f"{name}.csv", columns)
+        columns = tables.TABLES[name].columns
+        rows = tables.read_csv(period / f"{name}.csv", tables.TABLES[name])
         twin = pq.read_table(period / f"{name}.parquet")
 
         assert twin.column_names == list(columns)
         assert twin.num_rows == len(rows)
         for column, kind in columns.items():
-            is_number = kind in tables.NUMBERS
-            texts = [row[column] or None for row in rows] if is_number else [row[column] for row in rows]
+            texts = [row[column] or None for row in rows] if kind.is_number else [row[column] for row in rows]
             values = [None if value is None else str(value) for value in twin[column].to_pylist()]
-            expected = [None if text is None else str(Decimal(text)) for text in texts] if is_number else texts
-            found = [None if value is None else str(Decimal(value)) for value in values] if is_number else values
+            expected = [None if text is None else str(Decimal(text)) for text in texts] if kind.is_number else texts
+            found = [None if value is None else str(Decimal(value)) for value in values] if kind.is_number else values
             assert list(map(_plain, found)) == list(map(_plain, expected)), f"{name}.{column}"
 
 
@@ -154,11 +153,11 @@ def test_libreoffice_opens_a_table_and_runs_nothing(period, tmp_path):
 def test_no_cell_of_any_table_could_be_a_formula(period):
     """Text never starts with what a spreadsheet runs; only numbers may start with a minus."""
     for name in package.names_of(period):
-        columns, _ = package.TABLES[name]
+        columns = tables.TABLES[name].columns
         with (period / f"{name}.csv").open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
                 for column, kind in columns.items():
-                    assert kind in tables.NUMBERS or not row[column].startswith(("=", "+", "-", "@", "\t", "\r"))
+                    assert kind.is_number or not row[column].startswith(("=", "+", "-", "@", "\t", "\r"))
 
 
 def test_finishing_again_writes_the_same_bytes(paid, folder):

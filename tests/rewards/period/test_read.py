@@ -11,8 +11,9 @@ import pytest
 import tribute
 from tribute.errors import RewardError
 from tribute.rewards import tables
-from tribute.rewards.period.package import TABLES, names_of
+from tribute.rewards.period.package import names_of
 from tribute.rewards.period.read import read_rewards
+from tribute.rewards.tables import TABLES
 
 PAGE = Path(__file__).parents[3] / "docs" / "finance.md"
 
@@ -69,7 +70,7 @@ def test_the_pages_examples_do_what_they_say(paid):
 def test_the_page_names_every_file_and_every_column(paid):
     """In the section of its table, so that nobody has to guess what a column means."""
     page = PAGE.read_text(encoding="utf-8")
-    columns = {f"{name}.csv": list(known) for name, (known, _) in TABLES.items()}
+    columns = {f"{name}.csv": list(table) for name, table in TABLES.items()}
     columns |= {"evidence.parquet": tables.EVIDENCE.names, "recon.csv": list(tables.RECON)}
     columns |= {"manifest.json": list(paid.identity["config"])}
 

@@ -12,10 +12,10 @@ from tribute.contributions.screening import REASONS
 from tribute.rewards.disputes import resolution
 from tribute.rewards.disputes.dispute import Step
 from tribute.rewards.ledger import corrections, ledger
-from tribute.rewards.period.records_folder import Folder
 from tribute.rewards.statements import wording
 from tribute.rewards.statements.document import Documents
 from tribute.rewards.statements.page_parts import exclusions
+from tribute.rewards.statements.records import PeriodRecords
 from tribute.rewards.statements.statements import write_statements
 
 DISPUTE = "2026-11-numpy-1"
@@ -78,10 +78,10 @@ def test_a_correction_by_hand_names_reason_entry_and_day(house):
 
 def test_the_corrections_add_up_to_the_balance(house):
     """The list explains exactly what balances.csv calls adjusted."""
-    folder = Folder(house.workspace.rewards / "2026-12")
+    folder = PeriodRecords(house.workspace.rewards / "2026-12")
     documents = Documents(folder, None, {})
 
-    for name in folder.own:
+    for name in folder.contributors:
         document = documents.make(name)
         [row] = document["proof"]["figures"]["balances"]
         assert sum(int(each["amount_minor"]) for each in document["corrections"]) == int(row["adjusted"])
@@ -89,7 +89,7 @@ def test_the_corrections_add_up_to_the_balance(house):
 
 def test_which_row_came_near_the_evaluation_is_not_told(house):
     """It is counted with its reason, and listed neither in the JSON nor on the page."""
-    folder = Folder(house.workspace.rewards / "2026-12")
+    folder = PeriodRecords(house.workspace.rewards / "2026-12")
 
     document = Documents(folder, None, {}).make("scipy")
 

@@ -105,8 +105,8 @@ def other_order(rows):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (shift_money, r"allocation\.csv: numpy: amount 29497, the weights say 29496"),
-        (take_money, r"allocation\.csv: the lines sum to 99999 minor units, the pool is 100000"),
+        (shift_money, r"allocation\.csv: numpy: amount 294\.97 EUR, the weights say 294\.96 EUR"),
+        (take_money, r"allocation\.csv: the lines sum to 999\.99 EUR, the pool is 1,000\.00 EUR"),
         (other_weight, r"allocation\.csv: numpy: the weight is not max\(0, score − 1·score_se\)"),
         (other_status, r"allocation\.csv: absent: status accrued does not fit the line"),
         (other_count, r"exclusions\.csv: 14 rows of copycat, allocation\.csv says 15"),

@@ -8,11 +8,10 @@ import pytest
 from tests.helpers.terminal import tribute
 from tests.rewards.helpers.forging import chained, rehash
 from tests.rewards.helpers.people import House
-from tribute.artifacts import read_artifact
 from tribute.errors import IntegrityError, RewardError
 from tribute.rewards import tables
 from tribute.rewards.period import leaves
-from tribute.rewards.period.folder import Opened
+from tribute.rewards.period.folder import PeriodFolder
 from tribute.rewards.verification.workspace_checks import verify_in_workspace
 
 
@@ -22,7 +21,7 @@ def house(writable_house: House) -> House:
 
 
 def check(house, period="2026-12", **options):
-    read = Opened.of(read_artifact(house.workspace.rewards / period))
+    read = PeriodFolder(house.workspace.rewards / period)
     return verify_in_workspace(house.workspace, read, **options)
 
 

@@ -23,6 +23,7 @@ from fractions import Fraction
 from typing import Literal
 
 from tribute.errors import RewardError
+from tribute.rewards.tables import AllocationRow
 
 SCORE_STEP = Decimal("1e-12")
 """Credits and standard errors are rounded to this many nats when they enter; exact from there on."""
@@ -152,16 +153,15 @@ def status(claim: ContributorScore, weight: Fraction, amount: int, rule: Rule) -
     return ZERO_CREDIT_BELOW_ZERO if tested < 0 else ZERO_NOT_DISTINGUISHABLE
 
 
-def weight_of(row: Mapping[str, str]) -> Fraction:
+def weight_of(row: AllocationRow) -> Fraction:
     """The exact weight on a line of allocation.csv."""
-    return Fraction(int(row["weight_num"]), int(row["weight_den"]))
+    return Fraction(row.weight_num, row.weight_den)
 
 
-def claim_of(row: Mapping[str, str], tokens: int) -> ContributorScore:
+def claim_of(row: AllocationRow, tokens: int) -> ContributorScore:
     """What a line of allocation.csv was calculated from; the tokens stand in tokens.csv."""
-    score, error, high = (Decimal(row[name]) for name in ("score", "score_se", "score_high"))
-    submitted, canonical, excluded = (int(row[f"rows_{name}"]) for name in ("submitted", "canonical", "excluded"))
-    return ContributorScore(row["contributor_id"], score, error, submitted, canonical, excluded, high, tokens)
+    counts = (row.rows_submitted, row.rows_canonical, row.rows_excluded)
+    return ContributorScore(row.contributor_id, row.score, row.score_se, *counts, row.score_high, tokens)
 
 
 def _whole_parts(weights: Mapping[str, Fraction]) -> dict[str, int]:

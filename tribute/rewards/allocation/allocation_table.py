@@ -1,6 +1,6 @@
-"""The rows of allocation.csv: a column is named and typed in `tables.ALLOCATION`, and gets its value here."""
+"""The rows of allocation.csv: a column is named and typed in `tables.AllocationRow`, and gets its value here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -9,43 +9,37 @@ from tribute.money import exponent
 from tribute.rewards import tables
 from tribute.rewards.allocation import evidence as evidences
 from tribute.rewards.allocation.allocate import AllocationLine, PoolAllocation
+from tribute.rewards.tables import AllocationRow
 
 
-def allocation_rows(period: str, paid: Sequence[PoolAllocation], evidence: Any) -> list[dict[str, str]]:
+def allocation_rows(period: str, pools: Sequence[PoolAllocation], evidence: Any) -> list[AllocationRow]:
     """The lines of allocation.csv."""
     digests = evidences.digests(evidence)
-    rows = [
-        {
-            "period": period,
-            "pool": allocation.pool,
-            "contributor_id": line.contributor_id,
-            "payee_ref": ids.payee_ref(line.contributor_id),
-            "currency": allocation.currency,
-            "exponent": str(exponent(allocation.currency)),
-            **_calculated(line),
-            "evidence_sha256": digests.get(line.contributor_id, evidences.NO_EVIDENCE),
-        }
-        for allocation in paid
-        for line in allocation.lines
-    ]
-    return tables.ordered("allocation", rows)
+    rows = [_row(period, pool, line, digests) for pool in pools for line in pool.lines]
+    return tables.ALLOCATION.ordered(rows)
 
 
-def _calculated(line: AllocationLine) -> dict[str, str]:
-    """What the rule made of a contributor's rows, score and tokens."""
+def _row(period: str, pool: PoolAllocation, line: AllocationLine, digests: Mapping[str, str]) -> AllocationRow:
     quota = formatting.decimal_floor(line.quota)
-    return {
-        "rows_submitted": str(line.claim.rows_submitted),
-        "rows_canonical": str(line.claim.rows_canonical),
-        "rows_excluded": str(line.claim.rows_excluded),
-        "score": f"{line.claim.score:f}",
-        "score_se": f"{line.claim.score_se:f}",
-        "weight_num": str(line.weight.numerator),
-        "weight_den": str(line.weight.denominator),
-        "quota_minor": f"{quota:f}",
-        "amount_minor": str(line.amount),
-        "rounding_minor": f"{formatting.decimal_floor(Fraction(line.amount) - Fraction(quota)):f}",
-        "status": line.status,
-        "score_high": f"{line.claim.score_high:f}",
-        "rule": line.rule,
-    }
+    return AllocationRow(
+        period=period,
+        pool=pool.pool,
+        contributor_id=line.contributor_id,
+        payee_ref=ids.payee_ref(line.contributor_id),
+        currency=pool.currency,
+        exponent=exponent(pool.currency),
+        rows_submitted=line.claim.rows_submitted,
+        rows_canonical=line.claim.rows_canonical,
+        rows_excluded=line.claim.rows_excluded,
+        score=line.claim.score,
+        score_se=line.claim.score_se,
+        weight_num=line.weight.numerator,
+        weight_den=line.weight.denominator,
+        quota_minor=quota,
+        amount_minor=line.amount,
+        rounding_minor=formatting.decimal_floor(Fraction(line.amount) - Fraction(quota)),
+        status=line.status,
+        evidence_sha256=digests.get(line.contributor_id, evidences.NO_EVIDENCE),
+        score_high=line.claim.score_high,
+        rule=line.rule,
+    )

@@ -3,7 +3,7 @@
 Parts come from the policy as exact decimals; each division is by largest remainder, so the parts sum to the whole.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -36,6 +36,19 @@ class Funding:
         amounts = {f"{name}_minor": str(getattr(self, name)) for name in names}
         pools = {name: str(amount) for name, amount in sorted(self.pools.items())}
         return {"currency": self.currency, **amounts, "pools_minor": pools}
+
+    @classmethod
+    def parse(cls, document: Mapping[str, Any]) -> "Funding":
+        """The funding that a manifest has. Raises KeyError or ValueError where it has none."""
+        names = ("net", "platform", "model_owner", "reserve")
+        amounts = {name: int(document[f"{name}_minor"]) for name in names}
+        pools = {name: int(amount) for name, amount in document["pools_minor"].items()}
+        return cls(str(document["currency"]), pools=pools, **amounts)
+
+
+def divide_again(fundings: Iterable[Funding], policy: Policy, period: str) -> list[Funding]:
+    """The same net fees divided by a policy, in their order. Raises RewardError like `divide`."""
+    return [divide(funding.net, funding.currency, policy, period) for funding in fundings]
 
 
 def divide(net: int, currency: str, policy: Policy, period: str) -> Funding:

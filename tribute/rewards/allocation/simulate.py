@@ -7,10 +7,9 @@ from pathlib import Path
 from tribute.artifacts import read_artifact
 from tribute.rewards import tables
 from tribute.rewards.allocation.allocate import Rule
-from tribute.rewards.allocation.funding import divide
-from tribute.rewards.allocation.gate import judge
+from tribute.rewards.allocation.funding import Funding, divide_again
 from tribute.rewards.allocation.inputs import read_sources
-from tribute.rewards.allocation.pools import allocations
+from tribute.rewards.allocation.pools import allocate_period
 from tribute.rewards.policy.policy import Policy, refuse_period
 from tribute.rewards.tables import USAGE_FILE
 from tribute.workspace import Workspace
@@ -41,19 +40,17 @@ def simulate_period(workspace: Workspace, folder: Path, policy: Policy) -> Simul
     refuse_period(period, policy)
     store, inputs = workspace.store, artifact.inputs
     sources = read_sources(store.get("dataset", inputs["dataset"]), store.get("attribution", inputs["attribution"]))
-    verdict = judge(sources.card, policy.gate)
-    fundings = [
-        divide(int(one["net_minor"]), one["currency"], policy, period) for one in artifact.identity["config"]["funding"]
-    ]
-    usage = folder / USAGE_FILE if (folder / USAGE_FILE).exists() else None
+    fundings = divide_again(map(Funding.parse, artifact.identity["config"]["funding"]), policy, period)
+    usage = folder / USAGE_FILE
+    allocation = allocate_period(sources, policy, period, fundings, usage if usage.exists() else None)
     would: dict[tuple[str, str], int] = {}
-    for one in allocations(sources, fundings, policy, usage, period, verdict.rule):
-        for line in one.lines:
-            key = (line.contributor_id, one.currency)
+    for pool in allocation.pools:
+        for line in pool.lines:
+            key = (line.contributor_id, pool.currency)
             would[key] = would.get(key, 0) + line.amount
     paid = dict.fromkeys(would, 0)
-    for row in tables.read_csv(folder / "allocation.csv", tables.ALLOCATION):
-        paid[row["contributor_id"], row["currency"]] += int(row["amount_minor"])
+    for row in tables.read(folder / "allocation.csv", tables.ALLOCATION):
+        paid[row.contributor_id, row.currency] += row.amount_minor
     names = ("platform", "model_owner", "reserve", "contributors")
-    kept = {one.currency: {name: getattr(one, name) for name in names} for one in fundings}
-    return Simulation(verdict.rule, paid, would, kept)
+    kept = {funding.currency: {name: getattr(funding, name) for name in names} for funding in fundings}
+    return Simulation(allocation.verdict.rule, paid, would, kept)

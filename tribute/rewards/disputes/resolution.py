@@ -23,7 +23,6 @@ from tribute.digests import file_sha256
 from tribute.errors import RewardError
 from tribute.formatting import money
 from tribute.keys import Key, public_half, sign
-from tribute.rewards import tables
 from tribute.rewards.disputes import reviewers, settlement
 from tribute.rewards.disputes.dispute import (
     DECIDED,
@@ -40,6 +39,7 @@ from tribute.rewards.disputes.dispute import (
 from tribute.rewards.ledger import ledger
 from tribute.rewards.ledger.ledger import Ledger
 from tribute.rewards.period.closed import policy_of
+from tribute.rewards.period.folder import PeriodFolder
 from tribute.rewards.period.signatures import NEEDED
 from tribute.rewards.policy.policy import Policy
 from tribute.workspace import Workspace
@@ -193,8 +193,8 @@ def _policy(workspace: Workspace, books: Ledger, period: str) -> Policy:
 
 
 def _currency(workspace: Workspace, period: str, contributor: str, currency: str) -> str:
-    rows = tables.read_csv(workspace.rewards / period / "allocation.csv", tables.ALLOCATION)
-    known = sorted({row["currency"] for row in rows if row["contributor_id"] == contributor})
+    rows = PeriodFolder(workspace.rewards / period).allocation
+    known = sorted({row.currency for row in rows if row.contributor_id == contributor})
     if not known:
         raise RewardError(f"{contributor} has no line in {period}/allocation.csv, so there is nothing to dispute")
     if (currency or known[0]) not in known or (not currency and len(known) > 1):

@@ -1,5 +1,6 @@
 """How everybody stands after a period (balances.csv), and who is paid then (payables.csv). Posts nothing."""
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -11,27 +12,27 @@ from tribute.rewards.ledger import accounts
 from tribute.rewards.ledger.journal import Posting
 from tribute.rewards.ledger.ledger import Ledger
 from tribute.rewards.policy.policy import Policy
+from tribute.rewards.tables import Balance, PayableRow
 
 _COLUMN_OF = {"ACCRUE": "accrued", "PAY": "paid", "WITHHOLD": "withheld"}
 _MIRRORS = ("REVERSE", "RETURN")
 _LESSENING = ("paid", "withheld")
 
 
-def balance_rows(books: Ledger, period: str, contributors: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+def balance_rows(books: Ledger, period: str, contributors: Iterable[tuple[str, str]]) -> list[Balance]:
     """The lines of balances.csv after `period`, whose entries are in `books`.
 
     One for each of `contributors` (id, currency) and for everybody who is owed something or had an entry. Of what is
     owed (accrued, held and payable, less claims) an entry's change counts as what its event says, that of a mirror
     as what it mirrors, and everything else as `adjusted`.
     """
-    columns, named = list(tables.BALANCES)[2:], set(contributors)
-    totals: dict[tuple[str, str], dict[str, int]] = {key: dict.fromkeys(columns, 0) for key in named}
+    named = set(contributors)
+    totals: dict[tuple[str, str], Counter[str]] = defaultdict(Counter, {key: Counter() for key in named})
     for posting in books.postings:
         stage = accounts.stage(posting.account)
         if not stage or posting.period > period:
             continue
-        key = (posting.contributor_id, posting.currency)
-        sums = totals.setdefault(key, dict.fromkeys(columns, 0))
+        sums = totals[posting.contributor_id, posting.currency]
         sums["closing"] += posting.credit
         if posting.period < period:
             sums["opening"] += posting.credit
@@ -42,17 +43,18 @@ def balance_rows(books: Ledger, period: str, contributors: Iterable[tuple[str, s
             sums["released"] += posting.credit
         if stage == "Held" and posting.event == "HOLD":
             sums["held"] += posting.credit
+    columns = list(tables.BALANCES)[2:]
     rows = [
-        {"contributor_id": contributor_id, "currency": currency} | {name: str(sums[name]) for name in columns}
-        for (contributor_id, currency), sums in totals.items()
-        if (contributor_id, currency) in named or any(sums.values())
+        Balance(*key, *(sums[name] for name in columns))
+        for key, sums in totals.items()
+        if key in named or any(sums.values())
     ]
-    return tables.ordered("balances", rows)
+    return tables.BALANCES.ordered(rows)
 
 
 def payable_rows(
     books: Ledger, period: str, policy: Policy, in_flight: Mapping[tuple[str, str], int]
-) -> list[dict[str, str]]:
+) -> list[PayableRow]:
     """The lines of payables.csv: every payable balance, less what is `in_flight`, from the threshold on."""
     rows = []
     for (account, currency), balance in books.balances().items():
@@ -61,27 +63,27 @@ def payable_rows(
             continue
         gross = balance - in_flight.get((contributor_id, currency), 0)
         row = payable_row(period, contributor_id, currency, gross, policy)
-        if gross >= policy.least(currency) and int(row["amount_minor"]) > 0:
+        if gross >= policy.least(currency) and row.amount_minor > 0:
             rows.append(row)
-    return tables.ordered("payables", rows)
+    return tables.PAYABLES.ordered(rows)
 
 
-def payable_row(period: str, contributor_id: str, currency: str, gross: int, policy: Policy) -> dict[str, str]:
+def payable_row(period: str, contributor_id: str, currency: str, gross: int, policy: Policy) -> PayableRow:
     """The line of payables.csv that pays out `gross` minor units, less what the policy withholds."""
     payment_id = ids.payment_id(period, contributor_id, currency)
     withheld = int(gross * Fraction(policy.withholding))
-    return {
-        "payment_id": payment_id,
-        "payee_ref": ids.payee_ref(contributor_id),
-        "currency": currency,
-        "exponent": str(exponent(currency)),
-        "amount_minor": str(gross - withheld),
-        "value_date": f"{months.next_period(period)}-01",
-        "end_to_end_id": ids.end_to_end_id(payment_id),
-        "statement_id": ids.statement_id(period, contributor_id),
-        "idempotency_key": f"{period}/PAY/{currency}/{contributor_id}",
-        "withheld_minor": str(withheld),
-    }
+    return PayableRow(
+        payment_id=payment_id,
+        payee_ref=ids.payee_ref(contributor_id),
+        currency=currency,
+        exponent=exponent(currency),
+        amount_minor=gross - withheld,
+        value_date=f"{months.next_period(period)}-01",
+        end_to_end_id=ids.end_to_end_id(payment_id),
+        statement_id=ids.statement_id(period, contributor_id),
+        idempotency_key=f"{period}/PAY/{currency}/{contributor_id}",
+        withheld_minor=withheld,
+    )
 
 
 def in_flight(rewards: Path, books: Ledger) -> dict[tuple[str, str], int]:

@@ -238,8 +238,8 @@ def _check_ref(books: Ledger, cause: Cause) -> None:
     posting, name, currency = books.entry(cause.ref)[0], cause.contributor_id, cause.currency
     if (posting.event, posting.currency) == ("FUND", currency):
         path = books.folder.parent / posting.period / "allocation.csv"
-        lines = tables.read_csv(path, tables.ALLOCATION)
-        if (name, currency) not in {(line["contributor_id"], line["currency"]) for line in lines}:
+        lines = tables.read(path, tables.ALLOCATION)
+        if (name, currency) not in {(line.contributor_id, line.currency) for line in lines}:
             raise RewardError(f"{path} has no line of {name!r} in {currency}; correct what stands there")
     elif (posting.contributor_id, posting.currency) != (name, currency):
         raise RewardError(

@@ -45,11 +45,10 @@ from tribute.rewards.allocation.allocate import PoolAllocation
 from tribute.rewards.allocation.allocation_table import allocation_rows
 from tribute.rewards.allocation.exclusions import exclusion_rows
 from tribute.rewards.allocation.funding import Funding, divide
-from tribute.rewards.allocation.gate import VERDICT, judge
+from tribute.rewards.allocation.gate import VERDICT
 from tribute.rewards.allocation.inputs import Sources, read_sources
-from tribute.rewards.allocation.pools import allocations
-from tribute.rewards.ledger import balances as standing
-from tribute.rewards.ledger import ledger
+from tribute.rewards.allocation.pools import allocate_period
+from tribute.rewards.ledger import balances, ledger
 from tribute.rewards.ledger.journal import journal_bytes
 from tribute.rewards.ledger.ledger import Ledger
 from tribute.rewards.ledger.postings import closing
@@ -57,6 +56,7 @@ from tribute.rewards.period import package
 from tribute.rewards.period.closed import closers_of, previous_id, terms_of
 from tribute.rewards.period.provenance import origin
 from tribute.rewards.policy.policy import Policy, load_policy, refuse_period
+from tribute.rewards.tables import TokenRow
 from tribute.workspace import Workspace
 
 REWARDS = Kind("rewards", __name__)
@@ -103,13 +103,26 @@ class _DraftSpec:
         }
 
 
+@dataclass(frozen=True)
+class PaidFrom:
+    """What a run made that a period is paid from; `mlflow_runs` maps a seed to its run id."""
+
+    dataset: Artifact
+    adapters: Sequence[Artifact]
+    attribution: Artifact
+    mlflow_runs: Mapping[str, str]
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """Their ids as a manifest's inputs name them."""
+        adapters = sorted(adapter.id for adapter in self.adapters)
+        numbered = {f"adapter-{number}": id_ for number, id_ in enumerate(adapters)}
+        return {"dataset": self.dataset.id, "attribution": self.attribution.id, **numbered}
+
+
 def write_period(
-    *,
     workspace: Workspace,
-    dataset: Artifact,
-    adapters: list[Artifact],
-    attribution: Artifact,
-    mlflow_runs: Mapping[str, str],
+    paid_from: PaidFrom,
     policy: Path,
     period: str,
     fees: Sequence[tuple[str, str]],
@@ -118,20 +131,15 @@ def write_period(
     """Draft what a period pays, or find that exactly this is written already.
 
     `fees` are net fees with their currencies, plain decimal text in major units, each currency once; `usage` is a
-    CSV of query, user, amount; `mlflow_runs` maps a seed to its run id. Raises ConfigError for a bad policy,
-    RewardError for what cannot be paid; then nothing is left behind.
+    CSV of query, user, amount. Raises ConfigError for a bad policy, RewardError for what cannot be paid; then nothing
+    is left behind.
     """
     started, rules = time.monotonic(), load_policy(policy)
     refuse_period(period, rules)
     divided = [divide(parse_amount(amount, currency), currency, rules, period) for amount, currency in fees]
     fundings = sorted(divided, key=lambda one: one.currency)
-    inputs = {
-        "dataset": dataset.id,
-        "attribution": attribution.id,
-        "policy": file_sha256(policy),
-        **({"usage": file_sha256(usage)} if usage else {}),
-        **{f"adapter-{n}": id_ for n, id_ in enumerate(sorted(adapter.id for adapter in adapters))},
-    }
+    files = {"policy": policy, **({"usage": usage} if usage else {})}
+    inputs = paid_from.ids | {name: file_sha256(path) for name, path in files.items()}
     workspace.rewards.mkdir(exist_ok=True)
     with ledger.writing(workspace) as books:
         if period in books.closed:
@@ -147,15 +155,16 @@ def write_period(
             terms={**terms_of(workspace.rewards, books.closed), period: rules},
             previous=previous_id(workspace.rewards, books.closed),
             closers=closers_of(workspace, rules),
-            seeds=sorted(int(adapter.identity["config"]["seed"]) for adapter in adapters),
-            evaluation=str(dataset.identity["files"]["evaluation.parquet"]),
+            seeds=sorted(int(adapter.identity["config"]["seed"]) for adapter in paid_from.adapters),
+            evaluation=str(paid_from.dataset.identity["files"]["evaluation.parquet"]),
         )
         final = workspace.rewards / period
         if (found := _find(final, order)) is not None:
             return found
-        for read in (dataset, attribution):
-            verify_artifact(read.path)
-        _make(final, order, read_sources(dataset, attribution), mlflow_runs, started)
+        for source in (paid_from.dataset, paid_from.attribution):
+            verify_artifact(source.path)
+        sources = read_sources(paid_from.dataset, paid_from.attribution)
+        _make(final, order, sources, paid_from.mlflow_runs, started)
     return replace(read_artifact(final), found=False)
 
 
@@ -182,30 +191,29 @@ def _make(final: Path, order: _DraftSpec, sources: Sources, mlflow_runs: Mapping
 def _fill(folder: Path, order: _DraftSpec, sources: Sources) -> None:
     evidence = evidences.build_evidence(sources, period=order.period, adapters=order.adapters)
     evidences.check_sums(evidence, sources.claims(), sources.remedy)
-    verdict = judge(sources.card, order.policy.gate)
-    paid = allocations(sources, order.fundings, order.policy, order.usage, order.period, verdict.rule)
-    tables.write_csv(folder / "allocation.csv", tables.ALLOCATION, allocation_rows(order.period, paid, evidence))
-    _write_money(folder, order, paid)
+    allocation = allocate_period(sources, order.policy, order.period, order.fundings, order.usage)
+    lines = allocation_rows(order.period, allocation.pools, evidence)
+    tables.write(folder / "allocation.csv", tables.ALLOCATION, lines)
+    _write_money(folder, order, allocation.pools)
     exclusions = exclusion_rows(sources.exclusions, decided_at=months.last_day(order.period))
-    tables.write_csv(folder / "exclusions.csv", tables.EXCLUSIONS, exclusions)
-    tokens = [{"contributor_id": name, "tokens": str(count)} for name, count in sources.tokens.items()]
-    tables.write_csv(folder / "tokens.csv", tables.TOKENS, tables.ordered("tokens", tokens))
+    tables.write(folder / "exclusions.csv", tables.EXCLUSIONS, exclusions)
+    tokens = [TokenRow(name, count) for name, count in sources.tokens.items()]
+    tables.write(folder / "tokens.csv", tables.TOKENS, tables.TOKENS.ordered(tokens))
     tables.write_evidence(folder / "evidence.parquet", evidence)
-    write_json(folder / VERDICT, verdict.document(), sort_keys=True)
+    write_json(folder / VERDICT, allocation.verdict.document(), sort_keys=True)
     shutil.copyfile(sources.card_file, folder / "card.json")
     if order.usage:
         shutil.copyfile(order.usage, folder / tables.USAGE_FILE)
 
 
-def _write_money(folder: Path, order: _DraftSpec, paid: Sequence[PoolAllocation]) -> None:
-    after = closing(order.books, order.period, order.fundings, paid, order.terms)
-    known = {(line.contributor_id, one.currency) for one in paid for line in one.lines}
-    flying = standing.in_flight(folder.parent, order.books)
-    balances = standing.balance_rows(after, order.period, known)
-    payables = standing.payable_rows(after, order.period, order.policy, flying)
+def _write_money(folder: Path, order: _DraftSpec, pools: Sequence[PoolAllocation]) -> None:
+    after = closing(order.books, order.period, order.fundings, pools, order.terms)
+    known = {(line.contributor_id, pool.currency) for pool in pools for line in pool.lines}
+    flying = balances.in_flight(folder.parent, order.books)
+    payables = balances.payable_rows(after, order.period, order.policy, flying)
     (folder / "journal.csv").write_bytes(journal_bytes(after.of_period(order.period)))
-    tables.write_csv(folder / "balances.csv", tables.BALANCES, balances)
-    tables.write_csv(folder / "payables.csv", tables.PAYABLES, payables)
+    tables.write(folder / "balances.csv", tables.BALANCES, balances.balance_rows(after, order.period, known))
+    tables.write(folder / "payables.csv", tables.PAYABLES, payables)
 
 
 def _find(final: Path, order: _DraftSpec) -> Artifact | None:

@@ -1,4 +1,7 @@
-"""A period's folder read once, for checks. Checks nothing itself but that the tables can be read."""
+"""A period's folder, `rewards/<period>/`, open or closed: each part read when it is first asked for, and once.
+
+The only reader of these files beside the outsider's scripts. Checks nothing but that they can be read.
+"""
 
 import json
 from dataclasses import dataclass
@@ -6,63 +9,30 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tribute.artifacts import Artifact
+from tribute.artifacts import Artifact, read_artifact
 from tribute.errors import IntegrityError
 from tribute.rewards import tables
-from tribute.rewards.allocation.gate import VERDICT
+from tribute.rewards.allocation.funding import Funding
+from tribute.rewards.allocation.gate import Verdict, read_verdict
 from tribute.rewards.ledger.journal import Posting, read_journal
 from tribute.rewards.period.closed import policy_of
 from tribute.rewards.policy.policy import Policy
-
-Rows = list[dict[str, str]]
+from tribute.rewards.tables import AllocationRow, Balance, ExclusionRow, LeafRow, PayableRow, UsageRow
 
 
 @dataclass(frozen=True)
-class Opened:
-    """The tables as text, the evidence as an Arrow table, the manifest's config and its policy."""
+class PeriodFolder:
+    """The tables as typed rows, the evidence as an Arrow table, the manifest and what it names.
 
-    artifact: Artifact
-    policy: Policy
-    verdict: dict[str, Any]
-    allocation: Rows
-    journal: list[Posting]
-    balances: Rows
-    payables: Rows
-    exclusions: Rows
-    tokens: Rows
-    leaves: Rows
-    usage: Rows
-    evidence: Any
+    Every part raises IntegrityError naming the file where it cannot be read.
+    """
 
-    @classmethod
-    def of(cls, artifact: Artifact) -> "Opened":
-        """Read everything. Raises IntegrityError naming the file."""
-        folder = artifact.path
-        try:
-            policy = policy_of(artifact)
-            verdict: dict[str, Any] = json.loads((folder / VERDICT).read_text(encoding="utf-8"))
-        except (KeyError, ValueError) as error:
-            raise IntegrityError(f"{folder}: policy or {VERDICT} cannot be read ({error}); make it again") from error
-        usage = folder / tables.USAGE_FILE
-        return cls(
-            artifact,
-            policy,
-            verdict,
-            tables.read_csv(folder / "allocation.csv", tables.ALLOCATION),
-            read_journal(folder / "journal.csv"),
-            tables.read_csv(folder / "balances.csv", tables.BALANCES),
-            tables.read_csv(folder / "payables.csv", tables.PAYABLES),
-            tables.read_csv(folder / "exclusions.csv", tables.EXCLUSIONS),
-            tables.read_csv(folder / "tokens.csv", tables.TOKENS),
-            tables.read_csv(folder / "leaves.csv", tables.LEAVES),
-            tables.read_csv(usage, tables.USAGE) if usage.exists() else [],
-            tables.read_evidence(folder / "evidence.parquet"),
-        )
+    path: Path
 
-    @property
-    def folder(self) -> Path:
-        """Where it lies."""
-        return self.artifact.path
+    @cached_property
+    def artifact(self) -> Artifact:
+        """The manifest."""
+        return read_artifact(self.path)
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -74,6 +44,92 @@ class Opened:
         """YYYY-MM, as the manifest has it."""
         return str(self.config["period"])
 
+    @cached_property
+    def policy(self) -> Policy:
+        """The policy that it is paid by."""
+        try:
+            return policy_of(self.artifact)
+        except (KeyError, ValueError) as error:
+            raise self.wrong("manifest.json", f"its policy cannot be read ({error})") from error
+
+    @cached_property
+    def fundings(self) -> list[Funding]:
+        """How the net fee of each currency is divided."""
+        try:
+            return [Funding.parse(document) for document in self.config["funding"]]
+        except (KeyError, ValueError, TypeError) as error:
+            raise self.wrong("manifest.json", f"its funding cannot be read ({error})") from error
+
+    @cached_property
+    def adapters(self) -> list[str]:
+        """The adapters' ids, sorted."""
+        return sorted(id_ for name, id_ in self.artifact.inputs.items() if name.startswith("adapter-"))
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """What the gate found."""
+        return read_verdict(self.path)
+
+    @cached_property
+    def card(self) -> dict[str, Any]:
+        """The attribution card."""
+        path = self.path / "card.json"
+        try:
+            return dict(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise self.wrong(path.name, f"cannot be read ({error})") from error
+
+    @cached_property
+    def allocation(self) -> list[AllocationRow]:
+        """Who gets what."""
+        return tables.read(self.path / "allocation.csv", tables.ALLOCATION)
+
+    @cached_property
+    def journal(self) -> list[Posting]:
+        """The ledger's month."""
+        return read_journal(self.path / "journal.csv")
+
+    @cached_property
+    def balances(self) -> list[Balance]:
+        """How everybody stands."""
+        return tables.read(self.path / "balances.csv", tables.BALANCES)
+
+    @cached_property
+    def payables(self) -> list[PayableRow]:
+        """Who is paid."""
+        return tables.read(self.path / "payables.csv", tables.PAYABLES)
+
+    @cached_property
+    def exclusions(self) -> list[ExclusionRow]:
+        """The rows that were not counted."""
+        return tables.read(self.path / "exclusions.csv", tables.EXCLUSIONS)
+
+    @cached_property
+    def tokens(self) -> dict[str, int]:
+        """Contributor → training tokens."""
+        return {row.contributor_id: row.tokens for row in tables.read(self.path / "tokens.csv", tables.TOKENS)}
+
+    @cached_property
+    def leaves(self) -> list[LeafRow]:
+        """The leaves of the Merkle tree over the statements."""
+        return tables.read(self.path / "leaves.csv", tables.LEAVES)
+
+    @property
+    def usage_file(self) -> Path | None:
+        """What users paid for which query; None where no file said so."""
+        path = self.path / tables.USAGE_FILE
+        return path if path.exists() else None
+
+    @cached_property
+    def usage(self) -> list[UsageRow]:
+        """The rows of that file."""
+        return tables.read(self.usage_file, tables.USAGE) if self.usage_file else []
+
+    @cached_property
+    def evidence(self) -> Any:
+        """Credit per row and query, an Arrow table."""
+        return tables.read_evidence(self.path / "evidence.parquet")
+
     def wrong(self, name: str, what: str) -> IntegrityError:
         """The error for a file of this folder."""
-        return IntegrityError(f"{self.folder / name}: {what}; make the period again")
+        return IntegrityError(f"{self.path / name}: {what}; make the period again")

@@ -20,20 +20,20 @@ from tribute.digests import canonical
 from tribute.ids import statement_id
 from tribute.rewards import tables
 from tribute.rewards.period import merkle
+from tribute.rewards.tables import AllocationRow, Balance, LeafRow, texts
 
-Row = Mapping[str, str]
 Figures = dict[str, Any]
 """`statement_id, contributor_id, allocation, balances`: what a leaf is the hash of."""
 
 
-def figures(period: str, allocation: Iterable[Row], balances: Iterable[Row]) -> dict[str, Figures]:
+def figures(period: str, allocation: Iterable[AllocationRow], balances: Iterable[Balance]) -> dict[str, Figures]:
     """Contributor → the figures of the statement, in the order of the ids; the rows keep their files' order."""
-    lines: dict[str, list[Row]] = defaultdict(list)
-    standing: dict[str, list[Row]] = defaultdict(list)
-    for row in allocation:
-        lines[row["contributor_id"]].append(row)
-    for row in balances:
-        standing[row["contributor_id"]].append(row)
+    lines: dict[str, list[dict[str, str]]] = defaultdict(list)
+    standing: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for line in allocation:
+        lines[line.contributor_id].append(texts(line))
+    for balance in balances:
+        standing[balance.contributor_id].append(texts(balance))
     return {
         name: {
             "statement_id": statement_id(period, name),
@@ -55,20 +55,14 @@ def salt_key(evidence: Path) -> bytes:
     return hasher.digest()
 
 
-def leaf_rows(statements: Iterable[Figures], key: bytes) -> list[dict[str, str]]:
-    """The lines of leaves.csv: `contributor_id, statement_id, salt, leaf_sha256`."""
+def leaf_rows(statements: Iterable[Figures], key: bytes) -> list[LeafRow]:
+    """The lines of leaves.csv."""
     rows = []
-    for one in statements:
-        salt = hmac.digest(key, one["statement_id"].encode(), "sha256")
-        rows.append(
-            {
-                "contributor_id": one["contributor_id"],
-                "statement_id": one["statement_id"],
-                "salt": salt.hex(),
-                "leaf_sha256": leaf_of(one, salt.hex()),
-            }
-        )
-    return tables.ordered("leaves", rows)
+    for statement in statements:
+        salt = hmac.digest(key, statement["statement_id"].encode(), "sha256").hex()
+        leaf = leaf_of(statement, salt)
+        rows.append(LeafRow(statement["contributor_id"], statement["statement_id"], salt, leaf))
+    return rows
 
 
 def leaf_of(one: Figures, salt: str) -> str:
@@ -76,19 +70,21 @@ def leaf_of(one: Figures, salt: str) -> str:
     return merkle.leaf(bytes.fromhex(salt), canonical(one)).hex()
 
 
-def tree(rows: Iterable[Row]) -> merkle.Tree:
+def tree(rows: Iterable[LeafRow]) -> merkle.Tree:
     """The tree over the lines of leaves.csv."""
-    return merkle.Tree([bytes.fromhex(row["leaf_sha256"]) for row in rows])
+    return merkle.Tree([bytes.fromhex(row.leaf_sha256) for row in rows])
 
 
 class Proofs:
     """The proofs of a period's statements; called with a contributor's id."""
 
-    def __init__(self, period: str, rows: Sequence[Row], allocation: Iterable[Row], balances: Iterable[Row]) -> None:
+    def __init__(
+        self, period: str, rows: Sequence[LeafRow], allocation: Iterable[AllocationRow], balances: Iterable[Balance]
+    ) -> None:
         """`rows` are the lines of leaves.csv."""
         self.rows = rows
         self.tree = tree(rows)
-        self._places = {row["contributor_id"]: place for place, row in enumerate(rows)}
+        self._places = {row.contributor_id: place for place, row in enumerate(rows)}
         self._figures = figures(period, allocation, balances)
 
     @classmethod
@@ -96,9 +92,9 @@ class Proofs:
         """Those of a period's folder; its name is the period."""
         return cls(
             folder.name,
-            tables.read_csv(folder / "leaves.csv", tables.LEAVES),
-            tables.read_csv(folder / "allocation.csv", tables.ALLOCATION),
-            tables.read_csv(folder / "balances.csv", tables.BALANCES),
+            tables.read(folder / "leaves.csv", tables.LEAVES),
+            tables.read(folder / "allocation.csv", tables.ALLOCATION),
+            tables.read(folder / "balances.csv", tables.BALANCES),
         )
 
     def __call__(self, contributor_id: str) -> dict[str, Any] | None:
@@ -108,7 +104,7 @@ class Proofs:
             return None
         return {
             "figures": self._figures[contributor_id],
-            "salt": self.rows[place]["salt"],
+            "salt": self.rows[place].salt,
             "index": place,
             "size": len(self.rows),
             "path": [one.hex() for one in self.tree.proof(place)],

@@ -9,7 +9,8 @@
 All of it follows from the tables and the evidence, so the same tables give the same bytes (for one pyarrow).
 """
 
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
@@ -21,32 +22,17 @@ import pyarrow.parquet as pq
 
 from tribute.digests import file_sha256
 from tribute.files import json_bytes
-from tribute.ids import ID
 from tribute.rewards import tables
+from tribute.rewards.columns import Column
 from tribute.rewards.ledger import exports, journal
 from tribute.rewards.ledger.journal import Posting
 from tribute.rewards.period import leaves
-from tribute.rewards.tables import Columns
+from tribute.rewards.tables import TABLES, AllocationRow, Balance, PayableRow
 
 DATAPACKAGE = "datapackage.json"
 LEAVES_FILE = "leaves.csv"
-TABLES: Mapping[str, tuple[Columns, tuple[str, ...]]] = {
-    name: (columns, tables.KEYS.get(name, ()))
-    for name, columns in {
-        "allocation": tables.ALLOCATION,
-        "journal": tables.JOURNAL,
-        "balances": tables.BALANCES,
-        "payables": tables.PAYABLES,
-        "exclusions": tables.EXCLUSIONS,
-        "tokens": tables.TOKENS,
-        "leaves": tables.LEAVES,
-        "usage": tables.USAGE,
-    }.items()
-}
-"""Every table of a period: its columns, and those that name a row (empty where rows may repeat)."""
-
-OPTIONAL = {"contributor_id", "ref_entry_id", "reason_code"}
-"""Columns of the journal that may be empty."""
+TOTALS = ("allocated_minor", "debit_minor", "credit_minor", "closing_minor", "payable_minor", "withheld_minor")
+"""The manifest's control totals."""
 
 
 def finish(folder: Path, period: str) -> dict[str, Any]:
@@ -54,23 +40,25 @@ def finish(folder: Path, period: str) -> dict[str, Any]:
 
     `rows`: rows of every table. `control`: totals per currency in minor units, as text. `merkle`: root and size.
     """
+    allocation = tables.read(folder / "allocation.csv", tables.ALLOCATION)
+    balances = tables.read(folder / "balances.csv", tables.BALANCES)
+    payables = tables.read(folder / "payables.csv", tables.PAYABLES)
+    postings = journal.read_journal(folder / "journal.csv")
+    statements = leaves.figures(period, allocation, balances)
+    leaf_rows = leaves.leaf_rows(statements.values(), leaves.salt_key(folder / "evidence.parquet"))
+    tables.write(folder / LEAVES_FILE, tables.LEAVES, leaf_rows)
     names = names_of(folder)
-    read = {name: tables.read_csv(folder / f"{name}.csv", TABLES[name][0]) for name in names if name != "leaves"}
-    statements = leaves.figures(period, read["allocation"], read["balances"])
-    read["leaves"] = leaves.leaf_rows(statements.values(), leaves.salt_key(folder / "evidence.parquet"))
-    tables.write_csv(folder / LEAVES_FILE, tables.LEAVES, read["leaves"])
     for name in names:
         write_twin(folder / f"{name}.csv")
-    postings = journal.read_journal(folder / "journal.csv")
     for name, export in exports.EXPORTS.items():
         (folder / name).write_text(export(postings), encoding="utf-8")
     (folder / DATAPACKAGE).write_bytes(datapackage(folder, period))
-    rows = {f"{name}.csv": len(lines) for name, lines in read.items()}
+    rows = {f"{name}.csv": len(tables.read_csv(folder / f"{name}.csv", TABLES[name])) for name in names}
     rows["evidence.parquet"] = pq.read_metadata(folder / "evidence.parquet").num_rows
     return {
         "rows": rows,
-        "control": control_totals(read["allocation"], postings, read["balances"], read["payables"]),
-        "merkle": {"root": leaves.tree(read["leaves"]).root.hex(), "size": len(read["leaves"])},
+        "control": control_totals(allocation, postings, balances, payables),
+        "merkle": {"root": leaves.tree(leaf_rows).root.hex(), "size": len(leaf_rows)},
     }
 
 
@@ -80,50 +68,31 @@ def names_of(folder: Path) -> list[str]:
 
 
 def control_totals(
-    allocation: Iterable[Mapping[str, str]],
+    allocation: Iterable[AllocationRow],
     postings: Iterable[Posting],
-    balances: Iterable[Mapping[str, str]],
-    payables: Iterable[Mapping[str, str]],
+    balances: Iterable[Balance],
+    payables: Sequence[PayableRow],
 ) -> dict[str, dict[str, str]]:
     """Currency → sums over the tables in minor units, as text (JSON numbers are floats)."""
-    sums: dict[str, dict[str, int]] = {}
-    lines = [posting.texts() for posting in postings]
-    parts = (
-        ("allocated_minor", allocation, "amount_minor"),
-        ("debit_minor", lines, "debit_minor"),
-        ("credit_minor", lines, "credit_minor"),
-        ("closing_minor", balances, "closing"),
-        ("payable_minor", payables, "amount_minor"),
-        ("withheld_minor", payables, "withheld_minor"),
-    )
-    for total, rows, column in parts:
-        for row in rows:
-            one = sums.setdefault(row["currency"], {name: 0 for name, _, _ in parts})
-            one[total] += int(row[column])
-    return {currency: {name: str(value) for name, value in one.items()} for currency, one in sorted(sums.items())}
-
-
-ARROW_TYPES: Mapping[tables.Type, pa.DataType] = {
-    "text": pa.string(),
-    "day": pa.date32(),
-    "count": pa.int64(),
-    "amount": pa.decimal128(38, 0),
-    "decimal": pa.decimal128(38, 12),
-    "decimal18": pa.decimal128(38, 18),
-}
-"""Type of a column → its Parquet type."""
-FRICTIONLESS_TYPES: Mapping[tables.Type, str] = {
-    **{"text": "string", "day": "date", "count": "integer"},
-    **{"amount": "integer", "decimal": "number", "decimal18": "number"},
-}
-"""Type of a column → its type in `datapackage.json`."""
+    sums: dict[str, Counter[str]] = defaultdict(Counter)
+    for line in allocation:
+        sums[line.currency]["allocated_minor"] += line.amount_minor
+    for posting in postings:
+        sums[posting.currency]["debit_minor"] += max(posting.amount, 0)
+        sums[posting.currency]["credit_minor"] += max(posting.credit, 0)
+    for balance in balances:
+        sums[balance.currency]["closing_minor"] += balance.closing
+    for payable in payables:
+        sums[payable.currency]["payable_minor"] += payable.amount_minor
+        sums[payable.currency]["withheld_minor"] += payable.withheld_minor
+    return {currency: {total: str(own[total]) for total in TOTALS} for currency, own in sorted(sums.items())}
 
 
 def twin(path: Path) -> pa.Table:
     """A table in exact types. Columns with amounts of more than 38 digits become decimal256."""
-    columns = TABLES[path.stem][0]
+    columns = TABLES[path.stem].columns
     content = path.read_bytes()
-    types = {name: ARROW_TYPES[kind] for name, kind in columns.items()}
+    types = {name: column.arrow for name, column in columns.items()}
     try:
         return _typed(content, types)
     except pa.ArrowInvalid:
@@ -148,10 +117,10 @@ def datapackage(folder: Path, period: str) -> bytes:
 
 
 def _resource(path: Path) -> dict[str, Any]:
-    columns, key = TABLES[path.stem]
-    schema: dict[str, Any] = {"fields": [_field(path.stem, name, kind) for name, kind in columns.items()]}
-    if key:
-        schema["primaryKey"] = list(key)
+    table = TABLES[path.stem]
+    schema: dict[str, Any] = {"fields": [_field(name, column) for name, column in table.columns.items()]}
+    if table.key:
+        schema["primaryKey"] = list(table.key)
     return {
         "name": path.stem,
         "path": path.name,
@@ -165,17 +134,9 @@ def _resource(path: Path) -> dict[str, Any]:
     }
 
 
-def _field(table: str, name: str, kind: tables.Type) -> dict[str, Any]:
-    constraints: dict[str, Any] = {}
-    if table != "exclusions" and not (table == "journal" and name in OPTIONAL):
-        constraints["required"] = True
-    if name == "contributor_id":
-        constraints["pattern"] = f"^{ID}$"
-    if name in ("debit_minor", "credit_minor", "amount_minor", "withheld_minor"):
-        constraints["minimum"] = 0
-    if name == "end_to_end_id":
-        constraints["maxLength"] = 35
-    return {"name": name, "type": FRICTIONLESS_TYPES[kind]} | ({"constraints": constraints} if constraints else {})
+def _field(name: str, column: Column) -> dict[str, Any]:
+    constraints = ({"required": True} if column.required else {}) | dict(column.constraints)
+    return {"name": name, "type": column.type} | ({"constraints": constraints} if constraints else {})
 
 
 def _typed(content: bytes, types: Mapping[str, pa.DataType]) -> pa.Table:

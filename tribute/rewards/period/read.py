@@ -1,6 +1,5 @@
 """Reading a period's tables for finance, with exact numbers."""
 
-from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 
@@ -8,14 +7,7 @@ import pandas as pd
 
 from tribute.errors import RewardError
 from tribute.money import format_amount
-from tribute.rewards.period.package import TABLES
-from tribute.rewards.tables import NUMBERS, Type, read_csv
-
-PARSERS: Mapping[Type, Callable[[str], object]] = {
-    **{"text": str, "day": str, "count": int, "amount": int},
-    **{"decimal": Decimal, "decimal18": Decimal},
-}
-"""Type of a column → what reads a cell."""
+from tribute.rewards.tables import TABLES, read
 
 
 def read_rewards(path: Path | str, table: str = "allocation") -> pd.DataFrame:
@@ -30,14 +22,13 @@ def read_rewards(path: Path | str, table: str = "allocation") -> pd.DataFrame:
     """
     if table not in TABLES:
         raise RewardError(f"there is no table {table!r}; expected one of {', '.join(TABLES)}")
-    columns = TABLES[table][0]
-    rows = read_csv(Path(path) / f"{table}.csv", columns)
-    found: dict[str, pd.Series] = {}
-    for name, kind in columns.items():
-        is_number = kind in NUMBERS
-        values = [PARSERS[kind](row[name]) if row[name] or not is_number else None for row in rows]
-        found[name] = pd.Series(values, dtype="object" if is_number else "str")
+    columns = TABLES[table].columns
+    rows = read(Path(path) / f"{table}.csv", TABLES[table])
+    series: dict[str, pd.Series] = {}
+    for name, column in columns.items():
+        values = [getattr(row, name) for row in rows]
+        series[name] = pd.Series(values, dtype="object" if column.is_number else "str")
     if "amount_minor" in columns:
-        amounts = [Decimal(format_amount(int(row["amount_minor"]), row["currency"])) for row in rows]
-        found["amount"] = pd.Series(amounts, dtype="object")
-    return pd.DataFrame(found)
+        amounts = [Decimal(format_amount(row.amount_minor, row.currency)) for row in rows]
+        series["amount"] = pd.Series(amounts, dtype="object")
+    return pd.DataFrame(series)

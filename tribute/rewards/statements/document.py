@@ -16,13 +16,15 @@ from tribute.artifacts import SEAL
 from tribute.errors import RewardError
 from tribute.formatting import decimal_floor
 from tribute.rewards.allocation.allocate import TOKENS, weight_of
+from tribute.rewards.columns import as_text
 from tribute.rewards.disputes.dispute import Dispute
 from tribute.rewards.ledger import accounts
 from tribute.rewards.ledger.journal import Posting
 from tribute.rewards.period import leaves
-from tribute.rewards.period.records_folder import ContributorRecords, Folder
 from tribute.rewards.statements.comparison import Comparison
+from tribute.rewards.statements.records import ContributorRecords, PeriodRecords
 from tribute.rewards.statements.wording import EVENTS
+from tribute.rewards.tables import PayableRow
 
 TOP_ROWS = 10
 LISTED = 10
@@ -50,7 +52,11 @@ class Documents:
     """Makes the documents of one period; `before` is the period that changes are counted from."""
 
     def __init__(
-        self, now: Folder, before: Folder | None, effects: Mapping[str, Effect], disputes: Sequence[Dispute] = ()
+        self,
+        now: PeriodRecords,
+        before: PeriodRecords | None,
+        effects: Mapping[str, Effect],
+        disputes: Sequence[Dispute] = (),
     ) -> None:
         self.now, self.before, self.effects = now, before, effects
         self.disputes = [dispute for dispute in disputes if dispute.period == now.period]
@@ -61,8 +67,8 @@ class Documents:
 
     def make(self, contributor_id: str) -> Document:
         """One contributor's document. Raises RewardError for who is unknown to the period."""
-        refuse_stranger(self.now.period, contributor_id, self.now.own)
-        records = self.now.own[contributor_id]
+        refuse_stranger(self.now.period, contributor_id, self.now.contributors)
+        records = self.now.contributors[contributor_id]
         days = self.now.policy.dispute_days
         return {
             "period": self.now.period,
@@ -88,14 +94,14 @@ class Documents:
 
     def _credit(self, records: ContributorRecords) -> dict[str, str] | None:
         """The credit on the evaluation set with its interval, which lies evenly about it."""
-        row = next((row for row in records.lines if self.now.policy.pools[row["pool"]].pays == "shares"), None)
-        if row is None or not int(row["rows_canonical"]):
+        row = next((row for row in records.lines if self.now.policy.pools[row.pool].pays == "shares"), None)
+        if row is None or not row.rows_canonical:
             return None
-        score, high = Decimal(row["score"]), Decimal(row["score_high"])
-        counted = score if row["rule"] == TOKENS else decimal_floor(weight_of(row))
+        score, high = row.score, row.score_high
+        counted = score if row.rule == TOKENS else decimal_floor(weight_of(row))
         return {
             "credit": text(score),
-            "se": row["score_se"],
+            "se": text(row.score_se),
             "low": text(2 * score - high),
             "high": text(high),
             "confidence": str(self.now.card["confidence"]),
@@ -195,9 +201,9 @@ def _dispute_of(reason_code: str) -> str | None:
     return id_ if ids.is_dispute_id(id_) else None
 
 
-def _payment(row: Mapping[str, str]) -> dict[str, str]:
+def _payment(row: PayableRow) -> dict[str, str]:
     names = ("payment_id", "currency", "amount_minor", "withheld_minor", "value_date", "end_to_end_id")
-    return {name: row[name] for name in names}
+    return {name: as_text(getattr(row, name)) for name in names}
 
 
 def _extremes(rows: list[tuple[str, Decimal]]) -> dict[str, list[dict[str, str]]]:
@@ -212,8 +218,8 @@ def _extremes(rows: list[tuple[str, Decimal]]) -> dict[str, list[dict[str, str]]
 
 def _not_counted(records: ContributorRecords) -> dict[str, Any]:
     names = ("row_hash", "reason_code", "canonical_row_hash", "canonical_contributor_id")
-    listed = [row for row in records.exclusions if row["reason_code"] != SEALED]
+    listed = [row for row in records.exclusions if row.reason_code != SEALED]
     return {
-        "reasons": dict(sorted(Counter(row["reason_code"] for row in records.exclusions).items())),
-        "rows": [{name: row[name] for name in names} for row in listed[:LISTED]],
+        "reasons": dict(sorted(Counter(row.reason_code for row in records.exclusions).items())),
+        "rows": [{name: getattr(row, name) for name in names} for row in listed[:LISTED]],
     }

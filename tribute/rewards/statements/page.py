@@ -17,10 +17,11 @@ from tribute.html import template
 from tribute.money import format_amount
 from tribute.rewards.allocation import card_figures
 from tribute.rewards.allocation.allocate import TOKENS, weight_of
-from tribute.rewards.period.records_folder import Folder, Row
 from tribute.rewards.statements import charts, page_parts, steps, wording
 from tribute.rewards.statements.document import Document
 from tribute.rewards.statements.page_parts import RegistryTexts
+from tribute.rewards.statements.records import PeriodRecords
+from tribute.rewards.tables import ALLOCATION, AllocationRow
 
 MOST_MARKS = 500
 """A strip shows no more of the others' credits than that: every second, third … by rank, where there are more."""
@@ -30,14 +31,14 @@ NO_ALLOCATION = "Nothing was allocated to you for this month. This statement sho
 class Pages:
     """Renders the documents of one period, page after page."""
 
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, folder: PeriodRecords) -> None:
         self.folder = folder
         trained = [
             records.lines[0]
-            for records in folder.own.values()
-            if records.lines and int(records.lines[0]["rows_canonical"])
+            for records in folder.contributors.values()
+            if records.lines and records.lines[0].rows_canonical
         ]
-        self.scores = sorted(Decimal(line["score"]) for line in trained)
+        self.scores = sorted(line.score for line in trained)
         self.all_credit = sum((max(score, Decimal(0)) for score in self.scores), Decimal(0))
         self.common = {
             "month": formatting.month(folder.period),
@@ -52,15 +53,15 @@ class Pages:
 
     def render(self, document: Document, texts: RegistryTexts) -> str:
         """One contributor's page."""
-        lines = document["proof"]["figures"]["allocation"]
-        main = max(lines, key=lambda row: int(row["amount_minor"]), default=None)
+        lines = list(map(ALLOCATION.parse, document["proof"]["figures"]["allocation"]))
+        main = max(lines, key=lambda row: row.amount_minor, default=None)
         return template(__package__, "statement.html", unbroken=formatting.unbroken).render(
             **self.common,
             document=document,
             name=texts.names.get(document["contributor_id"], document["contributor_id"]),
             amounts=self._amounts(lines),
             lead=self._lead(main, texts) if main else NO_ALLOCATION,
-            path=self._path(main) if main and int(main["amount_minor"]) else None,
+            path=self._path(main) if main and main.amount_minor else None,
             figures=self._figures(main) if main else [],
             balances=[
                 page_parts.balance(row, document, self.folder.policy)
@@ -75,7 +76,7 @@ class Pages:
             without=self._without(document),
             steps=self._steps(main) if main else [],
             others=[self._other(row) for row in lines if row is not main],
-            by_tokens=bool(main and main["rule"] == TOKENS),
+            by_tokens=bool(main and main.rule == TOKENS),
             disputes=page_parts.disputes(document),
             ids=page_parts.ids(document, texts),
         )
@@ -91,58 +92,58 @@ class Pages:
             "unmeasured": [figure.name for figure in ungated if figure.found == card_figures.NOT_MEASURED],
         }
 
-    def _amounts(self, lines: list[Row]) -> list[tuple[str, str, bool]]:
+    def _amounts(self, lines: list[AllocationRow]) -> list[tuple[str, str, bool]]:
         """Number, currency and whether it is more than nothing, of what the period earns, for each currency."""
         totals = dict.fromkeys(self.folder.currencies, 0)
         for row in lines:
-            totals[row["currency"]] += int(row["amount_minor"])
+            totals[row.currency] += row.amount_minor
         return [(format_amount(minor, code, grouped=True), code, minor > 0) for code, minor in totals.items()]
 
-    def _lead(self, main: Row, texts: RegistryTexts) -> str:
+    def _lead(self, main: AllocationRow, texts: RegistryTexts) -> str:
         line = self.folder.line(main)
         return wording.reason(
             line,
             credit_share=percent(line.claim.score, self.all_credit),
             token_share=percent(line.weight, self._weights(main)),
-            smallest=money(1, main["currency"]),
+            smallest=money(1, main.currency),
             tag=texts.tag,
         )
 
-    def _path(self, main: Row) -> wording.Path:
+    def _path(self, main: AllocationRow) -> wording.Path:
         """From the credit, or the tokens, of an amount above zero to that amount."""
-        pool, weight = self.folder.pools[main["pool"], main["currency"]], weight_of(main)
-        amount, digits = money(int(main["amount_minor"]), main["currency"]), _digits(weight, self._weights(main))
+        pool, weight = self.folder.pools[main.pool, main.currency], weight_of(main)
+        amount, digits = money(main.amount_minor, main.currency), _digits(weight, self._weights(main))
         part = percent(weight, self._weights(main), digits)
-        if main["rule"] == TOKENS:
+        if main.rule == TOKENS:
             return wording.token_path(
                 tokens=f"{weight.numerator:,}",
                 all_tokens=f"{self._weights(main).numerator:,}",
                 part=part,
-                pool=money(pool, main["currency"]),
+                pool=money(pool, main.currency),
                 amount=amount,
             )
         return wording.credit_path(
-            credit=percent(Decimal(main["score"]), self.all_credit, digits),
+            credit=percent(main.score, self.all_credit, digits),
             counted=percent(weight, self.all_credit, digits),
             all_counted=percent(self._weights(main), self.all_credit, digits),
             part=part,
-            pool=money(pool, main["currency"]),
+            pool=money(pool, main.currency),
             amount=amount,
         )
 
-    def _figures(self, main: Row) -> list[tuple[str, str, str]]:
+    def _figures(self, main: AllocationRow) -> list[tuple[str, str, str]]:
         """(Name, value, note) of the four numbers at the top."""
-        trained, excluded, score = int(main["rows_canonical"]), int(main["rows_excluded"]), Decimal(main["score"])
-        pool = self.folder.pools[main["pool"], main["currency"]]
+        trained, excluded, score = main.rows_canonical, main.rows_excluded, main.score
+        pool = self.folder.pools[main.pool, main.currency]
         place = str(1 + len(self.scores) - bisect_right(self.scores, score)) if trained else "–"
-        tokens = self.folder.tokens.get(main["contributor_id"], 0)
+        tokens = self.folder.tokens.get(main.contributor_id, 0)
         counting = f"of {self._weights(main).numerator:,} that count" if weight_of(main) else "none of them counts"
         return [
-            ("Part of the pool", percent(int(main["amount_minor"]), pool), f"of {money(pool, main['currency'])}"),
-            ("Rows counted", f"{trained:,}", f"of {int(main['rows_submitted']):,} contributed"),
+            ("Part of the pool", percent(main.amount_minor, pool), f"of {money(pool, main.currency)}"),
+            ("Rows counted", f"{trained:,}", f"of {int(main.rows_submitted):,} contributed"),
             ("Rows not counted", f"{excluded:,}", "reasons below" if excluded else "none"),
             ("Training tokens", f"{tokens:,}", counting)
-            if main["rule"] == TOKENS
+            if main.rule == TOKENS
             else ("Place by credit", place, f"of {len(self.scores)} contributors"),
         ]
 
@@ -179,27 +180,27 @@ class Pages:
             "share": "" if gain is None else percent(abs(effect), Decimal(str(gain))),
         }
 
-    def _steps(self, main: Row) -> list[steps.Step]:
+    def _steps(self, main: AllocationRow) -> list[steps.Step]:
         return steps.steps(
             self.folder.line(main),
-            pool=self.folder.pools[main["pool"], main["currency"]],
-            currency=main["currency"],
+            pool=self.folder.pools[main.pool, main.currency],
+            currency=main.currency,
             kappa=self.folder.policy.kappa,
-            seeds=len(self.folder.card["seeds"]) if int(main["rows_canonical"]) else None,
+            seeds=len(self.folder.card["seeds"]) if main.rows_canonical else None,
             total=self._weights(main),
         )
 
-    def _other(self, row: Row) -> tuple[str, str, str]:
-        pool = self.folder.pools[row["pool"], row["currency"]]
+    def _other(self, row: AllocationRow) -> tuple[str, str, str]:
+        pool = self.folder.pools[row.pool, row.currency]
         part = percent(weight_of(row), self._weights(row), digits=6)
         return (
-            f"Pool {row['pool']}",
-            f"{part} of {money(pool, row['currency'])}",
-            money(int(row["amount_minor"]), row["currency"]),
+            f"Pool {row.pool}",
+            f"{part} of {money(pool, row.currency)}",
+            money(row.amount_minor, row.currency),
         )
 
-    def _weights(self, row: Row) -> Fraction:
-        return self.folder.weights[row["pool"], row["currency"]]
+    def _weights(self, row: AllocationRow) -> Fraction:
+        return self.folder.weights[row.pool, row.currency]
 
 
 def _digits(part: Fraction, whole: Fraction) -> int:

@@ -19,11 +19,11 @@ from tribute.files import json_bytes, replacing
 from tribute.ids import parse_tag
 from tribute.months import is_period
 from tribute.rewards.disputes.dispute import all_disputes
-from tribute.rewards.period.records_folder import Folder
 from tribute.rewards.statements import overview
 from tribute.rewards.statements.document import Documents, Effect, refuse_stranger
 from tribute.rewards.statements.page import Pages
 from tribute.rewards.statements.page_parts import RegistryTexts
+from tribute.rewards.statements.records import PeriodRecords
 from tribute.workspace import Workspace
 
 EFFECTS, PREDICTED = "effects.parquet", "left_out.parquet"
@@ -42,7 +42,7 @@ def write_statements(
     The index of each one's months, `statements/<id>.html`, is made anew with them. Raises RewardError where the
     period, or one of the contributors in it, is unknown.
     """
-    now = Folder(period_folder(workspace, period), contributors or None)
+    now = PeriodRecords(period_folder(workspace, period), contributors or None)
     documents = Documents(
         now, _before(workspace, period), effects(workspace.store, now.artifact), all_disputes(workspace)
     )
@@ -51,7 +51,7 @@ def write_statements(
     folder = workspace.statements / period
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for contributor_id in contributors or now.own:
+    for contributor_id in contributors or now.contributors:
         document, texts = documents.make(contributor_id), texts_of(contributor_id)
         path = folder / f"{contributor_id}.html"
         _put(path.with_suffix(".json"), json_bytes(document, indent=1, sort_keys=True))
@@ -65,7 +65,7 @@ def write_statements(
 
 def whose(workspace: Workspace, period: str, contributors: Sequence[str] = ()) -> list[str]:
     """Whose statements `write_statements` would make. Raises RewardError like it."""
-    known = Folder(period_folder(workspace, period), ()).own
+    known = PeriodRecords(period_folder(workspace, period), ()).contributors
     for name in contributors:
         refuse_stranger(period, name, known)
     return list(contributors or known)
@@ -73,8 +73,8 @@ def whose(workspace: Workspace, period: str, contributors: Sequence[str] = ()) -
 
 def write_early(workspace: Workspace, period: str) -> None:
     """Make everybody's statement, unless the period has more than `AT_ONCE` contributors."""
-    known = Folder(period_folder(workspace, period), ())
-    if len(known.own) <= AT_ONCE:
+    known = PeriodRecords(period_folder(workspace, period), ())
+    if len(known.contributors) <= AT_ONCE:
         write_statements(workspace, period)
 
 
@@ -140,10 +140,10 @@ def _predicted(store: Store, attribution: Artifact) -> dict[str, float]:
     return totals
 
 
-def _before(workspace: Workspace, period: str) -> Folder | None:
+def _before(workspace: Workspace, period: str) -> PeriodRecords | None:
     """The latest earlier period, without its evidence."""
     earlier = [name for name in overview.periods(workspace) if name < period]
-    return Folder(workspace.rewards / earlier[-1], ()) if earlier else None
+    return PeriodRecords(workspace.rewards / earlier[-1], ()) if earlier else None
 
 
 def _put(path: Path, content: bytes) -> None:

@@ -9,23 +9,22 @@ from typing import Any
 import pyarrow as pa
 
 from tribute import months
-from tribute.artifacts import Artifact, Store, read_artifact, verify_artifact
+from tribute.artifacts import Artifact, Store, verify_artifact
 from tribute.digests import file_sha256
 from tribute.errors import IntegrityError
 from tribute.rewards.allocation import evidence as evidences
 from tribute.rewards.allocation.allocation_table import allocation_rows
 from tribute.rewards.allocation.exclusions import exclusion_rows
-from tribute.rewards.allocation.funding import divide
-from tribute.rewards.allocation.gate import judge
+from tribute.rewards.allocation.funding import divide_again
 from tribute.rewards.allocation.inputs import read_sources
-from tribute.rewards.allocation.pools import allocations
-from tribute.rewards.period.folder import Opened
+from tribute.rewards.allocation.pools import allocate_period
+from tribute.rewards.period.folder import PeriodFolder
 from tribute.rewards.tables import USAGE_FILE
 
 
 def verify_deep(folder: Path, store: Store) -> list[str]:
     """Allocate again from the artifacts that the manifest names. Raises IntegrityError for the first difference."""
-    read = Opened.of(read_artifact(folder))
+    read = PeriodFolder(folder)
     inputs = read.artifact.inputs
     dataset, attribution = (store.get(kind, inputs[kind]) for kind in ("dataset", "attribution"))
     for artifact in (dataset, attribution):
@@ -33,30 +32,27 @@ def verify_deep(folder: Path, store: Store) -> list[str]:
     return [*_check_sources(read, attribution), _check_allocation(read, dataset, attribution)]
 
 
-def _check_sources(read: Opened, attribution: Artifact) -> list[str]:
-    if file_sha256(read.folder / "card.json") != file_sha256(attribution.file("card.json")):
+def _check_sources(read: PeriodFolder, attribution: Artifact) -> list[str]:
+    if file_sha256(read.path / "card.json") != file_sha256(attribution.file("card.json")):
         raise read.wrong("card.json", f"not the card of attribution {attribution.id[:12]}")
-    usage = read.folder / USAGE_FILE
+    usage = read.path / USAGE_FILE
     if "usage" in read.artifact.inputs and file_sha256(usage) != read.artifact.inputs["usage"]:
         raise read.wrong(USAGE_FILE, "not the usage that the period was made from")
     return [f"the card is that of attribution {attribution.id[:12]}, which is intact"]
 
 
-def _check_allocation(read: Opened, dataset: Artifact, attribution: Artifact) -> str:
+def _check_allocation(read: PeriodFolder, dataset: Artifact, attribution: Artifact) -> str:
     sources = read_sources(dataset, attribution)
-    adapters = sorted(id_ for name, id_ in read.artifact.inputs.items() if name.startswith("adapter-"))
-    evidence = evidences.build_evidence(sources, period=read.period, adapters=adapters)
+    evidence = evidences.build_evidence(sources, period=read.period, adapters=read.adapters)
     if not _plain(evidence).equals(_plain(read.evidence)):
         raise read.wrong("evidence.parquet", f"not the scores of attribution {attribution.id[:12]}")
-    fees = [divide(int(one["net_minor"]), one["currency"], read.policy, read.period) for one in read.config["funding"]]
-    usage = read.folder / USAGE_FILE if (read.folder / USAGE_FILE).exists() else None
-    rule = judge(sources.card, read.policy.gate).rule
-    paid = allocations(sources, fees, read.policy, usage, read.period, rule)
-    if allocation_rows(read.period, paid, evidence) != read.allocation:
+    fundings = divide_again(read.fundings, read.policy, read.period)
+    allocation = allocate_period(sources, read.policy, read.period, fundings, read.usage_file)
+    if allocation_rows(read.period, allocation.pools, evidence) != read.allocation:
         raise read.wrong("allocation.csv", "not what shares, evidence and policy allocate")
     exclusions = exclusion_rows(sources.exclusions, decided_at=months.last_day(read.period))
     if exclusions != read.exclusions:
-        raise IntegrityError(f"{read.folder / 'exclusions.csv'}: not the rows that the dataset version left out")
+        raise IntegrityError(f"{read.path / 'exclusions.csv'}: not the rows that the dataset version left out")
     return f"{len(read.allocation)} lines are allocated again, to the unit, from {dataset.id[:12]} and its evidence"
 
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tribute.artifacts import read_artifact
 from tribute.errors import IntegrityError
 from tribute.formatting import money
-from tribute.rewards import tables
 from tribute.rewards.ledger import accounts, journal, ledger
 from tribute.rewards.ledger.ledger import Ledger
+from tribute.rewards.period.folder import PeriodFolder
+from tribute.rewards.tables import Balance
 from tribute.workspace import Workspace
 
 MOVES = ("accrued", "adjusted", "withheld", "paid", "released", "held")
@@ -52,14 +52,12 @@ def history(workspace: Workspace, currency: str) -> History:
 
 
 def _month(folder: Path, books: Ledger, currency: str) -> Month:
-    lines = [
-        row for row in tables.read_csv(folder / "allocation.csv", tables.ALLOCATION) if row["currency"] == currency
-    ]
-    balances = _balances(folder, currency)
-    funding = read_artifact(folder).identity["config"]["funding"]
+    read = PeriodFolder(folder)
+    lines = [row for row in read.allocation if row.currency == currency]
+    balances = _balances(read, currency).values()
     earned = Counter[str]()
     for line in lines:
-        earned[line["contributor_id"]] += int(line["amount_minor"])
+        earned[line.contributor_id] += line.amount_minor
     standing = Counter[str]()
     until = (posting for posting in books.postings if posting.period <= folder.name and posting.currency == currency)
     for (account, _), amount in journal.account_balances(until).items():
@@ -67,11 +65,11 @@ def _month(folder: Path, books: Ledger, currency: str) -> Month:
     return Month(
         folder.name,
         currency,
-        sum(int(one["net_minor"]) for one in funding if one["currency"] == currency),
-        lines[0]["rule"] if lines else "",
-        sum({line["contributor_id"]: int(line["rows_canonical"]) for line in lines}.values()),
+        sum(funding.net for funding in read.fundings if funding.currency == currency),
+        lines[0].rule if lines else "",
+        sum({line.contributor_id: line.rows_canonical for line in lines}.values()),
         sum(amount > 0 for amount in earned.values()),
-        {name: sum(int(row[name]) for row in balances.values()) for name in ("opening", *MOVES, "closing")},
+        {name: sum(getattr(row, name) for row in balances) for name in ("opening", *MOVES, "closing")},
         dict(standing),
         dict(earned),
     )
@@ -82,23 +80,20 @@ def _check(rewards: Path, books: Ledger, currency: str) -> list[str]:
     before: dict[str, int] = {}
     for period in books.closed:
         path = rewards / period / "balances.csv"
-        rows = _balances(rewards / period, currency)
+        rows = _balances(PeriodFolder(rewards / period), currency)
         for name, row in rows.items():
-            opening, accrued, adjusted, withheld, paid, closing = (
-                int(row[one]) for one in ("opening", "accrued", "adjusted", "withheld", "paid", "closing")
-            )
-            if opening + accrued + adjusted - withheld - paid != closing:
+            if not row.adds_up:
                 raise IntegrityError(
-                    f"{path}: {name} does not add up to its closing balance of {money(closing, currency)}"
+                    f"{path}: {name} does not add up to its closing balance of {money(row.closing, currency)}"
                 )
-            if opening != before.get(name, 0):
+            if row.opening != before.get(name, 0):
                 raise IntegrityError(
-                    f"{path}: {name} opens with {money(opening, currency)}, the month before closed with "
+                    f"{path}: {name} opens with {money(row.opening, currency)}, the month before closed with "
                     f"{money(before.get(name, 0), currency)}"
                 )
         if lost := sorted(name for name, owed in before.items() if owed and name not in rows):
             raise IntegrityError(f"{path}: no line for {lost[0]}, who is owed {money(before[lost[0]], currency)}")
-        before = {name: int(row["closing"]) for name, row in rows.items()}
+        before = {name: row.closing for name, row in rows.items()}
     _check_ledger(rewards, books, before, currency)
     owed = f"{money(sum(before.values()), currency)}"
     return [
@@ -127,9 +122,8 @@ def _check_ledger(rewards: Path, books: Ledger, closing: dict[str, int], currenc
             )
 
 
-def _balances(folder: Path, currency: str) -> dict[str, dict[str, str]]:
-    rows = tables.read_csv(folder / "balances.csv", tables.BALANCES)
-    return {row["contributor_id"]: row for row in rows if row["currency"] == currency}
+def _balances(read: PeriodFolder, currency: str) -> dict[str, Balance]:
+    return {balance.contributor_id: balance for balance in read.balances if balance.currency == currency}
 
 
 def totals(months: Sequence[Month]) -> dict[str, int]:

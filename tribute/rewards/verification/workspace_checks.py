@@ -19,7 +19,7 @@ from tribute.rewards.ledger.recovery import closed_periods
 from tribute.rewards.ledger.sealed import check_name
 from tribute.rewards.period import leaves
 from tribute.rewards.period.closed import previous_id
-from tribute.rewards.period.folder import Opened
+from tribute.rewards.period.folder import PeriodFolder
 from tribute.rewards.policy.published import refuse_unpublished
 from tribute.workspace import Workspace
 
@@ -27,38 +27,38 @@ SAMPLE = 1000
 """So many statements are checked unless all are asked for."""
 
 
-def verify_in_workspace(workspace: Workspace, read: Opened, every: bool = False) -> list[str]:
+def verify_in_workspace(workspace: Workspace, read: PeriodFolder, every: bool = False) -> list[str]:
     """Check that a period continues what came before; a sentence a check. Raises IntegrityError naming the file.
 
     Presumes that `verified`, which read it, found nothing. The caller keeps others from posting meanwhile.
     """
     statements = workspace.statements / read.period
     checks = [*verify_ledger(workspace.rewards, read), _check_statements(statements, read, every)]
-    if (read.folder / SEAL).exists():
+    if (read.path / SEAL).exists():
         checks.append(_check_registry(workspace, read))
     return checks
 
 
-def verify_ledger(rewards: Path, read: Opened) -> list[str]:
+def verify_ledger(rewards: Path, read: PeriodFolder) -> list[str]:
     """The part of it that concerns money: what a period has to pass before it is closed."""
     check_name(read.artifact)
     closed = [period for period in closed_periods(rewards) if period < read.period]
     if read.config["previous"] != previous_id(rewards, closed):
-        raise IntegrityError(f"{read.folder / 'manifest.json'}: another previous manifest than that of {closed[-1:]}")
+        raise IntegrityError(f"{read.path / 'manifest.json'}: another previous manifest than that of {closed[-1:]}")
     if closed:
         _check_clock(read_artifact(rewards / closed[-1]), read)
     if gap := next((pair for pair in pairwise([*closed, read.period]) if next_period(pair[0]) != pair[1]), None):
-        raise IntegrityError(f"{read.folder}: {gap[1]} does not follow on {gap[0]}; a period is missing between them")
+        raise IntegrityError(f"{read.path}: {gap[1]} does not follow on {gap[0]}; a period is missing between them")
     months = [rewards / "journal" / f"{period}.csv" for period in closed]
     for month in months:
         _check_month(month, rewards / month.stem)
-    if (read.folder / SEAL).exists():
-        _check_month(rewards / "journal" / f"{read.period}.csv", read.folder)
+    if (read.path / SEAL).exists():
+        _check_month(rewards / "journal" / f"{read.period}.csv", read.path)
     before = [posting for month in months for posting in journal.read_journal(month)]
     _check_chain(before, read)
     postings = before + read.journal
     books = Ledger(rewards / "journal", postings, closed)
-    known = {(row["contributor_id"], row["currency"]) for row in read.allocation}
+    known = {(row.contributor_id, row.currency) for row in read.allocation}
     if read.balances != balances.balance_rows(books, read.period, known):
         raise read.wrong("balances.csv", "not what the ledger's months say")
     flying = balances.in_flight(rewards, books)
@@ -71,7 +71,7 @@ def verify_ledger(rewards: Path, read: Opened) -> list[str]:
     ]
 
 
-def _check_clock(before: Artifact, read: Opened) -> None:
+def _check_clock(before: Artifact, read: PeriodFolder) -> None:
     """A ledger is a simulation from its first month to its last, or never."""
     clocks = [config.get("calendar", {}).get("clock") for config in (before.identity["config"], read.config)]
     if clocks[0] != clocks[1]:
@@ -79,7 +79,7 @@ def _check_clock(before: Artifact, read: Opened) -> None:
         raise read.wrong("manifest.json", f"the days of {before.path.name} and of {read.period} are {real}")
 
 
-def _check_chain(before: list[Posting], read: Opened) -> None:
+def _check_chain(before: list[Posting], read: PeriodFolder) -> None:
     """The months before are one chain, and the period's own, which is one, goes on with it and repeats no key."""
     faults = journal.faults(before)
     first, head = read.journal[0], before[-1].hash if before else journal.GENESIS
@@ -88,7 +88,7 @@ def _check_chain(before: list[Posting], read: Opened) -> None:
     keys = {posting.key for posting in before}
     faults += [f"line {posting.seq} repeats an idempotency key" for posting in read.journal if posting.key in keys]
     if faults:
-        raise IntegrityError(f"{read.folder / 'journal.csv'}: with the months before it, {faults[0]}")
+        raise IntegrityError(f"{read.path / 'journal.csv'}: with the months before it, {faults[0]}")
 
 
 def _check_month(month: Path, folder: Path) -> None:
@@ -97,14 +97,14 @@ def _check_month(month: Path, folder: Path) -> None:
         raise IntegrityError(f"{month}: not the month that {folder.name} was closed with; restore the file")
 
 
-def _check_statements(folder: Path, read: Opened, every: bool) -> str:
+def _check_statements(folder: Path, read: PeriodFolder, every: bool) -> str:
     """Everybody's proof, or a sample's, leads to the root, and so does the one on a statement that was made.
 
     What else a statement says is outside its proof, and may be made again.
     """
     proofs = leaves.Proofs(read.period, read.leaves, read.allocation, read.balances)
     root = read.config["merkle"]["root"]
-    names = [row["contributor_id"] for row in read.leaves]
+    names = [row.contributor_id for row in read.leaves]
     chosen = names if every else random.Random(read.artifact.id).sample(names, min(SAMPLE, len(names)))
     made = 0
     for name in chosen:
@@ -112,7 +112,7 @@ def _check_statements(folder: Path, read: Opened, every: bool) -> str:
         if proof is None or not leaves.proves(proof, root):
             raise read.wrong("leaves.csv", f"{name}: no proof leads to the root")
         # Those of a draft may be of an earlier one; they are made again when it is closed.
-        if path.exists() and (read.folder / SEAL).exists():
+        if path.exists() and (read.path / SEAL).exists():
             made += 1
             try:
                 document = json.loads(path.read_text(encoding="utf-8"))
@@ -120,12 +120,12 @@ def _check_statements(folder: Path, read: Opened, every: bool) -> str:
             except (ValueError, KeyError, TypeError) as error:
                 raise IntegrityError(f"{path}: no statement that can be read ({error}); make it again") from error
             if told != (name, read.period, proof):
-                raise IntegrityError(f"{path}: its name, period or proof are not those of {read.folder}; make it again")
+                raise IntegrityError(f"{path}: its name, period or proof are not those of {read.path}; make it again")
     which = f"{len(chosen)} of {len(names)}" if len(chosen) < len(names) else str(len(names))
     return f"{which} statements' proofs lead to the root, and {made} that were made carry theirs"
 
 
-def _check_registry(workspace: Workspace, read: Opened) -> str:
+def _check_registry(workspace: Workspace, read: PeriodFolder) -> str:
     """The policy is the published one, and the keys are those that the registry knows."""
     refuse_unpublished(workspace, read.policy, read.artifact.inputs["policy"])
     tree = Registry.open(workspace).snapshot().tree
