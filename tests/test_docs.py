@@ -82,7 +82,7 @@ def test_command_lines_can_be_typed():
 
 def test_commands_named_in_text_exist():
     """Each `tribute …` in pages, messages and docstrings names a command and options that it has."""
-    spans = [(path, span) for path in PAGES for span in SPAN.findall(path.read_text(encoding="utf-8"))]
+    spans = [(path, span) for path in [*PAGES, *SOURCES] for span in SPAN.findall(path.read_text(encoding="utf-8"))]
 
     faults = [f"{path.name}: tribute {span}: {fault}" for path, span in spans for fault in faults_of(span, whole=False)]
 
