@@ -131,7 +131,7 @@ def zipped(*names: str) -> bytes:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (gzip.compress(b"text,label\n"), "compressed with gzip; unpack it with `gunzip`"),
+        (gzip.compress(b"text,label\n", mtime=0), "compressed with gzip; unpack it with `gunzip`"),
         (zipped("[Content_Types].xml", "xl/workbook.xml"), "an Excel workbook (.xlsx); export the sheet as CSV"),
         (zipped("rows.csv"), "a ZIP archive"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel workbook of the old kind"),
