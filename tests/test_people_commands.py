@@ -131,7 +131,7 @@ def test_statements_come_from_the_registry_as_it_is_now(spare: Path):
     contribution = next(path.name for path in (spare / "registry" / "contributions").glob("ada-*"))
     assert f"{contribution}:" in before
 
-    erased = tribute("erase", contribution, "--by", "ada", "--why", "no more", "-w", spare)
+    erased = tribute("erase", contribution, "--by", "ada", "--why", "no more", "--yes", "-w", spare)
     again = tribute("statement", "2026-11", "ada", "-w", spare)
 
     after = Path(pages[0]).read_text(encoding="utf-8")

@@ -26,11 +26,10 @@ def versions(workspace: WorkspaceFolder = HERE) -> Output[Versions]:
             str(version.rows),
             str(version.excluded),
             str(version.rows - version.excluded),
-            version.commit[:12],
         )
         for version in released
     ]
-    columns = ("version", "contributors", "contributions", "rows", "excluded", "released", "commit")
-    table = Table("Dataset versions", columns, rows, right=columns[1:6])
+    columns = ("version", "contributors", "contributions", "rows", "excluded", "released")
+    table = Table("Dataset versions", columns, rows, right=columns[1:])
     lines = [] if released else ["no version is released yet; see `tribute release --help`"]
     return Output({"versions": [record(version) for version in released]}, lines, [table] if released else [])

@@ -47,7 +47,7 @@ def test_kill(number: int, prepared: Path, tmp_path: Path):
         "contribute": hand_in(dan, "dan"),
         "release": ("release", "docs@v1.1.0"),
         "withdraw": ("withdraw", cy, *WHO),
-        "erase": ("erase", cy, *WHO),
+        "erase": ("erase", cy, *WHO, "--yes"),
     }
     name = list(commands)[number % 4]
 
