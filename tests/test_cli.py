@@ -254,3 +254,20 @@ def test_missing_ray_is_one_line(finished: Path, tiny: Path, monkeypatch: pytest
         "tribute: execution.engine: ray is not installed; run `pip install 'tribute[ray]'`, "
         "or set execution.engine to local\n"
     )
+
+
+@pytest.mark.parametrize("columns", ["20", "80", "200"])
+def test_ids_and_amounts_are_whole_on_any_terminal(
+    columns: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    """An amount is a number and a currency, an id has no blank: neither is cut, however narrow the screen is."""
+    from tribute.cli import _terminal
+    from tribute.cli._output import Table
+
+    monkeypatch.setenv("COLUMNS", columns)
+    words = ("2026-12-000007", "Liabilities:Contributor:numpy:Accrued", "1,250.00 EUR")
+
+    _terminal._print_tables([Table("Posted", ("entry", "account", "debit"), [words], right=("debit",))])
+
+    line = next(line for line in capsys.readouterr().out.splitlines() if "2026" in line)
+    assert all(word in line for word in words)

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tribute.cli._output import Output, Table
 from tribute.progress import Listener, listening
@@ -112,6 +112,7 @@ def _print_tables(tables: Any) -> None:
 
 def _drawn(table: Table) -> "RichTable":
     from rich import box
+    from rich.cells import cell_len
     from rich.table import Table as RichTable
     from rich.text import Text
 
@@ -119,7 +120,10 @@ def _drawn(table: Table) -> "RichTable":
     for index, column in enumerate(table.columns):
         numeric = column in table.right
         whole = numeric or not any(" " in row[index] for row in table.rows)
-        drawn.add_column(column, justify="right" if numeric else "left", no_wrap=whole, overflow="fold")
+        # An amount and its currency are two words, of which Rich would keep one.
+        widest = max((cell_len(row[index]) for row in table.rows), default=0) if whole else None
+        justify: Literal["left", "right"] = "right" if numeric else "left"
+        drawn.add_column(column, justify=justify, no_wrap=whole, min_width=widest, overflow="fold")
     for row in table.rows:
         drawn.add_row(*(Text(_harmless(cell)) for cell in row))
     return drawn
