@@ -229,3 +229,12 @@ def test_a_trace_of_other_rows_is_refused(trained):
 
     with pytest.raises(AttributionError, match="row:elsewhere, which the dataset version does not hold"):
         effects_of_leaving_out(ready.model, ready.train, ready.evaluation, other, owner)
+
+
+@pytest.mark.parametrize("count", [1, 5, 8, 9])
+def test_half_of_a_gram_matrix_is_all_of_it(count: int, monkeypatch: pytest.MonkeyPatch):
+    """What is computed by blocks and mirrored is the product, whether or not the last block is full."""
+    monkeypatch.setattr(newton, "BLOCK", 4)
+    rows = torch.randn(count, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+    assert torch.allclose(newton.gram(rows), rows @ rows.T, rtol=1e-12)
