@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.terminal import in_process_of_its_own
+from tribute import progress
 from tribute.cli import _terminal
 from tribute.cli._terminal import LOG_SECONDS
-from tribute.progress import Listener, listening, reporter
+from tribute.progress import Listener, listening, reporter, timed
 
 LINE = re.compile(r"\s*(\d+):(\d\d)  (.+) (\d+)/(\d+)")
 
@@ -103,3 +104,28 @@ def test_a_redirected_command_says_how_far_it_is(spare: Path, tiny: Path):
     assert all(lines), ended.err
     assert "fine-tune, seed 7" in {line[3] for line in lines if line}
     assert "\r" not in ended.err
+
+
+PARTS = {"read": "reading", "fine-tune": "learning", "baselines": "learning", "pay": "paying"}
+
+
+def test_parts_sum_to_the_whole(monkeypatch: pytest.MonkeyPatch):
+    """A part ends with its last report, whatever reports in between; one without a report is left out."""
+    now = iter([0.0, 3.0, 3.0, 5.0, 5.0, 9.0, 9.0, 8.0, 8.0, 12.5])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(now))
+
+    with timed(PARTS, "the rest") as seconds:
+        reporter("read")(0, 1)
+        reporter("read")(1, 1)
+        reporter("fine-tune, seed 0")(1, 1)
+        reporter("baselines: all")(1, 1)
+
+    assert seconds == {"start": 3.0, "reading": 2.0, "learning": 3.0, "the rest": 4.5}
+
+
+def test_nothing_reported():
+    """Where all was there already, everything is the rest."""
+    with timed(PARTS, "the rest") as seconds:
+        pass
+
+    assert list(seconds) == ["the rest"]

@@ -4,7 +4,9 @@ Who listens is part of the context (`contextvars`), as a request is in a server:
 their progress. A thread that is to report runs in a copy of the context of who started it.
 """
 
-from collections.abc import Callable, Iterator
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -28,6 +30,29 @@ def listening(listener: Listener) -> Iterator[None]:
         yield
     finally:
         _LISTENERS.reset(token)
+
+
+@contextmanager
+def timed(parts: Mapping[str, str], rest: str) -> Iterator[dict[str, float]]:
+    """The seconds of each part of the body, in the order of `parts`, there when the body has ended.
+
+    `parts` says which part a report belongs to, by what it says before a comma or colon. A part lasts from the end of
+    the part before to its own last report; the first begins with the first report of all, what was before is the
+    "start". After the last part comes the `rest`. So the seconds sum to the whole; parts that reported nothing, and
+    the start where nothing was reported at all, are left out.
+    """
+    began, ends, seconds = time.monotonic(), dict[str, float](), dict[str, float]()
+
+    def note(what: str, done: int, total: int) -> None:
+        ends.setdefault("start", time.monotonic())
+        ends[parts.get(re.split("[,:]", what)[0], "start")] = time.monotonic()
+
+    with listening(note):
+        yield seconds
+    ends[rest] = time.monotonic()
+    for part in ("start", *dict.fromkeys(parts.values()), rest):
+        if part in ends:
+            seconds[part], began = round(ends[part] - began, 1), ends[part]
 
 
 def reporter(what: str) -> Progress:

@@ -1,29 +1,52 @@
 """How `tribute run` and `demo` start the Prefect flows."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from tribute.cli._checkout import find_flows
-from tribute.cli._output import Output
+from tribute.cli._output import Output, Table
 from tribute.cli._payout import Paid, payout
 from tribute.cli._prefect import set_prefect_environment
 from tribute.cli._text import Plan, would
 from tribute.config import RunConfig
 from tribute.pipeline.preflight import refuse_engine, refuse_training
 from tribute.pipeline.workers import ending_children
+from tribute.progress import timed
 from tribute.workspace import Workspace
+
+PARTS = {
+    "contributions": "contributions",
+    "fine-tune": "fine-tuning",
+    "baselines": "fine-tuning",
+    "attribute": "credit and predicted effects",
+    "planted controls": "credit and predicted effects",
+    "predict effects": "credit and predicted effects",
+    "train probes": "credit and predicted effects",
+    "retrain": "contributors left out",
+}
+"""The part of a run that a report of progress belongs to."""
 
 
 def run_pipeline(home: Workspace, config: RunConfig, dry_run: bool) -> Output[Paid | Plan]:
-    """All stages of a run, and what it paid."""
+    """All stages of a run, what it paid, and how long each part took."""
     refuse_engine(config)
     refuse_training(home, config)
     if dry_run:
         return would(f"run {config.id} in {home.root}")
-    set_prefect_environment(home)
-    find_flows()
-    from flows.server import check_server
+    with timed(PARTS, "shares, rewards and report") as seconds:
+        set_prefect_environment(home)
+        find_flows()
+        from flows.server import check_server
 
-    check_server()
-    from flows.pipeline import pipeline
+        check_server()
+        from flows.pipeline import pipeline
 
-    with ending_children():
-        run_id = pipeline(str(home.root), config)
-    return payout(home, config, run_id)
+        with ending_children():
+            run_id = pipeline(str(home.root), config)
+    paid = payout(home, config, run_id)
+    return replace(paid, tables=[*paid.tables, _times(seconds)])
+
+
+def _times(seconds: Mapping[str, float]) -> Table:
+    rows = [(part, f"{spent:.0f}") for part, spent in (*seconds.items(), ("in all", sum(seconds.values())))]
+    return Table("Time", ("part", "seconds"), rows, right=("seconds",))
