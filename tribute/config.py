@@ -31,6 +31,15 @@ class DocsSource(Strict):
     """At most this many rows for each package and topic: higher is more accurate and slower."""
     packages: tuple[str, ...] = ()
     """Only these packages; empty means all that the source knows."""
+    topics: tuple[str, ...] = ()
+    """Only sentences about these topics, which are the labels; empty means all that the source knows."""
+
+    @field_validator("topics")
+    @classmethod
+    def _several_topics(cls, topics: tuple[str, ...]) -> tuple[str, ...]:
+        if len(topics) == 1:
+            raise ValueError(f"[{topics[0]}] is one topic: a model learns to tell at least two apart")
+        return topics
 
 
 class FolderSource(Strict):

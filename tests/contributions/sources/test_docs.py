@@ -94,6 +94,24 @@ def test_every_label_of_scrambler_is_wrong(written: Written):
     assert all(topics[text_sha256(row.text)] != row.target for row in rows)
 
 
+def test_only_some_topics(tmp_path: Path):
+    """The topics asked for are the labels, in the order of the table; the wrong labels are among them, too."""
+    asked = ("text processing", "networking", "graphs")
+
+    schema, submissions, evaluation = write_source(FEW.model_copy(update={"topics": asked}), "docs", tmp_path)
+
+    assert schema.labels == ("graphs", "networking", "text processing")
+    read = {one.contributor_id: read_jsonl(one.file, schema) for one in submissions}
+    assert {row.target for row in read["scrambler"]} <= set(asked)
+    assert {row.target for row in read_jsonl(evaluation, schema)} == set(asked)
+
+
+def test_unknown_topic(tmp_path: Path):
+    """A topic that the table lacks is named."""
+    with pytest.raises(ContributionError, match="does not know topic 'cookery'; it knows linear algebra, statistics"):
+        write_source(DocsSource(kind="docs", topics=("cookery", "graphs")), "docs", tmp_path)
+
+
 def test_unknown_package(tmp_path: Path):
     """A package that the table lacks is named."""
     with pytest.raises(ContributionError, match="does not know package 'left-pad'; it knows python, numpy"):

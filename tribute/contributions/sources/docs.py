@@ -47,13 +47,13 @@ class Corpus:
 
 def write_docs(source: DocsSource, name: str, folder: Path) -> tuple[DatasetSchema, list[Submission], Path]:
     """Write one file a contributor and one for the evaluation; the same packages give the same bytes."""
-    packages = _chosen(source.packages)
-    corpus = _select(_split(_read(packages, source.rows_per_cell)), source.rows_per_cell)
+    packages, topics = _chosen(source.packages), _topics(source.topics)
+    corpus = _select(_split(_read(packages, topics, source.rows_per_cell)), topics, source.rows_per_cell)
     files = {package.id: _rows(corpus.train, package.id) for package in packages}
     submissions = [_submit(folder, package, name, files[package.id]) for package in packages if files[package.id]]
-    submissions += _planted(folder, name, files, corpus, source.rows_per_cell)
+    submissions += _planted(folder, name, files, corpus, topics, source.rows_per_cell)
     evaluation = write_jsonl(folder / "evaluation.jsonl", _rows(corpus.evaluation))
-    return DatasetSchema(name=name, task="sequence-classification", labels=TOPICS), submissions, evaluation
+    return DatasetSchema(name=name, task="sequence-classification", labels=topics), submissions, evaluation
 
 
 def _chosen(names: Sequence[str]) -> list[Package]:
@@ -69,6 +69,13 @@ def _chosen(names: Sequence[str]) -> list[Package]:
     return chosen
 
 
+def _topics(names: Sequence[str]) -> tuple[str, ...]:
+    for name in names:
+        if name not in TOPICS:
+            raise ContributionError(f"the docs source does not know topic {name!r}; it knows {', '.join(TOPICS)}")
+    return tuple(one for one in TOPICS if one in names) if names else TOPICS
+
+
 def _is_installed(package: Package) -> bool:
     return package.id == PYTHON or any(True for _ in metadata.distributions(name=package.id))
 
@@ -80,12 +87,14 @@ def package_root(package: Package) -> Path:
     return Path(str(metadata.distribution(package.id).locate_file(package.folder))).resolve()
 
 
-def _read(packages: Iterable[Package], rows_per_cell: int) -> Cells:
+def _read(packages: Iterable[Package], topics: Sequence[str], rows_per_cell: int) -> Cells:
     """Distinct sentences of each cell; a sentence that stands in several belongs to the first."""
     seen: set[str] = set()
     cells: Cells = {}
     for package in packages:
         for topic, modules in package.modules.items():
+            if topic not in topics:
+                continue
             texts = sentences(package_root(package), modules.split(), CANDIDATES * rows_per_cell)
             found = {text_sha256(one): one for one in texts}
             cells[package.id, topic] = [found[key] for key in sorted(found) if key not in seen]
@@ -108,18 +117,18 @@ def _position(text: str) -> float:
     return int(text_sha256(text)[-8:], 16) / 16**8
 
 
-def _select(corpus: Corpus, rows_per_cell: int) -> Corpus:
+def _select(corpus: Corpus, topics: Sequence[str], rows_per_cell: int) -> Corpus:
     return Corpus(
-        _balanced(corpus.train, rows_per_cell, math.ceil(CELLS * rows_per_cell)),
-        _balanced(corpus.evaluation, rows_per_cell, math.ceil(TESTED * rows_per_cell)),
-        _balanced(corpus.kept_back, rows_per_cell, math.ceil(SCRAMBLED * rows_per_cell)),
+        _balanced(corpus.train, topics, rows_per_cell, math.ceil(CELLS * rows_per_cell)),
+        _balanced(corpus.evaluation, topics, rows_per_cell, math.ceil(TESTED * rows_per_cell)),
+        _balanced(corpus.kept_back, topics, rows_per_cell, math.ceil(SCRAMBLED * rows_per_cell)),
     )
 
 
-def _balanced(cells: Cells, per_cell: int, per_topic: int) -> Cells:
+def _balanced(cells: Cells, topics: Sequence[str], per_cell: int, per_topic: int) -> Cells:
     """Package by package in turn, until a topic has its rows."""
     chosen: Cells = {cell: [] for cell in cells}
-    for topic in TOPICS:
+    for topic in topics:
         own = {cell: texts[:per_cell] for cell, texts in cells.items() if cell[1] == topic}
         turns = chain.from_iterable(zip_longest(*([(cell, text) for text in texts] for cell, texts in own.items())))
         for cell, text in [turn for turn in turns if turn is not None][:per_topic]:
@@ -156,11 +165,16 @@ def _home_page(found: metadata.PackageMetadata) -> str:
 
 
 def _planted(
-    folder: Path, dataset: str, files: Mapping[str, list[dict[str, str]]], corpus: Corpus, rows_per_cell: int
+    folder: Path,
+    dataset: str,
+    files: Mapping[str, list[dict[str, str]]],
+    corpus: Corpus,
+    topics: Sequence[str],
+    rows_per_cell: int,
 ) -> list[Submission]:
     victim = max(files, key=lambda id_: len(files[id_]))
     copies = [row | {"text": _disguise(row["text"])} for row in files[victim][: COPIED * rows_per_cell]]
-    planted = {COPYCAT: copies, SCRAMBLER: _scrambled(corpus.kept_back)}
+    planted = {COPYCAT: copies, SCRAMBLER: _scrambled(corpus.kept_back, topics)}
     return [
         Submission(write_jsonl(folder / f"{id_}.jsonl", rows), id_, dataset, "CC0-1.0", id_.title())
         for id_, rows in planted.items()
@@ -173,15 +187,15 @@ def _disguise(text: str) -> str:
     return "  ".join(word.upper() if place % 2 else word for place, word in enumerate(text.split()))
 
 
-def _scrambled(cells: Cells) -> list[dict[str, str]]:
+def _scrambled(cells: Cells, topics: Sequence[str]) -> list[dict[str, str]]:
     """Real sentences, every label wrong: the wrong labels spread evenly over the other topics.
 
     With equally many rows of each topic this permutes the labels.
     """
     rows = []
-    for index, topic in enumerate(TOPICS):
+    for index, topic in enumerate(topics):
         texts = sorted(text for (_, own), some in cells.items() if own == topic for text in some)
         for place, text in enumerate(texts):
-            wrong = TOPICS[(index + 1 + place % (len(TOPICS) - 1)) % len(TOPICS)]
+            wrong = topics[(index + 1 + place % (len(topics) - 1)) % len(topics)]
             rows.append(classification(text, wrong))
     return sorted(rows, key=lambda row: text_sha256(row["text"]))
