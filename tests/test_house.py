@@ -265,6 +265,24 @@ def test_mlflow_and_dvc_are_met_in_one_module(package: str, home: str):
     assert met == {f"tribute/{home}"}
 
 
+def test_json_and_yaml_are_read_strictly():
+    """No module but `tribute/strict.py` reads JSON or YAML: the libraries' own loaders take a key twice."""
+    loaders = {"json.load", "json.loads", "json.JSONDecoder", "yaml.load", "yaml.load_all", "yaml.safe_load"}
+    loaders |= {"yaml.full_load", "yaml.unsafe_load", "yaml.safe_load_all", "pd.read_json", "pandas.read_json"}
+    lax = {
+        f"{shown(path)}:{node.lineno} {ast.unparse(node)}"
+        for path in {*LIBRARY, *TASKS, *FLOWS} - {PACKAGE / "strict.py"}
+        for node in ast.walk(parsed(path))
+        if (isinstance(node, ast.Attribute) and ast.unparse(node) in loaders)
+        or (isinstance(node, ast.ImportFrom) and node.module in ("json", "yaml") and _names_loader(node))
+    }
+    assert not lax
+
+
+def _names_loader(node: ast.ImportFrom) -> bool:
+    return any("load" in alias.name for alias in node.names)
+
+
 def test_functions_take_few_arguments():
     """At most six parameters; the commands, whose parameters are options, and the debts above excepted."""
     limit = f"lint.pylint.max-args={MOST_ARGUMENTS}"

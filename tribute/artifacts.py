@@ -5,7 +5,6 @@ digests, config, code); the artifact's id is the digest of the manifest's `ident
 out. Knows nothing of what the stages compute.
 """
 
-import json
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from tribute.closure import code_digest
 from tribute.digests import canonical_digest, file_sha256
 from tribute.errors import IntegrityError, RegistryError
 from tribute.files import locked, making, write_atomically
+from tribute.strict import parse_json
 from tribute.version import __version__
 
 MANIFEST = "manifest.json"
@@ -69,7 +69,7 @@ class Artifact:
 
     def json(self, name: str) -> dict[str, Any]:
         """The content of one of the artifact's JSON files."""
-        content: dict[str, Any] = json.loads(self.file(name).read_text(encoding="utf-8"))
+        content: dict[str, Any] = parse_json(self.file(name).read_text(encoding="utf-8"))
         return content
 
 
@@ -176,7 +176,7 @@ def add_provenance(artifact: Artifact, provenance: Mapping[str, Any]) -> Artifac
 def read_artifact(path: Path) -> Artifact:
     """Read a folder's manifest. Raises IntegrityError where there is none that can be read, or it was edited."""
     try:
-        content = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        content = parse_json((path / MANIFEST).read_text(encoding="utf-8"))
         artifact = Artifact(path, content["id"], content["identity"], content["provenance"])
         digest = canonical_digest(artifact.identity)
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -251,7 +251,7 @@ def read_erased(path: Path) -> Erased:
     file = path / ERASED
     if not file.exists():
         return Erased({}, ())
-    content = json.loads(file.read_text(encoding="utf-8"))
+    content = parse_json(file.read_text(encoding="utf-8"))
     return Erased(content["files"], content["contributions"])
 
 

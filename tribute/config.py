@@ -1,6 +1,5 @@
 """The one YAML file that describes a run, as frozen models. Knows nothing of how a run is carried out."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,6 +18,7 @@ from tribute.digests import cached_sha256, canonical_digest
 from tribute.errors import ConfigError, RewardError
 from tribute.money import parse_amount
 from tribute.settings import Id, Period, Positive, Sha256, Strict, Version, apply_override, read_yaml, validate
+from tribute.strict import parse_json
 
 WEIGHTS, SHARDS = "model.safetensors", "model.safetensors.index.json"
 
@@ -275,7 +275,7 @@ def weight_files(folder: Path) -> list[str]:
     if (folder / WEIGHTS).exists() or not (folder / SHARDS).exists():
         return [WEIGHTS]
     try:
-        shards = json.loads((folder / SHARDS).read_text(encoding="utf-8"))["weight_map"].values()
+        shards = parse_json((folder / SHARDS).read_text(encoding="utf-8"))["weight_map"].values()
         return [SHARDS, *sorted(set(shards))]
     except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise ConfigError(f"{folder / SHARDS}: no index of weights ({error}); copy the base again") from error

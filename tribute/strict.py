@@ -1,13 +1,14 @@
-"""JSON and YAML in which every key stands once: the one loader for what people write and for what rows hold.
+"""JSON and YAML in which every key stands once: the only loader, for what people write and for our own files alike.
 
 The standard loaders keep the last of two equal keys, so a file could say one thing to its reader and another to us.
 """
 
 import json
-from collections.abc import Hashable
-from typing import Any, NoReturn
+from collections.abc import Hashable, Iterator
+from typing import TYPE_CHECKING, Any, NoReturn
 
-import yaml
+if TYPE_CHECKING:
+    import yaml
 
 MERGE = "tag:yaml.org,2002:merge"
 
@@ -16,14 +17,25 @@ class RepeatedKeyError(ValueError):
     """Raised where a mapping has a key twice. Says which key and, for YAML, on which lines."""
 
 
-def parse_json(text: str) -> Any:
-    """The value of a JSON text. Raises RepeatedKeyError; ValueError where it is no JSON (as NaN is none)."""
-    return DECODER.decode(text)
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON text, as bytes in UTF-8. Raises RepeatedKeyError; ValueError for no JSON (as NaN is none)."""
+    return DECODER.decode(text if isinstance(text, str) else str(text, "utf-8"))
 
 
 def parse_yaml(content: str | bytes) -> Any:
     """The value of a YAML text. Raises RepeatedKeyError naming both lines; yaml.YAMLError or ValueError as PyYAML."""
-    return yaml.load(content, _StrictLoader)
+    import yaml
+
+    loader: Any = yaml.CSafeLoader(content)
+    try:
+        root = loader.get_single_node()
+        if root is None:
+            return None
+        for mapping in _mappings(root, set()):
+            _check_keys(loader, mapping)
+        return loader.construct_document(root)
+    finally:
+        loader.dispose()
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -43,29 +55,28 @@ DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_con
 """Decodes JSON as `parse_json` does, piece by piece where a text holds several values."""
 
 
-class _StrictLoader(yaml.CSafeLoader):
-    """PyYAML's safe loader, which refuses a mapping that has a key twice."""
+def _mappings(node: Any, seen: set[int]) -> "Iterator[yaml.MappingNode]":
+    """Every mapping of a document once, however often an alias names it."""
+    if id(node) in seen or isinstance(node.value, str):
+        return
+    seen.add(id(node))
+    if node.id == "mapping":
+        yield node
+    for child in node.value:
+        for part in child if isinstance(child, tuple) else (child,):
+            yield from _mappings(part, seen)
 
-    def __init__(self, stream: Any) -> None:
-        super().__init__(stream)
-        self._checked: set[int] = set()
 
-    def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        # Called before any mapping is built. What `<<` merges in comes later and may be overridden, so it is no repeat.
-        if id(node) not in self._checked:
-            self._checked.add(id(node))
-            self._check_keys(node)
-        super().flatten_mapping(node)
-
-    def _check_keys(self, node: yaml.MappingNode) -> None:
-        lines: dict[Hashable, int] = {}
-        for key_node, _ in node.value:
-            if key_node.tag == MERGE:
-                continue
-            key: Any = self.construct_object(key_node, deep=True)
-            line = key_node.start_mark.line + 1
-            if not isinstance(key, Hashable):
-                continue
-            if key in lines:
-                raise RepeatedKeyError(f"key {key!r} stands on line {lines[key]} and again on line {line}; keep one")
-            lines[key] = line
+def _check_keys(loader: Any, mapping: "yaml.MappingNode") -> None:
+    """What `<<` merges in may be overridden, so it is no repeat."""
+    lines: dict[Hashable, int] = {}
+    for key_node, _ in mapping.value:
+        if key_node.tag == MERGE:
+            continue
+        key: Any = loader.construct_object(key_node, deep=True)
+        line = key_node.start_mark.line + 1
+        if not isinstance(key, Hashable):
+            continue
+        if key in lines:
+            raise RepeatedKeyError(f"key {key!r} stands on line {lines[key]} and again on line {line}; keep one")
+        lines[key] = line

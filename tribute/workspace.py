@@ -8,6 +8,7 @@ from pathlib import Path
 from tribute.artifacts import Store
 from tribute.errors import WorkspaceError
 from tribute.files import write_atomically
+from tribute.strict import parse_json
 
 MARKER = "tribute.json"
 UNFIT = "?#%"
@@ -55,7 +56,7 @@ class Workspace:
         """Open a workspace. Raises WorkspaceError where the folder is none."""
         root = root.resolve()
         try:
-            format_ = json.loads((root / MARKER).read_text(encoding="utf-8"))["format"]
+            format_ = parse_json((root / MARKER).read_text(encoding="utf-8"))["format"]
         except (OSError, ValueError, KeyError) as error:
             raise WorkspaceError(f"{root} is not a workspace (no {MARKER}); run `tribute init {root}`") from error
         if format_ != FORMAT:

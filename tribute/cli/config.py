@@ -5,6 +5,7 @@ from typing import Any, TypedDict
 from tribute.cli._command import command
 from tribute.cli._options import ConfigFile, Overrides
 from tribute.cli._output import Output
+from tribute.strict import parse_json
 
 
 class Checked(TypedDict):
@@ -24,10 +25,9 @@ def check(config: ConfigFile, set_: Overrides = None) -> Output[Checked]:
 @command
 def schema() -> Output[dict[str, Any]]:
     """Print the JSON Schema of a run config."""
-    import json
 
     text = schema_text()
-    return Output(json.loads(text), text.splitlines())
+    return Output(parse_json(text), text.splitlines())
 
 
 def schema_text() -> str:

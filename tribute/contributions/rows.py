@@ -4,7 +4,6 @@ Knows nothing of contributors, registries or screening.
 """
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from json.encoder import encode_basestring
@@ -14,6 +13,7 @@ from typing import Any
 from tribute import ids
 from tribute.contributions.normal_form import NORMAL_FORM, normalise
 from tribute.contributions.schema import SLICE, DatasetSchema
+from tribute.strict import parse_json
 
 UNSLICED = "all"
 """The slice of a causal-lm row that names none; a classification row's slice is then its label."""
@@ -55,7 +55,7 @@ def recorded_rows(path: Path, schema: DatasetSchema) -> Iterator[Row]:
     """The rows of a file that the registry holds; they were checked when they were contributed."""
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
-            yield as_row(number, json.loads(line), schema)
+            yield as_row(number, parse_json(line), schema)
 
 
 def as_row(line: int, values: Mapping[str, Any], schema: DatasetSchema) -> Row:

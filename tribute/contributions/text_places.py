@@ -4,12 +4,12 @@ Each column describes its own places; the pipeline lists them all, and an erasur
 they stay in the registry's log and in closed periods.
 """
 
-import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tribute.files import write_json
+from tribute.strict import parse_json
 from tribute.workspace import Workspace
 
 PAGES = "pages.json"
@@ -55,4 +55,4 @@ def forget_pages(workspace: Workspace, _erasure: Erasure) -> list[str]:
 
 def _pages(workspace: Workspace) -> list[str]:
     file = workspace.root / PAGES
-    return list(json.loads(file.read_text(encoding="utf-8"))["pages"]) if file.exists() else []
+    return list(parse_json(file.read_text(encoding="utf-8"))["pages"]) if file.exists() else []

@@ -1,6 +1,5 @@
 """The artifacts of this column: baselines, adapters with their traces, and retrainings without some rows."""
 
-import json
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from tribute.finetuning.preparation import Prepared, prepare, training_inputs
 from tribute.finetuning.task_types import task_type
 from tribute.finetuning.workers import Folders, Key, Recipe
 from tribute.progress import Progress
+from tribute.strict import parse_json
 
 if TYPE_CHECKING:
     from tribute.finetuning.training import Training
@@ -115,7 +115,7 @@ def save_adapter(network: Any, folder: Path, peft_name: str) -> None:
     network.save_pretrained(folder)
     (folder / "README.md").unlink(missing_ok=True)
     path = folder / "adapter_config.json"
-    config = json.loads(path.read_text(encoding="utf-8"))
+    config = parse_json(path.read_text(encoding="utf-8"))
     config["target_modules"] = sorted(config["target_modules"])
     config["base_model_name_or_path"] = None
     config["task_type"] = peft_name

@@ -2,7 +2,6 @@
 
 import importlib
 import importlib.util
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from safetensors import SafetensorError
 from tribute.config import SHARDS, WEIGHTS, BaseConfig, file_digest, weight_files, weights_sha256
 from tribute.digests import canonical_digest
 from tribute.errors import BaseModelError
+from tribute.strict import parse_json
 
 TEXT_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json")
 
@@ -133,7 +133,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _raw_config(folder: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    content: dict[str, Any] = parse_json((folder / "config.json").read_text(encoding="utf-8"))
     return content
 
 

@@ -5,7 +5,6 @@ the LoRA parameters and Adam's moments at some steps; `trace/trace.json` seed, o
 State `s` stands before step `s`, so state 0 is the start and state `len(steps)` the adapter.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -25,6 +24,7 @@ from tribute.artifacts import Artifact, check_files
 from tribute.errors import AttributionError
 from tribute.files import write_json
 from tribute.finetuning.optimizer import Adam
+from tribute.strict import parse_json
 
 FOLDER = "trace"
 LONGEST_GAP = 40
@@ -130,7 +130,7 @@ def load_trace(folder: Path) -> Trace:
     """Read `folder`/trace/. Raises AttributionError where it cannot be read."""
     source = folder / FOLDER
     try:
-        facts: dict[str, Any] = json.loads((source / "trace.json").read_text(encoding="utf-8"))
+        facts: dict[str, Any] = parse_json((source / "trace.json").read_text(encoding="utf-8"))
         steps = pq.read_table(source / "steps.parquet")
         tensors = load_file(source / "states.safetensors")
         states = [

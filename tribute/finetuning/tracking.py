@@ -19,6 +19,7 @@ from tribute.artifacts import Artifact
 from tribute.config import FinetuningConfig
 from tribute.errors import TrackingError
 from tribute.files import locked
+from tribute.strict import parse_json
 
 CHAMPION, DATABASE = "champion", "mlflow.db"
 PATIENCE = 5.0
@@ -247,5 +248,5 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 
 
 def _json(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    content: dict[str, Any] = parse_json(path.read_text(encoding="utf-8"))
     return content

@@ -1,6 +1,5 @@
 """One LoRA training with transformers.Trainer, recorded so that attribution can walk it again."""
 
-import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from tribute.finetuning.models import RowModel
 from tribute.finetuning.optimizer import Adam, RootAdam
 from tribute.finetuning.trace import State, Trace, flatten, state_steps
 from tribute.progress import Progress, ignore
+from tribute.strict import parse_json
 
 CHECKPOINTS = 4
 """How often a training is saved, so that an interrupted one goes on from there."""
@@ -97,7 +97,7 @@ def last_checkpoint(scratch: Path) -> str | None:
     for folder in sorted(scratch.glob("checkpoint-*/"), key=lambda path: -int(path.name.rpartition("-")[2])):
         try:
             # The trainer writes this file last.
-            json.loads((folder / TRAINER_STATE_NAME).read_text(encoding="utf-8"))
+            parse_json((folder / TRAINER_STATE_NAME).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             shutil.rmtree(folder)
         else:

@@ -1,6 +1,5 @@
 """What a run was and what it led to: `runs/<run id>/config.yaml` and `run.json`."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from tribute.config import RunConfig
 from tribute.errors import WorkspaceError
 from tribute.files import write_atomically, write_json
 from tribute.ids import is_id
+from tribute.strict import parse_json
 from tribute.workspace import Workspace
 
 
@@ -72,7 +72,7 @@ def read_run(workspace: Workspace, run_id: str) -> dict[str, Any]:
     if not is_id(run_id) or not path.exists():
         known = ", ".join(all_runs(workspace)) or "none"
         raise WorkspaceError(f"there is no run {run_id} in {workspace.root}; finished runs: {known}")
-    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    record: dict[str, Any] = parse_json(path.read_text(encoding="utf-8"))
     return record
 
 

@@ -3,7 +3,6 @@
 Derived from the ledger and the runs, so that no queue can disagree with them. Sits above the columns.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from tribute.contributions.registry import Registry, Snapshot, number
 from tribute.files import write_json
 from tribute.ids import parse_tag, run_name
 from tribute.pipeline.runs import all_runs, read_run
+from tribute.strict import parse_json
 from tribute.workspace import Workspace
 
 DONE = "retrained.json"
@@ -78,4 +78,4 @@ def _runs(workspace: Workspace) -> Iterator[dict[str, Any]]:
 
 def _retrained(workspace: Workspace, run: dict[str, Any]) -> list[str]:
     path = workspace.runs / run["run_id"] / DONE
-    return [json.loads(path.read_text(encoding="utf-8"))["tag"]] if path.exists() else []
+    return [parse_json(path.read_text(encoding="utf-8"))["tag"]] if path.exists() else []

@@ -1,6 +1,5 @@
 """The files of one run: its record, its artifacts and its period's folder, checked. Draws nothing."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from tribute.artifacts import Artifact, check_files, read_artifact
 from tribute.errors import WorkspaceError
+from tribute.strict import parse_json
 from tribute.workspace import Workspace
 
 
@@ -60,5 +60,5 @@ def read_sources(workspace: Workspace, run_id: str) -> Sources:
 
 def json_of(path: Path) -> dict[str, Any]:
     """The content of a JSON file that holds an object."""
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    content: dict[str, Any] = parse_json(path.read_text(encoding="utf-8"))
     return content

@@ -7,7 +7,6 @@ with another key, commits. Whatever changes between the two makes another identi
 What is committed is made beside, whole and synced; recovery.py brings it into place, also after a crash.
 """
 
-import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -27,6 +26,7 @@ from tribute.rewards.period.signatures import NEEDED, Signature
 from tribute.rewards.policy.published import refuse_unpublished
 from tribute.rewards.verification.verify import verified
 from tribute.rewards.verification.workspace_checks import verify_ledger
+from tribute.strict import parse_json
 from tribute.workspace import Workspace
 
 
@@ -74,7 +74,7 @@ def approvals(rewards: Path, draft: Artifact) -> list[Signature]:
     if not path.exists():
         return []
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = parse_json(path.read_text(encoding="utf-8"))
         signatures = [Signature(**one) for one in found["signatures"]] if found["id"] == draft.id else []
         for one in signatures:
             seal.check_period_signature(draft.identity, one, str(path))

@@ -20,6 +20,7 @@ from tribute.rewards.ledger import Cause, Entry, Ledger, Posting, balances, corr
 from tribute.rewards.period import NEEDED, keys_of, policy_of
 from tribute.rewards.period.signatures import Signature
 from tribute.rewards.policy.policy import Policy
+from tribute.strict import parse_json
 from tribute.workspace import Workspace
 
 FOLDER = "corrections"
@@ -124,7 +125,7 @@ def _recorded(workspace: Workspace, entries: Sequence[Entry], policy: Policy) ->
     if not path.exists():
         return []
     try:
-        signatures = [Signature(**one) for one in json.loads(path.read_text(encoding="utf-8"))["signatures"]]
+        signatures = [Signature(**one) for one in parse_json(path.read_text(encoding="utf-8"))["signatures"]]
         for signature in signatures:
             if signature.public not in keys_of(workspace, signature.signer):
                 raise IntegrityError(f"{signature.signer} never had the key")

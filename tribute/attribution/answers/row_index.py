@@ -7,7 +7,6 @@ coordinates of each row's gradient (see Curvature.coordinates), largest ÷ 127; 
 and goes on behind the last shard that is in the sums.
 """
 
-import json
 import mmap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import prod
@@ -21,6 +20,7 @@ from torch import Tensor
 from tribute.attribution.gradients.tensors import load_checked, save_checked
 from tribute.errors import IntegrityError
 from tribute.progress import Progress, ignore
+from tribute.strict import parse_json
 
 WIDTH = 4032
 """Coordinates a row: fewer rank rows worse, see docs/attribution.md."""
@@ -110,7 +110,7 @@ class Index:
         mapped.madvise(mmap.MADV_WILLNEED)
         try:
             behind = 8 + int.from_bytes(mapped[:8], "little")
-            about = json.loads(mapped[8:behind])
+            about = parse_json(mapped[8:behind])
             coordinates, scales, total = (_mapped(mapped, behind, about[name]) for name in TENSORS)
         except (ValueError, KeyError, TypeError) as error:
             raise IntegrityError(f"{path}: is no shard ({error}); {self._remedy()}") from error

@@ -20,6 +20,7 @@ import yaml
 from tribute.contributions.registry.git import Git
 from tribute.contributions.registry.surroundings import git_environment, remotes_only
 from tribute.errors import IntegrityError, RegistryError
+from tribute.strict import parse_yaml
 
 POINTER = ".dvc"
 """The ending of a pointer file: `data.jsonl.dvc` names the content of `data.jsonl`."""
@@ -172,7 +173,7 @@ def _persons_configs() -> dict[str, str]:
 def pointer_md5(content: bytes, name: str) -> str:
     """The md5 in a `.dvc` file. Raises IntegrityError."""
     try:
-        return str(yaml.load(content, yaml.CSafeLoader)["outs"][0]["md5"])
+        return str(parse_yaml(content)["outs"][0]["md5"])
     except (yaml.YAMLError, KeyError, IndexError, TypeError) as error:
         raise IntegrityError(f"{name}: not a DVC pointer; restore the file") from error
 

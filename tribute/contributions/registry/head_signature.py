@@ -4,7 +4,6 @@ Both lie beside the log, not in it: two registries with the same history have th
 key after the first is signed by the one before; the first has to be known from another source.
 """
 
-import json
 import os
 from collections.abc import Mapping
 from itertools import pairwise
@@ -14,6 +13,7 @@ from tribute.contributions.registry.repository import Repository
 from tribute.errors import IntegrityError, RegistryError
 from tribute.files import json_bytes
 from tribute.keys import Key, check_signature, load_key, make_key, parse_key, public_half, sign
+from tribute.strict import parse_json
 
 SEAL = "ledger.sig"
 KEYS = "keys.json"
@@ -71,7 +71,7 @@ def rotate_registry_key(repository: Repository, folder: Path) -> tuple[Key, Path
 def verify_keys(tree: Mapping[str, bytes]) -> list[str]:
     """The registry's public keys, first to last. Raises IntegrityError for one that its predecessor did not sign."""
     try:
-        keys = json.loads(tree.get(KEYS, b"[]"))
+        keys = parse_json(tree.get(KEYS, b"[]"))
         for before, after in pairwise(keys):
             check_signature(before["public"], after["signature"], after["public"].encode(), KEYS)
         return [str(key["public"]) for key in keys]
@@ -82,7 +82,7 @@ def verify_keys(tree: Mapping[str, bytes]) -> list[str]:
 def verify_head(tree: Mapping[str, bytes], head: str, known: list[str], what: str) -> None:
     """Raise IntegrityError unless `ledger.sig` of a tree is one of the known keys' signature over its log's head."""
     try:
-        content = json.loads(tree[SEAL])
+        content = parse_json(tree[SEAL])
         signed, key, signature = content["head"], content["key"], content["signature"]
     except (ValueError, KeyError, TypeError) as error:
         raise IntegrityError(f"{what}: {SEAL} is missing or damaged; restore the file") from error
@@ -96,5 +96,5 @@ def verify_head(tree: Mapping[str, bytes], head: str, known: list[str], what: st
 def _keys(path: Path) -> list[dict[str, str]]:
     if not path.exists():
         return []
-    keys: list[dict[str, str]] = json.loads(path.read_text(encoding="utf-8"))
+    keys: list[dict[str, str]] = parse_json(path.read_text(encoding="utf-8"))
     return keys

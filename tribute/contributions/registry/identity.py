@@ -16,6 +16,7 @@ from tribute.contributions.registry.paths import contributor_path
 from tribute.contributions.registry.snapshot import Contribution, Snapshot
 from tribute.errors import IntegrityError, RegistryError
 from tribute.keys import check_signature, load_key, public_half, sign
+from tribute.strict import parse_yaml
 
 
 def signature_of(tree: Mapping[str, bytes], meta: Mapping[str, Any], file: Path) -> dict[str, str]:
@@ -94,7 +95,7 @@ def read_identity(tree: Mapping[str, bytes], contributor: str) -> dict[str, Any]
     if path not in tree:
         return {}
     try:
-        return dict(yaml.safe_load(tree[path]))
+        return dict(parse_yaml(tree[path]))
     except (yaml.YAMLError, TypeError, ValueError) as error:
         raise IntegrityError(f"{path}: not what Tribute wrote there; restore the file") from error
 

@@ -4,7 +4,6 @@ The order of entries decides priority. The log has no clock: the commit that rec
 registries with the same history have the same log, byte for byte.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
@@ -13,6 +12,7 @@ import rfc8785
 
 from tribute.digests import Chain
 from tribute.errors import IntegrityError
+from tribute.strict import parse_json
 
 Event = Literal[
     "declare",
@@ -82,7 +82,7 @@ def load(content: bytes, name: str = LEDGER) -> list[Entry]:
     entries: list[Entry] = []
     for number, line in enumerate(content.splitlines(), start=1):
         try:
-            entry = Entry(**json.loads(line))
+            entry = Entry(**parse_json(line))
         except (ValueError, TypeError) as error:
             raise IntegrityError(f"{name}:{number}: not an entry of the log ({error}); restore the file") from error
         _check(entry, head(entries), number, f"{name}:{number}")

@@ -1,6 +1,5 @@
 """The contributions' own places that hold texts of rows, and how each forgets those of erased contributions."""
 
-import json
 import shutil
 from collections.abc import Collection
 
@@ -11,6 +10,7 @@ from tribute.contributions.rights.withdrawal import forget_erased
 from tribute.contributions.text_places import Erasure, TextPlace, forget_pages
 from tribute.digests import file_sha256
 from tribute.files import write_json
+from tribute.strict import parse_json
 from tribute.workspace import Workspace
 
 TEXTS = ("text", "target", "slice")
@@ -43,7 +43,7 @@ def erase_cards(workspace: Workspace, erasure: Erasure) -> list[str]:
     removed = []
     for folder in sorted(workspace.cards.glob("*")):
         description = folder / "dataset.json"
-        held = json.loads(description.read_text(encoding="utf-8"))["contributions"] if description.exists() else {}
+        held = parse_json(description.read_text(encoding="utf-8"))["contributions"] if description.exists() else {}
         if set(held) & set(erasure.contributions):
             shutil.rmtree(folder)
             removed.append(str(folder))
@@ -59,7 +59,7 @@ def erase_receipts(workspace: Workspace, erasure: Erasure) -> list[str]:
             page.unlink()
             removed.append(str(page))
         if file.exists():
-            receipt = json.loads(file.read_text(encoding="utf-8"))
+            receipt = parse_json(file.read_text(encoding="utf-8"))
             for row in receipt["rows"]:
                 for reason in row["reasons"]:
                     reason["evidence"] = ""

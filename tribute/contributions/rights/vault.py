@@ -18,6 +18,7 @@ from tribute.contributions.intake.submissions import check_id
 from tribute.contributions.rights.payees import normal_details, payee_faults
 from tribute.errors import IntegrityError, RegistryError
 from tribute.files import write_atomically
+from tribute.strict import parse_json
 
 ENVIRONMENT = "TRIBUTE_VAULT_PASSPHRASE"
 MAGIC = b"tribute-vault-1\n"
@@ -39,7 +40,7 @@ def read_vault(path: Path) -> People:
     try:
         if content[:head] != MAGIC:
             raise InvalidTag
-        people: People = json.loads(AESGCM(_derived(salt)).decrypt(nonce, sealed, MAGIC))
+        people: People = parse_json(AESGCM(_derived(salt)).decrypt(nonce, sealed, MAGIC))
     except InvalidTag as error:
         raise IntegrityError(f"{path}: wrong passphrase in {ENVIRONMENT}, or the file was changed") from error
     return people

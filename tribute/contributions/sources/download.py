@@ -4,7 +4,6 @@ The only module here that uses the network. A folder appears whole or not at all
 """
 
 import hashlib
-import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from tribute.contributions.sources import tldr_git
 from tribute.contributions.sources.jsonl import write_jsonl
 from tribute.errors import ContributionError, IntegrityError
 from tribute.files import making
+from tribute.strict import parse_json
 
 CLINC150_URL = "https://raw.githubusercontent.com/clinc/oos-eval/828f8093932c8fe6ca7936c3d2e52903b1c523de/data/"
 CLINC150_SHA256 = {
@@ -87,7 +87,7 @@ def _joined(text: str, label: str, domain_of: dict[str, str]) -> dict[str, str]:
 def _download(url: str) -> Any:
     try:
         with urlopen(url, timeout=DOWNLOAD_SECONDS) as response:
-            return json.load(response)
+            return parse_json(response.read())
     except (URLError, TimeoutError) as error:
         raise ContributionError(f"{url}: cannot be downloaded ({error}); check the network and try again") from error
     except ValueError as error:

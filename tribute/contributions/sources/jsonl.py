@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tribute.errors import ContributionError
+from tribute.strict import parse_json
 
 
 def classification(text: str, label: str, slice_: str | None = None) -> dict[str, str]:
@@ -34,7 +35,7 @@ def read_source(path: Path, kind: str, columns: tuple[str, ...]) -> list[dict[st
     rows = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:
-            row = json.loads(line)
+            row = parse_json(line)
             rows.append({column: row[column] for column in columns})
         except (ValueError, KeyError, TypeError) as error:
             raise ContributionError(

@@ -6,7 +6,6 @@
 A figure that was not measured does not pass. Figures are compared as they are printed, see `card.rounded`.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from decimal import Decimal
@@ -19,6 +18,7 @@ from tribute.rewards.allocation import card_figures as cards
 from tribute.rewards.allocation.allocate import CREDIT, TOKENS, Rule
 from tribute.rewards.allocation.card_figures import Card, measured, rank, rounded
 from tribute.rewards.policy.policy import Gate
+from tribute.strict import parse_json
 
 VERDICT = "gate.json"
 
@@ -79,7 +79,7 @@ def judge(card: Card, gate: Gate) -> Verdict:
 def read_verdict(folder: Path) -> Verdict:
     """The verdict of a period's folder. Raises IntegrityError where it cannot be read."""
     try:
-        content = json.loads((folder / VERDICT).read_text(encoding="utf-8"))
+        content = parse_json((folder / VERDICT).read_text(encoding="utf-8"))
         return Verdict(tuple(Check(**check) for check in content["checks"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise IntegrityError(f"{folder / VERDICT}: cannot be read ({error}); make the period again") from error

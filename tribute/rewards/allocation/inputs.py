@@ -3,7 +3,6 @@
 Reads only the documented files (docs/reference/artifacts.md), so no other column has to be imported.
 """
 
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ from tribute.errors import IntegrityError, RewardError
 from tribute.ids import ID_IN_WORDS, is_id
 from tribute.rewards.allocation.allocate import ContributorScore, exact_score
 from tribute.rewards.allocation.card_figures import Card
+from tribute.strict import parse_json
 
 _TRAIN = ["row_id", "contributor_id", "text", "target", "text_sha256", "content_sha256"]
 _EXCLUSIONS = [
@@ -179,7 +179,7 @@ def _table(path: Path, columns: list[str]) -> Any:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise IntegrityError(f"{path}: cannot be read ({error}); delete the folder and run again") from error
     return content

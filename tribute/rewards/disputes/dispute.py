@@ -8,7 +8,6 @@ latest decision counts, the chain keeps all. Opening carries the day of receipt 
 that is earlier the signature of a second person who vouches for it. Evidence lies beside it, by its sha256.
 """
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +18,7 @@ from tribute.errors import IntegrityError, RewardError
 from tribute.files import write_json
 from tribute.ids import is_dispute_id
 from tribute.keys import check_signature
+from tribute.strict import parse_json
 from tribute.workspace import Workspace
 
 FILE = "dispute.json"
@@ -130,7 +130,7 @@ def read_dispute(workspace: Workspace, id_: str) -> Dispute:
         known = ", ".join(one.parent.name for one in sorted(workspace.disputes.glob(f"*/{FILE}"))) or "none"
         raise RewardError(f"there is no dispute {id_}; there are: {known}")
     try:
-        events = json.loads(path.read_text(encoding="utf-8"))
+        events = parse_json(path.read_text(encoding="utf-8"))
         _check_chain(id_, events)
     except (ValueError, KeyError, TypeError) as error:
         raise IntegrityError(f"{path}: not what was recorded ({error}); restore the file") from error

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from tribute import months
 from tribute.errors import RewardError
 from tribute.files import write_atomically
+from tribute.strict import parse_json
 
 FILE = "calendar.json"
 UTC = "UTC"
@@ -60,7 +61,7 @@ def read_calendar(rewards: Path) -> Calendar:
     if not path.exists():
         return REAL
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
         calendar = Calendar(**content)
         ZoneInfo(calendar.time_zone)
         if calendar.simulated:

@@ -8,7 +8,6 @@ kept.
 """
 
 import hashlib
-import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +29,7 @@ from tribute.rewards.payments.orders import Orders
 from tribute.rewards.payments.outcomes import Verdict, judge, refused_payments
 from tribute.rewards.payments.pain001 import Row
 from tribute.rewards.payments.payment_entries import entries_of
+from tribute.strict import parse_json
 from tribute.workspace import Workspace
 
 RECON = "recon.csv"
@@ -83,7 +83,7 @@ def _was_posted(making: Path, books: Ledger) -> bool:
     """Whether a crash came after the posting: then recon.csv, written before it, says what was posted."""
     if not (making / SOURCE).exists():
         return False
-    head = json.loads((making / SOURCE).read_text(encoding="utf-8"))["ledger_head"]
+    head = parse_json((making / SOURCE).read_text(encoding="utf-8"))["ledger_head"]
     return head in {journal.GENESIS, *(posting.hash for posting in books.postings)}
 
 
@@ -96,7 +96,7 @@ def _new_messages(
     known = {
         digest: other.with_name(RECON)
         for other in sorted(final.parent.glob(f"[!.]*/{SOURCE}"))
-        for digest in json.loads(other.read_text(encoding="utf-8"))["message_sha256"].split()
+        for digest in parse_json(other.read_text(encoding="utf-8"))["message_sha256"].split()
     }
     new: list[BankMessage] = []
     repeated: list[BankMessage] = []

@@ -3,7 +3,6 @@
 The only reader of these files beside the outsider's scripts. Checks nothing but that they can be read.
 """
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +17,7 @@ from tribute.rewards.ledger.journal import Posting, read_journal
 from tribute.rewards.period.closed import policy_of
 from tribute.rewards.policy.policy import Policy
 from tribute.rewards.tables import AllocationRow, Balance, ExclusionRow, LeafRow, PayableRow, UsageRow
+from tribute.strict import parse_json
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class PeriodFolder:
         """The attribution card."""
         path = self.path / "card.json"
         try:
-            return dict(json.loads(path.read_text(encoding="utf-8")))
+            return dict(parse_json(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError) as error:
             raise self.wrong(path.name, f"cannot be read ({error})") from error
 

@@ -6,7 +6,6 @@ same bytes: DSSE's PAE of the statement (github.com/secure-systems-lab/dsse, pro
 identity's `config.closers` maps who may sign to public keys; the envelope's `keyid` is one of these names.
 """
 
-import json
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from tribute.digests import canonical_digest
 from tribute.errors import IntegrityError
 from tribute.files import write_atomically
 from tribute.keys import Key, check_signature, public_half, sign
+from tribute.strict import parse_json
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -83,7 +83,7 @@ def verify_seal(artifact: Artifact) -> list[str]:
     path, identity = artifact.file(SEAL), artifact.identity
     closers = identity["config"].get("closers", {})
     try:
-        found = json.loads(path.read_bytes())
+        found = parse_json(path.read_bytes())
         payload = b64decode(found["payload"], validate=True)
         signatures = [(one["keyid"], one["sig"]) for one in found["signatures"]]
         canonical = _envelope(payload, signatures)

@@ -5,18 +5,17 @@ The first version of a policy anybody with a registered key publishes, each late
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 import rfc8785
-import yaml
 
 from tribute.contributions.registry import LedgerRecord, Registry, public_keys
 from tribute.errors import IntegrityError, RegistryError, RewardError
 from tribute.files import json_bytes
 from tribute.keys import Key, check_signature, public_half, sign
 from tribute.rewards.policy.policy import Policy, load_policy
+from tribute.strict import parse_json, parse_yaml
 from tribute.workspace import Workspace
 
 
@@ -108,7 +107,7 @@ def _number(version: str) -> tuple[int, ...]:
 
 
 def _parsed(content: bytes) -> Policy:
-    return Policy.model_validate(yaml.safe_load(content))
+    return Policy.model_validate(parse_yaml(content))
 
 
 def _tree(workspace: Workspace) -> Mapping[str, bytes]:
@@ -117,7 +116,7 @@ def _tree(workspace: Workspace) -> Mapping[str, bytes]:
 
 def _signature(tree: Mapping[str, bytes], path: str) -> dict[str, str]:
     try:
-        found = json.loads(tree[_beside(path)])
+        found = parse_json(tree[_beside(path)])
         return {name: str(found[name]) for name in ("by", "key", "signature")}
     except (ValueError, KeyError, TypeError) as error:
         raise IntegrityError(f"{_beside(path)}: missing or damaged in the registry; restore it") from error

@@ -4,7 +4,6 @@ Everything is recomputed from the folder alone. What was decided outside it (poo
 from its manifest: compare that with what was agreed. `continuity.py` holds the folder against the workspace's ledger.
 """
 
-import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from tribute.rewards.allocation.gate import VERDICT, judge
 from tribute.rewards.period.folder import PeriodFolder
 from tribute.rewards.period.signatures import verify_seal
 from tribute.rewards.verification import file_checks, money_checks
+from tribute.strict import parse_json
 
 
 def verify_period(folder: Path) -> list[str]:
@@ -64,7 +64,7 @@ def _check_seal(read: PeriodFolder) -> str:
 
 def _check_verdict(read: PeriodFolder) -> str:
     verdict = judge(read.card, read.policy.gate)
-    if json.loads((read.path / VERDICT).read_text(encoding="utf-8")) != verdict.document():
+    if parse_json((read.path / VERDICT).read_text(encoding="utf-8")) != verdict.document():
         raise IntegrityError(
             f"{read.path / VERDICT}: not what card.json and the policy's gate say, which is to pay by "
             f"{verdict.rule}; make the period again"

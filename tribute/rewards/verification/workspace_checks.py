@@ -3,7 +3,6 @@
 `verify.py` checks what can be checked from a copy of the folder; this is the rest of it.
 """
 
-import json
 import random
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +20,7 @@ from tribute.rewards.period import leaves
 from tribute.rewards.period.closed import previous_id
 from tribute.rewards.period.folder import PeriodFolder
 from tribute.rewards.policy.published import refuse_unpublished
+from tribute.strict import parse_json
 from tribute.workspace import Workspace
 
 SAMPLE = 1000
@@ -115,7 +115,7 @@ def _check_statements(folder: Path, read: PeriodFolder, every: bool) -> str:
         if path.exists() and (read.path / SEAL).exists():
             made += 1
             try:
-                document = json.loads(path.read_text(encoding="utf-8"))
+                document = parse_json(path.read_text(encoding="utf-8"))
                 told = tuple(document[key] for key in ("contributor_id", "period", "proof"))
             except (ValueError, KeyError, TypeError) as error:
                 raise IntegrityError(f"{path}: no statement that can be read ({error}); make it again") from error
