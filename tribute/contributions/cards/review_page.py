@@ -53,7 +53,7 @@ def _entry(findings: Sequence[Finding]) -> dict[str, Any]:
                 "words": f"This row {finding.cause.words}.",
                 "follows": FOLLOWS[finding.action],
                 "evidence": finding.evidence,
-                "similarity": f"{finding.similarity:.2f}",
+                "similarity": f"{finding.similarity:.2f}" if finding.canonical else "",
             }
             for finding in findings
         ],
