@@ -6,6 +6,7 @@ import resource
 import shutil
 import subprocess
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -140,6 +141,43 @@ def test_a_version_that_does_not_exist(command: str, finished: Path, tiny: Path)
     assert "tiny@v9.0.0" in line
     assert "released" in line
     assert "tiny@v1.0.0" in line
+    assert tree(finished) == before
+
+
+@pytest.mark.parametrize(
+    ("overrides", "advice"),
+    [
+        (["dataset.version=v9.0.0"], "Run `tribute release tiny@v9.0.0`, or give dataset.source"),
+        (["dataset.version=v0.9.0"], "name a released one, or give dataset.source"),
+        (["dataset.name=tinny"], "There is no dataset tinny (did you mean tiny?): declare it with `tribute contribute"),
+        (["dataset.name=others"], "There is no dataset others: declare it"),
+    ],
+)
+def test_a_release_is_advised_where_it_would_work(overrides: list[str], advice: str, finished: Path, tiny: Path):
+    """What to do about an unknown version follows from what the registry holds."""
+    options = [part for override in overrides for part in ("--set", override)]
+
+    line = refused(
+        tribute("run", tiny / "config.yaml", *options, "--set", "dataset.source=null", "-w", finished, "--dry-run")
+    )
+
+    assert advice in line
+
+
+@pytest.mark.parametrize("command", ["demo", "run config.yaml"])
+def test_a_missing_ray_is_one_line(command: str, finished: Path, tiny: Path, tmp_path: Path):
+    """Before anything is made or run, in a rehearsal, too."""
+    if find_spec("prefect_ray"):
+        pytest.skip("Ray is installed")
+    workspace = tmp_path / "new" if command == "demo" else finished
+    arguments = [str(tiny / part) if part.endswith(".yaml") else part for part in command.split()]
+    before = tree(finished)
+
+    for rehearsal in ([], ["--dry-run"]):
+        ended = tribute(*arguments, "--set", "execution.engine=ray", "-w", workspace, *rehearsal)
+
+        assert "execution.engine: ray is not installed; run `pip install 'tribute[ray]'`" in refused(ended)
+    assert not (tmp_path / "new").exists()
     assert tree(finished) == before
 
 

@@ -31,6 +31,14 @@ def test_bad_configs_are_refused_with_their_message(path: Path):
     assert (ended.code, ended.out) == (2, "")
 
 
+def test_a_base_that_is_not_there_is_a_fault_of_the_config(tiny: Path):
+    """`config check` looks for a local base, as a run does."""
+    ended = tribute("config", "check", tiny / "config.yaml", "--set", "finetuning.base.folder=nowhere")
+
+    assert ended.code == 2
+    assert f"{tiny}/nowhere/config.json: missing; a base needs config.json and model.safetensors" in ended.err
+
+
 @pytest.mark.parametrize("path", GOOD, ids=lambda path: path.stem)
 def test_our_own_configs_check(path: Path):
     """Every config that comes with Tribute is right."""
@@ -98,6 +106,10 @@ def test_off_without_quotes_is_a_word(tiny: Path):
         ("finetuning.epoch=1", "for the known ones (did you mean epochs?)"),
         ("finetuning.lora.rnk=1", "finetuning.lora.rnk: unknown key; see `tribute config schema` for the known ones"),
         ("rewards.pool.ammount=1", "(did you mean amount?)"),
+        ("finetuning.lora.alpha=9007199254740992", "finetuning.lora.alpha: input should be less than or equal to"),
+        ("finetuning.trace_states=9007199254740992", "finetuning.trace_states: input should be less than or equal to"),
+        ("finetuning.lora.layers=[9007199254740992]", "finetuning.lora.layers.0: input should be less than or equal"),
+        ("attribution.precision=inf", "attribution.precision: input should be a finite number"),
     ],
 )
 def test_bad_overrides(tiny: Path, override: str, message: str):

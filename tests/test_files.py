@@ -2,12 +2,14 @@
 
 import json
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tribute import files
-from tribute.files import json_bytes, making, replacing, write_atomically, write_json
+from tribute.files import json_bytes, locked, making, replacing, write_atomically, write_json
 
 
 def names(folder: Path) -> list[str]:
@@ -41,6 +43,41 @@ def test_a_folder_that_fails_leaves_nothing(tmp_path: Path):
         fail()
 
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o002, 0o077])
+def test_files_of_a_folder_get_the_mode_that_the_umask_gives(tmp_path: Path, umask: int):
+    """A library that writes for its owner alone (safetensors) does not decide who may read an artifact."""
+    before = os.umask(umask)
+    try:
+        with making(tmp_path / "run") as folder:
+            (folder / "inner").mkdir()
+            for file in (folder / "plain", folder / "inner" / "private"):
+                file.touch()
+            (folder / "inner" / "private").chmod(0o600)
+    finally:
+        os.umask(before)
+
+    files = (tmp_path / "run" / "plain", tmp_path / "run" / "inner" / "private")
+    assert [file.stat().st_mode & 0o777 for file in files] == [0o666 & ~umask] * 2
+
+
+def test_a_lock_leaves_no_file_and_lets_one_in_at_a_time(tmp_path: Path):
+    """Whoever waited for a lock whose file was removed takes the new one: no two bodies run together."""
+    path, inside, most = tmp_path / "locks" / "key", [], []
+
+    def body(_: int) -> None:
+        with locked(path):
+            inside.append(1)
+            time.sleep(0.001)
+            most.append(len(inside))
+            inside.pop()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(body, range(80)))
+
+    assert most == [1] * 80
+    assert names(path.parent) == []
 
 
 @pytest.mark.parametrize("fails", [False, True])

@@ -17,7 +17,7 @@ from tribute import ids
 from tribute.digests import cached_sha256, canonical_digest
 from tribute.errors import ConfigError, RewardError
 from tribute.money import parse_amount
-from tribute.settings import Id, Period, Positive, Sha256, Strict, Version, apply_override, read_yaml, validate
+from tribute.settings import LARGEST, Id, Period, Positive, Sha256, Strict, Version, apply_override, read_yaml, validate
 from tribute.strict import parse_json
 
 WEIGHTS, SHARDS = "model.safetensors", "model.safetensors.index.json"
@@ -95,7 +95,7 @@ class LoraConfig(Strict):
     r: Positive = 8
     alpha: Positive = 16
     target_modules: Annotated[tuple[str, ...], Field(min_length=1)] = ("query", "key", "value", "dense")
-    layers: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] | None = None
+    layers: Annotated[tuple[Annotated[int, Field(ge=0, le=LARGEST)], ...], Field(min_length=1)] | None = None
     """Only these layers; None adapts all. The layers below the lowest are computed once and cached."""
     modules_to_save: tuple[str, ...] = ()
     """Linear layers and embeddings that are trained whole beside the adapters and saved with them, by name."""
@@ -115,7 +115,7 @@ class FinetuningConfig(Strict):
     """Longer rows are cut here; `tribute inspect` shows what the model sees."""
     seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1)] = (0, 1, 2)
     """The first seed's adapter is the one registered; the others measure how certain the shares are."""
-    trace_states: Annotated[int, Field(ge=4)] = 34
+    trace_states: Annotated[int, Field(ge=4, le=LARGEST)] = 34
     """LoRA and optimiser states kept along the training: attribution takes evaluation gradients there."""
     timeout_minutes: Positive = 60
     """A training that runs longer is stopped."""
@@ -138,7 +138,7 @@ class AttributionConfig(Strict):
     size left out, some hundred trainings. Without a measurement the policy's gate does not pass."""
     budget: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     """Trainings (on all rows; smaller ones cost less) to spend on rate designs that correct the shares."""
-    precision: Annotated[float, Field(gt=0)] = 0.05
+    precision: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.05
     """No more rate designs once what is not known of the shares, in standard deviations, sums to this."""
     proxy: bool = False
     """Retrain only the last layer, whatever the run itself adapts: cheaper, and the card says how well it ranks."""

@@ -47,8 +47,9 @@ def making(folder: Path, *, replace: bool = False) -> Iterator[Path]:
     """An empty folder `.making-<name>` for the body to fill, which is then synced and renamed to `folder`.
 
     Where the body fails, nothing is left. What lies there before was left by a killed process and is removed, so two
-    at a time need a lock of their own. With `replace` an earlier folder goes last: a folder that holds files cannot
-    be renamed over, so there is an instant at which only `.replaced-<name>` stands.
+    at a time need a lock of their own. Every file gets the mode that the umask gives new files, also where the library
+    that wrote it lets its owner alone read it (safetensors does). With `replace` an earlier folder goes last: a folder
+    that holds files cannot be renamed over, so there is an instant at which only `.replaced-<name>` stands.
     """
     beside = folder.with_name(f".making-{folder.name}")
     old = folder.with_name(f".replaced-{folder.name}")
@@ -56,6 +57,7 @@ def making(folder: Path, *, replace: bool = False) -> Iterator[Path]:
     beside.mkdir(parents=True)
     try:
         yield beside
+        _share(beside)
         sync(beside)
         if replace and folder.exists():
             folder.rename(old)
@@ -68,11 +70,36 @@ def making(folder: Path, *, replace: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Keep every other process and thread that locks this file out while the body runs; death unlocks."""
+    """Keep every other process and thread that locks this file out while the body runs; death unlocks.
+
+    The file is removed afterwards; whoever waited for it then finds that it is no longer the one at `path`.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    while True:
+        with path.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if not _is_at(path, file.fileno()):
+                continue
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+            return
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _share(folder: Path) -> None:
+    """Give all files below a new folder its own rights to read and write, which are those of the umask."""
+    mode = folder.stat().st_mode & 0o666
+    for path in folder.rglob("*"):
+        if path.is_file():
+            path.chmod(mode)
 
 
 def sync(folder: Path) -> None:

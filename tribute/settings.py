@@ -17,7 +17,9 @@ Id = Annotated[str, StringConstraints(pattern=f"^{ID}$")]
 Version = Annotated[str, StringConstraints(pattern=f"^{VERSION}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Period = Annotated[str, StringConstraints(pattern=f"^{PERIOD}$")]
-Positive = Annotated[int, Field(gt=0)]
+LARGEST = 2**53 - 1
+"""The largest whole number that every JSON reader keeps exact (RFC 8785), and so that a fingerprint can hold."""
+Positive = Annotated[int, Field(gt=0, le=LARGEST)]
 Model = TypeVar("Model", bound=BaseModel)
 
 

@@ -133,6 +133,17 @@ def test_a_retraining_keeps_only_its_evaluation(adapter, dataset, config, tmp_pa
     assert pd.read_parquet(made.file("losses.parquet"))["loss"].mean() == pytest.approx(left["loss"])
 
 
+def test_a_retraining_records_no_states(dataset, config, tmp_path):
+    """Nobody walks it again, so it writes none of a trace's gigabytes, and ends where a recorded one does."""
+    folder, own = tmp_path / "made", tmp_path / "own"
+    folder.mkdir()
+
+    adapters.retraining_job(dataset, config, 0, row_ids(dataset, "ada"), Folders(folder, tmp_path, own), ignore)
+
+    assert list(own.glob("checkpoint-*"))
+    assert not (own / "states").exists()
+
+
 def test_a_retraining_is_known_by_its_rows_and_seed(dataset, config, tmp_path):
     """Whoever asks for the same rows, in whatever order, finds it; other rows or another seed do not."""
     store, kept = Store(tmp_path), row_ids(dataset, without="ada")

@@ -16,9 +16,10 @@ class Checked(TypedDict):
 @command
 def check(config: ConfigFile, set_: Overrides = None) -> Output[Checked]:
     """Report every fault of a run config at once."""
-    from tribute.pipeline.preflight import checked_config
+    from tribute.pipeline.preflight import checked_config, refuse_base
 
     run = checked_config(config, set_ or [])
+    refuse_base(run)
     return Output({"run": run.id, "ok": True}, [f"{config}: ok; the run's id is {run.id}"])
 
 

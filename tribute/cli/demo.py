@@ -18,11 +18,12 @@ def demo(
     from tribute.cli._flows import run_pipeline
     from tribute.contributions.registry import Registry
     from tribute.pipeline.data import refuse_source
-    from tribute.pipeline.preflight import checked_config, refuse_base
+    from tribute.pipeline.preflight import checked_config, refuse_base, refuse_engine
     from tribute.rewards.ledger import simulate
     from tribute.workspace import Workspace
 
     config = checked_config(checkout() / "configs" / "docs.yaml", set_ or [])
+    refuse_engine(config)
     refuse_base(config)
     if not Workspace.is_at(workspace):
         refuse_source(config.dataset)

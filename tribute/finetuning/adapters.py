@@ -70,7 +70,7 @@ def adapter_job(dataset: Artifact, config: FinetuningConfig, seed: int, folders:
     from tribute.finetuning.trace import save_trace
 
     ready = prepare(dataset, config, folders.scratch, seed)
-    training = _train_between_evaluations(ready, config, seed, frozenset(), folders, progress)
+    training = _train_between_evaluations(ready, config, seed, None, folders, progress)
     save_adapter(ready.model.network, folders.result, task_type(dataset).peft_name)
     write_json(folders.result / "curve.json", {"training": training.curve}, sort_keys=True)
     save_trace(folders.result, training.trace)
@@ -94,15 +94,17 @@ def _train_between_evaluations(
     ready: Prepared,
     config: FinetuningConfig,
     seed: int,
-    dropped: frozenset[int],
+    dropped: frozenset[int] | None,
     folders: Folders,
     progress: Progress,
 ) -> "Training":
+    """Writes what the training did to the evaluation; only one that drops no rows (None) records its states."""
     from tribute.finetuning.evaluation import evaluate, evaluation_report
     from tribute.finetuning.training import train
 
     before = evaluate(ready.model, ready.evaluation)
-    training = train(ready.model, ready.train, config, seed, folders.checkpoints, dropped=dropped, progress=progress)
+    part = {"dropped": dropped, "recorded": False} if dropped is not None else {}
+    training = train(ready.model, ready.train, config, seed, folders.checkpoints, progress=progress, **part)
     after = evaluate(ready.model, ready.evaluation)
     write_json(folders.result / "evaluation.json", evaluation_report(before, after, ready.evaluation), sort_keys=True)
     losses = {"row_id": list(ready.evaluation.row_ids), "before": before.losses, "loss": after.losses}

@@ -58,18 +58,21 @@ def train(
     scratch: Path,
     *,
     dropped: frozenset[int] = frozenset(),
+    recorded: bool = True,
     progress: Progress = ignore,
 ) -> Training:
     """Train the model's LoRA parameters in place; resumes from `scratch` where a killed training left off.
 
     The caller removes `scratch` once the result is safe.
 
-    Rows in `dropped` are taken out of their batches while the loss is still divided by the batch size.
+    Rows in `dropped` are taken out of their batches while the loss is still divided by the batch size. A training that
+    nobody will walk again need not be `recorded`: its trace then has no states, which may take gigabytes.
     Raises TrainingError where the loss is not a number.
     """
     steps = [[row for row in step if row not in dropped] for step in schedule(len(rows), config, seed)]
     rates = learning_rates(config, len(steps))
-    recorder = Recorder(model, rates, config.trace_states, scratch / "states", progress)
+    states = state_steps(rates, config.trace_states) if recorded else []
+    recorder = Recorder(model, len(steps), states, scratch / "states", progress)
     trainer = ScheduledTrainer(model, rows, steps, config, scratch, recorder)
     trainer.train(resume_from_checkpoint=last_checkpoint(scratch))
     curve = [
@@ -206,13 +209,12 @@ class Recorder(TrainerCallback):
 
     trainer: ScheduledTrainer
 
-    def __init__(self, model: RowModel, rates: np.ndarray, count: int, folder: Path, progress: Progress) -> None:
-        self.model, self.total, self.folder, self.progress = model, len(rates), folder, progress
-        self.wanted = state_steps(rates, count)
+    def __init__(self, model: RowModel, total: int, wanted: Sequence[int], folder: Path, progress: Progress) -> None:
+        self.model, self.total, self.wanted, self.folder, self.progress = model, total, wanted, folder, progress
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """State 0: the optimiser has seen nothing."""
-        if state.global_step == 0:
+        if state.global_step == 0 and self.wanted:
             self.folder.mkdir(parents=True, exist_ok=True)
             theta = flatten(self.model.trainable())
             self._keep(0, theta, torch.zeros_like(theta), torch.zeros_like(theta))

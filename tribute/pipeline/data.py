@@ -2,15 +2,19 @@
 
 import shutil
 import tempfile
-from collections.abc import Sequence
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tribute.artifacts import Artifact
 from tribute.config import DatasetConfig
 from tribute.errors import RegistryError
 from tribute.progress import reporter
 from tribute.workspace import Workspace
+
+if TYPE_CHECKING:
+    from tribute.contributions.registry import Registry
 
 
 def take_in(workspace: Workspace, dataset: DatasetConfig) -> None:
@@ -61,26 +65,41 @@ def is_released(workspace: Workspace, dataset: DatasetConfig) -> bool:
     """Whether the version is released already. Raises what `refuse_source` does where it is not."""
     from tribute.contributions.registry import Registry
 
-    tags = [version.tag for version in Registry.open(workspace).versions()]
+    registry = Registry.open(workspace)
+    tags = [version.tag for version in registry.versions()]
     if dataset.tag not in tags:
-        refuse_source(dataset, tags)
+        known = ", ".join(tags) or "none"
+        refuse_source(dataset, f"; released: {known}. {_first_step(registry, dataset)}")
     return dataset.tag in tags
 
 
-def refuse_source(dataset: DatasetConfig, released: Sequence[str] = ()) -> None:
+def refuse_source(dataset: DatasetConfig, advice: str = ": give") -> None:
     """Look whether a version can be made from its source.
 
-    Raises RegistryError where the config names none, ContributionError where a file of it is missing.
+    Raises RegistryError with `advice` where the config names none, ContributionError where a file of it is missing.
     """
     from tribute.contributions.sources import check_source
 
     if dataset.source is None:
-        known = ", ".join(released) or "none"
-        raise RegistryError(
-            f"there is no dataset version {dataset.tag}; released: {known}. "
-            f"Run `tribute release {dataset.tag}`, or give dataset.source"
-        )
+        raise RegistryError(f"there is no dataset version {dataset.tag}{advice} dataset.source")
     check_source(dataset.source)
+
+
+def _first_step(registry: "Registry", dataset: DatasetConfig) -> str:
+    """What leads to a version that is not released: a release would fail where there is nothing to release."""
+    from tribute.contributions.registry import number
+
+    snapshot = registry.snapshot()
+    if dataset.name not in snapshot.datasets():
+        near = get_close_matches(dataset.name, snapshot.datasets(), n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        return f"There is no dataset {dataset.name}{hint}: declare it with `tribute contribute --schema`, or give"
+    if not snapshot.contributions(dataset.name):
+        return f"{dataset.name} has no contributions: `tribute contribute` some, or give"
+    latest = max((number(version.version) for version in registry.versions(dataset.name)), default=None)
+    if latest is not None and number(dataset.version) <= latest:
+        return "A version's number is never taken up later: name a released one, or give"
+    return f"Run `tribute release {dataset.tag}`, or give"
 
 
 def materialised(workspace: Workspace, tag: str) -> Artifact:
