@@ -6,7 +6,7 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.runner import with_runner
-from tasks.finetuning import measure_baselines, register, train
+from tasks.finetuning import measure_baselines, refuse_rise, register, train
 from tribute.config import RunConfig
 
 
@@ -16,6 +16,7 @@ def finetuning(workspace: str, config: RunConfig, dataset: str) -> dict[str, Any
     trainings = [train.submit(workspace, config, dataset, seed) for seed in config.finetuning.seeds]
     baselines = measure_baselines.submit(workspace, config, dataset)
     adapters = [training.result() for training in trainings]
+    refuse_rise(workspace, adapters)
     registered = register(workspace, dataset, adapters[0])
     return {"adapters": adapters, "baselines": baselines.result(), "registered": registered}
 

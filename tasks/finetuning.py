@@ -24,6 +24,12 @@ def measure_baselines(workspace: str, config: RunConfig, dataset: str) -> State[
     return ended(training.measure_baselines(home, config, home.store.get("dataset", dataset)))
 
 
+@stage(name="compare losses")
+def refuse_rise(workspace: str, adapters: list[str]) -> None:
+    """Fail where a seed's evaluation loss did not fall, before anything is attributed."""
+    training.refuse_rise(get(workspace, "adapter", *adapters))
+
+
 @stage(name="register")
 def register(workspace: str, dataset: str, adapter: str) -> dict[str, Any]:
     """Register the adapter and let it challenge the champion."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.terminal import Ended, in_process_of_its_own, tree, tribute
+from tribute.workspace import Workspace
 
 BAD = Path(__file__).parent / "bad"
 ROWS = '{"text": "draw a line", "label": "plotting"}\n'
@@ -162,6 +163,21 @@ def test_a_release_is_advised_where_it_would_work(overrides: list[str], advice: 
     )
 
     assert advice in line
+
+
+def test_a_training_that_made_the_model_worse_is_refused_at_once(spare: Path, tiny: Path):
+    """Before anything is attributed, with each seed's loss before and after; the adapters are kept and found again."""
+    overrides = [part for name in ("learning_rate=1.0", "lora.alpha=5000", "epochs=1") for part in ("--set", name)]
+    options = [part if part == "--set" else f"finetuning.{part}" for part in overrides]
+    before = {artifact.id for artifact in Workspace.open(spare).store.all("adapter")}
+
+    lines = [refused(tribute("finetune", tiny / "config.yaml", *options, "-w", spare)) for _ in range(2)]
+
+    assert lines[0] == lines[1]
+    assert "the evaluation loss did not fall with seed 0, 1 (seed 0 " in lines[0]
+    assert re.search(r"seed 0 \d\.\d{4} → \d+\.\d{4}, seed 1 \d\.\d{4} → \d+\.\d{4} nats", lines[0])
+    after = {artifact.id for artifact in Workspace.open(spare).store.all("adapter")}
+    assert len(after - before) == 2
 
 
 @pytest.mark.parametrize("command", ["demo", "run config.yaml"])

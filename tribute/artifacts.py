@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import rfc8785
 
 from tribute.closure import code_digest
-from tribute.digests import canonical_digest, file_sha256
+from tribute.digests import canonical_digest, placeless_sha256
 from tribute.errors import IntegrityError, RegistryError
 from tribute.files import locked, making, write_atomically
 from tribute.strict import parse_json
@@ -224,7 +224,7 @@ def check_files(
         if not chosen(name):
             continue
         path, recorded = artifact.file(name), f"sha256 {digest}"
-        found = f"sha256 {file_sha256(path)}" if path.is_file() else "no such file"
+        found = f"sha256 {placeless_sha256(path)}" if path.is_file() else "no such file"
         if found == f"sha256 {erased.files.get(name)}":
             if without_erased:
                 continue
@@ -262,10 +262,13 @@ def remedy(folder: Path) -> str:
 
 
 def file_digests(folder: Path) -> dict[str, str]:
-    """Relative path → sha256 of every file below `folder` but the manifest itself and what lies beside it."""
+    """Relative path → sha256 of every file below `folder` but the manifest itself and what lies beside it.
+
+    Of an adapter's config it is the one without the base's place (see `placeless_sha256`).
+    """
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     named = {path.relative_to(folder).as_posix(): path for path in files}
-    return {name: file_sha256(path) for name, path in named.items() if name not in (MANIFEST, SEAL, ERASED)}
+    return {name: placeless_sha256(path) for name, path in named.items() if name not in (MANIFEST, SEAL, ERASED)}
 
 
 @cache

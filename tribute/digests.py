@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -10,6 +11,7 @@ from typing import Any
 
 import rfc8785
 
+_PLACE = re.compile(rb'(?m)^(  "(?:base_model_name_or_path|revision)": )"[^\n]*"')
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -28,6 +30,16 @@ def file_sha256(path: Path) -> str:
     """sha256 of a file, 64 hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def placeless_sha256(path: Path) -> str:
+    """sha256 of a file as if it did not say where a base model lies, 64 hex digits.
+
+    The base may move, and lies elsewhere on another machine; what it is, its own digest says.
+    """
+    if path.name != "adapter_config.json":
+        return file_sha256(path)
+    return hashlib.sha256(_PLACE.sub(rb"\1null", path.read_bytes())).hexdigest()
 
 
 def cached_sha256(path: Path) -> str:

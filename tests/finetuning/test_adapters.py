@@ -1,17 +1,24 @@
 """An adapter folder is enough: put into the plain base by PEFT it gives the recorded evaluation again."""
 
 import json
+import shutil
 
 import pandas as pd
+import peft
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from tests.finetuning.helpers import tiny
 from tests.finetuning.helpers.tiny import ignore
 from tribute.artifacts import Store, add_provenance, verify_artifact
-from tribute.errors import TrainingError
+from tribute.config import BaseConfig, weights_sha256
+from tribute.errors import IntegrityError, TrainingError
+from tribute.files import write_json
 from tribute.finetuning import adapters
+from tribute.finetuning.base_models import base_digest
 from tribute.finetuning.evaluation import evaluate
-from tribute.finetuning.models import load_adapter
+from tribute.finetuning.models import ResponseModel, load_adapter
 from tribute.finetuning.preparation import build_model, encode
 from tribute.finetuning.trace import flatten, load_trace
 from tribute.finetuning.workers import Folders
@@ -62,14 +69,59 @@ def test_the_adapter_is_the_traces_last_state(adapter, dataset, config):
     assert (flatten(learned) == trace.states[-1].theta).all()
 
 
-def test_the_adapter_says_nothing_of_the_machine(adapter, bert):
-    """No path, no card, sets in a fixed order."""
-    saved = json.loads(adapter.file("adapter_config.json").read_text())
+def test_the_adapter_names_its_base(adapter, bert):
+    """Where it lies and what it is, with its tokenizer; no card, sets in a fixed order."""
+    saved = adapter.json("adapter_config.json")
 
-    assert str(bert) not in adapter.file("adapter_config.json").read_text()
+    assert (saved["base_model_name_or_path"], saved["revision"]) == (str(bert), None)
     assert saved["target_modules"] == ["dense", "query", "value"]
     assert saved["task_type"] == "FEATURE_EXTRACTION"
+    assert adapter.json("base.json") == {"digest": base_digest(bert), "weights_sha256": weights_sha256(bert)}
+    assert adapter.file("tokenizer.json").read_bytes() == (bert / "tokenizer.json").read_bytes()
     assert not adapter.file("README.md").exists()
+
+
+def test_a_hub_base_is_named_with_its_revision(bert, tmp_path, monkeypatch):
+    """Its cache's folder is nobody else's."""
+    monkeypatch.setattr("tribute.finetuning.adapters.base_folder", lambda base: bert)
+
+    named = adapters._name_base(tmp_path, BaseConfig(hub="team/base", revision="a" * 40))
+
+    assert named == {"base_model_name_or_path": "team/base", "revision": "a" * 40}
+
+
+@pytest.mark.parametrize("task", ["FeatureExtraction", "CausalLM"])
+def test_the_adapter_loads_by_itself(request, task):
+    """PEFT finds base and tokenizer from the folder alone; the causal model's loss is the recorded one."""
+    made = request.getfixturevalue("adapter" if task == "FeatureExtraction" else "causal_adapter")
+
+    network = getattr(peft, f"AutoPeftModelFor{task}").from_pretrained(made.path, dtype=torch.float32)
+
+    tensors = load_file(made.file("adapter_model.safetensors"))
+    learned = {name.replace(".default.", "."): value for name, value in network.state_dict().items()}
+    assert all(torch.equal(learned[name], value) for name, value in tensors.items())
+    if task == "CausalLM":
+        dialogues, config = request.getfixturevalue("dialogues"), request.getfixturevalue("causal_config")
+        rows = encode(dialogues, config, "evaluation")[1]
+        measured = evaluate(ResponseModel(network.eval()), rows).summary()["loss"]
+        assert measured == pytest.approx(made.json("evaluation.json")["loss"], rel=1e-5)
+
+
+def test_where_the_base_lies_is_not_what_an_adapter_is(adapter, bert, dataset, tmp_path):
+    """Trained from a copy of the base it has the same id, and a base that moved can be named without harm to it."""
+    moved = shutil.copytree(bert, tmp_path / "moved")
+
+    again = adapters.adapter(dataset, tiny.bert_config(moved), 0).make(Store(tmp_path), tmp_path / "scratch", ignore)
+    config = again.json("adapter_config.json")
+    renamed = shutil.copytree(again.path, tmp_path / "renamed")
+    write_json(renamed / "adapter_config.json", config | {"base_model_name_or_path": "/else"}, sort_keys=True)
+
+    assert config["base_model_name_or_path"] == str(moved)
+    assert again.id == adapter.id
+    assert verify_artifact(renamed).id == again.id
+    write_json(renamed / "adapter_config.json", config | {"lora_alpha": 9}, sort_keys=True)
+    with pytest.raises(IntegrityError, match=r"adapter_config\.json"):
+        verify_artifact(renamed)
 
 
 def test_an_adapter_is_made_once(adapter, dataset, config, tmp_path):
@@ -93,10 +145,13 @@ def test_an_adapter_is_made_once(adapter, dataset, config, tmp_path):
     assert files == [
         "adapter_config.json",
         "adapter_model.safetensors",
+        "base.json",
         "curve.json",
         "evaluation.json",
         "losses.parquet",
         "manifest.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
         "trace",
     ]
     assert seen == [(step, 12) for step in range(1, 13)]

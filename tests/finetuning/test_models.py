@@ -183,7 +183,7 @@ def test_modules_to_save_are_trained_whole_and_saved_with_the_adapter(request, t
             value.add_(0.05 * torch.randn(value.shape, generator=torch.Generator().manual_seed(0)))
         expected = model.row_losses(rows.collate(range(10)))
 
-    save_adapter(model.network, tmp_path, TASK_TYPES[task].peft_name)
+    save_adapter(model.network, tmp_path, TASK_TYPES[task].peft_name, config.base)
     loaded, _, _ = both(request, task)
     load_adapter(loaded, tmp_path)
 

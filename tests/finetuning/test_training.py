@@ -76,9 +76,12 @@ def test_the_same_seed_gives_the_same_bytes(dataset, config, tmp_path, undisturb
     assert set(again) == {
         "adapter_config.json",
         "adapter_model.safetensors",
+        "base.json",
         "curve.json",
         "evaluation.json",
         "losses.parquet",
+        "tokenizer.json",
+        "tokenizer_config.json",
         "trace/states.safetensors",
         "trace/steps.parquet",
         "trace/trace.json",

@@ -19,9 +19,9 @@ RETRAININGS = 8
 ARTIFACTS = 13 + RETRAININGS
 """Tasks that end with an artifact: dataset, 2 adapters, baselines, 2 credits, 2 controls, 2 influences, a probe,
 retrainings, attribution, rewards."""
-OTHERS = 10
-"""Taking in, asking what attribution needs, proposing twice, registering, reporting; and the flows in the flow, which
-count as tasks."""
+OTHERS = 11
+"""Taking in, comparing losses, asking what attribution needs, proposing twice, registering, reporting; and the flows in
+the flow, which count as tasks."""
 
 
 class Engine:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 class Adapter(TypedDict):
     adapter: str
+    loss_before: float
     loss: float
     accuracy: float
     cached: bool
@@ -39,7 +40,7 @@ def finetune(
         (
             seed,
             adapter["adapter"][:12],
-            f"{adapter['loss']:.4f}",
+            f"{adapter['loss_before']:.4f} → {adapter['loss']:.4f}",
             f"{adapter['accuracy']:.4f}",
             "cached" if adapter["cached"] else "trained",
         )
@@ -50,19 +51,24 @@ def finetune(
 
 
 def train_seeds(home: "Workspace", config: "RunConfig") -> dict[str, Adapter]:
-    """Train and register every seed's adapter; what each came to, by seed."""
+    """Train and register every seed's adapter; what each came to, by seed.
+
+    Raises TrainingError where a seed's evaluation loss did not fall; its adapter is kept.
+    """
     from tribute.pipeline import results, training
     from tribute.pipeline.data import materialised
     from tribute.pipeline.workers import run_each
 
     dataset = materialised(home, config.dataset.tag)
     adapters = run_each(lambda seed: training.train(home, config, dataset, seed), config.finetuning.seeds, config)
+    training.refuse_rise(adapters)
     training.measure_baselines(home, config, dataset)
     results.register(home, dataset, adapters[0])
     evaluations = [adapter.json("evaluation.json") for adapter in adapters]
     return {
         str(seed): {
             "adapter": adapter.id,
+            "loss_before": evaluation["before"]["loss"],
             "loss": evaluation["loss"],
             "accuracy": evaluation["accuracy"],
             "cached": adapter.found,

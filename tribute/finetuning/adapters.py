@@ -1,5 +1,6 @@
 """The artifacts of this column: baselines, adapters with their traces, and retrainings without some rows."""
 
+import shutil
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from tribute.artifacts import Artifact, Kind
-from tribute.config import FinetuningConfig
+from tribute.config import BaseConfig, FinetuningConfig, weights_sha256
 from tribute.digests import canonical_digest
 from tribute.files import write_json
-from tribute.finetuning.base_models import base_folder, load_config
+from tribute.finetuning.base_models import TOKENIZER_FILES, base_digest, base_folder, load_config
 from tribute.finetuning.preparation import Prepared, prepare, training_inputs
 from tribute.finetuning.task_types import task_type
 from tribute.finetuning.workers import Folders, Key, Recipe
@@ -71,7 +72,7 @@ def adapter_job(dataset: Artifact, config: FinetuningConfig, seed: int, folders:
 
     ready = prepare(dataset, config, folders.scratch, seed)
     training = _train_between_evaluations(ready, config, seed, None, folders, progress)
-    save_adapter(ready.model.network, folders.result, task_type(dataset).peft_name)
+    save_adapter(ready.model.network, folders.result, task_type(dataset).peft_name, config.base)
     write_json(folders.result / "curve.json", {"training": training.curve}, sort_keys=True)
     save_trace(folders.result, training.trace)
 
@@ -103,8 +104,16 @@ def _train_between_evaluations(
     from tribute.finetuning.training import train
 
     before = evaluate(ready.model, ready.evaluation)
-    part = {"dropped": dropped, "recorded": False} if dropped is not None else {}
-    training = train(ready.model, ready.train, config, seed, folders.checkpoints, progress=progress, **part)
+    training = train(
+        ready.model,
+        ready.train,
+        config,
+        seed,
+        folders.checkpoints,
+        dropped=dropped or frozenset(),
+        recorded=dropped is None,
+        progress=progress,
+    )
     after = evaluate(ready.model, ready.evaluation)
     write_json(folders.result / "evaluation.json", evaluation_report(before, after, ready.evaluation), sort_keys=True)
     losses = {"row_id": list(ready.evaluation.row_ids), "before": before.losses, "loss": after.losses}
@@ -112,13 +121,22 @@ def _train_between_evaluations(
     return training
 
 
-def save_adapter(network: Any, folder: Path, peft_name: str) -> None:
-    """What `save_pretrained` writes, less the machine's paths and with sets in a fixed order."""
+def save_adapter(network: Any, folder: Path, peft_name: str, base: BaseConfig) -> None:
+    """What `save_pretrained` writes, with sets in a fixed order, and what it takes to load it: see `_name_base`."""
     network.save_pretrained(folder)
     (folder / "README.md").unlink(missing_ok=True)
     path = folder / "adapter_config.json"
     config = parse_json(path.read_text(encoding="utf-8"))
     config["target_modules"] = sorted(config["target_modules"])
-    config["base_model_name_or_path"] = None
     config["task_type"] = peft_name
-    write_json(path, config, sort_keys=True)
+    write_json(path, config | _name_base(folder, base), sort_keys=True)
+
+
+def _name_base(folder: Path, base: BaseConfig) -> dict[str, str | None]:
+    """Where PEFT finds the base, for the adapter's config; its digests and its tokenizer lie beside in `folder`."""
+    source = base_folder(base)
+    for name in TOKENIZER_FILES:
+        if (source / name).exists():
+            shutil.copyfile(source / name, folder / name)
+    write_json(folder / "base.json", {"digest": base_digest(source), "weights_sha256": weights_sha256(source)})
+    return {"base_model_name_or_path": base.hub or str(source.resolve()), "revision": base.revision}

@@ -12,7 +12,8 @@ from tribute.digests import canonical_digest
 from tribute.errors import BaseModelError
 from tribute.strict import parse_json
 
-TEXT_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json")
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
+TEXT_FILES = ("config.json", *TOKENIZER_FILES)
 
 
 def base_folder(base: BaseConfig) -> Path:

@@ -19,12 +19,13 @@ from tribute.artifacts import Artifact
 from tribute.config import FinetuningConfig
 from tribute.errors import TrackingError
 from tribute.files import locked
+from tribute.finetuning.base_models import TOKENIZER_FILES
 from tribute.strict import parse_json
 
 CHAMPION, DATABASE = "champion", "mlflow.db"
 PATIENCE = 5.0
 """Seconds that another program may hold MLflow's database."""
-ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", "base.json", *TOKENIZER_FILES)
 
 
 @dataclass(frozen=True)
@@ -211,7 +212,7 @@ def _log_numbers(
 def _log_adapter(client: Any, experiment: str, run_id: str | None, name: str, adapter: Path) -> str:
     model = client.create_logged_model(experiment, name=name, source_run_id=run_id, model_type="adapter")
     with tempfile.TemporaryDirectory() as folder:
-        for file in ADAPTER_FILES:
+        for file in (name for name in ADAPTER_FILES if (adapter / name).exists()):
             shutil.copy(adapter / file, folder)
         client.log_model_artifacts(model.model_id, folder)
     client.finalize_logged_model(model.model_id, "READY")

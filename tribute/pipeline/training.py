@@ -1,10 +1,12 @@
 """The trainings of a run: one adapter per seed, and what simple methods reach on the same rows."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from tribute.artifacts import Artifact, add_provenance, read_artifact
+from tribute.attribution.measurement import seed_of
 from tribute.config import RunConfig
-from tribute.errors import AttributionError
+from tribute.errors import AttributionError, TrainingError
 from tribute.files import locked
 from tribute.progress import reporter
 from tribute.workspace import Workspace
@@ -36,6 +38,19 @@ def train(workspace: Workspace, config: RunConfig, dataset: Artifact, seed: int)
             recorded = tracker.log_training(config.id, dataset, config.finetuning, seed, adapter.path)
             return add_provenance(adapter, recorded)
     return replace(adapter, provenance=recorded)
+
+
+def refuse_rise(adapters: Sequence[Artifact]) -> None:
+    """Raise TrainingError where a seed's evaluation loss did not fall: attribution would have nothing to divide."""
+    evaluations = {seed_of(adapter): adapter.json("evaluation.json") for adapter in adapters}
+    losses = {seed: (evaluation["before"]["loss"], evaluation["loss"]) for seed, evaluation in evaluations.items()}
+    risen = [seed for seed, (before, after) in losses.items() if after >= before]
+    if risen:
+        each = ", ".join(f"seed {seed} {before:.4f} → {after:.4f}" for seed, (before, after) in losses.items())
+        raise TrainingError(
+            f"the evaluation loss did not fall with seed {', '.join(map(str, risen))} ({each} nats), so there is no "
+            "improvement to attribute; lower finetuning.learning_rate or lora.alpha, or check data and labels"
+        )
 
 
 def find_adapters(workspace: Workspace, config: RunConfig, dataset: Artifact) -> list[Artifact]:
