@@ -2,7 +2,10 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
+import warnings
 
 import pytest
 
@@ -46,6 +49,27 @@ def unpicklable(progress):
 
 def run(work, *arguments, timeout_seconds=120.0, progress=ignore):
     return workers.run_child(work, *arguments, timeout_seconds=timeout_seconds, progress=progress)
+
+
+def warn_of(category, progress):
+    """What a library may do in the middle of a training."""
+    warnings.warn("a layer is tied", category, stacklevel=1)
+
+
+@pytest.mark.parametrize("category", ["UserWarning", "FutureWarning", "RuntimeWarning"])
+@pytest.mark.parametrize("asked", [False, True])
+def test_other_packages_warnings_reach_who_asks_for_them(category, asked):
+    """A user can do nothing about them; PYTHONWARNINGS shows them."""
+    code = (
+        "import tests.finetuning.test_workers as own; from tribute.finetuning.workers import run_child; "
+        f"run_child(own.warn_of, {category}, timeout_seconds=100, progress=own.ignore)"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}
+    environment |= {"PYTHONWARNINGS": "default"} if asked else {}
+
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+
+    assert ("a layer is tied" in done.stderr) is asked
 
 
 def test_the_result_comes_back():

@@ -6,6 +6,7 @@ close`) each command is a function named by the second word, with its help as do
 """
 
 import sys
+import warnings
 from collections.abc import Callable
 from importlib import import_module
 from keyword import iskeyword
@@ -98,6 +99,9 @@ def main(arguments: list[str] | None = None) -> None:
     debug = "--debug" in arguments
     if debug:
         arguments.remove("--debug")
+    elif not sys.warnoptions:
+        # Tribute's own words are errors and results; what other packages warn of says nothing to their users' users.
+        warnings.simplefilter("ignore")
     sys.exit(_guarded(lambda: app(arguments, prog_name="tribute"), debug))
 
 

@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -171,8 +172,9 @@ def _main(pipe: Connection, work: Work, arguments: tuple[Any, ...]) -> None:
     leave_launchers()
     torch.set_num_threads(1)
     threadpool_limits(1)
-    # Deprecations inside transformers and peft are for us to act on at the next upgrade, not for users to read.
-    warnings.filterwarnings("ignore", category=FutureWarning)
+    if not sys.warnoptions:
+        # What transformers, peft and sklearn warn of is for us to act on; `python -W` or PYTHONWARNINGS shows it.
+        warnings.simplefilter("ignore")
     try:
         result = work(*arguments, lambda done, total: pipe.send(("progress", (done, total))))
         pipe.send(("result", result))

@@ -165,11 +165,13 @@ def _in_progress(locks: Path) -> int:
 
 
 def _is_held(path: Path) -> bool:
-    with path.open() as file:
-        try:
+    try:
+        with path.open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False  # released since the folder was listed
     return False
 
 
