@@ -39,16 +39,23 @@ def check_server() -> None:
 
 
 def _ask(url: str) -> None:
+    where = "PREFECT_API_URL" if os.environ.get("PREFECT_API_URL") else "Prefect's setting api.url (.env, profile)"
     try:
-        urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=PATIENCE).close()
+        with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=PATIENCE) as answer:
+            content = answer.headers.get_content_type()
     except HTTPError:
         return  # it answers, if only to those who log in
     except (OSError, ValueError, HTTPException) as error:
-        where = "PREFECT_API_URL" if os.environ.get("PREFECT_API_URL") else "Prefect's setting api.url (.env, profile)"
         raise WorkspaceError(
             f"{where}: no Prefect server answers at {url} ({_in_a_line(error)}); start it with `prefect server start`, "
             "or unset it"
         ) from error
+
+    if content == "text/html":
+        raise WorkspaceError(
+            f"{where}: at {url} is a web page, not Prefect's API; give the address that ends in /api, such as "
+            "http://localhost:4200/api"
+        )
 
 
 def _in_a_line(error: Exception) -> str:

@@ -4,12 +4,17 @@ import os
 import subprocess
 import sys
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from tasks.server import check_server
 from tests.helpers.terminal import started
 from tribute.cli._prefect import keep_loopback_off_proxies
+from tribute.errors import WorkspaceError
 from tribute.workspace import Workspace
 
 LAUNCHED = {
@@ -102,6 +107,31 @@ def test_a_prefect_that_cannot_work_is_one_line_at_once(
     assert message in err
     assert err.count("\n") == 1, err
     assert time.monotonic() - begun < 60
+
+
+class Page(BaseHTTPRequestHandler):
+    """What Prefect's server answers where /api was left out: its page."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.end_headers()
+        self.wfile.write(b"<!doctype html>")
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+def test_a_web_page_is_no_prefect_server():
+    """An address without /api answers, too, and would fail in the middle of the run."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        with temporary_settings({PREFECT_API_URL: url}), pytest.raises(WorkspaceError) as refused:
+            check_server()
+        server.shutdown()
+
+    assert f"at {url} is a web page, not Prefect's API; give the address that ends in /api" in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,10 @@ def test_the_config_bounds_a_run(tiny: Path):
     ("address", "expected"), [("ray://head:10001", {}), (None, {"num_cpus": 3}), ("", {"num_cpus": 3})]
 )
 def test_ray(address: str | None, expected: dict, tiny: Path, monkeypatch: pytest.MonkeyPatch):
-    """A cluster that RAY_ADDRESS names is joined as it is; else Ray starts here with that many CPUs."""
+    """A cluster that RAY_ADDRESS names is joined as it is; else Ray starts here with that many CPUs.
+
+    Its workers learn where trainings are tracked, and to print no log lines of Prefect's.
+    """
     asked: list[Any] = []
 
     def runner(init_kwargs: dict[str, Any]) -> ThreadPoolTaskRunner:
@@ -43,9 +46,12 @@ def test_ray(address: str | None, expected: dict, tiny: Path, monkeypatch: pytes
 
     monkeypatch.setitem(sys.modules, "prefect_ray", SimpleNamespace(RayTaskRunner=runner))
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracker")
+    monkeypatch.setenv("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     if address is not None:
         monkeypatch.setenv("RAY_ADDRESS", address)
 
     with_runner(attribution, load_config(tiny / "config.yaml", ["execution.engine=ray", "execution.processes=3"]))
 
-    assert asked == [expected]
+    told = {"MLFLOW_TRACKING_URI": "http://tracker", "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"}
+    assert asked == [{**expected, "runtime_env": {"env_vars": told}}]
