@@ -85,9 +85,10 @@ def validate(model: type[Model], data: Mapping[str, Any], path: Path) -> Model:
 def _describe(fault: Mapping[str, Any], model: type[BaseModel]) -> str:
     where = ".".join(str(part) for part in fault["loc"] if part not in ("one", "several")) or "config"
     if fault["type"] == "extra_forbidden":
-        near = get_close_matches(str(fault["loc"][-1]), _keys(model, fault["loc"][:-1]), n=1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-        return f"{where}: unknown key; see `tribute config schema` for the known ones{hint}"
+        known = _keys(model, fault["loc"][:-1])
+        near = get_close_matches(str(fault["loc"][-1]), known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+        return f"{where}: unknown key; {hint}"
     message = fault["msg"].removeprefix("Value error, ")
     shown = "" if fault["type"] in ("missing", "value_error") else f" (found {fault['input']!r})"
     return f"{where}: {message[0].lower()}{message[1:]}{shown}"
