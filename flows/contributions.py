@@ -4,18 +4,18 @@ from prefect import flow
 
 from tasks.contributions import materialise, take_in
 from tasks.contributions import release as cut
-from tribute.config import DatasetConfig
+from tribute.config import BaseConfig, DatasetConfig
 
 
 @flow(name="contributions")
-def contributions(workspace: str, dataset: DatasetConfig) -> str:
-    """Returns the id of the dataset artifact."""
-    tag = take_in(workspace, dataset)
-    return materialise(workspace, tag)
+def contributions(workspace: str, dataset: DatasetConfig, base: BaseConfig | None = None) -> str:
+    """Returns the id of the dataset artifact: the version as the base may learn it."""
+    tag = take_in(workspace, dataset, base)
+    return materialise(workspace, tag, base)
 
 
 @flow(name="release")
-def release(workspace: str, tag: str) -> str:
+def release(workspace: str, tag: str, base: BaseConfig | None = None) -> str:
     """Release what was contributed; returns the id of the dataset artifact."""
-    version = cut(workspace, tag)
-    return materialise(workspace, version)
+    version = cut(workspace, tag, base)
+    return materialise(workspace, version, base)

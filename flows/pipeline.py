@@ -16,7 +16,7 @@ from tribute.config import RunConfig
 def pipeline(workspace: str, config: RunConfig) -> str:
     """One run from contributions to rewards; returns its id."""
     started = datetime.now(UTC).isoformat(timespec="milliseconds")
-    dataset = contributions(workspace, config.dataset)
+    dataset = contributions(workspace, config.dataset, config.finetuning.base)
     learned = learning.run(workspace, config, dataset)
     credited = attributing.run(workspace, config, dataset, learned["adapters"])
     paid = rewards(workspace, config, dataset, learned["adapters"], credited["attribution"])

@@ -5,26 +5,26 @@ from typing import Any
 from prefect.states import State
 
 from tasks.outcome import ended, stage
-from tribute.config import DatasetConfig
+from tribute.config import BaseConfig, DatasetConfig
 from tribute.pipeline import data
 from tribute.workspace import Workspace
 
 
 @stage(name="take in contributions")
-def take_in(workspace: str, dataset: DatasetConfig) -> str:
+def take_in(workspace: str, dataset: DatasetConfig, base: BaseConfig | None = None) -> str:
     """Contribute the rows of the config's source and release them; returns the tag."""
-    data.take_in(Workspace.open_at(workspace), dataset)
+    data.take_in(Workspace.open_at(workspace), dataset, base)
     return dataset.tag
 
 
 @stage(task_run_name="release {tag}")
-def release(workspace: str, tag: str) -> str:
+def release(workspace: str, tag: str, base: BaseConfig | None = None) -> str:
     """Screen contributions and release them as a version, unless that exists; returns the tag."""
-    data.release(Workspace.open_at(workspace), tag)
+    data.release(Workspace.open_at(workspace), tag, base)
     return tag
 
 
 @stage(task_run_name="materialise {tag}")
-def materialise(workspace: str, tag: str) -> State[Any]:
-    """The tables of a dataset version; returns the artifact's id."""
-    return ended(data.materialised(Workspace.open_at(workspace), tag))
+def materialise(workspace: str, tag: str, base: BaseConfig | None = None) -> State[Any]:
+    """The tables of a dataset version, as a base may learn it; returns the artifact's id."""
+    return ended(data.materialised(Workspace.open_at(workspace), tag, base))

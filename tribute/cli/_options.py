@@ -39,6 +39,14 @@ SecondSigner = Annotated[
 SecondKeyFile = Annotated[
     Path | None, typer.Option("--key", metavar="FILE", help="Your private key, to sign the correction with.")
 ]
+TokenizerFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--tokenizer",
+        metavar="FOLDER",
+        help="The base model whose tokenizer the schema names: rows compare as it reads.",
+    ),
+]
 OptionalKeyFile = Annotated[
     Path | None, typer.Option("--key", metavar="FILE", help="The contributor's private key, to sign with.")
 ]

@@ -35,7 +35,7 @@ def attribute(
     from tribute.workspace import Workspace
 
     home, run = Workspace.open(workspace), checked_config(config, set_ or [])
-    dataset = found_dataset(home, run.dataset.tag)
+    dataset = found_dataset(home, run.dataset.tag, run.finetuning.base)
     adapters = find_adapters(home, run, dataset)
     if dry_run:
         return would(f"attribute {len(adapters)} adapters on {run.dataset.tag}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 import typer
 
 from tribute.cli._command import command
-from tribute.cli._options import HERE, DryRun, OptionalKeyFile, WorkspaceFolder
+from tribute.cli._options import HERE, DryRun, OptionalKeyFile, TokenizerFolder, WorkspaceFolder
 from tribute.cli._output import Output
 from tribute.errors import ConfigError
 
@@ -83,6 +83,7 @@ def contribute(
     ] = False,
     terms: Annotated[Path | None, typer.Option(metavar="FILE", help="YAML file: consent, purposes, expires.")] = None,
     key: OptionalKeyFile = None,
+    tokenizer: TokenizerFolder = None,
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
 ) -> Output[Contributed]:
@@ -114,7 +115,7 @@ def contribute(
     if evaluation:
         rows = registry.seal_evaluation(dataset, submissions[0])
         return Output({"evaluation": dataset, "rows": rows}, [f"sealed the evaluation of {dataset}"])
-    return _record(home, registry, submissions)
+    return _record(home, registry, submissions, tokenizer)
 
 
 def _columns(pairs: Sequence[str]) -> dict[str, str]:
@@ -128,15 +129,19 @@ def _columns(pairs: Sequence[str]) -> dict[str, str]:
     return columns
 
 
-def _record(home: "Workspace", registry: "Registry", submissions: "Sequence[Submission]") -> Output[Contributed]:
+def _record(
+    home: "Workspace", registry: "Registry", submissions: "Sequence[Submission]", tokenizer: Path | None
+) -> Output[Contributed]:
+    from tribute.cli._tokenizer import named_tokenizer
     from tribute.contributions.cards import write_receipts
     from tribute.contributions.rights import changed_conditions
 
+    reads = named_tokenizer(registry, submissions[0].dataset, tokenizer)
     receipts: list[dict[str, Any]] = []
     unchanged: list[list[str]] = []
 
     def report(now: "Snapshot", pairs: "Sequence[tuple[Contribution, CheckedSubmission]]") -> None:
-        receipts.extend(write_receipts(registry, home.receipts, now, pairs))
+        receipts.extend(write_receipts(registry, home.receipts, now, pairs, reads))
         unchanged.extend(changed_conditions(contribution, submitted) for contribution, submitted in pairs)
 
     recorded = registry.contribute(submissions, report)
@@ -153,7 +158,10 @@ def _record(home: "Workspace", registry: "Registry", submissions: "Sequence[Subm
         }
         for contribution, receipt, notes in zip(recorded, receipts, unchanged, strict=True)
     ]
-    return Output({"contributions": data}, [line for record in data for line in _lines(record)])
+    lines = [line for record in data for line in _lines(record)]
+    if reads is None and registry.snapshot().schema(submissions[0].dataset).tokenizer:
+        lines.append("not compared as the base model reads them, which the release does: give --tokenizer to know now")
+    return Output({"contributions": data}, lines)
 
 
 def _lines(record: Receipt) -> list[str]:

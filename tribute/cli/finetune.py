@@ -59,7 +59,7 @@ def train_seeds(home: "Workspace", config: "RunConfig") -> dict[str, Adapter]:
     from tribute.pipeline.data import materialised
     from tribute.pipeline.workers import run_each
 
-    dataset = materialised(home, config.dataset.tag)
+    dataset = materialised(home, config.dataset.tag, config.finetuning.base)
     adapters = run_each(lambda seed: training.train(home, config, dataset, seed), config.finetuning.seeds, config)
     training.refuse_rise(adapters)
     training.measure_baselines(home, config, dataset)

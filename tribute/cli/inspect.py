@@ -37,7 +37,7 @@ def inspect(
     from tribute.workspace import Workspace
 
     home, run = Workspace.open(workspace), checked_config(config, set_ or [])
-    dataset = materialised(home, run.dataset.tag)
+    dataset = materialised(home, run.dataset.tag, run.finetuning.base)
     frame, encoded = encode(dataset, run.finetuning, "train")
     tokenizer = load_tokenizer(base_folder(run.finetuning.base))
     shown = [_row(encoded, index, tokenizer, frame["target"].iloc[index]) for index in range(min(rows, len(encoded)))]

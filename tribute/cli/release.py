@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 import typer
 
 from tribute.cli._command import command
-from tribute.cli._options import HERE, DryRun, Overrides, WorkspaceFolder
+from tribute.cli._options import HERE, DryRun, Overrides, TokenizerFolder, WorkspaceFolder
 from tribute.cli._output import Output
 from tribute.cli._version import Release, record
 from tribute.errors import ConfigError
 
 if TYPE_CHECKING:
-    from tribute.config import DatasetConfig
+    from tribute.config import RunConfig
     from tribute.contributions.registry import Version
     from tribute.workspace import Workspace
 
@@ -41,12 +41,7 @@ def release(
         typer.Option(metavar="FILE", help="A run's YAML file instead: contribute its dataset.source, then release."),
     ] = None,
     set_: Overrides = None,
-    tokenizer: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER", help="The base model whose tokenizer the schema names: rows compare as it reads."
-        ),
-    ] = None,
+    tokenizer: TokenizerFolder = None,
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
 ) -> Output[Released]:
@@ -57,12 +52,12 @@ def release(
 
     home = Workspace.open(workspace)
     if config is not None and tag is None:
-        return _release_source(home, load_config(config, set_ or []).dataset, dry_run)
+        return _release_source(home, load_config(config, set_ or []), dry_run)
     if tag is None or config is not None:
         raise ConfigError("tribute release: give either a version NAME@vX.Y.Z or --config FILE")
     registry, reads = Registry.open(home), None
     if tokenizer is not None:
-        from tribute.cli._tokenizer import read_tokenizer
+        from tribute.contributions.releases import read_tokenizer
 
         reads = read_tokenizer(tokenizer)
     if dry_run:
@@ -81,16 +76,17 @@ def _in_words(reasons: Mapping[str, int]) -> list[str]:
     return [f"  {count} rows ({code}): {REASONS[code]}" for code, count in ordered]
 
 
-def _release_source(home: "Workspace", dataset: "DatasetConfig", dry_run: bool) -> Output[Released]:
+def _release_source(home: "Workspace", config: "RunConfig", dry_run: bool) -> Output[Released]:
     """Contribute what a config's source holds and release it, unless the version is released already."""
     from tribute.contributions.registry import Registry
     from tribute.pipeline.data import is_released, take_in
 
+    dataset = config.dataset
     if dry_run:
         released = is_released(home, dataset)
         line = f"{dataset.tag} is released already" if released else f"would contribute and release {dataset.tag}"
         return Output({"tag": dataset.tag, "exists": released}, [line])
-    take_in(home, dataset)
+    take_in(home, dataset, config.finetuning.base)
     return _released(Registry.open(home).version(dataset.tag))
 
 

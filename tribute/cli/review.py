@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 import typer
 
 from tribute.cli._command import command
-from tribute.cli._options import HERE, DatasetName, WorkspaceFolder
+from tribute.cli._options import HERE, DatasetName, TokenizerFolder, WorkspaceFolder
 from tribute.cli._output import Output, Table
 from tribute.cli._text import shortened
 
@@ -59,9 +59,11 @@ def review(
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a page on which to decide, with both rows side by side.")
     ] = None,
+    tokenizer: TokenizerFolder = None,
     workspace: WorkspaceFolder = HERE,
 ) -> Output[Review]:
     from tribute.cli._registry import open_registry
+    from tribute.cli._tokenizer import named_tokenizer
     from tribute.contributions.releases import Selection, expand
     from tribute.contributions.releases import review as releases
 
@@ -74,7 +76,8 @@ def review(
         {row for text in rows or () for row in expand(now, text)},
         similarity,
     )
-    waiting = releases(registry, dataset, selection, _encoder() if by_meaning else None)
+    reads = named_tokenizer(registry, dataset, tokenizer)
+    waiting = releases(registry, dataset, selection, _encoder() if by_meaning else None, reads)
     lines = [f"{len(waiting)} findings wait; decide with `tribute accept` or `tribute reject`, or on a page (--html)"]
     if html is not None:
         lines.append(_write_page(workspace, dataset, waiting, html))

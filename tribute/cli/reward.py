@@ -21,7 +21,7 @@ def reward(
 
     started = datetime.now(UTC).isoformat(timespec="milliseconds")
     home, run = Workspace.open(workspace), checked_config(config, set_ or [])
-    dataset = found_dataset(home, run.dataset.tag)
+    dataset = found_dataset(home, run.dataset.tag, run.finetuning.base)
     adapters = training.find_adapters(home, run, dataset)
     attribution = measuring.find_attribution(measuring.open_run(home, run, dataset, adapters))
     if dry_run:

@@ -14,12 +14,12 @@ from pathlib import Path
 from tribute import months
 from tribute.artifacts import read_artifact
 from tribute.contributions.registry import Registry
-from tribute.contributions.releases import release_version
 from tribute.contributions.rights import register_key, withdraw
 from tribute.contributions.sources import import_tldr
 from tribute.keys import Key, load_key, make_key
 from tribute.money import format_amount
 from tribute.pipeline import recheck
+from tribute.pipeline.data import release
 from tribute.report.year_page import write_year
 from tribute.rewards import close as closing
 from tribute.rewards import correct
@@ -64,7 +64,7 @@ def grow(workspace: Workspace, config: YearConfig, period: str) -> str:
         import_tldr(registry, config.folder, period, config.dataset, since)
         if period == config.events.withdraw:
             _withdraw(workspace, registry, config, period)
-        release_version(registry, tag)
+        release(workspace, tag, config.month(period).finetuning.base)
     return tag
 
 

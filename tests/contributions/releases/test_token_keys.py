@@ -1,16 +1,17 @@
 """What is the same to the model is the same row, where the schema names a tokenizer."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.contributions.conftest import write_rows
-from tribute.cli._tokenizer import read_tokenizer
-from tribute.contributions.intake.submissions import Submission
+from tribute.contributions.cards import write_receipts
+from tribute.contributions.intake.submissions import CheckedSubmission, Submission
 from tribute.contributions.registry.registry import Registry
-from tribute.contributions.releases import Tokenizer, check_release, release_version
+from tribute.contributions.registry.snapshot import Contribution, Snapshot
+from tribute.contributions.releases import Tokenizer, check_release, read_tokenizer, release_version
 from tribute.contributions.schema import DatasetSchema
 from tribute.errors import BaseModelError, RegistryError
 from tribute.workspace import Workspace
@@ -90,6 +91,28 @@ def test_a_folder_without_a_tokenizer(content: str | None, tmp_path: Path):
 
     with pytest.raises(BaseModelError, match=r"tokenizer\.json: no tokenizer that can be read"):
         read_tokenizer(tmp_path)
+
+
+def test_a_receipt_compares_tokens(filled: Registry, tokenizer: Tokenizer, workspace: Workspace, tmp_path: Path):
+    """Given the tokenizer, a receipt names the copies that a release would exclude, of all earlier contributions."""
+    receipts = {}
+
+    def report(now: Snapshot, recorded: Sequence[tuple[Contribution, CheckedSubmission]]) -> None:
+        for given in (None, tokenizer):
+            [receipts[given]] = write_receipts(filled, workspace.receipts, now, recorded, given)
+
+    rows = [
+        ("t\u00e1ke the mean", "statistics"),
+        ("dr\u00e4w a line", "plotting"),
+        ("pl\u00f3t some bars", "statistics"),
+    ]
+    filled.contribute([Submission(write_rows(tmp_path / "eve.jsonl", rows), "eve", "docs", "MIT")], report)
+
+    assert [row["verdict"] for row in receipts[tokenizer]["rows"]] == ["accepted", "rejected", "accepted"]
+    ada = filled.snapshot().contributions("docs")[0].id
+    assert receipts[tokenizer]["rows"][1]["reasons"][0]["canonical_row_id"] == f"{ada}:1"
+    assert receipts[tokenizer]["near_evaluation_rows"] == 1
+    assert receipts[None]["verdicts"] == {"accepted": 3}
 
 
 def test_an_older_version_keeps_its_form(released: Registry, hand_in: Callable):

@@ -16,6 +16,7 @@ from tribute.contributions.registry.paths import meta_path
 from tribute.contributions.registry.registry import Registry
 from tribute.contributions.registry.row_hashes import earlier_rows, keep_hashes
 from tribute.contributions.registry.snapshot import Contribution, Snapshot
+from tribute.contributions.releases import Tokenizer, named_ids
 from tribute.contributions.rows import ContributedRow
 from tribute.contributions.screening import BY_CODE, FOLLOWS, Finding, Screening, find_exact, find_single
 from tribute.files import write_atomically, write_json
@@ -27,14 +28,27 @@ SEALED = "near_evaluation"
 
 
 def write_receipts(
-    registry: Registry, folder: Path, now: Snapshot, recorded: Sequence[tuple[Contribution, CheckedSubmission]]
+    registry: Registry,
+    folder: Path,
+    now: Snapshot,
+    recorded: Sequence[tuple[Contribution, CheckedSubmission]],
+    tokenizer: Tokenizer | None = None,
 ) -> list[dict[str, Any]]:
-    """`<id>.json` and `<id>.html` in `folder` for each contribution; returns the contents of the JSON files."""
+    """`<id>.json` and `<id>.html` in `folder` for each contribution; returns the contents of the JSON files.
+
+    With the tokenizer that the schema names, rows are compared as the base model reads them, too. Raises RegistryError
+    for another one.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     receipts = []
     for contribution, checked in recorded:
         lines = [int(line) for line in checked.intake.lines.read_text(encoding="ascii").split()]
-        receipt = _receipt(registry, now, contribution, lines, checked.intake.faults)
+        rows = registry.rows_of(contribution, now.schema(contribution.dataset))
+        keep_hashes(registry, contribution, rows)
+        findings = list(_findings(registry, now, contribution, rows, tokenizer))
+        described = _described(rows, findings, lines, checked.intake.faults)
+        sealed = {finding.row.row_id for finding in findings if finding.reason == SEALED}
+        receipt = _receipt(registry, now, contribution, described, len(sealed))
         receipts.append(receipt)
         write_json(folder / f"{contribution.id}.json", receipt, indent=1)
         write_atomically(folder / f"{contribution.id}.html", page(receipt).encode())
@@ -60,19 +74,21 @@ def page(receipt: Mapping[str, Any]) -> str:
     return page_template.render(receipt=receipt, rows=rows[:SHOWN], more=more, reasons=reasons)
 
 
+def _described(
+    rows: Sequence[ContributedRow], findings: Sequence[Finding], lines: Sequence[int], faults: Sequence[Fault]
+) -> list[dict[str, Any]]:
+    """Every row of the file in its order; which rows come close to the sealed evaluation stays unsaid."""
+    reasons: dict[str, list[Finding]] = {}
+    for finding in findings:
+        if finding.reason != SEALED:
+            reasons.setdefault(finding.row.row_id, []).append(finding)
+    described = [*_good(rows, lines, reasons), *(_faulty(fault) for fault in faults)]
+    return sorted(described, key=lambda row: row["line"])
+
+
 def _receipt(
-    registry: Registry, now: Snapshot, contribution: Contribution, lines: Sequence[int], faults: Sequence[Fault]
+    registry: Registry, now: Snapshot, contribution: Contribution, rows: Sequence[Mapping[str, Any]], sealed: int
 ) -> dict[str, Any]:
-    rows = registry.rows_of(contribution, now.schema(contribution.dataset))
-    keep_hashes(registry, contribution, rows)
-    findings: dict[str, list[Finding]] = {}
-    sealed = set[str]()
-    for finding in _findings(registry, now, contribution, rows):
-        if finding.reason == SEALED:
-            sealed.add(finding.row.row_id)
-        else:
-            findings.setdefault(finding.row.row_id, []).append(finding)
-    described = [*_good(rows, lines, findings), *(_faulty(fault) for fault in faults)]
     entry = now.live[contribution.id]
     return {
         "contribution": contribution.id,
@@ -85,26 +101,38 @@ def _receipt(
         "ledger_seq": entry.seq,
         "ledger_hash": entry.entry_hash,
         "rows_sha256": contribution.sha256,
-        "verdicts": dict(sorted(Counter(row["verdict"] for row in described).items())),
-        "reasons": dict(sorted(Counter(reason["code"] for row in described for reason in row["reasons"]).items())),
-        "near_evaluation_rows": len(sealed),
-        "rows": sorted(described, key=lambda row: row["line"]),
+        "verdicts": dict(sorted(Counter(row["verdict"] for row in rows).items())),
+        "reasons": dict(sorted(Counter(reason["code"] for row in rows for reason in row["reasons"]).items())),
+        "near_evaluation_rows": sealed,
+        "rows": rows,
     }
 
 
 def _findings(
-    registry: Registry, now: Snapshot, contribution: Contribution, rows: list[ContributedRow]
+    registry: Registry,
+    now: Snapshot,
+    contribution: Contribution,
+    rows: list[ContributedRow],
+    tokenizer: Tokenizer | None,
 ) -> Iterator[Finding]:
-    """What can be said of these rows at once: against all earlier hashes, the evaluation, and each for itself."""
+    """What can be said of these rows at once: against all earlier rows, the evaluation, and each for itself."""
     schema, policy = now.schema(contribution.dataset), now.policy(contribution.dataset)
     has_evaluation = now.evaluation_md5(contribution.dataset) is not None
     evaluation = registry.evaluation_rows(now, contribution.dataset) if has_evaluation else []
-    earlier = earlier_rows(registry, now, contribution, rows)
+    keys = None if tokenizer is None else named_ids(schema, tokenizer)
+    earlier = earlier_rows(registry, now, contribution, rows) if keys is None else _read(registry, now, contribution)
     new = {id(row) for row in rows}
-    for finding in find_exact(Screening([*earlier, *rows], evaluation, schema, policy)):
+    for finding in find_exact(Screening([*earlier, *rows], evaluation, schema, policy, token_keys=keys)):
         if id(finding.row) in new:
             yield finding
-    yield from find_single(Screening(rows, evaluation, schema, policy))
+    yield from find_single(Screening(rows, evaluation, schema, policy, token_keys=keys))
+
+
+def _read(registry: Registry, now: Snapshot, contribution: Contribution) -> list[ContributedRow]:
+    """All rows of earlier contributions, with their texts: a tokenizer needs these, hashes do not do."""
+    dataset = contribution.dataset
+    earlier = [other for other in now.contributions(dataset) if other.seq < contribution.seq]
+    return [row for other in earlier for row in registry.rows_of(other, now.schema(dataset))]
 
 
 def _good(

@@ -16,10 +16,13 @@ from tribute.contributions.releases.review import (
     review,
     without_effect,
 )
-from tribute.contributions.releases.token_keys import Tokenizer
+from tribute.contributions.releases.token_copies import dataset_for_base
+from tribute.contributions.releases.token_keys import named_ids
+from tribute.contributions.releases.tokenizer import TOKENIZER_FILE, Tokenizer, read_tokenizer, untruncated
 from tribute.contributions.releases.whereabouts import contributor_view, row_view
 
 __all__ = [
+    "TOKENIZER_FILE",
     "VERDICTS",
     "Decided",
     "Difference",
@@ -31,14 +34,18 @@ __all__ = [
     "check_release",
     "check_trainable",
     "contributor_view",
+    "dataset_for_base",
     "decide",
     "decide_all",
     "diff",
     "expand",
     "find_dataset",
+    "named_ids",
+    "read_tokenizer",
     "release_version",
     "review",
     "row_view",
     "screen_dataset",
+    "untruncated",
     "without_effect",
 ]

@@ -1,5 +1,6 @@
 """From a tag to the tables that a training reads: the artifact of kind `dataset`."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,8 @@ from tribute.artifacts import Artifact, Kind, Store
 from tribute.contributions.registry.log import head
 from tribute.contributions.registry.registry import Registry
 from tribute.contributions.registry.snapshot import Contribution, Snapshot
-from tribute.contributions.releases.tables import excluded_ids, write_rows
+from tribute.contributions.releases.tables import excluded_ids, leave_out, write_rows
+from tribute.digests import file_sha256
 from tribute.errors import IntegrityError
 from tribute.files import write_json
 from tribute.ids import parse_tag
@@ -28,6 +30,18 @@ def build_dataset(registry: Registry, tag: str, store: Store) -> Artifact:
 def find_dataset(registry: Registry, tag: str, store: Store) -> Artifact | None:
     """The tables of a released version, if they were made before. Raises RegistryError like `build_dataset`."""
     return store.find(DATASET, _read_from(registry, tag)[1], {"tag": tag})
+
+
+def dataset_without(dataset: Artifact, exclusions: Path, store: Store) -> Artifact:
+    """The tables of a version without further rows, those of an `exclusions.parquet`, which is added to its own."""
+    inputs = {"dataset": dataset.id, "exclusions": file_sha256(exclusions)}
+
+    def build(folder: Path) -> None:
+        leave_out(dataset.path, exclusions, folder)
+        for name in ("evaluation.parquet", "dataset.json"):
+            shutil.copyfile(dataset.file(name), folder / name)
+
+    return store.make(DATASET, inputs, {"tag": dataset.json("dataset.json")["tag"]}, build)
 
 
 def _read_from(registry: Registry, tag: str) -> tuple[Snapshot, dict[str, str]]:

@@ -14,7 +14,8 @@ from tribute.contributions.registry.snapshot import Snapshot
 from tribute.contributions.registry.versions import Version, number, refuse_number, release_message
 from tribute.contributions.releases.diff import changed_rows, excluded_rows
 from tribute.contributions.releases.tables import write_exclusions
-from tribute.contributions.releases.token_keys import Tokenizer, token_keys
+from tribute.contributions.releases.token_keys import named_ids, token_keys
+from tribute.contributions.releases.tokenizer import Tokenizer
 from tribute.contributions.rows import ContributedRow
 from tribute.contributions.screening import Finding, Screening, excluded, find
 from tribute.contributions.screening.findings import TERMS, Encoder
@@ -35,7 +36,7 @@ def screen_dataset(
         schema,
         now.policy(dataset),
         encoder,
-        token_keys(registry, schema, tokenizer) if tokenizer else None,
+        named_ids(schema, tokenizer) if tokenizer else None,
     )
     return [*find(screening), *_against_terms(screening.rows, now, dataset)]
 

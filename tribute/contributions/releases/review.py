@@ -8,6 +8,7 @@ from tribute.contributions.registry.log import LedgerRecord
 from tribute.contributions.registry.registry import Registry
 from tribute.contributions.registry.snapshot import Snapshot
 from tribute.contributions.releases.release import screen_dataset
+from tribute.contributions.releases.tokenizer import Tokenizer
 from tribute.contributions.screening import BY_CODE, Finding, waiting
 from tribute.contributions.screening.findings import Encoder
 from tribute.errors import RegistryError
@@ -58,18 +59,23 @@ class Selection:
 
 
 def review(
-    registry: Registry, dataset: str, selection: Selection | None = None, encoder: Encoder | None = None
+    registry: Registry,
+    dataset: str,
+    selection: Selection | None = None,
+    encoder: Encoder | None = None,
+    tokenizer: Tokenizer | None = None,
 ) -> list[Finding]:
     """What waits for a person, in the order of the rows; with an encoder also what only meaning shows.
 
-    Raises RegistryError for a reason that no check gives.
+    With the tokenizer that the schema names, rows that only it takes for copies wait no more: they are out.
+    Raises RegistryError for a reason that no check gives, or for another tokenizer.
     """
     selection = selection or Selection()
     for reason in selection.reasons:
         if reason not in BY_CODE:
             raise RegistryError(f"unknown reason {reason!r}; there are {', '.join(BY_CODE)}")
     now = registry.snapshot()
-    findings = waiting(screen_dataset(registry, dataset, encoder), now.decisions(dataset))
+    findings = waiting(screen_dataset(registry, dataset, encoder, tokenizer), now.decisions(dataset))
     order = {contribution.id: place for place, contribution in enumerate(now.contributions(dataset))}
     chosen = [finding for finding in findings if selection.holds(finding)]
     return sorted(chosen, key=lambda finding: (order[finding.row.contribution_id], finding.row.row.line))

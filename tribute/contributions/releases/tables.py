@@ -53,6 +53,18 @@ def excluded_ids(path: Path) -> set[str]:
     return set(pq.read_table(path, columns=["row_id"]).column("row_id").to_pylist())
 
 
+def leave_out(tables: Path, exclusions: Path, folder: Path) -> None:
+    """Write `train.parquet` and `exclusions.parquet` of `tables` to `folder`, with further rows left out."""
+    import pyarrow.parquet as pq
+
+    rows, before, more = (
+        pq.read_table(path).to_pylist() for path in (tables / "train.parquet", tables / exclusions.name, exclusions)
+    )
+    out = {row["row_id"] for row in more}
+    _write(folder / "train.parquet", ROWS, [row for row in rows if row["row_id"] not in out])
+    _write(folder / exclusions.name, EXCLUSIONS, [*before, *more])
+
+
 def _row(row: ContributedRow) -> dict[str, Any]:
     return {
         "row_id": row.row_id,

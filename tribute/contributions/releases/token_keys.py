@@ -2,11 +2,11 @@
 
 import hmac
 from array import array
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from tribute.contributions.registry.head_signature import KEYS, registry_key
 from tribute.contributions.registry.registry import Registry
+from tribute.contributions.releases.tokenizer import Tokenizer
 from tribute.contributions.rows import ContributedRow
 from tribute.contributions.schema import DatasetSchema
 from tribute.contributions.screening.findings import TokenKeys
@@ -16,17 +16,6 @@ from tribute.keys import sign
 PURPOSE = b"tribute: keys of token ids, 1"
 
 
-@dataclass(frozen=True)
-class Tokenizer:
-    """`encode` gives each text's token ids, untruncated, or None where a token is unknown to it.
-
-    `sha256` is that of its `tokenizer.json`.
-    """
-
-    sha256: str
-    encode: Callable[[Sequence[str]], Sequence[Sequence[int] | None]]
-
-
 def token_keys(registry: Registry, schema: DatasetSchema, tokenizer: Tokenizer | None) -> TokenKeys | None:
     """A function from rows to keys of their token ids: HMAC-SHA256; None where the schema names no tokenizer.
 
@@ -34,19 +23,40 @@ def token_keys(registry: Registry, schema: DatasetSchema, tokenizer: Tokenizer |
     """
     if not schema.tokenizer:
         return None
-    if tokenizer is None or tokenizer.sha256 != schema.tokenizer:
-        other = f"found {tokenizer.sha256[:12]}…" if tokenizer else "none was given"
-        raise RegistryError(
-            f"dataset {schema.name} compares rows as the tokenizer {schema.tokenizer[:12]}… reads them; {other}. "
-            "Give the base model's folder with --tokenizer"
-        )
-    secret = _secret(registry) + bytes.fromhex(tokenizer.sha256)
+    if tokenizer is None:
+        raise _other(schema, "none was given")
+    plain, secret = named_ids(schema, tokenizer), _secret(registry) + bytes.fromhex(tokenizer.sha256)
 
     def keys(rows: Sequence[ContributedRow]) -> list[bytes | None]:
-        ids = tokenizer.encode([row.row.text for row in rows])
-        return [None if known is None else hmac.digest(secret, array("q", known).tobytes(), "sha256") for known in ids]
+        return [None if ids is None else hmac.digest(secret, ids, "sha256") for ids in plain(rows)]
 
     return keys
+
+
+def named_ids(schema: DatasetSchema, tokenizer: Tokenizer) -> TokenKeys:
+    """A function from rows to their token ids. Raises RegistryError where the schema names another tokenizer."""
+    if tokenizer.sha256 != schema.tokenizer:
+        raise _other(schema, f"found {tokenizer.sha256[:12]}…")
+    return token_ids(tokenizer)
+
+
+def token_ids(tokenizer: Tokenizer) -> TokenKeys:
+    """A function from rows to their token ids as bytes, which are as telling as the text: to compare, not to keep."""
+
+    def ids(rows: Sequence[ContributedRow]) -> list[bytes | None]:
+        read = tokenizer.encode([row.row.text for row in rows])
+        return [None if known is None else array("q", known).tobytes() for known in read]
+
+    return ids
+
+
+def _other(schema: DatasetSchema, other: str) -> RegistryError:
+    if not schema.tokenizer:
+        return RegistryError(f"dataset {schema.name} names no tokenizer in its schema; leave --tokenizer out")
+    return RegistryError(
+        f"dataset {schema.name} compares rows as the tokenizer {schema.tokenizer[:12]}… reads them; {other}. "
+        "Give the base model's folder with --tokenizer"
+    )
 
 
 def _secret(registry: Registry) -> bytes:

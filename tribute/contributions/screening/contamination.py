@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tribute.contributions.normal_form import normalise
 from tribute.contributions.rows import ContributedRow
-from tribute.contributions.screening.findings import Check, Finding, Reason, Screening
+from tribute.contributions.screening.findings import Check, Finding, Reason, Screening, TokenKeys
 from tribute.contributions.screening.token_sets import Ids, Sets, best, distinct, from_pairs, jaccard
 
 NEAR_EVALUATION = Reason("near_evaluation", "exclude", "comes too close to a row of the sealed evaluation", final=True)
@@ -34,12 +34,12 @@ def near_evaluation(
         yield Finding(rows[position], NEAR_EVALUATION, canonical, value, threshold, "shingle_jaccard")
 
 
-def same_tokens(screening: Screening) -> Iterator[Finding]:
+def same_tokens_as_sealed(
+    rows: Sequence[ContributedRow], evaluation: Sequence[ContributedRow], token_keys: TokenKeys
+) -> Iterator[Finding]:
     """Rows of whose text the model reads exactly what it reads of an evaluation row."""
-    if screening.token_keys is None:
-        return
-    sealed = dict(zip(screening.token_keys(screening.evaluation), screening.evaluation, strict=True))
-    for row, key in zip(screening.rows, screening.token_keys(screening.rows), strict=True):
+    sealed = dict(zip(token_keys(evaluation), evaluation, strict=True))
+    for row, key in zip(rows, token_keys(rows), strict=True):
         if key is not None and key in sealed:
             yield Finding(row, NEAR_EVALUATION, sealed[key], 1.0, 1.0, "token_ids")
 
@@ -126,8 +126,9 @@ def _distinct(owners: Ids, hashed: NDArray[np.uint64], count: int) -> Ids:
 def _find(screening: Screening) -> list[Finding]:
     if not screening.evaluation:
         return []
-    near = near_evaluation(screening.rows, screening.evaluation, screening.schema.near_evaluation)
-    return [*near, *same_tokens(screening)]
+    rows, evaluation, keys = screening.rows, screening.evaluation, screening.token_keys
+    near = near_evaluation(rows, evaluation, screening.schema.near_evaluation)
+    return [*near, *(same_tokens_as_sealed(rows, evaluation, keys) if keys else ())]
 
 
 CHECK = Check(NEAR_EVALUATION, "row", _find)

@@ -9,7 +9,7 @@ import regex
 
 from tribute.contributions.normal_form import normalise
 from tribute.contributions.rows import ContributedRow, repeated
-from tribute.contributions.screening.findings import Check, Finding, Reason, Screening
+from tribute.contributions.screening.findings import Check, Finding, Reason, Screening, TokenKeys
 from tribute.contributions.screening.near_duplicates import NEAR_DUPLICATE
 
 DUPLICATE = Reason("duplicate", "exclude", "repeats a row that was recorded earlier", final=True)
@@ -31,12 +31,10 @@ def duplicates(rows: Sequence[ContributedRow]) -> Iterator[Finding]:
             yield Finding(row, DUPLICATE, canonical, 1.0, 1.0, "content_sha256")
 
 
-def same_tokens(screening: Screening) -> Iterator[Finding]:
+def same_tokens(rows: Sequence[ContributedRow], token_keys: TokenKeys) -> Iterator[Finding]:
     """Rows of which the model reads exactly what it reads of an earlier row with the same target."""
-    if screening.token_keys is None:
-        return
     first: dict[tuple[bytes, str], ContributedRow] = {}
-    for row, key in zip(screening.rows, screening.token_keys(screening.rows), strict=True):
+    for row, key in zip(rows, token_keys(rows), strict=True):
         if key is None:
             continue
         canonical = first.setdefault((key, normalise(row.row.target)), row)
@@ -55,7 +53,8 @@ def conflicting_labels(rows: Sequence[ContributedRow]) -> Iterator[Finding]:
 
 
 def _find_duplicates(screening: Screening) -> list[Finding]:
-    return [*duplicates(screening.rows), *same_tokens(screening)]
+    keys = screening.token_keys
+    return [*duplicates(screening.rows), *(same_tokens(screening.rows, keys) if keys else ())]
 
 
 def _find_conflicts(screening: Screening) -> list[Finding]:
