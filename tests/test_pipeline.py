@@ -161,7 +161,7 @@ def test_a_dry_run_writes_nothing(command: str, finished: Path, tiny: Path, tmp_
 def test_only_the_attribution_of_exactly_these_adapters(finished: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch):
     """What other code made of the same adapters and settings is not the attribution that is paid."""
     home, config = Workspace.open(finished), load_config(tiny / "config.yaml")
-    dataset = data.found_dataset(home, TAG)
+    dataset = data.found_dataset(home, TAG, config.finetuning.base)
     adapters = training.find_adapters(home, config, dataset)
     run = measuring.open_run(home, config, dataset, adapters)
 

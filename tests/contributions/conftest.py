@@ -15,7 +15,7 @@ from tribute.contributions.schema import DatasetSchema
 from tribute.workspace import Workspace
 
 DATA = Path(os.environ.get("TRIBUTE_DATA", Path(__file__).parents[3] / "shared" / "data"))
-CASES = Path(__file__).parent / "cases"
+CASES = Path(__file__).parents[1] / "cases"
 """Small files as people have them."""
 SCHEMA = DatasetSchema(
     name="docs", task="sequence-classification", labels=("plotting", "statistics"), max_characters=100
