@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 from prefect import Flow
+from prefect.client.orchestration import get_client
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from tribute.config import RunConfig
@@ -19,9 +20,16 @@ def with_runner(flow: Flow[Any, Any], config: RunConfig) -> Flow[Any, Any]:
         from prefect_ray import RayTaskRunner
 
         # Ray refuses a number of CPUs for a cluster that runs already.
-        local = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": config.execution.processes}
-        settings = {name: os.environ[name] for name in TOLD if name in os.environ}
-        runner: Any = RayTaskRunner(init_kwargs={**local, "runtime_env": {"env_vars": settings}})
+        here = not os.environ.get("RAY_ADDRESS")
+        cluster = {"num_cpus": config.execution.processes} if here else {}
+        settings = {name: os.environ[name] for name in TOLD if name in os.environ} | (_server() if here else {})
+        runner: Any = RayTaskRunner(init_kwargs={**cluster, "runtime_env": {"env_vars": settings}})
     else:
         runner = ThreadPoolTaskRunner(max_workers=config.execution.processes)
     return flow.with_options(task_runner=runner)
+
+
+def _server() -> dict[str, str]:
+    """Where the server of this run is, a temporary one included: else each of Ray's workers would start its own."""
+    with get_client(sync_client=True) as client:
+        return {"PREFECT_API_URL": str(client.api_url)}

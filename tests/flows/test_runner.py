@@ -1,6 +1,7 @@
 """However a flow is started, no more trainings run at a time than were asked for."""
 
 import sys
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -36,7 +37,8 @@ def test_the_config_bounds_a_run(tiny: Path):
 def test_ray(address: str | None, expected: dict, tiny: Path, monkeypatch: pytest.MonkeyPatch):
     """A cluster that RAY_ADDRESS names is joined as it is; else Ray starts here with that many CPUs.
 
-    Its workers learn where trainings are tracked, and to print no log lines of Prefect's.
+    Its workers learn where trainings are tracked, and to print no log lines of Prefect's; on this machine also where
+    this run's server is, or each would start its own.
     """
     asked: list[Any] = []
 
@@ -44,6 +46,8 @@ def test_ray(address: str | None, expected: dict, tiny: Path, monkeypatch: pytes
         asked.append(init_kwargs)
         return ThreadPoolTaskRunner(max_workers=1)
 
+    server = nullcontext(SimpleNamespace(api_url="http://here/api"))
+    monkeypatch.setattr("flows.runner.get_client", lambda sync_client: server)
     monkeypatch.setitem(sys.modules, "prefect_ray", SimpleNamespace(RayTaskRunner=runner))
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracker")
@@ -54,4 +58,5 @@ def test_ray(address: str | None, expected: dict, tiny: Path, monkeypatch: pytes
     with_runner(attribution, load_config(tiny / "config.yaml", ["execution.engine=ray", "execution.processes=3"]))
 
     told = {"MLFLOW_TRACKING_URI": "http://tracker", "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"}
-    assert asked == [{**expected, "runtime_env": {"env_vars": told}}]
+    here = {} if address else {"PREFECT_API_URL": "http://here/api"}
+    assert asked == [{**expected, "runtime_env": {"env_vars": told | here}}]
