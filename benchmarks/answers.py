@@ -27,7 +27,8 @@ from tribute.attribution.answers.damping import DAMPINGS, linear_datamodelling_s
 from tribute.attribution.answers.row_index import ROWS_PER_SHARD, SHARDS, TENSORS, WIDTH, Index, quantise, word_sum
 from tribute.attribution.card.metrics import rank_correlation, residual, slope
 from tribute.attribution.effects.baselines import mean_bm25
-from tribute.attribution.gradients.curvature import Curvature, adam_metric, fit, midpoints, row_gradients_of
+from tribute.attribution.gradients.curvature import Curvature, fit, midpoints
+from tribute.attribution.gradients.row_gradients import row_gradients_of
 from tribute.attribution.gradients.tensors import save_checked
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "answers.md"
@@ -69,7 +70,7 @@ class Indexed:
         """Train, and measure as indexing.py does."""
         model, training = arena.trained(arena.all_rows(), seed)
         trace = training.trace
-        curvature = fit(model, arena.train_rows, midpoints(trace), adam_metric(trace), seed)
+        curvature = fit(model, arena.train_rows, midpoints(trace), trace.metric, seed)
         rows = torch.zeros(len(arena), len(curvature.metric))
         for chunk, gradients in row_gradients_of(model, arena.train_rows, range(len(arena)), midpoints(trace)):
             rows[chunk] = gradients

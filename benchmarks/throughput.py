@@ -35,8 +35,9 @@ from tribute.attribution.answers.row_index import ROWS_PER_SHARD, WIDTH, collect
 from tribute.attribution.credit.inrun import in_run_credit
 from tribute.attribution.effects.replay import replay_scores
 from tribute.attribution.gradients.capture import capture, row_gradients
-from tribute.attribution.gradients.curvature import Curvature, adam_metric, draws, fit, midpoints, row_gradients_of
+from tribute.attribution.gradients.curvature import Curvature, draws, fit, midpoints
 from tribute.attribution.gradients.evaluation import evaluation_gradient, slice_gradients
+from tribute.attribution.gradients.row_gradients import row_gradients_of
 from tribute.attribution.gradients.sample import PARTS
 from tribute.config import FinetuningConfig, RunConfig, load_config
 from tribute.finetuning.base_models import base_folder, load_tokenizer
@@ -211,7 +212,7 @@ def run_table(ready: Prepared, config: RunConfig, scratch: Path) -> list[str]:
 
 def fit_curvature(ready: Prepared, trace: Trace) -> Curvature:
     """As an index fits it."""
-    return fit(ready.model, ready.train, midpoints(trace), adam_metric(trace), trace.seed)
+    return fit(ready.model, ready.train, midpoints(trace), trace.metric, trace.seed)
 
 
 def index_rows(ready: Prepared, trace: Trace, curvature: Curvature) -> None:

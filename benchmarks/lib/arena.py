@@ -31,7 +31,6 @@ from tribute.attribution.credit.probe import Probe
 from tribute.attribution.credit.probe_artifact import probe_of
 from tribute.attribution.effects.baselines import gradient_dots, mean_bm25, similarity
 from tribute.attribution.effects.newton import effects_of_leaving_out
-from tribute.attribution.effects.predicted_artifact import adam_root
 from tribute.attribution.effects.replay import replay_scores
 from tribute.attribution.gradients.evaluation import evaluation_gradient
 from tribute.attribution.gradients.sample import PARTS
@@ -163,7 +162,7 @@ class Arena:
             before = Prepared(self.model(seed), self.train_rows, self.evaluation, self.contributors.tolist())
             model, training = self.trained(self.all_rows(), seed)
             gradient = evaluation_gradient(model, self.evaluation)
-            directions = torch.stack([gradient / adam_root(training.trace), gradient])
+            directions = torch.stack([gradient / training.trace.root, gradient])
             dots = gradient_dots(replace(before, model=model), directions)
             return {
                 "tokens": self.train_rows.lengths(),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.contributions.conftest import SCHEMA
-from tribute.contributions.intake.values import read_jsonl
+from tribute.contributions.intake.row_checks import read_jsonl
 from tribute.contributions.normal_form import normalise
 from tribute.contributions.rows import Row, content_sha256, text_sha256
 from tribute.contributions.schema import DatasetSchema

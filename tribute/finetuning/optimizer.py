@@ -51,6 +51,14 @@ class Adam:
         """R² = v̂ + ε², [parameters], with `v` the second moment after `steps` steps."""
         return v / (1 - self.beta2**steps) + self.eps**2
 
+    def root(self, v: Tensor, steps: int) -> Tensor:
+        """R = √(v̂ + ε²), [parameters]: what a step divides its momentum by."""
+        return self.root_squared(v, steps).sqrt()
+
+    def metric(self, v: Tensor, steps: int) -> Tensor:
+        """(v̂ + ε²)^(-1/4), [parameters]: squared, what a step multiplies its momentum by."""
+        return self.root_squared(v, steps) ** -0.25
+
     def update(self, step: int, learning_rate: float, m: Tensor, v: Tensor) -> Update:
         """What step `step` did, from the moments after it, float [parameters]."""
         root_squared = self.root_squared(v, step + 1)

@@ -1,6 +1,7 @@
 """What a dataset's task changes: how rows are encoded, which model is built, what it predicts. One class per task.
 
-A new task is a class here and its name in TASK_TYPES (and its columns in contributions/schema.py).
+A new task is a class here and its name in TASK_TYPES. Two other places define its rows: COLUMNS in
+contributions/schema.py, the columns that contributors write, and `Row` in contributions/rows.py, what is kept of them.
 """
 
 from abc import ABC, abstractmethod

@@ -48,13 +48,23 @@ class Trace:
     seed: int
     batch_size: int
     """Every step's loss is the sum over its rows divided by this, also where rows were left out."""
-    adam: Adam
+    optimizer: Adam
     layout: Mapping[str, Sequence[int]]
     """Parameter name → shape, in the order in which the flat vectors hold them."""
     learning_rates: np.ndarray
     steps: Sequence[Sequence[str]]
     """Row ids of every step."""
     states: Sequence[State]
+
+    @property
+    def root(self) -> Tensor:
+        """`Adam.root` at the end of the training, [parameters]."""
+        return self.optimizer.root(self.states[-1].v, self.states[-1].step)
+
+    @property
+    def metric(self) -> Tensor:
+        """`Adam.metric` at the end of the training, [parameters]."""
+        return self.optimizer.metric(self.states[-1].v, self.states[-1].step)
 
 
 def state_steps(rates: np.ndarray, count: int) -> list[int]:
@@ -109,7 +119,7 @@ def save_trace(folder: Path, trace: Trace) -> None:
     facts = {
         "seed": trace.seed,
         "batch_size": trace.batch_size,
-        "adam": asdict(trace.adam),
+        "adam": asdict(trace.optimizer),
         "layout": {name: list(shape) for name, shape in trace.layout.items()},
         "states": [state.step for state in trace.states],
     }

@@ -17,7 +17,8 @@ from tribute.attribution.answers import index_artifact, row_index
 from tribute.attribution.answers.damping import DAMPINGS, Damping
 from tribute.attribution.answers.index_artifact import Removal, index_job, picking_jobs, removals
 from tribute.attribution.gradients import curvature
-from tribute.attribution.gradients.curvature import Curvature, midpoints, row_gradients_of
+from tribute.attribution.gradients.curvature import Curvature, midpoints
+from tribute.attribution.gradients.row_gradients import row_gradients_of
 from tribute.attribution.gradients.tensors import load_checked
 from tribute.attribution.retraining.jobs import Job, TrainedRows, row_mask
 from tribute.config import AttributionConfig

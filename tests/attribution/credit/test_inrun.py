@@ -88,16 +88,16 @@ def parts_of_updates(recorded):
     updates = []
     for step, row_ids in enumerate(trace.steps):
         assign(parameters, theta.float())
-        momenta *= trace.adam.beta1
+        momenta *= trace.optimizer.beta1
         gradient = torch.zeros_like(theta)
         for row in (position[row_id] for row_id in row_ids):
             loss = model.row_losses(rows.collate([row])).sum() / trace.batch_size
             own = torch.cat([part.reshape(-1) for part in torch.autograd.grad(loss, list(parameters.values()))])
-            momenta[row] += (1 - trace.adam.beta1) * own
+            momenta[row] += (1 - trace.optimizer.beta1) * own
             gradient += own
-        second = trace.adam.beta2 * second + (1 - trace.adam.beta2) * gradient**2
-        root = (second / (1 - trace.adam.beta2 ** (step + 1)) + trace.adam.eps**2).sqrt()
-        rate = trace.learning_rates[step] / (1 - trace.adam.beta1 ** (step + 1))
+        second = trace.optimizer.beta2 * second + (1 - trace.optimizer.beta2) * gradient**2
+        root = (second / (1 - trace.optimizer.beta2 ** (step + 1)) + trace.optimizer.eps**2).sqrt()
+        rate = trace.learning_rates[step] / (1 - trace.optimizer.beta1 ** (step + 1))
         updates.append(-rate * momenta / root)
         theta = theta + updates[-1].sum(0)
     return torch.stack(updates)

@@ -10,7 +10,7 @@ from tests.finetuning.helpers import tiny
 from tribute.attribution.card.metrics import slope
 from tribute.attribution.effects import newton
 from tribute.attribution.effects.newton import effects_of_leaving_out, newton_steps, slowness
-from tribute.attribution.gradients.curvature import adam_metric, points_along
+from tribute.attribution.gradients.curvature import points_along
 from tribute.attribution.gradients.sampled_labels import draw
 from tribute.errors import AttributionError
 from tribute.finetuning.evaluation import evaluate
@@ -128,7 +128,7 @@ def test_what_steps_are_made_from(trained, monkeypatch):
     effects_of_leaving_out(ready.model, ready.train, ready.evaluation, trace, owner)
 
     sums, slower, drawn, whose, damping, way = given[0][:6]
-    metric, points = adam_metric(trace), points_along(trace, newton.POINTS)
+    metric, points = trace.metric, points_along(trace, newton.POINTS)
     gradients, squares, fisher = torch.zeros_like(sums), torch.zeros(len(sums)), np.zeros(len(sums))
     for row, one in enumerate(owner):
         at = torch.stack([gradient_of(ready, row, point) for point in points]) * metric

@@ -84,7 +84,7 @@ def loss_with(recorded, weights):
     model.double()
     rows, evaluation = doubled(recorded.ready.train), doubled(recorded.ready.evaluation)
     position = {row_id: index for index, row_id in enumerate(rows.row_ids)}
-    optimizer = RootAdam(model.trainable().values(), 0.0, trace.adam)
+    optimizer = RootAdam(model.trainable().values(), 0.0, trace.optimizer)
     for rate, row_ids in zip(trace.learning_rates, trace.steps, strict=True):
         chosen = [position[row_id] for row_id in row_ids]
         optimizer.zero_grad()

@@ -11,7 +11,8 @@ import torch
 
 from tests.finetuning.helpers import tiny
 from tribute.attribution.gradients import curvature
-from tribute.attribution.gradients.curvature import Curvature, fit, midpoints, row_gradients_of, turn
+from tribute.attribution.gradients.curvature import Curvature, fit, midpoints, turn
+from tribute.attribution.gradients.row_gradients import row_gradients_of
 from tribute.attribution.gradients.sampled_labels import draw
 from tribute.errors import IntegrityError
 from tribute.finetuning.encoding import IGNORED

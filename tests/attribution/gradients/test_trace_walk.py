@@ -70,7 +70,7 @@ def test_every_state_is_rebuilt(recorded):
     to 1e-2 for a few at the first, where the drift, a norm, says more.
     """
     model, rows, trace = recorded
-    beta1, beta2 = trace.adam.beta1, trace.adam.beta2
+    beta1, beta2 = trace.optimizer.beta1, trace.optimizer.beta2
     terms = trace.batch_size * max(map(len, rows.tokens))
 
     visited, drift = walk(model, rows, trace)
@@ -83,7 +83,7 @@ def test_every_state_is_rebuilt(recorded):
         gradient = (after.m - beta1 * before.m) / (1 - beta1)
         scale = float(trace.learning_rates[update.step]) / (1 - beta1 ** (update.step + 1))
         inverse, most = (
-            scale / (v / update.correction + trace.adam.eps**2).sqrt()
+            scale / (v / update.correction + trace.optimizer.eps**2).sqrt()
             for v in (after.v, (after.v - v_error).clamp_min(0))
         )
         applied = after.m.abs() * inverse

@@ -11,7 +11,7 @@ import pytest
 
 from tests.contributions.conftest import CASES, SCHEMA
 from tribute.contributions.intake.ingest import ingest
-from tribute.contributions.intake.values import check_values
+from tribute.contributions.intake.row_checks import check_values
 from tribute.contributions.schema import DatasetSchema, load_schema
 from tribute.errors import ContributionError
 

@@ -7,8 +7,8 @@ import pytest
 
 from tests.contributions.conftest import SCHEMA, write_rows
 from tribute.contributions.intake.ingest import Fault, ingest
+from tribute.contributions.intake.row_checks import check_values
 from tribute.contributions.intake.submissions import refuse_look_alikes
-from tribute.contributions.intake.values import check_values
 from tribute.contributions.schema import DatasetSchema
 from tribute.errors import ContributionError
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from tribute.config import DocsSource
+from tribute.contributions.intake.row_checks import read_jsonl
 from tribute.contributions.intake.submissions import Submission
-from tribute.contributions.intake.values import read_jsonl
 from tribute.contributions.rows import Row, contributed, text_sha256
 from tribute.contributions.schema import DatasetSchema
 from tribute.contributions.screening import BASIC, Screening, excluded, find

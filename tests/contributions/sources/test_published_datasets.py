@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tribute.config import FolderSource
-from tribute.contributions.intake.values import read_jsonl
+from tribute.contributions.intake.row_checks import read_jsonl
 from tribute.contributions.rows import text_sha256
 from tribute.contributions.sources import write_source
 from tribute.contributions.sources.tldr import family

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.rewards.helpers import banks
 from tribute.errors import RewardError
 from tribute.rewards.payments import bank_files
-from tribute.rewards.payments.bank_answers import read_bank_file
+from tribute.rewards.payments.bank_readers import read_bank_file
 
 ID, OTHER = "202612-0123456789abcdef01234567", "202612-ffffffffffffffffffffffff"
 ONE = banks.account(banks.entry("12.50", banks.detail(ID, "12.50")))

@@ -22,7 +22,8 @@ from torch import Tensor
 from tribute.artifacts import Artifact, Kind
 from tribute.attribution.answers.damping import DAMPINGS, Damping, pick_damping
 from tribute.attribution.answers.row_index import ROWS_PER_SHARD, SHARDS, WIDTH, collect
-from tribute.attribution.gradients.curvature import Curvature, adam_metric, draws, fit, midpoints, row_gradients_of
+from tribute.attribution.gradients.curvature import Curvature, draws, fit, midpoints
+from tribute.attribution.gradients.row_gradients import row_gradients_of
 from tribute.attribution.gradients.sample import stratified_sample
 from tribute.attribution.gradients.tensors import save_checked
 from tribute.attribution.gradients.trace_walk import check_trace
@@ -143,7 +144,7 @@ def damping_of(index: Artifact) -> Damping:
 def _curvature(ready: Prepared, trace: Trace, path: Path, progress: Callable[[int, int], None]) -> Curvature:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        found = fit(ready.model, ready.train, midpoints(trace), adam_metric(trace), trace.seed, progress)
+        found = fit(ready.model, ready.train, midpoints(trace), trace.metric, trace.seed, progress)
         found.save(path)
     # Also what was fitted just now is read back, so that a job that was cut off ends with the same bytes.
     return Curvature.load(path)

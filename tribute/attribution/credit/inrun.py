@@ -143,7 +143,7 @@ class _Credit:
             return walk_back(self.model, self.trace, start, end, lambda update: self._score(opened, update, between))
 
     def _score(self, opened: Capture, update: Update, between: Tensor) -> Tensor:
-        self.trace.adam.carry_back(self.ahead, between, update, self.trace.batch_size)
+        self.trace.optimizer.carry_back(self.ahead, between, update, self.trace.batch_size)
         total = torch.zeros(len(self.ahead), device=self.ahead.device)
         for chunk in self.train.chunks([self.position[row_id] for row_id in self.trace.steps[update.step]]):
             scores = torch.zeros(len(chunk), self.ahead.shape[1], device=self.ahead.device)

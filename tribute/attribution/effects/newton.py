@@ -28,7 +28,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tribute.attribution.gradients.curvature import adam_metric, gradients_of_draws, points_along, row_gradients_of
+from tribute.attribution.gradients.curvature import points_along
+from tribute.attribution.gradients.row_gradients import gradients_of_draws, row_gradients_of
 from tribute.attribution.gradients.trace_walk import check_trace
 from tribute.finetuning.encoding import EncodedRows
 from tribute.finetuning.evaluation import evaluate
@@ -61,7 +62,7 @@ def effects_of_leaving_out(
     Raises AttributionError where the trace does not fit model or rows.
     """
     check_trace(model, train, trace)
-    metric, end, points = adam_metric(trace), trace.states[-1].theta, points_along(trace, POINTS)
+    metric, end, points = trace.metric, trace.states[-1].theta, points_along(trace, POINTS)
     contributors, count = int(owner.max()) + 1, min(DRAWS, DRAWS_PER_ROW * len(train), max(1, FLOATS // len(metric)))
     work, done = len(train) + count + contributors * len(evaluation), 0
 

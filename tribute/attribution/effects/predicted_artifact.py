@@ -8,7 +8,6 @@ the effect of leaving the row out, in the same nats, exact to first order.
 
 import pandas as pd
 import torch
-from torch import Tensor
 
 from tribute.artifacts import Kind
 from tribute.attribution.effects.baselines import gradient_dots, mean_bm25, similarity
@@ -18,7 +17,7 @@ from tribute.attribution.gradients.evaluation import evaluation_gradient
 from tribute.attribution.measurement import Measurement, Run
 from tribute.attribution.retraining.jobs import TrainedRows, checked_seeds
 from tribute.finetuning.preparation import check_base, prepare
-from tribute.finetuning.trace import Trace, assign, trace_of
+from tribute.finetuning.trace import assign, trace_of
 from tribute.finetuning.workers import Folders, Key
 from tribute.progress import Progress
 
@@ -34,7 +33,7 @@ def influence_job(run: Run, seed: int, folders: Folders, progress: Progress) -> 
     similar = similarity(ready)
     assign(ready.model.trainable(), trace.states[-1].theta)
     gradient = evaluation_gradient(ready.model, ready.evaluation)
-    dots = gradient_dots(ready, torch.stack([gradient / adam_root(trace), gradient]))
+    dots = gradient_dots(ready, torch.stack([gradient / trace.root, gradient]))
     texts = (pd.read_parquet(dataset.file(f"{part}.parquet"))["text"].tolist() for part in ("train", "evaluation"))
     table = pd.DataFrame(
         {
@@ -54,12 +53,6 @@ def influence_job(run: Run, seed: int, folders: Folders, progress: Progress) -> 
     if _replays(run):
         table["replay"] = replay_scores(ready.model, ready.train, trace, gradient[None], progress)[:, 0]
     table.to_parquet(folders.result / "influence.parquet", index=False)
-
-
-def adam_root(trace: Trace) -> Tensor:
-    """√(v̂ + ε²) at the trace's end, [parameters]: what Adam divides its momentum by."""
-    end = trace.states[-1]
-    return trace.adam.root_squared(end.v, end.step).sqrt()
 
 
 def _replays(run: Run) -> bool:

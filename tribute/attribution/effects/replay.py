@@ -110,7 +110,7 @@ class _Replay:
 
     def _toward(self, update: Update, gradient: Tensor) -> Tensor:
         """The derivatives by the step's gradient, [scalars, parameters]; those by m and v go back over the step."""
-        self.m, self.v, toward = self.trace.adam.adjoint(update, gradient, self.theta, self.m, self.v)
+        self.m, self.v, toward = self.trace.optimizer.adjoint(update, gradient, self.theta, self.m, self.v)
         return toward
 
     def _through(self, graph: _Graph, toward: Tensor) -> None:

@@ -23,12 +23,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tribute.attribution.gradients.capture import capture, row_gradients
-from tribute.attribution.gradients.sampled_labels import draw
+from tribute.attribution.gradients.row_gradients import gradients_of_draws
 from tribute.attribution.gradients.tensors import load_checked, save_checked
 from tribute.finetuning.encoding import EncodedRows
 from tribute.finetuning.models import RowModel
-from tribute.finetuning.trace import Trace, assign
+from tribute.finetuning.trace import Trace
 from tribute.progress import Progress, ignore
 
 STRONGEST = 2048
@@ -38,7 +37,6 @@ SAMPLES_PER_ROW = 8
 """No more than this for each row."""
 LONGEST_SIDE = 4096
 """A longer side (an embedding's vocabulary) keeps the coordinates that it has: its eigenbasis would cost too much."""
-FLOATS_AT_ONCE = 1 << 25
 
 
 @dataclass(frozen=True)
@@ -121,12 +119,6 @@ def draws(rows: int) -> list[int]:
     return [min(count, SAMPLES_PER_ROW * rows) for count in SAMPLES]
 
 
-def adam_metric(trace: Trace) -> Tensor:
-    """(v̂ + ε²)^(-1/4) at the trace's end, [parameters]: squared, what Adam multiplies its momentum by."""
-    end = trace.states[-1]
-    return trace.adam.root_squared(end.v, end.step) ** -0.25
-
-
 def midpoints(trace: Trace) -> list[Tensor]:
     """The recorded parameters next to a quarter and three quarters of the way: two points stand for the training."""
     return points_along(trace, (0.25, 0.75))
@@ -183,48 +175,6 @@ def turn(
         part = part if right is None else part @ (right.T if back else right)
         turned[:, place] = part.flatten(1)
     return turned
-
-
-def row_gradients_of(
-    model: RowModel, rows: EncodedRows, indices: Sequence[int], points: Sequence[Tensor] = ()
-) -> Iterator[tuple[list[int], Tensor]]:
-    """Some of the rows and their gradients [chunk, parameters], until all of `indices` had their turn.
-
-    Taken where the model stands, or the mean over `points`, at the last of which it is left. The gradients are
-    written over by the next ones.
-    """
-    parameters = model.trainable()
-    most = max(1, FLOATS_AT_ONCE // sum(value.numel() for value in parameters.values()))
-    with capture(model) as opened:
-        for chunk in rows.chunks(indices):
-            for part in (list(chunk[start : start + most]) for start in range(0, len(chunk), most)):
-                batch = rows.collate(part)
-                if not points:
-                    yield part, row_gradients(model, opened, batch)[1]
-                    continue
-                total = torch.zeros((), device=model.device)
-                for point in points:
-                    assign(parameters, point)
-                    total = total + row_gradients(model, opened, batch)[1] / len(points)
-                yield part, total
-
-
-def gradients_of_draws(
-    model: RowModel, rows: EncodedRows, points: Sequence[Tensor], count: int, chance: np.random.Generator
-) -> Iterator[tuple[np.ndarray, Tensor]]:
-    """Rows, and gradients [chunk, parameters] of the loss for labels that the model draws for them.
-
-    `count` in all over the points.
-    """
-    generator = torch.Generator().manual_seed(int(chance.integers(2**62)))
-    order = chance.permutation(np.arange(count) % len(rows))
-    for point, part in zip(points, np.array_split(order, len(points)), strict=True):
-        assign(model.trainable(), point)
-        drawn, tokens = draw(model, rows.take(part.tolist()), generator)
-        for chunk, gradients in row_gradients_of(model, drawn, range(len(drawn))):
-            # A row's loss is a mean over its tokens, which are drawn independently: the mean of their products is
-            # this many times the product of their means.
-            yield part[chunk], gradients * tokens[chunk, None].sqrt().to(gradients.device)
 
 
 def _eigenbases(draws: Iterator[Tensor], shapes: Mapping[str, Sequence[int]]) -> tuple[dict[str, Tensor], Tensor]:

@@ -34,10 +34,10 @@ def walk_back(model: RowModel, trace: Trace, start: State, end: State, visit: Vi
     # In double precision: every step back multiplies what was rounded off before by 1/β₁.
     theta, m, v = (vector.to(device).double() for vector in (end.theta, end.m, end.v))
     for step in reversed(range(start.step, end.step)):
-        update = trace.adam.update(step, float(trace.learning_rates[step]), m, v)
+        update = trace.optimizer.update(step, float(trace.learning_rates[step]), m, v)
         theta = theta + update.preconditioner * m
         assign(model.trainable(), theta)
-        m, v = trace.adam.moments_before(m, v, visit(update).double())
+        m, v = trace.optimizer.moments_before(m, v, visit(update).double())
     return _drift(theta.cpu(), m.cpu(), start, end)
 
 

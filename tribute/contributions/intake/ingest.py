@@ -12,7 +12,7 @@ from typing import Any
 
 from tribute.contributions.intake.raw import Raw
 from tribute.contributions.intake.readers import FORMATS, read
-from tribute.contributions.intake.values import RowError, check_values, longest_row
+from tribute.contributions.intake.row_checks import RowError, check_values, longest_row
 from tribute.contributions.schema import DatasetSchema
 from tribute.errors import ContributionError
 

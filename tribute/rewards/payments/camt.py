@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from xml.etree.ElementTree import Element
 
 from tribute.errors import RewardError
-from tribute.rewards.payments.answers import (
+from tribute.rewards.payments.bank_messages import (
     NO_ID,
     SIGN_DIFFERS,
     Answer,

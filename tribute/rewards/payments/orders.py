@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from tribute.rewards.payments.answers import KINDS, NEVER_ORDERED, Answer, BankMessage, BatchAnswer
+from tribute.rewards.payments.bank_messages import KINDS, NEVER_ORDERED, Answer, BankMessage, BatchAnswer
 from tribute.rewards.payments.pain001 import Row, batches, message_id
 
 BATCH_DIFFERS = "batch_differs"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tribute.rewards.ledger.ledger import Ledger
-from tribute.rewards.payments.answers import NEVER_ORDERED, SIGN_DIFFERS, Answer, BankMessage, Outcome
+from tribute.rewards.payments.bank_messages import NEVER_ORDERED, SIGN_DIFFERS, Answer, BankMessage, Outcome
 from tribute.rewards.payments.bookings import PAID_TWICE, SECOND_RETURNED, Booking, Bookings, is_another, is_known
 from tribute.rewards.payments.orders import BATCH_DIFFERS, Orders, fee_of, misfit
 from tribute.rewards.payments.pain001 import Row

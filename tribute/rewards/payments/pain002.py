@@ -7,7 +7,7 @@ the bank's. `PART` says that the payments differ, and nothing of those that are 
 from collections.abc import Container, Iterator
 from xml.etree.ElementTree import Element
 
-from tribute.rewards.payments.answers import (
+from tribute.rewards.payments.bank_messages import (
     NEVER_ORDERED,
     NO_ID,
     Answer,

@@ -22,8 +22,8 @@ from tribute.rewards import tables
 from tribute.rewards.ledger import accounts, balances, journal, ledger
 from tribute.rewards.ledger.entries import Entry
 from tribute.rewards.ledger.ledger import Ledger
-from tribute.rewards.payments.answers import BankMessage
-from tribute.rewards.payments.bank_answers import read_bank_file
+from tribute.rewards.payments.bank_messages import BankMessage
+from tribute.rewards.payments.bank_readers import read_bank_file
 from tribute.rewards.payments.bookings import earlier_bookings
 from tribute.rewards.payments.orders import Orders
 from tribute.rewards.payments.outcomes import Verdict, judge, refused_payments

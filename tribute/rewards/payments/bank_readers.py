@@ -12,8 +12,8 @@ from xml.etree.ElementTree import Element, ParseError
 
 from tribute.errors import RewardError
 from tribute.rewards.payments import camt, pain002
-from tribute.rewards.payments.answers import Answer, BankMessage, Outcome, Reader, minor_of
 from tribute.rewards.payments.bank_files import documents_of, files_of, is_xml
+from tribute.rewards.payments.bank_messages import Answer, BankMessage, Outcome, Reader, minor_of
 
 READERS: dict[str, Reader] = {
     **{name: camt.camt_reader(name) for name in camt.BODIES},
