@@ -26,7 +26,7 @@ def test_a_trace_comes_back_as_it_was(trace, tmp_path):
 
     loaded = load_trace(tmp_path)
 
-    assert (loaded.seed, loaded.batch_size, loaded.adam, loaded.layout) == (3, 2, Adam(), {"a": (2, 2), "b": (1,)})
+    assert (loaded.seed, loaded.batch_size, loaded.optimizer, loaded.layout) == (3, 2, Adam(), {"a": (2, 2), "b": (1,)})
     assert loaded.steps == [["x:1", "y:1"], []]
     assert loaded.learning_rates.tolist() == [0.1, 0.05]
     assert [state.step for state in loaded.states] == [0, 2]
