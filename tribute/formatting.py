@@ -105,6 +105,11 @@ def percent(part: Fraction | Decimal | int, whole: Fraction | Decimal | int, dig
     return minus(f"{decimal_floor(100 * Fraction(part) / Fraction(whole)):.{digits}f} %")
 
 
+def counted(number: int, noun: str) -> str:
+    """How many of something, `1 row` and `2 rows`; for nouns whose plural ends in -s."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
 def sentence_case(name: str) -> str:
     """A name as it begins a line."""
     return name[:1].upper() + name[1:]

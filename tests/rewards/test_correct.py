@@ -1,16 +1,19 @@
 """Theorem: above the policy's amount a correction is posted only once two closers have signed exactly the same."""
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.helpers.terminal import tree, tribute
 from tests.rewards.helpers import people
+from tests.rewards.helpers.disputing import decided, opened
 from tests.rewards.helpers.people import House, make_house
 from tribute.errors import IntegrityError, RewardError
 from tribute.rewards import correct
-from tribute.rewards.correct import Signing
 from tribute.rewards.ledger import Cause, ledger
+from tribute.rewards.second_name import FOLDER, Signing
 
 DAY = "2026-12-05"
 
@@ -57,7 +60,7 @@ def test_two_closers_post_what_both_signed(house: House):
     assert between == before
     assert (second.waits, second.signers) == (False, ["anna", "ben"])
     assert {posting.event for posting in second.postings} == {"ADJUST"}
-    [record] = (house.workspace.rewards / correct.FOLDER).glob("*.json")
+    [record] = (house.workspace.rewards / FOLDER).glob("*.json")
     assert [one["signer"] for one in json.loads(record.read_text())["signatures"]] == ["anna", "ben"]
     assert not correct.correct(house.workspace, cause(house, "2026-12-06"), 1001, by(house, "anna")).postings
 
@@ -71,7 +74,7 @@ def test_small_corrections_add_up(house: House):
     """Many corrections of one contributor in a month take a second name like a large one; another's do not count."""
     correct.correct(house.workspace, cause(house), -600)
 
-    with pytest.raises(RewardError, match=r"corrections of 10\.01 EUR in 2026-12 are above the 10\.00 EUR"):
+    with pytest.raises(RewardError, match=r"10\.01 EUR in 2026-12 is above the 10\.00 EUR"):
         correct.claw_back(house.workspace, cause(house, reason="copies"), 401)
     assert correct.claw_back(house.workspace, cause(house, reason="copies"), 400).postings
     scipy = ledger.load(house.workspace).find("2026-11/ACCRUE/evaluation/EUR/scipy")[0].entry_id
@@ -128,12 +131,12 @@ def test_a_signature_is_over_exactly_what_is_posted(house: House):
 def test_a_forged_record_posts_nothing(house: House):
     """A signature that was moved into the file of another correction does not hold."""
     correct.correct(house.workspace, cause(house), 2000, by(house, "anna"))
-    [record] = (house.workspace.rewards / correct.FOLDER).glob("*.json")
+    [record] = (house.workspace.rewards / FOLDER).glob("*.json")
     correct.correct(house.workspace, cause(house), 9000, by(house, "ben"))
-    [other] = set((house.workspace.rewards / correct.FOLDER).glob("*.json")) - {record}
+    [other] = set((house.workspace.rewards / FOLDER).glob("*.json")) - {record}
     other.write_text(record.read_text())
 
-    with pytest.raises(IntegrityError, match="not what `tribute period` wrote"):
+    with pytest.raises(IntegrityError, match="its entries belong to"):
         correct.correct(house.workspace, cause(house), 9000, by(house, "ben"))
 
 
@@ -148,7 +151,68 @@ def test_the_command_says_who_has_to_sign(house: House):
     first = tribute(*words, "--as", "anna", "--key", keys / "anna")
     second = tribute(*words, "--as", "ben", "--key", keys / "ben")
 
-    assert "50.00 EUR in 2026-12 are above the 10.00 EUR that the policy lets one person post" in asked.err
+    assert "50.00 EUR in 2026-12 is above the 10.00 EUR that the policy lets one person post" in asked.err
     assert "--as ID and --key FILE belong together" in half.err
-    assert first.out == "is signed by anna; another closer has to give the same command\n"
+    assert first.out == "this is signed by anna; another closer has to give the same command\n"
     assert "ADJUST" in second.out
+
+
+@pytest.fixture
+def corrected(house: House) -> House:
+    """A correction of 20.00 EUR that both signed, and a dispute's outcome, which reviewers sign; December is closed."""
+    for name in ("anna", "ben"):
+        correct.correct(house.workspace, cause(house), 2000, by(house, name))
+    decided(house, opened(house, "numpy").id, 1200)
+    house.close("2026-12")
+    return house
+
+
+def test_verify_checks_second_names(corrected: House):
+    """What two signed passes, and so does what reviewers decided above the same amount."""
+    ended = tribute("verify", "period", "2026-12", "-w", corrected.root)
+
+    assert ended.code == 0, ended.err
+    assert "1 file of second names is signed with keys in the registry, and no correction lacks one" in ended.out
+
+
+def _without_file(path: Path) -> None:
+    path.unlink()
+
+
+def _without_signature(path: Path) -> None:
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"signatures": content["signatures"][:1]}))
+
+
+def _twice_by_one(path: Path) -> None:
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"signatures": content["signatures"][:1] * 2}))
+
+
+def _other_amount(path: Path) -> None:
+    path.write_text(path.read_text().replace("=2000", "=2001").replace("=-2000", "=-2001"))
+
+
+def _other_signer(path: Path) -> None:
+    path.write_text(path.read_text().replace('"anna"', '"rita"'))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (_without_file, "has 0 signatures over it"),
+        (_without_signature, "has 1 signatures over it"),
+        (_twice_by_one, "has 1 signatures over it"),
+        (_other_amount, "its entries belong to"),
+        (_other_signer, "rita never had the key"),
+    ],
+)
+def test_a_second_name_that_is_gone_or_false(corrected: House, spoil: Callable[[Path], None], message: str):
+    """A closed month with a large correction does not verify without both signatures over exactly that."""
+    [path] = (corrected.workspace.rewards / FOLDER).glob("*.json")
+
+    spoil(path)
+    ended = tribute("verify", "period", "2026-12", "-w", corrected.root)
+
+    assert ended.code == 2
+    assert message in ended.err

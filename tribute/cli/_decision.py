@@ -38,13 +38,15 @@ def record_decision(
 def decided(registry: "Registry", groups: "Sequence[Group]", dry_run: bool) -> Output[Decided]:
     """What was decided, and which decisions change nothing."""
     from tribute.contributions.releases import without_effect
+    from tribute.formatting import counted
 
     decisions: list[Decision] = [
         {"dataset": group.dataset, "verdict": group.verdict, "row_ids": list(group.rows), "log_seq": group.seq}
         for group in groups
     ]
     lines = [
-        f"{f'would {group.verdict}' if dry_run else f'{group.verdict}ed'} {len(group.rows)} rows of {group.dataset}, "
+        f"{f'would {group.verdict}' if dry_run else f'{group.verdict}ed'} {counted(len(group.rows), 'row')} of "
+        f"{group.dataset}, "
         f"log entry {group.seq}"
         for group in groups
     ]

@@ -5,7 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tribute.errors import RewardError
+
 if TYPE_CHECKING:
+    from tribute.rewards.second_name import Signing
     from tribute.workspace import Workspace
 
 WorkspaceFolder = Annotated[
@@ -36,9 +39,7 @@ SecondSigner = Annotated[
         "--as", metavar="ID", help="Your id, one of the policy's closers; where the policy asks for a second name."
     ),
 ]
-SecondKeyFile = Annotated[
-    Path | None, typer.Option("--key", metavar="FILE", help="Your private key, to sign the correction with.")
-]
+SecondKeyFile = Annotated[Path | None, typer.Option("--key", metavar="FILE", help="Your private key, to sign with.")]
 TokenizerFolder = Annotated[
     Path | None,
     typer.Option(
@@ -65,3 +66,16 @@ def posting_day(workspace: "Workspace", day: str | None) -> str:
     from tribute.rewards.ledger import read_calendar
 
     return read_calendar(workspace.rewards).today if day is None else day
+
+
+def signing_of(name: str | None, key: Path | None) -> "Signing | None":
+    """Who signs where the policy asks for a second name; None where neither option is given.
+
+    Raises RewardError for one without the other.
+    """
+    from tribute.keys import load_key
+    from tribute.rewards.second_name import Signing
+
+    if (name is None) != (key is None):
+        raise RewardError("--as ID and --key FILE belong together; give both")
+    return None if name is None or key is None else Signing(name, load_key(key))

@@ -47,7 +47,7 @@ def payout(home: "Workspace", config: "RunConfig", run_id: str) -> Output[Paid]:
         "payouts": _payouts(lines),
     }
     cached = [f"from cache: {', '.join(record['cached'])}"] if record["cached"] else []
-    table = _table(f"{config.rewards.total} for {config.rewards.period}", lines)
+    table = _table(f"Net fee of {config.rewards.total} for {config.rewards.period}", lines)
     return Output(data, [*cached, f"run {run_id}{fallback_note(folder)}, report: {report}"], [table])
 
 

@@ -191,6 +191,7 @@ def _would_record(checked: "Sequence[CheckedSubmission]", evaluation: bool) -> O
 
 def _would_record_file(file: "CheckedSubmission") -> list[str]:
     from tribute.contributions.intake import grouped
+    from tribute.formatting import counted
 
     left_out = [f"would leave out {group}" for group in grouped(file.intake.faults)]
-    return [f"would record {file.id}: {file.rows} rows", *left_out]
+    return [f"would record {file.id}: {counted(file.rows, 'row')}", *left_out]

@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 import typer
 
 from tribute.cli._command import command
-from tribute.cli._options import HERE, By, Day, DryRun, Month, Why, WorkspaceFolder, posting_day
+from tribute.cli._options import (
+    HERE,
+    By,
+    Day,
+    DryRun,
+    Month,
+    SecondKeyFile,
+    SecondSigner,
+    Why,
+    WorkspaceFolder,
+    posting_day,
+    signing_of,
+)
 from tribute.cli._output import Output
 from tribute.errors import ConfigError, RewardError
 
@@ -32,6 +44,7 @@ class Reconciled(TypedDict):
 class Settled(TypedDict):
     payment: str
     posted_entries: list[str]
+    signed: list[str]
 
 
 class Books(TypedDict):
@@ -56,7 +69,7 @@ def file(
     """Write the ISO 20022 file (pain.001.001.09) that tells the bank to pay a closed period's payables."""
     from tribute import months
     from tribute.contributions.rights import read_vault
-    from tribute.formatting import plain_money
+    from tribute.formatting import counted, plain_money
     from tribute.rewards.payments import by_bank, payment_file
     from tribute.workspace import Workspace
 
@@ -75,7 +88,7 @@ def file(
     for row in chosen:
         totals[row["currency"]] = totals.get(row["currency"], 0) + int(row["amount_minor"])
     sums = " and ".join(plain_money(minor, code) for code, minor in sorted(totals.items()))
-    lines = [f"{out}: {len(chosen)} payments of {period}, {sums}" + (" (not written)" if dry_run else "")]
+    lines = [f"{out}: {counted(len(chosen), 'payment')} of {period}, {sums}" + (" (not written)" if dry_run else "")]
     if other := len(payables) - len(chosen):
         see = home.rewards / period / "payables.csv"
         lines.append(f"{other} payments in currencies that no bank pays are not in it; see {see}")
@@ -100,6 +113,7 @@ def reconcile(
     dry_run: DryRun = False,
 ) -> Output[Reconciled]:
     """Compare a bank's answer with the payables, post what was paid or sent back, and write recon.csv."""
+    from tribute.formatting import counted
     from tribute.rewards.payments import FOR_A_PERSON, in_words
     from tribute.rewards.payments import reconcile as take_in
     from tribute.workspace import Workspace
@@ -112,7 +126,8 @@ def reconcile(
     if skipped:
         lines.append(f"{len(skipped)} messages were reconciled before: {', '.join(skipped)}")
     if look := sum(counts[outcome] for outcome in FOR_A_PERSON):
-        lines.append(f"{look} answers need your decision: see outcome in recon.csv, then `tribute pay settle`")
+        need = f"{counted(look, 'answer')} {'needs' if look == 1 else 'need'} your decision"
+        lines.append(f"{need}: see outcome in recon.csv, then `tribute pay settle`")
     return Output(
         {"recon": str(path), "outcomes": dict(sorted(counts.items())), "skipped_messages": list(skipped)}, lines
     )
@@ -130,6 +145,8 @@ def settle(
         str | None,
         typer.Option(metavar="AMOUNT", help="What left the account or came back, such as 73.13; by default all of it."),
     ] = None,
+    as_: SecondSigner = None,
+    key: SecondKeyFile = None,
     date: Day = None,
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
@@ -142,11 +159,15 @@ def settle(
 
     home = Workspace.open(workspace)
     decision = Settlement(payment, outcome, amount, by, why, posting_day(home, date))
-    entries = post(home, decision, rehearse=dry_run)
+    entries, approval = post(home, decision, signing_of(as_, key), rehearse=dry_run)
     moves = [(entry.event, money(max(minor for _, minor in entry.lines), entry.currency)) for entry in entries]
     listed = ", ".join(f"{event} {text}" for event, text in moves)
     line = f"{payment}: {listed} " + ("would be posted" if dry_run else "posted")
-    return Output({"payment": payment, "posted_entries": [event for event, _ in moves]}, [line])
+    if approval.waits:
+        signed = "would be signed" if dry_run else "signed"
+        line = f"{payment}: {listed} {signed} by {approval.signers[0]}; another closer has to give the same command"
+    posted: list[str] = [] if approval.waits else [event for event, _ in moves]
+    return Output({"payment": payment, "posted_entries": posted, "signed": list(approval.signers)}, [line])
 
 
 @command

@@ -19,13 +19,14 @@ from tribute.cli._options import (
     Why,
     WorkspaceFolder,
     posting_day,
+    signing_of,
 )
 from tribute.cli._output import Output, Table
 from tribute.cli._period import Balance, State, balances_of, state_of
 from tribute.errors import RewardError, TributeError
 
 if TYPE_CHECKING:
-    from tribute.rewards.correct import Correction, Signing
+    from tribute.rewards.correct import Correction
     from tribute.rewards.ledger import Posting
     from tribute.workspace import Workspace
 
@@ -175,7 +176,7 @@ def correct(
     home = Workspace.open(workspace)
     cause = Cause(contributor, currency, entry, why, posting_day(home, date))
     minor = parse_signed(amount, currency)
-    return _corrected(corrections.correct(home, cause, minor, _signing(as_, key), dry_run), dry_run)
+    return _corrected(corrections.correct(home, cause, minor, signing_of(as_, key), dry_run), dry_run)
 
 
 @command
@@ -200,7 +201,7 @@ def claw_back(
     home = Workspace.open(workspace)
     cause = Cause(contributor, currency, entry, why, posting_day(home, date))
     minor = parse_amount(amount, currency)
-    return _corrected(corrections.claw_back(home, cause, minor, _signing(as_, key), dry_run), dry_run)
+    return _corrected(corrections.claw_back(home, cause, minor, signing_of(as_, key), dry_run), dry_run)
 
 
 @command
@@ -219,7 +220,7 @@ def reverse(
 
     home = Workspace.open(workspace)
     day = posting_day(home, date)
-    return _corrected(corrections.reverse(home, entry, why, day, _signing(as_, key), dry_run), dry_run)
+    return _corrected(corrections.reverse(home, entry, why, day, signing_of(as_, key), dry_run), dry_run)
 
 
 @command
@@ -253,21 +254,12 @@ def clock(
     return Output(data, [f"today is {now.today} in {now.time_zone}{simulated}"])
 
 
-def _signing(name: str | None, key: Path | None) -> "Signing | None":
-    from tribute.keys import load_key
-    from tribute.rewards.correct import Signing
-
-    if (name is None) != (key is None):
-        raise RewardError("--as ID and --key FILE belong together; give both")
-    return None if name is None or key is None else Signing(name, load_key(key))
-
-
 def _corrected(correction: "Correction", dry_run: bool) -> Output[Posted]:
     """What was posted, or who still has to sign it."""
     if not correction.waits:
         return _posted(correction.postings, dry_run, correction.signers)
     [signer] = correction.signers
-    line = f"{'would be' if dry_run else 'is'} signed by {signer}; another closer has to give the same command"
+    line = f"this {'would be' if dry_run else 'is'} signed by {signer}; another closer has to give the same command"
     return Output({"postings": [], "signed": [signer]}, [line])
 
 

@@ -91,6 +91,11 @@ def _release_source(home: "Workspace", config: "RunConfig", dry_run: bool) -> Ou
 
 
 def _released(version: "Version") -> Output[Released]:
+    from tribute.formatting import counted
+
     used = version.rows - version.excluded
-    line = f"{version.tag}: {used} rows of {version.contributors} contributors, {version.excluded} rows excluded"
+    line = (
+        f"{version.tag}: {counted(used, 'row')} of {counted(version.contributors, 'contributor')}, "
+        f"{counted(version.excluded, 'row')} excluded"
+    )
     return Output(record(version), [line])

@@ -66,6 +66,7 @@ def review(
     from tribute.cli._tokenizer import named_tokenizer
     from tribute.contributions.releases import Selection, expand
     from tribute.contributions.releases import review as releases
+    from tribute.formatting import counted
 
     registry = open_registry(workspace, dry_run=False)
     now = registry.snapshot()
@@ -78,7 +79,8 @@ def review(
     )
     reads = named_tokenizer(registry, dataset, tokenizer)
     waiting = releases(registry, dataset, selection, _encoder() if by_meaning else None, reads)
-    lines = [f"{len(waiting)} findings wait; decide with `tribute accept` or `tribute reject`, or on a page (--html)"]
+    wait = f"{counted(len(waiting), 'finding')} {'waits' if len(waiting) == 1 else 'wait'}"
+    lines = [f"{wait}; decide with `tribute accept` or `tribute reject`, or on a page (--html)"]
     if html is not None:
         lines.append(_write_page(workspace, dataset, waiting, html))
     table = Table(f"Rows of {dataset} that wait", COLUMNS, [_cells(finding) for finding in waiting[:SHOWN]])

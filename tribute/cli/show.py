@@ -174,12 +174,12 @@ def _contributor(home: "Workspace", registry: "Registry", contributor: str) -> O
     }
     columns = ("contribution", "dataset", "rows", "licence", "log entry")
     rows = [(item.id, item.dataset, str(item.rows), item.licence, str(item.seq)) for item in view.contributions]
-    tables = [Table(f"Contributions of {contributor}", columns, rows, right=("rows", "log entry"))]
+    tables = [Table(f"Contributions of {contributor}", columns, rows, right=("rows", "log entry"))] if rows else []
     if earned:
         paid = [tuple(part.values()) for part in earned]
         tables.append(Table("What they earned", ("contribution", "version", "run", "paid"), paid))
     lines = [f"{view.rows} rows; left out or waiting now: {_worded(view.left_out)}"]
-    lines += [f"{id_}: {event}" for id_, event in view.removed.items()]
+    lines += [f"{id_}: {'erased' if event == 'erase' else 'withdrawn'}" for id_, event in view.removed.items()]
     return Output(data, lines, tables)
 
 

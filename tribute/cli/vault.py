@@ -60,13 +60,14 @@ def import_(
 ) -> Output[Payees]:
     """Add the payees of a CSV file: all of them, or none where a line is faulty."""
     from tribute.contributions.rights import read_payees, write_people
+    from tribute.formatting import counted
     from tribute.workspace import Workspace
 
     home = Workspace.open(workspace)
     people = read_payees(file)
     if not dry_run:
         write_people(home.vault, people)
-    line = f"{file}: {len(people)} payees" + (" (not written)" if dry_run else f" are in {home.vault}")
+    line = f"{file}: {counted(len(people), 'payee')} " + ("(not written)" if dry_run else f"recorded in {home.vault}")
     return Output({"payees": sorted(people)}, [line])
 
 

@@ -59,8 +59,7 @@ def _section(books: Books, today: str) -> dict[str, Any]:
         "payments": [{"payment": payment, "late": _days_late(payment, today)} for payment in payments],
         "in_flight": _total(books.payments, IN_FLIGHT),
         "returned": _total(books.payments, RETURNED),
-        "owed": books.periods[-1].moves["closing"],
-        "paid": sum(period.moves["paid"] for period in books.periods),
+        "draft": None if books.periods[-1].closed else books.periods[-1],
     }
 
 

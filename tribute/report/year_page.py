@@ -16,7 +16,7 @@ from tribute.formatting import amount, money, month
 from tribute.html import template
 from tribute.report.svg import tag
 from tribute.rewards.disputes import Dispute, all_disputes
-from tribute.rewards.ledger import load
+from tribute.rewards.ledger import load, stage
 from tribute.rewards.verification import History, Month, totals
 from tribute.workspace import Workspace
 
@@ -34,6 +34,7 @@ STAGES = (
 EVENTS = {
     "ADJUST": "correction",
     "CLAWBACK": "claw-back",
+    "FEE": "bank charge",
     "RETURN": "returned by the bank",
     "REVERSE": "reversal",
 }
@@ -118,17 +119,21 @@ def _stacks(stacks: Sequence[Sequence[Part]], months: Sequence[Month], currency:
 
 
 def _events(workspace: Workspace, months: Sequence[Month]) -> list[dict[str, Any]]:
-    """Corrections, claw-backs and returns, in the ledger's order; entries of one cause are one event."""
+    """Corrections, claw-backs, returns and bank charges, in the ledger's order; entries of one cause are one event.
+
+    `minor` is below 0 where the contributor is owed less after it.
+    """
     events: dict[tuple[str, ...], dict[str, Any]] = {}
     for posting in load(workspace).postings:
         if posting.event in EVENTS and posting.currency == months[0].currency:
             key = (posting.day, posting.event, posting.contributor_id, posting.reason)
             event = events.setdefault(
-                key, {"minor": 0, "entries": {}, **posting.texts(), "what": EVENTS[posting.event]}
+                key, {"moved": 0, "net": 0, "entries": {}, **posting.texts(), "what": EVENTS[posting.event]}
             )
-            event["minor"] += max(posting.amount, 0)
+            event["moved"] += max(posting.amount, 0)
+            event["net"] += posting.credit if stage(posting.account) else 0
             event["entries"][posting.entry_id] = posting.ref
-    return list(events.values())
+    return [{**event, "minor": -event["moved"] if event["net"] < 0 else event["moved"]} for event in events.values()]
 
 
 def _withdrawn(workspace: Workspace) -> list[tuple[str, str, str]]:

@@ -7,6 +7,7 @@ ROOMS = (
     "allocation",
     "ledger",
     "period",
+    "second_name",
     "payments",
     "disputes",
     "verification",

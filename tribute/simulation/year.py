@@ -38,6 +38,7 @@ from tribute.rewards.ledger import Cause, Ledger, handed_over, load, simulate
 from tribute.rewards.payments import CSV_COLUMNS, reconcile
 from tribute.rewards.period import NEEDED, policy_of
 from tribute.rewards.policy import load_policy, publish
+from tribute.rewards.second_name import Signing
 from tribute.rewards.statements import write_early
 from tribute.rewards.verification import history
 from tribute.simulation.config import YearConfig
@@ -148,11 +149,11 @@ def _claw_back(workspace: Workspace, period: str) -> None:
                 _signed(workspace, period, partial(correct.claw_back, workspace, cause, minor))
 
 
-def _signed(workspace: Workspace, period: str, give: Callable[[correct.Signing], correct.Correction]) -> None:
+def _signed(workspace: Workspace, period: str, give: Callable[[Signing], correct.Correction]) -> None:
     """Give a correction's command as two closers do."""
     before = read_artifact(workspace.rewards / months.shifted(period, -1))
     for name in policy_of(before).closers[:NEEDED]:
-        if not give(correct.Signing(name, _key(workspace, name))).waits:
+        if not give(Signing(name, _key(workspace, name))).waits:
             return
 
 

@@ -310,7 +310,7 @@ def test_a_refusal_that_was_wrong_after_it_was_handed_over_anew_is_for_a_person(
 
     assert ended.code == 0, ended.err
     assert "1 paid after return" in ended.out
-    assert "1 answers need your decision: see outcome in recon.csv, then `tribute pay settle`" in ended.out
+    assert "1 answer needs your decision: see outcome in recon.csv, then `tribute pay settle`" in ended.out
     assert ledger.load(house.workspace).head == before
 
 

@@ -1,9 +1,17 @@
 """Theorem: whatever a bank's answer left open, a person can settle it, once, and the ledger says who decided why."""
 
+import re
+
 import pytest
 
-from tests.rewards.helpers import banks
-from tribute.rewards.ledger import ledger
+from tests.helpers.terminal import tree
+from tests.rewards.helpers import banks, people
+from tests.rewards.helpers.people import make_house
+from tests.rewards.payments.conftest import DAY, Bank
+from tribute.report.year_page import write_year
+from tribute.rewards import correct
+from tribute.rewards.ledger import Cause, ledger
+from tribute.rewards.verification import history
 
 WHO = ("--by", "anna", "--why", "The bank kept 3.70")
 
@@ -123,3 +131,50 @@ def test_a_refusal_is_settled_as_paid_while_its_money_is_there(bank):
 
     assert ended.code == 2
     assert "came back and a later payables.csv has its money" in ended.err
+
+
+@pytest.fixture
+def strict(tmp_path, monkeypatch) -> Bank:
+    """A bank whose payer's policy lets one person settle up to 1.00 EUR."""
+    monkeypatch.setattr(people, "POLICY", people.POLICY + 'second_name_above: {EUR: "1.00"}\n')
+    house = make_house(tmp_path / "workspace")
+    for period in ("2026-11", "2026-12"):
+        house.close(period)
+    return Bank(house, tmp_path)
+
+
+@pytest.mark.parametrize("outcome", ["paid", "rejected"])
+def test_above_the_policys_amount_two_closers_settle(strict, outcome):
+    """Unsigned nothing happens; the first closer signs and nothing is posted; the second one's command posts it."""
+    command, before = ("settle", strict.ids[0], outcome, *WHO), tree(strict.house.workspace.rewards)
+
+    asked = strict.run(*command)
+    untouched = tree(strict.house.workspace.rewards) == before
+    stranger = strict.run(*command, "--as", "rita", "--key", strict.house.root / "keys" / "rita")
+    first = strict.run(*command, "--as", "anna", "--key", strict.house.root / "keys" / "anna")
+    between = strict.events()
+    second = strict.run(*command, "--as", "ben", "--key", strict.house.root / "keys" / "ben", "--json")
+
+    assert (asked.code, untouched) == (2, True)
+    assert f"{strict.amounts[0]} EUR in 2027-01 is above the 1.00 EUR that the policy lets one person post" in asked.err
+    assert "rita is not among the policy's closers" in stranger.err
+    assert "signed by anna; another closer has to give the same command" in first.out
+    assert (between, second.code) == ([], 0)
+    assert second.data["signed"] == ["anna", "ben"]
+    assert second.data["posted_entries"] == strict.events() != []
+
+
+def test_the_year_page_has_a_word_for_each_event(bank, tmp_path):
+    """A bank's charge has a name, and what a contributor is owed less after is below zero."""
+    bank.run("settle", bank.ids[0], "paid", "--amount", bank.shifted(370), *WHO)
+    house = bank.house
+    [accrued] = {row.entry_id for row in ledger.load(house.workspace).find("2026-12/ACCRUE/evaluation/EUR/numpy")}
+    correct.claw_back(house.workspace, Cause("numpy", "EUR", accrued, "copies", DAY), 250)
+
+    page = write_year(house.workspace, history(house.workspace, "EUR"), tmp_path / "year.html").read_text()
+    rows = [re.sub(r"<[^>]+>", " ", row) for row in re.findall("<tr>.*?</tr>", page, re.DOTALL)]
+
+    [charge] = [row for row in rows if "bank charge" in row]
+    [taken] = [row for row in rows if "claw-back" in row]
+    assert "3.70" in charge
+    assert "−2.50" in taken

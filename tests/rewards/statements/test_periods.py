@@ -72,8 +72,24 @@ def test_the_page_names_signers_and_late_payments(closed_house, tmp_path):
 
     assert "closed by anna and ben" in page
     assert "in flight, 10 days past the value date" in page
-    assert f"{money(books.periods[-1].moves['closing'], 'EUR')} owed at the end of December 2026" in page
+    assert f"{money(books.periods[-1].moves['closing'], 'EUR')} owed on 11 January 2027" in page
+    assert "0.00 EUR have been paid out" in page
     assert all(amount(payment.minor, "EUR") in page for payment in books.payments)
+
+
+def test_what_the_bank_did_since_the_last_close_counts(closed_house, tmp_path):
+    """Paid and owed are as of today; what was returned is owed again; a draft is named and adds nothing yet."""
+    pay(closed_house)
+    closed_house.pay("2027-01")
+    [books] = read_books(closed_house.workspace)
+    first = books.payments[0].minor
+
+    page = text(write_periods(closed_house.workspace, tmp_path / "page.html", "2027-01-11").read_text(encoding="utf-8"))
+
+    assert (books.paid, books.owed) == (first, books.periods[1].moves["closing"] - first)
+    assert f"{money(books.owed, 'EUR')} owed on 11 January 2027" in page
+    assert f"{money(first, 'EUR')} have been paid out" in page
+    assert f"The draft of January 2027 would add {money(books.periods[-1].moves['accrued'], 'EUR')}." in page
 
 
 def test_the_command_writes_the_page(closed_house, tmp_path, capsys):

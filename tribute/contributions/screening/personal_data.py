@@ -25,9 +25,10 @@ CARDS = re.compile(r"4|5[1-5]|2[2-7]|3[47]|3[068]|6(?:011|5)|35")
 
 
 def personal_data(text: str) -> Iterator[str]:
-    """`e-mail address at 12` and the like, with the place in characters, for every match."""
+    """`e-mail address at character 12` and the like for every match; the first character of a text is 1."""
     if "@" in text:
-        yield from (f"e-mail address at {m.start()}" for m in EMAIL.finditer(text) if not NOBODYS.search(m[0]))
+        places = (match.start() + 1 for match in EMAIL.finditer(text) if not NOBODYS.search(match[0]))
+        yield from (f"e-mail address at character {place}" for place in places)
     if not DIGITS.search(text):
         return
     taken = []
@@ -35,10 +36,10 @@ def personal_data(text: str) -> Iterator[str]:
         kind = "IBAN" if match[0][0].isalpha() else "payment card number"
         if is_iban(match[0]) if kind == "IBAN" else is_card(match[0]):
             taken.append(match.span())
-            yield f"{kind} at {match.start()}"
+            yield f"{kind} at character {match.start() + 1}"
     for start, end in _phone_numbers(text):
         if all(end <= low or start >= high for low, high in taken):
-            yield f"phone number at {start}"
+            yield f"phone number at character {start + 1}"
 
 
 def is_card(text: str) -> bool:

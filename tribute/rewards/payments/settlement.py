@@ -1,7 +1,8 @@
 """What a person decides about a payment whose answer does not fit: it was paid, came back, or was never carried out.
 
 It posts what an answer of the bank would have posted that fits, and the difference: more than the payment left the
-account, or less came back, and the rest is the bank's fee; less left it, and the rest is payable again.
+account, or less came back, and the rest is the bank's fee; less left it, and the rest is payable again. Where an
+entry moves more than the policy lets one person post, a second closer has to decide the same (`second_name.py`).
 """
 
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Literal, NamedTuple
 from tribute.errors import RewardError
 from tribute.formatting import money
 from tribute.money import parse_amount
+from tribute.rewards import second_name
 from tribute.rewards.ledger import accounts, balances, ledger
 from tribute.rewards.ledger.entries import Entry
 from tribute.rewards.ledger.ledger import Ledger
@@ -19,6 +21,7 @@ from tribute.rewards.payments.outcomes import REJECTED, Payment, Postings, again
 from tribute.rewards.payments.pain001 import Row
 from tribute.rewards.payments.payment_entries import entries_of
 from tribute.rewards.payments.reconciliation import free_money
+from tribute.rewards.second_name import Approval, Proposal, Signing
 from tribute.workspace import Workspace
 
 SETTLED = ("paid", "returned", "rejected")
@@ -39,10 +42,20 @@ class Settlement(NamedTuple):
     day: str
 
 
-def settle(workspace: Workspace, decision: Settlement, rehearse: bool = False) -> list[Entry]:
+class Settled(NamedTuple):
+    """The entries of a decision, and who signed it; they are posted unless a second closer has to sign, too."""
+
+    entries: list[Entry]
+    approval: Approval
+
+
+def settle(
+    workspace: Workspace, decision: Settlement, signing: Signing | None = None, rehearse: bool = False
+) -> Settled:
     """Post a decision and return its entries; with `rehearse` nothing is posted.
 
-    Raises RewardError for a payment that no closed period handed over, and where the ledger says it already.
+    Raises RewardError for a payment that no closed period handed over, where the ledger says it already, and where
+    somebody has to sign.
     """
     with ledger.writing(workspace) as books:
         books.calendar.check_day(decision.day)
@@ -58,11 +71,15 @@ def settle(workspace: Workspace, decision: Settlement, rehearse: bool = False) -
         else:
             _settle_rejected(payment, postings, amount)
         entries = entries_of(books, postings, decision.day, f"{decision.by}: {decision.why}")
-        if rehearse:
+        largest = max(minor for entry in entries for _, minor in entry.lines)
+        # A payment's id begins with the period that handed it over.
+        proposal = Proposal(entries, payable["payment_id"][: len(books.open_period)], largest)
+        approval = second_name.approve(workspace, books, proposal, signing, rehearse)
+        if rehearse or approval.waits:
             books.with_entries(entries)
         else:
             books.post(entries)
-    return entries
+    return Settled(entries, approval)
 
 
 def _payable(orders: Orders, id_: str) -> Row:

@@ -55,7 +55,20 @@ class Books:
     periods: tuple[PeriodSums, ...]
     payments: tuple[Payment, ...]
     standing: dict[str, int]
-    """Accrued, Held, Payable and Claim over all contributors, and the other accounts by name, as of now."""
+    """Accrued, Held, Payable and Claim over all contributors, and the other accounts by name, as of now.
+
+    In minor units, > 0 where more was credited; so a claim is below zero.
+    """
+
+    @property
+    def owed(self) -> int:
+        """What contributors are owed now, less claims, in minor units."""
+        return sum(self.standing.get(name, 0) for name in ("Accrued", "Held", "Payable", "Claim"))
+
+    @property
+    def paid(self) -> int:
+        """What the bank has paid to contributors and not returned until now, in minor units."""
+        return self.standing.get(accounts.BANK, 0) + self.standing.get(accounts.BANK_FEES, 0)
 
 
 def read_books(workspace: Workspace) -> list[Books]:

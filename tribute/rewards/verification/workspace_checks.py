@@ -10,6 +10,7 @@ from pathlib import Path
 from tribute.artifacts import SEAL, Artifact, read_artifact
 from tribute.contributions.registry import Registry, public_keys
 from tribute.errors import IntegrityError
+from tribute.formatting import counted
 from tribute.months import next_period
 from tribute.rewards.ledger import balances, journal
 from tribute.rewards.ledger.journal import Posting
@@ -20,6 +21,7 @@ from tribute.rewards.period import leaves
 from tribute.rewards.period.closed import previous_id
 from tribute.rewards.period.folder import PeriodFolder
 from tribute.rewards.policy.published import refuse_unpublished
+from tribute.rewards.verification.second_names import check_second_names
 from tribute.strict import parse_json
 from tribute.workspace import Workspace
 
@@ -33,7 +35,12 @@ def verify_in_workspace(workspace: Workspace, read: PeriodFolder, every: bool = 
     Presumes that `verified`, which read it, found nothing. The caller keeps others from posting meanwhile.
     """
     statements = workspace.statements / read.period
-    checks = [*verify_ledger(workspace.rewards, read), _check_statements(statements, read, every)]
+    closed = [period for period in closed_periods(workspace.rewards) if period < read.period]
+    checks = [
+        *verify_ledger(workspace.rewards, read),
+        check_second_names(workspace, read, closed),
+        _check_statements(statements, read, every),
+    ]
     if (read.path / SEAL).exists():
         checks.append(_check_registry(workspace, read))
     return checks
@@ -65,7 +72,7 @@ def verify_ledger(rewards: Path, read: PeriodFolder) -> list[str]:
     if read.payables != balances.payable_rows(books, read.period, read.policy, flying):
         raise read.wrong("payables.csv", "not what the ledger says is payable and not yet handed over")
     return [
-        f"the ledger's {len(postings)} lines up to here are one chain over {len(closed) + 1} months, "
+        f"the ledger's {len(postings)} lines up to here are one chain over {counted(len(closed) + 1, 'month')}, "
         "none changed since",
         f"{len(read.balances)} balances and {len(read.payables)} payments are what the ledger says",
     ]
