@@ -31,12 +31,13 @@ def found(house, said, period="2026-12"):
 
 
 def test_two_closed_months_hold_together(two_closed):
-    """One chain, balances and payments from the ledger, proofs, policy and keys."""
+    """One chain, balances and payments from the ledger, proofs, second names, policy and keys."""
     checks = check(two_closed)
 
-    assert len(checks) == 4
+    assert len(checks) == 5
     assert checks[0].endswith("lines up to here are one chain over 2 months, none changed since")
     assert checks[2].startswith("10 statements' proofs lead to the root")
+    assert checks[3] == "0 files of second names are signed with keys in the registry, and no correction lacks one"
     assert check(two_closed, "2026-11")
 
 
@@ -44,7 +45,7 @@ def test_a_draft_holds_too(house):
     """Before it is signed, so that nothing wrong is."""
     house.pay("2027-01")
 
-    assert len(check(house, "2027-01")) == 3
+    assert len(check(house, "2027-01")) == 4
 
 
 def test_a_month_that_changed_since_is_found(house):

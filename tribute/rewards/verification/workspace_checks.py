@@ -38,8 +38,8 @@ def verify_in_workspace(workspace: Workspace, read: PeriodFolder, every: bool = 
     closed = [period for period in closed_periods(workspace.rewards) if period < read.period]
     checks = [
         *verify_ledger(workspace.rewards, read),
-        check_second_names(workspace, read, closed),
         _check_statements(statements, read, every),
+        check_second_names(workspace, read, closed),
     ]
     if (read.path / SEAL).exists():
         checks.append(_check_registry(workspace, read))
