@@ -144,7 +144,7 @@ def test_the_command_checks_a_period_by_name_and_by_path(two_closed, tmp_path):
 
     assert (by_name.code, by_path.code) == (0, 0)
     assert by_name.out == by_path.out
-    assert by_name.out.count("✓") == 18
+    assert by_name.out.count("✓") == 19
     assert (deep.code, "is nothing to verify" in deep.err) == (2, True)
 
 
