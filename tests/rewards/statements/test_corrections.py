@@ -95,7 +95,7 @@ def test_which_row_came_near_the_evaluation_is_not_told(house):
 
     assert document["not_counted"] == {"reasons": {"near_evaluation": 1}, "rows": []}
     assert exclusions(document, house.words("scipy")) == []
-    assert f"1 – {REASONS['near_evaluation']}" in text(house, "2026-12", "scipy")
+    assert f"Reason: {REASONS['near_evaluation']} (1)." in text(house, "2026-12", "scipy")
 
 
 def test_one_sentence_leads_from_credit_to_the_amount(house):
