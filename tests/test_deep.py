@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from tests.helpers.terminal import tribute
 from tests.rewards.helpers.forging import rehash
+from tribute import artifacts
+from tribute.digests import canonical_digest
 from tribute.pipeline.runs import all_runs, read_run
 from tribute.workspace import Workspace
 
@@ -24,6 +27,20 @@ def test_a_period_is_measured_and_allocated_again(finished: Path):
     assert "lines are allocated again, to the unit, from" in ended.out
     assert "combined anew they are the evidence's scores, byte for byte" in ended.out
     assert not list(workspace.scratch.glob("deep-*"))
+
+
+def test_a_period_of_another_version_is_measured_again(finished: Path, monkeypatch: pytest.MonkeyPatch):
+    """Where the code has changed since, measurements are found by the ids that the attribution records."""
+    digest = artifacts.code_digest
+    monkeypatch.setattr(artifacts, "code_digest", lambda module: canonical_digest([digest(module), "changed"]))
+    (run_id,) = all_runs(Workspace.open(finished))
+    period = read_run(Workspace.open(finished), run_id)["period"]
+
+    ended = tribute("verify", "period", period, "--deep", "-w", finished)
+
+    assert ended.code == 0, ended.err
+    assert ended.out.count("gives the credits that were paid, byte for byte") == 2
+    assert "combined anew they are the evidence's scores, byte for byte" in ended.out
 
 
 def test_credits_that_the_model_does_not_give_are_found(spare: Path):

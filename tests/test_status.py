@@ -30,7 +30,7 @@ def test_an_empty_workspace_asks_for_rows(tmp_path: Path):
 
 
 def test_a_finished_run_has_a_draft(finished: Path):
-    """Datasets with their versions, runs, periods; a draft that nobody may sign says so."""
+    """Datasets with their versions, runs, periods; nobody is asked to sign where the policy names no closers."""
     state = status(finished)
     text = tribute("status", "-w", finished).out
 
@@ -39,10 +39,32 @@ def test_a_finished_run_has_a_draft(finished: Path):
     ]
     assert len(state["runs"]) == 1
     assert [(each["period"], each["state"]) for each in state["period_states"]] == [("2026-11", "draft")]
-    (draft,) = [task for task in state["tasks"] if "2026-11" in task["what"]]
-    assert draft["what"] == "the draft of 2026-11 needs 2 signatures, and its policy names no closers"
+    assert not [task for task in state["tasks"] if "2026-11" in task["what"]]
     assert all(task["command"] in text for task in state["tasks"])
-    assert f"next: {state['next_command']}" in text
+    assert (f"next: {state['next_command']}" if state["tasks"] else "nothing waits") in text
+
+
+def test_a_draft_asks_for_what_is_missing_first(spare: Path, tiny: Path, tmp_path: Path):
+    """Closers need keys, then the policy has to be published; only then is a signature asked for."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text((tiny / "policy.yaml").read_text() + "closers: [anna, ben]\n")
+
+    def command() -> str:
+        """The command for the draft, made anew."""
+        ended = tribute("reward", tiny / "config.yaml", "--set", f"rewards.policy={policy}", "-w", spare)
+        assert ended.code == 0, ended.err
+        (task,) = [task for task in status(spare)["tasks"] if "2026-11" in task["what"]]
+        return task["command"]
+
+    without_keys = command()
+    for name in ("anna", "ben"):
+        assert tribute("key", "new", name, "--out", tmp_path / name, "-w", spare).code == 0
+    unpublished = command()
+    assert tribute("policy", "publish", policy, "--key", tmp_path / "anna", "--as", "anna", "-w", spare).code == 0
+
+    assert without_keys.startswith("tribute key new anna")
+    assert unpublished.startswith("tribute policy publish ")
+    assert command().startswith("tribute period close 2026-11 --key FILE --as anna")
 
 
 def test_who_must_still_sign_and_what_is_not_paid(tmp_path: Path):

@@ -3,7 +3,7 @@
 A method is a file with its job and a `Measurement`, a line in plan.MEASUREMENTS, and its term in shares/estimate.py.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,12 +91,16 @@ def seed_of(training: Artifact) -> int:
 
 def input_names(measured: Mapping[Work, Artifact]) -> dict[str, str]:
     """Under which names an attribution records the ids of what was measured."""
-    names: dict[str, str] = {}
+    return {name: measured[work].id for work, name in work_names(measured).items()}
+
+
+def work_names(works: Iterable[Work]) -> dict[Work, str]:
+    """See `input_names`; a name depends on the works before it."""
+    names: dict[Work, str] = {}
     places: dict[str, int] = {}
-    for work, artifact in measured.items():
+    for work in works:
         place = places[work.kind] = places.get(work.kind, -1) + 1
-        name = f"{RETRAINED}{work.item}" if work.kind == "retraining" else f"{work.kind}-{place}"
-        names[name] = artifact.id
+        names[work] = f"{RETRAINED}{work.item}" if work.kind == "retraining" else f"{work.kind}-{place}"
     return names
 
 

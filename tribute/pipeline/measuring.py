@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from tribute.artifacts import Artifact
 from tribute.attribution.measurement import Run, Work
 from tribute.config import RunConfig
-from tribute.errors import AttributionError
+from tribute.errors import AttributionError, IntegrityError
 from tribute.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -48,6 +48,28 @@ def find_all(run: Run) -> "Measurements":
         return _all_found(run, (measurement.find(run, plan.measurement_of(piece), piece.item) for piece in work))
 
     return measure_all(run, find)
+
+
+def find_recorded(run: Run, attribution: Artifact) -> "Measurements":
+    """What an attribution was combined from, by the ids that it records, whichever version of Tribute measured it.
+
+    Raises IntegrityError where this version measures other things.
+    """
+    from tribute.attribution import plan
+    from tribute.attribution.measurement import recorded_measurements, work_names
+    from tribute.attribution.shares import Measurements
+
+    recorded, measured = recorded_measurements(attribution), dict[Work, Artifact]()
+    while len(measured) < len(recorded):
+        names = work_names([*measured, *plan.next_work(run, measured)])
+        if len(names) == len(measured) or not recorded.keys() >= set(names.values()):
+            version = attribution.identity["code"]["tribute"]
+            raise IntegrityError(
+                f"{attribution.path}: made by Tribute {version}, which measured other things than this version; "
+                "verify with that version"
+            )
+        measured = {work: run.store.get(*recorded[name]) for work, name in names.items()}
+    return Measurements(run.dataset, run.adapters, measured)
 
 
 def find_attribution(run: Run) -> Artifact:

@@ -18,7 +18,7 @@ from tribute.artifacts import Artifact, Store, read_artifact, read_erased
 from tribute.attribution.measurement import Run
 from tribute.config import load_config
 from tribute.errors import IntegrityError
-from tribute.pipeline.measuring import find_all, measure, open_run
+from tribute.pipeline.measuring import find_recorded, measure, open_run
 from tribute.pipeline.recheck import run_of
 from tribute.pipeline.runs import read_run
 from tribute.workspace import Workspace
@@ -47,24 +47,20 @@ def remeasure(workspace: Workspace, period: str) -> list[str]:
 def _compare(run: Run, attribution: Artifact, again: Store) -> list[str]:
     """What credits are made from is measured into the store `again`, but for trainings."""
     from tribute.attribution.combine import make_attribution
-    from tribute.attribution.plan import MEASUREMENTS
+    from tribute.attribution.plan import measurement_of
 
-    fresh = replace(run, store=again)
-    paid_by = [measurement for measurement in MEASUREMENTS if measurement.is_paid_by]
-    work = [measurement.work(item) for measurement in paid_by for item in measurement.items(run)]
-    measured = {piece: measure(fresh, piece) for piece in work}
-    credits = [artifact for piece, artifact in measured.items() if piece.kind == "credit"]
-    recorded = [attribution.inputs[f"credit-{place}"] for place in range(len(run.adapters))]
+    fresh, recorded = replace(run, store=again), find_recorded(run, attribution)
+    measured = {
+        work: measure(fresh, work) if measurement_of(work).is_paid_by else artifact
+        for work, artifact in recorded.measured.items()
+    }
+    combined = replace(recorded, measured=measured)
     checks = []
-    for adapter, credit, id_ in zip(run.adapters, credits, recorded, strict=True):
-        paid = run.store.get("credit", id_)
+    for adapter, credit, paid in zip(run.adapters, combined.credits, recorded.credits, strict=True):
         difference = _difference(credit.file("scores.parquet"), paid.file("scores.parquet"))
         checks.append(f"the walk through adapter {adapter.id[:12]} gives the credits that were paid, {difference}")
-    measurements = find_all(run)
-    combined = make_attribution(
-        again, replace(measurements, measured={**measurements.measured, **measured}), run.config.attribution
-    )
-    difference = _difference(combined.file("scores.parquet"), attribution.file("scores.parquet"))
+    scores = make_attribution(again, combined, run.config.attribution).file("scores.parquet")
+    difference = _difference(scores, attribution.file("scores.parquet"))
     return [*checks, f"combined anew they are the evidence's scores, {difference}"]
 
 

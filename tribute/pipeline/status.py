@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tribute.artifacts import read_artifact
+from tribute.artifacts import Artifact, read_artifact
 from tribute.contributions.registry import Registry
 from tribute.contributions.releases import review
 from tribute.ids import parse_tag
@@ -126,14 +126,21 @@ def _closing_tasks(workspace: Workspace, periods: tuple[PeriodState, ...]) -> It
     for period in periods:
         if period.state == "draft":
             draft = read_artifact(workspace.rewards / period.period)
-            yield _closing_task(period, list(draft.identity["config"]["closers"]))
+            # By a policy without two closers one makes drafts only, as the demo does: nobody is waited for.
+            if len(draft.identity["config"]["policy"]["closers"]) >= NEEDED:
+                yield _closing_task(workspace, period, draft)
 
 
-def _closing_task(period: PeriodState, closers: list[str]) -> Task:
-    what = f"the draft of {period.period} needs {_count(NEEDED - len(period.signed), 'signature')}"
-    if not closers:
-        what += ", and its policy names no closers"
+def _closing_task(workspace: Workspace, period: PeriodState, draft: Artifact) -> Task:
+    config, what = draft.identity["config"], f"the draft of {period.period}"
+    closers = list(config["policy"]["closers"])
+    if keyless := [name for name in closers if name not in config["closers"]]:
+        what += f" was made before closers had keys: {', '.join(keyless)}"
+        return Task(what, "finance", f"tribute key new {shlex.quote(keyless[0])} --out FILE")
+    if not close.is_policy_published(workspace, draft):
+        what += " is by a policy that is not published"
         return Task(what, "finance", "tribute policy publish POLICY --key FILE --as ID")
+    what += f" needs {_count(NEEDED - len(period.signed), 'signature')}"
     left = [name for name in closers if name not in period.signed]
     command = f"tribute period close {period.period} --key FILE --as {shlex.quote(left[0])}"
     return Task(what, " or ".join(left), command)

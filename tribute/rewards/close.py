@@ -22,6 +22,7 @@ from tribute.rewards.ledger.ledger import Ledger
 from tribute.rewards.ledger.recovery import APPROVALS, FOLDER, roll_forward
 from tribute.rewards.period import signatures as seal
 from tribute.rewards.period.closed import closers_of
+from tribute.rewards.period.folder import PeriodFolder
 from tribute.rewards.period.signatures import NEEDED, Signature
 from tribute.rewards.policy.published import refuse_unpublished
 from tribute.rewards.verification.verify import verified
@@ -81,6 +82,15 @@ def approvals(rewards: Path, draft: Artifact) -> list[Signature]:
     except (ValueError, KeyError, TypeError, IntegrityError) as error:
         raise IntegrityError(f"{path}: not what `tribute period close` wrote ({error}); remove it") from error
     return signatures
+
+
+def is_policy_published(workspace: Workspace, draft: Artifact) -> bool:
+    """Is exactly the policy that a draft was made by published?"""
+    try:
+        refuse_unpublished(workspace, PeriodFolder(draft.path).policy, draft.inputs["policy"])
+    except RewardError:
+        return False
+    return True
 
 
 def signers(folder: Path) -> list[str]:
