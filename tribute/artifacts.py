@@ -101,9 +101,9 @@ class Store:
 
         `build` gets an empty folder and may return provenance (times, run ids), which is not hashed.
         """
-        found = self.find(kind, inputs, config)
-        if found is not None:
-            return found
+        artifact = self.find(kind, inputs, config)
+        if artifact is not None:
+            return artifact
         final = self.root / kind.name / artifact_key(kind, inputs, config)
         final.parent.mkdir(parents=True, exist_ok=True)
         with locked(self.root.parent / "scratch" / "locks" / final.name):
@@ -192,21 +192,21 @@ def verify_artifact(path: Path) -> Artifact:
     # Provenance is no part of the id; that none of its bytes changed shows in the manifest's one form and checksum.
     if (path / MANIFEST).read_bytes() != _manifest(artifact.id, artifact.identity, artifact.provenance):
         raise IntegrityError(f"{path / MANIFEST}: not as it was written; restore the file")
-    recorded, found, erased = artifact.identity["files"], file_digests(path), read_erased(path)
-    for name in sorted(recorded.keys() | found.keys()):
-        if name not in found:
+    recorded, actual, erased = artifact.identity["files"], file_digests(path), read_erased(path)
+    for name in sorted(recorded.keys() | actual.keys()):
+        if name not in actual:
             raise IntegrityError(f"{path / name}: missing; the manifest lists it")
         if name not in recorded:
             raise IntegrityError(f"{path / name}: not in the manifest; remove it")
-        if found[name] not in (recorded[name], erased.files.get(name)):
+        if actual[name] not in (recorded[name], erased.files.get(name)):
             raise IntegrityError(
-                f"{path / name}: sha256 {found[name]}, the manifest says {recorded[name]}; restore the file"
+                f"{path / name}: sha256 {actual[name]}, the manifest says {recorded[name]}; restore the file"
             )
-    for one in sorted(path.rglob("*")):
-        plain = one.is_file() or (one.is_dir() and any(one.iterdir()))
-        if one.is_symlink() or not plain:
+    for entry in sorted(path.rglob("*")):
+        plain = entry.is_file() or (entry.is_dir() and any(entry.iterdir()))
+        if entry.is_symlink() or not plain:
             raise IntegrityError(
-                f"{one}: a link, an empty folder or no file; remove it, restore what the manifest lists"
+                f"{entry}: a link, an empty folder or no file; remove it, restore what the manifest lists"
             )
     return artifact
 
@@ -224,17 +224,17 @@ def check_files(
         if not chosen(name):
             continue
         path, recorded = artifact.file(name), f"sha256 {digest}"
-        found = f"sha256 {placeless_sha256(path)}" if path.is_file() else "no such file"
-        if found == f"sha256 {erased.files.get(name)}":
+        actual = f"sha256 {placeless_sha256(path)}" if path.is_file() else "no such file"
+        if actual == f"sha256 {erased.files.get(name)}":
             if without_erased:
                 continue
             raise RegistryError(
                 f"{path}: the rows of {', '.join(erased.contributions)} were erased, and this needs their texts; "
                 "release a version without them and train on that"
             )
-        if found != recorded:
+        if actual != recorded:
             raise IntegrityError(
-                f"{path}: {found}, the manifest of {artifact.kind} {artifact.id[:12]} says {recorded}; "
+                f"{path}: {actual}, the manifest of {artifact.kind} {artifact.id[:12]} says {recorded}; "
                 f"{remedy(artifact.path)}"
             )
 

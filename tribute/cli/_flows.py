@@ -8,9 +8,9 @@ from tribute.cli._output import Output, Table
 from tribute.cli._payout import Paid, payout
 from tribute.cli._prefect import set_prefect_environment
 from tribute.cli._text import Plan, would
+from tribute.cli._workers import ending_children
 from tribute.config import RunConfig
 from tribute.pipeline.preflight import refuse_engine, refuse_training
-from tribute.pipeline.workers import ending_children
 from tribute.progress import timed
 from tribute.workspace import Workspace
 

@@ -27,11 +27,11 @@ def attribute(
 ) -> Output[Attributed | Plan]:
     import pandas as pd
 
+    from tribute.cli._workers import run_each
     from tribute.pipeline import measuring, results
     from tribute.pipeline.data import found_dataset
     from tribute.pipeline.preflight import checked_config
     from tribute.pipeline.training import find_adapters
-    from tribute.pipeline.workers import run_each
     from tribute.workspace import Workspace
 
     home, run = Workspace.open(workspace), checked_config(config, set_ or [])

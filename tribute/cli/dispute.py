@@ -100,8 +100,8 @@ def recheck(
     dispute: DisputeId, date: Day = None, workspace: WorkspaceFolder = HERE, dry_run: DryRun = False
 ) -> Output[Disputed | Rechecked]:
     """Retrain the period's model without the contributor, with the same seeds, and attach both losses."""
+    from tribute.cli._workers import run_each
     from tribute.pipeline import recheck as pipeline
-    from tribute.pipeline.workers import run_each
     from tribute.rewards.disputes import add_recheck, read_dispute
     from tribute.workspace import Workspace
 

@@ -66,6 +66,7 @@ def explain(
     dry_run: DryRun = False,
 ) -> Output[Explained | Plan]:
     from tribute.attribution.answers import damping_of, parse_question, render
+    from tribute.cli._workers import run_each
     from tribute.config import load_config
     from tribute.contributions.dataset import read_description
     from tribute.contributions.text_places import remember_page
@@ -73,7 +74,6 @@ def explain(
     from tribute.pipeline import answers
     from tribute.pipeline.measuring import open_run
     from tribute.pipeline.runs import read_run
-    from tribute.pipeline.workers import run_each
     from tribute.workspace import Workspace
 
     home = Workspace.open(workspace)

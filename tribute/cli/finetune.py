@@ -55,9 +55,9 @@ def train_seeds(home: "Workspace", config: "RunConfig") -> dict[str, Adapter]:
 
     Raises TrainingError where a seed's evaluation loss did not fall; its adapter is kept.
     """
+    from tribute.cli._workers import run_each
     from tribute.pipeline import results, training
     from tribute.pipeline.data import materialised
-    from tribute.pipeline.workers import run_each
 
     dataset = materialised(home, config.dataset.tag, config.finetuning.base)
     adapters = run_each(lambda seed: training.train(home, config, dataset, seed), config.finetuning.seeds, config)

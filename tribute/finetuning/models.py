@@ -175,12 +175,12 @@ def _check_modules(
     modules = dict(model.network.named_modules())
     matched: set[type[nn.Module]] = set()
     for name in names:
-        found = [module for path, module in modules.items() if path == name or path.endswith(f".{name}")]
-        if not found or not all(isinstance(module, kinds) for module in found):
+        named = [module for path, module in modules.items() if path == name or path.endswith(f".{name}")]
+        if not named or not all(isinstance(module, kinds) for module in named):
             known = sorted({path.rpartition(".")[2] for path, module in modules.items() if isinstance(module, kinds)})
-            what = f"{name} is a {type(found[0]).__name__}" if found else f"the base has no module {name}"
+            what = f"{name} is a {type(named[0]).__name__}" if named else f"the base has no module {name}"
             raise TrainingError(f"finetuning.lora.{key}: {what}; attribution follows {', '.join(known)}")
-        matched |= {type(module) for module in found}
+        matched |= {type(module) for module in named}
     return matched
 
 

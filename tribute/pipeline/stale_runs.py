@@ -53,9 +53,9 @@ def pending(workspace: Workspace) -> list[Pending]:
     return found
 
 
-def mark_retrained(workspace: Workspace, one: Pending, tag: str, adapters: dict[str, str]) -> None:
+def mark_retrained(workspace: Workspace, run: Pending, tag: str, adapters: dict[str, str]) -> None:
     """Remember by which version and adapters a run was replaced."""
-    write_json(workspace.runs / one.run_id / DONE, {"tag": tag, "adapters": adapters})
+    write_json(workspace.runs / run.run_id / DONE, {"tag": tag, "adapters": adapters})
 
 
 class _Held:

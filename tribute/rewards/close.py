@@ -56,7 +56,7 @@ def close(workspace: Workspace, period: str, signer: str, key: Key, day: str, re
         books.refuse_period(period)
         draft = _checked_draft(workspace, period, books)
         own = _signature(draft, signer, key)
-        before = [one for one in approvals(workspace.rewards, draft) if one.signer != signer]
+        before = [approval for approval in approvals(workspace.rewards, draft) if approval.signer != signer]
         if any(one.public == own.public for one in before):
             raise RewardError(f"{signer} signs with the key of {before[0].signer}; four eyes need two different keys")
         signatures = [*before, own]
@@ -66,7 +66,7 @@ def close(workspace: Workspace, period: str, signer: str, key: Key, day: str, re
             _record(workspace.rewards, draft, signatures)
         else:
             _commit(workspace.rewards, draft, signatures)
-    return Closing(period, draft.id, [one.signer for one in signatures], len(signatures) >= NEEDED)
+    return Closing(period, draft.id, [signature.signer for signature in signatures], len(signatures) >= NEEDED)
 
 
 def approvals(rewards: Path, draft: Artifact) -> list[Signature]:
@@ -75,8 +75,8 @@ def approvals(rewards: Path, draft: Artifact) -> list[Signature]:
     if not path.exists():
         return []
     try:
-        found = parse_json(path.read_text(encoding="utf-8"))
-        signatures = [Signature(**one) for one in found["signatures"]] if found["id"] == draft.id else []
+        content = parse_json(path.read_text(encoding="utf-8"))
+        signatures = [Signature(**one) for one in content["signatures"]] if content["id"] == draft.id else []
         for one in signatures:
             seal.check_period_signature(draft.identity, one, str(path))
     except (ValueError, KeyError, TypeError, IntegrityError) as error:
@@ -155,7 +155,7 @@ def _signature(draft: Artifact, signer: str, key: Key) -> Signature:
 def _record(rewards: Path, draft: Artifact, signatures: Sequence[Signature]) -> None:
     folder = rewards / APPROVALS
     folder.mkdir(exist_ok=True)
-    content = {"id": draft.id, "signatures": [asdict(one) for one in signatures]}
+    content = {"id": draft.id, "signatures": [asdict(signature) for signature in signatures]}
     write_json(folder / f"{draft.path.name}.json", content, indent=1)
 
 

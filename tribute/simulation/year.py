@@ -107,7 +107,11 @@ def summarise(workspace: Workspace, config: YearConfig) -> str:
 
 def _withdraw(workspace: Workspace, registry: Registry, config: YearConfig, period: str) -> None:
     who = _earned(workspace, period)[0][0]
-    own = [one for one in registry.snapshot().contributions(config.dataset) if one.contributor_id == who]
+    own = [
+        contribution
+        for contribution in registry.snapshot().contributions(config.dataset)
+        if contribution.contributor_id == who
+    ]
     withdraw(registry, own[0].id, who, "simulated: taken back")
 
 
@@ -169,7 +173,7 @@ def _dispute(workspace: Workspace, period: str) -> None:
     if not dispute.count("recheck"):
         found = recheck.recheck(workspace, dispute, lambda work, seeds, _: [work(seed) for seed in seeds])
         dispute = add_recheck(workspace, id_, found, day)
-    effect = next(float(one["effect"]) for one in dispute.events if one["event"] == "recheck")
+    effect = next(float(event["effect"]) for event in dispute.events if event["event"] == "recheck")
     _decide(workspace, id_, minor // 20 if effect > 0 else 0, f"{period}-15", first=0)
 
 
@@ -187,7 +191,7 @@ def _decide(workspace: Workspace, id_: str, amount: int, day: str, first: int) -
     reviewers = policy_of(read_artifact(workspace.rewards / dispute.period)).reviewers[first : first + NEEDED]
     for name in reviewers:
         dispute = read_dispute(workspace, id_)
-        if dispute.state == OPEN and [one["by"] for one in dispute.opinions] != [name]:
+        if dispute.state == OPEN and [opinion["by"] for opinion in dispute.opinions] != [name]:
             step = Step(name, "by the recheck", _on(workspace, day))
             decide(workspace, id_, amount, _key(workspace, name), step)
 

@@ -182,13 +182,13 @@ class Repository(DataStore):
     def _drop_tag(self) -> None:
         """Of a transaction that never reached the origin, or reached it unseen: the next fetch brings it back."""
         tag = self._marker.read_text(encoding="utf-8").partition("\n")[2]
-        if tag in {one.name for one in self.tags()}:
+        if tag in {known.name for known in self.tags()}:
             self.git("tag", "--delete", tag)
 
     def _end(self) -> None:
         """Tag the commit of the transaction that the marker speaks of, if there is one, and forget it."""
         message, _, tag = self._marker.read_text(encoding="utf-8").partition("\n")
-        if tag and not self.is_shared() and tag not in {one.name for one in self.tags()}:
+        if tag and not self.is_shared() and tag not in {known.name for known in self.tags()}:
             self.tag(tag, message)
         self._marker.unlink()
 

@@ -31,7 +31,7 @@ def paraphrases(
     groups = defaultdict(list)
     for position, row in enumerate(rows):
         groups[normalise(row.row.target) if same_target else ""].append(position)
-    found = {}
+    nearest = {}
     for members in (np.array(group) for group in groups.values()):
         for start in range(0, len(members), CHUNK):
             part = members[start : start + CHUNK]
@@ -40,9 +40,9 @@ def paraphrases(
             cosine = np.where(allowed, cosine, -1.0)
             for position, other, value in zip(part, cosine.argmax(axis=1), cosine.max(axis=1), strict=True):
                 if value >= threshold:
-                    found[int(position)] = (int(members[other]), float(value))
-    for position in sorted(found):
-        other, value = found[position]
+                    nearest[int(position)] = (int(members[other]), float(value))
+    for position in sorted(nearest):
+        other, value = nearest[position]
         yield Finding(rows[position], PARAPHRASE, rows[other], round(min(1.0, value), 6), threshold, "embedding_cosine")
 
 

@@ -73,7 +73,7 @@ def _topics(names: Sequence[str]) -> tuple[str, ...]:
     for name in names:
         if name not in TOPICS:
             raise ContributionError(f"the docs source does not know topic {name!r}; it knows {', '.join(TOPICS)}")
-    return tuple(one for one in TOPICS if one in names) if names else TOPICS
+    return tuple(topic for topic in TOPICS if topic in names) if names else TOPICS
 
 
 def _is_installed(package: Package) -> bool:
@@ -96,9 +96,9 @@ def _read(packages: Iterable[Package], topics: Sequence[str], rows_per_cell: int
             if topic not in topics:
                 continue
             texts = sentences(package_root(package), modules.split(), CANDIDATES * rows_per_cell)
-            found = {text_sha256(one): one for one in texts}
-            cells[package.id, topic] = [found[key] for key in sorted(found) if key not in seen]
-            seen |= found.keys()
+            by_hash = {text_sha256(text): text for text in texts}
+            cells[package.id, topic] = [by_hash[key] for key in sorted(by_hash) if key not in seen]
+            seen |= by_hash.keys()
     return cells
 
 
@@ -147,21 +147,23 @@ def _submit(folder: Path, package: Package, dataset: str, rows: Sequence[Mapping
     if package.id == PYTHON:
         home = "https://www.python.org"
         return Submission(file, PYTHON, dataset, package.licence, "Python", python_version(), home)
-    found = metadata.metadata(package.id)
-    licence = _licence(found, package)
-    return Submission(file, package.id, dataset, licence, found["Name"], found["Version"], _home_page(found))
+    distribution = metadata.metadata(package.id)
+    licence = _licence(distribution, package)
+    return Submission(
+        file, package.id, dataset, licence, distribution["Name"], distribution["Version"], _home_page(distribution)
+    )
 
 
-def _licence(found: metadata.PackageMetadata, package: Package) -> str:
+def _licence(distribution: metadata.PackageMetadata, package: Package) -> str:
     """The SPDX expression that the package declares; older packages declare none, the table knows theirs."""
-    return str((found.get_all("License-Expression") or [package.licence])[0])
+    return str((distribution.get_all("License-Expression") or [package.licence])[0])
 
 
-def _home_page(found: metadata.PackageMetadata) -> str:
-    links = [link.split(",", 1) for link in found.get_all("Project-URL") or ()]
+def _home_page(distribution: metadata.PackageMetadata) -> str:
+    links = [link.split(",", 1) for link in distribution.get_all("Project-URL") or ()]
     urls = {label.strip().lower(): url.strip() for label, url in links}
     named = [urls[label] for label in HOME_PAGES if label in urls]
-    return str((found.get_all("Home-page") or named or list(urls.values()) or [""])[0])
+    return str((distribution.get_all("Home-page") or named or list(urls.values()) or [""])[0])
 
 
 def _planted(

@@ -32,15 +32,15 @@ def sentences(root: Path, prefixes: Iterable[str], enough: int) -> list[str]:
 
     Files are read in the order of their paths' hashes: a sample from everywhere, the same on every machine.
     """
-    found: dict[str, str] = {}
-    for path in sorted(_modules(root, prefixes), key=lambda one: text_sha256(one.relative_to(root).as_posix())):
+    by_hash: dict[str, str] = {}
+    for path in sorted(_modules(root, prefixes), key=lambda module: text_sha256(module.relative_to(root).as_posix())):
         for docstring in _docstrings(path):
             sentence = plain_sentence(docstring)
             if sentence is not None:
-                found.setdefault(text_sha256(sentence), sentence)
-        if len(found) >= enough:
+                by_hash.setdefault(text_sha256(sentence), sentence)
+        if len(by_hash) >= enough:
             break
-    return list(found.values())
+    return list(by_hash.values())
 
 
 def plain_sentence(docstring: str) -> str | None:
@@ -72,8 +72,8 @@ def _is_plain(text: str) -> bool:
 def _modules(root: Path, prefixes: Iterable[str]) -> Iterator[Path]:
     for prefix in prefixes:
         for path in [root / prefix] if (root / prefix).exists() else root.glob(prefix):
-            found = path.rglob("*.py") if path.is_dir() else [path]
-            yield from (one for one in found if not TESTS & set(one.relative_to(root).parts))
+            files = path.rglob("*.py") if path.is_dir() else [path]
+            yield from (file for file in files if not TESTS & set(file.relative_to(root).parts))
 
 
 def _docstrings(path: Path) -> Iterator[str]:

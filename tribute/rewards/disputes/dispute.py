@@ -68,12 +68,12 @@ class Dispute:
     @property
     def holds(self) -> list[str]:
         """The HOLD entries of the money in dispute, of all rounds."""
-        return [entry for one in self.events for entry in one.get("holds", ())]
+        return [entry for event in self.events for entry in event.get("holds", ())]
 
     @property
     def head(self) -> str:
         """The hash of the last event that is no decision: what the reviewers have before them."""
-        return str(next(one["hash"] for one in reversed(self.events) if one["event"] != "decide"))
+        return str(next(event["hash"] for event in reversed(self.events) if event["event"] != "decide"))
 
     @property
     def opinions(self) -> list[Event]:
@@ -84,11 +84,11 @@ class Dispute:
     @property
     def outcomes(self) -> list[Event]:
         """What two reviewers agreed on, round by round."""
-        return [one for one in self.events if one["event"] == "outcome"]
+        return [event for event in self.events if event["event"] == "outcome"]
 
     def count(self, event: str) -> int:
         """How many events of a kind there are."""
-        return sum(one["event"] == event for one in self.events)
+        return sum(entry["event"] == event for entry in self.events)
 
 
 @dataclass(frozen=True)
@@ -144,8 +144,8 @@ def all_disputes(workspace: Workspace) -> list[Dispute]:
 
 def signed_part(id_: str, decision: Event) -> bytes:
     """The bytes that a reviewer signs: the dispute, the hash of what was said before, who decides what, and why."""
-    said = {name: decision[name] for name in ("head", "by", "why", "amount_minor")}
-    return bytes(rfc8785.dumps({"dispute": id_, **said}))
+    facts = {name: decision[name] for name in ("head", "by", "why", "amount_minor")}
+    return bytes(rfc8785.dumps({"dispute": id_, **facts}))
 
 
 def receipt_part(id_: str, received: str, witness: str) -> bytes:

@@ -74,7 +74,11 @@ def open_dispute(
         reviewers.check_speaker(_tree(workspace), policy, contributor, step.by)
         received = months.checked_day(receipt.day) if receipt else step.day
         _refuse_late(f"{period} could be disputed", months.last_day(period), policy.dispute_days, received)
-        known = [one for one in all_disputes(workspace) if (one.period, one.contributor_id) == (period, contributor)]
+        known = [
+            dispute
+            for dispute in all_disputes(workspace)
+            if (dispute.period, dispute.contributor_id) == (period, contributor)
+        ]
         if busy := [dispute.id for dispute in known if dispute.state == OPEN]:
             raise RewardError(f"{busy[0]} is open already; add to it with `tribute dispute evidence {busy[0]}`")
         id_ = ids.dispute_id(period, contributor, len(known) + 1)
@@ -125,7 +129,7 @@ def decide(workspace: Workspace, id_: str, amount: int, key: Key, step: Step) ->
         dispute = _begun(workspace, books, id_, step, amount)
         policy = _policy(workspace, books, dispute.period)
         reviewers.check(_tree(workspace), dispute, policy, by, public_half(key))
-        repeated = {one["by"]: one["amount_minor"] for one in dispute.opinions}.get(by) == str(amount)
+        repeated = {opinion["by"]: opinion["amount_minor"] for opinion in dispute.opinions}.get(by) == str(amount)
         if not repeated:
             decision = {"by": by, "why": step.why, "amount_minor": str(amount), "head": dispute.head}
             decision |= {"key": public_half(key), "signature": sign(key, signed_part(id_, decision))}

@@ -40,7 +40,7 @@ def check(tree: Mapping[str, bytes], dispute: Dispute, policy: Policy, by: str, 
     _check_reviewer(dispute, policy, by)
     if public_keys(tree, by)[-1:] != [public]:
         raise RewardError(f"the key given is not the latest of {by}; register it with `tribute key new {by}`")
-    if any(one["key"] == public and one["by"] != by for one in dispute.opinions):
+    if any(opinion["key"] == public and opinion["by"] != by for opinion in dispute.opinions):
         raise RewardError(f"{by} signs with the key of another reviewer; two different keys have to decide")
     # Chain and signatures tell that an event is whole, not that a reviewer wrote it.
     for one in dispute.opinions:

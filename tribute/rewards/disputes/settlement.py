@@ -47,7 +47,7 @@ def _posted(books: Ledger, entries: Sequence[Entry], step: Step) -> Ledger:
 
 def _holds(books: Ledger, contributor: str, reason: str) -> list[str]:
     wanted = ("HOLD", contributor, reason)
-    holds = [one for one in books.postings if (one.event, one.contributor_id, one.reason) == wanted]
+    holds = [posting for posting in books.postings if (posting.event, posting.contributor_id, posting.reason) == wanted]
     return list(dict.fromkeys(posting.entry_id for posting in holds))
 
 

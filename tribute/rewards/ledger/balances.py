@@ -91,12 +91,12 @@ def in_flight(rewards: Path, books: Ledger) -> dict[tuple[str, str], int]:
 
     A payment that the bank refused has a PAY and its RETURN, so it is handed over anew.
     """
-    found: dict[tuple[str, str], int] = {}
+    amounts: dict[tuple[str, str], int] = {}
     for row in handed_over(rewards, books):
         if not books.find(row["idempotency_key"]):
             key = (ids.parse_payee_ref(row["payee_ref"]), row["currency"])
-            found[key] = found.get(key, 0) + int(row["amount_minor"]) + int(row["withheld_minor"])
-    return found
+            amounts[key] = amounts.get(key, 0) + int(row["amount_minor"]) + int(row["withheld_minor"])
+    return amounts
 
 
 def handed_over(rewards: Path, books: Ledger) -> list[dict[str, str]]:

@@ -99,17 +99,17 @@ def clawed_back(books: Ledger, cause: Cause, amount: int, others: Sequence[str] 
     if already(books, key):
         return []
     _check_ceiling(books, cause, amount, others)
-    made: list[Entry] = []
+    entries: list[Entry] = []
     for hold in books.lots.holds_of(name, cause.currency, cause.ref):
-        if part := min(hold.left, amount - _total(made)):
-            about = cause.about(f"{key}/{len(made) + 1}", hold.entry_id)
-            made.append(move("CLAWBACK", part, accounts.held(name), accounts.RESERVE, **about))
-    left = amount - _total(made)
-    made += _from_lots(books, cause, "CLAWBACK", left, key, accounts.RESERVE, first_number=len(made) + 1)
-    if left := amount - _total(made):
-        about = cause.about(f"{key}/{len(made) + 1}", cause.ref)
-        made.append(move("CLAWBACK", left, accounts.claim(name), accounts.RESERVE, **about))
-    return made
+        if part := min(hold.left, amount - _total(entries)):
+            about = cause.about(f"{key}/{len(entries) + 1}", hold.entry_id)
+            entries.append(move("CLAWBACK", part, accounts.held(name), accounts.RESERVE, **about))
+    left = amount - _total(entries)
+    entries += _from_lots(books, cause, "CLAWBACK", left, key, accounts.RESERVE, first_number=len(entries) + 1)
+    if left := amount - _total(entries):
+        about = cause.about(f"{key}/{len(entries) + 1}", cause.ref)
+        entries.append(move("CLAWBACK", left, accounts.claim(name), accounts.RESERVE, **about))
+    return entries
 
 
 def reversed_entry(
@@ -150,17 +150,17 @@ def disputed(books: Ledger, cause: Cause, amount: int) -> list[Entry]:
 
 def settled(books: Ledger, holds: Iterable[str], reason: str, day: str) -> list[Entry]:
     """RELEASE back to accrued of all that is left of these HOLD entries."""
-    found, made = books.lots, []
+    lots, entries = books.lots, []
     for entry_id in holds:
-        hold = found.holds.get(entry_id)
+        hold = lots.holds.get(entry_id)
         if hold is None:
             raise RewardError(f"{entry_id} is no HOLD; give the entries that the dispute has held")
         if hold.left:
             name = hold.lot.contributor_id
             cause = Cause(name, hold.lot.currency, entry_id, reason, day)
             about = cause.about(f"RELEASE/{entry_id}/{hold.moved}", entry_id)
-            made.append(move("RELEASE", hold.left, accounts.held(name), accounts.accrued(name), **about))
-    return made
+            entries.append(move("RELEASE", hold.left, accounts.held(name), accounts.accrued(name), **about))
+    return entries
 
 
 def _check_ceiling(books: Ledger, cause: Cause, amount: int, others: Sequence[str] = ()) -> None:
@@ -204,12 +204,12 @@ def _from_lots(
     books: Ledger, cause: Cause, event: Any, amount: int, key: str, credit: str, *, first_number: int
 ) -> list[Entry]:
     """Entries that take up to `amount` from the contributor's accruals, one a lot."""
-    made: list[Entry] = []
+    entries: list[Entry] = []
     for lot in books.lots.of(cause.contributor_id, cause.currency, cause.ref):
-        if part := min(lot.left, amount - _total(made)):
-            about = cause.about(f"{key}/{first_number + len(made)}", lot.entry_id)
-            made.append(move(event, part, accounts.accrued(cause.contributor_id), credit, **about))
-    return made
+        if part := min(lot.left, amount - _total(entries)):
+            about = cause.about(f"{key}/{first_number + len(entries)}", lot.entry_id)
+            entries.append(move(event, part, accounts.accrued(cause.contributor_id), credit, **about))
+    return entries
 
 
 def _total(entries: list[Entry]) -> int:

@@ -194,6 +194,6 @@ def _rejected(payment: Payment, postings: Postings) -> tuple[str, str]:
 def refused_payments(books: Ledger, orders: Orders, messages: Iterable[BankMessage]) -> set[str]:
     """End-to-end ids of payments that the bank did not carry out, by the ledger or by these messages."""
     payments = (Payment(books, payable, Bookings()) for payable in orders.payments.values())
-    before = {one.payable["end_to_end_id"] for one in payments if one.refused and not one.standing}
+    before = {payment.payable["end_to_end_id"] for payment in payments if payment.refused and not payment.standing}
     answers = (answer for message in messages for answer in message.answers if isinstance(answer, Answer))
     return before | {answer.end_to_end_id for answer in answers if answer.outcome == "rejected"}

@@ -92,7 +92,7 @@ class _DraftSpec:
         """The manifest's config; numbers as text, since JSON knows only floats."""
         return {
             "period": self.period,
-            "funding": [one.document() for one in self.fundings],
+            "funding": [funding.document() for funding in self.fundings],
             "policy": self.policy.model_dump(mode="json"),
             "ledger": {"seq": str(len(self.books.postings)), "head": self.books.head},
             "previous": self.previous,
@@ -137,7 +137,7 @@ def write_period(
     started, rules = time.monotonic(), load_policy(policy)
     refuse_period(period, rules)
     divided = [divide(parse_amount(amount, currency), currency, rules, period) for amount, currency in fees]
-    fundings = sorted(divided, key=lambda one: one.currency)
+    fundings = sorted(divided, key=lambda funding: funding.currency)
     files = {"policy": policy, **({"usage": usage} if usage else {})}
     inputs = paid_from.ids | {name: file_sha256(path) for name, path in files.items()}
     workspace.rewards.mkdir(exist_ok=True)

@@ -65,9 +65,9 @@ def leaf_rows(statements: Iterable[Figures], key: bytes) -> list[LeafRow]:
     return rows
 
 
-def leaf_of(one: Figures, salt: str) -> str:
+def leaf_of(figures: Figures, salt: str) -> str:
     """The leaf hash of a statement's figures, 64 hex digits."""
-    return merkle.leaf(bytes.fromhex(salt), canonical(one)).hex()
+    return merkle.leaf(bytes.fromhex(salt), canonical(figures)).hex()
 
 
 def tree(rows: Iterable[LeafRow]) -> merkle.Tree:
@@ -107,13 +107,13 @@ class Proofs:
             "salt": self.rows[place].salt,
             "index": place,
             "size": len(self.rows),
-            "path": [one.hex() for one in self.tree.proof(place)],
+            "path": [sibling.hex() for sibling in self.tree.proof(place)],
             "root": self.tree.root.hex(),
         }
 
 
 def proves(proof: Mapping[str, Any], root: str) -> bool:
     """Whether a proof leads from the figures in it to the period's root."""
-    found = bytes.fromhex(leaf_of(proof["figures"], proof["salt"]))
+    leaf_hash = bytes.fromhex(leaf_of(proof["figures"], proof["salt"]))
     path = [bytes.fromhex(text) for text in proof["path"]]
-    return merkle.proves(found, proof["index"], proof["size"], path, bytes.fromhex(root))
+    return merkle.proves(leaf_hash, proof["index"], proof["size"], path, bytes.fromhex(root))

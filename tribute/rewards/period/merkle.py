@@ -53,8 +53,8 @@ class Tree:
         return path
 
 
-def proves(found: Hash, index: int, size: int, path: Sequence[Hash], root: Hash) -> bool:
-    """Whether `path` leads from leaf hash `found` at `index` of `size` leaves to `root` (RFC 9162, 2.1.3.2)."""
+def proves(leaf_hash: Hash, index: int, size: int, path: Sequence[Hash], root: Hash) -> bool:
+    """Whether `path` leads from `leaf_hash` at `index` of `size` leaves to `root` (RFC 9162, 2.1.3.2)."""
     last, steps = size - 1, iter(path)
     if not 0 <= index <= last:
         return False
@@ -63,6 +63,6 @@ def proves(found: Hash, index: int, size: int, path: Sequence[Hash], root: Hash)
             sibling = next(steps, None)
             if sibling is None:
                 return False
-            found = node(sibling, found) if index % 2 else node(found, sibling)
+            leaf_hash = node(sibling, leaf_hash) if index % 2 else node(leaf_hash, sibling)
         index, last = index // 2, last // 2
-    return next(steps, None) is None and found == root
+    return next(steps, None) is None and leaf_hash == root

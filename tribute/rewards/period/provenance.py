@@ -10,7 +10,12 @@ from pathlib import Path
 @cache
 def origin() -> dict[str, str | None]:
     """`commit` of the code (None outside a git checkout) and `lock_sha256`, over the lines `name==version`, sorted."""
-    lines = sorted({f"{one.metadata['Name'].lower()}=={one.version}" for one in metadata.distributions()})
+    lines = sorted(
+        {
+            f"{distribution.metadata['Name'].lower()}=={distribution.version}"
+            for distribution in metadata.distributions()
+        }
+    )
     return {"commit": _commit(), "lock_sha256": sha256("\n".join(lines).encode()).hexdigest()}
 
 

@@ -62,20 +62,23 @@ def sign_period(identity: Mapping[str, Any], signer: str, key: Key) -> Signature
     return Signature(signer, public_half(key), sign(key, pae(statement(identity))))
 
 
-def check_period_signature(identity: Mapping[str, Any], one: Signature, what: str) -> None:
+def check_period_signature(identity: Mapping[str, Any], signature: Signature, what: str) -> None:
     """Raise IntegrityError unless it is a closer's, by the key that the identity names, over this identity."""
-    known = identity["config"].get("closers", {}).get(one.signer)
-    if known != one.public:
-        raise IntegrityError(f"{what}: {one.signer} did not sign with a key of one who may close this period")
-    check_signature(one.public, one.signature, pae(statement(identity)), f"{what}: {one.signer}")
+    known = identity["config"].get("closers", {}).get(signature.signer)
+    if known != signature.public:
+        raise IntegrityError(f"{what}: {signature.signer} did not sign with a key of one who may close this period")
+    check_signature(signature.public, signature.signature, pae(statement(identity)), f"{what}: {signature.signer}")
 
 
 def write_seal(folder: Path, identity: Mapping[str, Any], signatures: Iterable[Signature]) -> None:
     """Write the envelope beside the manifest. Raises IntegrityError for a signature that does not hold."""
-    ordered = sorted(signatures, key=lambda one: one.signer)
-    for one in ordered:
-        check_period_signature(identity, one, SEAL)
-    write_atomically(folder / SEAL, _envelope(statement(identity), [(one.signer, one.signature) for one in ordered]))
+    ordered = sorted(signatures, key=lambda signature: signature.signer)
+    for signature in ordered:
+        check_period_signature(identity, signature, SEAL)
+    write_atomically(
+        folder / SEAL,
+        _envelope(statement(identity), [(signature.signer, signature.signature) for signature in ordered]),
+    )
 
 
 def verify_seal(artifact: Artifact) -> list[str]:
@@ -83,9 +86,9 @@ def verify_seal(artifact: Artifact) -> list[str]:
     path, identity = artifact.file(SEAL), artifact.identity
     closers = identity["config"].get("closers", {})
     try:
-        found = parse_json(path.read_bytes())
-        payload = b64decode(found["payload"], validate=True)
-        signatures = [(one["keyid"], one["sig"]) for one in found["signatures"]]
+        envelope = parse_json(path.read_bytes())
+        payload = b64decode(envelope["payload"], validate=True)
+        signatures = [(entry["keyid"], entry["sig"]) for entry in envelope["signatures"]]
         canonical = _envelope(payload, signatures)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise IntegrityError(f"{path}: no envelope that can be read ({error}); restore the file") from error
