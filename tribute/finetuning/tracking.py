@@ -49,15 +49,15 @@ class Tracker:
         with self._client() as client:
             if not self.server:
                 _refuse_locked(self.folder / DATABASE)
-            self._experiment(client, _json(dataset.file("dataset.json"))["name"])
+            self._experiment(client, dataset.json("dataset.json")["name"])
 
     def log_training(
         self, name: str, dataset: Artifact, config: FinetuningConfig, seed: int, adapter: Path
     ) -> dict[str, str]:
         """Record a finished training; returns `mlflow_run_id` and `mlflow_model_id`."""
-        evaluation = _json(adapter / "evaluation.json")
+        evaluation = parse_json((adapter / "evaluation.json").read_bytes())
         with self._client() as client:
-            experiment = self._experiment(client, _json(dataset.file("dataset.json"))["name"])
+            experiment = self._experiment(client, dataset.json("dataset.json")["name"])
             run_id = client.create_run(experiment, run_name=f"{name}-seed{seed}").info.run_id
             try:
                 _log_inputs(client, run_id, dataset)
@@ -74,7 +74,7 @@ class Tracker:
 
         A champion measured on other evaluation rows cannot be compared and gives way.
         """
-        name = f"tribute-{_json(dataset.file('dataset.json'))['name']}"
+        name = f"tribute-{dataset.json('dataset.json')['name']}"
         with self._client() as client:
             if not client.search_registered_models(filter_string=f"name = '{name}'"):
                 client.create_registered_model(name)
@@ -105,7 +105,7 @@ class Tracker:
         try:
             client.get_logged_model(model_id)
         except MlflowException:
-            experiment = self._experiment(client, _json(dataset.file("dataset.json"))["name"])
+            experiment = self._experiment(client, dataset.json("dataset.json")["name"])
             model_id = _log_adapter(client, experiment, run_id, adapter.id[:12], adapter.path)
         return run_id, model_id
 
@@ -181,7 +181,7 @@ def _in_a_line(error: Exception) -> str:
 def _log_inputs(client: Any, run_id: str, dataset: Artifact) -> None:
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
-    facts = _json(dataset.file("dataset.json"))
+    facts = dataset.json("dataset.json")
     source = json.dumps({"tag": facts["tag"], "ledger_head": facts["ledger_head"]})
     entity = Dataset(facts["name"], facts["dvc_md5"], "dvc", source)
     client.log_inputs(run_id, [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
@@ -199,7 +199,7 @@ def _log_numbers(
 
     settings = config.model_dump(mode="json", exclude={"seeds", "timeout_minutes"}) | {"seed": seed}
     params = [Param(name, str(value)) for name, value in _flat(settings)]
-    curve = _json(adapter / "curve.json")["training"]
+    curve = parse_json((adapter / "curve.json").read_bytes())["training"]
     metrics = [Metric("training_loss", point["loss"], 0, int(point["step"])) for point in curve]
     metrics += [Metric("learning_rate", point["learning_rate"], 0, int(point["step"])) for point in curve]
     for name in ("loss", "accuracy"):
@@ -221,7 +221,7 @@ def _log_adapter(client: Any, experiment: str, run_id: str | None, name: str, ad
 
 def _standing(dataset: Artifact, adapter: Artifact) -> dict[str, str]:
     """What a later challenger is compared with."""
-    evaluation = _json(adapter.file("evaluation.json"))
+    evaluation = adapter.json("evaluation.json")
     return {
         "adapter": adapter.id,
         "dataset": dataset.id,
@@ -246,8 +246,3 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield from _flat(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
-
-
-def _json(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = parse_json(path.read_text(encoding="utf-8"))
-    return content
