@@ -29,14 +29,16 @@ RowIds = Annotated[list[str], typer.Argument(metavar="ROW...", help="Row ids, CO
 Month = Annotated[str, typer.Argument(metavar="PERIOD", help="The month, YYYY-MM.")]
 PolicyFile = Annotated[Path, typer.Argument(metavar="POLICY", help="The policy's YAML file.")]
 
-By = Annotated[str, typer.Option(metavar="ID", help="Who decides this; recorded.")]
-Why = Annotated[str, typer.Option(metavar="TEXT", help="Why, in a few words; recorded.")]
+By = Annotated[str, typer.Option(metavar="ID", help="Who decides; recorded.")]
+Why = Annotated[str, typer.Option(metavar="TEXT", help="The reason, in a few words; recorded.")]
 Signer = Annotated[str, typer.Option("--as", metavar="ID", help="Your id, as the registry has it.")]
 KeyFile = Annotated[Path, typer.Option("--key", metavar="FILE", help="Your private key, to sign with.")]
 SecondSigner = Annotated[
     str | None,
     typer.Option(
-        "--as", metavar="ID", help="Your id, one of the policy's closers; where the policy asks for a second name."
+        "--as",
+        metavar="ID",
+        help="Your id, as one of the policy's closers; where the policy asks for a second signature.",
     ),
 ]
 SecondKeyFile = Annotated[Path | None, typer.Option("--key", metavar="FILE", help="Your private key, to sign with.")]

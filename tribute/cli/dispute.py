@@ -43,13 +43,13 @@ class Rechecked(TypedDict):
 
 @command
 def open_(
-    statement: Annotated[str, typer.Argument(metavar="STATEMENT", help="Its number, such as 2026-11-ada.")],
+    statement: Annotated[str, typer.Argument(metavar="STATEMENT", help="The statement's number, such as 2026-11-ada.")],
     by: By,
     why: Why,
-    currency: Annotated[str, typer.Option(metavar="CODE", help="Which, where the statement is in several.")] = "",
+    currency: Annotated[str, typer.Option(metavar="CODE", help="The currency, if the statement has several.")] = "",
     received: Annotated[
         str | None,
-        typer.Option(metavar="YYYY-MM-DD", help="The day on which it came in, where that is before the posting."),
+        typer.Option(metavar="YYYY-MM-DD", help="The day on which the objection arrived, if before the posting."),
     ] = None,
     witness: Annotated[
         str | None, typer.Option(metavar="ID", help="A second person who vouches for --received, not who gives --by.")
@@ -154,7 +154,7 @@ def appeal(
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
 ) -> Output[Disputed]:
-    """Have two other reviewers look at a decision, once."""
+    """Appeal a decision, once, to two other reviewers."""
     from tribute.rewards.disputes import Step
     from tribute.rewards.disputes import appeal as appeal_dispute
     from tribute.workspace import Workspace

@@ -1,4 +1,4 @@
-"""Say which contributors and rows moved an answer of a run's model; the first call indexes the rows."""
+"""Show which contributors and rows moved an answer of a run's model; the first call builds the index."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
@@ -61,7 +61,7 @@ def explain(
         str | None, typer.Option(metavar="LABEL", help="The label to explain; by default the predicted one.")
     ] = None,
     rows: Annotated[int, typer.Option(min=1, metavar="N", help="How many rows to show on either side.")] = 5,
-    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page, too.")] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a page.")] = None,
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
 ) -> Output[Explained | Plan]:

@@ -1,4 +1,4 @@
-"""Contribute what authors wrote up to a month, one contribution per author and month; a second run adds the new."""
+"""Import a dataset's dated rows up to a month, one contribution per author and month; a later run adds the new ones."""
 
 from pathlib import Path
 from typing import Annotated, NotRequired, TypedDict

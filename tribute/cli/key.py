@@ -41,11 +41,11 @@ def new(
 @command
 def rotate(
     owner: Annotated[str, typer.Argument(metavar="OWNER", help="A contributor, an organisation, or `registry`.")],
-    key: Annotated[Path | None, typer.Option(metavar="FILE", help="The present private key, to sign with.")] = None,
+    key: Annotated[Path | None, typer.Option(metavar="FILE", help="The current private key, to sign with.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="The file for the new private key.")] = None,
     workspace: WorkspaceFolder = HERE,
 ) -> Output[Key]:
-    """Replace a key; the present one signs its successor, and earlier contributions stay in reach."""
+    """Replace a key; the current key signs its successor, which may act for earlier contributions."""
     from tribute.contributions.registry import Registry, rotate_registry_key
     from tribute.contributions.rights import rotate_key
     from tribute.keys import load_key, make_key, public_half

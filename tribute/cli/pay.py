@@ -1,4 +1,4 @@
-"""Pay what closed periods owe, and take in what the bank answers."""
+"""Pay what closed periods owe, and record the bank's answers."""
 
 import os
 from pathlib import Path
@@ -151,7 +151,7 @@ def settle(
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
 ) -> Output[Settled]:
-    """Record what became of a payment whose answer from the bank does not fit."""
+    """Record the outcome of a payment that the bank's answer leaves unclear."""
     from tribute.formatting import plain_money as money
     from tribute.rewards.payments import Settlement
     from tribute.rewards.payments import settle as post

@@ -64,7 +64,7 @@ class Clock(TypedDict):
 
 @command
 def open_(period: Month, workspace: WorkspaceFolder = HERE, dry_run: DryRun = False) -> Output[Opened]:
-    """Open the period after the last closed one; the first may be any."""
+    """Open the period after the last closed one; the first can be any month."""
     from tribute import months
     from tribute.rewards.ledger import set_first, writing
     from tribute.workspace import Workspace
@@ -82,7 +82,7 @@ def open_(period: Month, workspace: WorkspaceFolder = HERE, dry_run: DryRun = Fa
 @command
 def status(
     period: Annotated[str | None, typer.Argument(metavar="[PERIOD]", help="Only this month.")] = None,
-    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page of all periods, too.")] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a page of all periods.")] = None,
     workspace: WorkspaceFolder = HERE,
 ) -> Output[Periods]:
     """List the periods, who signed them, and the balances of the accounts."""
@@ -140,7 +140,7 @@ def close(
 
 @command
 def release(date: Day = None, workspace: WorkspaceFolder = HERE, dry_run: DryRun = False) -> Output[Posted]:
-    """Make payable what is past its dispute window or holdback."""
+    """Make payable the money whose dispute window or holdback has passed."""
     from tribute.rewards.ledger import due, writing
     from tribute.rewards.period import terms_of
     from tribute.workspace import Workspace
@@ -167,7 +167,7 @@ def correct(
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
 ) -> Output[Posted]:
-    """Correct what an entry of a closed period accrued, in the open one, from or to the reserve."""
+    """Correct what an entry of a closed period accrued; the open period posts it, from or to the reserve."""
     from tribute.money import parse_signed
     from tribute.rewards import correct as corrections
     from tribute.rewards.ledger import Cause
@@ -192,7 +192,7 @@ def claw_back(
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
 ) -> Output[Posted]:
-    """Take back what an entry accrued, from held, accrued and later money; never from what is payable or paid."""
+    """Take back what an entry accrued, from held, accrued and future money; never from payable or paid money."""
     from tribute.money import parse_amount
     from tribute.rewards import correct as corrections
     from tribute.rewards.ledger import Cause
@@ -226,18 +226,18 @@ def reverse(
 @command
 def clock(
     time_zone: Annotated[
-        str | None, typer.Option(metavar="ZONE", help="Let days begin as there, such as Europe/Berlin.")
+        str | None, typer.Option(metavar="ZONE", help="The time zone in which days begin, such as Europe/Berlin.")
     ] = None,
     simulate: Annotated[
         str | None,
         typer.Option(
             metavar="YYYY-MM-DD",
-            help="Make this ledger a simulation that has reached this day; only before anything is posted, for good.",
+            help="Make this ledger a simulation that has reached this day: permanent, only before any posting.",
         ),
     ] = None,
     workspace: WorkspaceFolder = HERE,
 ) -> Output[Clock]:
-    """Say which day it is for the ledger, set its time zone, or move a simulation's day on."""
+    """Show the ledger's current day, set its time zone, or advance a simulation's day."""
     from tribute.rewards.ledger import read_calendar, set_time_zone, writing
     from tribute.rewards.ledger import simulate as simulate_day
     from tribute.workspace import Workspace

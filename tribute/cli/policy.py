@@ -1,4 +1,4 @@
-"""Check, publish, compare and try the policies by which periods are paid."""
+"""Check, publish, compare and simulate the policies that periods are paid under."""
 
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
@@ -67,7 +67,7 @@ def publish(
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
 ) -> Output[Published]:
-    """Record a version of a policy in the registry, signed; periods close by published policies only."""
+    """Record a version of a policy in the registry, signed; a period closes only under a published policy."""
     from tribute.keys import load_key
     from tribute.rewards.policy import publish as publish_policy
     from tribute.workspace import Workspace
@@ -98,7 +98,7 @@ def simulate(
     period: Annotated[str, typer.Option(metavar="YYYY-MM", help="The month, drafted or closed.")],
     workspace: WorkspaceFolder = HERE,
 ) -> Output[Simulated]:
-    """Say what a period would have paid by this policy, from the same data and the same fee; post nothing."""
+    """Show what a period would have paid under this policy, from the same data and fee; nothing is posted."""
     from tribute.formatting import plain_money
     from tribute.rewards.allocation import simulate_period
     from tribute.rewards.policy import load_policy

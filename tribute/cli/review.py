@@ -1,4 +1,4 @@
-"""List the rows that wait for a person."""
+"""List the rows that await a decision."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypedDict

@@ -1,4 +1,4 @@
-"""Keep who the contributors are, in one encrypted file."""
+"""Store who the contributors are, in one encrypted file."""
 
 from pathlib import Path
 from typing import Annotated, NotRequired, TypedDict
@@ -37,7 +37,7 @@ def set_(
     details: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="Such as name='Ada Lovelace'.")],
     workspace: WorkspaceFolder = HERE,
 ) -> Output[Person]:
-    """Remember who a contributor is; an empty value forgets one detail."""
+    """Store a contributor's details; an empty value deletes one."""
     from tribute.contributions.rights import write_person
     from tribute.workspace import Workspace
 
@@ -103,7 +103,7 @@ def show(contributor: ContributorId, workspace: WorkspaceFolder = HERE) -> Outpu
 
 @command
 def forget(contributor: ContributorId, workspace: WorkspaceFolder = HERE) -> Output[Person]:
-    """Forget who a contributor is."""
+    """Delete a contributor's details."""
     from tribute.contributions.rights import forget_person
     from tribute.workspace import Workspace
 

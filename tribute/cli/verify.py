@@ -23,9 +23,11 @@ def verify(
     ],
     which: Annotated[str | None, typer.Argument(metavar="WHICH", help="The run's id or the period.")] = None,
     deep: Annotated[
-        bool, typer.Option("--deep", help="A period: allocate again, and measure the credits from the model again.")
+        bool, typer.Option("--deep", help="For a period: allocate again, and measure the credits again from the model.")
     ] = False,
-    every: Annotated[bool, typer.Option("--all", help="A period: every statement, and not a sample of 1,000.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="For a period: check every statement, not a sample of 1,000.")
+    ] = False,
     workspace: WorkspaceFolder = HERE,
 ) -> Output[Verified]:
     from tribute.pipeline import verify as checks
