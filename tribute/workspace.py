@@ -140,5 +140,5 @@ class Workspace:
 
     @property
     def disputes(self) -> Path:
-        """`disputes/<id>/dispute.json` and the evidence that was handed in."""
+        """`disputes/<id>/dispute.json` and the evidence submitted for it."""
         return self.root / "disputes"

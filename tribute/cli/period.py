@@ -232,7 +232,7 @@ def clock(
         str | None,
         typer.Option(
             metavar="YYYY-MM-DD",
-            help="Make this ledger a simulation that has reached this day: permanent, only before any posting.",
+            help="Turn this ledger for good into a simulation at this day; only before anything is posted.",
         ),
     ] = None,
     workspace: WorkspaceFolder = HERE,

@@ -17,7 +17,7 @@ HOME_PAGE = "https://github.com/clinc/oos-eval"
 
 
 def write_clinc150(source: FolderSource, name: str, folder: Path) -> tuple[DatasetSchema, list[Submission], Path]:
-    """One file a domain from `train.jsonl`; the evaluation is `val.jsonl`, sliced by domain."""
+    """One file per domain from `train.jsonl`; the evaluation is `val.jsonl`, sliced by domain."""
     train, validation = (read_source(source.folder / file, source.kind, COLUMNS) for file in FILES)
     kept, limit = _by_domain(train), source.rows_per_contributor
     submissions = []

@@ -1,4 +1,4 @@
-"""Real text without a download: what open-source packages say about themselves in their docstrings.
+"""Real text without a download: the docstrings of open-source packages.
 
 Each installed package is a contributor and the topic of a sentence is the topic of the module it stands in,
 so labels are as noisy as real ones. Two planted contributors come last: `copycat` hands in another's rows,
@@ -46,7 +46,7 @@ class Corpus:
 
 
 def write_docs(source: DocsSource, name: str, folder: Path) -> tuple[DatasetSchema, list[Submission], Path]:
-    """Write one file a contributor and one for the evaluation; the same packages give the same bytes."""
+    """Write one file per contributor and one for the evaluation; the same packages give the same bytes."""
     packages, topics = _chosen(source.packages), _topics(source.topics)
     corpus = _select(_split(_read(packages, topics, source.rows_per_cell)), topics, source.rows_per_cell)
     files = {package.id: _rows(corpus.train, package.id) for package in packages}
@@ -81,14 +81,14 @@ def _is_installed(package: Package) -> bool:
 
 
 def package_root(package: Package) -> Path:
-    """The folder that the modules of a package are given from."""
+    """The folder that a package's module paths start from."""
     if package.id == PYTHON:
         return Path(sysconfig.get_path("stdlib"))
     return Path(str(metadata.distribution(package.id).locate_file(package.folder))).resolve()
 
 
 def _read(packages: Iterable[Package], topics: Sequence[str], rows_per_cell: int) -> Cells:
-    """Distinct sentences of each cell; a sentence that stands in several belongs to the first."""
+    """Distinct sentences of each cell; a sentence found in several cells counts for the first."""
     seen: set[str] = set()
     cells: Cells = {}
     for package in packages:
@@ -103,7 +103,7 @@ def _read(packages: Iterable[Package], topics: Sequence[str], rows_per_cell: int
 
 
 def _split(cells: Cells) -> Corpus:
-    """Each sentence's own hash says which part it belongs to."""
+    """Assign each sentence to a part by its hash."""
     bounds = ((0.0, EVALUATION), (EVALUATION, EVALUATION + KEPT_BACK), (EVALUATION + KEPT_BACK, 1.0))
     evaluation, kept_back, train = (
         {cell: [text for text in texts if low <= _position(text) < high] for cell, texts in cells.items()}
@@ -113,7 +113,7 @@ def _split(cells: Cells) -> Corpus:
 
 
 def _position(text: str) -> float:
-    """A number from 0 to 1 that the normalised text alone decides."""
+    """A number from 0 to 1, computed from the normalised text alone."""
     return int(text_sha256(text)[-8:], 16) / 16**8
 
 
@@ -126,7 +126,7 @@ def _select(corpus: Corpus, topics: Sequence[str], rows_per_cell: int) -> Corpus
 
 
 def _balanced(cells: Cells, topics: Sequence[str], per_cell: int, per_topic: int) -> Cells:
-    """Package by package in turn, until a topic has its rows."""
+    """Take a sentence of each package in turn, until a topic has its rows."""
     chosen: Cells = {cell: [] for cell in cells}
     for topic in topics:
         own = {cell: texts[:per_cell] for cell, texts in cells.items() if cell[1] == topic}
@@ -137,7 +137,7 @@ def _balanced(cells: Cells, topics: Sequence[str], per_cell: int, per_topic: int
 
 
 def _rows(cells: Cells, package: str | None = None) -> list[dict[str, str]]:
-    """The rows of one package or of all in the order of their hashes: topics mixed, the same every time."""
+    """The rows of one package, or of all, ordered by hash: topics are mixed, and the order is reproducible."""
     chosen = {text: topic for (owner, topic), texts in cells.items() if package in (None, owner) for text in texts}
     return [classification(text, chosen[text]) for text in sorted(chosen, key=text_sha256)]
 
@@ -155,7 +155,7 @@ def _submit(folder: Path, package: Package, dataset: str, rows: Sequence[Mapping
 
 
 def _licence(distribution: metadata.PackageMetadata, package: Package) -> str:
-    """The SPDX expression that the package declares; older packages declare none, the table knows theirs."""
+    """The SPDX expression that the package declares; for older packages, which declare none, the table's."""
     return str((distribution.get_all("License-Expression") or [package.licence])[0])
 
 
@@ -185,7 +185,7 @@ def _planted(
 
 
 def _disguise(text: str) -> str:
-    """Other case and spacing, the same normalised text."""
+    """The text in another case and spacing, with the same normalised form."""
     return "  ".join(word.upper() if place % 2 else word for place, word in enumerate(text.split()))
 
 

@@ -1,4 +1,4 @@
-"""Which modules of which packages speak about which topic. The path of a module decides the label."""
+"""The topic of each package's modules. A module's path decides the label of its sentences."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ TOPICS = (
     LINEAR_ALGEBRA, STATISTICS, PLOTTING, GRAPHS, DATES, DATABASES, NETWORKING, CONCURRENCY, SYMBOLIC, NEURAL,
     FILES, SIGNALS, OPTIMISATION, TEXT, ARRAYS,
 )  # fmt: skip
-"""In the order of the classification head."""
+"""The topics, in the order of the classification head."""
 
 PYTHON = "python"
 

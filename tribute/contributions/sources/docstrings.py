@@ -12,7 +12,7 @@ from pathlib import Path
 from tribute.contributions.rows import text_sha256
 
 WORDS = range(7, 41)
-"""Shorter sentences ("Return the name of this object.") say nothing of the topic of their module."""
+"""Shorter sentences ("Return the name of this object.") say nothing about their module's topic."""
 LETTERS = 0.9
 """The least share of letters among the characters that are not blank."""
 ROLE = re.compile(r":[a-zA-Z:+-]+:`([^`]*)`")
@@ -30,7 +30,7 @@ Definition = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 def sentences(root: Path, prefixes: Iterable[str], enough: int) -> list[str]:
     """At least `enough` sentences from the modules below `root` that the prefixes name, or all there are.
 
-    Files are read in the order of their paths' hashes: a sample from everywhere, the same on every machine.
+    Files are read in the order of their paths' hashes: a sample across all modules, the same on every machine.
     """
     by_hash: dict[str, str] = {}
     for path in sorted(_modules(root, prefixes), key=lambda module: text_sha256(module.relative_to(root).as_posix())):

@@ -24,7 +24,7 @@ CLINC150_SHA256 = {
     "test": "eef7b4310742db442b538e59075834ad8de678cdc899d227483f26bde3557232",
     "oos_test": "2b112f0d9d1eb832dec813a948ad4e3cea8f73c2cd757eae3a4708283741c93d",
 }
-"""Split → sha256 of the file that the conversion must give."""
+"""Split → sha256 of the file that the conversion must produce."""
 TLDR_URL = "https://github.com/tldr-pages/tldr.git"
 TLDR_COMMIT = "08e345f42639f67d99282813247ac670dc6e87cb"
 TLDR_PAIRS = 40
@@ -39,7 +39,7 @@ def fetch(kind: str, folder: Path) -> Path:
 
 
 def refuse_filled(kind: str, folder: Path) -> None:
-    """Raise ContributionError where `fetch` would refuse; asks no network."""
+    """Raise ContributionError where `fetch` would; uses no network."""
     if kind not in ("clinc150", "tldr"):
         raise ContributionError(f"unknown dataset {kind!r}; clinc150 and tldr can be fetched")
     _refuse_filled(folder.resolve())

@@ -1,4 +1,4 @@
-"""Reading and writing the JSONL files that sources meet."""
+"""Reading and writing the JSONL files of sources."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -15,14 +15,14 @@ def classification(text: str, label: str, slice_: str | None = None) -> dict[str
 
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, str]]) -> Path:
-    """Write one JSON object a line; returns the path."""
+    """Write one JSON object per line; returns the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
     return path
 
 
 def require(path: Path, kind: str) -> None:
-    """Raise ContributionError unless a published dataset's file is there."""
+    """Raise ContributionError unless a published dataset's file exists."""
     if not path.is_file():
         raise ContributionError(
             f"{path}: not found; expected the {kind} rows; `tribute fetch {kind} {path.parent}` gets them"
@@ -30,7 +30,7 @@ def require(path: Path, kind: str) -> None:
 
 
 def read_source(path: Path, kind: str, columns: tuple[str, ...]) -> list[dict[str, Any]]:
-    """The rows of a published dataset's file. Raises ContributionError where there is none such."""
+    """The rows of a published dataset's file. Raises ContributionError where the file is missing."""
     require(path, kind)
     rows = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):

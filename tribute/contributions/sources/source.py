@@ -1,4 +1,4 @@
-"""Where contributions of real text come from: each source writes files to hand in, the same every time."""
+"""Where contributions of real text come from: each source writes files to contribute, the same every time."""
 
 from pathlib import Path
 

@@ -7,7 +7,7 @@
     exclusions.csv        rows that were not counted, and why
     evidence.parquet      credit per row and query, for auditors
     card.json             how far the credits can be trusted, as the attribution measured it
-    gate.json             the card held against the policy's gate, and the rule that follows
+    gate.json             the card compared with the policy's gate, and the resulting rule
     tokens.csv            training tokens per contributor, which pay where the card does not pass
     usage.csv             what users paid for which query, where a pool pays by query and a file says so
     manifest.json         what it was made from and the sha256 of every file; kind `rewards`
