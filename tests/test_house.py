@@ -52,7 +52,6 @@ MANY_ARGUMENTS = {
     "tribute/attribution/gradients/row_layers.py": 1,
     "tribute/attribution/shares/shares.py": 1,
     "tribute/finetuning/training.py": 1,
-    "tribute/pipeline/runs.py": 1,
     "tribute/rewards/ledger/corrections.py": 1,
 }
 """File → functions with more than six parameters."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tribute.artifacts import Artifact, read_artifact
 from tribute.attribution.measurement import Run, recorded_measurements, seed_of
 from tribute.config import RunConfig
-from tribute.pipeline.runs import record_run
+from tribute.pipeline.runs import RunResults, record_run
 from tribute.rewards.period import PaidFrom, write_period
 from tribute.rewards.statements import write_early
 from tribute.workspace import Workspace
@@ -56,24 +56,24 @@ def mlflow_runs(adapters: Sequence[Artifact]) -> dict[str, str]:
     return {str(seed_of(adapter)): str(adapter.provenance["mlflow_run_id"]) for adapter in adapters}
 
 
-def record(workspace: Workspace, config: RunConfig, results: Mapping[str, Any], started: str) -> str:
+def record(workspace: Workspace, config: RunConfig, ids: Mapping[str, Any], started: str) -> str:
     """The run's record and its report; returns the run's id. What was made before `started` counts as cached."""
     from tribute.report.run_page import write_report
 
-    run_id = record_run(workspace, config, started=started, **_resolved(workspace, config, results))
+    run_id = record_run(workspace, config, _resolved(workspace, config, ids), started)
     write_report(workspace, run_id)
     return run_id
 
 
-def _resolved(workspace: Workspace, config: RunConfig, ids: Mapping[str, Any]) -> dict[str, Any]:
+def _resolved(workspace: Workspace, config: RunConfig, ids: Mapping[str, Any]) -> RunResults:
     store = workspace.store
     attribution = store.get("attribution", ids["attribution"])
-    return {
-        "dataset": store.get("dataset", ids["dataset"]),
-        "baselines": store.get("baselines", ids["baselines"]),
-        "adapters": [store.get("adapter", id_) for id_ in ids["adapters"]],
-        "measured": [store.get(kind, id_) for kind, id_ in recorded_measurements(attribution).values()],
-        "attribution": attribution,
-        "rewards": read_artifact(workspace.rewards / config.rewards.period),
-        "registered": ids["registered"],
-    }
+    return RunResults(
+        dataset=store.get("dataset", ids["dataset"]),
+        baselines=store.get("baselines", ids["baselines"]),
+        adapters=[store.get("adapter", id_) for id_ in ids["adapters"]],
+        measured=[store.get(kind, id_) for kind, id_ in recorded_measurements(attribution).values()],
+        attribution=attribution,
+        rewards=read_artifact(workspace.rewards / config.rewards.period),
+        registered=ids["registered"],
+    )

@@ -1,6 +1,7 @@
 """What a run was and what it led to: `runs/<run id>/config.yaml` and `run.json`."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -14,46 +15,50 @@ from tribute.strict import parse_json
 from tribute.workspace import Workspace
 
 
-def record_run(
-    workspace: Workspace,
-    config: RunConfig,
-    *,
-    dataset: Artifact,
-    baselines: Artifact,
-    adapters: Sequence[Artifact],
-    measured: Sequence[Artifact],
-    attribution: Artifact,
-    rewards: Artifact,
-    registered: Mapping[str, Any],
-    started: str,
-) -> str:
+@dataclass(frozen=True)
+class RunResults:
+    """Everything that a run led to; `registered` is the adapter's place in the model registry."""
+
+    dataset: Artifact
+    baselines: Artifact
+    adapters: Sequence[Artifact]
+    measured: Sequence[Artifact]
+    attribution: Artifact
+    rewards: Artifact
+    registered: Mapping[str, Any]
+
+    def stages(self) -> dict[str, list[Artifact]]:
+        """Stage → its artifacts, in the order of the work."""
+        return {
+            "contributions": [self.dataset],
+            "finetuning": [self.baselines, *self.adapters],
+            "attribution": [*self.measured, self.attribution],
+            "rewards": [self.rewards],
+        }
+
+
+def record_run(workspace: Workspace, config: RunConfig, results: RunResults, started: str) -> str:
     """Write the run's folder and return its id. What was made before `started` counts as cached."""
-    stages = {
-        "contributions": [dataset],
-        "finetuning": [baselines, *adapters],
-        "attribution": [*measured, attribution],
-        "rewards": [rewards],
-    }
+    by_seed = {str(adapter.identity["config"]["seed"]): adapter for adapter in results.adapters}
+    stages = results.stages()
     record = {
         "run_id": config.id,
         "tag": config.dataset.tag,
-        "dataset": dataset.id,
-        "adapters": {str(adapter.identity["config"]["seed"]): adapter.id for adapter in adapters},
+        "dataset": results.dataset.id,
+        "adapters": {seed: adapter.id for seed, adapter in by_seed.items()},
         "champion_seed": config.finetuning.seeds[0],
-        "baselines": baselines.id,
-        "attribution": attribution.id,
+        "baselines": results.baselines.id,
+        "attribution": results.attribution.id,
         "period": config.rewards.period,
-        "rewards": rewards.id,
-        "mlflow_runs": {
-            str(adapter.identity["config"]["seed"]): adapter.provenance["mlflow_run_id"] for adapter in adapters
-        },
-        "registered_model": registered["name"],
-        "model_version": registered["version"],
-        "champion": registered["champion"],
-        "cached": [name for name, made in stages.items() if all(_made_at(one) < started for one in made)],
+        "rewards": results.rewards.id,
+        "mlflow_runs": {seed: adapter.provenance["mlflow_run_id"] for seed, adapter in by_seed.items()},
+        "registered_model": results.registered["name"],
+        "model_version": results.registered["version"],
+        "champion": results.registered["champion"],
+        "cached": [name for name, stage in stages.items() if all(_made_at(artifact) < started for artifact in stage)],
         "seconds": {
-            name: round(sum(float(one.provenance.get("seconds", 0)) for one in made), 1)
-            for name, made in stages.items()
+            name: round(sum(float(artifact.provenance.get("seconds", 0)) for artifact in stage), 1)
+            for name, stage in stages.items()
         },
     }
     folder = workspace.runs / config.id
