@@ -55,7 +55,7 @@ MANY_ARGUMENTS = {
     "tribute/rewards/ledger/corrections.py": 1,
 }
 """File → functions with more than six parameters."""
-EMPTY_WORDS = {"one": 122, "found": 98, "made": 15, "told": 6, "said": 5, "those": 0}
+EMPTY_WORDS = {"one": 118, "found": 97, "made": 11, "told": 6, "said": 5, "those": 0}
 """Identifier that says nothing where the field has a noun → how often it stands in the package."""
 
 LIBRARY = sorted(PACKAGE.rglob("*.py"))
