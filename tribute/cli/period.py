@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tribute.workspace import Workspace
 
 EntryId = Annotated[str, typer.Argument(metavar="ENTRY", help="The entry's id, such as 2026-11-000007.")]
-Contributor = Annotated[str, typer.Option("--contributor", metavar="ID", help="Whose money.")]
+Contributor = Annotated[str, typer.Option("--contributor", metavar="ID", help="The contributor whose balance changes.")]
 Currency = Annotated[str, typer.Option("--currency", metavar="CODE", help="The amount's currency.")]
 
 
