@@ -47,7 +47,7 @@ def test_a_finished_run_has_a_draft(finished: Path):
 def test_a_draft_asks_for_what_is_missing_first(spare: Path, tiny: Path, tmp_path: Path):
     """Closers need keys, then the policy has to be published; only then is a signature asked for."""
     policy = tmp_path / "policy.yaml"
-    policy.write_text((tiny / "policy.yaml").read_text() + "closers: [anna, ben]\n")
+    policy.write_text((tiny / "policy.yaml").read_text() + "closers: [anna, ben]\neffective_from: 2026-11-01\n")
 
     def command() -> str:
         """The command for the draft, made anew."""
