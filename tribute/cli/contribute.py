@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 import typer
 
@@ -78,6 +78,10 @@ def contribute(
         list[str] | None,
         typer.Option("--map", metavar="COLUMN=NAME", help="The file's name for a column. Repeatable."),
     ] = None,
+    format_: Annotated[
+        Literal["openai", "sharegpt", "alpaca"] | None,
+        typer.Option("--format", help="How the files write their rows, where not in the dataset's columns."),
+    ] = None,
     skip_faulty: Annotated[
         bool, typer.Option("--skip-faulty", help="Leave faulty rows out instead of rejecting the file.")
     ] = False,
@@ -101,7 +105,12 @@ def contribute(
     columns, consent = _columns(map_ or []), load_terms(terms) if terms else None
     submissions = [
         Submission(
-            file, contributor, dataset, licence, columns=columns, skip_faulty=skip_faulty, terms=consent, key=key
+            *(file, contributor, dataset, licence),
+            columns=columns,
+            format=format_,
+            skip_faulty=skip_faulty,
+            terms=consent,
+            key=key,
         )
         for file in files
     ]

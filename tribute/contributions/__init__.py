@@ -5,6 +5,7 @@ ROOMS = (
     "terms",
     "schema",
     "normal_form",
+    "conversations",
     "rows",
     "dataset",
     "text_places",

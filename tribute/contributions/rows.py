@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from tribute import ids
+from tribute.contributions.conversations import transcript
 from tribute.contributions.normal_form import NORMAL_FORM, normalise
-from tribute.contributions.schema import SLICE, DatasetSchema
+from tribute.contributions.schema import MESSAGES, SLICE, TOOLS, DatasetSchema
 from tribute.strict import parse_json
 
 UNSLICED = "all"
@@ -60,7 +61,10 @@ def recorded_rows(path: Path, schema: DatasetSchema) -> Iterator[Row]:
 
 def as_row(line: int, values: Mapping[str, Any], schema: DatasetSchema) -> Row:
     """Checked values as a row."""
-    text, target = (values[column] for column in schema.columns)
+    if schema.rows == MESSAGES:
+        text, target = transcript(values[MESSAGES], values.get(TOOLS, ()))
+    else:
+        text, target = (values[column] for column in schema.columns)
     return Row(line, text, target, values.get(SLICE) or (target if schema.labels else UNSLICED))
 
 

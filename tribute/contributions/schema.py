@@ -12,6 +12,7 @@ from tribute.errors import ContributionError
 from tribute.settings import Id, Positive, Sha256, Strict, read_yaml, validate
 
 Task = Literal["sequence-classification", "causal-lm"]
+Format = Literal["openai", "sharegpt", "alpaca"]
 ColumnType = Literal["string", "integer", "number", "boolean"]
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
 Label = Annotated[str, BeforeValidator(lambda label: str(label) if type(label) is int else label)]
@@ -20,8 +21,10 @@ COLUMNS: dict[Task, tuple[str, str]] = {
     "sequence-classification": ("text", "label"),
     "causal-lm": ("prompt", "response"),
 }
+MESSAGES, TOOLS = "messages", "tools"
+"""Of a dataset of conversations: the turns, and the tools that the assistant may call."""
 SLICE = "slice"
-LATER = ("min_characters", "languages", "extra", "tokenizer")
+LATER = ("min_characters", "languages", "extra", "tokenizer", "rows", "format")
 """Keys added later, which older schemas lack: written only where they say something."""
 
 
@@ -35,7 +38,7 @@ class DatasetSchema(Strict):
     licences: tuple[str, ...] = ()
     """The SPDX expressions a contribution may come under; empty allows any that is known."""
     max_characters: Positive = 2000
-    """Longest text, label or response."""
+    """Longest text, label or response; of a conversation: all turns before the last answer, and the answer."""
     near_evaluation: Annotated[float, Field(gt=0, le=1)] = 0.7
     """Rows at least this close to an evaluation row never reach training.
 
@@ -49,6 +52,10 @@ class DatasetSchema(Strict):
     """Further columns that rows may have, with their types; kept, but no model sees them."""
     tokenizer: Sha256 | Literal[""] = ""
     """sha256 of the `tokenizer.json` of the base model: rows of which it reads the same are the same row."""
+    rows: Literal["pairs", "messages"] = "pairs"
+    """`messages`: rows of causal-lm are conversations (OpenAI's `messages`) instead of a prompt and a response."""
+    format: Format | Literal[""] = ""
+    """How contributed files write their rows, unless `--format` says otherwise; empty: in the dataset's columns."""
 
     @field_validator("licences")
     @classmethod
@@ -64,19 +71,26 @@ class DatasetSchema(Strict):
             raise ValueError(f"task {self.task} with {len(self.labels)} labels: only classification has labels")
         if len(set(self.labels)) != len(self.labels):
             raise ValueError("labels repeat one: each must differ")
-        if taken := sorted({*self.columns, SLICE} & set(self.extra)):
+        if self.rows == MESSAGES and self.task != "causal-lm":
+            raise ValueError(f"rows: messages with task {self.task}: only causal-lm has conversations")
+        if taken := sorted({*self.columns, *self.optional} & set(self.extra)):
             raise ValueError(f"extra: {taken[0]} is a column of every {self.task} dataset; choose another name")
         return self
 
     @property
-    def columns(self) -> tuple[str, str]:
-        """The names of input and target in a contributed file."""
-        return COLUMNS[self.task]
+    def columns(self) -> tuple[str, ...]:
+        """The columns that every row of a contributed file has: input and target, or a conversation."""
+        return (MESSAGES,) if self.rows == MESSAGES else COLUMNS[self.task]
+
+    @property
+    def optional(self) -> tuple[str, ...]:
+        """The columns that a row of any dataset of this kind may have."""
+        return (TOOLS, SLICE) if self.rows == MESSAGES else (SLICE,)
 
     @property
     def all_columns(self) -> tuple[str, ...]:
         """Every column that a row may have, in the order in which rows are kept."""
-        return (*self.columns, SLICE, *self.extra)
+        return (*self.columns, *self.optional, *self.extra)
 
     def to_yaml(self) -> str:
         """The text of `schema.yaml`."""

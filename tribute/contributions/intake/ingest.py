@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tribute.contributions.intake.formats import COLUMNS_OF, REQUIRED, convert
 from tribute.contributions.intake.raw import Raw
 from tribute.contributions.intake.readers import FORMATS, read
-from tribute.contributions.intake.row_checks import RowError, check_values, longest_row
-from tribute.contributions.schema import DatasetSchema
+from tribute.contributions.intake.row_checks import check_values, longest_row
+from tribute.contributions.intake.texts import RowError
+from tribute.contributions.schema import DatasetSchema, Format
 from tribute.errors import ContributionError
 
 DATA = "data.jsonl"
@@ -50,15 +52,16 @@ def ingest(
     columns: Mapping[str, str] | None = None,
     *,
     skip_faulty: bool = False,
+    format_: Format | None = None,
 ) -> IntakeResult:
-    """Read the file once into `folder`. `columns` maps a column of the schema to the file's name for it.
+    """Read the file once into `folder`. `columns` maps a column of the schema, or of the format, to the file's name.
 
     Raises ContributionError with all faulty rows, or with `skip_faulty` where no row is good.
     """
     digest, rows, faults = hashlib.sha256(), 0, list[Fault]()
     data, lines = folder / DATA, folder / LINES
     with data.open("wb") as good_rows, lines.open("w", encoding="ascii") as good_lines:
-        for raw, values, message in _checked(file, schema, columns or {}):
+        for raw, values, message in _checked(file, schema, columns or {}, format_ or schema.format or None):
             if values is None:
                 if len(faults) >= FAULTS_KEPT:
                     raise ContributionError(f"{_message(file, faults)}. More than {FAULTS_KEPT} rows are faulty")
@@ -102,20 +105,25 @@ def _message(file: Path, faults: Sequence[Fault]) -> str:
 
 
 def _checked(
-    file: Path, schema: DatasetSchema, columns: Mapping[str, str]
+    file: Path, schema: DatasetSchema, columns: Mapping[str, str], format_: Format | None
 ) -> Iterator[tuple[Raw, dict[str, Any] | None, str]]:
     """Each row, its checked values where it has no fault, and the fault."""
+    required = REQUIRED[format_] if format_ else schema.columns
     ours = {theirs: column for column, theirs in columns.items()}
     if ours:
         # Required columns that are not mapped may well have the schema's names.
-        ours |= {column: column for column in schema.columns if column not in columns}
+        ours |= {column: column for column in required if column not in columns}
+    looked_at = ours or ({*COLUMNS_OF[format_], *schema.all_columns} if format_ else ())
     textual = FORMATS.get(file.suffix.lower()) == "CSV"
-    for raw in read(file, longest_row(schema), columns=ours):
+    for raw in read(file, longest_row(schema), columns=looked_at):
         if raw.values is None:
             yield raw, None, raw.fault
             continue
         try:
-            yield raw, check_values(_mapped(raw.values, ours, schema.columns), schema, textual=textual), ""
+            values = _mapped(raw.values, ours, required)
+            if format_:
+                values = convert(values, format_, schema)
+            yield raw, check_values(values, schema, textual=textual), ""
         except RowError as fault:
             yield raw, None, str(fault)
 

@@ -10,6 +10,8 @@ ROW_GROUP_BYTES = 1 << 30
 """A row group may unpack to at most this."""
 BATCH = 1024
 """Rows that are unpacked at a time."""
+NESTED = ("messages", "conversations", "tools", "history")
+"""Columns of chat datasets, which hold lists of turns."""
 
 
 def parquet_rows(file: IO[bytes], most: int, name: str, columns: Collection[str]) -> Iterator[Raw]:
@@ -49,7 +51,7 @@ def _refuse_columns(names: list[str], fields: list[Any], name: str) -> None:
                 f"{name}: columns {first + 1} and {second + 1} are both called {field.name!r}; rename or remove one of "
                 "them"
             )
-        if pa.types.is_nested(field.type):
+        if pa.types.is_nested(field.type) and field.name not in NESTED:
             raise ContributionError(
                 f"{name}: column {field.name!r} holds {field.type}; expected plain values. "
                 "Map the columns to read with --map; the others are not looked at"
@@ -69,20 +71,35 @@ def _refuse_bomb(table: Any, name: str) -> None:
 
 def _refuse_long(batch: Any, most: int, name: str, line: int) -> None:
     """Raise where a value is longer than any row may be, before Python makes an object of it."""
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     for column, values in zip(batch.schema.names, batch.columns, strict=True):
-        plain = values.dictionary if pa.types.is_dictionary(values.type) else values
-        if pa.types.is_string_view(plain.type) or pa.types.is_binary_view(plain.type):
-            plain = plain.cast(pa.large_binary())
-        if _has_length(plain.type):
-            longest = pc.max(pc.binary_length(plain)).as_py() or 0
+        for lengths, unit in _lengths(values):
+            longest = pc.max(lengths).as_py() or 0
             if longest > most:
                 raise ContributionError(
-                    f"{name}:{line + 1}: column {column!r} has a value of {longest} bytes from this row on, "
+                    f"{name}:{line + 1}: column {column!r} has a value of {longest} {unit} from this row on, "
                     f"at most {most} are taken; shorten it"
                 )
+
+
+def _lengths(values: Any) -> Iterator[tuple[Any, str]]:
+    """The lengths of all values that have one, also inside of lists and objects, and their unit."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary
+    if pa.types.is_string_view(values.type) or pa.types.is_binary_view(values.type):
+        values = values.cast(pa.large_binary())
+    if _has_length(values.type):
+        yield pc.binary_length(values), "bytes"
+    elif pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
+        yield pc.list_value_length(values), "items"
+        yield from _lengths(values.flatten())
+    elif pa.types.is_struct(values.type):
+        for field in values.flatten():
+            yield from _lengths(field)
 
 
 def _has_length(type_: Any) -> bool:

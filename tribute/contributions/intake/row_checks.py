@@ -2,25 +2,18 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tribute.contributions.intake.messages import check_messages
 from tribute.contributions.intake.readers import read
-from tribute.contributions.normal_form import normalise
+from tribute.contributions.intake.texts import RowError, checked_text, nearest
 from tribute.contributions.rows import Row, as_row
-from tribute.contributions.schema import SLICE, ColumnType, DatasetSchema
+from tribute.contributions.schema import MESSAGES, SLICE, TOOLS, ColumnType, DatasetSchema, Format
 from tribute.errors import ContributionError
 
-HIDDEN = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # control characters but tab and line ends
-    "\u202a-\u202e\u2066-\u2069"  # these reverse the direction of text: what is shown is not what is stored
-    "\U000e0000-\U000e007f\ufff9-\ufffb]"  # these hide a text inside the text
-)
-FLAGS = re.compile("\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{2,6}\U000e007f")
-"""The flag of a region, such as Scotland's: a black flag and the region's code in tag characters."""
 TYPES: dict[ColumnType, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),
@@ -30,12 +23,13 @@ TYPES: dict[ColumnType, tuple[type, ...]] = {
 TRUTH = {"true": True, "false": False}
 INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
-CHAT = ("messages", "conversations", "conversation")
-"""How chat datasets call the column of turns."""
-
-
-class RowError(ContributionError):
-    """Raised when a row is not what the schema asks for; says what and what to do, not where."""
+SIGNS: dict[str, Format] = {
+    "messages": "openai",
+    "conversations": "sharegpt",
+    "conversation": "sharegpt",
+    "instruction": "alpaca",
+}
+"""A column by which a chat dataset's format is known."""
 
 
 def read_jsonl(path: Path, schema: DatasetSchema, name: str | None = None) -> list[Row]:
@@ -65,13 +59,15 @@ def check_values(values: Mapping[str, Any], schema: DatasetSchema, *, textual: b
     In a `textual` format (CSV) numbers and truth values of further columns are read from their text.
     """
     _check_columns(values, schema)
-    checked: dict[str, Any] = {}
+    checked = check_messages(values, schema) if schema.rows == MESSAGES else {}
     for column in schema.all_columns:
         value = values.get(column)
+        if column in (MESSAGES, TOOLS) and schema.rows == MESSAGES:
+            continue
         if schema.labels and column == schema.columns[1]:
             checked[column] = _checked_label(column, value, schema)
         elif column in schema.columns or (column == SLICE and value not in (None, "")):
-            checked[column] = _checked_text(column, value, schema)
+            checked[column] = checked_text(column, value, schema)
         elif column in schema.extra and value not in (None, ""):
             checked[column] = _checked_extra(column, value, schema, textual)
     return checked
@@ -82,12 +78,10 @@ def _check_columns(values: Mapping[str, Any], schema: DatasetSchema) -> None:
     for column in schema.columns:
         if column in values:
             continue
-        if chat := next((name for name in CHAT if name in values), None):
-            raise RowError(
-                f"column {chat!r} holds chat messages; dataset {schema.name} takes {expected}: write one row per answer"
-            )
+        if sign := next((sign for sign in SIGNS if sign in values), None):
+            raise RowError(_other_format(sign, schema))
         present = ", ".join(map(repr, values)) or "no column"
-        near = _nearest(column, values)
+        near = nearest(column, values)
         hint = f"; map it with --map {column}={near!r}" if near else "; map it with --map, or rename the column"
         raise RowError(f"missing column {column!r}; found {present}; expected {expected}{hint}")
     for column, value in values.items():
@@ -98,16 +92,27 @@ def _check_columns(values: Mapping[str, Any], schema: DatasetSchema) -> None:
             )
 
 
+def _other_format(column: str, schema: DatasetSchema) -> str:
+    """What to do with a row that is written in a format of chat datasets."""
+    if schema.rows == MESSAGES or (SIGNS[column] == "alpaca" and not schema.labels):
+        return f"found the column {column!r} of the format {SIGNS[column]}; read it with --format {SIGNS[column]}"
+    expected = ", ".join(schema.columns)
+    return (
+        f"column {column!r} holds chat messages; dataset {schema.name} takes {expected}: write one row per answer, or "
+        "contribute to a dataset whose schema says rows: messages"
+    )
+
+
 def _checked_label(column: str, value: Any, schema: DatasetSchema) -> str:
     # Labels are often numbers, and JSON and Parquet keep them as such.
     label = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if isinstance(label, str) and label in schema.labels:
         return label
-    text = _checked_text(column, label, schema)
+    text = checked_text(column, label, schema)
     known = _spellings(schema.labels).get(unicodedata.normalize("NFC", text))
     if known is not None:
         return known
-    near = _nearest(text, schema.labels)
+    near = nearest(text, schema.labels)
     hint = f"; did you mean {near!r}?" if near else f"; dataset {schema.name} has the labels {_listed(schema.labels)}"
     raise RowError(f"unknown label {text!r}{hint}")
 
@@ -118,34 +123,10 @@ def _spellings(labels: tuple[str, ...]) -> Mapping[str, str]:
     return {unicodedata.normalize("NFC", label): label for label in labels}
 
 
-def _checked_text(column: str, value: Any, schema: DatasetSchema) -> str:
-    if value is not None and not isinstance(value, str):
-        raise RowError(f"column {column!r} holds {type(value).__name__}, expected a string")
-    if value is None or not value.strip() or not (value.isascii() or normalise(value)):
-        raise RowError(f"column {column!r} is blank; fill it or remove the row")
-    if len(value) > schema.max_characters:
-        raise RowError(
-            f"row too long: column {column!r} has {len(value)} characters, "
-            f"dataset {schema.name} allows {schema.max_characters}; shorten it"
-        )
-    if column == schema.columns[0] and len(value) < schema.min_characters:
-        raise RowError(
-            f"row too short: column {column!r} has {len(value)} characters, "
-            f"dataset {schema.name} asks for {schema.min_characters}; lengthen it or remove the row"
-        )
-    # JSON can spell half of a surrogate pair, which no UTF-8 file can hold.
-    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
-        raise RowError(f"column {column!r} has half a surrogate pair; write the character whole")
-    if match := HIDDEN.search(FLAGS.sub("", value)):
-        name = unicodedata.name(match[0], "a control character")
-        raise RowError(f"column {column!r} has the invisible character U+{ord(match[0]):04X} ({name}); remove it")
-    return value
-
-
 def _checked_extra(column: str, value: Any, schema: DatasetSchema, textual: bool) -> Any:
     wanted = schema.extra[column]
     if wanted == "string":
-        return _checked_text(column, value, schema)
+        return checked_text(column, value, schema)
     if textual:
         value = _read_text(value, wanted)
     # In Python a truth value is a number too.
@@ -165,13 +146,6 @@ def _read_text(value: str, wanted: ColumnType) -> Any:
     if INTEGER.fullmatch(plain):
         return int(plain)
     return float(plain) if wanted == "number" and NUMBER.fullmatch(plain) else value
-
-
-def _nearest(text: str, names: Iterable[str]) -> str | None:
-    """The name that somebody who wrote `text` most likely meant: the same but for case and blanks, or a slip away."""
-    plain = {name.strip().casefold(): name for name in names}
-    close = get_close_matches(text.strip().casefold(), plain, n=1, cutoff=0.75)
-    return plain[close[0]] if close else None
 
 
 def _listed(labels: tuple[str, ...]) -> str:

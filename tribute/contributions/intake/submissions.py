@@ -10,7 +10,7 @@ import yaml
 
 from tribute.contributions.intake.ingest import IntakeResult, ingest
 from tribute.contributions.licences import check_licence
-from tribute.contributions.schema import DatasetSchema
+from tribute.contributions.schema import DatasetSchema, Format
 from tribute.contributions.terms import Terms, refuse_expired
 from tribute.errors import ContributionError
 from tribute.ids import ID_IN_WORDS, contribution_id, is_id
@@ -32,6 +32,8 @@ class Submission:
     home_page: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
     """A column of the schema → the file's name for it; empty: the file has the schema's names."""
+    format: Format | None = None
+    """How the file writes its rows; None: as the schema says."""
     skip_faulty: bool = False
     """Leave faulty rows out instead of refusing the file."""
     terms: Terms | None = None
@@ -109,7 +111,8 @@ def check_submission(submission: Submission, schema: DatasetSchema, folder: Path
     licence = check_licence(submission.licence, schema.licences, schema.name)
     if submission.terms:
         refuse_expired(submission.terms, today)
-    intake = ingest(submission.file, schema, folder, submission.columns, skip_faulty=submission.skip_faulty)
+    columns, skip_faulty = submission.columns, submission.skip_faulty
+    intake = ingest(submission.file, schema, folder, columns, skip_faulty=skip_faulty, format_=submission.format)
     with intake.data.open("rb") as rows:
         id_ = contribution_id(submission.contributor_id, submission.dataset, rows)
     return CheckedSubmission(submission, id_, licence, intake.rows, intake.sha256, intake)

@@ -148,9 +148,9 @@ class Registry(RegistryReader):
         """Record the rows that measure every version released from now on; returns how many there are."""
         path = evaluation_path(dataset)
         schema = self.snapshot().schema(dataset)
-        file, columns = (evaluation, None) if isinstance(evaluation, Path) else (evaluation.file, evaluation.columns)
+        given = Submission(evaluation, "", dataset, "") if isinstance(evaluation, Path) else evaluation
         with self.repository.staging() as folder:
-            result = ingest(file, schema, folder, columns)
+            result = ingest(given.file, schema, folder, given.columns, format_=given.format)
 
             def body() -> None:
                 sealed = [entry for entry in self.entries() if entry.event == "seal" and entry.dataset == dataset]

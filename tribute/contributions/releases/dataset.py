@@ -10,6 +10,7 @@ from tribute.contributions.registry.log import head
 from tribute.contributions.registry.registry import Registry
 from tribute.contributions.registry.snapshot import Contribution, Snapshot
 from tribute.contributions.releases.tables import excluded_ids, leave_out, write_rows
+from tribute.contributions.schema import MESSAGES
 from tribute.digests import file_sha256
 from tribute.errors import IntegrityError
 from tribute.files import write_json
@@ -87,7 +88,7 @@ def _describe(at: Snapshot, tag: str) -> dict[str, Any]:
             for contribution in contributions
         },
         "ledger_head": head(at.entries),
-    }
+    } | ({"rows": MESSAGES} if schema.rows == MESSAGES else {})
 
 
 def _contributors(contributions: Sequence[Contribution]) -> dict[str, dict[str, Any]]:
