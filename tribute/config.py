@@ -1,6 +1,6 @@
 """The one YAML file that describes a run, as frozen models. Knows nothing of how a run is carried out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -94,7 +94,14 @@ class LoraConfig(Strict):
 
     r: Positive = 8
     alpha: Positive = 16
-    target_modules: Annotated[tuple[str, ...], Field(min_length=1)] = ("query", "key", "value", "dense")
+    target_modules: Annotated[tuple[str, ...], Field(min_length=1)] | Literal["all-linear"] = (
+        *("query", "key", "value", "dense"),
+    )
+    """Names of layers; `all-linear`: every linear layer but the output head."""
+    rslora: bool = False
+    """Scale by alpha / √r instead of alpha / r (Kalajdzievski 2023), which keeps large ranks learning."""
+    alpha_pattern: Mapping[str, Positive] = Field(default_factory=dict)
+    """Name of a layer → its own alpha."""
     layers: Annotated[tuple[Annotated[int, Field(ge=0, le=LARGEST)], ...], Field(min_length=1)] | None = None
     """Only these layers; None adapts all. The layers below the lowest are computed once and cached."""
     modules_to_save: tuple[str, ...] = ()
@@ -113,6 +120,11 @@ class FinetuningConfig(Strict):
     """Part of the steps in which the rate rises from 0; from there it falls back to 0, both linearly."""
     max_tokens: Annotated[int, Field(ge=8, le=8192)] = 64
     """Longer rows are cut here; `tribute inspect` shows what the model sees."""
+    template: str = ""
+    """A Jinja chat template as transformers reads it, in place of the base's; `base` writes prompt and response by the
+    base's own. Empty: rows with messages take the base's, prompt and response are joined by a new line."""
+    truncate: bool = False
+    """Train causal-lm although an evaluation row is cut at `max_tokens`, or a row loses its whole prompt."""
     seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1)] = (0, 1, 2)
     """The first seed's adapter is the one registered; the others measure how certain the shares are."""
     trace_states: Annotated[int, Field(ge=4, le=LARGEST)] = 34

@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tribute.finetuning.base_models import load_tokenizer
-from tribute.finetuning.encoding import IGNORED, TOKENS_PER_CHUNK, EncodedRows, encode_causal, encode_classification
+from tribute.finetuning.encoding import (
+    IGNORED,
+    TOKENS_PER_CHUNK,
+    EncodedRows,
+    RowFormat,
+    encode_causal,
+    encode_classification,
+)
 
 LENGTHS = st.lists(st.integers(min_value=1, max_value=700), min_size=1, max_size=60)
 
@@ -96,7 +103,7 @@ def test_a_label_becomes_its_position(bert):
 def causal(llama, prompt, response, max_tokens):
     frame = pd.DataFrame({"row_id": ["a:1"], "slice": ["x"], "text": [prompt], "target": [response]})
     tokenizer = load_tokenizer(llama)
-    return tokenizer, encode_causal(frame, tokenizer, max_tokens)
+    return tokenizer, encode_causal(frame, tokenizer, RowFormat(max_tokens))
 
 
 def test_only_the_response_and_its_end_are_labelled(llama):

@@ -27,7 +27,7 @@ from tests.finetuning.helpers import tiny
 from tribute.config import FinetuningConfig, weights_sha256
 from tribute.errors import BaseModelError, TrainingError
 from tribute.finetuning.base_models import base_digest, load_tokenizer
-from tribute.finetuning.encoding import beginning, encode_causal
+from tribute.finetuning.encoding import RowFormat, beginning, encode_causal
 from tribute.finetuning.evaluation import evaluate
 from tribute.finetuning.preparation import prepare
 from tribute.finetuning.task_types import described_task
@@ -288,7 +288,7 @@ def test_a_beginning_of_text_stands_before_the_prompt(llama, tmp_path):
         [{"row_id": "r", "slice": "s", "text": "the matrix of a vector", "target": "solve the matrix"}]
     )
 
-    long, cut = (encode_causal(frame, tokenizer, most) for most in (64, 12))
+    long, cut = (encode_causal(frame, tokenizer, RowFormat(most)) for most in (64, 12))
 
     assert [rows.tokens[0][0] for rows in (long, cut)] == [0, 0]
     assert len(cut.tokens[0]) == 12

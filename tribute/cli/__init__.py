@@ -25,7 +25,7 @@ PANELS = {
         *("release", "versions", "show", "diff", "card", "sync", "terms", "withdraw", "erase"),
         *("organisation", "key", "vault"),
     ),
-    "Fine-tune": ("config", "inspect", "finetune", "retrain"),
+    "Fine-tune": ("config", "inspect", "finetune", "retrain", "export"),
     "Attribute": ("attribute", "explain"),
     "Pay": ("policy", "period", "reward", "statement", "dispute", "pay"),
     "Operate": ("status", "demo", "run", "year", "verify", "trace"),

@@ -1,6 +1,6 @@
 """Train every seed's adapter on a released version, without Prefect."""
 
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from tribute.cli._command import command
 from tribute.cli._options import HERE, ConfigFile, DryRun, Overrides, WorkspaceFolder
@@ -22,6 +22,8 @@ class Adapter(TypedDict):
 
 class Trained(TypedDict):
     adapters: dict[str, Adapter]
+    rows_cut_by_contributor: dict[str, int]
+    rows_cut_of_evaluation: int
 
 
 @command
@@ -35,7 +37,7 @@ def finetune(
     refuse_training(home, run)
     if dry_run:
         return would(f"train seeds {list(run.finetuning.seeds)} on {run.dataset.tag}")
-    adapters = train_seeds(home, run)
+    adapters, cut = train_seeds(home, run)
     rows = [
         (
             seed,
@@ -47,15 +49,32 @@ def finetune(
         for seed, adapter in adapters.items()
     ]
     table = Table("Adapters", ("seed", "adapter", "loss", "accuracy", ""), rows, right=("loss", "accuracy"))
-    return Output({"adapters": adapters}, tables=[table])
+    by_contributor, evaluation = cut["train"]["cut"], cut["evaluation"]["cut"]
+    data: Trained = {
+        "adapters": adapters,
+        "rows_cut_by_contributor": by_contributor,
+        "rows_cut_of_evaluation": evaluation,
+    }
+    return Output(data, _cut(data, run.finetuning.max_tokens), [table])
 
 
-def train_seeds(home: "Workspace", config: "RunConfig") -> dict[str, Adapter]:
-    """Train and register every seed's adapter; what each came to, by seed.
+def _cut(data: Trained, most: int) -> list[str]:
+    """What of the rows the model did not see."""
+    by_contributor, evaluation = data["rows_cut_by_contributor"], data["rows_cut_of_evaluation"]
+    if not by_contributor and not evaluation:
+        return []
+    names = ", ".join(f"{name} {count}" for name, count in by_contributor.items())
+    training = f"{sum(by_contributor.values())} training rows{f' ({names})' if names else ''}"
+    return [f"cut at {most} tokens: {training}, {evaluation} evaluation rows"]
+
+
+def train_seeds(home: "Workspace", config: "RunConfig") -> tuple[dict[str, Adapter], dict[str, Any]]:
+    """Train and register every seed's adapter; what each came to, by seed, and which rows were cut (`rows.json`).
 
     Raises TrainingError where a seed's evaluation loss did not fall; its adapter is kept.
     """
     from tribute.cli._workers import run_each
+    from tribute.finetuning.adapter_folder import ROWS
     from tribute.pipeline import results, training
     from tribute.pipeline.data import materialised
 
@@ -65,7 +84,7 @@ def train_seeds(home: "Workspace", config: "RunConfig") -> dict[str, Adapter]:
     training.measure_baselines(home, config, dataset)
     results.register(home, dataset, adapters[0])
     evaluations = [adapter.json("evaluation.json") for adapter in adapters]
-    return {
+    trained: dict[str, Adapter] = {
         str(seed): {
             "adapter": adapter.id,
             "loss_before": evaluation["before"]["loss"],
@@ -75,3 +94,4 @@ def train_seeds(home: "Workspace", config: "RunConfig") -> dict[str, Adapter]:
         }
         for seed, adapter, evaluation in zip(config.finetuning.seeds, adapters, evaluations, strict=True)
     }
+    return trained, adapters[0].json(ROWS)

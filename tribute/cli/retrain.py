@@ -62,7 +62,7 @@ def retrain(workspace: WorkspaceFolder = HERE, dry_run: DryRun = False) -> Outpu
             )
         config = checked_config(home.runs / stale.run_id / "config.yaml", [f"dataset.version={stale.version}"])
         refuse_training(home, config)
-        adapters = train_seeds(home, config)
+        adapters, _ = train_seeds(home, config)
         tag = config.dataset.tag
         stale_runs.mark_retrained(home, stale, tag, {seed: adapter["adapter"] for seed, adapter in adapters.items()})
         trained.append({"run": stale.run_id, "tag": tag, "adapters": adapters})

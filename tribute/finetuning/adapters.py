@@ -9,9 +9,12 @@ import pandas as pd
 
 from tribute.artifacts import Artifact, Kind
 from tribute.config import BaseConfig, FinetuningConfig, weights_sha256
+from tribute.contributions.dataset import read_description
 from tribute.digests import canonical_digest
 from tribute.files import write_json
+from tribute.finetuning.adapter_folder import ROWS, TEMPLATE, cut_rows, write_card
 from tribute.finetuning.base_models import TOKENIZER_FILES, base_digest, base_folder, load_config
+from tribute.finetuning.chat import BASE
 from tribute.finetuning.preparation import Prepared, prepare, training_inputs
 from tribute.finetuning.task_types import task_type
 from tribute.finetuning.workers import Folders, Key, Recipe
@@ -75,6 +78,17 @@ def adapter_job(dataset: Artifact, config: FinetuningConfig, seed: int, folders:
     save_adapter(ready.model.network, folders.result, task_type(dataset).peft_name, config.base)
     write_json(folders.result / "curve.json", {"training": training.curve}, sort_keys=True)
     save_trace(folders.result, training.trace)
+    _describe(dataset, config, ready, folders.result)
+
+
+def _describe(dataset: Artifact, config: FinetuningConfig, ready: Prepared, folder: Path) -> None:
+    """Write `rows.json`, the config's template and the model card beside an adapter."""
+    cut = cut_rows(ready.train, ready.contributors, ready.evaluation)
+    write_json(folder / ROWS, cut, sort_keys=True)
+    if config.template not in ("", BASE):
+        (folder / TEMPLATE).write_text(config.template, encoding="utf-8")
+    evaluation = parse_json((folder / "evaluation.json").read_text(encoding="utf-8"))
+    write_card(folder, config, read_description(dataset), cut, (evaluation["before"]["loss"], evaluation["loss"]))
 
 
 def retraining_job(

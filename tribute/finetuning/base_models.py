@@ -12,7 +12,7 @@ from tribute.digests import canonical_digest
 from tribute.errors import BaseModelError
 from tribute.strict import parse_json
 
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
 TEXT_FILES = ("config.json", *TOKENIZER_FILES)
 
 
@@ -155,7 +155,7 @@ def _package_folder(package: str) -> Path:
 def _hub_folder(hub: str, revision: str) -> Path:
     from huggingface_hub import snapshot_download
 
-    patterns = ["*.json", "*.txt", "*.safetensors", "*.model"]
+    patterns = ["*.json", "*.jinja", "*.txt", "*.safetensors", "*.model"]
     try:
         return Path(snapshot_download(hub, revision=revision, allow_patterns=patterns))
     except (OSError, ValueError) as error:

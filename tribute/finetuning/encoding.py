@@ -1,13 +1,17 @@
 """Rows as the model sees them: token ids, padded batches, and the cached output of frozen lower layers."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
+
+from tribute.contributions.conversations import read_transcript
+from tribute.errors import TrainingError
+from tribute.finetuning.chat import Chat, chat_template
 
 IGNORED = -100
 """The label of tokens that do not count in a causal loss, as in transformers."""
@@ -28,6 +32,8 @@ class EncodedRows:
     pad_id: int
     hidden: Sequence[Tensor] | None = None
     """Cached hidden states [tokens, width] after the frozen lower layers, or None."""
+    cut: Mapping[str, bool] = field(default_factory=dict)
+    """Row that was too long → whether anything of its input is left."""
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -97,27 +103,83 @@ class EncodedRows:
 
 def encode_classification(frame: pd.DataFrame, tokenizer: Any, labels: Sequence[str], max_tokens: int) -> EncodedRows:
     """Rows for sequence classification; the target is the label's position in `labels`."""
+    whole = tokenizer(list(frame["text"]))["input_ids"]
+    cut = {row_id: True for row_id, ids in zip(frame["row_id"], whole, strict=True) if len(ids) > max_tokens}
     tokens = tokenizer(list(frame["text"]), truncation=True, max_length=max_tokens)["input_ids"]
     position = {label: index for index, label in enumerate(labels)}
     targets = [position[label] for label in frame["target"]]
-    return EncodedRows(list(frame["row_id"]), list(frame["slice"]), tokens, targets, tokenizer.pad_token_id)
+    rows = EncodedRows(list(frame["row_id"]), list(frame["slice"]), tokens, targets, tokenizer.pad_token_id)
+    return replace(rows, cut=cut)
 
 
-def encode_causal(frame: pd.DataFrame, tokenizer: Any, max_tokens: int) -> EncodedRows:
-    """Rows for causal-lm: the tokenizer's beginning of text where it has one, prompt, new line, response, end.
+@dataclass(frozen=True)
+class RowFormat:
+    """How rows of causal-lm become tokens."""
 
-    Only the response's tokens are labelled. A row too long for `max_tokens` loses the start of its prompt, then the
-    end of its response.
+    max_tokens: int
+    is_conversation: bool = False
+    """Rows are transcripts (see contributions/conversations.py), otherwise a prompt and a response."""
+    template: str = ""
+    """`finetuning.template`."""
+
+
+def encode_causal(frame: pd.DataFrame, tokenizer: Any, format_: RowFormat) -> EncodedRows:
+    """Rows for causal-lm: by the chat template where there is one, else prompt, new line, response and end.
+
+    Only what the assistant says is labelled. A row too long loses the start of its prompt, then the end of its
+    response; the tokenizer's beginning of text stays. Raises TrainingError naming the row that cannot be written.
     """
-    begin, tokens, targets = beginning(tokenizer), [], []
-    for prompt, response in zip(frame["text"], frame["target"], strict=True):
-        answer = tokenizer(response, add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
-        answer = answer[: max_tokens - 1 - len(begin)]
-        question = tokenizer(prompt + "\n", add_special_tokens=False)["input_ids"]
-        question = begin + question[-(max_tokens - len(answer) - len(begin)) :]
-        tokens.append(question + answer)
-        targets.append([IGNORED] * len(question) + answer)
-    return EncodedRows(list(frame["row_id"]), list(frame["slice"]), tokens, targets, tokenizer.pad_token_id)
+    template = chat_template(tokenizer, format_.template, format_.is_conversation)
+    chat = Chat(tokenizer, template) if template else None
+    begin = beginning(tokenizer) if chat is None else [tokenizer.bos_token_id]
+    tokens, targets, cut = [], [], {}
+    for row_id, text, target in zip(frame["row_id"], frame["text"], frame["target"], strict=True):
+        try:
+            row = _pair(text, target, tokenizer) if chat is None else _turns(text, target, chat, format_)
+        except TrainingError as error:
+            raise TrainingError(f"row {row_id}: {error}") from error
+        kept = len(begin) if row.ids[: len(begin)] == begin else 0
+        ids, labels, has_prompt = _fitted(row, kept, format_.max_tokens)
+        tokens.append(ids)
+        targets.append(labels)
+        if len(row.ids) > len(ids):
+            cut[row_id] = has_prompt
+    rows = EncodedRows(list(frame["row_id"]), list(frame["slice"]), tokens, targets, tokenizer.pad_token_id)
+    return replace(rows, cut=cut)
+
+
+@dataclass(frozen=True)
+class _Written:
+    """A row's tokens, which of them are learned, and how many right before these are the format's, not the prompt's."""
+
+    ids: list[int]
+    learned: list[bool]
+    lead: int
+
+
+def _pair(prompt: str, response: str, tokenizer: Any) -> _Written:
+    question = beginning(tokenizer) + tokenizer(prompt + "\n", add_special_tokens=False)["input_ids"]
+    answer = tokenizer(response, add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
+    return _Written(question + answer, [False] * len(question) + [True] * len(answer), 1)
+
+
+def _turns(text: str, target: str, chat: Chat, format_: RowFormat) -> _Written:
+    if format_.is_conversation:
+        messages, tools = read_transcript(text, target)
+    else:
+        messages, tools = [{"role": "user", "content": text}, {"role": "assistant", "content": target}], []
+    ids, learned = chat.encode(messages, tools)
+    return _Written(ids, learned, chat.lead(messages, tools) if len(ids) > format_.max_tokens else 0)
+
+
+def _fitted(row: _Written, begin: int, most: int) -> tuple[list[int], list[int], bool]:
+    """At most `most` tokens and their labels, and whether anything of the prompt is among them."""
+    first = row.learned.index(True)
+    answer = row.ids[first:][: most - 1 - begin] if len(row.ids) > most else row.ids[first:]
+    marks = row.learned[first : first + len(answer)]
+    head = row.ids[begin:first][-(most - len(answer) - begin) :]
+    labels = [token if is_learned else IGNORED for token, is_learned in zip(answer, marks, strict=True)]
+    return row.ids[:begin] + head + answer, [IGNORED] * (begin + len(head)) + labels, len(head) > row.lead
 
 
 def beginning(tokenizer: Any) -> list[int]:

@@ -14,6 +14,7 @@ import torch
 from tribute.config import FinetuningConfig
 from tribute.errors import TrainingError
 from tribute.finetuning.base_models import base_folder, load_config, load_tokenizer
+from tribute.finetuning.chat import chat_template
 from tribute.finetuning.encoding import Batch, EncodedRows
 from tribute.finetuning.models import RowModel
 from tribute.finetuning.task_types import TaskType
@@ -36,6 +37,8 @@ class Base:
     tokenizer: Any
     task: TaskType
     max_tokens: int
+    template: str
+    """`finetuning.template`."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,8 @@ def check_before_loading(finetuning: FinetuningConfig, task: TaskType) -> None:
     folder = base_folder(finetuning.base)
     config = load_config(folder)
     text, tokenizer = config.get_text_config(), load_tokenizer(folder)
-    base = Base(folder, text, bool(config.is_encoder_decoder), tokenizer, task, finetuning.max_tokens)
+    learned = (task, finetuning.max_tokens, finetuning.template)
+    base = Base(folder, text, bool(config.is_encoder_decoder), tokenizer, *learned)
     for guard in BASE_GUARDS:
         guard(base)
 
@@ -83,6 +87,25 @@ def check_rows(model: RowModel, *parts: EncodedRows) -> None:
                 )
 
 
+def check_cut(train: EncodedRows, evaluation: EncodedRows, config: FinetuningConfig, task: TaskType) -> None:
+    """A row without its prompt teaches stumps, and a cut evaluation row measures another task.
+
+    Raises TrainingError unless the config says `truncate`; a label is learned from a text's start as well.
+    """
+    if task.reads_ahead or config.truncate:
+        return
+    stumps = [row_id for part in (train, evaluation) for row_id, has_prompt in part.cut.items() if not has_prompt]
+    for rows, what in (
+        (stumps, "would lose the whole prompt"),
+        (list(evaluation.cut), "of the evaluation would be cut"),
+    ):
+        if rows:
+            raise TrainingError(
+                f"finetuning.max_tokens: {config.max_tokens}: {len(rows)} rows {what}, {rows[0]} first; raise it, take "
+                "these rows out, or set finetuning.truncate: true"
+            )
+
+
 def no_encoder_decoder(base: Base) -> None:
     """A T5 reads with one half and writes with the other: no single text is learned."""
     if base.is_encoder_decoder:
@@ -100,6 +123,15 @@ def no_encoder_for_responses(base: Base) -> None:
     writes = kind in auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and not is_encoder
     if not (base.task.reads_ahead or writes):
         raise TrainingError(f"{base.folder}: {kind} is an encoder, which cannot learn responses; use a causal model")
+
+
+def conversations_have_a_template(base: Base) -> None:
+    """Turns need roles and ends that the base knows."""
+    if not base.task.reads_ahead:
+        try:
+            chat_template(base.tokenizer, base.template, base.task.has_conversations)
+        except TrainingError as error:
+            raise TrainingError(f"{base.folder}: {error}") from error
 
 
 def positions_suffice(base: Base) -> None:
@@ -204,6 +236,7 @@ def label_embeddings_differ(loaded: Loaded) -> None:
 BASE_GUARDS: tuple[Callable[[Base], None], ...] = (
     no_encoder_decoder,
     no_encoder_for_responses,
+    conversations_have_a_template,
     positions_suffice,
     tokenizer_has_padding,
     tokenizer_has_an_end,

@@ -146,7 +146,10 @@ def add_lora(model: RowModel, lora: LoraConfig, seed: int) -> None:
     import peft
 
     _check_modules(model, "modules_to_save", lora.modules_to_save, (nn.Linear, nn.Embedding))
-    kinds = _check_modules(model, "target_modules", lora.target_modules, (nn.Linear, Conv1D))
+    targets = _linear_layers(model) if lora.target_modules == "all-linear" else lora.target_modules
+    kinds = _check_modules(model, "target_modules", targets, (nn.Linear, Conv1D))
+    if unknown := sorted(set(lora.alpha_pattern) - set(targets)):
+        raise TrainingError(f"finetuning.lora.alpha_pattern: {unknown[0]} is none of {', '.join(targets)}")
     depth = getattr(model.network.config, "num_hidden_layers", None)
     if lora.layers and depth is not None and max(lora.layers) >= depth:
         raise TrainingError(f"finetuning.lora.layers: the base has layers 0 to {depth - 1}, found {max(lora.layers)}")
@@ -154,9 +157,11 @@ def add_lora(model: RowModel, lora: LoraConfig, seed: int) -> None:
     settings = peft.LoraConfig(
         r=lora.r,
         lora_alpha=lora.alpha,
-        target_modules=list(lora.target_modules),
+        target_modules=list(targets),
         layers_to_transform=None if lora.layers is None else list(lora.layers),
         lora_dropout=0.0,
+        use_rslora=lora.rslora,
+        alpha_pattern=dict(lora.alpha_pattern),
         bias="none",
         # GPT-2 keeps its weights the other way round.
         fan_in_fan_out=Conv1D in kinds,
@@ -166,6 +171,17 @@ def add_lora(model: RowModel, lora: LoraConfig, seed: int) -> None:
         model.network = peft.get_peft_model(model.network, settings)
     except ValueError as error:
         raise TrainingError(f"finetuning.lora: {error}") from error
+
+
+def _linear_layers(model: RowModel) -> Sequence[str]:
+    """The names of all linear layers but the output head's."""
+    head = model.network.get_output_embeddings()
+    layers = (path for path, module in model.network.named_modules() if _is_linear(module) and module is not head)
+    return sorted({path.rpartition(".")[2] for path in layers})
+
+
+def _is_linear(module: nn.Module) -> bool:
+    return isinstance(module, nn.Linear | Conv1D)
 
 
 def _check_modules(

@@ -15,7 +15,7 @@ from tribute.errors import AttributionError
 from tribute.files import replacing
 from tribute.finetuning.base_models import base_digest, base_folder, load_tokenizer
 from tribute.finetuning.encoding import EncodedRows
-from tribute.finetuning.guards import check_before_loading, check_model, check_rows
+from tribute.finetuning.guards import check_before_loading, check_cut, check_model, check_rows
 from tribute.finetuning.models import RowModel, add_lora, cache_lower_layers
 from tribute.finetuning.task_types import task_type
 
@@ -45,7 +45,7 @@ def encode(dataset: Artifact, config: FinetuningConfig, part: str) -> tuple[pd.D
 
 def encode_frame(dataset: Artifact, config: FinetuningConfig, frame: pd.DataFrame) -> EncodedRows:
     """Rows of the dataset's kind as the model sees them."""
-    return task_type(dataset).encode(frame, load_tokenizer(base_folder(config.base)), config.max_tokens)
+    return task_type(dataset).encode(frame, load_tokenizer(base_folder(config.base)), config)
 
 
 def build_model(dataset: Artifact, config: FinetuningConfig) -> RowModel:
@@ -74,6 +74,7 @@ def prepare(
     train = encode_frame(dataset, config, frame)
     evaluation = encode(dataset, config, "evaluation")[1]
     check_rows(model, train, evaluation)
+    check_cut(train, evaluation, config, task)
     check_model(model, train, task, config.max_tokens)
     inputs, _ = training_inputs(dataset, config)
     cut = [config.max_tokens, config.lora.layers, config.lora.modules_to_save]

@@ -12,10 +12,11 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from tribute.artifacts import Artifact
+from tribute.config import FinetuningConfig
 from tribute.contributions.dataset import read_description
 from tribute.errors import ConfigError, TrainingError
 from tribute.finetuning.base_models import load_tokenizer
-from tribute.finetuning.encoding import EncodedRows, encode_causal, encode_classification
+from tribute.finetuning.encoding import EncodedRows, RowFormat, encode_causal, encode_classification
 from tribute.finetuning.evaluation import baselines, evaluate
 from tribute.finetuning.models import RowModel, build_causal, build_classifier
 
@@ -30,16 +31,18 @@ class TaskType(ABC):
     has_probe: ClassVar[bool]
     """Whether a linear probe of the frozen base can stand in for the fine-tune (see attribution/credit/probe.py)."""
 
-    def __init__(self, tag: str, labels: Sequence[str]) -> None:
-        self.tag, self.labels = tag, labels if self.reads_ahead else ()
+    def __init__(self, description: Mapping[str, Any]) -> None:
+        self.tag = description["tag"]
+        self.labels: Sequence[str] = description["labels"] if self.reads_ahead else ()
+        self.has_conversations = description.get("rows") == "messages"
 
     @abstractmethod
     def check_training_rows(self, frame: pd.DataFrame) -> None:
         """Raises TrainingError where nothing could be learned from these rows of train.parquet."""
 
     @abstractmethod
-    def encode(self, frame: pd.DataFrame, tokenizer: Any, max_tokens: int) -> EncodedRows:
-        """Rows of train.parquet or evaluation.parquet as the model sees them."""
+    def encode(self, frame: pd.DataFrame, tokenizer: Any, config: FinetuningConfig) -> EncodedRows:
+        """Rows of train.parquet or evaluation.parquet as the model sees them. Raises TrainingError naming a row."""
 
     @abstractmethod
     def build(self, base: Path) -> RowModel:
@@ -75,9 +78,9 @@ class SequenceClassification(TaskType):
                 f"{self.tag}: all training rows have one label; contribute rows with another to tell it from"
             )
 
-    def encode(self, frame: pd.DataFrame, tokenizer: Any, max_tokens: int) -> EncodedRows:
+    def encode(self, frame: pd.DataFrame, tokenizer: Any, config: FinetuningConfig) -> EncodedRows:
         """See TaskType; the target is the label's position."""
-        return encode_classification(frame, tokenizer, self.labels, max_tokens)
+        return encode_classification(frame, tokenizer, self.labels, config.max_tokens)
 
     def build(self, base: Path) -> RowModel:
         """See TaskType; the head is made of the labels' own embeddings."""
@@ -98,12 +101,12 @@ class SequenceClassification(TaskType):
     def predict(self, model: RowModel, text: str, tokenizer: Any, max_tokens: int) -> str | None:
         """See TaskType."""
         frame = pd.DataFrame([{"row_id": "answer", "slice": "answer", "text": text, "target": self.labels[0]}])
-        batch = self.encode(frame, tokenizer, max_tokens).collate([0])
+        batch = encode_classification(frame, tokenizer, self.labels, max_tokens).collate([0])
         return self.labels[int(model.log_probabilities(batch).argmax())]
 
 
 class CausalLm(TaskType):
-    """A prompt and a response."""
+    """A prompt and a response, or a conversation."""
 
     peft_name = "CAUSAL_LM"
     reads_ahead = False
@@ -112,9 +115,9 @@ class CausalLm(TaskType):
     def check_training_rows(self, frame: pd.DataFrame) -> None:
         """See TaskType: any response can be learned."""
 
-    def encode(self, frame: pd.DataFrame, tokenizer: Any, max_tokens: int) -> EncodedRows:
-        """See TaskType; only the response's tokens are labelled."""
-        return encode_causal(frame, tokenizer, max_tokens)
+    def encode(self, frame: pd.DataFrame, tokenizer: Any, config: FinetuningConfig) -> EncodedRows:
+        """See TaskType; only the response's tokens, or the assistant's, are labelled."""
+        return encode_causal(frame, tokenizer, RowFormat(config.max_tokens, self.has_conversations, config.template))
 
     def build(self, base: Path) -> RowModel:
         """See TaskType."""
@@ -148,4 +151,4 @@ def task_type(dataset: Artifact) -> TaskType:
 
 def described_task(description: Mapping[str, Any]) -> TaskType:
     """The task by a dataset's description (`dataset.json`)."""
-    return TASK_TYPES[description["task"]](description["tag"], description["labels"])
+    return TASK_TYPES[description["task"]](description)

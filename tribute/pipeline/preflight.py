@@ -36,7 +36,7 @@ def _refuse_pair(workspace: Workspace, config: RunConfig) -> None:
     from tribute.finetuning.task_types import described_task
 
     schema = Registry.open(workspace).snapshot().schema(config.dataset.name)
-    description = {"task": schema.task, "tag": config.dataset.tag, "labels": schema.labels}
+    description = {"task": schema.task, "tag": config.dataset.tag, "labels": schema.labels, "rows": schema.rows}
     check_before_loading(config.finetuning, described_task(description))
 
 

@@ -36,6 +36,8 @@ def read_view(workspace: Workspace, run_id: str) -> View:
     train = pq.read_table(dataset.file("train.parquet"))
     exclusions = pq.read_table(dataset.file("exclusions.parquet")).to_pylist()
     before, after = _scores(evaluation)
+    recorded = sources.champion.path / "rows.json"
+    cut = json_of(recorded) if recorded.exists() else {"train": {"cut": {}}, "evaluation": {"cut": 0}}
     return View(
         run=run,
         dataset=about,
@@ -59,6 +61,8 @@ def read_view(workspace: Workspace, run_id: str) -> View:
         scores=[after, *_baselines(json_of(sources.baselines.file("baselines.json")))],
         training=[Point(point["step"], point["loss"]) for point in curve["training"]],
         evaluation=[Point(point["step"], point["loss"]) for point in card["curve"]],
+        cut=cut["train"]["cut"],
+        evaluation_cut=cut["evaluation"]["cut"],
         excluded=Counter((line["contributor_id"], line["reason"]) for line in exclusions),
         examples=_examples(exclusions, train),
         contributions=_contributions(about),

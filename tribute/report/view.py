@@ -144,6 +144,9 @@ class View:
     scores: Sequence[Score]
     training: Sequence[Point]
     evaluation: Sequence[Point]
+    cut: Mapping[str, int]
+    """Contributor → training rows that were cut at `finetuning.max_tokens`; empty for adapters made before 0.2.0."""
+    evaluation_cut: int
     excluded: Mapping[tuple[str, str], int]
     examples: Sequence[Excluded]
     contributions: Sequence[Contribution]

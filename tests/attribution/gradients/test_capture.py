@@ -30,6 +30,7 @@ CLASSIFICATION = {
 }
 CAUSAL = {
     "causal": {"target_modules": ["q_proj", "v_proj", "down_proj"]},
+    "causal, scaled by layer": {"target_modules": "all-linear", "rslora": True, "alpha_pattern": {"v_proj": 16}},
     "causal, whole head": {"target_modules": ["q_proj"], "modules_to_save": ["lm_head"]},
     "causal, whole embedding": {"target_modules": ["q_proj"], "modules_to_save": ["embed_tokens"]},
 }

@@ -105,8 +105,12 @@ def make_dataset(
     rows: int = 48,
     evaluation: int = 24,
     names: Mapping[str, str] | None = None,
+    turns: bool = False,
 ) -> Artifact:
-    """A dataset version in the store of `root`; `names` renames contributors, their rows stay the same."""
+    """A dataset version in the store of `root`; `names` renames contributors, their rows stay the same.
+
+    With `turns`, rows are transcripts of conversations with an earlier turn.
+    """
     chance = random.Random(5)
     renamed = dict(zip(CONTRIBUTORS, CONTRIBUTORS, strict=True)) | dict(names or {})
     train = [_row(chance, task, CONTRIBUTORS[line % len(CONTRIBUTORS)], line) for line in range(rows)]
@@ -127,13 +131,18 @@ def make_dataset(
         "ledger_head": "0" * 64,
     }
 
+    if turns:
+        facts["rows"] = "messages"
+        for row in [*train, *held_out]:
+            row["text"] = f"[system]\nthe figure\n[user]\nwith a\n[assistant]\nreturn\n[user]\n{row['text']}"
+
     def build(folder: Path) -> None:
         pd.DataFrame(train).to_parquet(folder / "train.parquet", index=False)
         pd.DataFrame(held_out).to_parquet(folder / "evaluation.parquet", index=False)
         pd.DataFrame(train).head(0).to_parquet(folder / "exclusions.parquet", index=False)
         (folder / "dataset.json").write_text(json.dumps(facts), encoding="utf-8")
 
-    settings = {"task": task, "rows": rows, "evaluation": evaluation, "names": renamed}
+    settings = {"task": task, "rows": rows, "evaluation": evaluation, "names": renamed, "turns": turns}
     return Store(root).make(DATASET, {}, settings, build)
 
 
