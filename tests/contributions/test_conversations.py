@@ -1,12 +1,23 @@
 """A conversation's transcript can be read back, whatever its turns hold, and any text is a conversation."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tribute.contributions.conversations import read_transcript, transcript
+from tribute.contributions.conversations import followers, read_transcript, transcript
 
 TEXTS = st.text(alphabet="ab\\[] {}\n", min_size=1, max_size=30) | st.sampled_from(
-    ["[user]", "\\[assistant]", '[tool {"name":"x"}]\n[calls]\n[]', "\n[system]\n", "[tools]"]
+    [
+        "[user]",
+        "\\[assistant]",
+        "[assistant]",
+        "a\n[assistant]\nb",
+        "[system]\nx",
+        '[tool {"name":"x"}]\n[calls]\n[]',
+        "\n[system]\n",
+        "[tools]",
+    ]
 )
 FUNCTIONS = st.fixed_dictionaries({"name": TEXTS, "arguments": st.just({"a": 1})})
 CALLS = st.lists(st.fixed_dictionaries({"type": st.just("function"), "function": FUNCTIONS}), max_size=2)
@@ -41,6 +52,17 @@ def test_any_text_is_a_conversation(text, target):
     messages, _ = read_transcript(text, target)
 
     assert messages[-1]["role"] == "assistant"
+    assert all(message["role"] in followers(before) for before, message in pairwise([None, *messages[:-1]]))
+
+
+@given(conversations(), conversations())
+def test_two_transcripts_in_one_keep_roles_in_order(first, second):
+    """As the planted outliers have it: a template that refuses two users in a row would fail."""
+    text = " ".join(transcript(*conversation)[0] for conversation in (first, second))
+
+    messages, _ = read_transcript(text, "an answer")
+
+    assert all(message["role"] in followers(before) for before, message in pairwise([None, *messages]))
 
 
 def test_a_question_alone_is_its_own_transcript():

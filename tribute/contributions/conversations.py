@@ -27,6 +27,8 @@ Message = Mapping[str, Any]
 """`role`, `content` (a string), and where it has them `tool_calls`, `tool_call_id`, `name`."""
 HEADING = re.compile(r"(\\*)\[(system|user|assistant|tool|tools|calls)( \{.*\})?\]")
 """The line above a turn; with a backslash before it, a line of a turn's content that looks like one."""
+AFTER = {"system": ("user",), "user": ("assistant",), "assistant": ("user",), "tool": ("assistant", "tool")}
+"""A role → the roles of which one comes next; after tool calls comes a tool."""
 FURTHER = ("tool_call_id", "name")
 """Keys of a message that stand beside its role."""
 
@@ -44,17 +46,38 @@ def transcript(messages: Sequence[Message], tools: Sequence[Any] = ()) -> tuple[
     return "\n".join(lines), "\n".join(_content(answer))
 
 
+def followers(message: Message | None) -> tuple[str, ...]:
+    """The roles of which one comes after a message, or first of all."""
+    if message is None:
+        return ("system", "user")
+    return ("tool",) if message.get("tool_calls") else AFTER[message["role"]]
+
+
 def read_transcript(text: str, target: str) -> tuple[list[dict[str, Any]], list[Any]]:
-    """(messages, tools): the inverse of `transcript`; any two texts have one."""
+    """(messages, tools): the inverse of `transcript`.
+
+    Any two texts have one whose roles are in order: a turn out of order goes on with the one before it.
+    """
     messages: list[dict[str, Any]] = []
     tools: list[Any] = []
     for role, further, content in _turns(text, "user"):
-        if role == "tools":
+        last = messages[-1] if messages else None
+        if role == "tools" and last is None:
             tools = _parsed(content, list) or []
-        elif role == "calls" and messages:
-            messages[-1]["tool_calls"] = _parsed(content, list) or []
+        elif role == "calls" and last and last["role"] == "assistant" and (calls := _parsed(content, list)):
+            last["tool_calls"] = calls
+        elif role in followers(last):
+            messages.append({"role": role, "content": content, **further})
+        elif last is None:
+            messages.append({"role": "user", "content": content})
         else:
-            messages.append({"role": "user" if role == "calls" else role, "content": content, **further})
+            last["content"] += f"\n{content}"
+    while "assistant" not in followers(messages[-1]):
+        stray = messages.pop()["content"]
+        if messages:
+            messages[-1]["content"] += f"\n{stray}"
+        else:
+            messages = [{"role": "user", "content": stray}]
     answer: dict[str, Any] = {"role": "assistant", "content": ""}
     for role, _, content in _turns(target, "assistant"):
         if role == "calls" and (calls := _parsed(content, list)):

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tribute.contributions.conversations import transcript
+from tribute.contributions.conversations import Message, followers, transcript
 from tribute.contributions.intake.texts import RowError, checked_text, nearest
 from tribute.contributions.schema import MESSAGES, TOOLS, DatasetSchema
 from tribute.strict import parse_json
@@ -15,14 +15,6 @@ from tribute.strict import parse_json
 ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 """A role as files write it → the role. OpenAI's newer models call the system developer."""
 KEYS = ("role", "content", "tool_calls", "tool_call_id", "name")
-AFTER = {
-    "nothing": ("system", "user"),
-    "system": ("user",),
-    "user": ("assistant",),
-    "assistant": ("user",),
-    "tool": ("assistant", "tool"),
-}
-"""A role → the roles of which one comes next; after tool calls comes a tool."""
 
 
 def check_messages(values: Mapping[str, Any], schema: DatasetSchema) -> dict[str, Any]:
@@ -139,19 +131,21 @@ def _check_json(where: str, value: Any, schema: DatasetSchema) -> None:
     checked_text(where, json.dumps(value, ensure_ascii=False), schema)
 
 
-def _check_order(messages: Sequence[Mapping[str, Any]]) -> None:
-    before, calls = "nothing", False
+def _check_order(messages: Sequence[Message]) -> None:
+    last: Message | None = None
     for place, message in enumerate(messages):
-        role = message["role"]
-        allowed = ("tool",) if calls else AFTER[before]
-        if role not in allowed:
+        allowed = followers(last)
+        if message["role"] not in allowed:
+            calls = " with tool calls" if last and last.get("tool_calls") else ""
+            before = last["role"] if last else "nothing"
             raise RowError(
-                f"roles out of order: {MESSAGES}[{place}] is {role!r} after {before}{' with tool calls' * calls}, "
+                f"roles out of order: {MESSAGES}[{place}] is {message['role']!r} after {before}{calls}, "
                 f"expected {' or '.join(allowed)}"
             )
-        before, calls = role, "tool_calls" in message
-    if before != "assistant":
-        raise RowError(f"roles out of order: the last turn is {before!r}, expected an assistant's to learn from")
+        last = message
+    if last is None or last["role"] != "assistant":
+        role = last["role"] if last else "nothing"
+        raise RowError(f"roles out of order: the last turn is {role!r}, expected an assistant's to learn from")
 
 
 def _check_lengths(text: str, target: str, schema: DatasetSchema) -> None:
