@@ -37,9 +37,9 @@ def chat_template(tokenizer: Any, template: str, is_conversation: bool) -> str |
     known = tokenizer.chat_template
     known = known.get("default") if isinstance(known, dict) else known
     if not known:
+        asked = "rows with messages need" if is_conversation else "finetuning.template: base asks for"
         raise TrainingError(
-            "the base has no chat template, which rows with messages need; give one as finetuning.template, or use a "
-            "base that has one"
+            f"the base has no chat template, which {asked}; give one as finetuning.template, or use a base that has one"
         )
     return str(known)
 

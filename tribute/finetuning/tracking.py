@@ -25,6 +25,8 @@ from tribute.strict import parse_json
 CHAMPION, DATABASE = "champion", "mlflow.db"
 PATIENCE = 5.0
 """Seconds that another program may hold MLflow's database."""
+LONGEST_PARAM = 6000
+"""Characters of a parameter that MLflow keeps: a chat template may have more."""
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", "base.json", *TOKENIZER_FILES)
 
 
@@ -198,7 +200,7 @@ def _log_numbers(
     from mlflow.entities import Metric, Param
 
     settings = config.model_dump(mode="json", exclude={"seeds", "timeout_minutes"}) | {"seed": seed}
-    params = [Param(name, str(value)) for name, value in _flat(settings)]
+    params = [Param(name, str(value)[:LONGEST_PARAM]) for name, value in _flat(settings)]
     curve = parse_json((adapter / "curve.json").read_bytes())["training"]
     metrics = [Metric("training_loss", point["loss"], 0, int(point["step"])) for point in curve]
     metrics += [Metric("learning_rate", point["learning_rate"], 0, int(point["step"])) for point in curve]

@@ -79,6 +79,16 @@ def test_alpaca(tmp_path: Path, further: str, question: str):
     assert pair == {"prompt": question, "response": "3"}
 
 
+def test_a_mapped_format_keeps_its_other_columns(tmp_path: Path):
+    """A file that calls the instruction otherwise still has its input read."""
+    (tmp_path / "rows.jsonl").write_text('{"question": "Add", "input": "1 and 2", "output": "3"}\n')
+    (tmp_path / "taken").mkdir()
+
+    taken = ingest(tmp_path / "rows.jsonl", PAIRS, tmp_path / "taken", {"instruction": "question"}, format_="alpaca")
+
+    assert json.loads(taken.data.read_text()) == {"prompt": "Add\n\n1 and 2", "response": "3"}
+
+
 def test_the_schema_may_name_the_format(tmp_path: Path):
     """Then contributors need not."""
     schema = CHAT.model_copy(update={"format": "alpaca"})

@@ -112,7 +112,8 @@ def _checked(
     ours = {theirs: column for column, theirs in columns.items()}
     if ours:
         # Required columns that are not mapped may well have the schema's names.
-        ours |= {column: column for column in required if column not in columns}
+        known = COLUMNS_OF[format_] if format_ else required
+        ours |= {column: column for column in known if column not in columns}
     looked_at = ours or ({*COLUMNS_OF[format_], *schema.all_columns} if format_ else ())
     textual = FORMATS.get(file.suffix.lower()) == "CSV"
     for raw in read(file, longest_row(schema), columns=looked_at):
