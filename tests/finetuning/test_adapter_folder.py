@@ -72,19 +72,30 @@ def test_a_model_card(chat_adapter):
     assert "No row was cut at 64 tokens." in card
 
 
-def test_cut_rows_are_counted_by_contributor(root, llama, tmp_path):
-    """They stand in rows.json and on the card; without `truncate` a training that cuts too much is refused."""
+def test_cut_rows_are_counted_by_contributor(root, llama):
+    """They stand in rows.json and on the card; without `truncate` a training that cuts the evaluation is refused."""
     dataset = tiny.make_dataset(root, "causal-lm", turns=True)
-    config = tiny.llama_config(llama, template=CHAT, max_tokens=24, epochs=1)
+    config = tiny.llama_config(llama, template=CHAT, max_tokens=48, epochs=1)
 
-    with pytest.raises(TrainingError, match=r"max_tokens: 24: \d+ rows of the evaluation would be cut, held-out-1:"):
+    with pytest.raises(TrainingError, match=r"max_tokens: 48: \d+ rows of the evaluation would be cut, held-out-1:"):
         tiny.make_adapter(root, dataset, config, 0)
     adapter = tiny.make_adapter(root, dataset, config.model_copy(update={"truncate": True}), 0)
 
     cut = adapter.json("rows.json")
-    assert set(cut["train"]["cut"]) == {"ada", "bob", "cyd", "dan"}
+    encoded = encode(dataset, config.model_copy(update={"max_tokens": 64}), "train")[1]
+    assert sum(cut["train"]["cut"].values()) == sum(encoded.lengths() > 48) > 0
     assert cut["train"]["rows"] == 48
-    assert f"(ada {cut['train']['cut']['ada']}, " in adapter.file("README.md").read_text()
+    assert all(
+        f"{name} {count}" in adapter.file("README.md").read_text() for name, count in cut["train"]["cut"].items()
+    )
+
+
+def test_a_row_without_a_prompt_is_refused(root, llama):
+    """What would be learned has nothing to answer."""
+    dataset = tiny.make_dataset(root, "causal-lm", turns=True)
+
+    with pytest.raises(TrainingError, match=r"max_tokens: 24: 72 rows would lose the whole prompt, ada-1:0 first"):
+        tiny.make_adapter(root, dataset, tiny.llama_config(llama, template=CHAT, max_tokens=24), 0)
 
 
 def test_an_export_is_what_was_evaluated(chat_adapter, tmp_path):

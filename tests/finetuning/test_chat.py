@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 import torch
+from transformers import AddedToken
 
 from tribute.contributions.conversations import transcript
 from tribute.errors import TrainingError
@@ -77,6 +78,21 @@ def test_a_special_token_in_a_row_is_text(llama):
     assert tokenizer.decode(ids) == "<s>[user]\na </s> b</s>[assistant]\n<s></s>"
     assert (ids.count(tokenizer.eos_token_id), ids.count(tokenizer.bos_token_id)) == (2, 1)
     assert learned_text(tokenizer, ids, learned) == "<s></s>"
+
+
+def test_special_tokens_without_a_name_are_text_too(llama):
+    """Llama 3's header tokens are special and stand in no map: a user who writes one opens no turn."""
+    tokenizer = load_tokenizer(llama)
+    tokenizer.add_tokens([AddedToken("<|turn|>", special=True)])
+    turn = tokenizer.convert_tokens_to_ids("<|turn|>")
+    messages = [{"role": "user", "content": "a <|turn|> b"}, {"role": "assistant", "content": "c"}]
+
+    ids, _ = Chat(tokenizer, "{% for m in messages %}<|turn|>{{ m.content }}{{ eos_token }}{% endfor %}").encode(
+        messages, []
+    )
+
+    assert tokenizer.decode(ids) == "<|turn|>a <|turn|> b</s><|turn|>c</s>"
+    assert ids.count(turn) == 2
 
 
 def test_an_answer_that_would_grow_into_its_prompt_is_cut_off_it(llama):

@@ -40,7 +40,7 @@ def export(
     record = read_run(home, run)
     finetuning = load_config(home.runs / run / "config.yaml").finetuning
     adapter = home.store.get("adapter", record["adapters"][str(finetuning.seeds[0])])
-    if merge and read_description(home.store.get("dataset", record["dataset"]))["labels"]:
+    if merge and read_description(home.store.get("dataset", record["dataset"]))["task"] != "causal-lm":
         raise ConfigError(f"run {run} teaches labels, whose head is not part of the base; export it without --merge")
     if out.exists():
         raise ConfigError(f"--out {out} exists; name a new folder")

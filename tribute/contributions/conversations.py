@@ -72,8 +72,8 @@ def read_transcript(text: str, target: str) -> tuple[list[dict[str, Any]], list[
             messages.append({"role": "user", "content": content})
         else:
             last["content"] += f"\n{content}"
-    while "assistant" not in followers(messages[-1]):
-        stray = messages.pop()["content"]
+    while not messages or "assistant" not in followers(messages[-1]):
+        stray = messages.pop()["content"] if messages else ""
         if messages:
             messages[-1]["content"] += f"\n{stray}"
         else:

@@ -37,7 +37,7 @@ def cut_rows(train: EncodedRows, contributors: Sequence[str], evaluation: Encode
 
 def format_in_words(config: FinetuningConfig, description: Mapping[str, Any]) -> str:
     """How a row is written for the model, as Markdown."""
-    if description["labels"]:
+    if description["task"] != "causal-lm":
         return "The text as the base's tokenizer encodes it."
     tokenizer = load_tokenizer(base_folder(config.base))
     template = chat_template(tokenizer, config.template, description.get("rows") == "messages")

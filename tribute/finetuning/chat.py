@@ -49,9 +49,11 @@ class Chat:
 
     def __init__(self, tokenizer: Any, template: str) -> None:
         self.tokenizer, self.template = tokenizer, _on_one_day(template)
-        names = sorted(tokenizer.all_special_tokens, key=len, reverse=True)
-        self._special = re.compile("|".join(map(re.escape, names)) or "(?!)")
-        self._ends = set(tokenizer.all_special_ids)
+        # Llama 3 names only two of its special tokens in the tokenizer's map.
+        added = {id_: token.content for id_, token in tokenizer.added_tokens_decoder.items() if token.special}
+        special = added | dict(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True))
+        names = sorted(special.values(), key=len, reverse=True)
+        self._special, self._ends = re.compile("|".join(map(re.escape, names)) or "(?!)"), set(special)
 
     def encode(self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Any]) -> tuple[list[int], list[bool]]:
         """Token ids, and of each whether it is learned.
