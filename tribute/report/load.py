@@ -37,7 +37,7 @@ def read_view(workspace: Workspace, run_id: str) -> View:
     exclusions = pq.read_table(dataset.file("exclusions.parquet")).to_pylist()
     before, after = _scores(evaluation)
     recorded = sources.champion.path / "rows.json"
-    cut = json_of(recorded) if recorded.exists() else {"train": {"cut": {}}, "evaluation": {"cut": 0}}
+    cut: dict[str, Any] = json_of(recorded) if recorded.exists() else {"train": {"cut": {}}, "evaluation": {"cut": 0}}
     return View(
         run=run,
         dataset=about,
