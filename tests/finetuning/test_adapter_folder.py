@@ -75,7 +75,7 @@ def test_a_model_card(chat_adapter):
 def test_cut_rows_are_counted_by_contributor(root, llama):
     """They stand in rows.json and on the card; without `truncate` a training that cuts the evaluation is refused."""
     dataset = tiny.make_dataset(root, "causal-lm", turns=True)
-    config = tiny.llama_config(llama, template=CHAT, max_tokens=48, epochs=1)
+    config = tiny.llama_config(llama, template=CHAT, max_tokens=48, epochs=1, truncate=False)
 
     with pytest.raises(TrainingError, match=r"max_tokens: 48: \d+ rows of the evaluation would be cut, held-out-1:"):
         tiny.make_adapter(root, dataset, config, 0)
@@ -95,7 +95,7 @@ def test_a_row_without_a_prompt_is_refused(root, llama):
     dataset = tiny.make_dataset(root, "causal-lm", turns=True)
 
     with pytest.raises(TrainingError, match=r"max_tokens: 24: 72 rows would lose the whole prompt, ada-1:0 first"):
-        tiny.make_adapter(root, dataset, tiny.llama_config(llama, template=CHAT, max_tokens=24), 0)
+        tiny.make_adapter(root, dataset, tiny.llama_config(llama, template=CHAT, max_tokens=24, truncate=False), 0)
 
 
 def test_an_export_is_what_was_evaluated(chat_adapter, tmp_path):

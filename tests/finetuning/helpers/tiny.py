@@ -95,8 +95,8 @@ def bert_config(base: Path, **changes: Any) -> FinetuningConfig:
 
 
 def llama_config(base: Path, **changes: Any) -> FinetuningConfig:
-    """Two epochs on both layers, or what `changes` say."""
-    return _config(base, {"target_modules": ["q_proj", "v_proj", "down_proj"]}, changes)
+    """Two epochs on both layers, or what `changes` say; rows longer than `max_tokens` are cut."""
+    return _config(base, {"target_modules": ["q_proj", "v_proj", "down_proj"]}, {"truncate": True} | changes)
 
 
 def make_dataset(
