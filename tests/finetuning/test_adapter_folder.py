@@ -79,7 +79,7 @@ def test_cut_rows_are_counted_by_contributor(root, llama):
 
     with pytest.raises(TrainingError, match=r"max_tokens: 48: \d+ rows of the evaluation would be cut, held-out-1:"):
         tiny.make_adapter(root, dataset, config, 0)
-    adapter = tiny.make_adapter(root, dataset, config.model_copy(update={"truncate": True}), 0)
+    adapter = tiny.make_adapter(root, dataset, config.model_copy(update={"truncate": True}), 1)
 
     cut = adapter.json("rows.json")
     encoded = encode(dataset, config.model_copy(update={"max_tokens": 64}), "train")[1]
