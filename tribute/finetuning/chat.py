@@ -189,7 +189,7 @@ def _cut(text: str, start: int, end: int, cuts: Sequence[int]) -> Iterator[tuple
 
 def _on_one_day(template: str) -> str:
     """The template with every today replaced by DAY."""
-    formats = sorted({found[1] for found in TODAY.findall(template)})
+    formats = sorted({form for _, form in TODAY.findall(template)})
     if "strftime_now" not in template:
         return template
     days = "".join(f"{{%- if format == {form!r} -%}}{DAY.strftime(form)}{{%- endif -%}}" for form in formats)
