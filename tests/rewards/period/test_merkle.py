@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.rewards.helpers.books import proved
-from tribute.rewards.period import leaves, merkle
+from tribute import merkle
+from tribute.rewards.period import leaves
 
 contents = st.lists(st.binary(max_size=8), min_size=1, max_size=70)
 

@@ -6,6 +6,7 @@ from base64 import b64decode
 
 import pytest
 
+from tribute import dsse
 from tribute.artifacts import SEAL, read_artifact
 from tribute.errors import IntegrityError
 from tribute.keys import make_key, public_half
@@ -57,7 +58,7 @@ def test_the_payload_is_an_in_toto_statement_about_the_manifest(closed):
 
 def test_pae_is_the_one_of_dsse():
     """Lengths in bytes, separated by spaces."""
-    assert seal.pae(b"hello world") == b"DSSEv1 28 application/vnd.in-toto+json 11 hello world"
+    assert dsse.pae(seal.PAYLOAD_TYPE, b"hello world") == b"DSSEv1 28 application/vnd.in-toto+json 11 hello world"
 
 
 @pytest.mark.parametrize("signer", ["eve", "anna"])
@@ -75,7 +76,7 @@ def test_one_signature_is_not_enough(copy):
     envelope = json.loads((copy / SEAL).read_bytes())
     (copy / SEAL).chmod(0o644)
     (copy / SEAL).write_bytes(
-        seal._envelope(b64decode(envelope["payload"]), [("anna", envelope["signatures"][0]["sig"])])
+        dsse.envelope(seal.PAYLOAD_TYPE, b64decode(envelope["payload"]), [("anna", envelope["signatures"][0]["sig"])])
     )
 
     with pytest.raises(IntegrityError, match="signed by anna, expected 2 people with a key each"):

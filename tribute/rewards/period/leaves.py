@@ -16,10 +16,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from tribute import merkle
 from tribute.digests import canonical
 from tribute.ids import statement_id
 from tribute.rewards import tables
-from tribute.rewards.period import merkle
 from tribute.rewards.tables import AllocationRow, Balance, LeafRow, texts
 
 Figures = dict[str, Any]

@@ -6,7 +6,7 @@ same bytes: DSSE's PAE of the statement (github.com/secure-systems-lab/dsse, pro
 identity's `config.closers` maps who may sign to public keys; the envelope's `keyid` is one of these names.
 """
 
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 
 import rfc8785
 
+from tribute import dsse
 from tribute.artifacts import SEAL, Artifact
 from tribute.digests import canonical_digest
 from tribute.errors import IntegrityError
@@ -51,15 +52,9 @@ def statement(identity: Mapping[str, Any]) -> bytes:
     return bytes(rfc8785.dumps(content))
 
 
-def pae(payload: bytes) -> bytes:
-    """DSSE's pre-authentication encoding: the bytes that are signed."""
-    kind = PAYLOAD_TYPE.encode()
-    return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
-
-
 def sign_period(identity: Mapping[str, Any], signer: str, key: Key) -> Signature:
     """A closer's signature over exactly this identity."""
-    return Signature(signer, public_half(key), sign(key, pae(statement(identity))))
+    return Signature(signer, public_half(key), sign(key, dsse.pae(PAYLOAD_TYPE, statement(identity))))
 
 
 def check_period_signature(identity: Mapping[str, Any], signature: Signature, what: str) -> None:
@@ -67,7 +62,12 @@ def check_period_signature(identity: Mapping[str, Any], signature: Signature, wh
     known = identity["config"].get("closers", {}).get(signature.signer)
     if known != signature.public:
         raise IntegrityError(f"{what}: {signature.signer} did not sign with a key of one who may close this period")
-    check_signature(signature.public, signature.signature, pae(statement(identity)), f"{what}: {signature.signer}")
+    check_signature(
+        signature.public,
+        signature.signature,
+        dsse.pae(PAYLOAD_TYPE, statement(identity)),
+        f"{what}: {signature.signer}",
+    )
 
 
 def write_seal(folder: Path, identity: Mapping[str, Any], signatures: Iterable[Signature]) -> None:
@@ -77,7 +77,9 @@ def write_seal(folder: Path, identity: Mapping[str, Any], signatures: Iterable[S
         check_period_signature(identity, signature, SEAL)
     write_atomically(
         folder / SEAL,
-        _envelope(statement(identity), [(signature.signer, signature.signature) for signature in ordered]),
+        dsse.envelope(
+            PAYLOAD_TYPE, statement(identity), [(signature.signer, signature.signature) for signature in ordered]
+        ),
     )
 
 
@@ -89,7 +91,7 @@ def verify_seal(artifact: Artifact) -> list[str]:
         envelope = parse_json(path.read_bytes())
         payload = b64decode(envelope["payload"], validate=True)
         signatures = [(entry["keyid"], entry["sig"]) for entry in envelope["signatures"]]
-        canonical = _envelope(payload, signatures)
+        canonical = dsse.envelope(PAYLOAD_TYPE, payload, signatures)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise IntegrityError(f"{path}: no envelope that can be read ({error}); restore the file") from error
     if path.read_bytes() != canonical or payload != statement(identity):
@@ -100,15 +102,3 @@ def verify_seal(artifact: Artifact) -> list[str]:
     if min(len(signers), len({closers[signer] for signer in signers})) < NEEDED:
         raise IntegrityError(f"{path}: signed by {', '.join(signers)}, expected {NEEDED} people with a key each")
     return signers
-
-
-def _envelope(payload: bytes, signatures: Iterable[tuple[str, str]]) -> bytes:
-    content: dict[str, Any] = {
-        "payload": b64encode(payload).decode(),
-        "payloadType": PAYLOAD_TYPE,
-        "signatures": [
-            {"keyid": signer, "sig": b64encode(b64decode(signature, validate=True)).decode()}
-            for signer, signature in signatures
-        ],
-    }
-    return bytes(rfc8785.dumps(content))
