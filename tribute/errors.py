@@ -8,6 +8,7 @@
     ├── BaseModelError      base weights are missing, unpinned or not the ones recorded
     ├── TrainingError       a training could not start, run to its end or resume
     ├── AttributionError    a trace, adapter and evaluation set do not fit together
+    ├── ServiceError        a paid call is refused, or cannot be recorded
     ├── RewardError         a pool, policy or set of shares cannot be paid
     └── IntegrityError      stored bytes are not the ones that were recorded
 
@@ -50,6 +51,18 @@ class TrackingError(TributeError):
 
 class AttributionError(TributeError):
     """Raised when a trace, an adapter and an evaluation set do not fit together."""
+
+
+class ServiceError(TributeError):
+    """Raised when a paid call is refused or cannot be recorded.
+
+    `status` is the HTTP status that says so: 401 no valid key, 402 no money, 403 not with this key, 404 unknown,
+    409 contradicts an earlier call, 410 forgotten, 422 cannot be, 500 set up wrongly, 503 the store does not answer.
+    """
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class RewardError(TributeError):

@@ -1,0 +1,1 @@
+"""Tests of the services column; one module for each of its own."""

@@ -1,0 +1,122 @@
+"""Theorem: one process is an instance; what a transaction writes is there whole or not at all; time never runs back."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from tribute.errors import ServiceError
+from tribute.services.store import Store, as_text, parse_time, tables
+
+OPEN = "import sys; from tribute.services.store import Store; Store.open(*sys.argv[1:]); print('open')"
+
+
+def add_account(connection, name):
+    """A row to look for."""
+    values = {"id": name, "kind": "payer", "affiliated": False, "credit": 0, "held": 0, "spent": 0}
+    connection.execute(tables.account.insert().values(values))
+
+
+def refuse():
+    """What goes wrong in mid-transaction."""
+    raise ServiceError("no", 422)
+
+
+def write_twice(store, between=refuse):
+    """A transaction of two writes."""
+    with store.writing() as connection:
+        add_account(connection, "bob")
+        between()
+        add_account(connection, "cyd")
+
+
+def names(store):
+    """The accounts that are there."""
+    with store.reading() as connection:
+        return list(connection.execute(select(tables.account.c.id)).scalars())
+
+
+def test_a_second_server_is_refused_until_the_first_ends(url):
+    """Another process cannot be the same instance; after a close it can."""
+    command = [sys.executable, "-c", OPEN, url, "one"]
+    with Store.open(url, "one"):
+        refused = subprocess.run(command, capture_output=True, text=True)
+
+    accepted = subprocess.run(command, capture_output=True, text=True)
+
+    assert "another server" in refused.stderr.splitlines()[-1]
+    assert accepted.stdout == "open\n"
+
+
+def test_postgresql_takes_several_servers(postgres):
+    """Instances of different names share one database."""
+    url = postgres.url("shared")
+
+    with Store.open(url, "one") as first, Store.open(url, "two") as second:
+        with first.writing() as connection:
+            add_account(connection, "ada")
+
+        assert names(second) == ["ada"]
+
+
+def test_each_start_is_another_incarnation(url):
+    """So a server that was replaced can be told from its successor."""
+    incarnations = []
+    for _ in range(3):
+        with Store.open(url, "one") as store:
+            incarnations.append(store.incarnation)
+
+    assert incarnations == [1, 2, 3]
+
+
+def test_a_failed_transaction_leaves_nothing(url):
+    """What was written before the failure is gone with it."""
+    with Store.open(url, "one") as store:
+        with pytest.raises(ServiceError):
+            write_twice(store)
+
+        assert names(store) == []
+
+
+def test_time_never_runs_back(url):
+    """If the clock is set back, the store stays at the latest time that it gave."""
+    moment = datetime(2026, 11, 30, tzinfo=UTC)
+    moments = [moment, moment - timedelta(days=3), moment + timedelta(seconds=1)]
+    with Store.open(url, "one", clock=iter(moments).__next__) as store:
+        times = [store.now() for _ in moments]
+
+    assert times == [as_text(moments[0]), as_text(moments[0]), as_text(moments[2])]
+    assert parse_time(times[2]) == moments[2]
+
+
+@pytest.mark.parametrize(
+    ("url", "instance", "fault"),
+    [
+        ("nothing", "one", "the store's URL is none"),
+        ("sqlite://", "one", "expected sqlite:///PATH"),
+        ("mysql://ada:secret@host/db", "one", r"mysql://ada:\*\*\*@host/db: expected"),
+        ("sqlite:///x.db", "../one", "expected 1 to 40"),
+    ],
+)
+def test_what_cannot_be_opened_is_refused_without_the_password(url, instance, fault):
+    """The message says what was expected."""
+    with pytest.raises(ServiceError, match=fault) as refused:
+        Store.open(url, instance)
+
+    assert "secret" not in str(refused.value)
+    assert refused.value.status == 500
+
+
+def test_a_database_that_goes_away_is_an_error_and_not_a_loss(postgres):
+    """PostgreSQL gone in mid-transaction is a 503; after its return the store works, without what was not committed."""
+    with Store.open(postgres.url("gone"), "one") as store:
+        with store.writing() as connection:
+            add_account(connection, "ada")
+        with pytest.raises(ServiceError) as refused:
+            write_twice(store, postgres.stop)
+        postgres.start()
+
+        assert refused.value.status == 503
+        assert names(store) == ["ada"]

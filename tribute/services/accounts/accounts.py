@@ -1,0 +1,92 @@
+"""Payers and their money, and the agents that they own. Knows nothing of keys, nor of where the money came from."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select, update
+
+from tribute.errors import ServiceError
+from tribute.ids import ID_IN_WORDS, is_id
+from tribute.money import exponent
+from tribute.services.store import Store, tables
+
+MOST = 10**15
+"""The most that any single amount of 10⁻⁶ may be: JSON in RFC 8785 form has integers up to 2⁵³ - 1."""
+
+
+@dataclass(frozen=True)
+class Balance:
+    """A payer's money in 10⁻⁶ of the currency's unit: what came in, what calls in flight hold, what was charged."""
+
+    currency: str
+    credit: int
+    held: int
+    spent: int
+
+    @property
+    def available(self) -> int:
+        """What calls can still hold; below zero after a chargeback of money that was spent."""
+        return self.credit - self.held - self.spent
+
+
+class Accounts:
+    """The payers and agents of a store."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def add_payer(self, payer: str, currency: str, *, affiliated: bool = False) -> None:
+        """Add a payer without money. An affiliated payer's usage is metered and charged, and funds no pool.
+
+        Raises ServiceError: 409 where the id is taken, 422 where it cannot be one; RewardError for a currency that
+        is unknown.
+        """
+        exponent(currency)
+        self._add(payer, {"kind": "payer", "currency": currency, "affiliated": affiliated})
+
+    def add_agent(self, agent: str, owner: str) -> None:
+        """Add an agent that a payer owns. Raises ServiceError: 404 without that payer, 409 or 422 as for a payer."""
+        self.balance(owner)
+        self._add(agent, {"kind": "agent", "owner": owner, "affiliated": False})
+
+    def top_up(self, payer: str, entry: str, micro: int) -> None:
+        """Credit what an entry of the ledger says that a payer paid, or, below zero, took back.
+
+        The same entry counts once, however often it is told. Raises ServiceError: 404 without that payer, 409 where
+        the entry counted with another payer or amount, 422 for an amount that cannot be.
+        """
+        if not 0 < abs(micro) <= MOST:
+            raise ServiceError(f"top-up of {micro}: expected an amount of at most {MOST}, and not 0", 422)
+        values = {"entry": entry, "account": payer, "micro": micro}
+        with self.store.writing() as connection:
+            _payer(connection, payer)
+            new = self.store.insert(tables.topup).values(time=self.store.now(), **values).on_conflict_do_nothing()
+            if connection.execute(new).rowcount:
+                credit = tables.account.c.credit + micro
+                connection.execute(update(tables.account).where(tables.account.c.id == payer).values(credit=credit))
+                return
+            there = connection.execute(select(tables.topup).where(tables.topup.c.entry == entry)).one()
+        if (there.account, there.micro) != (payer, micro):
+            raise ServiceError(
+                f"entry {entry} topped {there.account} up by {there.micro} already, now {payer} by {micro}", 409
+            )
+
+    def balance(self, payer: str) -> Balance:
+        """A payer's money now. Raises ServiceError 404."""
+        with self.store.reading() as connection:
+            return _payer(connection, payer)
+
+    def _add(self, account: str, values: dict[str, object]) -> None:
+        if not is_id(account):
+            raise ServiceError(f"account {account!r}: expected {ID_IN_WORDS}", 422)
+        new = {"id": account, "credit": 0, "held": 0, "spent": 0, **values}
+        with self.store.writing() as connection:
+            if not connection.execute(self.store.insert(tables.account).values(new).on_conflict_do_nothing()).rowcount:
+                raise ServiceError(f"account {account} is there already; choose another id", 409)
+
+
+def _payer(connection: Connection, payer: str) -> Balance:
+    is_payer = (tables.account.c.id == payer) & (tables.account.c.kind == "payer")
+    row = connection.execute(select(tables.account).where(is_payer)).one_or_none()
+    if row is None:
+        raise ServiceError(f"payer {payer!r} is unknown; add the payer first", 404)
+    return Balance(row.currency, row.credit, row.held, row.spent)

@@ -1,0 +1,76 @@
+"""What is recorded of a call: its event, by CloudEvents' names, and the fields of its receipt."""
+
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from tribute.services.meter.calls import Answer, Hold
+from tribute.services.receipts import Place, salted
+from tribute.services.store import tables
+
+CALL, CORRECTION = "tribute.call", "tribute.correction"
+"""The types of events."""
+PENDING, NEVER = "pending", "never"
+"""What a receipt says of training until an addendum completes it, or where the payer forbids to explain."""
+
+
+def call_event(source: str, hold: Hold, answer: Answer, micro: int, currency: str) -> dict[str, Any]:
+    """The event of a settled call, as far as the call determines it: without time, month and affiliation."""
+    return {
+        "source": source,
+        "id": hold.id,
+        "type": CALL,
+        "subject": hold.key.payer,
+        "agent": hold.key.agent,
+        "path": "/".join(hold.key.path),
+        "model": hold.call.model.name,
+        "artifact": hold.call.model.artifact,
+        "input_tokens": answer.input_tokens,
+        "output_tokens": answer.output_tokens,
+        "price_version": hold.price_version,
+        "currency": currency,
+        "micro": micro,
+        "test": hold.key.test,
+        "complete": answer.complete,
+        "idempotency_key": hold.call.idempotency_key,
+        "fingerprint": hold.fingerprint,
+        "corrects": None,
+        "receipt": hold.id.replace("call", "receipt"),
+    }
+
+
+def call_receipt(event: dict[str, Any], hold: Hold, answer: Answer, salt: bytes) -> dict[str, Any]:
+    """The fields of a call's receipt but for the payer's pseudonym and its place in the chain."""
+    return {
+        **common_fields(event),
+        "model": asdict(hold.call.model),
+        "request_sha256": salted(salt, hold.call.request),
+        "answer_sha256": salted(salt, answer.content),
+        "complete": answer.complete,
+        "trace": asdict(hold.call.trace) if hold.call.trace else None,
+        "children": list(answer.children),
+        "retrieved": [dict(row) for row in answer.retrieved],
+        "training": PENDING if answer.explain else NEVER,
+        "policy": answer.policy,
+    }
+
+
+def common_fields(event: dict[str, Any]) -> dict[str, Any]:
+    """What receipts of calls and of corrections say alike."""
+    return {
+        "event": {"source": event["source"], "id": event["id"], "type": event["type"]},
+        "agent": event["agent"],
+        "tokens": {"input": event["input_tokens"], "output": event["output_tokens"]},
+        "price": {"version": event["price_version"], "currency": event["currency"], "micro": event["micro"]},
+        "test": event["test"],
+        "corrects": event["corrects"],
+    }
+
+
+def add_event(connection: Connection, event: dict[str, Any], place: Place) -> None:
+    """Record an event in the open month, with the affiliation that its payer has now."""
+    payer = select(tables.account.c.affiliated).where(tables.account.c.id == event["subject"])
+    affiliated = connection.execute(payer).scalar_one()
+    values = {**event, "time": place.time, "month": place.month, "affiliated": affiliated}
+    connection.execute(tables.event.insert().values(values))

@@ -1,0 +1,23 @@
+"""Signed receipts: the serving key that signs them, what they say, and the chain of each server."""
+
+from tribute.services.receipts.chain import Chain, Place, envelope_of
+from tribute.services.receipts.receipt import ADDENDUM, KINDS, RECEIPT, ServedModel, Trace, salted
+from tribute.services.receipts.serving_key import Certificate, Signer, certify, read_certificate
+from tribute.services.receipts.signing_process import SigningProcess
+
+__all__ = [
+    "ADDENDUM",
+    "KINDS",
+    "RECEIPT",
+    "Certificate",
+    "Chain",
+    "Place",
+    "ServedModel",
+    "Signer",
+    "SigningProcess",
+    "Trace",
+    "certify",
+    "envelope_of",
+    "read_certificate",
+    "salted",
+]

@@ -1,0 +1,131 @@
+"""Sealing a month: no event enters it any more, and its usage and records are written in a fixed order.
+
+    usage.parquet       an event per row: what rewards reads
+    receipts.parquet    a receipt or addendum per row, in the order of the leaves: by instance, then number
+    certificates.json   the registry's certificates of the keys that signed them
+    seal.json           month, Merkle root and size, control totals, the sha256 of the other files
+
+A leaf is RFC 9162's over the record's payload, sha256(0x00 ‖ payload). The same events give the same bytes.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from sqlalchemy import Select, func, select, update
+
+from tribute.digests import file_sha256
+from tribute.errors import ServiceError
+from tribute.files import making, write_json
+from tribute.merkle import Tree, leaf
+from tribute.months import checked_period
+from tribute.services.seal.totals import Totals
+from tribute.services.store import Store, month_of, tables
+
+SEAL, USAGE, RECEIPTS, CERTIFICATES = "seal.json", "usage.parquet", "receipts.parquet", "certificates.json"
+FILES = (USAGE, RECEIPTS, CERTIFICATES)
+BATCH = 20_000
+"""Rows that are in memory at a time, and rows of a Parquet row group."""
+
+_TEXTS = ("source", "id", "type", "time", "payer", "agent", "model", "artifact", "currency", "corrects", "receipt")
+_INTEGERS = ("input_tokens", "output_tokens", "price_version", "micro")
+_FLAGS = ("test", "affiliated", "complete")
+USAGE_SCHEMA = pa.schema(
+    [(name, pa.string()) for name in _TEXTS]
+    + [(name, pa.int64()) for name in _INTEGERS]
+    + [(name, pa.bool_()) for name in _FLAGS]
+)
+RECEIPTS_SCHEMA = pa.schema(
+    [(name, pa.string()) for name in ("id", "kind", "receipt", "instance", "certificate", "signature")]
+    + [("number", pa.int64()), ("payload", pa.binary()), ("leaf", pa.binary(32))]
+)
+
+
+def seal_month(store: Store, month: str, folder: Path) -> Path:
+    """Seal a month that is over into `folder/<month>`, for good; a seal that was interrupted is completed.
+
+    Raises ServiceError: 409 where the month is not over or an earlier one has to be sealed first, and RewardError for
+    what is no month.
+    """
+    checked_period(month)
+    target = folder / month
+    if not target.exists():
+        _close(store, month)
+        with making(target) as beside:
+            _write(store, month, beside)
+    return target
+
+
+def _close(store: Store, month: str) -> None:
+    """Let no more events into a month; settlements that have begun end first."""
+    with store.writing() as connection:
+        sealed = connection.execute(select(tables.book.c.sealed).with_for_update()).scalar_one()
+        if month <= sealed:
+            return
+        if month >= month_of(store.now()):
+            raise ServiceError(f"{month} is not over; seal it when it is", 409)
+        row = tables.record.c
+        first = connection.execute(select(func.min(row.month)).where(row.month > sealed)).scalar()
+        if first is not None and first < month:
+            raise ServiceError(f"{first} is not sealed yet; months are sealed in order", 409)
+        connection.execute(update(tables.book).values(sealed=month))
+
+
+def _write(store: Store, month: str, folder: Path) -> None:
+    """Write the files of a month."""
+    totals, leaves = Totals(), list[bytes]()
+    with pq.ParquetWriter(folder / USAGE, USAGE_SCHEMA, compression="zstd") as writer:
+        for rows in _batches(store, _events(month)):
+            totals.add(rows)
+            writer.write_table(pa.Table.from_pylist(rows, USAGE_SCHEMA))
+    certificates = set[str]()
+    with pq.ParquetWriter(folder / RECEIPTS, RECEIPTS_SCHEMA, compression="zstd") as writer:
+        for rows in _batches(store, _records(month)):
+            for row in rows:
+                row["leaf"] = leaf(b"", row["payload"])
+            leaves += [row["leaf"] for row in rows]
+            certificates |= {row["certificate"] for row in rows}
+            writer.write_table(pa.Table.from_pylist(rows, RECEIPTS_SCHEMA))
+    write_json(folder / CERTIFICATES, _certificates(store, certificates), sort_keys=True)
+    seal = {
+        "month": month,
+        "root": Tree(leaves).root.hex(),
+        "size": len(leaves),
+        "totals": totals.document(),
+        "files": {name: file_sha256(folder / name) for name in FILES},
+    }
+    write_json(folder / SEAL, seal, sort_keys=True)
+
+
+def _events(month: str) -> Select[Any]:
+    """The month's events in the order of their receipts."""
+    row = tables.event.c
+    renamed = {"payer": row.subject}
+    columns = [renamed.get(name, row.get(name)).label(name) for name in USAGE_SCHEMA.names]
+    chain = (tables.record.c.instance, tables.record.c.number)
+    joined = select(*columns).join(tables.record, tables.record.c.id == row.receipt)
+    return joined.where(row.month == month).order_by(*chain)
+
+
+def _records(month: str) -> Select[Any]:
+    """The month's receipts and addenda in the order of the leaves."""
+    row = tables.record.c
+    columns = [row[name] for name in RECEIPTS_SCHEMA.names if name != "leaf"]
+    return select(*columns).where(row.month == month).order_by(row.instance, row.number)
+
+
+def _batches(store: Store, rows: Select[Any]) -> Iterator[list[dict[str, Any]]]:
+    with store.reading() as connection:
+        result = connection.execution_options(yield_per=BATCH).execute(rows)
+        for batch in result.mappings().partitions():
+            yield [dict(row) for row in batch]
+
+
+def _certificates(store: Store, ids: set[str]) -> dict[str, Any]:
+    """Certificate id → the envelope."""
+    with store.reading() as connection:
+        rows = connection.execute(select(tables.certificate).where(tables.certificate.c.id.in_(ids)))
+        return {row.id: json.loads(row.envelope) for row in rows}

@@ -1,0 +1,135 @@
+"""Does a sealed month hold? Hashes of files, leaves and root, chains, totals, and every signature."""
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from hashlib import sha256
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from tribute.digests import canonical, file_sha256
+from tribute.dsse import pae
+from tribute.errors import IntegrityError
+from tribute.keys import check_signature
+from tribute.merkle import Tree, leaf
+from tribute.services.receipts import KINDS, RECEIPT, Certificate, read_certificate
+from tribute.services.seal.seal import BATCH, CERTIFICATES, FILES, RECEIPTS, SEAL, USAGE
+from tribute.services.seal.totals import Totals
+
+Record = dict[str, Any]
+
+
+@dataclass
+class _Month:
+    """What is gathered on the way through the records."""
+
+    leaves: list[bytes] = field(default_factory=list)
+    heads: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """Instance → number and digest of its last record."""
+    charges: dict[str, tuple[object, ...]] = field(default_factory=dict)
+    """Receipt → what it says that was charged."""
+
+
+def verify_month(folder: Path, registry: Collection[str], *, signatures: bool = True, processes: int = 1) -> list[str]:
+    """What does not hold in a sealed month, a sentence each; empty where all does.
+
+    `registry` has the public halves of the registry's keys. Without `signatures` those of receipts are not checked.
+    """
+    seal = json.loads((folder / SEAL).read_text())
+    changed = [name for name in FILES if file_sha256(folder / name) != seal["files"].get(name)]
+    if changed:
+        return [f"{folder / name}: its sha256 is not the sealed one; restore the file" for name in changed]
+    month = _Month()
+    faults = [fault for batch in _batches(folder / RECEIPTS) for fault in _records(batch, month, seal["month"])]
+    root = Tree(month.leaves).root.hex()
+    if (root, len(month.leaves)) != (seal["root"], seal["size"]):
+        faults.append(f"{folder / RECEIPTS}: {len(month.leaves)} leaves have root {root[:12]}…, not the sealed one")
+    faults += _usage(folder / USAGE, month.charges, seal["totals"])
+    return faults + (list(_signatures(folder, registry, processes)) if signatures else [])
+
+
+def _batches(path: Path) -> Iterator[list[Record]]:
+    for batch in pq.ParquetFile(path).iter_batches(BATCH):
+        yield batch.to_pylist()
+
+
+def _records(batch: list[Record], month: _Month, name: str) -> Iterator[str]:
+    """Check leaves, chains and columns of a batch against the payloads, and gather them."""
+    for record in batch:
+        body, digest = json.loads(record["payload"]), sha256(record["payload"]).hexdigest()
+        if leaf(b"", record["payload"]) != record["leaf"]:
+            yield f"{record['id']}: its leaf is not that of its payload"
+        columns = (record["id"], record["instance"], record["number"], name)
+        if (body["id"], body["instance"], body["number"], body["month"]) != columns:
+            yield f"{record['id']}: the signed payload says {body['id']}, number {body['number']}, {body['month']}"
+        number, head = month.heads.get(record["instance"], (0, ""))
+        # Records of other months stand between some of a month's: there the chain is checked by their months.
+        if record["number"] <= number or (record["number"] == number + 1 and head and body["previous"] != head):
+            yield f"{record['id']}: does not follow on number {number} of {record['instance']}"
+        month.heads[record["instance"]] = (record["number"], digest)
+        month.leaves.append(record["leaf"])
+        if record["kind"] == RECEIPT:
+            month.charges[record["id"]] = _charge(body)
+
+
+def _charge(body: Mapping[str, Any]) -> tuple[object, ...]:
+    """What a receipt says that was charged; `usage.parquet` has to say the same."""
+    price, tokens = body["price"], body["tokens"]
+    charge = (price["micro"], price["currency"], price["version"], tokens["input"], tokens["output"])
+    return (*charge, body["test"], body["agent"], body["corrects"], body["event"]["id"])
+
+
+def _usage(path: Path, charges: dict[str, tuple[object, ...]], sealed: dict[str, Any]) -> Iterator[str]:
+    """Check every event against its receipt, and the totals against the sealed ones."""
+    totals = Totals()
+    names = ("micro", "currency", "price_version", "input_tokens", "output_tokens", "test", "agent", "corrects", "id")
+    for batch in _batches(path):
+        totals.add(batch)
+        for event in batch:
+            if charges.pop(event["receipt"], None) != tuple(event[name] for name in names):
+                yield f"event {event['id']}: its receipt {event['receipt']} is missing or says otherwise"
+    yield from (f"{receipt}: no event is of this receipt" for receipt in charges)
+    if totals.document() != sealed:
+        yield f"{path}: the events do not add up to the sealed totals"
+
+
+def _signatures(folder: Path, registry: Collection[str], processes: int) -> Iterator[str]:
+    """Check the certificates by the registry's keys, and every record by its certificate's."""
+    certificates = {}
+    for name, content in json.loads((folder / CERTIFICATES).read_text()).items():
+        if sha256(canonical(content)).hexdigest() != name:
+            yield f"certificate {name[:12]}…: found another one under its name"
+        try:
+            certificates[name] = read_certificate(canonical(content), registry)
+        except IntegrityError as error:
+            yield str(error)
+    groups = [(folder, number, certificates) for number in range(pq.ParquetFile(folder / RECEIPTS).num_row_groups)]
+    if processes == 1:
+        for group in groups:
+            yield from _signed(*group)
+        return
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        for faults in pool.map(_signed, *zip(*groups, strict=True)):
+            yield from faults
+
+
+def _signed(folder: Path, group: int, certificates: dict[str, Certificate]) -> list[str]:
+    """The faults of a row group's signatures."""
+    faults = []
+    columns = ["id", "kind", "instance", "certificate", "signature", "payload"]
+    for record in pq.ParquetFile(folder / RECEIPTS).read_row_group(group, columns).to_pylist():
+        certificate = certificates.get(record["certificate"])
+        time = json.loads(record["payload"])["time"]
+        if certificate is None or not certificate.covers(time) or certificate.instance != record["instance"]:
+            faults.append(f"{record['id']}: no certificate of {record['instance']} covers {time}")
+            continue
+        try:
+            content = pae(KINDS[record["kind"]], record["payload"])
+            check_signature(certificate.public, record["signature"], content, record["id"])
+        except IntegrityError as error:
+            faults.append(str(error))
+    return faults
