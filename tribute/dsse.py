@@ -4,7 +4,6 @@ The specification is github.com/secure-systems-lab/dsse, protocol.md and envelop
 signed, so an envelope of one type never passes for another, whatever key signed it.
 """
 
-import json
 from base64 import b64decode, b64encode
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from tribute.digests import canonical
 from tribute.errors import IntegrityError
 from tribute.keys import check_signature
+from tribute.strict import parse_json
 
 
 def pae(kind: str, payload: bytes) -> bytes:
@@ -45,7 +45,7 @@ class Envelope:
     def parse(cls, content: bytes, what: str) -> "Envelope":
         """Raises IntegrityError unless `content` is an envelope in RFC 8785 form; `what` names it in the message."""
         try:
-            fields = json.loads(content)
+            fields = parse_json(content)
             payload = b64decode(fields["payload"], validate=True)
             parsed = cls(
                 fields["payloadType"], payload, [(item["keyid"], item["sig"]) for item in fields["signatures"]]

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Row, func, select, update
 from tribute.errors import ServiceError
 from tribute.services.accounts.accounts import MOST
 from tribute.services.store import Store, parse_time, period_of, tables
+from tribute.strict import parse_json
 
 LIVE, TEST = "tribute_sk_", "tribute_tk_"
 """What secrets begin with; test keys are metered and fund nothing."""
@@ -172,7 +173,7 @@ def check_valid(rows: Sequence[Row[Any]], now: str) -> None:
 
 
 def _key(row: Row[Any]) -> Key:
-    models = None if row.models is None else tuple(json.loads(row.models))
+    models = None if row.models is None else tuple(parse_json(row.models))
     limits = Limits(row.budget, row.call_cap, row.expires, models, row.window)
     return Key(row.id, tuple(row.path.split("/")), row.payer, row.agent, row.test, limits)
 

@@ -1,6 +1,5 @@
 """What follows a settled call: a refund, which is a new event that names the receipt, and the signed addendum."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -14,6 +13,7 @@ from tribute.services.meter.meter import Meter
 from tribute.services.meter.texts import forget, mark_explained
 from tribute.services.receipts import ADDENDUM, RECEIPT, envelope_of
 from tribute.services.store import tables
+from tribute.strict import parse_json
 
 
 def refund(meter: Meter, receipt: str, micro: int, refund_id: str, reason: str) -> bytes:
@@ -62,7 +62,7 @@ def add_addendum(meter: Meter, receipt: str, training: Mapping[str, Any]) -> byt
         is_it = (tables.record.c.receipt == receipt) & (tables.record.c.kind == ADDENDUM)
         earlier = connection.execute(select(tables.record.c.id, tables.record.c.payload).where(is_it)).one_or_none()
         if earlier is not None:
-            if canonical(json.loads(earlier.payload)["training"]) != canonical(dict(training)):
+            if canonical(parse_json(earlier.payload)["training"]) != canonical(dict(training)):
                 raise ServiceError(f"{receipt} has its addendum already, with other figures", 409)
             return envelope_of(connection, earlier.id)
         place = meter.chain.next(connection)

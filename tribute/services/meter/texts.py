@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, delete, select, update
 
 from tribute.errors import ServiceError
 from tribute.services.store import Store, as_text, parse_time, tables
+from tribute.strict import parse_json
 
 RETRIES = timedelta(hours=24)
 """For how long an answer is kept at least, so that a retry gets it."""
@@ -67,7 +68,7 @@ class Texts:
         if row is None:
             raise ServiceError(f"the texts of {receipt} are forgotten; the receipt remains", 410)
         key = aes_key_unwrap(self._key, row.wrapped)
-        fields = json.loads(AESGCM(key).decrypt(_NONCE, row.content, receipt.encode()))
+        fields = parse_json(AESGCM(key).decrypt(_NONCE, row.content, receipt.encode()))
         return Text(**{name: b64decode(value) for name, value in fields.items()})
 
     def open(self, receipt: str) -> Text:

@@ -1,6 +1,5 @@
 """Does the store add up? Money, budgets, holds, events, receipts and chains, each computed from the others."""
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from hashlib import sha256
@@ -11,6 +10,7 @@ from sqlalchemy import Connection, Row, Table, select
 from tribute.digests import Chain
 from tribute.services.receipts import RECEIPT
 from tribute.services.store import Store, tables
+from tribute.strict import parse_json
 
 Rows = list[Row[Any]]
 
@@ -72,7 +72,7 @@ def _receipts(events: Rows, records: Rows) -> Iterator[str]:
     of_receipts = {}
     for record in records:
         if record.kind == RECEIPT:
-            body = json.loads(record.payload)
+            body = parse_json(record.payload)
             price = body["price"]
             of_receipts[record.id] = (record.month, body["event"]["id"], price["micro"], price["currency"])
     for receipt in sorted(of_events.keys() | of_receipts.keys()):
@@ -88,7 +88,7 @@ def _chains(instances: dict[str, Row[Any]], records: Rows) -> Iterator[str]:
     for name, row in instances.items():
         head = Chain.genesis
         for number, record in enumerate(chains[name], start=1):
-            body = json.loads(record.payload)
+            body = parse_json(record.payload)
             if (record.number, body["number"], body["previous"]) != (number, number, head):
                 yield f"record {record.number} of {name} does not follow on number {number - 1}"
             head = sha256(record.payload).hexdigest()

@@ -4,7 +4,6 @@ Receipts are signed on a machine that faces the network, so their key must be ab
 price lists and closed periods need the registry's or the closers' keys.
 """
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from hashlib import sha256
@@ -14,6 +13,7 @@ from tribute.dsse import Envelope, envelope, pae
 from tribute.errors import IntegrityError, ServiceError
 from tribute.keys import Key, public_half, sign
 from tribute.services.receipts.receipt import KINDS
+from tribute.strict import parse_json
 
 PAYLOAD_TYPE = "application/vnd.tribute.serving-key.v1+json"
 PURPOSE = "receipts"
@@ -41,7 +41,7 @@ def certify(certificate: Certificate, registry: Key) -> bytes:
 
 def read_certificate(content: bytes, registry: Collection[str]) -> Certificate:
     """A certificate. Raises IntegrityError unless one of the registry's keys (public halves) signed it for receipts."""
-    fields = json.loads(Envelope.parse(content, "certificate").check_any(PAYLOAD_TYPE, registry, "certificate"))
+    fields = parse_json(Envelope.parse(content, "certificate").check_any(PAYLOAD_TYPE, registry, "certificate"))
     if fields.pop("purpose", None) != PURPOSE:
         raise IntegrityError(f"certificate: not for {PURPOSE}; certify the serving key again")
     return Certificate(**fields)

@@ -1,6 +1,5 @@
 """Inclusion proofs of a sealed month: this receipt, or addendum, is under the month's root."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import pyarrow.parquet as pq
 
 from tribute.merkle import Tree
 from tribute.services.seal.seal import RECEIPTS, SEAL
+from tribute.strict import parse_json
 
 
 class Proofs:
@@ -17,7 +17,7 @@ class Proofs:
         table = pq.read_table(folder / RECEIPTS, columns=["id", "leaf"])
         self.places = {name: place for place, name in enumerate(table["id"].to_pylist())}
         self.tree = Tree(table["leaf"].to_pylist())
-        self.month = json.loads((folder / SEAL).read_text())["month"]
+        self.month = parse_json((folder / SEAL).read_bytes())["month"]
 
     def __call__(self, record: str) -> dict[str, Any] | None:
         """`month, index, size, path, root` (hashes in hex); None where the month has no such record."""

@@ -8,7 +8,6 @@
 A leaf is RFC 9162's over the record's payload, sha256(0x00 ‖ payload). The same events give the same bytes.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from tribute.merkle import Tree, leaf
 from tribute.months import checked_period
 from tribute.services.seal.totals import Totals
 from tribute.services.store import Store, month_of, tables
+from tribute.strict import parse_json
 
 SEAL, USAGE, RECEIPTS, CERTIFICATES = "seal.json", "usage.parquet", "receipts.parquet", "certificates.json"
 FILES = (USAGE, RECEIPTS, CERTIFICATES)
@@ -128,4 +128,4 @@ def _certificates(store: Store, ids: set[str]) -> dict[str, Any]:
     """Certificate id → the envelope."""
     with store.reading() as connection:
         rows = connection.execute(select(tables.certificate).where(tables.certificate.c.id.in_(ids)))
-        return {row.id: json.loads(row.envelope) for row in rows}
+        return {row.id: parse_json(row.envelope) for row in rows}

@@ -1,6 +1,5 @@
 """Does a sealed month hold? Hashes of files, leaves and root, chains, totals, and every signature."""
 
-import json
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from tribute.merkle import Tree, leaf
 from tribute.services.receipts import KINDS, RECEIPT, Certificate, read_certificate
 from tribute.services.seal.seal import BATCH, CERTIFICATES, FILES, RECEIPTS, SEAL, USAGE
 from tribute.services.seal.totals import Totals
+from tribute.strict import parse_json
 
 Record = dict[str, Any]
 
@@ -39,7 +39,7 @@ def verify_month(folder: Path, registry: Collection[str], *, signatures: bool = 
 
     `registry` has the public halves of the registry's keys. Without `signatures` those of receipts are not checked.
     """
-    seal = json.loads((folder / SEAL).read_text())
+    seal = parse_json((folder / SEAL).read_bytes())
     changed = [name for name in FILES if file_sha256(folder / name) != seal["files"].get(name)]
     if changed:
         return [f"{folder / name}: its sha256 is not the sealed one; restore the file" for name in changed]
@@ -60,7 +60,7 @@ def _batches(path: Path) -> Iterator[list[Record]]:
 def _records(batch: list[Record], month: _Month, name: str) -> Iterator[str]:
     """Check leaves, chains and columns of a batch against the payloads, and gather them."""
     for record in batch:
-        body, digest = json.loads(record["payload"]), sha256(record["payload"]).hexdigest()
+        body, digest = parse_json(record["payload"]), sha256(record["payload"]).hexdigest()
         if leaf(b"", record["payload"]) != record["leaf"]:
             yield f"{record['id']}: its leaf is not that of its payload"
         columns = (record["id"], record["instance"], record["number"], name)
@@ -100,7 +100,7 @@ def _usage(path: Path, charges: dict[str, tuple[object, ...]], sealed: dict[str,
 def _signatures(folder: Path, registry: Collection[str], processes: int) -> Iterator[str]:
     """Check the certificates by the registry's keys, and every record by its certificate's."""
     certificates = {}
-    for name, content in json.loads((folder / CERTIFICATES).read_text()).items():
+    for name, content in parse_json((folder / CERTIFICATES).read_bytes()).items():
         if sha256(canonical(content)).hexdigest() != name:
             yield f"certificate {name[:12]}…: found another one under its name"
         try:
@@ -123,7 +123,7 @@ def _signed(folder: Path, group: int, certificates: dict[str, Certificate]) -> l
     columns = ["id", "kind", "instance", "certificate", "signature", "payload"]
     for record in pq.ParquetFile(folder / RECEIPTS).read_row_group(group, columns).to_pylist():
         certificate = certificates.get(record["certificate"])
-        time = json.loads(record["payload"])["time"]
+        time = parse_json(record["payload"])["time"]
         if certificate is None or not certificate.covers(time) or certificate.instance != record["instance"]:
             faults.append(f"{record['id']}: no certificate of {record['instance']} covers {time}")
             continue
