@@ -88,6 +88,12 @@ def test_the_same_idempotency_key_with_another_request_is_refused(shop):
     assert shop.accounts.balance("acme").spent == COST
 
 
+@pytest.mark.parametrize("name", ["", "n" * 256, "n\0", "n\n", "\ud800"])
+def test_an_idempotency_key_that_cannot_be_is_refused(shop, name):
+    """Empty, too long, or with characters that no header holds."""
+    assert "printable" in refused(422, shop.ask, shop.key(), name=name)
+
+
 def test_a_call_in_flight_is_not_taken_twice(shop):
     """The same Idempotency-Key waits for the first call's end; after a release it is free again."""
     key = shop.key()
@@ -227,6 +233,7 @@ def test_a_refund_names_what_it_corrects(shop):
     assert body(correction)["price"]["micro"] == -90
     assert "another one" in refused(409, refund, shop.meter, done.receipt, 80, "refund-1", "wrong answer")
     assert "100 are left" in refused(422, refund, shop.meter, done.receipt, 101, "refund-2", "more")
+    assert "expected 1 to 40" in refused(422, refund, shop.meter, done.receipt, 1, "../x", "none")
     assert "is unknown" in refused(404, refund, shop.meter, "receipt-0", 1, "refund-3", "none")
     assert shop.accounts.balance("acme").spent == COST - 90
     assert shop.keys.remaining(key) == CREDIT - COST

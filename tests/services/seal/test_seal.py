@@ -234,6 +234,7 @@ def test_a_key_reads_its_own_and_what_is_below(busy):
     assert receipt_bundle(busy.store, busy.read_with, done.receipt)["receipt"] == done.envelope.decode()
     assert "unknown to this key" in refused(receipt_bundle, busy.store, child, busy.done[0].receipt)
     assert "unknown to this key" in refused(receipt_bundle, busy.store, other, done.receipt)
+    assert "unknown to this key" in refused(receipt_bundle, busy.store, child, "receipt-\0")
     (line,) = usage(busy.store, busy.read_with, "2026-11")
     assert (line.calls, line.input_tokens, line.output_tokens, line.micro) == (5, 25, 50, 5 * COST - 40)
     assert usage(busy.store, child, "2026-12")[0].calls == 1

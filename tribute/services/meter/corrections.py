@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, func, select, update
 
 from tribute.digests import canonical
 from tribute.errors import ServiceError
+from tribute.ids import ID_IN_WORDS, is_id
 from tribute.services.meter.events import CORRECTION, add_event, common_fields
 from tribute.services.meter.meter import Meter
 from tribute.services.meter.texts import forget, mark_explained
@@ -21,9 +22,11 @@ def refund(meter: Meter, receipt: str, micro: int, refund_id: str, reason: str) 
 
     The refund stands in the open month, and the call's texts are forgotten at once. The money returns to the payer;
     the budgets of keys limit use and are not raised again. The same `refund_id` counts once. Raises ServiceError: 404
-    without that receipt, 409 where the id is another refund's, 422 where the amount is more than what is left of the
-    charge.
+    without that receipt, 409 where the id is another refund's, 422 for an id that cannot be, or an amount of more than
+    what is left of the charge.
     """
+    if not is_id(refund_id):
+        raise ServiceError(f"refund {refund_id!r}: expected {ID_IN_WORDS}", 422)
     with meter.store.writing() as connection:
         # The lock keeps two refunds at once from giving back more than was charged.
         charged = _event(connection, receipt)

@@ -46,12 +46,13 @@ class Meter:
         Raises ServiceError, and holds nothing: 401 where a key of the path is revoked or ended; 402 where cap, budget
         or money do not suffice; 403 where the key may not call the model; 404 where the model has no price; 409 where
         the Idempotency-Key is another call's, or this call is in flight; 410 where it was settled and its answer is
-        forgotten; 422 for an Idempotency-Key that is too long.
+        forgotten; 422 for an Idempotency-Key that is too long or not printable.
         """
         if not key.allows(call.model.name):
             raise ServiceError(f"key {key.id} may not call {call.model.name}; ask for a key that may", 403)
-        if call.idempotency_key is not None and not 0 < len(call.idempotency_key) <= LONGEST_NAME:
-            raise ServiceError(f"expected an Idempotency-Key of 1 to {LONGEST_NAME} characters", 422)
+        name = call.idempotency_key
+        if name is not None and not (0 < len(name) <= LONGEST_NAME and name.isprintable()):
+            raise ServiceError(f"expected an Idempotency-Key of 1 to {LONGEST_NAME} printable characters", 422)
         prices = self.prices.current()
         micro = prices.cost(call.model.name, call.input_tokens, call.most_output_tokens)
         now = self.store.now()

@@ -39,7 +39,8 @@ def receipt_bundle(store: Store, key: Key, receipt: str) -> dict[str, str]:
     """
     with store.reading() as connection:
         mine = select(tables.event.c.receipt).where(_below(key), tables.event.c.receipt == receipt)
-        if connection.execute(mine).scalar() is None:
+        # PostgreSQL's texts hold no zero byte, and asking for one would be an error.
+        if not receipt.isprintable() or connection.execute(mine).scalar() is None:
             raise ServiceError(f"receipt {receipt!r} is unknown to this key", 404)
         bundle = _signed(connection, receipt, "receipt", "certificate")
         added = (tables.record.c.receipt == receipt) & (tables.record.c.kind == ADDENDUM)

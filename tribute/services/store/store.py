@@ -1,8 +1,8 @@
 """The usage store: SQLite for one server, PostgreSQL by a URL for several, and their transactions.
 
 A server opens the store as an *instance*, by name. One process at a time is an instance: SQLite's file is locked as
-a whole, on PostgreSQL the name is. Each start raises the instance's incarnation, and what settles names its own; so a
-server that lost its lock without noticing cannot write.
+a whole, on PostgreSQL the name is. Each start raises the instance's incarnation, and each settlement checks it, so a
+server that lost its lock without noticing, because the database was started again, cannot write.
 """
 
 import fcntl
@@ -35,7 +35,7 @@ class Store:
         self.instance = instance
         self.incarnation = 0
         self._clock = clock
-        self._latest = ""
+        self._latest, self._timing = "", threading.Lock()
         self._lock: IO[str] | Connection | None = None
         # SQLite has one writer, and its busy handler sleeps; a lock of the process is fair and wakes at once.
         self._writer = threading.Lock() if engine.dialect.name == "sqlite" else None
@@ -97,8 +97,9 @@ class Store:
 
     def now(self) -> str:
         """The time, never before a time that this store gave or recorded, even if the clock was set back."""
-        self._latest = max(self._latest, as_text(self._clock()))
-        return self._latest
+        with self._timing:
+            self._latest = max(self._latest, as_text(self._clock()))
+            return self._latest
 
     def _locked(self) -> "IO[str] | Connection":
         """What keeps other processes from being this instance, until it is closed."""
