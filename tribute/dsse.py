@@ -47,9 +47,8 @@ class Envelope:
         try:
             fields = parse_json(content)
             payload = b64decode(fields["payload"], validate=True)
-            parsed = cls(
-                fields["payloadType"], payload, [(item["keyid"], item["sig"]) for item in fields["signatures"]]
-            )
+            signatures = [(str(item["keyid"]), item["sig"]) for item in fields["signatures"]]
+            parsed = cls(str(fields["payloadType"]), payload, signatures)
             again = envelope(parsed.kind, parsed.payload, parsed.signatures)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise IntegrityError(f"{what}: no envelope that can be read ({error}); restore it") from error

@@ -33,16 +33,17 @@ def serve(url, key_id, seed, told):
 
 
 def live(url, key_id, seed):
-    """What a server answered before it was killed at a random moment."""
+    """What a server answered before it was killed, at a random moment within or after some of its calls."""
     told, telling = get_context("fork").Pipe(duplex=False)
     server = get_context("fork").Process(target=serve, args=(url, key_id, seed, telling))
     server.start()
     telling.close()
     assert told.recv() == "ready"
-    time.sleep(random.Random(seed).uniform(0, 0.05))
+    moment = random.Random(seed)
+    answered = [told.recv() for _ in range(moment.randrange(4))]
+    time.sleep(moment.uniform(0, 0.01))
     os.kill(server.pid, signal.SIGKILL)
     server.join()
-    answered = []
     while True:
         try:
             answered.append(told.recv())
