@@ -22,11 +22,11 @@ class Server:
 
     def start(self) -> None:
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''"
-        self._run("pg_ctl", "-D", self.folder, "-l", self.folder / "log", "-w", "-o", options, "start")
+        self._run("pg_ctl", "-D", self.folder, "-l", self.folder / "log", "-w", "-t", "600", "-o", options, "start")
 
     def stop(self) -> None:
         """At once, as a crash would: what was committed is there after the next start."""
-        self._run("pg_ctl", "-D", self.folder, "-m", "immediate", "-w", "stop")
+        self._run("pg_ctl", "-D", self.folder, "-m", "immediate", "-w", "-t", "600", "stop")
 
     def url(self, name: str) -> str:
         self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", name)

@@ -107,8 +107,10 @@ def test_whatever_is_called_the_store_adds_up(tmp_path_factory, budgets, window,
     with market(f"sqlite:///{path}") as shop:
         keys = [shop.key(budget=max(budgets), window=window)]
         for budget in budgets[1:]:
-            # Each below the last or its parent: a tree with siblings.
-            keys.append(shop.keys.narrow(keys[len(keys) // 2], Limits(budget, CREDIT, NEVER, window=window))[1])
+            # Below the key in the middle of the list: a tree with siblings.
+            parent = keys[len(keys) // 2]
+            limits = Limits(min(budget, shop.keys.remaining(parent)), CREDIT, NEVER, window=window)
+            keys.append(shop.keys.narrow(parent, limits)[1])
         holds, settled = [], []
         for what, number, amount in steps:
             try:

@@ -21,7 +21,7 @@ def test_a_certificate_is_read_back():
     fields = json.loads(Envelope.parse(content, "").payload)
     kind = Envelope.parse(content, "").kind
     other = json.dumps({**fields, "purpose": "releases"}, sort_keys=True, separators=(",", ":")).encode()
-    releases = envelope(kind, other, [("", sign(REGISTRY, pae(kind, other)))])
+    releases = envelope(kind, other, [(KEYS[0], sign(REGISTRY, pae(kind, other)))])
 
     assert read_certificate(content, KEYS) == CERTIFICATE
     with pytest.raises(IntegrityError, match="signed by a key that is none"):

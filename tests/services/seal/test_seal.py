@@ -204,7 +204,7 @@ def test_a_receipt_is_verified_offline(busy, tmp_path):
     swapped = checked(bundle | {"receipt": bundle["addendum"]}, tmp_path)
 
     assert good.returncode == 0, good.stderr
-    assert good.stdout.count("ok: ") == 16
+    assert good.stdout.count("ok: ") == 20
     assert "FAILED: the receipt is about this request" in wrong_salt.stderr
     assert "FAILED: receipt: the root is the one you gave" in wrong_root.stderr
     assert "FAILED: receipt: is a receipt" in swapped.stderr

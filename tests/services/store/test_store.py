@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
+from tests.services.helpers.postgres import server
 from tribute.errors import ServiceError
 from tribute.services.store import Store, as_text, parse_time, tables
 
@@ -109,9 +110,9 @@ def test_what_cannot_be_opened_is_refused_without_the_password(url, instance, fa
     assert refused.value.status == 500
 
 
-def test_a_database_that_goes_away_is_an_error_and_not_a_loss(postgres):
+def test_a_database_that_goes_away_is_an_error_and_not_a_loss():
     """PostgreSQL gone in mid-transaction is a 503; after its return the store works, without what was not committed."""
-    with Store.open(postgres.url("gone"), "one") as store:
+    with server() as postgres, Store.open(postgres.url("gone"), "one") as store:
         with store.writing() as connection:
             add_account(connection, "ada")
         with pytest.raises(ServiceError) as refused:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from sqlalchemy import Case, Connection, case, update
 
 from tribute.errors import ServiceError
-from tribute.services.accounts.keys import check_valid, path_rows
+from tribute.services.accounts.api_keys import check_valid, path_rows
 from tribute.services.store import period_of, tables
 
 _account, _key = tables.account.c, tables.key.c
