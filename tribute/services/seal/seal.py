@@ -103,8 +103,7 @@ def _write(store: Store, month: str, folder: Path) -> None:
 def _events(month: str) -> Select[Any]:
     """The month's events in the order of their receipts."""
     row = tables.event.c
-    renamed = {"payer": row.subject}
-    columns = [renamed.get(name, row.get(name)).label(name) for name in USAGE_SCHEMA.names]
+    columns = [row["subject" if name == "payer" else name].label(name) for name in USAGE_SCHEMA.names]
     chain = (tables.record.c.instance, tables.record.c.number)
     joined = select(*columns).join(tables.record, tables.record.c.id == row.receipt)
     return joined.where(row.month == month).order_by(*chain)
