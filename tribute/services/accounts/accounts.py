@@ -64,7 +64,7 @@ class Accounts:
                 credit = tables.account.c.credit + micro
                 connection.execute(update(tables.account).where(tables.account.c.id == payer).values(credit=credit))
                 return
-            there = connection.execute(select(tables.topup).where(tables.topup.c.entry == entry)).one()
+            [there] = connection.execute(select(tables.topup).where(tables.topup.c.entry == entry))
         if (there.account, there.micro) != (payer, micro):
             raise ServiceError(
                 f"entry {entry} topped {there.account} up by {there.micro} already, now {payer} by {micro}", 409

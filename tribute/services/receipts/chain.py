@@ -49,7 +49,7 @@ class Chain:
         taken = update(tables.instance).where(this).values(number=row.number + 1, time=now)
         if not connection.execute(taken).rowcount:
             raise ServiceError(f"another server is instance {self.store.instance} now; this one must stop", 503)
-        number, head = connection.execute(select(row.number, row.head).where(this)).one()
+        [(number, head)] = connection.execute(select(row.number, row.head).where(this)).all()
         # Shared, so that settlements do not wait for each other, but a seal waits for all of them.
         sealed = connection.execute(select(tables.book.c.sealed).with_for_update(read=True)).scalar_one()
         month = month_of(now)

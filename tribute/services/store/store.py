@@ -130,8 +130,8 @@ class Store:
         connection.execute(self.insert(tables.instance).values(new).on_conflict_do_nothing())
         this = tables.instance.c.name == self.instance
         connection.execute(update(tables.instance).where(this).values(incarnation=tables.instance.c.incarnation + 1))
-        row = connection.execute(select(tables.instance.c.incarnation, tables.instance.c.time).where(this)).one()
-        self.incarnation, self._latest = row.incarnation, row.time
+        started = select(tables.instance.c.incarnation, tables.instance.c.time).where(this)
+        [(self.incarnation, self._latest)] = connection.execute(started).all()
 
 
 def _engine(url: str) -> Engine:
