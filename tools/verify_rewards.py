@@ -3,54 +3,30 @@
 
     python verify_rewards.py FOLDER [--key ID=BASE64 ...]
 
-FOLDER is a copy of rewards/<period>/; evidence, usage and Parquet files may be missing from it. Recomputed are hashes,
-signatures, row counts and control totals, the split of the fee, weights and amounts, the journal's chain and sums,
-balances, payments and the Merkle tree. The signers' keys are those that the manifest names: always give the keys that
-you know with --key, and nobody else may have signed.
+FOLDER is a copy of rewards/<period>/; evidence, usage, payers and Parquet files may be missing from it. Recomputed are
+hashes, signatures, row counts and control totals, the split of the fee, weights (by verify_weights.py, which has to lie
+beside) and amounts, the journal's chain and sums, balances, payments and the Merkle tree. The signers' keys are those
+that the manifest names: always give the keys that you know with --key, and nobody else may have signed.
 Prints a line per check. Exits 0 for a closed period in which all holds, 3 for a draft in which all holds, 1 where
 something is wrong, naming the file, and 2 for a command that cannot be understood.
 """
 
 import argparse
-import csv
 import json
+import sys
 from base64 import b64decode, b64encode
 from calendar import monthrange
 from collections import Counter, defaultdict
 from fractions import Fraction
-from hashlib import sha256
-from math import lcm
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+sys.path.insert(0, str(Path(__file__).parent))
+from verify_weights import check_payers, check_weights, digest, largest_remainder, require, rows_of
+
 EXACT = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode  # RFC 8785, for what is here
-
-
-def digest(*parts):
-    return sha256(b"".join(part if isinstance(part, bytes) else part.encode() for part in parts)).hexdigest()
-
-
-def require(holds, file, what):
-    if not holds:
-        raise SystemExit(f"✗ {file}: {what}")
-
-
-def rows_of(folder, name):
-    with (folder / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, strict=True))
-
-
-def largest_remainder(pool, weights, period):  # → whole amounts, and quotas in units of 1e-12, cut down
-    common = lcm(*(weight.denominator for weight in weights.values()))
-    parts = {name: weight.numerator * (common // weight.denominator) for name, weight in weights.items()}
-    total = sum(parts.values())
-    floors = {name: divmod(pool * part, total) for name, part in parts.items()}
-    order = sorted(floors, key=lambda name: (-floors[name][1], digest(period, name)))
-    lucky = set(order[: pool - sum(floor for floor, _ in floors.values())])
-    amounts = {name: floor + (name in lucky) for name, (floor, _) in floors.items()}
-    return amounts, {name: pool * part * 10**12 // total for name, part in parts.items()}
 
 
 def check_manifest(folder, given):
@@ -66,7 +42,7 @@ def check_manifest(folder, given):
         good = name in ("manifest.json", "manifest.dsse.json") or digest(path.read_bytes()) == files.get(name)
         require(good, name, "not a file, or the bytes, of the manifest")
     for name in files.keys() - found:
-        require(name.endswith((".parquet", "usage.csv")), name, "missing")
+        require(name.endswith((".parquet", "usage.csv", "payers.csv")), name, "missing")
     print(f"✓ {len(files.keys() & found)} files have the manifest's sha256, {len(files.keys() - found)} are not here")
     print("! the manifest's provenance (code commit, times, MLflow runs) is not signed: it proves nothing")
     given.update(identity["config"], id=manifest["id"])
@@ -115,11 +91,18 @@ def check_totals(folder, given):
 
 
 def check_allocation(folder, given):
-    file, policy, period, pools, lines = "allocation.csv", given["policy"], given["period"], {}, defaultdict(dict)
+    file, policy, period, pools, lines = "allocation.csv", given["policy"], given["period"], {}, defaultdict(list)
     gate, rows = json.loads((folder / "gate.json").read_bytes()), rows_of(folder, "allocation")
     rule = "credit" if all(check["passed"] for check in gate["checks"]) else "tokens"
+    if policy.get("fallback") == "content":
+        rule, least = "blend", min((Fraction(check["counts"]) for check in gate["checks"]), default=Fraction(1))
+        good = least == Fraction(gate["reliability"]) == Fraction(given["reliability"])
+        require(good, "gate.json", "its reliability is not that of the weakest check, or of the manifest")
     require(gate["rule"] == rule, "gate.json", f"its checks say to pay by {rule}")
-    tokens = {row["contributor_id"]: int(row["tokens"]) for row in rows_of(folder, "tokens")}
+    counts = {
+        row["contributor_id"]: (int(row["tokens"]), int(row.get("content", 0))) for row in rows_of(folder, "tokens")
+    }
+    counts = defaultdict(lambda: (0, 0), counts)
     for one in given["funding"]:
         parts = {name: Fraction(pool["part"]) for name, pool in policy["pools"].items()}
         split = {name: Fraction(part) for name, part in policy["split"].items()}
@@ -130,19 +113,21 @@ def check_allocation(folder, given):
         require(good, "manifest.json", f"the {one['currency']} are not divided as the policy says")
         pools |= {(name, one["currency"]): amount for name, amount in paid.items()}
     for row in rows:
-        name, own = row["contributor_id"], lines[row["pool"], row["currency"]]
-        by_credit = max(Fraction(0), Fraction(row["score"]) - Fraction(policy["kappa"]) * Fraction(row["score_se"]))
-        by_tokens = Fraction(0 if Fraction(row["score_high"]) < 0 else tokens.get(name, 0))
-        weight = Fraction(int(row["weight_num"]), int(row["weight_den"]))
-        require(weight == (by_credit if rule == "credit" else by_tokens), file, f"{name}: not its weight")
-        good = (row["rule"], row["period"]) == (rule, period) and own.setdefault(name, weight) is weight
-        require(good, file, f"{name}: another rule or period, or a second line")
+        lines[row["pool"], row["currency"]].append(row)
+        require(
+            (row["rule"], row["period"]) == (rule, period), file, f"{row['contributor_id']}: another rule or period"
+        )
     require(lines.keys() == pools.keys(), file, f"other pools than {sorted(pools)}")
-    expected = {key: largest_remainder(pools[key], own, period) for key, own in lines.items()}
-    for row in rows:
-        name, (amounts, quotas) = row["contributor_id"], expected[row["pool"], row["currency"]]
-        good = int(row["amount_minor"]) == amounts[name] and Fraction(row["quota_minor"]) * 10**12 == quotas[name]
-        require(good, file, f"{name}: amount or quota do not follow from the weights, which say {amounts[name]}")
+    by_payers = check_payers(folder, given)
+    for key, own in lines.items():
+        weights = {row["contributor_id"]: Fraction(int(row["weight_num"]), int(row["weight_den"])) for row in own}
+        require(len(weights) == len(own), file, "a second line")
+        check_weights(own, given, gate, counts, by_payers)
+        amounts, quotas = largest_remainder(pools[key], weights, period)
+        for row in own:
+            name = row["contributor_id"]
+            good = int(row["amount_minor"]) == amounts[name] and Fraction(row["quota_minor"]) * 10**12 == quotas[name]
+            require(good, file, f"{name}: amount or quota do not follow from the weights, which say {amounts[name]}")
     print(f"✓ {len(rows)} amounts follow from the weights, by {rule}, and sum to the pools")
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from tests.helpers.terminal import tree
 from tribute.errors import ConfigError, RewardError
-from tribute.rewards.allocation.allocate import exact_score, largest_remainder
+from tribute.rewards.allocation.allocate import largest_remainder
+from tribute.rewards.allocation.weights import exact_score
 from tribute.rewards.ledger import accounts, ledger
 from tribute.rewards.ledger.entries import move
 from tribute.workspace import Workspace

@@ -9,13 +9,14 @@ import pandas as pd
 from tribute.artifacts import Artifact, Kind, Store, check_files
 from tribute.attribution.card import card, controls, metrics
 from tribute.attribution.card.effects_table import effects_table, measured_effects, proxy_figures, seeds_left_out
+from tribute.attribution.content import distinct_content
 from tribute.attribution.credit import planted_rows
 from tribute.attribution.retraining.jobs import TrainedRows
 from tribute.attribution.shares import estimate
 from tribute.attribution.shares import shares as sharing
 from tribute.attribution.shares.measurements import Measurements, row_totals
 from tribute.config import AttributionConfig
-from tribute.contributions.dataset import read_description
+from tribute.contributions.dataset import read_description, read_rows
 from tribute.files import write_json
 
 ATTRIBUTION = Kind("attribution", __name__)
@@ -67,10 +68,14 @@ def scores_table(measurements: Measurements, shares: pd.DataFrame) -> pd.DataFra
 
 
 def tokens_table(measurements: Measurements) -> pd.DataFrame:
-    """`tokens.parquet`: what the model saw of each contributor, after deduplication."""
+    """`tokens.parquet`: what the model saw of each contributor, after deduplication, and their distinct content."""
     rows = pd.read_parquet(measurements.credits[0].file("rows.parquet"))
+    description = read_description(measurements.dataset)
     table = rows.groupby("contributor_id")["tokens"].agg(rows="size", tokens="sum")
-    everybody = sorted(read_description(measurements.dataset)["contributors"])
+    texts = read_rows(measurements.dataset, "train")
+    content = distinct_content(texts[texts["row_id"].isin(rows["row_id"])], description)
+    table["content"] = pd.Series(content, dtype="int64").reindex(table.index, fill_value=0)
+    everybody = sorted(description["contributors"])
     return table.reindex(everybody, fill_value=0).rename_axis("contributor_id").reset_index()
 
 

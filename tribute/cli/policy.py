@@ -41,6 +41,7 @@ class Payment(TypedDict):
 class Simulated(TypedDict):
     period: str
     rule: str
+    reliability: str
     kept: dict[str, dict[str, str]]
     comparisons: list[Payment]
 
@@ -119,7 +120,8 @@ def simulate(
     ]
     data: Simulated = {
         "period": period,
-        "rule": result.rule,
+        "rule": result.verdict.rule,
+        "reliability": f"{float(result.verdict.credit_part):.3f}",
         "kept": {code: {name: str(minor) for name, minor in parts.items()} for code, parts in result.kept.items()},
         "comparisons": [
             {
@@ -131,4 +133,6 @@ def simulate(
             for name, code in keys
         ],
     }
-    return Output(data, [f"{period} by {result.rule}; {'; '.join(kept)}"], [Table(period, columns, rows, columns[1:])])
+    return Output(
+        data, [result.verdict.sentence, f"{period}: {'; '.join(kept)}"], [Table(period, columns, rows, columns[1:])]
+    )

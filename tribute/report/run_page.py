@@ -19,7 +19,7 @@ from tribute.report.sankey import narrow_sankey, sankey
 from tribute.report.sankey_layout import CONTRIBUTORS
 from tribute.report.svg import Scale, scale_over
 from tribute.report.view import Contributor, Effect, View
-from tribute.rewards.allocation import NOT_MEASURED, TOKENS, figures, made_by, measured
+from tribute.rewards.allocation import BLEND, NOT_MEASURED, TOKENS, figures, made_by, measured
 from tribute.rewards.allocation import rank as rank_words
 from tribute.rewards.statements import STATUS
 from tribute.workspace import Workspace
@@ -76,6 +76,7 @@ def _figures(view: View) -> dict[str, Any]:
         "card": _card(view),
         "sentence_case": sentence_case,
         "by_tokens": view.verdict.rule == TOKENS,
+        "by_content": view.verdict.rule == BLEND and view.verdict.credit_part < 1,
     }
 
 

@@ -7,7 +7,7 @@ character, so a spreadsheet executes nothing.
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -78,6 +78,8 @@ Amount = Annotated[int, Column("integer", constraints=(("minimum", 0),))]
 """Minor units, 0 or more."""
 Exact = Annotated[Decimal, Column("number", decimals=12)]
 """A decimal with up to 12 digits after the point."""
+LaterCount = Annotated[int | None, Column("integer", required=False, small=True)]
+"""A count that files of earlier versions lack."""
 Measured = Annotated[Decimal | None, Column("number", required=False, decimals=12)]
 RowT = TypeVar("RowT", bound=NamedTuple)
 
@@ -105,10 +107,20 @@ class Table(Generic[RowT]):
     def __iter__(self) -> Iterator[str]:
         return iter(self.columns)
 
+    @cached_property
+    def first_columns(self) -> list[str]:
+        """The columns that every version of the table had; later ones have a default in the row's class."""
+        return [name for name in self.columns if name not in self.row._field_defaults]
+
+    def written(self, names: Collection[str]) -> dict[str, Column]:
+        """The columns of a file that has only these: files of earlier versions lack the later columns."""
+        return {name: column for name, column in self.columns.items() if name in names}
+
     def parse(self, texts: Mapping[str, str]) -> RowT:
         """A row from the texts of its cells. Raises ValueError for a number that is none."""
         make: Callable[..., RowT] = self.row
-        return make(**{name: _parsed(name, texts[name], column) for name, column in self.columns.items()})
+        columns = {name: self.columns[name] for name in self.first_columns} | self.written(texts)
+        return make(**{name: _parsed(name, texts[name], column) for name, column in columns.items()})
 
     def ordered(self, rows: Iterable[RowT]) -> list[RowT]:
         """The rows as they stand in the table."""
@@ -135,8 +147,9 @@ def as_text(value: Value) -> str:
 
 
 def texts(row: NamedTuple) -> dict[str, str]:
-    """Column → text, as it is written and hashed."""
-    return {name: as_text(value) for name, value in row._asdict().items()}
+    """Column → text, as it is written and hashed; a later column that the row's file lacked is left out."""
+    absent = {name for name in row._field_defaults if getattr(row, name) is None}
+    return {name: as_text(value) for name, value in row._asdict().items() if name not in absent}
 
 
 def read(path: Path, table: Table[RowT]) -> list[RowT]:
@@ -165,7 +178,8 @@ def write_csv(path: Path, table: Table[Any], rows: Iterable[Mapping[str, str]]) 
 def csv_bytes(table: Table[Any], rows: Iterable[Mapping[str, str]], name: str = "journal") -> bytes:
     """A table as a file's content. Raises RewardError for a cell that could be a formula."""
     rows = list(rows)
-    for column in (column for column, kind in table.columns.items() if not kind.is_number):
+    columns = table.written(rows[0]) if rows else table.columns
+    for column in (column for column, kind in columns.items() if not kind.is_number):
         if FORMULAS & {row[column][:1] for row in rows}:
             cell = next(row[column] for row in rows if row[column][:1] in FORMULAS)
             raise RewardError(
@@ -174,8 +188,8 @@ def csv_bytes(table: Table[Any], rows: Iterable[Mapping[str, str]], name: str = 
             )
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(table)
-    writer.writerows(map(itemgetter(*table), rows))
+    writer.writerow(columns)
+    writer.writerows(map(itemgetter(*columns), rows))
     return text.getvalue().encode("utf-8")
 
 
@@ -188,6 +202,6 @@ def read_csv(path: Path, table: Table[Any]) -> list[dict[str, str]]:
             rows = [dict(zip(header, row, strict=True)) for row in reader]
     except (OSError, ValueError, csv.Error) as error:
         raise IntegrityError(f"{path}: cannot be read ({error}); make the period again") from error
-    if header != list(table):
+    if header not in (list(table), table.first_columns):
         raise IntegrityError(f"{path}: columns {header}, expected {list(table)}; make the period again")
     return rows

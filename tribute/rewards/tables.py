@@ -22,6 +22,7 @@ from tribute.rewards.columns import (
     Count,
     Day,
     Exact,
+    LaterCount,
     MaybeContributor,
     Measured,
     Minor,
@@ -43,7 +44,10 @@ __all__ = [
     "FORMULAS",
     "JOURNAL",
     "LEAVES",
+    "OPTIONAL",
     "PAYABLES",
+    "PAYERS",
+    "PAYERS_FILE",
     "RECON",
     "TABLES",
     "TOKENS",
@@ -55,6 +59,7 @@ __all__ = [
     "JournalRow",
     "LeafRow",
     "PayableRow",
+    "PayerRow",
     "ReconRow",
     "TokenRow",
     "UsageRow",
@@ -85,7 +90,8 @@ class AllocationRow(NamedTuple):
     """Nats, or without unit in a pool that pays queries."""
     score_se: Exact
     weight_num: Minor
-    """weight = weight_num / weight_den, exact: the score's unit by the rule `credit`, tokens by the rule `tokens`."""
+    """weight = weight_num / weight_den, exact: a part of the pool by the rule `blend`, the score's unit by `credit`,
+    tokens by `tokens`."""
     weight_den: Minor
     quota_minor: Exact
     """Cut (not rounded) to 12 decimals; the exact one follows from the weights."""
@@ -97,13 +103,42 @@ class AllocationRow(NamedTuple):
     score_high: Exact
     """The upper end of the interval of the credit on the evaluation set, nats."""
     rule: Text
+    reliability: Measured = None
+    """By the rule `blend`: weight = reliability · credit_share + (1 − reliability) · content_share. Other rules leave
+    this column and those after it out."""
+    credit_share: Measured = None
+    """The part of all counted credit, cut to 12 decimals."""
+    content: LaterCount = None
+    """Distinct word shingles that count: 0 where the whole interval of the credit is below 0."""
+    content_share: Measured = None
+    """The part of all content that counts, cut to 12 decimals."""
 
 
 class TokenRow(NamedTuple):
-    """Training tokens after deduplication; what the rule `tokens` pays by."""
+    """Training tokens after deduplication, by which the rule `tokens` pays, and distinct word shingles."""
 
     contributor_id: Contributor
     tokens: Count
+    content: LaterCount = None
+
+
+class PayerRow(NamedTuple):
+    """What one payer's money pays a contributor, in a pool that pays queries; who gets nothing of it has no row."""
+
+    pool: Text
+    payer: Text
+    """The pseudonym in usage.csv, or without that file the evaluation slice."""
+    basis: Text
+    """What the money is divided by: `answers`; `evaluation` where no answer's credit exceeds its uncertainty; `content`
+    where that of the evaluation does not either."""
+    paid: Minor
+    """What the payer paid, in units of 1e-18 of the currency."""
+    contributor_id: Contributor
+    score: Exact
+    """Without unit by `answers`, nats by `evaluation`, shingles by `content`; part ∝ score − κ · score_se."""
+    score_se: Exact
+    part: Minor
+    """Of `paid`, by largest remainder."""
 
 
 class JournalRow(NamedTuple):
@@ -233,15 +268,18 @@ BALANCES = Table("balances", Balance, ("contributor_id", "currency"))
 PAYABLES = Table("payables", PayableRow, ("payment_id",))
 EXCLUSIONS = Table("exclusions", ExclusionRow)
 TOKENS = Table("tokens", TokenRow, ("contributor_id",))
+PAYERS = Table("payers", PayerRow, ("pool", "payer", "contributor_id"))
 LEAVES = Table("leaves", LeafRow, ("statement_id",))
 USAGE = Table("usage", UsageRow)
 RECON = Table("recon", ReconRow)
 TABLES: Mapping[str, Table[Any]] = {
-    table.name: table for table in (ALLOCATION, JOURNAL, BALANCES, PAYABLES, EXCLUSIONS, TOKENS, LEAVES, USAGE)
+    table.name: table for table in (ALLOCATION, JOURNAL, BALANCES, PAYABLES, EXCLUSIONS, TOKENS, LEAVES, USAGE, PAYERS)
 }
 """Every table of a period, by name."""
 USAGE_FILE = "usage.csv"
-"""The one table that a period may lack."""
+PAYERS_FILE = "payers.csv"
+OPTIONAL = ("usage", "payers")
+"""The tables that a period may lack."""
 EVIDENCE = pa.schema(
     [
         ("period", pa.dictionary(pa.int32(), pa.string())),

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from tests.rewards.helpers.books import POLICY, proved
 from tribute.rewards.allocation import allocate as module
-from tribute.rewards.allocation.allocate import ContributorScore, allocate, largest_remainder
+from tribute.rewards.allocation.allocate import Terms, allocate, largest_remainder
 from tribute.rewards.allocation.funding import divide
+from tribute.rewards.allocation.weights import ContributorScore, weigh
 from tribute.rewards.policy.policy import Pool
 
 PERIOD = "2026-11"
@@ -31,7 +32,7 @@ def claim(name, score, error=Decimal(0), rows=1, tokens=10):
 
 
 def allocated(claims, pool, kappa=Fraction(0), rule="credit"):
-    return allocate(claims, pool=pool, kappa=kappa, period=PERIOD, rule=rule)
+    return allocate(claims, pool=pool, terms=Terms(kappa, rule), period=PERIOD)
 
 
 def pay(claims, pool, kappa=Fraction(0), rule="credit"):
@@ -39,7 +40,7 @@ def pay(claims, pool, kappa=Fraction(0), rule="credit"):
 
 
 def weighing(claims, kappa=Fraction(0)):
-    return any(module.weigh(c, kappa, "credit") > 0 for c in claims)
+    return any(weigh(c, kappa, "credit") > 0 for c in claims)
 
 
 def nats(steps):
@@ -134,7 +135,7 @@ def test_splitting_loses_where_uncertainty_counts(others, parts, pool, kappa):
     ]
     error = nats(math.isqrt(sum(se**2 for _, se in parts)))
     whole = claim("whole", sum((one.score for one in split), Decimal(0)), error)
-    rest = sum(module.weigh(other, kappa, "credit") for other in others)
+    rest = sum(weigh(other, kappa, "credit") for other in others)
 
     before = next(line for line in allocated([whole, *others], pool, kappa) if line.contributor_id == "whole")
     after = [line for line in allocated([*split, *others], pool, kappa) if line.contributor_id.startswith("part-")]

@@ -1,13 +1,13 @@
 """Theorem: where the card does not pass, tokens pay, all of the pool, and neither verdict nor tokens can be forged."""
 
 import functools
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from tests.rewards.helpers.cards import UNMEASURED
 from tests.rewards.helpers.forging import edit, other_weight, rewrite
+from tests.rewards.helpers.world import TOKENS_POLICY
 from tribute.errors import IntegrityError, RewardError
 from tribute.rewards.period.read import read_rewards
 from tribute.rewards.verification.verify import verify_period
@@ -57,7 +57,7 @@ def test_the_folder_keeps_the_card_as_the_attribution_wrote_it(world, paid):
 
 def test_another_gate_pays_the_period_again(world, tmp_path):
     """A policy that skips every check pays by credit; one whose check cannot pass, by tokens."""
-    shipped = (Path(__file__).parents[3] / "configs" / "policy.yaml").read_text(encoding="utf-8")
+    shipped = TOKENS_POLICY.read_text(encoding="utf-8")
     strict, skipped = tmp_path / "strict.yaml", tmp_path / "skipped.yaml"
     strict.write_text(shipped.replace('seed_split: "0.3"', 'seed_split: "0.01"'), encoding="utf-8")
     keys = {"leave_one_out_margin": '"0.1"', "duplicate_excluded": "true"}

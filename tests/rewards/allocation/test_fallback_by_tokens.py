@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.rewards.allocation.test_allocate import KAPPAS, NAMES, POOLS, allocated, claim, pay
 from tests.rewards.helpers.books import proved
 from tribute.rewards.allocation import allocate as module
-from tribute.rewards.allocation.allocate import ContributorScore
+from tribute.rewards.allocation.weights import ContributorScore
 
 
 @proved

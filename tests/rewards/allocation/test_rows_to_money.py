@@ -17,8 +17,9 @@ from tribute.contributions.schema import DatasetSchema
 from tribute.contributions.screening import BASIC, Screening, excluded, find
 from tribute.errors import RewardError
 from tribute.rewards.allocation import evidence
-from tribute.rewards.allocation.allocate import ContributorScore, allocate, exact_score
+from tribute.rewards.allocation.allocate import Terms, allocate
 from tribute.rewards.allocation.inputs import Sources
+from tribute.rewards.allocation.weights import ContributorScore, exact_score
 
 SCHEMA = DatasetSchema(name="docs", task="causal-lm")
 PEOPLE = ("ada", "bob", "cy")
@@ -48,7 +49,7 @@ def pay(rows):
     for name, text in rows:
         scores[name] += int.from_bytes(sha256(text.encode()).digest()[:2], "big")
     claims = [ContributorScore(name, Decimal(z), Decimal(5), 1, 1, 0, Decimal(z), 1) for name, z in scores.items()]
-    lines = allocate(claims, pool=1000, kappa=Fraction(1), period="2026-11", rule="credit")
+    lines = allocate(claims, pool=1000, terms=Terms(Fraction(1), "credit"), period="2026-11")
     return {line.contributor_id: line.amount for line in lines}
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from hypothesis import settings
 
-from tribute.rewards.allocation.allocate import AllocationLine, ContributorScore, PoolAllocation
+from tribute.rewards.allocation.allocate import AllocationLine, PoolAllocation
 from tribute.rewards.allocation.funding import divide
+from tribute.rewards.allocation.weights import ContributorScore
 from tribute.rewards.ledger import postings
 from tribute.rewards.ledger.ledger import Ledger
 from tribute.rewards.policy.policy import Policy

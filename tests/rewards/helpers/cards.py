@@ -9,6 +9,7 @@ CARD = {
     "total": 0.9,
     "seed_agreement": 0.931,
     "seed_split": 0.121,
+    "mismatch": [0.031, -0.052, 0.017],
     "proxy": None,
     "leave_one_out": {
         "contributors": ["numpy", "scipy", "pandas", "sympy", "scrambler"],

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from tests.rewards.helpers.people import words
-from tests.rewards.helpers.world import World, make_world
+from tests.rewards.helpers.world import TOKENS_POLICY, World, make_world
 from tribute.rewards.statements.statements import write_statements
 from tribute.workspace import Workspace
 
@@ -38,11 +38,11 @@ class Stated:
         return self.path.parents[1] / "statements" / self.path.name
 
 
-def stated(root: Path, **changes: object) -> Stated:
+def stated(root: Path, *, policy: Path = TOKENS_POLICY, **changes: object) -> Stated:
     """The small world, paid for two months and stated for the second."""
     Workspace.create(root)
     world = make_world(root, **changes)
-    world.pay(root, period="2026-10", fees=[("800.00", "EUR")])
-    paid = world.pay(root)
+    world.pay(root, period="2026-10", fees=[("800.00", "EUR")], policy=policy)
+    paid = world.pay(root, policy=policy)
     write_statements(Workspace.open(root), "2026-11", words=lambda name: words(world, name))
     return Stated(world, paid.path)

@@ -59,6 +59,10 @@ EFFECTS = pd.DataFrame(
 """Who was left out by retraining: nats of evaluation loss, > 0 helped."""
 
 
+TOKENS_POLICY = Path(__file__).with_name("tokens_policy.yaml")
+SHIPPED_POLICY = Path(__file__).parents[3] / "configs" / "policy.yaml"
+
+
 @dataclass(frozen=True)
 class World:
     """What `write_period` reads."""
@@ -77,7 +81,7 @@ class World:
         }
         paid_from = PaidFrom(**{name: changes.pop(name, part) for name, part in parts.items()})
         arguments: dict = {
-            "policy": Path(__file__).parents[3] / "configs" / "policy.yaml",
+            "policy": TOKENS_POLICY,
             "period": "2026-11",
             "fees": [("1000.00", "EUR")],
         }
@@ -214,9 +218,10 @@ def _shares(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _tokens(train: pd.DataFrame) -> pd.DataFrame:
-    """A token a word; `copycat` and `absent` have a line of their own, as in every attribution."""
+    """A token per word, half of them distinct; `copycat` and `absent` have a line, as in every attribution."""
     words = train["text"].str.split().str.len().groupby(train["contributor_id"])
     table = words.agg(rows="size", tokens="sum")
+    table["content"] = table["tokens"] // 2
     return table.reindex([*table.index, "copycat", "absent"], fill_value=0).reset_index()
 
 

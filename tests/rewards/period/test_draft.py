@@ -146,7 +146,7 @@ def test_a_period_before_its_policy_is_refused(world, tmp_path):
 
 
 POOLS = {
-    "answers": {"part": "0.25", "pays": "queries", "user_cap": "0.5"},
+    "answers": {"part": "0.25", "pays": "queries"},
     "evaluation": {"part": "0.75", "pays": "shares"},
 }
 

@@ -77,7 +77,7 @@ def test_what_users_paid_is_a_table_like_the_others(world, tmp_path):
     assert twin["amount"].to_pylist() == [Decimal("1e-18"), Decimal(999999999999999999), Decimal(5 * 10**17)]
     assert "usage.csv" in {one["path"] for one in json.loads((path / package.DATAPACKAGE).read_bytes())["resources"]}
     assert read_artifact(path).identity["config"]["rows"]["usage.csv"] == 3
-    assert "8 Parquet twins" in verify_period(path)[-1]
+    assert "9 Parquet twins" in verify_period(path)[-1]
 
 
 def test_amounts_of_more_than_38_digits_stay_exact(world, tmp_path):

@@ -6,7 +6,8 @@ from fractions import Fraction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tribute.rewards.allocation.allocate import CREDIT, TOKENS, ContributorScore, allocate
+from tribute.rewards.allocation.allocate import Terms, allocate
+from tribute.rewards.allocation.weights import BLEND, CREDIT, TOKENS, ContributorScore
 from tribute.rewards.statements.comparison import CAUSES, Comparison, PeriodInputs
 
 SCORES = st.integers(-3000, 3000).map(lambda whole: Decimal(whole).scaleb(-4))
@@ -17,23 +18,26 @@ NAMES = st.sampled_from(["ada", "bob", "cy", "di"])
 def claim(name, score="0.1", se="0.01", tokens=10):
     """A claim of somebody whose rows were all trained on."""
     score, se = Decimal(score), Decimal(se)
-    return ContributorScore(name, score, se, 1, 1, 0, score + 2 * se, tokens)
+    return ContributorScore(name, score, se, 1, 1, 0, score + 2 * se, tokens, tokens // 2)
 
 
-def side(claims, pool=100_00, kappa=1, rule=CREDIT):
+def side(claims, pool=100_00, kappa=1, rule=CREDIT, reliability=1):
     """A period with one pool."""
     return PeriodInputs(
-        {"evaluation": pool}, {"evaluation": {one.contributor_id: one for one in claims}}, Fraction(kappa), rule
+        {"evaluation": pool},
+        {"evaluation": {one.contributor_id: one for one in claims}},
+        Terms(Fraction(kappa), rule, Fraction(reliability)),
     )
 
 
 @st.composite
 def sides(draw):
-    """A period of up to four contributors, by either rule."""
+    """A period of up to four contributors, by any rule."""
     names = draw(st.lists(NAMES, unique=True, min_size=1))
     claims = [claim(name, draw(SCORES), draw(ERRORS), draw(st.integers(1, 50))) for name in names]
-    rule = draw(st.sampled_from([CREDIT, TOKENS]))
-    return side(claims, draw(st.integers(1, 10**9)), draw(st.integers(0, 3)), rule)
+    rule = draw(st.sampled_from([BLEND, CREDIT, TOKENS]))
+    reliability = Fraction(draw(st.integers(0, 1000)), 1000)
+    return side(claims, draw(st.integers(1, 10**9)), draw(st.integers(0, 3)), rule, reliability)
 
 
 @settings(max_examples=1000, deadline=None)
@@ -53,8 +57,8 @@ def test_the_causes_sum_to_the_change(before, now, name, rounding):
 @given(sides(), sides(), NAMES)
 def test_what_did_not_change_explains_nothing(before, now, name):
     """Exchange one cause alone, and it explains all of the change."""
-    only_pool = PeriodInputs(now.pools, before.claims, before.kappa, before.rule)
-    only_policy = PeriodInputs(before.pools, before.claims, now.kappa, now.rule)
+    only_pool = PeriodInputs(now.pools, before.claims, before.terms)
+    only_policy = PeriodInputs(before.pools, before.claims, now.terms)
 
     pool, policy = Comparison(before, only_pool).causes(name), Comparison(before, only_policy).causes(name)
 
@@ -78,10 +82,10 @@ def test_the_amounts_are_those_of_the_allocation():
     now = side(claims, pool=100_01)
     lines = {
         line.contributor_id: line
-        for line in allocate(claims, pool=100_01, kappa=Fraction(1), period="2026-11", rule=CREDIT)
+        for line in allocate(claims, pool=100_01, terms=Terms(Fraction(1), CREDIT), period="2026-11")
     }
 
-    nothing = PeriodInputs({}, {}, Fraction(1), CREDIT)
+    nothing = PeriodInputs({}, {}, Terms(Fraction(1), CREDIT))
     for name, line in lines.items():
         assert sum(Comparison(nothing, now).causes(name).values()) == line.quota
 
@@ -89,9 +93,9 @@ def test_the_amounts_are_those_of_the_allocation():
 def test_several_pools_are_added_up():
     """A pool that ends counts as one of zero."""
     two = PeriodInputs(
-        {"a": 60, "b": 40}, {"a": {"ada": claim("ada")}, "b": {"ada": claim("ada")}}, Fraction(1), CREDIT
+        {"a": 60, "b": 40}, {"a": {"ada": claim("ada")}, "b": {"ada": claim("ada")}}, Terms(Fraction(1), CREDIT)
     )
-    one = PeriodInputs({"a": 60}, {"a": {"ada": claim("ada")}}, Fraction(1), CREDIT)
+    one = PeriodInputs({"a": 60}, {"a": {"ada": claim("ada")}}, Terms(Fraction(1), CREDIT))
 
     causes = Comparison(two, one).causes("ada")
 

@@ -9,7 +9,8 @@ import pytest
 from tests.rewards.helpers.cards import CARD, UNMEASURED
 from tests.rewards.helpers.stated import Stated, stated
 from tribute.rewards.allocation import card_figures
-from tribute.rewards.allocation.allocate import CREDIT, ZERO_CREDIT_BELOW_ZERO, AllocationLine, ContributorScore
+from tribute.rewards.allocation.allocate import ZERO_CREDIT_BELOW_ZERO, AllocationLine
+from tribute.rewards.allocation.weights import CREDIT, ContributorScore
 from tribute.rewards.period.read import read_rewards
 from tribute.rewards.statements import wording
 

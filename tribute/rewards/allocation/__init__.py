@@ -1,11 +1,13 @@
 """From shares, a policy and a pool to amounts that add up exactly."""
 
-from tribute.rewards.allocation.allocate import TOKENS, largest_remainder
+from tribute.rewards.allocation.allocate import largest_remainder
 from tribute.rewards.allocation.card_figures import NOT_MEASURED, Card, figures, made_by, measured, rank
 from tribute.rewards.allocation.gate import Verdict, fallback_note, read_verdict
 from tribute.rewards.allocation.simulate import simulate_period
+from tribute.rewards.allocation.weights import BLEND, TOKENS
 
 __all__ = [
+    "BLEND",
     "NOT_MEASURED",
     "TOKENS",
     "Card",

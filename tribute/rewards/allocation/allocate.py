@@ -1,12 +1,6 @@
-"""From credit to money in exact arithmetic: pure functions, no files, no currency.
+"""From weights to money in exact arithmetic: pure functions, no files, no currency.
 
-For contributor k with credit Z_k, its standard error SE_k and the upper end H_k of its interval on the evaluation
-set (nats of its loss; where queries pay, Z_k and SE_k are parts of the answers' credit, without unit; all rounded
-to 12 decimals), and T_k training tokens after deduplication:
-
-    V_k    = max(0, Z_k − κ·SE_k)       weight by the rule `credit`, an exact rational
-    V_k    = T_k, or 0 if H_k < 0       weight by the rule `tokens`, where the attribution did not pass the gate
-    quota  = pool · V_k / ΣV            minor units, an exact rational
+    quota  = pool · V_k / ΣV            minor units, an exact rational; V as in weights.py
     amount = largest remainder of the quotas, integers that sum to the pool
 
 Every amount is its quota rounded down or up. The units left after rounding down go one each to the largest
@@ -15,24 +9,24 @@ their advantage when they choose a pseudonym.
 """
 
 import hashlib
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
-from typing import Literal
 
 from tribute.errors import RewardError
+from tribute.rewards.allocation.weights import (
+    BLEND,
+    CREDIT,
+    TOKENS,
+    BlendParts,
+    ContributorScore,
+    Rule,
+    blend_parts,
+    weigh,
+    whole_parts,
+)
 from tribute.rewards.tables import AllocationRow
 
-SCORE_STEP = Decimal("1e-12")
-"""Credits and standard errors are rounded to this many nats when they enter; exact from there on."""
-LARGEST_SCORE = 1_000_000
-"""Evaluation losses are a few nats; anything of this size is a fault upstream."""
-Rule = Literal["credit", "tokens"]
-"""What a weight is made of."""
-CREDIT: Rule = "credit"
-TOKENS: Rule = "tokens"
 ACCRUED = "accrued"
 """The amount is above 0 and owed."""
 ZERO_ALL_EXCLUDED = "zero_all_excluded"
@@ -40,7 +34,7 @@ ZERO_ALL_EXCLUDED = "zero_all_excluded"
 ZERO_NO_TRAINING_ROW = "zero_no_training_row"
 """No row was trained on, though not every one was excluded (none handed in, or held out for evaluation)."""
 ZERO_CREDIT_BELOW_ZERO = "zero_credit_below_zero"
-"""Z_k < 0, by the rule `tokens` H_k < 0: the model is better without the rows."""
+"""Z_k < 0, by the rule `tokens` H_k < 0, by `blend` one of both: the model is better without the rows."""
 ZERO_NOT_DISTINGUISHABLE = "zero_not_distinguishable"
 """0 ≤ Z_k ≤ κ·SE_k: the credit is not above its uncertainty."""
 ZERO_BELOW_ONE_UNIT = "zero_below_one_unit"
@@ -48,25 +42,11 @@ ZERO_BELOW_ONE_UNIT = "zero_below_one_unit"
 
 
 @dataclass(frozen=True)
-class ContributorScore:
-    """What one contributor brings to a period: signed credit in nats and how sure it is, rows, tokens.
-
-    `score_high` is the upper end of the credit's interval; `tokens` are those of the canonical rows.
-    """
-
-    contributor_id: str
-    score: Decimal
-    score_se: Decimal
-    rows_submitted: int
-    rows_canonical: int
-    rows_excluded: int
-    score_high: Decimal
-    tokens: int
-
-
-@dataclass(frozen=True)
 class AllocationLine:
-    """What one contributor gets: exact weight (nats or tokens), exact quota and whole amount (minor units)."""
+    """What one contributor gets: exact weight (part, nats or tokens), exact quota, whole amount (minor units).
+
+    `parts` are what the weight joins by the rule `blend`.
+    """
 
     claim: ContributorScore
     rule: Rule
@@ -74,6 +54,7 @@ class AllocationLine:
     quota: Fraction
     amount: int
     status: str
+    parts: BlendParts | None = None
 
     @property
     def contributor_id(self) -> str:
@@ -81,25 +62,9 @@ class AllocationLine:
         return self.claim.contributor_id
 
 
-def exact_score(value: float, name: str, contributor_id: str) -> Decimal:
-    """A float from the attribution, rounded to 12 decimals. Raises RewardError for NaN and infinity."""
-    if not abs(value) < LARGEST_SCORE:
-        raise RewardError(
-            f"{contributor_id}: {name} is {value}, expected a finite number of nats below {LARGEST_SCORE}"
-        )
-    return Decimal(value).quantize(SCORE_STEP)
-
-
-def weigh(claim: ContributorScore, kappa: Fraction, rule: Rule) -> Fraction:
-    """V, exactly: max(0, Z − κ·SE) nats by credit; T tokens, or 0 if H < 0, by tokens."""
-    if rule == TOKENS:
-        return Fraction(0 if claim.score_high < 0 else claim.tokens)
-    return max(Fraction(0), Fraction(claim.score) - kappa * Fraction(claim.score_se))
-
-
 def largest_remainder(pool: int, weights: Mapping[str, Fraction], period: str) -> dict[str, int]:
     """Contributor → amount in minor units; they sum to `pool`. Raises RewardError if all weights are 0."""
-    parts = _whole_parts(weights)
+    parts = whole_parts(weights)
     total = sum(parts.values())
     if total == 0:
         raise RewardError(
@@ -115,27 +80,44 @@ def largest_remainder(pool: int, weights: Mapping[str, Fraction], period: str) -
 
 def quotas(pool: int, weights: Mapping[str, Fraction]) -> dict[str, Fraction]:
     """Contributor → pool · V / ΣV in minor units, exactly; ΣV must be above 0."""
-    parts = _whole_parts(weights)
+    parts = whole_parts(weights)
     total = sum(parts.values())
     return {name: Fraction(pool * part, total) for name, part in parts.items()}
 
 
-def allocate(
-    claims: Sequence[ContributorScore], *, pool: int, kappa: Fraction, period: str, rule: Rule
-) -> list[AllocationLine]:
+@dataclass(frozen=True)
+class Terms:
+    """How a period's pools weigh: κ, the rule, and by the rule `blend` how far credit counts (w, 0 to 1)."""
+
+    kappa: Fraction
+    rule: Rule
+    reliability: Fraction = Fraction(1)
+
+    @property
+    def credit_part(self) -> Fraction:
+        """How far credit decides: w by `blend`, 1 by `credit`, 0 by `tokens`."""
+        return {CREDIT: Fraction(1), TOKENS: Fraction(0)}.get(self.rule, self.reliability)
+
+    def weights(self, claims: Sequence[ContributorScore]) -> tuple[dict[str, Fraction], dict[str, BlendParts]]:
+        """Contributor → V, exactly, and what it joins, which is nothing but by the rule `blend`."""
+        if self.rule != BLEND:
+            return {claim.contributor_id: weigh(claim, self.kappa, self.rule) for claim in claims}, {}
+        parts = blend_parts(claims, self.kappa, self.reliability)
+        return {name: part.weight for name, part in parts.items()}, parts
+
+
+def allocate(claims: Sequence[ContributorScore], *, pool: int, terms: Terms, period: str) -> list[AllocationLine]:
     """Share `pool` minor units among the claims; one line each, sorted by contributor id."""
     ordered = sorted(claims, key=lambda claim: claim.contributor_id)
-    weights = {claim.contributor_id: weigh(claim, kappa, rule) for claim in ordered}
+    weights, parts = terms.weights(ordered)
     amounts = largest_remainder(pool, weights, period)
     shares = quotas(pool, weights)
     lines = []
     for claim in ordered:
-        weight, amount = weights[claim.contributor_id], amounts[claim.contributor_id]
-        lines.append(
-            AllocationLine(
-                claim, rule, weight, shares[claim.contributor_id], amount, status(claim, weight, amount, rule)
-            )
-        )
+        name = claim.contributor_id
+        weight, amount = weights[name], amounts[name]
+        reason = status(claim, weight, amount, terms.rule)
+        lines.append(AllocationLine(claim, terms.rule, weight, shares[name], amount, reason, parts.get(name)))
     return lines
 
 
@@ -150,24 +132,15 @@ def status(claim: ContributorScore, weight: Fraction, amount: int, rule: Rule) -
         return ZERO_BELOW_ONE_UNIT
     # Where queries pay, the score is not what made the weight by tokens 0.
     tested = claim.score_high if rule == TOKENS else claim.score
+    if rule == BLEND:
+        tested = min(claim.score, claim.score_high)
     return ZERO_CREDIT_BELOW_ZERO if tested < 0 else ZERO_NOT_DISTINGUISHABLE
 
 
-def weight_of(row: AllocationRow) -> Fraction:
-    """The exact weight on a line of allocation.csv."""
-    return Fraction(row.weight_num, row.weight_den)
-
-
-def claim_of(row: AllocationRow, tokens: int) -> ContributorScore:
-    """What a line of allocation.csv was calculated from; the tokens stand in tokens.csv."""
+def claim_of(row: AllocationRow, tokens: int, content: int = 0) -> ContributorScore:
+    """What a line of allocation.csv was calculated from; tokens and content stand in tokens.csv."""
     counts = (row.rows_submitted, row.rows_canonical, row.rows_excluded)
-    return ContributorScore(row.contributor_id, row.score, row.score_se, *counts, row.score_high, tokens)
-
-
-def _whole_parts(weights: Mapping[str, Fraction]) -> dict[str, int]:
-    """The weights over their common denominator: integers are quicker to compare than rationals."""
-    common = math.lcm(*(weight.denominator for weight in weights.values()))
-    return {name: weight.numerator * (common // weight.denominator) for name, weight in weights.items()}
+    return ContributorScore(row.contributor_id, row.score, row.score_se, *counts, row.score_high, tokens, content)
 
 
 def _tie_break(period: str, contributor_id: str) -> bytes:

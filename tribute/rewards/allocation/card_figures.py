@@ -17,6 +17,7 @@ LEAVE_ONE_OUT = "leave-one-out rank"
 DUPLICATE = "planted duplicates"
 SHUFFLED = "planted shuffled labels"
 SEED_SPLIT = "two halves of the seeds"
+MISMATCH = "credits against the gain"
 
 IN_RUN_ALONE = (
     " The intervals hold how the credits scatter between trainings and evaluation rows, not how far in-run credit may "
@@ -46,14 +47,20 @@ def measured(card: Card, *path: str) -> Any:
     return node
 
 
-def rounded(value: float | None) -> Decimal | None:
+def rounded(value: float | Decimal | None) -> Decimal | None:
     """A rank or a difference, rounded to three decimals from the digits that the card writes."""
     return None if value is None else Decimal(str(value)).quantize(Decimal("0.001")) + 0
 
 
-def rank(value: float | None) -> str:
+def rank(value: float | Decimal | None) -> str:
     """A rank or a difference as text."""
     return NOT_MEASURED if value is None else minus(str(rounded(value)))
+
+
+def largest_mismatch(card: Card) -> Decimal | None:
+    """The largest |integrated ÷ measured − 1| of a training, to three decimals; None where none was measured."""
+    values = measured(card, "mismatch")
+    return rounded(max(map(abs, values))) if values else None
 
 
 def duplicates(card: Card) -> str:
@@ -118,6 +125,13 @@ def _gated(card: Card) -> list[Figure]:
             "Everybody’s share from one half of the trainings against that from the other half, differences "
             "added up: 0 is the same, 2 nothing in common",
             rank(measured(card, "seed_split")),
+            "0",
+        ),
+        Figure(
+            MISMATCH,
+            "In each training: how far all credits, added up, are from the improvement that was measured, as a part "
+            "of it. The largest of the trainings",
+            rank(largest_mismatch(card)),
             "0",
         ),
     ]

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tribute.errors import RewardError
-from tribute.rewards.allocation.allocate import LARGEST_SCORE, ContributorScore
 from tribute.rewards.allocation.inputs import Sources
+from tribute.rewards.allocation.weights import LARGEST_SCORE, ContributorScore
 from tribute.rewards.tables import EVIDENCE
 
 TOLERANCE = Decimal("1e-9")

@@ -1,23 +1,26 @@
-"""Whether a period is paid by credit: the policy's gate, judged on the attribution's card. Pays nothing.
+"""How far a period is paid by credit: the policy's gate, judged on the attribution's card. Pays nothing.
 
-    passed       weight = credit less κ standard errors
-    not passed   weight = training tokens after deduplication, 0 for credit significantly below 0
+    fallback: content   each check counts from 0 to 1 (reliability.py), and the least is the reliability w:
+                        pay = w · share of credit + (1 − w) · share of distinct content
+    fallback: tokens    all checks pass, and credit pays, or one does not, and training tokens do
 
-A figure that was not measured does not pass. Figures are compared as they are printed, see `card.rounded`.
+Figures are compared as they are printed, see `card_figures.rounded`.
 """
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from tribute.errors import IntegrityError
-from tribute.formatting import minus
+from tribute.formatting import minus, percent
 from tribute.rewards.allocation import card_figures as cards
-from tribute.rewards.allocation.allocate import CREDIT, TOKENS, Rule
+from tribute.rewards.allocation import reliability as grades
 from tribute.rewards.allocation.card_figures import Card, measured, rank, rounded
-from tribute.rewards.policy.policy import Gate
+from tribute.rewards.allocation.weights import BLEND, CREDIT, TOKENS, Rule
+from tribute.rewards.policy.policy import Fallback, Gate
 from tribute.strict import parse_json
 
 VERDICT = "gate.json"
@@ -25,19 +28,25 @@ VERDICT = "gate.json"
 
 @dataclass(frozen=True)
 class Check:
-    """One check of the gate in plain words."""
+    """One check of the gate in plain words; `counts` is 0.000 to 1.000 where content is the fallback."""
 
     name: str
     found: str
     needed: str
     passed: bool
+    counts: str | None = None
+
+    def document(self) -> dict[str, Any]:
+        """As `gate.json` has it."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the gate found, check by check."""
+    """What the gate found, check by check; `reliability` is None where tokens are the fallback."""
 
     checks: tuple[Check, ...]
+    reliability: Decimal | None = None
 
     @property
     def passed(self) -> bool:
@@ -47,7 +56,14 @@ class Verdict:
     @property
     def rule(self) -> Rule:
         """By what the period is paid."""
+        if self.reliability is not None:
+            return BLEND
         return CREDIT if self.passed else TOKENS
+
+    @property
+    def credit_part(self) -> Fraction:
+        """w: how far credit decides."""
+        return Fraction(self.passed if self.reliability is None else self.reliability)
 
     @property
     def failed(self) -> str:
@@ -55,8 +71,26 @@ class Verdict:
         return ", ".join(check.name for check in self.checks if not check.passed)
 
     @property
+    def weakest(self) -> str:
+        """The names of the checks that count least, where credit does not count in full."""
+        return ", ".join(check.name for check in self.checks if check.counts == str(self.reliability))
+
+    @property
+    def words(self) -> str:
+        """By what the period is paid, in a word or two: `credit`, `tokens`, `content`, `85 % credit`."""
+        if self.rule != BLEND:
+            return self.rule
+        if self.credit_part in (0, 1):
+            return "credit" if self.credit_part else "content"
+        return f"{self._parts[0]} credit"
+
+    @property
     def sentence(self) -> str:
         """By what the period is paid, and why."""
+        if self.rule == BLEND and self.credit_part < 1:
+            credit, content = self._parts
+            by = f"{credit} by credit and {content} by distinct content" if self.credit_part else BY_CONTENT
+            return f"This period is paid {by}: credit counts as far as its weakest check, {self.weakest}, allows."
         if not self.passed:
             return f"{BY_TOKENS} What did not pass: {self.failed}."
         why = (
@@ -66,28 +100,49 @@ class Verdict:
         )
         return f"This period is paid by credit: {why}."
 
+    @property
+    def _parts(self) -> tuple[str, str]:
+        return percent(self.credit_part, 1), percent(1 - self.credit_part, 1)
+
+    @property
+    def record(self) -> dict[str, str]:
+        """What the manifest says of it."""
+        return {} if self.reliability is None else {"reliability": str(self.reliability)}
+
     def document(self) -> dict[str, Any]:
         """`gate.json`."""
-        return {"passed": self.passed, "rule": self.rule, "checks": [asdict(check) for check in self.checks]}
+        about = {"passed": self.passed, "rule": self.rule, "checks": [check.document() for check in self.checks]}
+        return about | self.record
 
 
-def judge(card: Card, gate: Gate) -> Verdict:
-    """Hold a card against a gate; one check for every setting that is not null."""
-    return Verdict(tuple(_checks(card, gate)))
+def judge(card: Card, gate: Gate, fallback: Fallback = "tokens") -> Verdict:
+    """Hold a card against a policy's gate; one check for every setting that is not null."""
+    if fallback == "tokens":
+        return Verdict(tuple(_checks(card, gate)))
+    checks = list(_checks(card, gate))
+    if gate.mismatch is not None:
+        checks.insert(0, _mismatch(card, Decimal(gate.mismatch)))
+    graded = tuple(_graded(check, card, gate) for check in checks)
+    return Verdict(graded, min((Decimal(check.counts or "0") for check in graded), default=grades.FULL))
 
 
 def read_verdict(folder: Path) -> Verdict:
     """The verdict of a period's folder. Raises IntegrityError where it cannot be read."""
     try:
         content = parse_json((folder / VERDICT).read_text(encoding="utf-8"))
-        return Verdict(tuple(Check(**check) for check in content["checks"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        reliability = content.get("reliability")
+        checks = tuple(Check(**check) for check in content["checks"])
+        return Verdict(checks, None if reliability is None else Decimal(reliability))
+    except (OSError, ValueError, KeyError, TypeError, ArithmeticError, AttributeError) as error:
         raise IntegrityError(f"{folder / VERDICT}: cannot be read ({error}); make the period again") from error
 
 
 def fallback_note(folder: Path) -> str:
-    """What a command adds to its line where a period was not paid by credit; else nothing."""
+    """What a command adds to its line where a period was not paid by credit alone; else nothing."""
     verdict = read_verdict(folder)
+    if verdict.rule == BLEND and verdict.credit_part < 1:
+        by = f"{verdict.words}, the rest by distinct content" if verdict.credit_part else "distinct content"
+        return f", paid by {by} (weakest check: {verdict.weakest})"
     return "" if verdict.passed else f", paid by training tokens (the attribution card fails: {verdict.failed})"
 
 
@@ -118,6 +173,47 @@ def _leave_one_out(card: Card, margin: Decimal) -> Check:
     return Check(cards.LEAVE_ONE_OUT, rank(measured(card, "leave_one_out", "spearman")), needed, passed)
 
 
+def _mismatch(card: Card, limit: Decimal) -> Check:
+    largest = cards.largest_mismatch(card)
+    close = largest is not None and largest <= limit
+    return Check(cards.MISMATCH, rank(largest), f"{limit} or less", close)
+
+
+def _graded(check: Check, card: Card, gate: Gate) -> Check:
+    counts = _counts(check.name, card, gate)
+    return Check(
+        check.name, check.found, check.needed, check.passed, str(_unmeasured(gate) if counts is None else counts)
+    )
+
+
+def _counts(name: str, card: Card, gate: Gate) -> Decimal | None:
+    """What a check counts, None where its figure was not measured."""
+    zero_at = Decimal(gate.zero_at)
+    if name == cards.DUPLICATE:
+        rows, excluded = (measured(card, "controls", "duplicate", key) for key in ("rows", "excluded"))
+        return None if rows is None or excluded is None else grades.excluded_part(excluded, rows)
+    if name == cards.SHUFFLED:
+        if cards.control(card, "shuffled") == cards.NOT_MEASURED:
+            return None
+        return grades.below_zero(*(measured(card, "controls", "shuffled", key) for key in ("credit", "high")))
+    if name == cards.LEAVE_ONE_OUT:
+        found, ceiling = (rounded(measured(card, "leave_one_out", key)) for key in ("spearman", "ceiling"))
+        missing = None if found is None or ceiling is None else ceiling - found
+        return _falling(missing, gate.leave_one_out_margin, zero_at)
+    if name == cards.SEED_SPLIT:
+        return _falling(rounded(measured(card, "seed_split")), gate.seed_split, zero_at)
+    return _falling(cards.largest_mismatch(card), gate.mismatch, zero_at)
+
+
+def _falling(value: Decimal | None, limit: str | None, zero_at: Decimal) -> Decimal | None:
+    return None if value is None or limit is None else grades.falling(value, Decimal(limit), zero_at)
+
+
+def _unmeasured(gate: Gate) -> Decimal:
+    return Decimal(gate.unmeasured).quantize(grades.STEP)
+
+
 BY_TOKENS = (
     "This period is paid by training tokens, not by credit, because the measurement of credit did not pass its checks."
 )
+BY_CONTENT = "by distinct content, not by credit"

@@ -5,7 +5,7 @@ Reads only the documented files (docs/reference/artifacts.md), so no other colum
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 from tribute.artifacts import Artifact
 from tribute.errors import IntegrityError, RewardError
 from tribute.ids import ID_IN_WORDS, is_id
-from tribute.rewards.allocation.allocate import ContributorScore, exact_score
 from tribute.rewards.allocation.card_figures import Card
+from tribute.rewards.allocation.weights import ContributorScore, exact_score
 from tribute.strict import parse_json
 
 _TRAIN = ["row_id", "contributor_id", "text", "target", "text_sha256", "content_sha256"]
@@ -38,6 +38,7 @@ _EXCLUSIONS = [
 _SCORES = ["row_id", "contributor_id", "query", "credit"]
 _SHARES = ["contributor_id", "credit", "se", "low", "high", "seeds"]
 _TOKENS = ["contributor_id", "tokens"]
+_CONTENT = "content"
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ class Sources:
     shares: Mapping[str, Share]
     tokens: Mapping[str, int]
     """Contributor → training tokens after deduplication."""
+    content: Mapping[str, int] | None
+    """Contributor → distinct word shingles; None in an attribution that was made before version 0.2.0."""
     card: Card
     card_file: Path
     remedy: str
@@ -83,7 +86,8 @@ class Sources:
             submitted = int(about["rows_submitted"])
             credit, se, high = (share.credit, share.se, share.high) if share else (nothing, nothing, nothing)
             counts = (submitted, trained[name], excluded[name])
-            claims.append(ContributorScore(name, credit, se, *counts, high, self.tokens.get(name, 0)))
+            content = (self.content or {}).get(name, 0)
+            claims.append(ContributorScore(name, credit, se, *counts, high, self.tokens.get(name, 0), content))
         return claims
 
 
@@ -97,7 +101,8 @@ def read_sources(dataset: Artifact, attribution: Artifact) -> Sources:
         exclusions=_table(dataset.file("exclusions.parquet"), _EXCLUSIONS).to_pylist(),
         scores=_table(attribution.file("scores.parquet"), _SCORES),
         shares=shares,
-        tokens=_tokens(attribution.file("tokens.parquet")),
+        tokens=_counts(attribution.file("tokens.parquet"), "tokens") or {},
+        content=_counts(attribution.file("tokens.parquet"), "content"),
         card=_json(attribution.file("card.json")),
         card_file=attribution.file("card.json"),
         remedy=_remedy(attribution.path),
@@ -163,18 +168,23 @@ def _shares(path: Path) -> dict[str, Share]:
     return shares
 
 
-def _tokens(path: Path) -> dict[str, int]:
-    return {row["contributor_id"]: int(row["tokens"]) for row in _table(path, _TOKENS).to_pylist()}
+def _counts(path: Path, column: str) -> dict[str, int] | None:
+    """Contributor → count; None where the file has no such column."""
+    table = _table(path, _TOKENS, (_CONTENT,))
+    if column not in table.column_names:
+        return None
+    return {row["contributor_id"]: int(row[column]) for row in table.to_pylist()}
 
 
-def _table(path: Path, columns: list[str]) -> Any:
+def _table(path: Path, columns: list[str], later: Sequence[str] = ()) -> Any:
+    """`later` columns are read where the file has them."""
     try:
         table = pq.read_table(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise IntegrityError(f"{path}: cannot be read ({error}); delete the folder and run again") from error
     if missing := [name for name in columns if name not in table.column_names]:
         raise IntegrityError(f"{path}: no column {missing[0]}, expected {columns}; delete the folder and run again")
-    return table.select(columns)
+    return table.select([*columns, *(name for name in later if name in table.column_names)])
 
 
 def _json(path: Path) -> dict[str, Any]:

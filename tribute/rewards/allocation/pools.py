@@ -1,54 +1,77 @@
-"""What every pool of a period pays in every currency, by credit or by tokens. Reads no file but that of the usage."""
+"""What every pool of a period pays in every currency. Reads no file but that of the usage."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
-from tribute.rewards.allocation import queries
-from tribute.rewards.allocation.allocate import (
-    ContributorScore,
-    PoolAllocation,
-    allocate,
-    exact_score,
-)
+from tribute.errors import RewardError
+from tribute.rewards.allocation import payers, queries, recorded_queries
+from tribute.rewards.allocation.allocate import PoolAllocation, Terms, allocate
 from tribute.rewards.allocation.funding import Funding
 from tribute.rewards.allocation.gate import Verdict, judge
 from tribute.rewards.allocation.inputs import Sources
-from tribute.rewards.policy.policy import Policy
-
-NOTHING = exact_score(0.0, "credit", "")
-"""The credit of somebody without a score, with all its decimals."""
+from tribute.rewards.allocation.queries import Payment, QueryCredits
+from tribute.rewards.allocation.weights import ContributorScore
+from tribute.rewards.policy.policy import Policy, Pool
+from tribute.rewards.tables import PayerRow
 
 
 @dataclass(frozen=True)
 class PeriodAllocation:
-    """What a period pays: the gate's verdict, and every pool in every currency in the order of allocation.csv."""
+    """What a period pays: the gate's verdict, every pool in every currency in the order of allocation.csv, and the
+    lines of payers.csv."""
 
     verdict: Verdict
     pools: list[PoolAllocation]
+    payers: list[PayerRow] = field(default_factory=list)
 
 
 def allocate_period(
     sources: Sources, policy: Policy, period: str, fundings: Sequence[Funding], usage: Path | None
 ) -> PeriodAllocation:
     """Judge the card by the policy's gate and allocate what its pools pay. `usage` is a CSV of query, user, amount."""
-    verdict = judge(sources.card, policy.gate)
+    if policy.fallback == "content" and sources.content is None:
+        raise RewardError(
+            f"{sources.card_file.with_name('tokens.parquet')}: no column content, by which policy {policy.id} "
+            f"{policy.version} pays; {sources.remedy}"
+        )
+    verdict = judge(sources.card, policy.gate, policy.fallback)
+    terms = Terms(policy.exact_kappa, verdict.rule, verdict.credit_part)
     payments = queries.read_usage(usage) if usage else None
-    pools = []
+    found = PeriodAllocation(verdict, [])
     for name, pool in sorted(policy.pools.items()):
         claims = sources.claims()
-        if pool.pays == "queries":
-            credits = queries.credit_of_queries(sources.scores, pool, payments, name)
-            claims = [_by_queries(claim, credits) for claim in claims]
+        if pool.pays == "queries" and not pool.by_payers:
+            scores = recorded_queries.credit_of_queries(sources.scores, pool, payments, name)
+            claims = [_with_score(claim, scores) for claim in claims]
+        elif pool.by_payers:
+            division = payers.PayerDivision(name, policy.exact_kappa, period, claims, policy.fallback)
+            rows = _payer_rows(sources, division, pool, payments)
+            parts = payers.by_contributor(rows)
+            scores = division.scores()
+            claims = [_by_payers(_with_score(claim, scores), parts) for claim in claims]
+            found.payers.extend(rows)
         for funding in fundings:
-            lines = allocate(
-                claims, pool=funding.pools[name], kappa=policy.exact_kappa, period=period, rule=verdict.rule
-            )
-            pools.append(PoolAllocation(name, funding.currency, lines))
-    return PeriodAllocation(verdict, pools)
+            lines = allocate(claims, pool=funding.pools[name], terms=terms, period=period)
+            found.pools.append(PoolAllocation(name, funding.currency, lines))
+    return found
 
 
-def _by_queries(claim: ContributorScore, credits: Mapping[str, tuple[Decimal, Decimal]]) -> ContributorScore:
-    score, error = credits.get(claim.contributor_id, (NOTHING, NOTHING))
+def _payer_rows(
+    sources: Sources, division: payers.PayerDivision, pool: Pool, payments: Sequence[Payment] | None
+) -> list[PayerRow]:
+    credits = QueryCredits.of(sources.scores, {name: share.se for name, share in sources.shares.items()})
+    baskets = credits.slices() if payments is None else queries.baskets(payments)
+    queries.refuse_unknown(baskets, credits, division.pool)
+    return division.rows(baskets, credits, Fraction(pool.beta))
+
+
+def _with_score(claim: ContributorScore, scores: Mapping[str, tuple[Decimal, Decimal]]) -> ContributorScore:
+    score, error = scores.get(claim.contributor_id, (payers.NOTHING, payers.NOTHING))
     return replace(claim, score=score, score_se=error)
+
+
+def _by_payers(claim: ContributorScore, parts: Mapping[str, Fraction]) -> ContributorScore:
+    return replace(claim, by_payers=parts.get(claim.contributor_id, Fraction(0)))

@@ -1,27 +1,29 @@
-"""What a pool that pays query by query weighs: credit and standard error of each contributor over all queries.
+"""What a pool that pays queries pays: each payer's money within what the payer asked.
 
-For row i and query q the attribution gives a_iq, signed nats (> 0 lowered the loss). With the sums S_kq over the
-rows of contributor k and N_q = Σ_i max(a_iq, 0) over all rows,
+For row i and query q the attribution gives a_iq, signed nats (> 0 lowered the loss). With S_kq = Σ a_iq and
+A_kq = Σ |a_iq| over the rows of contributor k, N_q = Σ_i max(a_iq, 0) over all rows, D_q = max(N_q, β · median of N
+over the payer's queries), and the standard error SE_k of k's credit on the evaluation set as shares.parquet has it,
 
-    z_kq = S_kq / max(N_q, β · median of N_q)
-    Z_k  = Σ_q w_q z_kq                                     Σ w = 1
-    SE_k = √( n/(n−1) · Σ_q w_q² (z_kq − Z_k)² )            n queries with w_q > 0; n = 2 at least
+    Z_ku  = Σ_q m_uq/m_u · S_kq / D_q                   payer u paid m_uq for query q, m_u in all
+    SE_ku = Σ_q m_uq/m_u · SE_k · A_kq / (A_k · D_q)    the error lies where the credit does, and does not average out
+    v_ku  = max(0, Z_ku − κ · SE_ku)
+    part  = m_u · v_ku / Σ_k v_ku                       by largest remainder in units of 1e-18; Σ_k part = m_u
 
-so that buying many queries of one's own, or a query that few rows help, returns little, and neither the scale of
-the scores nor the names of the rows' owners matter. w_q is what the query's user paid, capped per user: what one paid
-beyond `user_cap` of all payments does not count. What does count then makes up the whole, so that of few users each
-weighs more than the cap. Without a file of usage every query weighs the same. A score is the mean over the seeds, so
-SE is over queries alone and tells nothing of the seeds. Money is exact from the weights on; here z and Z are cut down
-and SE is rounded up to 12 decimals, so that no part of a split gains by rounding.
+so that no payer's money ever pays for what another asked: buying queries for one's own rows returns the contributors'
+part of what they cost, at most. Money of a payer for whom every v is 0 is divided as the evaluation pool's is. Without
+a file of usage the pool pays over the evaluation slices: each is a payer that paid 1 for itself.
+
+Here S/D and the errors have 12 decimals; scores are cut down and errors rounded up, so that no split gains by rounding.
 """
 
 import csv
-import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property
+from math import gcd
 from pathlib import Path
 from statistics import median_low
 from typing import Any
@@ -32,14 +34,16 @@ import pyarrow.compute as pc
 from tribute.errors import RewardError
 from tribute.ids import ID_IN_WORDS, is_id
 from tribute.rewards import tables
-from tribute.rewards.allocation.allocate import SCORE_STEP
-from tribute.rewards.policy.policy import Pool
+from tribute.rewards.allocation.weights import SCORE_STEP
 
 STEPS = 10**12
 """12 decimals, as integers."""
-WEIGHT_STEPS = 10**18
+PAID_STEPS = 10**18
+"""What payers paid, as integers."""
 _COLUMNS = list(tables.USAGE)
 _AMOUNT = re.compile(r"(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?")
+Score = tuple[Decimal, Decimal]
+"""Credit and its standard error."""
 
 
 @dataclass(frozen=True)
@@ -76,88 +80,126 @@ def read_usage(path: Path) -> list[Payment]:
     return [Payment(row["query"], row["user"], Fraction(row["amount"])) for row in rows]
 
 
-def query_weights(payments: list[Payment], user_cap: Fraction) -> dict[str, int]:
-    """Query → w_q in units of 10^-18 of the whole, cut down; queries that nobody paid for are left out."""
-    total = sum((one.amount for one in payments), Fraction(0))
-    spent: dict[str, Fraction] = {}
-    for one in payments:
-        spent[one.user] = spent.get(one.user, Fraction(0)) + one.amount
-    counted: dict[str, Fraction] = {}
-    for one in payments:
-        scale = min(Fraction(1), user_cap * total / spent[one.user]) if one.amount else Fraction(0)
-        counted[one.query] = counted.get(one.query, Fraction(0)) + one.amount * scale
-    whole = sum(counted.values(), Fraction(0))
-    weights = {query: int(WEIGHT_STEPS * amount / whole) for query, amount in counted.items() if amount}
-    return {query: weight for query, weight in sorted(weights.items()) if weight}
+@dataclass(frozen=True)
+class Basket:
+    """What one payer paid: query → units of 1e-18."""
+
+    payer: str
+    paid: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        """Units of 1e-18 over all queries."""
+        return sum(self.paid.values())
 
 
-def credit_of_queries(
-    scores: Any, pool: Pool, usage: list[Payment] | None, name: str
-) -> dict[str, tuple[Decimal, Decimal]]:
-    """Contributor → (Z, SE), of everybody with a score. `scores`: contributor_id, query, credit (an Arrow table).
+def baskets(usage: Iterable[Payment]) -> list[Basket]:
+    """One for every user who paid more than nothing, in the order of their names."""
+    paid: dict[str, dict[str, int]] = {}
+    for payment in usage:
+        if payment.amount:
+            queries = paid.setdefault(payment.user, {})
+            queries[payment.query] = queries.get(payment.query, 0) + int(payment.amount * PAID_STEPS)
+    return [Basket(user, dict(sorted(queries.items()))) for user, queries in sorted(paid.items())]
 
-    Raises RewardError where queries are paid for that have no score, or fewer than two count.
-    """
-    signed, positive = _sums(scores)
-    weights = dict.fromkeys(sorted(positive), 1) if usage is None else query_weights(usage, Fraction(pool.user_cap))
-    if strange := sorted(weights.keys() - positive.keys()):
-        raise RewardError(
-            f"pool {name}: query {strange[0]!r} was paid for and has no line in scores.parquet; attribute it first"
+
+@dataclass(frozen=True)
+class QueryCredits:
+    """S_kq, A_kq and N_q of scores.parquet in steps of 1e-12 nats; `errors`: contributor → SE_k."""
+
+    signed: Mapping[str, Mapping[str, int]]
+    """Query → contributor → S."""
+    absolute: Mapping[tuple[str, str], int]
+    """(Contributor, query) → A."""
+    positive: Mapping[str, int]
+    """Query → N."""
+    errors: Mapping[str, Decimal]
+
+    @classmethod
+    def of(cls, scores: Any, errors: Mapping[str, Decimal]) -> "QueryCredits":
+        """From `contributor_id, query, credit` (an Arrow table)."""
+        steps = pa.decimal128(38, 12)
+        credit = pc.cast(scores["credit"], steps)
+        table = pa.table(
+            {
+                "contributor_id": scores["contributor_id"],
+                "query": scores["query"],
+                "signed": credit,
+                "absolute": pc.abs(credit),
+                "positive": pc.max_element_wise(credit, pa.scalar(Decimal(0), steps)),
+            }
         )
-    if len(weights) < 2:
-        raise RewardError(
-            f"pool {name}: {len(weights)} queries count, expected 2 or more, or credit has no standard error"
-        )
-    floor = Fraction(pool.beta) * median_low(positive.values())
-    scale = {query: max(Fraction(positive[query]), floor) for query in weights}
-    by_contributor: dict[str, dict[str, int]] = {}
-    for (contributor_id, query), total in signed.items():
-        own = by_contributor.setdefault(contributor_id, {})
-        if query in weights and scale[query]:
-            own[query] = total * STEPS * scale[query].denominator // scale[query].numerator
-    return {name: _combined(own, weights) for name, own in sorted(by_contributor.items())}
+        sums = [(name, "sum") for name in ("signed", "absolute", "positive")]
+        signed: dict[str, dict[str, int]] = {}
+        absolute: dict[tuple[str, str], int] = {}
+        positive: dict[str, int] = {}
+        for row in table.group_by(["contributor_id", "query"]).aggregate(sums).to_pylist():
+            name, query = row["contributor_id"], row["query"]
+            signed.setdefault(query, {})[name] = _steps(row["signed_sum"])
+            absolute[name, query] = _steps(row["absolute_sum"])
+            positive[query] = positive.get(query, 0) + _steps(row["positive_sum"])
+        return cls(signed, absolute, positive, errors)
+
+    @cached_property
+    def everywhere(self) -> dict[str, int]:
+        """Contributor → A over all queries."""
+        totals: dict[str, int] = {}
+        for (name, _), value in self.absolute.items():
+            totals[name] = totals.get(name, 0) + value
+        return totals
+
+    def slices(self) -> list[Basket]:
+        """Every query of the scores as a payer that paid 1 for itself."""
+        return [Basket(query, {query: PAID_STEPS}) for query in sorted(self.positive)]
+
+    def of_basket(self, paid: Mapping[str, int], beta: Fraction) -> dict[str, Score]:
+        """Contributor → (Z, SE) over one payer's queries; who has no score there is left out."""
+        floor = beta * median_low(self.positive[query] for query in paid)
+        whole, scores, errors = sum(paid.values()), dict[str, Fraction](), dict[str, Fraction]()
+        for query, amount in paid.items():
+            divisor = max(Fraction(self.positive[query]), floor)
+            if not divisor:
+                continue
+            part = Fraction(amount, whole) / divisor
+            for name, total in self.signed[query].items():
+                scores[name] = scores.get(name, Fraction(0)) + part * total
+                errors[name] = errors.get(name, Fraction(0)) + part * self.absolute[name, query]
+        return {name: (cut(score), self._error(name, errors[name])) for name, score in sorted(scores.items())}
+
+    def _error(self, name: str, reach: Fraction) -> Decimal:
+        """SE · A_kq / (A_k · D_q), weighed over the queries; `reach` is all of it but SE / A_k."""
+        everywhere = self.everywhere[name]
+        if not everywhere:
+            return _decimal(0)
+        exact = Fraction(self.errors.get(name, Decimal(0))) * STEPS * reach / everywhere
+        return _decimal(-(-exact.numerator * STEPS // exact.denominator))
 
 
-def _combined(own: Mapping[str, int], weights: Mapping[str, int]) -> tuple[Decimal, Decimal]:
-    """(Z, SE) from z in steps of 1e-12 per query; a query without a score of theirs has z = 0."""
-    whole, n = sum(weights.values()), len(weights)
-    total = sum(weights[query] * z for query, z in own.items()) // whole
-    squares = {query: weight**2 for query, weight in weights.items()}
-    elsewhere = sum(squares.values()) - sum(squares[query] for query in own)
-    spread = sum(squares[query] * (z - total) ** 2 for query, z in own.items()) + elsewhere * total**2
-    error = _root_up(-(-n * spread // (n - 1))) if spread else 0
-    return _decimal(total), _decimal(-(-error // whole))
+def shape(basket: Basket) -> tuple[tuple[str, int], ...]:
+    """What alone decides a basket's scores: two payers who split their money alike have the same."""
+    common = gcd(*basket.paid.values())
+    return tuple((query, amount // common) for query, amount in basket.paid.items())
 
 
-def _sums(scores: Any) -> tuple[dict[tuple[str, str], int], dict[str, int]]:
-    """S_kq and N_q in steps of 1e-12 nats."""
-    table = pa.table(
-        {
-            "contributor_id": scores["contributor_id"],
-            "query": scores["query"],
-            "credit": pc.cast(scores["credit"], pa.decimal128(38, 12)),
-        }
-    )
-    table = table.append_column(
-        "positive", pc.max_element_wise(table["credit"], pa.scalar(Decimal(0), pa.decimal128(38, 12)))
-    )
-    signed = table.group_by(["contributor_id", "query"]).aggregate([("credit", "sum")])
-    positive = table.group_by("query").aggregate([("positive", "sum")])
-    pairs = zip(*(signed[column].to_pylist() for column in ("contributor_id", "query", "credit_sum")), strict=True)
-    return (
-        {(contributor_id, query): _steps(total) for contributor_id, query, total in pairs},
-        dict(zip(positive["query"].to_pylist(), map(_steps, positive["positive_sum"].to_pylist()), strict=True)),
-    )
+def refuse_unknown(baskets_: Sequence[Basket], credits: QueryCredits, pool: str) -> None:
+    """Raise RewardError for a query that was paid for and has no score, and where nobody paid anything."""
+    if not baskets_:
+        raise RewardError(f"pool {pool}: no payment in {tables.USAGE_FILE}, expected one above 0, or no such file")
+    for basket in baskets_:
+        if strange := sorted(basket.paid.keys() - credits.positive.keys()):
+            raise RewardError(
+                f"pool {pool}: query {strange[0]!r} was paid for and has no line in scores.parquet; attribute it first"
+            )
 
 
 def _steps(value: Decimal) -> int:
     return int(value.scaleb(12))
 
 
+def cut(value: Fraction) -> Decimal:
+    """A score, rounded down to 12 decimals."""
+    return _decimal(value.numerator * STEPS // value.denominator)
+
+
 def _decimal(steps: int) -> Decimal:
     return Decimal(steps) * SCORE_STEP
-
-
-def _root_up(value: int) -> int:
-    root = math.isqrt(value)
-    return root + (root * root < value)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from tribute.artifacts import read_artifact
 from tribute.rewards import tables
-from tribute.rewards.allocation.allocate import Rule
 from tribute.rewards.allocation.funding import Funding, divide_again
+from tribute.rewards.allocation.gate import Verdict
 from tribute.rewards.allocation.inputs import read_sources
 from tribute.rewards.allocation.pools import allocate_period
 from tribute.rewards.policy.policy import Policy, refuse_period
@@ -17,9 +17,9 @@ from tribute.workspace import Workspace
 
 @dataclass(frozen=True)
 class Simulation:
-    """(Contributor, currency) → minor units that were paid and would have been, and the rule of the other policy."""
+    """(Contributor, currency) → minor units that were paid and would have been; the other policy's verdict."""
 
-    rule: Rule
+    verdict: Verdict
     paid: Mapping[tuple[str, str], int]
     would: Mapping[tuple[str, str], int]
     kept: Mapping[str, Mapping[str, int]]
@@ -53,4 +53,4 @@ def simulate_period(workspace: Workspace, folder: Path, policy: Policy) -> Simul
         paid[row.contributor_id, row.currency] += row.amount_minor
     names = ("platform", "model_owner", "reserve", "contributors")
     kept = {funding.currency: {name: getattr(funding, name) for name in names} for funding in fundings}
-    return Simulation(allocation.verdict.rule, paid, would, kept)
+    return Simulation(allocation.verdict, paid, would, kept)

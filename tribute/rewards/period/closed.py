@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tribute.artifacts import Artifact, read_artifact
 from tribute.contributions.registry import Registry, public_keys
-from tribute.rewards.policy.policy import Policy
+from tribute.rewards.policy.policy import Policy, recorded_policy
 from tribute.workspace import Workspace
 
 
@@ -16,7 +16,7 @@ def terms_of(rewards: Path, closed: Iterable[str]) -> dict[str, Policy]:
 
 def policy_of(period: Artifact) -> Policy:
     """The policy that a period was paid by, open or closed."""
-    return Policy.model_validate(period.identity["config"]["policy"])
+    return recorded_policy(period.identity["config"]["policy"])
 
 
 def previous_id(rewards: Path, closed: Sequence[str]) -> str:

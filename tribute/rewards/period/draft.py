@@ -7,8 +7,9 @@
     exclusions.csv        rows that were not counted, and why
     evidence.parquet      credit per row and query, for auditors
     card.json             how far the credits can be trusted, as the attribution measured it
-    gate.json             the card compared with the policy's gate, and the resulting rule
-    tokens.csv            training tokens per contributor, which pay where the card does not pass
+    gate.json             the card compared with the policy's gate, and the resulting rule and reliability
+    tokens.csv            training tokens per contributor, and distinct content where that is the fallback
+    payers.csv            to whom each payer's money goes, where a pool pays by query
     usage.csv             what users paid for which query, where a pool pays by query and a file says so
     manifest.json         what it was made from and the sha256 of every file; kind `rewards`
     and what package.finish adds
@@ -45,7 +46,7 @@ from tribute.rewards.allocation.allocate import PoolAllocation
 from tribute.rewards.allocation.allocation_table import allocation_rows
 from tribute.rewards.allocation.exclusions import exclusion_rows
 from tribute.rewards.allocation.funding import Funding, divide
-from tribute.rewards.allocation.gate import VERDICT
+from tribute.rewards.allocation.gate import VERDICT, read_verdict
 from tribute.rewards.allocation.inputs import Sources, read_sources
 from tribute.rewards.allocation.pools import allocate_period
 from tribute.rewards.ledger import balances, ledger
@@ -61,7 +62,7 @@ from tribute.workspace import Workspace
 
 REWARDS = Kind("rewards", __name__)
 
-DERIVED = ("rows", "control", "merkle")
+DERIVED = ("rows", "control", "merkle", "reliability")
 """The keys of the manifest's config that follow from the files."""
 
 
@@ -183,7 +184,7 @@ def _make(final: Path, order: _DraftSpec, sources: Sources, mlflow_runs: Mapping
     # After a crash between its two renames `recovery.recover` brings the old folder back.
     with making(final, replace=True) as folder:
         _fill(folder, order, sources)
-        derived = package.finish(folder, order.period)
+        derived = package.finish(folder, order.period) | read_verdict(folder).record
         provenance = {"mlflow_runs": dict(sorted(mlflow_runs.items())), **origin(), **stamp(started)}
         write_manifest(folder, REWARDS, order.inputs, order.config | derived, provenance)
 
@@ -197,10 +198,13 @@ def _fill(folder: Path, order: _DraftSpec, sources: Sources) -> None:
     _write_money(folder, order, allocation.pools)
     exclusions = exclusion_rows(sources.exclusions, decided_at=months.last_day(order.period))
     tables.write(folder / "exclusions.csv", tables.EXCLUSIONS, exclusions)
-    tokens = [TokenRow(name, count) for name, count in sources.tokens.items()]
+    content = (sources.content or {}) if order.policy.fallback == "content" else {}
+    tokens = [TokenRow(name, count, content.get(name)) for name, count in sources.tokens.items()]
     tables.write(folder / "tokens.csv", tables.TOKENS, tables.TOKENS.ordered(tokens))
     tables.write_evidence(folder / "evidence.parquet", evidence)
     write_json(folder / VERDICT, allocation.verdict.document(), sort_keys=True)
+    if allocation.payers:
+        tables.write(folder / tables.PAYERS_FILE, tables.PAYERS, tables.PAYERS.ordered(allocation.payers))
     shutil.copyfile(sources.card_file, folder / "card.json")
     if order.usage:
         shutil.copyfile(order.usage, folder / tables.USAGE_FILE)

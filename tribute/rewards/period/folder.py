@@ -3,7 +3,8 @@
 The only reader of these files beside the outsider's scripts. Checks nothing but that they can be read.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,15 @@ from typing import Any
 from tribute.artifacts import Artifact, read_artifact
 from tribute.errors import IntegrityError
 from tribute.rewards import tables
+from tribute.rewards.allocation.allocate import Terms, claim_of
 from tribute.rewards.allocation.funding import Funding
 from tribute.rewards.allocation.gate import Verdict, read_verdict
+from tribute.rewards.allocation.payers import by_contributor
+from tribute.rewards.allocation.weights import ContributorScore
 from tribute.rewards.ledger.journal import Posting, read_journal
 from tribute.rewards.period.closed import policy_of
 from tribute.rewards.policy.policy import Policy
-from tribute.rewards.tables import AllocationRow, Balance, ExclusionRow, LeafRow, PayableRow, UsageRow
+from tribute.rewards.tables import AllocationRow, Balance, ExclusionRow, LeafRow, PayableRow, PayerRow, UsageRow
 from tribute.strict import parse_json
 
 
@@ -108,6 +112,35 @@ class PeriodFolder:
     def tokens(self) -> dict[str, int]:
         """Contributor → training tokens."""
         return {row.contributor_id: row.tokens for row in tables.read(self.path / "tokens.csv", tables.TOKENS)}
+
+    @cached_property
+    def content(self) -> dict[str, int]:
+        """Contributor → distinct word shingles; 0 where tokens are the fallback."""
+        rows = tables.read(self.path / "tokens.csv", tables.TOKENS)
+        return {row.contributor_id: row.content or 0 for row in rows}
+
+    @cached_property
+    def payers(self) -> list[PayerRow]:
+        """To whom each payer's money goes, where a pool pays by query."""
+        return tables.read(self.path / tables.PAYERS_FILE, tables.PAYERS)
+
+    def claim(self, row: AllocationRow) -> ContributorScore:
+        """What a line of allocation.csv was calculated from."""
+        name = row.contributor_id
+        claim = claim_of(row, self.tokens.get(name, 0), self.content.get(name, 0))
+        if not self.policy.pools[row.pool].by_payers:
+            return claim
+        return replace(claim, by_payers=self._payer_parts.get(row.pool, {}).get(name, Fraction(0)))
+
+    @cached_property
+    def _payer_parts(self) -> dict[str, dict[str, Fraction]]:
+        pools = sorted({row.pool for row in self.payers})
+        return {pool: by_contributor(row for row in self.payers if row.pool == pool) for pool in pools}
+
+    @cached_property
+    def terms(self) -> Terms:
+        """How its pools weigh."""
+        return Terms(self.policy.exact_kappa, self.verdict.rule, self.verdict.credit_part)
 
     @cached_property
     def leaves(self) -> list[LeafRow]:

@@ -63,8 +63,8 @@ def finish(folder: Path, period: str) -> dict[str, Any]:
 
 
 def names_of(folder: Path) -> list[str]:
-    """The tables of a period's folder: all, but `usage` only where a file said what queries weigh."""
-    return [name for name in TABLES if name != "usage" or (folder / tables.USAGE_FILE).exists()]
+    """The tables of a period's folder: all, but `usage` and `payers` only where they are there."""
+    return [name for name in TABLES if name not in tables.OPTIONAL or (folder / f"{name}.csv").exists()]
 
 
 def control_totals(
@@ -90,8 +90,7 @@ def control_totals(
 
 def twin(path: Path) -> pa.Table:
     """A table in exact types. Columns with amounts of more than 38 digits become decimal256."""
-    columns = TABLES[path.stem].columns
-    content = path.read_bytes()
+    columns, content = _columns(path), path.read_bytes()
     types = {name: column.arrow for name, column in columns.items()}
     try:
         return _typed(content, types)
@@ -118,7 +117,7 @@ def datapackage(folder: Path, period: str) -> bytes:
 
 def _resource(path: Path) -> dict[str, Any]:
     table = TABLES[path.stem]
-    schema: dict[str, Any] = {"fields": [_field(name, column) for name, column in table.columns.items()]}
+    schema: dict[str, Any] = {"fields": [_field(name, column) for name, column in _columns(path).items()]}
     if table.key:
         schema["primaryKey"] = list(table.key)
     return {
@@ -132,6 +131,11 @@ def _resource(path: Path) -> dict[str, Any]:
         "hash": f"sha256:{file_sha256(path)}",
         "schema": schema,
     }
+
+
+def _columns(path: Path) -> Mapping[str, Column]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return TABLES[path.stem].written(file.readline().strip().split(","))
 
 
 def _field(name: str, column: Column) -> dict[str, Any]:

@@ -44,11 +44,17 @@ Exact = Annotated[str, BeforeValidator(_exact_decimal)]
 """A decimal in quotes, so that no float touches it."""
 
 
-class Gate(Strict):
-    """What a period's attribution card has to show before credit pays.
+Fallback = Literal["content", "tokens"]
+RECORDED = "recorded"
+"""Validation context of a policy that a period or the registry already holds: what was promised then still holds."""
 
-    Where it does not, the pool is paid by training tokens after deduplication. A check set to null is skipped;
-    a figure that was not measured does not pass.
+
+class Gate(Strict):
+    """What a period's attribution card has to show for credit to count in full.
+
+    With `fallback: content` each figure counts 1 within its limit and falls linearly to 0 at `zero_at` times it; the
+    least decides how far credit counts. With `fallback: tokens` one figure beyond its limit, or not measured, makes
+    training tokens pay. A check set to null is skipped.
     """
 
     leave_one_out_margin: Exact | None = "0.1"
@@ -59,6 +65,20 @@ class Gate(Strict):
     """The planted rows with shuffled labels have a credit whose whole interval is below 0."""
     seed_split: Exact | None = "0.3"
     """How far the shares from two disjoint halves of the seeds may differ, Σ|Δ| from 0 to 2."""
+    mismatch: Exact | None = "0.2"
+    """`content`: how far the credits of a training may sum from the improvement it measured, as a part of it."""
+    zero_at: Exact = "2.5"
+    """`content`: at so many times its limit a figure counts 0."""
+    unmeasured: Exact = "0"
+    """`content`: what a figure counts, 0 to 1, that was not measured."""
+
+    @model_validator(mode="after")
+    def _sane(self) -> "Gate":
+        if Fraction(self.zero_at) <= 1:
+            raise ValueError(f'zero_at is "{self.zero_at}", expected more than "1": a figure within its limit counts 1')
+        if Fraction(self.unmeasured) > 1:
+            raise ValueError(f'unmeasured is "{self.unmeasured}", expected at most "1"')
+        return self
 
 
 class Split(Strict):
@@ -84,26 +104,37 @@ class Pool(Strict):
     part: Exact
     """Of the contributors' part; the pools' parts sum to exactly 1."""
     pays: Literal["shares", "queries"]
-    """`shares`: credit on the evaluation set. `queries`: credit on each answer, weighed by what its user paid."""
-    user_cap: Exact = "1"
-    """`queries`: what a user paid beyond this part of all payments does not count, so that nobody pays themselves.
-
-    What counts makes up the whole: nine tenths paid by one user weigh, capped at a tenth, as much as the tenth that
-    all others paid."""
+    """`shares`: credit on the evaluation set. `queries`: each payer's money by credit on what that payer asked; without
+    a file of usage, each evaluation slice's part by credit on that slice."""
     beta: Exact = "0.05"
-    """`queries`: β, relative to the median N_q: queries with less positive credit than this are not blown up."""
+    """`queries`: β, relative to the median N_q of the payer's: queries with less positive credit are not blown up."""
+    user_cap: Annotated[Exact | None, Field(exclude=True)] = None
+    """Only in policies recorded before version 0.2.0, where it capped what a user's payments weigh."""
+
+    @property
+    def by_payers(self) -> bool:
+        """Whether payers.csv says what credit counts: queries pay, and not by the rule of before 0.2.0."""
+        return self.pays == "queries" and self.user_cap is None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_cap(cls, values: Any, info: ValidationInfo) -> Any:
+        if isinstance(values, dict) and "user_cap" in values and not (info.context or {}).get(RECORDED):
+            raise ValueError(
+                "user_cap is gone: each payer's money is now paid out within what that payer asked, so nobody's "
+                "queries move another's money; delete the line"
+            )
+        return values
 
     @model_validator(mode="after")
     def _sane(self) -> "Pool":
         if Fraction(self.part) == 0:
             raise ValueError("part is 0; leave the pool out instead")
-        for name in ("user_cap", "beta"):
-            if Fraction(getattr(self, name)) == 0:
-                raise ValueError(f"{name} is 0, expected more")
+        if Fraction(self.beta) == 0:
+            raise ValueError("beta is 0, expected more")
         # By value: what a manifest keeps of a policy names every key.
-        fields = type(self).model_fields
-        if self.pays == "shares" and any(getattr(self, one) != fields[one].default for one in ("user_cap", "beta")):
-            raise ValueError("user_cap and beta belong to pools that pay queries")
+        if self.pays == "shares" and self.beta != type(self).model_fields["beta"].default:
+            raise ValueError("beta belongs to pools that pay queries")
         return self
 
 
@@ -136,8 +167,11 @@ class Policy(Strict):
     """κ ≥ 0: how many standard errors are taken off a credit before it is paid.
 
     Higher makes splitting into many names lose more, and taxes small honest contributors more."""
+    fallback: Fallback = "tokens"
+    """What pays as far as the card does not show enough for credit: distinct content, in a blend with credit, or
+    training tokens instead of it. `tokens` where a policy does not say, as before version 0.2.0."""
     gate: Gate = Gate()
-    """What the attribution card has to show before credit pays."""
+    """What the attribution card has to show for credit to count in full."""
     rounding: Literal["largest-remainder"] = "largest-remainder"
     """The only rounding that keeps both the sum and everybody's quota."""
     split: Split = Split()
@@ -204,6 +238,11 @@ class Policy(Strict):
         """The most minor units that one person may correct by; None where there is no limit."""
         limit = self.second_name_above.get(currency)
         return None if limit is None else parse_amount(limit, currency)
+
+
+def recorded_policy(document: Any) -> Policy:
+    """A policy as a manifest or the registry holds it. Raises ValueError for what never was one."""
+    return Policy.model_validate(document, context={RECORDED: True})
 
 
 def load_policy(path: Path) -> Policy:

@@ -14,7 +14,7 @@ from tribute.contributions.registry import LedgerRecord, Registry, public_keys
 from tribute.errors import IntegrityError, RegistryError, RewardError
 from tribute.files import json_bytes
 from tribute.keys import Key, check_signature, public_half, sign
-from tribute.rewards.policy.policy import Policy, load_policy
+from tribute.rewards.policy.policy import Policy, load_policy, recorded_policy
 from tribute.strict import parse_json, parse_yaml
 from tribute.workspace import Workspace
 
@@ -72,7 +72,8 @@ def refuse_unpublished(workspace: Workspace, policy: Policy, sha256: str) -> Non
             f"the period was made by another policy than the published {policy.id} {policy.version}; "
             "make it again with the published file"
         )
-    if _parsed(tree[path]) != policy:
+    # `user_cap` is not dumped, and a manifest of before 0.2.0 names it where the published file left it out.
+    if _parsed(tree[path]).model_dump() != policy.model_dump():
         raise IntegrityError(
             f"the period's manifest names the published {policy.id} {policy.version} and holds other settings; "
             "make the period again with the published file"
@@ -107,7 +108,7 @@ def _number(version: str) -> tuple[int, ...]:
 
 
 def _parsed(content: bytes) -> Policy:
-    return Policy.model_validate(parse_yaml(content))
+    return recorded_policy(parse_yaml(content))
 
 
 def _tree(workspace: Workspace) -> Mapping[str, bytes]:

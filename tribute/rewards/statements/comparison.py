@@ -1,20 +1,31 @@
 """Why a contributor's pay changed from one period to the next, split exactly into four causes. Reads no file.
 
-    pay = P · V_k / (V_k + Σ V of the others)       per pool, V as in allocation.py
+    pay = P · (w · C_k / ΣC + (1 − w) · F_k / ΣF)       per pool, C, F and w as in allocation/weights.py
 
-Four inputs can differ between two periods: the pool P, the contributor's data (credit, its error, tokens), the others'
-data, and the policy (κ and the rule that pays). Replacing them one after the other, old by new, changes the pay step by
-step. The size of a step depends on the order, so each cause counts with its mean over all 24 orders: its Shapley value
-(Shapley 1953, A value for n-person games). The four values sum exactly to the change of the quota.
+where the rule `credit` has w = 1, and `tokens` w = 0 with tokens as F. Four inputs can differ between two periods: the
+pool P, the contributor's data (credit, its error, content or tokens), the others' data, and the policy (κ, the rule
+that pays, and w, how far the measurement counts by it). Where queries pay, C is what payers' money said, whatever κ.
+Replacing them one after the other, old by new, changes the pay step by step. The size of a step depends on the order,
+so each cause counts with its mean over all 24 orders: its Shapley value (Shapley 1953, A value for n-person games). The
+four values sum exactly to the change of the quota.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations, product
 
-from tribute.rewards.allocation.allocate import ContributorScore, Rule, weigh
+from tribute.rewards.allocation.allocate import Terms
+from tribute.rewards.allocation.weights import (
+    BLEND,
+    TOKENS,
+    ContributorScore,
+    counted_content,
+    counted_credit,
+    summed,
+    weigh,
+)
 
 CAUSES = ("pool", "own_data", "others", "policy")
 """In the order in which a statement lists them."""
@@ -30,8 +41,7 @@ class PeriodInputs:
     pools: Pools
     claims: Mapping[str, Mapping[str, ContributorScore]]
     """Pool → contributor → claim."""
-    kappa: Fraction
-    rule: Rule
+    terms: Terms
 
 
 class Comparison:
@@ -65,21 +75,37 @@ class Comparison:
         return whole
 
     def _pay(self, name: str, contributor_id: str, pool: int, data: int, others: int, policy: int) -> Fraction:
-        weight = self._weight(name, contributor_id, data, policy)
-        rest = self._totals[name, others, policy] - self._weight(name, contributor_id, others, policy)
-        if weight + rest == 0:
-            return Fraction(0)
-        return self.sides[pool].pools.get(name, 0) * weight / (weight + rest)
+        parts = [
+            (part, part + whole - old)
+            for part, old, whole in zip(
+                self._counts(name, contributor_id, data, policy),
+                self._counts(name, contributor_id, others, policy),
+                self._totals[name, others, policy],
+                strict=True,
+            )
+        ]
+        (credit, all_credit), (fallback, all_fallback) = parts
+        terms = self.sides[policy].terms
+        w = terms.credit_part
+        if terms.rule == BLEND and not (all_credit and all_fallback):
+            w = Fraction(bool(all_credit))
+        share = w * credit / (all_credit or 1) + (1 - w) * fallback / (all_fallback or 1)
+        return self.sides[pool].pools.get(name, 0) * share
 
-    def _weight(self, name: str, contributor_id: str, data: int, policy: int) -> Fraction:
+    def _counts(self, name: str, contributor_id: str, data: int, policy: int) -> tuple[Fraction, Fraction]:
+        """C and F of a contributor; 0 for a stranger."""
         claim = self.sides[data].claims.get(name, {}).get(contributor_id)
-        rules = self.sides[policy]
-        return Fraction(0) if claim is None else weigh(claim, rules.kappa, rules.rule)
+        if claim is None:
+            return Fraction(0), Fraction(0)
+        terms = self.sides[policy].terms
+        fallback = weigh(claim, terms.kappa, TOKENS) if terms.rule != BLEND else Fraction(counted_content(claim))
+        return counted_credit(claim, terms.kappa), fallback
 
-    def _total(self, name: str, data: int, policy: int) -> Fraction:
-        return summed(
-            self._weight(name, contributor_id, data, policy) for contributor_id in self.sides[data].claims.get(name, {})
-        )
+    def _total(self, name: str, data: int, policy: int) -> tuple[Fraction, Fraction]:
+        counts = [
+            self._counts(name, contributor_id, data, policy) for contributor_id in self.sides[data].claims.get(name, {})
+        ]
+        return summed(credit for credit, _ in counts), summed(fallback for _, fallback in counts)
 
 
 def _shapley(pays: Mapping[tuple[int, ...], Fraction], place: int) -> Fraction:
@@ -93,10 +119,3 @@ def _shapley(pays: Mapping[tuple[int, ...], Fraction], place: int) -> Fraction:
             with_it = tuple(int(cause in chosen or cause == place) for cause in range(count))
             value += share * (pays[with_it] - pays[without])
     return value
-
-
-def summed(values: Iterable[Fraction]) -> Fraction:
-    """Over one denominator: adding a hundred thousand fractions one by one takes minutes."""
-    fractions = list(values)
-    common = math.lcm(*(value.denominator for value in fractions))
-    return Fraction(sum(value.numerator * (common // value.denominator) for value in fractions), common)

@@ -15,7 +15,7 @@ from tribute import ids, months
 from tribute.artifacts import SEAL
 from tribute.errors import RewardError
 from tribute.formatting import decimal_floor
-from tribute.rewards.allocation.allocate import TOKENS, weight_of
+from tribute.rewards.allocation.weights import TOKENS, counted_credit
 from tribute.rewards.columns import as_text
 from tribute.rewards.disputes.dispute import Dispute
 from tribute.rewards.ledger import accounts
@@ -98,7 +98,8 @@ class Documents:
         if row is None or not row.rows_canonical:
             return None
         score, high = row.score, row.score_high
-        counted = score if row.rule == TOKENS else decimal_floor(weight_of(row))
+        claim, kappa = self.now.claim(row), self.now.policy.exact_kappa
+        counted = score if row.rule == TOKENS else decimal_floor(counted_credit(claim, kappa))
         return {
             "credit": text(score),
             "se": text(row.score_se),
@@ -116,7 +117,7 @@ class Documents:
             was, is_ = self.before.amount(contributor_id, code), self.now.amount(contributor_id, code)
             causes = comparison.whole_causes(contributor_id, is_ - was)
             parts[code] = {"before": str(was), "now": str(is_)} | {name: str(minor) for name, minor in causes.items()}
-        rules = {"before": self.before.verdict.rule, "now": self.now.verdict.rule}
+        rules = {"before": self.before.verdict.words, "now": self.now.verdict.words}
         return {"since": self.before.period, "rules": rules, "currencies": parts}
 
     def _without(self, contributor_id: str) -> dict[str, Any] | None:

@@ -48,7 +48,7 @@ def _month(folder: Path) -> Month:
     balances: dict[str, list[dict[str, str]]] = {}
     for row in tables.read_csv(folder / "balances.csv", tables.BALANCES):
         balances.setdefault(row["contributor_id"], []).append(row)
-    return Month(folder.name, (folder / SEAL).exists(), read_verdict(folder).rule, balances)
+    return Month(folder.name, (folder / SEAL).exists(), read_verdict(folder).words, balances)
 
 
 def render(workspace: Workspace, months: Sequence[Month], contributor_id: str, name: str) -> str:

@@ -16,7 +16,7 @@ from tribute.formatting import money, percent
 from tribute.html import template
 from tribute.money import format_amount
 from tribute.rewards.allocation import card_figures
-from tribute.rewards.allocation.allocate import TOKENS, weight_of
+from tribute.rewards.allocation.weights import BLEND, TOKENS, counted_credit, weight_of
 from tribute.rewards.statements import charts, page_parts, steps, wording
 from tribute.rewards.statements.document import Document
 from tribute.rewards.statements.page_parts import RegistryTexts
@@ -77,6 +77,7 @@ class Pages:
             steps=self._steps(main) if main else [],
             others=[self._other(row) for row in lines if row is not main],
             by_tokens=bool(main and main.rule == TOKENS),
+            divided_by=self._divided_by(),
             disputes=page_parts.disputes(document),
             ids=page_parts.ids(document, texts),
         )
@@ -122,10 +123,15 @@ class Pages:
                 pool=money(pool, main.currency),
                 amount=amount,
             )
+        line = self.folder.line(main)
+        if line.parts and (line.parts.reliability < 1 or line.claim.by_payers is not None):
+            shown = {"digits": max(digits, 2), "pool": money(pool, main.currency), "amount": amount}
+            return wording.blend_path(line.parts, **shown)
+        counted = counted_credit(line.claim, self.folder.policy.exact_kappa)
         return wording.credit_path(
             credit=percent(main.score, self.all_credit, digits),
-            counted=percent(weight, self.all_credit, digits),
-            all_counted=percent(self._weights(main), self.all_credit, digits),
+            counted=percent(counted, self.all_credit, digits),
+            all_counted=percent(counted * self._weights(main) / weight, self.all_credit, digits),
             part=part,
             pool=money(pool, main.currency),
             amount=amount,
@@ -144,6 +150,8 @@ class Pages:
             ("Rows not counted", f"{excluded:,}", "reasons below" if excluded else "none"),
             ("Training tokens", f"{tokens:,}", counting)
             if main.rule == TOKENS
+            else ("Distinct content", f"{main.content:,}", "runs of words that no earlier row has")
+            if self.folder.verdict.words == "content"
             else ("Place by credit", place, f"of {len(self.scores)} contributors"),
         ]
 
@@ -163,6 +171,16 @@ class Pages:
             "confidence": f"{100 * Decimal(credit['confidence']):.0f} %",
             **{name: percent(value, self.all_credit) for name, value in values.items()},
         }
+
+    def _divided_by(self) -> str:
+        """What decides the pay, in the words of the strip of credits."""
+        verdict = self.folder.verdict
+        if verdict.rule == TOKENS:
+            return "It does not decide this month’s pay: tokens do."
+        if verdict.rule == BLEND and verdict.credit_part < 1:
+            part = percent(verdict.credit_part, 1)
+            return f"{part} of the pool is divided by what remains after its uncertainty, the rest by distinct content."
+        return "The pool is divided by what remains after the uncertainty is subtracted."
 
     def _without(self, document: Document) -> dict[str, str] | None:
         """The effect of leaving the contributor out, in words and as a part of all that was learned."""

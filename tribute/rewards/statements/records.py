@@ -12,11 +12,12 @@ import pyarrow.compute as pc
 
 from tribute import ids
 from tribute.artifacts import check_files
-from tribute.rewards.allocation.allocate import CREDIT, TOKENS, AllocationLine, ContributorScore, claim_of, weight_of
+from tribute.rewards.allocation.allocate import AllocationLine
+from tribute.rewards.allocation.weights import BlendParts, ContributorScore, summed, weight_of
 from tribute.rewards.ledger import accounts
 from tribute.rewards.ledger.journal import Posting, read_journal
 from tribute.rewards.period.folder import PeriodFolder
-from tribute.rewards.statements.comparison import PeriodInputs, summed
+from tribute.rewards.statements.comparison import PeriodInputs
 from tribute.rewards.tables import AllocationRow, Balance, ExclusionRow, PayableRow
 
 Key = tuple[str, str]
@@ -66,14 +67,14 @@ class PeriodRecords:
 
     def claim(self, row: AllocationRow) -> ContributorScore:
         """What a line of allocation.csv was calculated from."""
-        return claim_of(row, self.tokens.get(row.contributor_id, 0))
+        return self.folder.claim(row)
 
     def line(self, row: AllocationRow) -> AllocationLine:
         """A line of allocation.csv as the allocation made it."""
         key, weight = (row.pool, row.currency), weight_of(row)
         quota = self.pools[key] * weight / self.weights[key]
-        rule = TOKENS if row.rule == TOKENS else CREDIT
-        return AllocationLine(self.claim(row), rule, weight, quota, row.amount_minor, row.status)
+        rule, parts = self.verdict.rule, self.parts[key].get(row.contributor_id)
+        return AllocationLine(self.claim(row), rule, weight, quota, row.amount_minor, row.status, parts)
 
     @cached_property
     def pools(self) -> dict[Key, int]:
@@ -84,6 +85,12 @@ class PeriodRecords:
     def weights(self) -> dict[Key, Fraction]:
         """Everybody's weights in each pool, added up."""
         return {key: summed(map(weight_of, rows)) for key, rows in self._by_pool.items()}
+
+    @cached_property
+    def parts(self) -> dict[Key, dict[str, BlendParts]]:
+        """What each pool's weights join, by contributor; nothing but by the rule `blend`."""
+        terms = self.folder.terms
+        return {key: terms.weights([self.claim(row) for row in rows])[1] for key, rows in self._by_pool.items()}
 
     @cached_property
     def counts(self) -> dict[Key, int]:
@@ -106,7 +113,7 @@ class PeriodRecords:
         claims = {
             pool: {row.contributor_id: self.claim(row) for row in self._by_pool[pool, currency]} for pool in pools
         }
-        return PeriodInputs(pools, claims, self.policy.exact_kappa, self.verdict.rule)
+        return PeriodInputs(pools, claims, self.folder.terms)
 
     @cached_property
     def standing(self) -> dict[str, dict[str, dict[str, int]]]:

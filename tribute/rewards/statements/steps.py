@@ -5,7 +5,8 @@ from fractions import Fraction
 from tribute import formatting
 from tribute.formatting import money, nats, percent
 from tribute.money import format_amount
-from tribute.rewards.allocation.allocate import TOKENS, AllocationLine
+from tribute.rewards.allocation.allocate import AllocationLine
+from tribute.rewards.allocation.weights import TOKENS, BlendParts, counted_credit
 
 Step = tuple[str, str, str]
 """What was computed, how, and the number that came out."""
@@ -19,12 +20,42 @@ def steps(
     `total` is the sum of all contributors' weights.
     """
     return [
-        *(_by_tokens(line) if line.rule == TOKENS else _by_credit(line, kappa, seeds)),
-        ("All weights", "the sum of all contributors’ weights", _weight(line, total)),
-        ("Part", "your weight ÷ all weights", percent(line.weight, total, digits=6)),
+        *_weighed(line, kappa, seeds, total),
         ("Quota", f"that part of {money(pool, currency)}", formatting.quota(line.quota, currency)),
         _rounding(line, currency),
         ("Amount", "what you earned in this period", money(line.amount, currency)),
+    ]
+
+
+def _weighed(line: AllocationLine, kappa: str, seeds: int | None, total: Fraction) -> list[Step]:
+    """From what the rule counts to the part of the pool."""
+    if line.parts:
+        return [*_by_credit(line, kappa, seeds)[:-1], *_blended(line, line.parts, kappa)]
+    return [
+        *(_by_tokens(line) if line.rule == TOKENS else _by_credit(line, kappa, seeds)),
+        ("All weights", "the sum of all contributors’ weights", _weight(line, total)),
+        ("Part", "your weight ÷ all weights", percent(line.weight, total, digits=6)),
+    ]
+
+
+def _blended(line: AllocationLine, parts: BlendParts, kappa: str) -> list[Step]:
+    by_payers = line.claim.by_payers is not None
+    counted = nats(counted_credit(line.claim, Fraction(kappa)))
+    credit, content = (percent(part, 1, digits=6) for part in (parts.credit, parts.content))
+    reliability, rest = (percent(part, 1) for part in (parts.reliability, 1 - parts.reliability))
+    return [
+        ("Counted credit", "of each payer’s money, credit on what that payer asked", "payers.csv")
+        if by_payers
+        else ("Counted credit", f"credit − {kappa} × standard error, never below zero", counted),
+        ("Part of credit", "yours ÷ all contributors’ counted credit", credit),
+        (
+            "Distinct content",
+            "runs of words no earlier row has; zero if the credit is surely below zero",
+            f"{parts.counted:,}",
+        ),
+        ("Part of content", "yours ÷ all contributors’ distinct content", content),
+        ("Reliability", "how far the measurement of credit counts: as its weakest check", reliability),
+        ("Part", f"{reliability} × {credit} + {rest} × {content}", percent(parts.weight, 1, digits=6)),
     ]
 
 

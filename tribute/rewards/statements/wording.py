@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from tribute.formatting import percent
 from tribute.rewards.allocation import allocate
 from tribute.rewards.allocation.allocate import AllocationLine
 from tribute.rewards.allocation.gate import BY_TOKENS
+from tribute.rewards.allocation.weights import TOKENS, BlendParts
 
 EVENTS = {
     "ADJUST": "Correction",
@@ -60,8 +62,10 @@ def reason(line: AllocationLine, *, credit_share: str, token_share: str, smalles
             f"The credit of your {rows} is below zero, but by no more than the measurement could be wrong: whether "
             "they helped cannot be told. You receive nothing for them, and nothing is taken from you."
         )
-    if line.rule == allocate.TOKENS:
+    if line.rule == TOKENS:
         sentences |= _by_tokens(line, rows, token_share)
+    if line.parts and line.parts.reliability < 1:
+        sentences |= _blended(line.parts, rows)
     return sentences[line.status]
 
 
@@ -78,9 +82,24 @@ def _by_tokens(line: AllocationLine, rows: str, token_share: str) -> dict[str, s
     }
 
 
+def _blended(parts: BlendParts, rows: str) -> dict[str, str]:
+    credit, content = percent(parts.credit, 1), percent(parts.content, 1)
+    reliability, rest = percent(parts.reliability, 1), percent(1 - parts.reliability, 1)
+    return {
+        allocate.ACCRUED: (
+            f"The model learned from your {rows}. The measurement of credit counts {reliability} this month, and "
+            f"distinct content {rest}: {credit} of the credit that counts is yours, and {content} of the content."
+        ),
+        allocate.ZERO_NOT_DISTINGUISHABLE: (
+            f"Your {rows} may have helped, but by no more than the measurement could be wrong, and they contain no "
+            "run of words that earlier rows do not have. The policy pays for nothing else."
+        ),
+    }
+
+
 @dataclass(frozen=True)
 class Path:
-    """The way from a credit, or from tokens, to an amount: labelled numbers in their order, and one sentence."""
+    """The way from credit, content or tokens to an amount: labelled numbers in their order, and one sentence."""
 
     stations: tuple[tuple[str, str], ...]
     """Number and what it is."""
@@ -103,6 +122,22 @@ def credit_path(*, credit: str, counted: str, all_counted: str, part: str, pool:
         f"Your rows earned {credit} of all credit; the uncertainty of the measurement is subtracted, which leaves "
         f"{counted} for you and {all_counted} for all contributors together, so you receive "
         f"{_bare(counted)} ÷ {_bare(all_counted)} = {part} of the pool of {pool}: {amount}.",
+    )
+
+
+def blend_path(parts: BlendParts, *, digits: int, pool: str, amount: str) -> Path:
+    """From the two shares and the reliability to an amount; percentages have so many decimals."""
+    credit, content, part = (percent(value, 1, digits) for value in (parts.credit, parts.content, parts.weight))
+    reliability, rest = percent(parts.reliability, 1), percent(1 - parts.reliability, 1)
+    return Path(
+        (
+            (credit, "of counted credit"),
+            (content, "of distinct content"),
+            (part, "of the pool"),
+            (amount, "your amount"),
+        ),
+        f"Credit counts {reliability} this month, as far as its measurement can be relied on, and distinct content "
+        f"{rest}: {reliability} × {credit} + {rest} × {content} = {part} of the pool of {pool}: {amount}.",
     )
 
 

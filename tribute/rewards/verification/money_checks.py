@@ -1,6 +1,6 @@
 """The checks of a period's money: from fee to pools, from weights to amounts, from amounts to journal and balances."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import groupby
 
@@ -8,8 +8,12 @@ from tribute import formatting, ids
 from tribute.formatting import money
 from tribute.money import exponent
 from tribute.rewards import tables
-from tribute.rewards.allocation.allocate import TOKENS, claim_of, largest_remainder, quotas, status, weigh, weight_of
+from tribute.rewards.allocation.allocate import largest_remainder, quotas, status
+from tribute.rewards.allocation.allocation_table import blend_columns
 from tribute.rewards.allocation.funding import divide
+from tribute.rewards.allocation.payers import counted
+from tribute.rewards.allocation.queries import baskets, read_usage
+from tribute.rewards.allocation.weights import BLEND, TOKENS, weight_of
 from tribute.rewards.ledger import accounts, balances, journal
 from tribute.rewards.period.folder import PeriodFolder
 from tribute.rewards.tables import AllocationRow
@@ -26,17 +30,55 @@ def check_funding(read: PeriodFolder) -> str:
 
 
 def check_weights(read: PeriodFolder) -> str:
-    """Every weight follows from credit or tokens by the rule that the gate chose."""
-    rule, kappa = read.verdict.rule, read.policy.exact_kappa
-    counts = _counts(read)
-    formula = "tokens, or 0 where score_high < 0" if rule == TOKENS else f"max(0, score − {kappa}·score_se)"
+    """Every weight follows from credit, content or tokens by the rule that the gate chose."""
+    rule, formula = read.verdict.rule, _formula(read)
+    _refuse_counts(read)
     for row in read.allocation:
-        name = row.contributor_id
         if row.rule != rule:
-            raise read.wrong("allocation.csv", f"{name}: rule {row.rule}, gate.json says {rule}")
-        if weight_of(row) != weigh(claim_of(row, counts.get(name, 0)), kappa, rule):
-            raise read.wrong("allocation.csv", f"{name}: the weight is not {formula}")
+            raise read.wrong("allocation.csv", f"{row.contributor_id}: rule {row.rule}, gate.json says {rule}")
+    for _, group in groupby(read.allocation, lambda row: (row.pool, row.currency)):
+        rows = list(group)
+        weights, parts = read.terms.weights([read.claim(row) for row in rows])
+        for row in rows:
+            name = row.contributor_id
+            if weight_of(row) != weights[name]:
+                raise read.wrong("allocation.csv", f"{name}: the weight is not {formula}")
+            stated = (row.reliability, row.credit_share, row.content, row.content_share)
+            if stated != blend_columns(parts.get(name)):
+                raise read.wrong("allocation.csv", f"{name}: reliability, shares or content do not join to the weight")
     return f"every weight is {formula}"
+
+
+def _formula(read: PeriodFolder) -> str:
+    rule, kappa = read.verdict.rule, read.policy.exact_kappa
+    if rule == BLEND:
+        return f"w · credit_share + (1 − w) · content_share, w = {read.verdict.reliability}"
+    return "tokens, or 0 where score_high < 0" if rule == TOKENS else f"max(0, score − {kappa}·score_se)"
+
+
+def check_payers(read: PeriodFolder) -> str:
+    """Each payer's money is paid out whole, by credit on what that payer asked; by what usage.csv says was paid."""
+    if not any(pool.by_payers for pool in read.policy.pools.values()):
+        return "no pool pays by query"
+    file, kappa = tables.PAYERS_FILE, read.policy.exact_kappa
+    if not tables.PAYERS.in_order(read.payers):
+        raise read.wrong(file, "expected one line per pool, payer and contributor, in their order")
+    totals: dict[str, dict[str, int]] = {}
+    for (pool, payer), group in groupby(read.payers, lambda row: (row.pool, row.payer)):
+        rows = list(group)
+        paid = totals.setdefault(pool, {})[payer] = rows[0].paid
+        weights = {row.contributor_id: counted(row.score, row.score_se, kappa) for row in rows}
+        if {row.paid for row in rows} != {paid} or len({row.basis for row in rows}) > 1:
+            raise read.wrong(file, f"{payer}: lines that differ in basis or paid")
+        if not all(weights.values()) or {row.contributor_id: row.part for row in rows} != largest_remainder(
+            paid, weights, read.period
+        ):
+            raise read.wrong(file, f"{payer}: the parts do not follow from max(0, score − {kappa}·score_se)")
+    if read.usage_file:
+        expected = {basket.payer: basket.total for basket in baskets(read_usage(read.usage_file))}
+        if any(paid != expected for paid in totals.values()):
+            raise read.wrong(file, f"not what {tables.USAGE_FILE} says that users paid")
+    return f"the money of {sum(map(len, totals.values()))} payers is paid out within what each asked"
 
 
 def check_amounts(read: PeriodFolder) -> str:
@@ -68,7 +110,7 @@ def _check_pool(read: PeriodFolder, rows: Sequence[AllocationRow], pool: int, cu
         if amount != expected[name]:
             said = f"amount {money(amount, currency)}, the weights say {money(expected[name], currency)}"
             raise read.wrong(file, f"{name}: {said}")
-        if row.status != status(claim_of(row, 0), weights[name], amount, read.verdict.rule):
+        if row.status != status(read.claim(row), weights[name], amount, read.verdict.rule):
             raise read.wrong(file, f"{name}: status {row.status} does not fit the line")
         quota = formatting.decimal_floor(shares[name])
         rounding = formatting.decimal_floor(amount - Fraction(quota))
@@ -154,15 +196,10 @@ def check_payables(read: PeriodFolder) -> str:
     return f"{len(read.payables)} payments reach the policy's thresholds and withhold what it says"
 
 
-def _counts(read: PeriodFolder) -> dict[str, int]:
-    """Contributor → tokens, for exactly those who have rows that were trained on."""
+def _refuse_counts(read: PeriodFolder) -> None:
+    """Exactly those have tokens who have rows that were trained on."""
     trained = {row.contributor_id for row in read.allocation if row.rows_canonical}
-    counted = {name for name, count in read.tokens.items() if count > 0}
-    _refuse(read, sorted(counted ^ trained), counted)
-    return read.tokens
-
-
-def _refuse(read: PeriodFolder, names: Iterable[str], counted: set[str]) -> None:
-    for name in names:
-        said = "tokens and no trained row" if name in counted else "trained rows and no tokens"
+    with_tokens = {name for name, count in read.tokens.items() if count > 0}
+    for name in sorted(with_tokens ^ trained):
+        said = "tokens and no trained row" if name in with_tokens else "trained rows and no tokens"
         raise read.wrong("tokens.csv", f"{name} has {said}")

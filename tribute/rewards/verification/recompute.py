@@ -50,6 +50,8 @@ def _check_allocation(read: PeriodFolder, dataset: Artifact, attribution: Artifa
     allocation = allocate_period(sources, read.policy, read.period, fundings, read.usage_file)
     if allocation_rows(read.period, allocation.pools, evidence) != read.allocation:
         raise read.wrong("allocation.csv", "not what shares, evidence and policy allocate")
+    if any(pool.by_payers for pool in read.policy.pools.values()) and allocation.payers != read.payers:
+        raise read.wrong("payers.csv", "not what scores, usage and policy say")
     exclusions = exclusion_rows(sources.exclusions, decided_at=months.last_day(read.period))
     if exclusions != read.exclusions:
         raise IntegrityError(f"{read.path / 'exclusions.csv'}: not the rows that the dataset version left out")

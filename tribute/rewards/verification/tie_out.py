@@ -66,7 +66,7 @@ def _month(folder: Path, books: Ledger, currency: str) -> Month:
         folder.name,
         currency,
         sum(funding.net for funding in read.fundings if funding.currency == currency),
-        lines[0].rule if lines else "",
+        read.verdict.words if lines else "",
         sum({line.contributor_id: line.rows_canonical for line in lines}.values()),
         sum(amount > 0 for amount in earned.values()),
         {name: sum(getattr(row, name) for row in balances) for name in ("opening", *MOVES, "closing")},

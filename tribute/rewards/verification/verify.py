@@ -30,6 +30,7 @@ def verified(folder: Path) -> tuple[PeriodFolder, list[str]]:
         _check_seal,
         _check_verdict,
         money_checks.check_funding,
+        money_checks.check_payers,
         money_checks.check_weights,
         money_checks.check_amounts,
         money_checks.check_journal,
@@ -63,12 +64,16 @@ def _check_seal(read: PeriodFolder) -> str:
 
 
 def _check_verdict(read: PeriodFolder) -> str:
-    verdict = judge(read.card, read.policy.gate)
+    verdict = judge(read.card, read.policy.gate, read.policy.fallback)
     if parse_json((read.path / VERDICT).read_text(encoding="utf-8")) != verdict.document():
         raise IntegrityError(
             f"{read.path / VERDICT}: not what card.json and the policy's gate say, which is to pay by "
             f"{verdict.rule}; make the period again"
         )
+    if verdict.record != {name: value for name, value in read.config.items() if name in verdict.record}:
+        raise read.wrong("manifest.json", f"its reliability is not {verdict.reliability}, that of gate.json")
+    if verdict.reliability is not None:
+        return f"the attribution card, judged anew by the policy's gate, counts {verdict.reliability}: paid by blend"
     found = "passes" if verdict.passed else f"fails ({verdict.failed})"
     return f"the attribution card {found}, judged anew by the policy's gate: paid by {verdict.rule}"
 

@@ -1,4 +1,4 @@
-"""Theorems of pools that pay query by query: credit is netted over rows, normalised by query, clipped last."""
+"""Theorems of pools that pay queries as recorded before 0.2.0: netted over rows, normalised by query, clipped last."""
 
 from decimal import Decimal
 from fractions import Fraction
@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from tests.rewards.helpers.books import proved
 from tribute.errors import RewardError
-from tribute.rewards.allocation.allocate import ContributorScore, allocate
-from tribute.rewards.allocation.queries import Payment, credit_of_queries, query_weights
+from tribute.rewards.allocation.allocate import Terms, allocate
+from tribute.rewards.allocation.queries import Payment
+from tribute.rewards.allocation.recorded_queries import credit_of_queries, query_weights
+from tribute.rewards.allocation.weights import ContributorScore
 from tribute.rewards.policy.policy import Pool
 
 POOL = Pool(part="1", pays="queries")
@@ -34,7 +36,7 @@ def credits(rows, usage=None, pool=POOL):
 
 def pay(found, kappa=0, pool=10**6):
     claims = [ContributorScore(name, z, se, 1, 1, 0, z + se, 1) for name, (z, se) in found.items()]
-    lines = allocate(claims, pool=pool, kappa=Fraction(kappa), period="2026-11", rule="credit")
+    lines = allocate(claims, pool=pool, terms=Terms(Fraction(kappa), "credit"), period="2026-11")
     return {line.contributor_id: line.amount for line in lines}
 
 
