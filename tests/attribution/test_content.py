@@ -27,11 +27,11 @@ def content(rows, labels=("l",), target="l", seq=None):
 
 def test_runs_of_three_words_in_the_normal_form():
     """Case, punctuation and invisible characters make no new words; a short text is one run."""
-    assert list(shingles("How do I can\u00adcel, my CARD?")) == [
+    assert list(shingles("How do I can\u00adcel the CARD?")) == [
         "how do i",
         "do i cancel",
-        "i cancel my",
-        "cancel my card",
+        "i cancel the",
+        "cancel the card",
     ]
     assert list(shingles("Thanks!")) == ["thanks"]
     assert list(shingles("…")) == []

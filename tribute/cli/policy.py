@@ -57,7 +57,10 @@ def check(policy: PolicyFile) -> Output[CheckedPolicy]:
         "policy_version": loaded.version,
         "policy": loaded.model_dump(mode="json"),
     }
-    return Output(data, [f"{policy}: ok; policy {loaded.id} {loaded.version}"])
+    lines = [f"{policy}: ok; policy {loaded.id} {loaded.version}"]
+    if "fallback" not in loaded.model_fields_set:
+        lines.append("fallback is not set: if a check of the gate fails, training tokens pay; see docs/policy.md")
+    return Output(data, lines)
 
 
 @command

@@ -103,6 +103,6 @@ def test_the_weakest_check_decides_and_is_named():
     ]
     assert verdict.sentence == (
         "This period is paid 50.0 % by credit and 50.0 % by distinct content: credit counts as far as its weakest "
-        "check, two halves of the seeds, allows."
+        "check allows (two halves of the seeds)."
     )
     assert verdict.words == "50.0 % credit"

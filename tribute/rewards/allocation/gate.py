@@ -90,7 +90,7 @@ class Verdict:
         if self.rule == BLEND and self.credit_part < 1:
             credit, content = self._parts
             by = f"{credit} by credit and {content} by distinct content" if self.credit_part else BY_CONTENT
-            return f"This period is paid {by}: credit counts as far as its weakest check, {self.weakest}, allows."
+            return f"This period is paid {by}: credit counts as far as its weakest check allows ({self.weakest})."
         if not self.passed:
             return f"{BY_TOKENS} What did not pass: {self.failed}."
         why = (
