@@ -1,6 +1,7 @@
-"""The rows of allocation.csv: a column is named and typed in `tables.AllocationRow`, and gets its value here."""
+"""The rows of allocation.csv and exclusions.csv: a column is typed in `tables`, and gets its value here."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -11,7 +12,7 @@ from tribute.rewards import tables
 from tribute.rewards.allocation import evidence as evidences
 from tribute.rewards.allocation.allocate import AllocationLine, PoolAllocation
 from tribute.rewards.allocation.weights import BlendParts
-from tribute.rewards.tables import AllocationRow
+from tribute.rewards.tables import AllocationRow, ExclusionRow, texts
 
 
 def allocation_rows(period: str, pools: Sequence[PoolAllocation], evidence: Any) -> list[AllocationRow]:
@@ -58,3 +59,29 @@ def _row(period: str, pool: PoolAllocation, line: AllocationLine, digests: Mappi
         content=content,
         content_share=content_share,
     )
+
+
+def exclusion_rows(exclusions: Iterable[Mapping[str, Any]], *, decided_at: str) -> list[ExclusionRow]:
+    """The lines of exclusions.csv, sorted, from the rows of a dataset's exclusions.parquet."""
+    rows = [
+        ExclusionRow(
+            row_hash=row["content_sha256"],
+            contributor_id=row["contributor_id"],
+            reason_code=row["reason"],
+            cluster_id=row["canonical_content_sha256"] or "",
+            canonical_row_hash=row["canonical_content_sha256"] or "",
+            canonical_contributor_id=row["canonical_contributor_id"] or "",
+            detector=row["detector"] or "",
+            detector_version=row["detector_version"] or "",
+            similarity=_measured(row["similarity"]),
+            threshold=_measured(row["threshold"]),
+            decided_at=decided_at,
+        )
+        for row in exclusions
+    ]
+    return sorted(rows, key=lambda row: [row.contributor_id, row.row_hash, *texts(row).values()])
+
+
+def _measured(value: float | None) -> Decimal | None:
+    """With 6 decimals; None where a detector has none."""
+    return None if value is None or math.isnan(value) else Decimal(f"{value:.6f}")

@@ -129,8 +129,7 @@ def _gated(card: Card) -> list[Figure]:
         ),
         Figure(
             MISMATCH,
-            "In each training: how far all credits, added up, are from the improvement that was measured, as a part "
-            "of it. The largest of the trainings",
+            "How far all credits of a training are from the improvement it measured, as a part of it; the largest",
             rank(largest_mismatch(card)),
             "0",
         ),
@@ -239,9 +238,8 @@ def _planted(card: Card) -> list[Figure]:
 
 def _split(card: Card) -> str:
     change, share = (measured(card, "controls", "split", key) for key in ("change", "share_change"))
-    if change is None or share is None:
-        return NOT_MEASURED
-    return minus(f"{change:+.6f} nats, share {100 * share:+.2f} points")
+    known = change is not None and share is not None
+    return minus(f"{change:+.6f} nats, share {100 * share:+.2f} points") if known else NOT_MEASURED
 
 
 def _ceiling(card: Card, name: str) -> str:

@@ -40,7 +40,7 @@ def allocate_period(
     verdict = judge(sources.card, policy.gate, policy.fallback)
     terms = Terms(policy.exact_kappa, verdict.rule, verdict.credit_part)
     payments = queries.read_usage(usage) if usage else None
-    found = PeriodAllocation(verdict, [])
+    allocation = PeriodAllocation(verdict, [])
     for name, pool in sorted(policy.pools.items()):
         claims = sources.claims()
         if pool.pays == "queries" and not pool.by_payers:
@@ -52,11 +52,11 @@ def allocate_period(
             parts = payers.by_contributor(rows)
             scores = division.scores()
             claims = [_by_payers(_with_score(claim, scores), parts) for claim in claims]
-            found.payers.extend(rows)
+            allocation.payers.extend(rows)
         for funding in fundings:
             lines = allocate(claims, pool=funding.pools[name], terms=terms, period=period)
-            found.pools.append(PoolAllocation(name, funding.currency, lines))
-    return found
+            allocation.pools.append(PoolAllocation(name, funding.currency, lines))
+    return allocation
 
 
 def _payer_rows(

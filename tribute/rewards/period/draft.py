@@ -43,8 +43,7 @@ from tribute.money import parse_amount
 from tribute.rewards import tables
 from tribute.rewards.allocation import evidence as evidences
 from tribute.rewards.allocation.allocate import PoolAllocation
-from tribute.rewards.allocation.allocation_table import allocation_rows
-from tribute.rewards.allocation.exclusions import exclusion_rows
+from tribute.rewards.allocation.allocation_table import allocation_rows, exclusion_rows
 from tribute.rewards.allocation.funding import Funding, divide
 from tribute.rewards.allocation.gate import VERDICT, read_verdict
 from tribute.rewards.allocation.inputs import Sources, read_sources

@@ -1,7 +1,5 @@
 """The rule by which a period is paid, as one small YAML file. Knows nothing of a period or its money."""
 
-import re
-from collections.abc import Iterable
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
@@ -12,37 +10,8 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, mo
 from tribute import months
 from tribute.errors import RewardError
 from tribute.money import parse_amount
+from tribute.rewards.policy.decimals import Exact, check_whole, plain_day
 from tribute.settings import Id, Strict, Version, read_yaml, validate
-
-_DECIMAL = re.compile(r"(0|[1-9][0-9]{0,5})(\.[0-9]{1,6})?")
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-
-
-def _exact_decimal(value: Any, field: ValidationInfo) -> Any:
-    if isinstance(value, int | float):
-        raise ValueError(f'{value} is a number; write it in quotes, {field.field_name}: "{value}", to keep it exact')
-    if isinstance(value, str) and not _DECIMAL.fullmatch(value):
-        raise ValueError(f'found "{value}", expected 0 or more with at most 6 decimals, such as "1" or "1.96"')
-    return value
-
-
-def _plain_day(value: Any) -> Any:
-    """Neither a time, whose day depends on a time zone, nor a number, which would be read as seconds."""
-    if value is None or type(value) is date or (isinstance(value, str) and _DAY.fullmatch(value)):
-        return value
-    raise ValueError(f"found {value}, expected a day such as 2026-01-01, without time or time zone")
-
-
-def _check_whole(parts: Iterable[str]) -> None:
-    parts = list(parts)
-    total = sum(map(Fraction, parts))
-    if total != 1:
-        raise ValueError(f"parts {' + '.join(parts)} sum to {float(total):.10g}, expected exactly 1")
-
-
-Exact = Annotated[str, BeforeValidator(_exact_decimal)]
-"""A decimal in quotes, so that no float touches it."""
-
 
 Fallback = Literal["content", "tokens"]
 RECORDED = "recorded"
@@ -92,7 +61,7 @@ class Split(Strict):
 
     @model_validator(mode="after")
     def _whole(self) -> "Split":
-        _check_whole((self.platform, self.model_owner, self.reserve, self.contributors))
+        check_whole((self.platform, self.model_owner, self.reserve, self.contributors))
         if Fraction(self.contributors) == 0:
             raise ValueError("contributors get 0; a period pays somebody")
         return self
@@ -161,7 +130,7 @@ class Policy(Strict):
     """Raised whenever a setting changes, so that two statements can be told apart."""
     description: Annotated[str, Field(min_length=1, max_length=2000)]
     """The policy in a contributor's words; it stands on every statement."""
-    effective_from: Annotated[date | None, BeforeValidator(_plain_day)] = None
+    effective_from: Annotated[date | None, BeforeValidator(plain_day)] = None
     """Periods that begin before this day are not paid by it. None holds for all, and can not be published."""
     kappa: Exact = "1"
     """κ ≥ 0: how many standard errors are taken off a credit before it is paid.
@@ -215,7 +184,7 @@ class Policy(Strict):
     @field_validator("pools")
     @classmethod
     def _whole(cls, pools: dict[str, Pool]) -> dict[str, Pool]:
-        _check_whole(pool.part for pool in pools.values())
+        check_whole(pool.part for pool in pools.values())
         return pools
 
     @field_validator("withholding")

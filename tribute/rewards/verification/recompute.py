@@ -13,8 +13,7 @@ from tribute.artifacts import Artifact, Store, verify_artifact
 from tribute.digests import file_sha256
 from tribute.errors import IntegrityError
 from tribute.rewards.allocation import evidence as evidences
-from tribute.rewards.allocation.allocation_table import allocation_rows
-from tribute.rewards.allocation.exclusions import exclusion_rows
+from tribute.rewards.allocation.allocation_table import allocation_rows, exclusion_rows
 from tribute.rewards.allocation.funding import divide_again
 from tribute.rewards.allocation.inputs import read_sources
 from tribute.rewards.allocation.pools import allocate_period
