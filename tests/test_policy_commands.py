@@ -104,3 +104,15 @@ def policy_of(house: House, *changes: tuple[str, str]) -> Path:
         content = content.replace(old, new)
     path.write_text(content, encoding="utf-8")
     return path
+
+
+def test_a_policy_that_blends_is_tried_on_a_month_paid_by_tokens(house: House):
+    """`simulate` says in words how far credit would count, and `check` that a policy without fallback pays tokens."""
+    shipped = Path(__file__).parents[1] / "configs" / "policy.yaml"
+
+    would = tribute("policy", "simulate", shipped, "--period", "2026-11", "-w", house.root)
+    checked, plain = tribute("policy", "check", shipped), tribute("policy", "check", house.policy)
+
+    assert (would.code, "This period is paid by credit" in would.out) == (0, True)
+    assert "fallback is not set" not in checked.out
+    assert "fallback is not set: if a check of the gate fails, training tokens pay" in plain.out
