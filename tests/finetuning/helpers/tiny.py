@@ -127,7 +127,10 @@ def make_dataset(
         "contributors": {name: {"name": name, "rows_submitted": rows // 4} for name in sorted(renamed.values())}
         | {"absent": {"name": "absent", "rows_submitted": 0}},
         "dvc_md5": "0123456789abcdef0123456789abcdef.dir",
-        "contributions": {},
+        "contributions": {
+            name: {"seq": seq}
+            for seq, name in enumerate(sorted({row["row_id"].rpartition(":")[0] for row in train}), start=1)
+        },
         "ledger_head": "0" * 64,
     }
 

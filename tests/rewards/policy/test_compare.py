@@ -76,7 +76,7 @@ def test_a_gate_that_fails_pays_by_tokens(house: House, tmp_path: Path):
 
     found = simulate_period(house.workspace, house.root / "rewards" / "2026-11", policy)
 
-    assert found.rule == "tokens"
+    assert found.verdict.rule == "tokens"
     assert sum(found.would.values()) == sum(found.paid.values())
 
 
