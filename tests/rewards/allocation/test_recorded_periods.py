@@ -48,7 +48,7 @@ def test_a_period_recorded_with_a_cap_verifies(world, recorded):
     """Inside, outside and from the evidence on; it has neither payers nor a reliability."""
     assert not (recorded / "payers.csv").exists()
     assert "reliability" not in (recorded / "allocation.csv").read_text(encoding="utf-8").partition("\n")[0]
-    assert "no pool pays by query" in verify_period(recorded)
+    assert "every weight is max(0, score − 1·score_se)" in verify_period(recorded)
     assert "allocated again" in verify_deep(recorded, Store(world.dataset.path.parents[2]))[-1]
 
     outside = subprocess.run([sys.executable, "-I", TOOL, recorded], capture_output=True, text=True, check=False)

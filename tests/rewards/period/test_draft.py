@@ -71,7 +71,7 @@ def test_a_changed_pool_makes_the_period_again(world, tmp_path):
 
     assert not again.found
     assert read_rewards(again.path)["amount_minor"].sum() == 250_001
-    assert sorted(path.name for path in (tmp_path / "rewards").iterdir()) == [".lock", "2026-11"]
+    assert sorted(path.name for path in (tmp_path / "rewards").iterdir()) == ["2026-11"]
 
 
 @pytest.mark.parametrize(("amount", "currency", "minor"), [("1000", "JPY", 1000), ("0.5", "ETH", 5 * 10**17)])
@@ -104,7 +104,7 @@ def test_a_crash_while_filling_leaves_the_old_period(world, tmp_path, monkeypatc
         world.pay(tmp_path, fees=[("5.00", "EUR")])
 
     assert inodes(first.path) == before
-    assert sorted(path.name for path in (tmp_path / "rewards").iterdir()) == [".lock", "2026-11"]
+    assert sorted(path.name for path in (tmp_path / "rewards").iterdir()) == ["2026-11"]
 
 
 def test_a_crash_between_the_renames_is_undone(world, tmp_path, monkeypatch):
@@ -126,7 +126,7 @@ def test_a_crash_between_the_renames_is_undone(world, tmp_path, monkeypatch):
 
     assert again.found
     assert again == first
-    assert sorted(path.name for path in (tmp_path / "rewards").iterdir()) == [".lock", "2026-11"]
+    assert sorted(path.name for path in (tmp_path / "rewards").iterdir()) == ["2026-11"]
 
 
 def policy_file(tmp_path, **changes):

@@ -57,9 +57,12 @@ def _formula(read: PeriodFolder) -> str:
 
 
 def check_payers(read: PeriodFolder) -> str:
-    """Each payer's money is paid out whole, by credit on what that payer asked; by what usage.csv says was paid."""
+    """Each payer's money is paid out whole, by credit on what that payer asked; by what usage.csv says was paid.
+
+    Returns no sentence where no pool pays by query.
+    """
     if not any(pool.by_payers for pool in read.policy.pools.values()):
-        return "no pool pays by query"
+        return ""
     file, kappa = tables.PAYERS_FILE, read.policy.exact_kappa
     if not tables.PAYERS.in_order(read.payers):
         raise read.wrong(file, "expected one line per pool, payer and contributor, in their order")
