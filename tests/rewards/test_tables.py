@@ -97,10 +97,12 @@ def test_a_quota_is_cut_and_never_rounded_up(value):
 
 def test_the_columns_are_those_of_the_notes():
     """Finance scripts rely on these names and their order."""
-    assert ",".join(tables.ALLOCATION) == (
+    assert ",".join(tables.ALLOCATION.first_columns) == (
         "period,pool,contributor_id,payee_ref,currency,exponent,rows_submitted,rows_canonical,rows_excluded,score,"
         "score_se,weight_num,weight_den,quota_minor,amount_minor,rounding_minor,status,evidence_sha256,score_high,rule"
     )
+    later = list(tables.ALLOCATION)[len(tables.ALLOCATION.first_columns) :]
+    assert later == ["reliability", "credit_share", "content", "content_share"]
     assert ",".join(tables.JOURNAL) == (
         "entry_id,seq,posted_at,period,event_type,account,debit_minor,credit_minor,currency,contributor_id,"
         "ref_entry_id,reason_code,idempotency_key,prev_hash,entry_hash"
