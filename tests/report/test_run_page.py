@@ -16,7 +16,9 @@ from tribute.errors import IntegrityError, WorkspaceError
 from tribute.formatting import number, signed
 from tribute.report.load import read_view
 from tribute.report.run_page import LATEST, write_report
+from tribute.rewards.allocation.gate import judge
 from tribute.rewards.period.draft import REWARDS
+from tribute.rewards.policy.policy import Gate
 
 
 @pytest.fixture
@@ -159,7 +161,7 @@ def test_without_validation_every_figure_says_that_it_was_not_measured(make_run)
     panel = page.split('class="two panel"', 1)[1].split('class="two"', 1)[0]
     cells = [words(cell).strip() for cell in re.findall(r"<td[^>]*>(.*?)</td>", panel, flags=re.S)]
     assert all(cells)
-    assert {cell for cell in cells if cell[0].isdigit()} == {"0", "1", "0 or below", "90 %"}
+    assert {cell for cell in cells if cell[0].isdigit()} == {"0", "1", "0 or below", "90 %", "0.021"}
     assert cells.count("not measured") > 30
 
 
@@ -187,6 +189,23 @@ def test_a_period_paid_by_credit_says_so(page):
     assert "This period is paid by credit: the measurement of credit passed every check" in text
     assert "Pay is in proportion to credit less 1 standard error" in text
     assert "training tokens" not in text
+
+
+def test_a_blended_period_says_how_far_credit_counts(make_run):
+    """Headline, shares and card say w and its rest; each check says what it counts."""
+    made = make_run(seed_split=0.525)
+    verdict = judge(made.card, Gate(), "content")
+    folder = made.workspace.rewards / "2026-11"
+    before = read_artifact(folder)
+    (folder / "gate.json").write_text(json.dumps(verdict.document()))
+    rehash_for_run(made, before)
+
+    text = words(report_of(made))
+
+    assert "are paid by 50.0 % credit, the rest by distinct content, since the measurement" in text
+    assert text.count(verdict.sentence) == 2
+    assert "0.3 or less; counts 0.500" in text
+    assert "Pay is in proportion to credit" not in text
 
 
 def test_a_better_baseline_is_named(page):
