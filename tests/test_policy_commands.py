@@ -73,7 +73,7 @@ def test_a_policy_with_a_fault_is_refused_everywhere(house: House, verb: str):
     ended = tribute("policy", verb, path, *others)
 
     assert (ended.code, ended.err.count("\n")) == (2, 1)
-    assert f"{path}: kapa: unknown key; see" in ended.err
+    assert f"{path}: kapa: unknown key; did you mean kappa?" in ended.err
 
 
 def test_a_policy_is_checked_and_published(house: House):

@@ -125,8 +125,8 @@ class Pages:
             )
         line = self.folder.line(main)
         if line.parts and (line.parts.reliability < 1 or line.claim.by_payers is not None):
-            shown = {"digits": max(digits, 2), "pool": money(pool, main.currency), "amount": amount}
-            return wording.blend_path(line.parts, **shown)
+            paid = money(pool, main.currency)
+            return wording.blend_path(line.parts, digits=max(digits, 2), pool=paid, amount=amount)
         counted = counted_credit(line.claim, self.folder.policy.exact_kappa)
         return wording.credit_path(
             credit=percent(main.score, self.all_credit, digits),
