@@ -79,4 +79,4 @@ def check_weights(rows, given, gate, counts, by_payers):
             good = [int(10**12 * value) for value in (w, *shares[name])] == [int(10**12 * Fraction(x)) for x in stated]
             require(good and int(row["content"]) == content[name], file, f"{name}: numbers that do not join")
     wrong = [name for name in weights if weights[name] != expected[name]]
-    require(not wrong, file, f"{wrong[:1]}: not its weight")
+    require(not wrong, file, f"{min(wrong, default='')}: not its weight")

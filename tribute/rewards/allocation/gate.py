@@ -164,12 +164,12 @@ def _checks(card: Card, gate: Gate) -> Iterator[Check]:
 
 
 def _leave_one_out(card: Card, margin: Decimal) -> Check:
-    found, ceiling = (rounded(measured(card, "leave_one_out", key)) for key in ("spearman", "ceiling"))
+    spearman, ceiling = (rounded(measured(card, "leave_one_out", key)) for key in ("spearman", "ceiling"))
     if ceiling is None:
         needed, passed = f"no more than {margin} below seed against seed, which was not measured", False
     else:
         needed = f"{minus(str(ceiling - margin))} or more (seed against seed {minus(str(ceiling))}, less {margin})"
-        passed = found is not None and found >= ceiling - margin
+        passed = spearman is not None and spearman >= ceiling - margin
     return Check(cards.LEAVE_ONE_OUT, rank(measured(card, "leave_one_out", "spearman")), needed, passed)
 
 
@@ -197,8 +197,8 @@ def _counts(name: str, card: Card, gate: Gate) -> Decimal | None:
             return None
         return grades.below_zero(*(measured(card, "controls", "shuffled", key) for key in ("credit", "high")))
     if name == cards.LEAVE_ONE_OUT:
-        found, ceiling = (rounded(measured(card, "leave_one_out", key)) for key in ("spearman", "ceiling"))
-        missing = None if found is None or ceiling is None else ceiling - found
+        spearman, ceiling = (rounded(measured(card, "leave_one_out", key)) for key in ("spearman", "ceiling"))
+        missing = None if spearman is None or ceiling is None else ceiling - spearman
         return _falling(missing, gate.leave_one_out_margin, zero_at)
     if name == cards.SEED_SPLIT:
         return _falling(rounded(measured(card, "seed_split")), gate.seed_split, zero_at)
