@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
+from peft import AutoPeftModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tests.finetuning.helpers.tiny import write_llama
 from tests.helpers.terminal import Ended, tribute
@@ -80,6 +82,7 @@ def chat(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[str
         "inspect": tribute("inspect", config, *template, "-w", workspace, "--json"),
         "finetune": tribute("finetune", config, *template, "-w", workspace, "--json"),
         "attribute": tribute("attribute", config, *template, "-w", workspace, "--json"),
+        "reward": tribute("reward", config, *template, "-w", workspace),
     }
     for name, ended in said.items():
         assert ended.code == 0, f"{name}: {ended.err}"
@@ -107,6 +110,26 @@ def test_conversations_are_learned_and_attributed(chat: tuple[Path, Path, dict[s
     evaluation = json.loads((folder / "evaluation.json").read_text())
     assert evaluation["loss"] < evaluation["before"]["loss"]
     assert all(name in said["attribute"].out for name in ("ada", "bob"))
+
+
+@pytest.mark.parametrize("merge", [(), ("--merge",)], ids=["adapter", "merged"])
+def test_a_run_is_exported(chat: tuple[Path, Path, dict[str, Ended]], tmp_path: Path, merge: tuple[str, ...]):
+    """Transformers loads the folder, with its tokenizer and template; the card has the shares."""
+    workspace, out = chat[1], tmp_path / "model"
+    (run,) = (path.name for path in (workspace / "runs").iterdir())
+
+    exported = tribute("export", run, "--out", out, *merge, "-w", workspace, "--json")
+    again = tribute("export", run, "--out", out, *merge, "-w", workspace)
+
+    assert exported.code == 0, exported.err
+    assert exported.data["merged"] == bool(merge)
+    assert AutoTokenizer.from_pretrained(out).chat_template == TEMPLATE
+    assert (AutoModelForCausalLM if merge else AutoPeftModelForCausalLM).from_pretrained(out).config.vocab_size
+    card = (out / "README.md").read_text()
+    assert "## Attribution" in card
+    assert "| ada | 0." in card
+    assert (again.code, again.err.count("\n")) == (2, 1)
+    assert "exists; name a new folder" in again.err
 
 
 def test_without_a_template_nothing_is_trained(chat: tuple[Path, Path, dict[str, Ended]]):
