@@ -4,11 +4,17 @@ import json
 import subprocess
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from tests.helpers.remains import Rows, remains
 from tests.helpers.terminal import tree, tribute
+from tribute.config import BaseConfig
 from tribute.contributions.registry.registry import Registry
 from tribute.digests import file_sha256
+from tribute.finetuning.base_models import load_tokenizer
+from tribute.finetuning.embeddings import sentence_encoder
 from tribute.workspace import Workspace
 
 WHO = ("--by", "grace", "--why", "asked for")
@@ -78,7 +84,21 @@ def git_holds(repository: Path, needles: set[str]) -> bool:
     return any(needle.encode() in content for needle in needles)
 
 
-def test_erasure_leaves_nothing_and_breaks_no_trail(spare: Path, tmp_path: Path):
+def rows_of(workspace: Path, base: Path, texts: set[str]) -> Rows:
+    """What a workspace may hold of training rows with these texts: ids and embeddings by the base, the index's rows."""
+    from safetensors.numpy import load_file
+
+    table = pd.read_parquet(next((workspace / "artifacts" / "dataset").glob("[!.]*/train.parquet")))
+    places = [place for place, text in enumerate(table["text"]) if text in texts]
+    chosen = list(table["text"].iloc[places])
+    ids = [ids for ids in load_tokenizer(base)(chosen)["input_ids"] if 1 not in ids]
+    shard = load_file(next((workspace / "artifacts" / "index").rglob("000000.safetensors")))["coordinates"]
+    stored = [shard[place].tobytes() for place in places if shard[place].any()]
+    assert min(len(places), len(ids), len(stored)) > 0
+    return Rows(chosen, ids, stored, np.asarray(sentence_encoder(BaseConfig(folder=base))(chosen)))
+
+
+def test_erasure_leaves_nothing_and_breaks_no_trail(spare: Path, tiny: Path, tmp_path: Path):
     """No text, token ids or vectors of the rows are left anywhere; everybody else's trail goes on and says so."""
     registry, run = Registry.open(Workspace.open(spare)), next((spare / "runs").iterdir()).name
     bob, ada = contribution_of(spare, "bob"), contribution_of(spare, "ada")
@@ -91,7 +111,10 @@ def test_erasure_leaves_nothing_and_breaks_no_trail(spare: Path, tmp_path: Path)
     said("review", "tiny", "--html", tmp_path / "review.html", "-w", spare)
     said("explain", run, "--text", question, "--html", tmp_path / "explain.html", "-w", spare)
     said("statement", "2026-11", "bob", "-w", spare)
-    before = holding(spare, texts)
+    traces = rows_of(spare, tiny / "base", texts)
+    np.save(spare / "scratch" / "lower.npy", traces.vectors.astype("float32") * 3)
+    (spare / "scratch" / "ids.json").write_text(json.dumps({"rows": [list(map(int, row)) for row in traces.ids]}))
+    before = remains(spare, traces)
     indexed = list((spare / "artifacts" / "index").glob("[!.]*"))
     (spare / "scratch" / "lower-0.safetensors").write_bytes(b"cached")
 
@@ -101,7 +124,10 @@ def test_erasure_leaves_nothing_and_breaks_no_trail(spare: Path, tmp_path: Path)
 
     assert refused.code == 2
     assert "give --yes" in refused.err
-    assert before
+    assert {"train.parquet", "000000.safetensors", "ids.json", "lower.npy", "probe.safetensors"} <= {
+        path.name for path in before
+    }
+    assert remains(spare, traces) == set()
     assert indexed
     assert holding(spare, texts) == set()
     assert holding(tmp_path, texts) - holding(spare, texts) == set()

@@ -28,12 +28,11 @@ import torch
 from lib.arena_data import Row, clinc150_rows, docs_rows, tldr_rows
 from tribute.attribution.credit.inrun import in_run_credit
 from tribute.attribution.credit.probe import Probe
-from tribute.attribution.credit.probe_artifact import probe_of
+from tribute.attribution.credit.stand_in_artifact import probe_of
 from tribute.attribution.effects.baselines import gradient_dots, mean_bm25, similarity
 from tribute.attribution.effects.newton import effects_of_leaving_out
 from tribute.attribution.effects.replay import replay_scores
 from tribute.attribution.gradients.evaluation import evaluation_gradient
-from tribute.attribution.gradients.sample import PARTS
 from tribute.attribution.retraining import designs
 from tribute.config import BaseConfig, FinetuningConfig, LoraConfig
 from tribute.finetuning.base_models import base_folder, load_tokenizer
@@ -126,12 +125,12 @@ class Arena:
             chosen = np.flatnonzero(kept).tolist()
             weights = np.full(len(self.tests), 1 / len(self.tests))
             one_slice = replace(self.evaluation, slices=["all"] * len(self.tests))
-            found = in_run_credit(model, self.train_rows.take(chosen), one_slice, weights, training.trace, parts=PARTS)
+            found = in_run_credit(model, self.train_rows.take(chosen), one_slice, weights, training.trace)
             credit = np.zeros(len(self), dtype=np.float32)
             credit[chosen] = found.scores.sum(1)
             return {"losses": losses, "credit": credit}
 
-        made = self._cached(f"credit-{CONFIG.trace_states}-{PARTS}", kept, seed, make)
+        made = self._cached(f"credit-{CONFIG.trace_states}-simpson", kept, seed, make)
         self._cached("losses", kept, seed, lambda: {"losses": made["losses"]})
         return made["losses"], made["credit"]
 

@@ -12,9 +12,10 @@ from tribute.attribution.card.effects_table import effects_table, measured_effec
 from tribute.attribution.content import distinct_content
 from tribute.attribution.credit import planted_rows
 from tribute.attribution.retraining.jobs import TrainedRows
-from tribute.attribution.shares import estimate
 from tribute.attribution.shares import shares as sharing
-from tribute.attribution.shares.measurements import Measurements, row_totals
+from tribute.attribution.shares import witnesses
+from tribute.attribution.shares.estimate import RowEstimate
+from tribute.attribution.shares.evidence import Measurements, in_run_credit
 from tribute.config import AttributionConfig
 from tribute.contributions.dataset import read_description, read_rows
 from tribute.files import write_json
@@ -28,7 +29,7 @@ def make_attribution(store: Store, measurements: Measurements, config: Attributi
     def build(folder: Path) -> None:
         shares = shares_table(measurements, config)
         effects = effects_table(measurements, shares)
-        scores_table(measurements, shares).to_parquet(folder / "scores.parquet", index=False)
+        scores_table(measurements).to_parquet(folder / "scores.parquet", index=False)
         shares.to_parquet(folder / "shares.parquet", index=False)
         effects.to_parquet(folder / "effects.parquet", index=False)
         tokens_table(measurements).to_parquet(folder / "tokens.parquet", index=False)
@@ -56,15 +57,19 @@ def shares_table(measurements: Measurements, config: AttributionConfig) -> pd.Da
     )
 
 
-def scores_table(measurements: Measurements, shares: pd.DataFrame) -> pd.DataFrame:
-    """`scores.parquet`: mean over seeds; what probe and rate designs corrected is spread evenly over an owner's rows.
+def scores_table(measurements: Measurements) -> pd.DataFrame:
+    """`scores.parquet`: every row's credit by query; what in-run credit does not know is spread evenly over queries.
 
-    So the scores of a contributor sum to its credit.
+    So the scores of a row sum to its credit, and those of a contributor to its own.
     """
-    scores = sharing.average_scores(measurements.scores)
-    by_name = scores.groupby("contributor_id")["credit"]
-    missing = (shares.set_index("contributor_id")["credit"] - by_name.sum()) / by_name.size()
-    return scores.assign(credit=scores["credit"] + scores["contributor_id"].map(missing))
+    weights = np.array([witness.weight for witness in measurements.in_run])
+    parts = measurements.table.per_in_run * weights / max(weights.sum(), 1e-12)
+    scales = [part * witness.scale for part, witness in zip(parts, measurements.in_run, strict=True)]
+    scores = sharing.slice_scores(measurements.credits, scales)
+    credit = pd.Series(measurements.by_row.credit, index=list(measurements.rows.row_ids))
+    by_row = scores.groupby("row_id")["credit"]
+    missing = (credit - by_row.sum()) / by_row.size()
+    return scores.assign(credit=scores["credit"] + scores["row_id"].map(missing))
 
 
 def tokens_table(measurements: Measurements) -> pd.DataFrame:
@@ -84,7 +89,7 @@ def attribution_card(
 ) -> dict[str, Any]:
     """How far the shares can be trusted: see `card.json` in docs/reference/artifacts.md."""
     facts = [credit.json("credit.json") for credit in measurements.credits]
-    by_seed = measurements.rows.sums(measurements.in_run)
+    by_seed = measurements.rows.sums(measurements.table.credit)
     known = shares.set_index("contributor_id").loc[list(measurements.rows.names)]
     harmful = [name for name in measurements.rows.names if known["high"][name] < 0]
     measured = dict(zip(seeds_left_out(measurements), measured_effects(measurements)[1], strict=True))
@@ -98,11 +103,12 @@ def attribution_card(
         "confidence": config.confidence,
         "measured": [fact["measured"] for fact in facts],
         "integrated": [fact["integrated"] for fact in facts],
-        "mismatch": [fact["integrated"] / fact["measured"] - 1 for fact in facts],
+        "mismatch": [witness.mismatch for witness in measurements.in_run],
+        "stand_in": stand_in_figures(measurements),
         "total": float(np.mean([fact["measured"] for fact in facts])),
         "seed_agreement": metrics.pairwise(list(by_seed)),
         "seed_split": metrics.seed_split(by_seed),
-        "coverage": card.held_out_coverage(measurements.in_run, measurements.rows, config.confidence),
+        "coverage": card.held_out_coverage(measurements, config.confidence),
         "points": len(facts[0]["curve"]),
         "sample": facts[0]["sample"],
         "drift": max(fact["drift"] for fact in facts),
@@ -126,28 +132,35 @@ def attribution_card(
     return figures
 
 
+def stand_in_figures(measurements: Measurements) -> dict[str, Any] | None:
+    """What the stand-in gained of what was wanted, and what its credits sum to, nats; None where none was trained."""
+    stand_in = measurements.stand_in
+    if stand_in is None:
+        return None
+    sums = {"wanted": stand_in.wanted, "gained": stand_in.gained, "sum": float(stand_in.credit.sum())}
+    return {"name": measurements.stand_in_name, "weight": stand_in.weight} | sums
+
+
 def control_figures(measurements: Measurements, config: AttributionConfig) -> dict[str, Any] | None:
     """What attribution said of the planted rows; None where none were planted."""
     if not measurements.controls:
         return None
-    scores = [sharing.seed_scores(control) for control in measurements.controls]
     first = pd.read_parquet(measurements.controls[0].file("rows.parquet"))
     rows = TrainedRows.of(first["row_id"].tolist(), first["contributor_id"].tolist())
-    by_row = np.stack([row_totals(score, rows) for score in scores])
-    sums, size = rows.sums(by_row), np.bincount(rows.owner)
-    gain = float(np.mean([control.json("credit.json")["measured"] for control in measurements.controls]))
-    whole = estimate.combine(sums, estimate.row_noise(by_row, rows.owner), size, gain, [])
-    in_run = np.mean([sharing.fold_credits(control, rows.names) for control in measurements.controls], axis=0)
-    credits = whole.seen_through(np.hstack([in_run, np.zeros((len(in_run), 1))]))
+    size, clusters = np.bincount(rows.owner), rows.groups(witnesses.CLUSTERS)
+    in_run = [in_run_credit(control, rows) for control in measurements.controls]
+    gain = float(np.mean([witness.measured for witness in in_run]))
+    table = witnesses.row_credits(in_run, None, clusters, gain)
+    credits = RowEstimate(table, clusters, gain).named(rows.owner)
     low, high = sharing.interval(credits, config.confidence)
-    table = pd.DataFrame({"rows": size, "credit": credits.credit, "low": low, "high": high}, index=list(rows.names))
+    planted = pd.DataFrame({"rows": size, "credit": credits.credit, "low": low, "high": high}, index=list(rows.names))
     check_files(measurements.dataset)
     frame = pd.read_parquet(measurements.dataset.file("train.parquet"))
     return {
         "duplicate": controls.excluded_duplicates(frame),
         "split": controls.split_figures(measurements.rows, measurements.credits_as),
         **{
-            name: {key: float(value) if key != "rows" else int(value) for key, value in table.loc[full].items()}
+            name: {key: float(value) if key != "rows" else int(value) for key, value in planted.loc[full].items()}
             for name, full in ((name, planted_rows.PREFIX + name) for name in planted_rows.SPOILT)
         },
     }

@@ -1,6 +1,6 @@
 """What is measured of a run's trainings: the interface of an attribution method, and how a measurement is made.
 
-A method is a file with its job and a `Measurement`, a line in plan.MEASUREMENTS, and its term in shares/estimate.py.
+A method is a file with its job and a `Measurement`, a line in plan.MEASUREMENTS, and how shares/evidence.py reads it.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence

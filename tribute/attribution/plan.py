@@ -6,16 +6,16 @@ import numpy as np
 
 from tribute.artifacts import Artifact
 from tribute.attribution.credit.inrun_artifact import CONTROLS, INRUN
-from tribute.attribution.credit.probe_artifact import PROBE
+from tribute.attribution.credit.stand_in_artifact import STAND_IN
 from tribute.attribution.effects.predicted_artifact import EFFECTS
 from tribute.attribution.measurement import Measurement, Run, Work
 from tribute.attribution.retraining import jobs, stopping
 from tribute.attribution.retraining.jobs import Job
 from tribute.attribution.retraining.retraining_artifact import RETRAINING
-from tribute.attribution.shares.measurements import Measurements
+from tribute.attribution.shares.evidence import Measurements
 from tribute.config import AttributionConfig
 
-MEASUREMENTS: tuple[Measurement, ...] = (EFFECTS, CONTROLS, INRUN, PROBE, RETRAINING)
+MEASUREMENTS: tuple[Measurement, ...] = (EFFECTS, CONTROLS, INRUN, STAND_IN, RETRAINING)
 """Every kind of measurement, the longest first, so that it does not run alone at the end."""
 
 
@@ -46,5 +46,7 @@ def next_jobs(measurements: Measurements, config: AttributionConfig) -> list[Job
     missing = [job for job in validation if job not in measurements.retrainings]
     if missing and not measurements.retrainings:
         return missing
-    error = float(estimate.errors().sum() / np.maximum(estimate.credit, 0).sum())
+    # Of clusters of rows, so that no name decides how much is retrained.
+    clusters = measurements.by_row.named(measurements.clusters)
+    error = float(clusters.errors().sum() / np.maximum(clusters.credit, 0).sum())
     return stopping.next_repetition(config, measurements.rows, seeds, list(measurements.retrainings), error)

@@ -28,8 +28,6 @@ class TaskType(ABC):
     """What PEFT calls it in `adapter_config.json`."""
     reads_ahead: ClassVar[bool]
     """Whether the model may see a row's later tokens: a label is of the whole text, a response grows token by token."""
-    has_probe: ClassVar[bool]
-    """Whether a linear probe of the frozen base can stand in for the fine-tune (see attribution/credit/probe.py)."""
 
     def __init__(self, description: Mapping[str, Any]) -> None:
         self.tag = description["tag"]
@@ -69,7 +67,6 @@ class SequenceClassification(TaskType):
 
     peft_name = "FEATURE_EXTRACTION"
     reads_ahead = True
-    has_probe = True
 
     def check_training_rows(self, frame: pd.DataFrame) -> None:
         """See TaskType: two labels at least."""
@@ -110,7 +107,6 @@ class CausalLm(TaskType):
 
     peft_name = "CAUSAL_LM"
     reads_ahead = False
-    has_probe = False
 
     def check_training_rows(self, frame: pd.DataFrame) -> None:
         """See TaskType: any response can be learned."""

@@ -4,12 +4,19 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from tribute.contributions.dataset import read_description
+from tribute.artifacts import ERASED, Artifact, read_erased
+from tribute.contributions.dataset import read_description, read_rows
 from tribute.contributions.registry import Registry
 from tribute.contributions.rights import PLACES as CONTRIBUTED
 from tribute.contributions.rights import Withdrawal, contributions_of, erase
 from tribute.contributions.text_places import Erasure, TextPlace
+from tribute.digests import file_sha256
+from tribute.files import write_json
 from tribute.workspace import Workspace
+
+ARRAYS = "probe.safetensors"
+ROW_AXIS = {"train": 0, "near": 1, "agreeing": 1}
+"""The arrays of a stand-in that hold something of every training row, in the order of its credits.parquet."""
 
 
 def erase_indexes(workspace: Workspace, erasure: Erasure) -> list[str]:
@@ -23,6 +30,39 @@ def erase_indexes(workspace: Workspace, erasure: Erasure) -> list[str]:
     for index in indexes:
         shutil.rmtree(index.path)
     return [str(index.path) for index in indexes]
+
+
+def erase_stand_ins(workspace: Workspace, erasure: Erasure) -> list[str]:
+    """Blank what every stand-in holds of the rows; the rest stays, so that runs can be verified."""
+    datasets = {dataset.id: dataset for dataset in workspace.store.all("dataset")}
+    blanked = []
+    for probe in list(workspace.store.all("probe")):
+        dataset, before = datasets.get(probe.inputs["dataset"]), read_erased(probe.path).contributions
+        held = set(read_description(dataset)["contributions"]) if dataset else set()
+        if dataset and (gone := held & set(erasure.contributions)) and not gone <= set(before):
+            _blank_rows(probe, dataset, sorted({*before, *gone}))
+            blanked.append(str(probe.path))
+    return blanked
+
+
+def _blank_rows(stand_in: Artifact, dataset: Artifact, contributions: Sequence[str]) -> None:
+    import numpy as np
+    import pyarrow.parquet as pq
+    from safetensors.numpy import load, save_file
+
+    file = stand_in.file(ARRAYS)
+    arrays = load(file.read_bytes())
+    of = read_rows(dataset, "train").set_index("row_id")["contribution_id"]
+    rows = pq.read_table(stand_in.file("credits.parquet"), columns=["row_id"])["row_id"].to_pylist()
+    gone = of.loc[rows].isin(contributions).to_numpy()
+    for name in ROW_AXIS.keys() & arrays.keys():
+        arrays[name] = np.array(arrays[name])
+        np.moveaxis(arrays[name], ROW_AXIS[name], 0)[gone] = 0
+    beside = file.with_name(f".{file.name}")
+    save_file(arrays, beside)
+    # The note first: an array that was blanked without it would count as damaged.
+    write_json(stand_in.path / ERASED, {"files": {ARRAYS: file_sha256(beside)}, "contributions": list(contributions)})
+    beside.replace(file)
 
 
 def erase_scratch(workspace: Workspace, _erasure: Erasure) -> list[str]:
@@ -57,6 +97,7 @@ def _removed(pages: Sequence[Path]) -> list[str]:
 PLACES: tuple[TextPlace, ...] = (
     *CONTRIBUTED,
     TextPlace("indexes", "a vector per row, to explain answers", erase_indexes),
+    TextPlace("probes", "the base's embedding of every row, in the stand-in", erase_stand_ins),
     TextPlace("scratch", "checkpoints, and the frozen layers' output for every row", erase_scratch),
     TextPlace("statements", "a contributor's rows, on the page of a statement", erase_statements),
     TextPlace("reports", "rows on the pages of runs", erase_reports),

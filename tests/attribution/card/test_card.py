@@ -1,11 +1,14 @@
 """The card's figures where the right answer is known: a utility that adds up over rows has no error but the noise's."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from tribute.attribution.card import card
 from tribute.attribution.retraining.jobs import Job, TrainedRows, row_mask
+from tribute.attribution.shares.witnesses import RowCredits
 
 NAMES = ("ada", "bob", "cyd", "dan", "eve")
 OWNERS = np.repeat(NAMES, (30, 25, 20, 15, 10))
@@ -169,24 +172,32 @@ def test_effects_are_held_against_other_seeds(effects, measured):
     assert card.leave_one_out(effects, {0: right}, {0: right})["spearman"] is None
 
 
-def noisy_scores(sizes, seeds=6):
-    """In-run credit [seeds, rows] of rows that vary by themselves, in contributors of these sizes."""
-    owners = np.repeat(np.arange(len(sizes)).astype(str), sizes)
-    rows = TrainedRows.of([f"r:{row}" for row in range(len(owners))], owners.tolist())
-    return np.random.default_rng(0).normal(0, 0.1, (seeds, len(owners))), rows
+@dataclass
+class Seeds:
+    """What coverage reads of measurements: credit of rows that vary by themselves, in contributors of these sizes."""
+
+    sizes: list[int]
+    seeds: int = 6
+
+    def __post_init__(self):
+        owners = np.repeat(np.arange(len(self.sizes)).astype(str), self.sizes)
+        self.rows = TrainedRows.of([f"r:{row}" for row in range(len(owners))], owners.tolist())
+        self.clusters = self.rows.groups(31)
+        credit = np.random.default_rng(0).normal(0, 0.1, (self.seeds, len(owners)))
+        self.table = RowCredits(credit, credit[:2], np.zeros(len(owners)), 1.0)
 
 
 def test_held_out_seeds_are_covered_as_often_as_the_interval_says():
     """Noise as the intervals take it, 90 %."""
-    found = card.held_out_coverage(*noisy_scores([4] * 100), 0.9)
+    found = card.held_out_coverage(Seeds([4] * 100), 0.9)
 
     assert found == {"trials": 600, "covered": pytest.approx(0.9, abs=0.03)}
 
 
 def test_too_narrow_intervals_are_found_out():
     """One seed is far from all others: what they know of each other does not reach it."""
-    scores, rows = noisy_scores([4] * 100)
-    scores[0] += 3
+    seeds, two = Seeds([4] * 100), Seeds([4] * 100, seeds=2)
+    seeds.table.credit[0] += 3
 
-    assert card.held_out_coverage(scores, rows, 0.9)["covered"] < 0.9
-    assert card.held_out_coverage(scores[:2], rows, 0.9) is None
+    assert card.held_out_coverage(seeds, 0.9)["covered"] < 0.9
+    assert card.held_out_coverage(two, 0.9) is None

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tribute.attribution.gradients.sample import FOLDS, assign_parts, fold_weights, stratified_sample
+from tribute.attribution.gradients.sample import FOLDS, fold_weights, stratified_sample
 
 SLICES = st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=120)
 SIZES = st.integers(1, 150)
@@ -73,13 +73,3 @@ def test_every_fold_stands_for_the_whole():
     assert spread.sum(0) == pytest.approx(1)
     assert ((spread > 0).sum(1) == 1).all()
     assert fold_weights(["evaluation:1"], np.ones(1)).tolist() == [[1.0] * FOLDS]
-
-
-@given(SLICES, st.integers(1, 7))
-def test_parts_are_dealt_evenly_from_every_slice(slices, parts):
-    """No two parts differ by more than one row, in any slice or in all; a slice's next row follows on the last's."""
-    part = assign_parts(slices, parts)
-
-    for name in (*set(slices), None):
-        sizes = np.bincount(part[[name in (None, own) for own in slices]], minlength=parts)
-        assert sizes.max() - sizes.min() <= 1

@@ -7,13 +7,13 @@ from typing import Any
 
 from tribute.artifacts import Artifact, Store
 from tribute.attribution.measurement import Run, Work
-from tribute.attribution.plan import CONTROLS, EFFECTS, INRUN, PROBE, RETRAINING
-from tribute.attribution.shares.measurements import Measurements
+from tribute.attribution.plan import CONTROLS, EFFECTS, INRUN, RETRAINING, STAND_IN
+from tribute.attribution.shares.evidence import Measurements
 from tribute.config import AttributionConfig, FinetuningConfig, RunConfig
 from tribute.finetuning.workers import Folders
 
 CONFIG = AttributionConfig(sample=12, validation="off")
-KINDS = {"credits": INRUN, "controls": CONTROLS, "influences": EFFECTS, "probes": PROBE, "retrainings": RETRAINING}
+KINDS = {"credits": INRUN, "controls": CONTROLS, "influences": EFFECTS, "probes": STAND_IN, "retrainings": RETRAINING}
 
 
 def run_of(

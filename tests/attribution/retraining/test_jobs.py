@@ -110,11 +110,32 @@ def test_a_larger_budget_goes_on_where_a_smaller_stopped(budget):
     assert designed(budget)
 
 
-def test_contributors_get_factors_of_their_own_once_enough_is_spent():
-    """Twelve share seven blocks until what was spent would have paid for two repetitions of a factor each."""
-    blocks = [len(set(jobs.blocks(job, MANY))) for job in designed(200.0) if job.run == 0]
+def test_later_repetitions_vary_more_groups():
+    """Seven until what was spent would have paid for two repetitions of fifteen, then fifteen until it would of 31."""
+    counts = [len(set(jobs.groups(job, MANY))) for job in designed(200.0) if job.run == 0]
 
-    assert blocks == [7, 7, 7, 7, 7, 12, 12, 12]
+    assert counts == [7, 7, 7, 7, 7, 15, 15]
+
+
+@pytest.mark.parametrize("names", [["ada"] * 120, [f"c{number:03d}" for number in range(120)]], ids=["one", "many"])
+def test_no_name_decides_the_groups(names):
+    """Neither which rows are in a group nor how many groups there are; sizes are within a row of each other."""
+    renamed = TrainedRows.of(MANY.row_ids, names)
+
+    for deal in range(3):
+        groups = renamed.groups(7, deal)
+        assert groups.tolist() == MANY.groups(7, deal).tolist()
+        assert np.ptp(np.bincount(groups)) <= 1
+
+
+def test_an_even_deal_keeps_rows_of_a_slice_together():
+    """An odd one mixes them."""
+    slices = [str(number % 4) for number in range(120)]
+    rows = TrainedRows.of(MANY.row_ids, ["ada"] * 120, slices)
+
+    met = [len({(group, name) for group, name in zip(rows.groups(4, deal), slices, strict=True)}) for deal in (0, 1, 2)]
+
+    assert met == [4, 16, 4]
 
 
 def test_no_more_repetitions_once_the_shares_are_precise_enough():
@@ -125,12 +146,10 @@ def test_no_more_repetitions_once_the_shares_are_precise_enough():
 
 
 def lucky(rows, credit):
-    """What in-run `credit` [rows] takes off, as evidence.py does where there is no probe."""
-    return lambda number, blocks: np.bincount(
-        blocks[rows.owner],
-        weights=designs.control_variate(
-            designs.rate_design(rows.owner, blocks, number, [0]), credit * np.ones(len(rows.owner))
-        ),
+    """What in-run `credit` [rows] takes off, as evidence.py does where no stand-in learned enough."""
+    return lambda first: np.bincount(
+        jobs.groups(first, rows),
+        weights=designs.control_variate(jobs.repetition(first, rows), credit * np.ones(len(rows.owner))),
     )
 
 
@@ -140,10 +159,9 @@ def test_effects_come_only_from_complete_repetitions():
     asked = stopping.next_repetition(config, ROWS, SEEDS, [], 1.0)
     utilities = {job: float(jobs.row_mask(job, ROWS).sum()) for job in asked}
 
-    [(blocks, effects)] = jobs.designed(utilities, ROWS, lucky(ROWS, 1.0))
+    [(groups, effects)] = jobs.designed(utilities, ROWS, lucky(ROWS, 1.0))
 
-    assert blocks.tolist() == [0, 1, 2, 3]
-    assert effects == pytest.approx([50, 30, 19, 1], abs=3)
+    assert effects == pytest.approx(np.bincount(groups), abs=3)
     assert jobs.designed(dict(list(utilities.items())[1:]), ROWS, lucky(ROWS, 1.0)) == []
 
 
@@ -153,7 +171,7 @@ def test_those_left_out_are_spread_over_the_ranking(count, expected):
     assert jobs.spread(list("abcde"), count) == expected
 
 
-def test_the_luck_of_the_draw_is_taken_off_the_effects_of_blocks():
+def test_the_luck_of_the_draw_is_taken_off_the_effects_of_groups():
     """Rows of very different worth in a concave game: by credit that knows them, repetitions agree better."""
     worth = np.random.default_rng(0).gamma(0.5, size=len(MANY.owner))
     credit = worth / worth.sum() * np.sqrt(worth.sum())
@@ -163,7 +181,7 @@ def test_the_luck_of_the_draw_is_taken_off_the_effects_of_blocks():
         asked = [first.model_copy(update={"run": run}) for run in range(len(jobs.repetition(first, MANY)))]
         utilities = {job: np.sqrt(worth[jobs.row_mask(job, MANY)].sum()) for job in asked}
         for found, known in ((plain, 0 * credit), (less, credit)):
-            [(blocks, effects)] = jobs.designed(utilities, MANY, lucky(MANY, known))
-            found.append(effects - np.bincount(blocks[MANY.owner], weights=credit))
+            [(groups, effects)] = jobs.designed(utilities, MANY, lucky(MANY, known))
+            found.append(effects - np.bincount(groups, weights=credit))
 
     assert np.var(less) < 0.8 * np.var(plain)

@@ -1,182 +1,162 @@
-"""The estimate from in-run credit and rate designs: efficient, blind to names, and going to the truth."""
+"""Names' credits from rows': efficient, blind to names figure by figure, and going to the truth that is measured."""
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tribute.attribution.shares.estimate import Design, combine, row_noise
+from tribute.attribution.shares.estimate import Design, RowEstimate, Spread
+from tribute.attribution.shares.witnesses import RowCredits
 
 pytestmark = pytest.mark.numeric
 
-ROWS = np.array([30, 20, 10, 40])
-TRUE = np.array([0.3, 0.1, -0.1, 0.2])
+ROWS = 120
+CLUSTERS = np.arange(ROWS) * 8 // ROWS
+OWNER = np.repeat([0, 1, 2, 3], [40, 35, 25, 20])
+GROUPS = np.arange(ROWS) % 7
 
 
-def observed(seed, off=0.0, noise=0.01, seeds=3):
-    """In-run credits [seeds, contributors] that are off by `off` in one direction."""
+def world(seed, noise=0.002, shared=0.002, distance=0.0, seeds=3):
+    """The true credits of rows, and a table of them whose error has a part per row and one per cluster."""
     chance = np.random.default_rng(seed)
-    credit = TRUE + off * np.array([1, -1, 1, -1]) + chance.normal(0, noise, (seeds, 4))
-    return credit + ((TRUE.sum() - credit.sum(1)) / 4)[:, None]
+    true = chance.normal(0.005, 0.01, ROWS)
+    true += (0.5 - true.sum()) / ROWS
+    drawn = chance.normal(0, noise, (seeds, ROWS)) + chance.normal(0, shared, (seeds, 8))[:, CLUSTERS]
+    off = chance.normal(0, distance, ROWS) if distance else np.zeros(ROWS)
+    credit = true + off + drawn
+    credit += (0.5 - credit.mean(0).sum()) / ROWS
+    return true, RowCredits(credit, credit.mean(0)[None].repeat(8, 0), off, 1.0)
 
 
-def repetitions(count, noise, seed=0, blocks=(0, 1, 2, 3)):
-    """Effects of blocks with noise in proportion to the root of their rows, drawn apart from `observed`'s."""
-    chance, blocks = np.random.default_rng([seed, 1]), np.array(blocks)
-    sizes = np.bincount(blocks, weights=ROWS)
-    truth = np.bincount(blocks, weights=TRUE)
-    return [Design(blocks, truth + chance.normal(0, noise * np.sqrt(sizes / 25))) for _ in range(count)]
+def designs(true, seed, count, noise=0.01):
+    """Repetitions that measure groups of rows with noise as the root of their rows."""
+    chance, size = np.random.default_rng([seed, 1]), np.bincount(GROUPS)
+    sums = np.bincount(GROUPS, weights=true)
+    effects = [sums + chance.normal(0, noise * np.sqrt(size)) for _ in range(count)]
+    return [Design(GROUPS, effect, effect[None].repeat(8, 0)) for effect in effects]
 
 
-NOISE = np.full(4, 1e-4)
+def test_without_a_design_the_tables_mean_is_the_estimate():
+    """Summed by name."""
+    _, table = world(0)
 
+    named = RowEstimate(table, CLUSTERS, 0.5).named(OWNER)
 
-def test_without_a_design_in_run_is_the_estimate():
-    """Its mean over seeds, and its scatter the uncertainty."""
-    credit = observed(0)
-
-    found = combine(credit, NOISE, ROWS, credit.sum(1).mean(), [])
-
-    assert found.credit == pytest.approx(credit.mean(0))
-    assert found.errors() == pytest.approx(0.01 / np.sqrt(3), rel=0.8)
-
-
-def test_credits_sum_to_the_total():
-    """Whatever the designs sum to."""
-    found = combine(observed(0), NOISE, ROWS, 0.5, repetitions(3, 0.05))
-
-    assert found.credit.sum() == pytest.approx(0.5)
-
-
-def test_many_repetitions_overrule_a_biased_in_run():
-    """In-run off by 0.1 at everybody, 40 repetitions that are right on average."""
-    found = combine(observed(0, off=0.1), NOISE, ROWS, 0.5, repetitions(40, 0.05))
-
-    assert found.credit == pytest.approx(TRUE, abs=0.03)
-
-
-def test_noisy_repetitions_are_weighed_against_a_good_in_run():
-    """Over 20 draws the estimate is much closer to the truth than the design alone."""
-    own, alone = [], []
-    for seed in range(20):
-        design = repetitions(2, 0.2, seed)
-        own.append(combine(observed(seed), NOISE, ROWS, 0.5, design).credit)
-        alone.append(np.mean([one.effects for one in design], axis=0))
-
-    assert np.abs(np.array(own) - TRUE).mean() < 0.6 * np.abs(np.array(alone) - TRUE).mean()
-
-
-def test_splitting_a_contributor_inside_its_block_changes_no_sum():
-    """Contributor 3 under two names, same rows and draws: to the last digits the same for everybody."""
-    credit, designs = observed(0), repetitions(3, 0.1, blocks=(0, 1, 2, 0))
-    whole = combine(credit, NOISE, ROWS, 0.5, designs)
-
-    names = np.array([*range(4), 3])
-    part = np.array([1, 1, 1, 0.25, 0.75])
-    split = combine(
-        credit[:, names] * part,
-        NOISE[names] * part,
-        ROWS[names] * part,
-        0.5,
-        [Design(one.blocks[names], one.effects) for one in designs],
-    )
-
-    assert [*split.credit[:3], split.credit[3:].sum()] == pytest.approx(whole.credit.tolist(), abs=1e-12)
+    assert named.credit == pytest.approx(np.bincount(OWNER, weights=table.credit.mean(0)))
 
 
 @pytest.mark.parametrize("count", [0, 1, 4])
-def test_ninety_per_cent_intervals_cover_about_ninety_per_cent(count):
-    """Over 200 draws of the model that the estimate assumes; without a design in-run must be right."""
+def test_credits_sum_to_the_total(count):
+    """Of names and of rows, whatever designs sum to; a name's is the sum of its rows'."""
+    true, table = world(0, distance=0.01)
+
+    estimate = RowEstimate(table, CLUSTERS, 0.5, designs(true, 0, count))
+
+    assert estimate.credit.sum() == pytest.approx(0.5)
+    assert estimate.named(OWNER).credit == pytest.approx(np.bincount(OWNER, weights=estimate.credit))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(0, 5), min_size=ROWS, max_size=ROWS), st.integers(0, 2))
+def test_merging_names_gives_what_one_name_would_have_had(names, count):
+    """Credit, standard error and interval of the merged rows, to 1e-9, whatever other names there are."""
+    owner = np.unique(np.array(names), return_inverse=True)[1]
+    true, table = world(1, distance=0.01)
+    estimate = RowEstimate(table, CLUSTERS, 0.5, designs(true, 1, count))
+
+    split = np.where(owner == 0, owner.max() + 1 + np.arange(ROWS) % 3, owner)
+    apart, whole = estimate.named(np.unique(split, return_inverse=True)[1]), estimate.named(owner)
+    merged = estimate.named(np.where(split > owner.max(), 0, split))
+
+    others = int(owner.max())
+    assert merged.credit[0] == pytest.approx(whole.credit[0], abs=1e-9)
+    for figure in ("credit", "known", "scatter"):
+        assert getattr(merged, figure)[: others + 1] == pytest.approx(getattr(whole, figure), abs=1e-9)
+        assert getattr(apart, figure)[:others] == pytest.approx(getattr(whole, figure)[1:], abs=1e-9)
+    assert apart.credit[others:].sum() == pytest.approx(whole.credit[0], abs=1e-9)
+
+
+def test_many_repetitions_overrule_biased_witnesses():
+    """Off by as much as rows differ: forty repetitions that are right on average bring groups to the truth."""
+    true, table = world(2, distance=0.02)
+
+    estimate = RowEstimate(table, CLUSTERS, 0.5, designs(true, 2, 40))
+
+    before = np.abs(np.bincount(GROUPS, weights=table.credit.mean(0) - true)).sum()
+    assert np.abs(np.bincount(GROUPS, weights=estimate.credit - true)).sum() < 0.3 * before
+
+
+def test_noisy_repetitions_are_weighed_against_good_witnesses():
+    """Over 20 draws groups are much closer to the truth than by the designs alone."""
+    own, alone = [], []
+    for seed in range(20):
+        true, table = world(seed, noise=0.001, shared=0.001, distance=0.001)
+        measured = designs(true, seed, 2, noise=0.05)
+        found = RowEstimate(table, CLUSTERS, 0.5, measured).named(GROUPS).credit
+        sums = np.bincount(GROUPS, weights=true)
+        own.append(np.abs(found - sums).sum())
+        alone.append(np.abs(np.mean([design.effects for design in measured], axis=0) - sums).sum())
+
+    assert np.mean(own) < 0.4 * np.mean(alone)
+
+
+@pytest.mark.parametrize(("distance", "count"), [(0.0, 0), (0.01, 0), (0.01, 1), (0.01, 4)])
+def test_ninety_per_cent_intervals_cover_about_ninety_per_cent(distance, count):
+    """Over 100 worlds as the estimate takes them to be, of four names each."""
     inside = []
-    for seed in range(200):
-        credit = observed(seed, off=0.0 if count == 0 else 0.02, noise=0.02, seeds=4)
-        found = combine(credit, np.full(4, 4e-4), ROWS, 0.5, repetitions(count, 0.03, seed))
-        inside.append(np.abs(found.credit - TRUE) <= found.margin(0.9))
+    for seed in range(100):
+        true, table = world(seed, distance=distance, seeds=4)
+        named = RowEstimate(table, CLUSTERS, 0.5, designs(true, seed, count)).named(OWNER)
+        inside.append(np.abs(named.credit - np.bincount(OWNER, weights=true)) <= named.margin(0.9))
 
-    assert 0.85 <= np.mean(inside) <= 0.95
-
-
-def test_the_operator_gives_the_estimate_again():
-    """The same linear map serves other readings, such as parts of the evaluation."""
-    credit, designs = observed(0), repetitions(2, 0.1)
-    found = combine(credit, NOISE, ROWS, 0.5, designs)
-
-    readings = np.concatenate([credit.mean(0), *(one.effects for one in designs), [0.5]])
-
-    assert found.operator @ readings == pytest.approx(found.credit)
+    assert 0.84 <= np.mean(inside) <= 0.96
 
 
-def test_row_noise_adds_up_over_rows():
-    """Two rows of one owner: the sum of their variances between seeds."""
-    scores = np.array([[1.0, 2.0, 5.0], [3.0, 2.0, 7.0]])
+def test_standard_errors_are_what_other_seeds_would_change():
+    """The scatter of credits over worlds that differ in seeds alone; how far witnesses are off is not in it."""
+    _, table = world(0, distance=0.02)
+    credits, errors = [], []
+    for seed in range(100):
+        chance = np.random.default_rng([seed, 2])
+        drawn = chance.normal(0, 0.002, (3, ROWS)) + chance.normal(0, 0.002, (3, 8))[:, CLUSTERS]
+        credit = table.credit.mean(0) + drawn
+        again = RowCredits(credit, credit.mean(0)[None].repeat(8, 0), table.distance, 1.0)
+        named = RowEstimate(again, CLUSTERS, credit.mean(0).sum()).named(OWNER)
+        credits.append(named.credit)
+        errors.append(named.standard_errors())
 
-    assert row_noise(scores, np.array([0, 0, 1])).tolist() == [2.0, 2.0]
+    assert np.mean(errors, axis=0) == pytest.approx(np.std(credits, axis=0), rel=0.35)
+    assert (named.errors() > 2 * named.standard_errors()).all()
 
 
 def test_the_choice_of_evaluation_rows_widens_the_intervals():
     """Folds that disagree add the variance of their mean; folds that agree add nothing."""
-    credit = observed(0)
-    found = combine(credit, NOISE, ROWS, 0.5, [])
-    same = np.tile([*credit.mean(0), 0.5], (8, 1))
-    apart = same + np.random.default_rng(0).normal(0, 0.08, same.shape)
+    _, table = world(0)
+    apart = table.folds + np.random.default_rng(0).normal(0, 0.01, table.folds.shape)
 
-    added = np.sqrt(found.seen_through(apart).errors() ** 2 - found.errors() ** 2)
+    same = RowEstimate(table, CLUSTERS, 0.5).named(OWNER)
+    wider = RowEstimate(RowCredits(table.credit, apart, table.distance, 1.0), CLUSTERS, 0.5).named(OWNER)
 
-    assert found.seen_through(same).errors() == pytest.approx(found.errors())
-    assert added == pytest.approx(0.08 / np.sqrt(8), rel=0.6)
-
-
-def test_without_a_design_probe_and_in_run_are_averaged():
-    """Each half of the way, though in-run hardly scatters; what is left to know is about half of their distance."""
-    credit, apart = observed(0, noise=1e-4), 0.06 * np.array([1, -1, 1, -1]) * np.sqrt(ROWS / 25)
-    probe = Design(np.arange(4), credit.mean(0) + apart - apart.mean())
-
-    found = combine(credit, np.full(4, 1e-8), ROWS, 0.5, [], [probe])
-
-    assert found.credit == pytest.approx((credit.mean(0) + probe.effects) / 2, abs=0.01)
-    assert found.errors() == pytest.approx(np.abs(apart) / 2, rel=0.4)
+    added = np.sqrt(wider.known - same.known)
+    assert added == pytest.approx(0.01 * np.sqrt(np.bincount(OWNER)) / np.sqrt(8), rel=0.7)
 
 
-def test_repetitions_say_which_of_the_two_to_believe():
-    """A probe that is right and an in-run that is off by 0.1: five noisy repetitions lean to the probe."""
-    right = Design(np.arange(4), TRUE + np.array([0.005, -0.005, 0.005, -0.005]))
-    found = [
-        combine(observed(seed, off=0.1), NOISE, ROWS, 0.5, repetitions(5, 0.08, seed), some).credit
-        for seed in range(10)
-        for some in ([], [right])
-    ]
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_single_name_has_it_all_for_certain(count):
+    """Witnesses and repetitions can say nothing else."""
+    true, table = world(0, distance=0.01)
 
-    off = [np.abs(one - TRUE).sum() for one in found]
-    assert np.mean(off[1::2]) < 0.6 * np.mean(off[::2])
+    named = RowEstimate(table, CLUSTERS, 0.5, designs(true, 0, count)).named(np.zeros(ROWS, dtype=int))
+
+    assert named.credit == pytest.approx([0.5])
+    assert named.margin(0.9) == pytest.approx([0.0], abs=1e-6)
 
 
-def test_the_standard_error_is_what_other_seeds_and_draws_would_change():
-    """Without a design half of in-run's scatter, as in-run is half of the estimate; how far either is off is apart."""
-    credit = observed(0, noise=0.02)
-    probe = Design(np.arange(4), TRUE + 0.05 * np.array([1, -1, -1, 1]))
-    alone, both = combine(credit, NOISE, ROWS, 0.5, []), combine(credit, NOISE, ROWS, 0.5, [], [probe])
+def test_a_spread_is_found_again():
+    """Rows of variance 4, clusters of 1: by analysis of variance over many draws."""
+    chance = np.random.default_rng(0)
+    drawn = 2 * chance.normal(size=(400, ROWS)) + chance.normal(size=(400, 8))[:, CLUSTERS]
 
-    assert alone.standard_errors() == pytest.approx(alone.errors())
-    assert (both.standard_errors() < 0.8 * alone.standard_errors()).all()
-    assert (both.errors() > both.standard_errors()).all()
+    spread = Spread.of(drawn, CLUSTERS)
 
-
-def test_the_standard_error_is_the_scatter_over_draws():
-    """Over 200 draws of seeds and repetitions the credits scatter as the standard errors say."""
-    found = [
-        combine(observed(seed, noise=0.02), np.full(4, 4e-4), ROWS, 0.5, repetitions(4, 0.05, seed))
-        for seed in range(200)
-    ]
-
-    scatter = np.std([one.credit for one in found], axis=0)
-    assert np.mean([one.standard_errors() for one in found], axis=0) == pytest.approx(scatter, rel=0.35)
-
-
-@pytest.mark.parametrize("designs", [0, 2])
-def test_a_single_contributor_has_it_all(designs):
-    """Probe and repetitions can say nothing else."""
-    alone = Design(np.zeros(1, dtype=int), np.array([0.45]))
-
-    found = combine(np.array([[0.4], [0.5]]), np.array([0.01]), np.array([30]), 0.45, [alone] * designs, [alone])
-
-    assert found.credit == pytest.approx([0.45])
-    assert np.isfinite(found.margin(0.9)).all()
-    assert found.operator.shape == (1, 3 + designs)
+    assert (spread.row, spread.shared) == (pytest.approx(4, rel=0.05), pytest.approx(1, rel=0.1))

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from tribute.attribution.retraining.jobs import TrainedRows
 from tribute.attribution.shares import shares as sharing
-from tribute.attribution.shares.estimate import combine, row_noise
-from tribute.errors import AttributionError
+from tribute.attribution.shares.estimate import RowEstimate
+from tribute.attribution.shares.witnesses import RowCredits
 
 few = settings(max_examples=40)
 NAMES = ("ada", "bob", "cyd", "dan", "eve")
@@ -44,8 +44,9 @@ def scores(owners, credits):
 def shares_of(tables, names=NAMES, confidence=0.9):
     rows = TrainedRows.of(list(tables[0]["row_id"][::2]), list(tables[0]["contributor_id"][::2]))
     by_row = np.stack([table["credit"].to_numpy().reshape(-1, 2).sum(1) for table in tables])
-    found = combine(rows.sums(by_row), row_noise(by_row, rows.owner), np.bincount(rows.owner), 0.0, [])
-    table = sharing.shares_table(found, rows.names, names, confidence, "in-run", len(tables), len(tables))
+    known = RowCredits(by_row, by_row.mean(0)[None].repeat(8, 0), np.zeros(len(rows.owner)), 1.0)
+    estimate = RowEstimate(known, rows.groups(3), float(by_row.mean(0).sum())).named(rows.owner)
+    table = sharing.shares_table(estimate, rows.names, names, confidence, "in-run", len(tables), len(tables))
     return table.set_index("contributor_id")
 
 
@@ -116,49 +117,14 @@ def test_intervals_contain_the_credit(tables, confidence):
 
 
 def test_the_interval_is_students():
-    """Credits 1 and 3 of two seeds: mean 2, standard error 1, and t(0.95; 1) = 6.314 of it to each side."""
-    tables = [scores(["ada"], [0.5, 0.5]), scores(["ada"], [1.0, 2.0])]
+    """Eight rows in two clusters, each 1 and 3 by two seeds: a mean of 2, and t of one degree of freedom a cluster."""
+    tables = [scores(["ada"] * 4 + ["bob"] * 4, [credit] * 16) for credit in (0.5, 1.5)]
 
     line = shares_of(tables).loc["ada"]
 
-    assert (line["credit"], line["se"]) == (2, pytest.approx(1))
-    assert (line["low"], line["high"]) == (pytest.approx(2 - 6.3138, abs=1e-3), pytest.approx(2 + 6.3138, abs=1e-3))
+    assert line["credit"] == pytest.approx(8)
+    assert (line["high"] - line["low"]) / 2 == pytest.approx(np.sqrt(line["se"] ** 2) * 2.3534, rel=1e-3)
     assert (line["seeds"], line["trainings"], line["method"]) == (2, 2, "in-run")
-
-
-@few
-@given(seed_tables(), st.floats(0.01, 10))
-def test_rescaled_credits_sum_to_the_measured_improvement(tables, measured):
-    """Signs and ratios stay."""
-    table = tables[0]
-    integrated = float(table["credit"].sum())
-
-    scaled = sharing.rescaled(table, integrated, measured)
-
-    assert scaled["credit"].sum() == pytest.approx(measured)
-    assert np.allclose(scaled["credit"] * integrated, table["credit"] * measured)
-
-
-@pytest.mark.parametrize(("integrated", "measured"), [(1.0, 0.0), (1.0, -0.2), (-0.1, 0.5), (0.0, 0.5)])
-def test_no_improvement_is_not_shared(integrated, measured):
-    """Where nothing was gained there is nothing to attribute; the message says what to look at."""
-    with pytest.raises(AttributionError, match="no improvement to attribute; check data, labels and") as refused:
-        sharing.rescaled(scores(["ada"], [1.0, 2.0]), integrated, measured)
-
-    assert "\n" not in str(refused.value)
-
-
-@few
-@given(seed_tables())
-def test_average_scores_keep_rows_queries_and_totals(tables):
-    """The mean over the seeds, in the first seed's order."""
-    average = sharing.average_scores(tables)
-
-    assert list(average["row_id"]) == list(tables[0]["row_id"])
-    assert list(average["query"]) == list(tables[0]["query"])
-    assert np.allclose(average["credit"], np.mean([table["credit"] for table in tables], axis=0))
-    by_name = average.groupby("contributor_id")["credit"].sum().reindex(NAMES, fill_value=0)
-    assert np.allclose(by_name, shares_of(tables).loc[list(NAMES), "credit"])
 
 
 def test_a_contributor_without_rows_has_credit_zero():

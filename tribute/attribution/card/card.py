@@ -8,7 +8,9 @@ import pandas as pd
 
 from tribute.attribution.card import metrics
 from tribute.attribution.retraining.jobs import REMOVED, Job, TrainedRows, row_mask
-from tribute.attribution.shares import estimate
+from tribute.attribution.shares.estimate import RowEstimate
+from tribute.attribution.shares.evidence import Measurements
+from tribute.attribution.shares.witnesses import RowCredits
 
 BASELINES = ("rows", "tokens", "bm25", "embedding", "gradient_dot", "end_of_training")
 """Simple scores of a training row that attribution must beat; columns of influence.parquet."""
@@ -60,20 +62,22 @@ def linear_datamodelling(
     }
 
 
-def held_out_coverage(scores: np.ndarray, rows: TrainedRows, confidence: float) -> dict[str, float] | None:
+def held_out_coverage(measurements: Measurements, confidence: float) -> dict[str, float] | None:
     """How often the interval that all other seeds give for one more seed holds that seed's credit.
 
-    `scores` [seeds, rows]: in-run credit. An interval for a new seed is √seeds times as wide as that for the mean of
-    the others. None with fewer than three seeds: one alone has no variance.
+    Of scatter alone, without the choice of evaluation rows or the distance of the witnesses, which seeds have in
+    common. An interval for a new seed is √seeds times as wide as that for the mean of the others. None with fewer
+    than three seeds: one alone has no variance.
     """
-    count = len(scores)
+    credit, rows = measurements.table.credit, measurements.rows
+    count, fixed = len(credit), np.zeros(len(rows.owner))
     if count < 3:
         return None
     inside = []
-    for seed, own in enumerate(scores):
-        rest = np.delete(scores, seed, axis=0)
-        noise, size = estimate.row_noise(rest, rows.owner), np.bincount(rows.owner)
-        others = estimate.combine(rows.sums(rest), noise, size, 0.0, [])
+    for seed, own in enumerate(credit):
+        rest = np.delete(credit, seed, axis=0)
+        table = RowCredits(rest, rest.mean(0)[None].repeat(2, 0), fixed, 1.0)
+        others = RowEstimate(table, measurements.clusters, float(rest.mean(0).sum())).named(rows.owner)
         inside.append(np.abs(rows.sums(own) - others.credit) <= np.sqrt(count) * others.margin(confidence))
     return {"trials": int(np.size(inside)), "covered": float(np.mean(inside))}
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from tribute.artifacts import Kind
 from tribute.attribution.credit.planted_rows import planted
-from tribute.attribution.gradients.sample import PARTS, stratified_sample
+from tribute.attribution.gradients.sample import stratified_sample
 from tribute.attribution.measurement import Measurement, Run
 from tribute.attribution.retraining.jobs import checked_seeds
 from tribute.files import write_json
@@ -51,7 +51,7 @@ def _write_credit(
     from tribute.attribution.credit.inrun import in_run_credit
 
     chosen, weights = stratified_sample(ready.evaluation.slices, sample_size)
-    credit = in_run_credit(ready.model, ready.train, ready.evaluation.take(chosen), weights, trace, progress, PARTS)
+    credit = in_run_credit(ready.model, ready.train, ready.evaluation.take(chosen), weights, trace, progress)
     pd.DataFrame(
         {
             "row_id": np.repeat(list(ready.train.row_ids), len(credit.slices)),
@@ -60,9 +60,9 @@ def _write_credit(
             "credit": credit.scores.reshape(-1),
         }
     ).to_parquet(folder / "scores.parquet", index=False)
-    by_fold = pd.DataFrame(credit.folds).groupby(pd.Series(ready.contributors, name="contributor_id")).sum()
-    by_fold.columns = [f"fold_{fold}" for fold in by_fold.columns]
-    by_fold.reset_index().to_parquet(folder / "folds.parquet", index=False)
+    by_fold = pd.DataFrame(credit.folds, columns=[f"fold_{fold}" for fold in range(credit.folds.shape[1])])
+    by_fold.insert(0, "row_id", list(ready.train.row_ids))
+    by_fold.to_parquet(folder / "folds.parquet", index=False)
     rows = {"row_id": list(ready.train.row_ids), "contributor_id": ready.contributors, "tokens": ready.train.lengths()}
     pd.DataFrame(rows).to_parquet(folder / "rows.parquet", index=False)
     facts = {

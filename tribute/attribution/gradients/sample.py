@@ -7,8 +7,6 @@ import numpy as np
 
 FOLDS = 8
 """Parts of the evaluation that are looked at apart, to see how much hangs on which rows it happens to have."""
-PARTS = 4
-"""Parts of the evaluation that the recorded states see in turn: measured in docs/benchmarks.md."""
 
 
 def stratified_sample(slices: Sequence[str], size: int) -> tuple[list[int], np.ndarray]:
@@ -28,16 +26,6 @@ def stratified_sample(slices: Sequence[str], size: int) -> tuple[list[int], np.n
         chosen += sorted(generator.permutation(members)[:kept].tolist())
         weights += [len(members) / len(names) / kept] * kept
     return chosen, np.array(weights)
-
-
-def assign_parts(slices: Sequence[str], parts: int) -> np.ndarray:
-    """The part of each row, int [rows]: every slice's rows are dealt out in turn, in a random but fixed order."""
-    names = np.array(slices)
-    generator = np.random.Generator(np.random.Philox(1))
-    order = np.concatenate([generator.permutation(np.flatnonzero(names == name)) for name in sorted(set(slices))])
-    part = np.empty(len(names), dtype=np.int64)
-    part[order] = np.arange(len(names)) % parts
-    return part
 
 
 def folds(row_ids: Sequence[str]) -> np.ndarray:

@@ -1,15 +1,15 @@
 """Which subsets of rows to retrain on, so that shares and effects can be read off the results.
 
 *Rate designs* estimate shares with rows as players (Aumann & Shapley 1974; Billera & Heath 1982): along inclusion
-rates τ a contributor's share is ∫₀¹ ∂U/∂τ_k at τ = (t, …, t) dt. A draw deals every contributor's rows into random
-parts, one a stage. In stage m everybody's earlier parts are in, and of each contributor the m-th part is in or out
-by a column of a Hadamard matrix, so every run says something about everybody. A part's main effect is its average
-marginal at that rate, and its sum over the stages the share. Seed and batches are the same for all runs of a draw
-(common random numbers), and every second draw turns all signs (fold-over), so that interactions of two
-contributors, with which main effects are aliased, cancel: over two repetitions where one draws a stage once. The
-parts grow quadratically, since the first rows teach most; which rows came first is by far the largest noise, and
-trainings on few rows are cheap, so a repetition draws the early stages more often than the late ones (Neyman
-allocation).
+rates τ the share of a group of rows is ∫₀¹ ∂U/∂τ_k at τ = (t, …, t) dt. Groups are made of rows, whoever owns them. A
+draw divides every group's rows into random parts, one per stage. In stage m the earlier parts of all groups are in, and
+of each group the m-th part is in or out by a column of a Hadamard matrix, so every run says something about each. A
+part's main effect is its average marginal at that rate, and its sum over the stages the share. Seed and batches are
+the same for all runs of a draw (common random numbers), and every second draw turns all signs (fold-over), so that
+interactions of two groups, with which main effects are aliased, cancel: over two repetitions where one draws a stage
+once. The parts grow quadratically, since the first rows teach most; which rows came first is by far the largest
+noise, and trainings on few rows are cheap, so a repetition draws the early stages more often than the late ones
+(Neyman allocation).
 
 *Effects* take contributors in or out as wholes: every one alone and every one left out (the 2n design).
 
@@ -29,7 +29,7 @@ DRAWS = (10, 4, 1, 1)
 of a stage's effects, less luck, are about as 6.5 : 3.4 : 1.8 : 1, its trainings cost as 1 : 5 : 13 : 25."""
 PULL = (2.0, 0.8, 0.4, 0.2)
 """By how much a stage's effect grows with the in-run credit of its rows; measured there too. First rows teach most.
-Used where there is no probe."""
+Used where no stand-in learned enough."""
 
 
 @dataclass(frozen=True)
@@ -51,40 +51,16 @@ class RateRun:
     """The rows that the signs put in or leave out, bool [rows]."""
 
 
-def assign_blocks(owner: np.ndarray, factors: int, repetition: int) -> np.ndarray:
-    """Each contributor's factor, int [contributors]; above `factors` contributors share random blocks.
-
-    Blocks are dealt again for each repetition, the large contributors first and always into the block with the
-    fewest rows among those with room, so that blocks are of similar size.
-    """
-    rows = np.bincount(owner)
-    if len(rows) <= factors:
-        return np.arange(len(rows))
-    generator = np.random.Generator(np.random.Philox([repetition, 1]))
-    order = sorted(generator.permutation(len(rows)), key=lambda name: -int(rows[name]).bit_length())
-    room, sizes, block = -(-len(rows) // factors), np.zeros((factors, 2), dtype=int), np.zeros(len(rows), dtype=int)
-    for name in order:
-        free = [index for index in range(factors) if sizes[index, 1] < room]
-        chosen = min(free, key=lambda index: (sizes[index, 0], index))
-        sizes[chosen] += (rows[name], 1)
-        block[name] = chosen
-    return block
-
-
-def rate_design(owner: np.ndarray, blocks: np.ndarray, repetition: int, seeds: Sequence[int]) -> list[RateRun]:
-    """One repetition; its draws take the seeds in turn.
-
-    `owner` [rows] is each row's contributor, `blocks` [contributors] its factor (see `deal`).
-    """
-    factor = blocks[owner]
+def rate_design(group: np.ndarray, repetition: int, seeds: Sequence[int]) -> list[RateRun]:
+    """One repetition; its draws take the seeds in turn. `group` [rows] is each row's factor."""
     runs = []
     for stage, draws in enumerate(DRAWS):
         for draw in range(repetition * draws, (repetition + 1) * draws):
             generator = np.random.Generator(np.random.Philox([draw, 2]))
-            stages = _parts(owner, generator)
+            stages = _parts(group, generator)
             part = stages == stage
-            for row in _signs(int(blocks.max()) + 1, generator) * (1 if (stage + draw) % 2 == 0 else -1):
-                kept = (stages < stage) | (part & (row[factor] > 0))
+            for row in _signs(int(group.max()) + 1, generator) * (1 if (stage + draw) % 2 == 0 else -1):
+                kept = (stages < stage) | (part & (row[group] > 0))
                 runs.append(RateRun(Run(kept, seeds[draw % len(seeds)]), stage, row, part))
     return runs
 
@@ -147,11 +123,11 @@ def removals(rows: int, part: float, count: int, seed: int) -> list[Run]:
     return runs
 
 
-def _parts(owner: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """The stage in which each row comes in, int [rows]: every contributor's rows in random order."""
-    part = np.zeros(len(owner), dtype=int)
-    for name in np.unique(owner):
-        rows = generator.permutation(np.flatnonzero(owner == name))
+def _parts(group: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """The stage in which each row comes in, int [rows]: every group's rows in random order."""
+    part = np.zeros(len(group), dtype=int)
+    for factor in np.unique(group):
+        rows = generator.permutation(np.flatnonzero(group == factor))
         # One random offset for all rows keeps every part's size within one row of its expectation.
         part[rows] = np.searchsorted(ENDS, (np.arange(len(rows)) + generator.random()) / len(rows), side="right")
     return part

@@ -18,8 +18,7 @@ from tribute.config import AttributionConfig
 from tribute.settings import Strict
 
 FACTORS = (31, 15, 7)
-"""Factors of a rate design; more contributors than that share random blocks. A repetition of the next finer design
-costs twice as much."""
+"""Groups of rows that a rate design varies. A repetition of the next finer design costs twice as much."""
 REMOVED, REMOVALS = 0.2, 100
 """The part of all rows that a random removal takes, and how many of them a full validation makes."""
 COALITIONS = 5
@@ -56,29 +55,49 @@ class Job(Strict):
 
 @dataclass(frozen=True)
 class TrainedRows:
-    """The rows that the run trained on and whose they are."""
+    """The rows that the run trained on and whose they are, in an order that no name decides."""
 
     row_ids: Sequence[str]
     names: Sequence[str]
     """Contributors with trained rows, sorted."""
     owner: np.ndarray
     """Position in `names` of each row's contributor, int [rows]."""
+    slices: Sequence[str]
+    """Which slice of the evaluation each row is like, [rows]."""
 
     @classmethod
-    def of(cls, row_ids: Sequence[str], contributors: Sequence[str]) -> "TrainedRows":
-        """From two columns, a row each."""
+    def of(cls, row_ids: Sequence[str], contributors: Sequence[str], slices: Sequence[str] = ()) -> "TrainedRows":
+        """From columns, a row each; without slices there is one."""
         names, owner = np.unique(np.array(contributors, dtype=str), return_inverse=True)
-        return cls(list(row_ids), names.tolist(), owner)
+        return cls(list(row_ids), names.tolist(), owner, list(slices) or [""] * len(row_ids))
 
     @classmethod
     def trained(cls, dataset: Artifact) -> "TrainedRows":
-        """The rows of a dataset version's train.parquet."""
-        table = pq.read_table(dataset.file("train.parquet"), columns=["row_id", "contributor_id"])
-        return cls.of(*(table[name].to_pylist() for name in table.column_names))
+        """The rows of a dataset version's train.parquet, by their content."""
+        columns = ["row_id", "contributor_id", "slice"]
+        table = pq.read_table(dataset.file("train.parquet"), columns=[*columns, "content_sha256"])
+        table = table.sort_by("content_sha256")
+        return cls.of(*(table[name].to_pylist() for name in columns))
 
     def sums(self, scores: np.ndarray) -> np.ndarray:
         """Sum row scores [..., rows] to [..., contributors]."""
         return np.asarray(scores @ (self.owner[:, None] == np.arange(len(self.names))))
+
+    def groups(self, count: int, deal: int = 0) -> np.ndarray:
+        """The group of each row, int [rows]: `count` groups of one size that no name decides.
+
+        An even `deal` puts rows of one slice together, an odd one mixes all of them; rows within a slice come in the
+        order of their content's hash, from another place in every deal.
+        """
+        count = min(count, len(self.row_ids))
+        order = np.arange(len(self.row_ids))
+        if deal:
+            order = np.random.Generator(np.random.Philox([deal, 1])).permutation(order)
+        if deal % 2 == 0:
+            order = order[np.argsort(np.array(self.slices, dtype=str)[order], kind="stable")]
+        group = np.empty(len(order), dtype=int)
+        group[order] = np.arange(len(order)) * count // len(order)
+        return group
 
 
 def checked_seeds(run: Run) -> list[int]:
@@ -103,12 +122,12 @@ def row_mask(job: Job, rows: TrainedRows) -> np.ndarray:
 
 def repetition(job: Job, rows: TrainedRows) -> list[designs.RateRun]:
     """All runs of the rate design that a job belongs to."""
-    return designs.rate_design(rows.owner, blocks(job, rows), job.number, [job.seed])
+    return designs.rate_design(groups(job, rows), job.number, [job.seed])
 
 
-def blocks(job: Job, rows: TrainedRows) -> np.ndarray:
-    """The block of each contributor in the repetition that a job belongs to, int [contributors]."""
-    return designs.assign_blocks(rows.owner, min(job.factors, len(rows.names)), job.number)
+def groups(job: Job, rows: TrainedRows) -> np.ndarray:
+    """The group of each row in the repetition that a job belongs to, int [rows]."""
+    return rows.groups(job.factors, job.number)
 
 
 def validation_jobs(
@@ -131,26 +150,23 @@ def validation_jobs(
 
 
 def designed(
-    utilities: Mapping[Job, Any],
-    rows: TrainedRows,
-    control_variate: Callable[[int, np.ndarray], np.ndarray],
+    utilities: Mapping[Job, Any], rows: TrainedRows, control_variate: Callable[[Job], np.ndarray]
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Blocks [contributors] and effects [..., blocks] of every complete repetition, less what the draw explains.
+    """Groups [rows] and effects [..., groups] of every complete repetition, less what the draw explains.
 
-    `utilities` are U by job, in nats, of any shape: per fold of the evaluation, say. `control_variate` says, given a
-    repetition's number and the contributors' blocks, what each block owes to the rows that were drawn, in nats.
+    `utilities` are U by job, in nats, of any shape: per fold of the evaluation, say. `control_variate` says, given the
+    first job of a repetition, what each group owes to the rows that were drawn, in nats.
     """
-    found = []
+    complete = []
     for number in sorted({job.number for job in utilities if job.design == "rates"}):
         jobs = sorted(
-            (job for job in utilities if job.design == "rates" and job.number == number), key=lambda one: one.run
+            (job for job in utilities if job.design == "rates" and job.number == number), key=lambda job: job.run
         )
         runs = repetition(jobs[0], rows)
         if len(jobs) == len(runs):
-            block = blocks(jobs[0], rows)
             effects = designs.rate_effects(runs, np.stack([utilities[job] for job in jobs]))
-            found.append((block, effects - control_variate(number, block)))
-    return found
+            complete.append((groups(jobs[0], rows), effects - control_variate(jobs[0])))
+    return complete
 
 
 def spread(ranking: Sequence[str], count: int) -> list[str]:
@@ -169,4 +185,4 @@ def _large(rows: TrainedRows, ranking: Sequence[str]) -> list[str]:
 def repetition_cost(rows: TrainedRows, factors: int) -> float:
     """What a repetition of the rate design costs, in trainings on all rows."""
     job = Job(design="rates", seed=0, factors=factors)
-    return designs.cost([one.run for one in repetition(job, rows)])
+    return designs.cost([run.run for run in repetition(job, rows)])

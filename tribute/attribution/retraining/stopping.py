@@ -13,14 +13,15 @@ def next_repetition(
 
     `error` is what is not known of the shares after those that are done, in standard deviations. The budget decides
     only how many repetitions there are, never what the next one is: so a larger budget goes on where a smaller one
-    stopped. The first ones have few factors; each contributor gets one of its own as soon as what was spent would have
-    paid for two such repetitions.
+    stopped. The first ones vary few groups of rows, later ones more, as soon as what was spent would have paid for two
+    such repetitions.
     """
     if config.budget == 0 or error <= config.precision:
         return []
     repeated = {job.number: job.factors for job in done if job.design == "rates"}
-    number, spent = len(repeated), sum(repetition_cost(rows, one) for one in repeated.values())
-    factors = next((one for one in FACTORS if len(rows.names) <= one and 2 * repetition_cost(rows, one) <= spent), 7)
+    number, spent = len(repeated), sum(repetition_cost(rows, varied) for varied in repeated.values())
+    affordable = (varied for varied in FACTORS if 2 * repetition_cost(rows, varied) <= spent)
+    factors = next(affordable, min(FACTORS))
     if spent + repetition_cost(rows, factors) > config.budget:
         return []
     seed = seeds[number % len(seeds)]

@@ -1,170 +1,190 @@
-"""One estimate of the credits from three kinds of evidence: in-run credit, a probe, and retraining on rate designs.
+"""Names' credits from rows' credits, corrected by retraining, and how certain they are.
 
-In-run credit is cheap and nearly right; so is a linear probe's (probe.py), which errs in other ways; a rate design is
-right on average and noisy. With φ_k the credit of contributor k, n_k its rows, c the in-run credit averaged over S
-seeds, p the probe's, E_r the block effects of repetition r and X_r which contributor is in which block:
+T̄ is the table of witnesses.py averaged over its S seeds. What is not known of it is described for *rows*, by two
+numbers each: a variance per row, and one that the rows of a cluster (which no name decides) have in common,
 
-    φ ~ N(c, diag(ρ v/S + b² n)),    p = X_p φ + e_p,    E_r = X_r φ + e_r,    Σ_k φ_k = U(all) − U(none)
-    e_p ~ N(0, diag(π² X_p n)),      e_r ~ N(0, diag(σ² X_r n))
+    Cov(i, j) = e·1[i = j] + u·1[i and j of one cluster]
 
-v_k sums the variance between seeds of every single row's credit, and ρ says how much more (or less) whole blocks
-vary than their rows would if they varied independently. b², π² (how far in-run and the probe are off, a row) and σ²
-(the design's noise, a row) are not known either: the estimate is the mean over a grid of them, weighted by how likely
-each makes what was measured and a wide prior (empirical Bayes, Efron & Morris 1973). Without a design in-run and probe
-count for about the same (in-run a little less, for its scatter), and their distance is what is known of how far either
-is off. A single repetition cannot tell them from its own noise; several say which of the two to believe; many outweigh
-both, so the estimate goes to the truth wherever they stand. With in-run alone nothing is known of b², and it is taken
-as 0. n and v add up over rows and ρ, b², π², σ² come from blocks of rows, so for given rows and draws contributors of
-one block can be split or merged and their sum stays. Without blocks ρ has only the contributors themselves to come
-from: then no credit hangs on names, but the width of the intervals does a little.
+`scatter` describes what other seeds would change, pooled over all rows and clusters; `off` how far the witnesses may
+be from the truth, from half of what lies between them. A rate design (retraining/designs.py) observes E = X φ + ε of
+groups of rows, Var ε = σ² times their rows, and the total is known exactly. With D = scatter + b·off,
+
+    φ = T̄ + D X' M⁻¹ (E − X T̄),    M = X D X' + Var ε
+
+b and σ² are averaged over a grid, weighted by how likely they make what was measured and a wide prior (empirical Bayes,
+Efron & Morris 1973); where there was one witness, off is a variance per row alone, and without a design either it is 0.
+
+A name's credit is a sum over its rows, and its variance a sum over pairs of them that depends on how many of its rows
+are in which cluster and group: merging two names gives what one name with all rows would have had, figure by figure.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 from scipy import stats
 
-GRID = np.geomspace(1e-3, 8, 9)
-"""Values of b², π² and σ², in mean squared distances from in-run a row."""
-PRIOR, WIDTH = 0.5, 2.0
-"""Beforehand each is about half of that distance, give or take a factor of e²."""
+from tribute.attribution.shares.witnesses import RowCredits
+
+GRID = np.geomspace(1 / 16, 16, 9)
+"""Values of b, and of σ² in mean squared distances of a design from the witnesses per row."""
+WIDTH = 1.5
+"""Beforehand each is about 1, give or take a factor of e^WIDTH."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A covariance of rows: a variance per row, and one that a cluster's rows share."""
+
+    row: float
+    shared: float
+
+    def between(self, a: np.ndarray, b: np.ndarray, clusters: np.ndarray) -> np.ndarray:
+        """The covariance of sums over rows, `a` [sums, rows] and `b` [others, rows] of 0 and 1, [sums, others]."""
+        inside = clusters[:, None] == np.arange(clusters.max() + 1)
+        return np.asarray(self.row * a @ b.T + self.shared * (a @ inside) @ (b @ inside).T)
+
+    def times(self, factor: float) -> "Spread":
+        """Every variance times `factor`."""
+        return Spread(self.row * factor, self.shared * factor)
+
+    @classmethod
+    def of(cls, residuals: np.ndarray, clusters: np.ndarray) -> "Spread":
+        """From residuals [draws, rows], whose mean square is the variance: one-way analysis of variance."""
+        size = np.bincount(clusters).astype(float)
+        means = np.stack([np.bincount(clusters, weights=draw) for draw in residuals]) / size
+        left = residuals - means[:, clusters]
+        row = float((left**2).sum() / max((len(clusters) - len(size)) * len(residuals), 1))
+        return cls(row, max(float((means**2 - row / size).mean()), 0.0))
 
 
 @dataclass(frozen=True)
 class Design:
-    """What one repetition of a rate design measured, or a probe over many of them."""
+    """What one repetition of a rate design measured."""
 
-    blocks: np.ndarray
-    """The block of each contributor, int [contributors]."""
+    groups: np.ndarray
+    """The group of each row, int [rows]."""
     effects: np.ndarray
-    """Each block's effect in nats, [blocks]."""
+    """Each group's effect in nats, [groups]."""
+    folds: np.ndarray
+    """What each fold of the evaluation says of it, [folds, groups]."""
 
     def members(self) -> np.ndarray:
-        """X: whether a contributor is in a block, float [blocks, contributors]."""
-        return np.asarray(self.blocks == np.arange(len(self.effects))[:, None], dtype=float)
+        """X: whether a row is in a group, float [groups, rows]."""
+        return np.asarray(self.groups == np.arange(len(self.effects))[:, None], dtype=float)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Credits in nats, how certain they are, and the linear map that gave them."""
+    """Credits of names in nats, and how certain they are, each [names]."""
 
     credit: np.ndarray
-    """[contributors]; sums to the total."""
-    covariance: np.ndarray
-    """[contributors, contributors] of all that is not known: how far in-run and probe are off, and the scatter."""
+    known: np.ndarray
+    """Variance of all that is not known."""
     scatter: np.ndarray
-    """The part of it that other seeds, retrained draws and, with `seen_through`, evaluation rows would change."""
-    operator: np.ndarray
-    """credit = operator @ (in-run mean, the probe's effects, effects of every repetition, total)."""
+    """The part of it that other seeds, draws and evaluation rows would change."""
     dof: float
     """Degrees of freedom behind the variances."""
 
-    def seen_through(self, readings: np.ndarray) -> "Estimate":
-        """The same with the uncertainty that comes from the evaluation having just these rows.
-
-        `readings` [folds, what `operator` reads]: what each fold of the evaluation alone would have measured. The
-        variance of their mean is what a bootstrap of folds goes to (Efron & Tibshirani 1993).
-        """
-        apart = readings @ self.operator.T
-        chosen = np.cov(apart, rowvar=False) / len(apart)
-        return replace(self, covariance=self.covariance + chosen, scatter=self.scatter + chosen)
-
     def errors(self) -> np.ndarray:
-        """How far each credit may be off, one standard deviation, [contributors]."""
-        return np.asarray(np.sqrt(np.maximum(np.diag(self.covariance), 0)))
+        """How far each credit may be off, one standard deviation, [names]."""
+        return np.asarray(np.sqrt(np.maximum(self.known, 0)))
 
     def standard_errors(self) -> np.ndarray:
-        """Of each credit as an average over seeds, draws and evaluation rows, [contributors]: what pay is cut by."""
-        return np.asarray(np.sqrt(np.maximum(np.diag(self.scatter), 0)))
+        """Of each credit as an average over seeds, draws and evaluation rows, [names]: what pay is cut by."""
+        return np.asarray(np.sqrt(np.maximum(self.scatter, 0)))
 
     def margin(self, confidence: float) -> np.ndarray:
-        """Half the width of each credit's t interval, [contributors]."""
+        """Half the width of each credit's t interval, [names]."""
         return np.asarray(self.errors() * stats.t.ppf((1 + confidence) / 2, self.dof))
 
 
-def combine(
-    in_run: np.ndarray,
-    noise: np.ndarray,
-    rows: np.ndarray,
-    total: float,
-    designs: Sequence[Design],
-    probes: Sequence[Design] = (),
-) -> Estimate:
-    """See the module. `in_run` [seeds, contributors] in nats, each seed summing to its own improvement.
+class RowEstimate:
+    """Everything that names' credits are made of, and no name."""
 
-    `noise` [contributors] is v (see `row_noise`), `rows` [contributors] n, `total` U(all) − U(none) in nats; `probes`
-    is one or none.
-    """
-    seeds, names = in_run.shape
-    mean, seen = in_run.mean(0), [*probes, *designs]
-    groups = [design.members() for design in seen]
-    spread = _spread(in_run, noise, groups or [np.eye(names)]) * noise / seeds
-    readings = np.concatenate([mean, *(design.effects for design in seen), [total]])
-    observe = np.vstack([*groups, np.zeros((0, names))])
-    distance, dof = readings[names:-1] - observe @ mean, (seeds - 1) * names
-    # Nothing beside in-run, or it says the very same, as it must of a single contributor.
-    if (np.abs(distance) <= 1e-12 * np.abs(mean).max()).all():
-        alone = np.hstack([np.eye(names), np.zeros((names, len(readings) - names))])
-        return Estimate(mean, np.diag(spread), np.diag(spread), alone, dof)
-    kinds = np.array([kind for kind, group in enumerate((probes, designs)) for design in group for _ in design.effects])
-    operator, covariance, credits, noise_of_draws = np.zeros((names, len(readings))), np.zeros((names, names)), [], 0.0
-    weights = _plausible(distance, spread, rows, observe, kinds)
-    for (off, apart), likely in weights.items():
-        errors = np.array(apart) * (observe @ rows)
-        linear, uncertain = _condition(np.diag(spread + off * rows), observe, errors)
-        operator, covariance = operator + likely * linear, covariance + likely * uncertain
-        noise_of_draws = noise_of_draws + likely * errors * kinds
-        credits.append(linear @ readings)
-    credit = operator @ readings
-    apart_from_it = np.stack(credits) - credit
-    covariance += apart_from_it.T @ (np.array(list(weights.values()))[:, None] * apart_from_it)
-    scatter = operator * np.concatenate([spread, noise_of_draws, [0]]) @ operator.T
-    return Estimate(credit, covariance, scatter, operator, min(dof, len(observe) - 1))
+    def __init__(self, table: RowCredits, clusters: np.ndarray, gain: float, designs: Sequence[Design] = ()) -> None:
+        self.table, self.clusters, self.designs = table, clusters, designs
+        seeds, self.mean = len(table.credit), table.credit.mean(0)
+        residuals = (table.credit - self.mean) * np.sqrt(seeds / max(seeds - 1, 1))
+        self.scatter = Spread.of(residuals, clusters).times(1 / seeds)
+        self.observe = np.vstack([*(design.members() for design in designs), np.ones((1, len(clusters)))])
+        self.effects = np.concatenate([*(design.effects for design in designs), [gain]])
+        self.off = Spread.of(table.distance[None], clusters)
+        if designs and not table.distance.any():
+            missed = self.effects[:-1] - self.observe[:-1] @ self.mean
+            self.off = Spread(float((missed**2 / self.observe[:-1].sum(1)).mean()), 0.0)
+        self.dof = float(max((seeds - 1) * int(clusters.max() + 1), 1))
+        self.plausible = self._plausible() if designs else {(1.0, 0.0): 1.0}
 
+    @property
+    def credit(self) -> np.ndarray:
+        """Every row's credit, nats [rows]."""
+        missed = self.effects - self.observe @ self.mean
+        rows = np.zeros(len(self.mean))
+        for (b, noise), likely in self.plausible.items():
+            pulled = self._inverse(b, noise) @ missed @ self.observe
+            spread = self._spread(b)
+            shared = np.bincount(self.clusters, weights=pulled)[self.clusters]
+            rows += likely * (spread.row * pulled + spread.shared * shared)
+        return np.asarray(self.mean + rows)
 
-def _condition(prior: np.ndarray, groups: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The linear map from (in-run, effects, total) to the posterior mean, and the posterior covariance.
+    def named(self, owner: np.ndarray) -> Estimate:
+        """The credits of names, from `owner` int [rows]: the position of each row's name."""
+        names = (owner == np.arange(int(owner.max()) + 1)[:, None]).astype(float)
+        missed, whole = self.effects - self.observe @ self.mean, names @ self.mean
+        credits, known, scatter = [], np.zeros(len(names)), np.zeros(len(names))
+        for (b, noise), likely in self.plausible.items():
+            spread = self._spread(b)
+            seen = spread.between(names, self.observe, self.clusters)
+            linear = seen @ self._inverse(b, noise)
+            credits.append(whole + linear @ missed)
+            prior = np.array([spread.between(name[None], name[None], self.clusters)[0, 0] for name in names])
+            known += likely * (prior - (linear * seen).sum(1))
+            scatter += likely * self._scatter(names, linear, noise)
+        weights = np.array(list(self.plausible.values()))
+        credit = weights @ np.stack(credits)
+        known += weights @ (np.stack(credits) - credit) ** 2
+        return Estimate(credit, known + self._of_folds(names), scatter + self._of_folds(names), self.dof)
 
-    `groups` [effects, contributors] says whom each effect sums, `error` [effects] how far it may be off, squared.
-    """
-    observe, noise = np.vstack([groups, np.ones(len(prior))]), np.diag([*error, 0.0])
-    gain = prior @ observe.T @ np.linalg.pinv(observe @ prior @ observe.T + noise, hermitian=True)
-    return np.hstack([np.eye(len(prior)) - gain @ observe, gain]), prior - gain @ observe @ prior
+    def _spread(self, b: float) -> Spread:
+        off = self.off.times(b)
+        return Spread(self.scatter.row + off.row, self.scatter.shared + off.shared)
 
+    def _noise(self, noise: float) -> np.ndarray:
+        """Var ε of every observation; the total has none."""
+        return np.append(noise * self.observe[:-1].sum(1), 0.0)
 
-def row_noise(scores: np.ndarray, owner: np.ndarray) -> np.ndarray:
-    """v: the variance between seeds of each row's credit `scores` [seeds, rows], summed by owner, [contributors]."""
-    return np.bincount(owner, weights=scores.var(0, ddof=1))
+    def _inverse(self, b: float, noise: float) -> np.ndarray:
+        seen = self._spread(b).between(self.observe, self.observe, self.clusters)
+        return np.asarray(np.linalg.pinv(seen + np.diag(self._noise(noise)), hermitian=True))
 
+    def _scatter(self, names: np.ndarray, linear: np.ndarray, noise: float) -> np.ndarray:
+        own = [self.scatter.between(name[None], name[None], self.clusters)[0, 0] for name in names]
+        mixed = self.scatter.between(names, self.observe, self.clusters)
+        seen = self.scatter.between(self.observe, self.observe, self.clusters) + np.diag(self._noise(noise))
+        return np.asarray(np.array(own) - 2 * (linear * mixed).sum(1) + ((linear @ seen) * linear).sum(1))
 
-def _spread(in_run: np.ndarray, noise: np.ndarray, groups: Sequence[np.ndarray]) -> float:
-    """ρ: the variance between seeds of block sums against their rows' variances."""
-    sums = np.concatenate([(in_run @ group.T).var(0, ddof=1) for group in groups])
-    expected = np.concatenate([group @ noise for group in groups])
-    return float((sums[expected > 0] / expected[expected > 0]).mean()) if (expected > 0).any() else 0.0
+    def _of_folds(self, names: np.ndarray) -> np.ndarray:
+        """The variance from the evaluation having just these rows: what a bootstrap of folds goes to."""
+        folds = self.table.folds
+        apart = folds @ names.T
+        measured = [*(design.folds for design in self.designs), folds.sum(1, keepdims=True)]
+        missed = np.hstack(measured) - folds @ self.observe.T
+        for (b, noise), likely in self.plausible.items():
+            linear = self._spread(b).between(names, self.observe, self.clusters) @ self._inverse(b, noise)
+            apart = apart + likely * missed @ linear.T
+        return np.asarray(apart.var(0, ddof=1) / len(apart))
 
-
-def _plausible(
-    distance: np.ndarray, spread: np.ndarray, rows: np.ndarray, observe: np.ndarray, kinds: np.ndarray
-) -> dict[tuple[float, tuple[float, ...]], float]:
-    """b², and π² or σ² of each effect by its kind, on a grid, with their posterior weights.
-
-    `distance` [effects] is from in-run, `observe` [effects, contributors] says whom an effect sums, `kinds` [effects]
-    whether it is of the probe (0) or of a design (1).
-    """
-    sizes = observe @ rows
-    scale = float((distance**2 / sizes).mean())
-    known, per_row = observe @ np.diag(spread) @ observe.T, observe @ np.diag(rows) @ observe.T
-    present, place = np.unique(kinds, return_inverse=True)
-    logs = {}
-    for off, *apart in product(scale * GRID, repeat=1 + len(present)):
-        level = np.array(apart)[place]
-        covariance = known + off * per_row + np.diag(level * sizes)
-        fit = np.linalg.slogdet(covariance)[1] + distance @ np.linalg.solve(covariance, distance)
-        wide = (np.log(np.array([off, *apart]) / scale / PRIOR) ** 2).sum() / WIDTH**2
-        logs[float(off), tuple(level.tolist())] = -(fit + wide) / 2
-    top = max(logs.values())
-    weights = {key: float(np.exp(value - top)) for key, value in logs.items()}
-    return {key: value / sum(weights.values()) for key, value in weights.items()}
+    def _plausible(self) -> dict[tuple[float, float], float]:
+        """b and σ² on a grid, with their posterior weights."""
+        observe, missed = self.observe[:-1], (self.effects - self.observe @ self.mean)[:-1]
+        scale = float((missed**2 / observe.sum(1)).mean())
+        logs = {}
+        for b, part in product(GRID, GRID):
+            seen = self._spread(b).between(observe, observe, self.clusters) + np.diag(part * scale * observe.sum(1))
+            fit = np.linalg.slogdet(seen)[1] + missed @ np.linalg.solve(seen, missed)
+            logs[float(b), float(part * scale)] = -(fit + (np.log([b, part]) ** 2).sum() / WIDTH**2) / 2
+        top = max(logs.values())
+        weights = {key: float(np.exp(value - top)) for key, value in logs.items()}
+        return {key: value / sum(weights.values()) for key, value in weights.items()}

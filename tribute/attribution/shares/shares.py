@@ -7,39 +7,14 @@ import pandas as pd
 
 from tribute.artifacts import Artifact
 from tribute.attribution.shares.estimate import Estimate
-from tribute.errors import AttributionError
 
 
-def seed_scores(credit: Artifact) -> pd.DataFrame:
-    """One seed's scores, rescaled to its measured improvement."""
-    facts = credit.json("credit.json")
-    return rescaled(pd.read_parquet(credit.file("scores.parquet")), facts["integrated"], facts["measured"])
-
-
-def fold_credits(credit: Artifact, names: Sequence[str]) -> np.ndarray:
-    """One seed's credit as each fold of the evaluation has it, rescaled like `seed_scores`, [folds, contributors]."""
-    facts = credit.json("credit.json")
-    table = pd.read_parquet(credit.file("folds.parquet")).set_index("contributor_id").loc[list(names)]
-    return np.asarray(table.to_numpy().T * (facts["measured"] / facts["integrated"]))
-
-
-def rescaled(scores: pd.DataFrame, integrated: float, measured: float) -> pd.DataFrame:
-    """One seed's scores, scaled so that they sum to the measured improvement U(all) − U(none) in nats.
-
-    Raises AttributionError where the fine-tune improved nothing.
-    """
-    if measured <= 0 or integrated <= 0:
-        raise AttributionError(
-            f"the fine-tune changed the evaluation loss by {-measured:+.4f} nats (credits sum to {integrated:.4f}): "
-            "there is no improvement to attribute; check data, labels and finetuning.learning_rate"
-        )
-    return scores.assign(credit=scores["credit"] * (measured / integrated))
-
-
-def average_scores(seeds: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Mean credit over the seeds for every row and query."""
+def slice_scores(credits: Sequence[Artifact], scales: Sequence[float]) -> pd.DataFrame:
+    """In-run credit of every row for every query, mean over the seeds, each times its scale."""
     keys = ["row_id", "contributor_id", "query"]
-    return pd.concat(seeds).groupby(keys, sort=False, as_index=False)["credit"].mean()
+    tables = [pd.read_parquet(credit.file("scores.parquet")) for credit in credits]
+    scaled = [table.assign(credit=table["credit"] * scale) for table, scale in zip(tables, scales, strict=True)]
+    return pd.concat(scaled).groupby(keys, sort=False, as_index=False)["credit"].sum()
 
 
 def interval(estimate: Estimate, confidence: float) -> tuple[np.ndarray, np.ndarray]:

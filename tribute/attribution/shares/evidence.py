@@ -1,25 +1,23 @@
-"""Everything that was measured of one run, read once: credits, probe, retrainings, influences and controls."""
+"""Everything that was measured of one run, read once: credits, stand-in, retrainings, influences and controls."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tribute.artifacts import Artifact, check_files
-from tribute.attribution.credit.probe_artifact import drawn
+from tribute.attribution.credit.stand_in_artifact import credits_of, predicted_utility
 from tribute.attribution.gradients import sample
 from tribute.attribution.measurement import Work, input_names, seed_of
 from tribute.attribution.retraining import jobs
-from tribute.attribution.retraining.designs import control_variate, rate_design
+from tribute.attribution.retraining.designs import control_variate, rate_effects
 from tribute.attribution.retraining.jobs import Job, TrainedRows
-from tribute.attribution.shares import shares as sharing
-from tribute.attribution.shares.estimate import Design, Estimate, combine, row_noise
-
-LEARNED = 0.5
-"""A probe that gains less than this part of what the fine-tune gained is no witness."""
+from tribute.attribution.shares.estimate import Design, Estimate, RowEstimate
+from tribute.attribution.shares.witnesses import CLUSTERS, InRunCredit, RowCredits, StandInCredit, row_credits
+from tribute.contributions.dataset import read_description
 
 
 @dataclass(frozen=True)
@@ -32,10 +30,11 @@ class Measurements:
 
     def __post_init__(self) -> None:
         """Raises IntegrityError where a file is not as it was written: what is read here decides what is paid."""
-        # Whether the rows' texts are still there matters only where the attribution is not made yet.
+        # Whether what was erased is still there matters only where the attribution is not made yet.
         check_files(self.dataset, without_erased=True)
         for work, artifact in self.measured.items():
-            check_files(artifact, _of_a_training if work.kind == "retraining" else lambda _: True)
+            chosen = _of_a_training if work.kind == "retraining" else lambda _: True
+            check_files(artifact, chosen, without_erased=True)
         for adapter in self.adapters:
             check_files(adapter, _of_a_training)
 
@@ -65,7 +64,7 @@ class Measurements:
 
     @cached_property
     def probes(self) -> list[Artifact]:
-        """The probe, or none where the task has none."""
+        """The stand-in, or none where none was trained."""
         return list(self.of("probe").values())
 
     @cached_property
@@ -84,14 +83,27 @@ class Measurements:
         return TrainedRows.trained(self.dataset)
 
     @cached_property
-    def scores(self) -> list[pd.DataFrame]:
-        """Every seed's scores, rescaled to its measured improvement."""
-        return [sharing.seed_scores(credit) for credit in self.credits]
+    def clusters(self) -> np.ndarray:
+        """Groups of rows that no name decides, int [rows]."""
+        return self.rows.groups(CLUSTERS)
 
     @cached_property
-    def in_run(self) -> np.ndarray:
-        """In-run credit in nats, [seeds, rows]."""
-        return np.stack([row_totals(scores, self.rows) for scores in self.scores])
+    def in_run(self) -> list[InRunCredit]:
+        """In-run credit, per seed."""
+        return [in_run_credit(credit, self.rows) for credit in self.credits]
+
+    @cached_property
+    def stand_in(self) -> StandInCredit | None:
+        """What the stand-in says; None where none was trained."""
+        for artifact in self.probes:
+            facts = artifact.json("probe.json")
+            return StandInCredit(*credits_of(artifact.path, list(self.rows.row_ids)), facts["wanted"], facts["gained"])
+        return None
+
+    @cached_property
+    def table(self) -> RowCredits:
+        """Every row's credit for every seed. Raises AttributionError where no witness can be believed."""
+        return row_credits(self.in_run, self.stand_in, self.clusters, self.gain)
 
     @cached_property
     def utilities(self) -> dict[Job, float]:
@@ -106,8 +118,15 @@ class Measurements:
     @property
     def method(self) -> str:
         """What the credits are made from, in words."""
-        retrained = any(job.design == "rates" for job in self.retrainings)
-        return " + ".join(["in-run", *(["probe"] if self._probed else []), *(["rate design"] if retrained else [])])
+        parts = ["in-run"] if any(witness.weight for witness in self.in_run) else []
+        parts += [self.stand_in_name] if self._stands_in else []
+        parts += ["rate design"] if any(job.design == "rates" for job in self.retrainings) else []
+        return " + ".join(parts)
+
+    @property
+    def stand_in_name(self) -> str:
+        """`probe` of a classifier, `memory` of a causal model."""
+        return "probe" if read_description(self.dataset)["task"] == "sequence-classification" else "memory"
 
     @property
     def utility_before(self) -> float:
@@ -119,77 +138,57 @@ class Measurements:
         """U(all) − U(none), mean over the run's own trainings, in nats."""
         return float(np.mean([credit.json("credit.json")["measured"] for credit in self.credits]))
 
+    @cached_property
+    def by_row(self) -> RowEstimate:
+        """What names' credits are sums of."""
+        return RowEstimate(self.table, self.clusters, self.gain, self._designs)
+
     def estimate(self) -> Estimate:
         """The credits of the contributors with trained rows."""
-        return self.credits_as(self.rows).seen_through(self._fold_readings())
+        return self.credits_as(self.rows)
 
     def credits_as(self, named: TrainedRows) -> Estimate:
-        """The credits that the same rows and draws give if they stand under other names.
-
-        Each name of `named` holds rows of one contributor, and is in that contributor's blocks.
-        """
-        contributors = self.rows.owner[np.unique(named.owner, return_index=True)[1]]
-        designs = [Design(blocks[contributors], effects) for blocks, effects in self._designed]
-        probes = [Design(probe.blocks[contributors], probe.effects) for probe in self._probed]
-        noise = row_noise(self.in_run, named.owner)
-        return combine(named.sums(self.in_run), noise, np.bincount(named.owner), self.gain, designs, probes)
+        """The credits of the same rows under other names."""
+        return self.by_row.named(named.owner)
 
     @cached_property
-    def _designed(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        return self._designs(self.utilities)
+    def _designs(self) -> list[Design]:
+        """The repetitions, scaled as if their trainings had gained what the run's own did.
 
-    def _designs(self, utilities: Mapping[Job, Any]) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Blocks and effects of the repetitions, scaled as if their trainings had gained what the run's own did."""
-        scaled = {job: utility * self._scales[job.seed] for job, utility in utilities.items() if job.design == "rates"}
-        return jobs.designed(scaled, self.rows, self._control_variate)
-
-    def _control_variate(self, number: int, blocks: np.ndarray) -> np.ndarray:
-        """What a repetition's effects owe to the rows that it drew, nats [blocks].
-
-        What the probe says of these draws, less what it says on average; by in-run credit where there is no probe.
+        Every fold has the same control variate taken off, so effects scatter between folds as if there were none.
         """
-        owner = self.rows.owner
-        if not self._probed:
-            runs = rate_design(owner, blocks, number, [0])
-            return np.bincount(blocks[owner], weights=control_variate(runs, self.in_run.mean(0)))
-        [probed], [facts] = self._probed, self._probe_facts
-        probe_block = probed.blocks[owner]
-        average = np.bincount(blocks[owner], weights=(probed.effects / np.bincount(probe_block))[probe_block])
-        effects = drawn(self.probes[0].path, facts["length"], tuple(owner.tolist()), tuple(blocks.tolist()), number)
-        return np.asarray(effects * facts["scale"] - average)
-
-    @cached_property
-    def _probe_facts(self) -> list[dict[str, Any]]:
-        """`probe.json`, and by which `scale` its credits sum to what the run gained.
-
-        Nothing where there is no probe, or it learned too little.
-        """
-        every = [probe.json("probe.json") for probe in self.probes]
-        counted = [facts for facts in every if min(facts["gained"], sum(facts["credit"])) >= LEARNED * facts["wanted"]]
-        return [facts | {"scale": self.gain / sum(facts["credit"])} for facts in counted]
+        rates = {job: training for job, training in self.retrainings.items() if job.design == "rates"}
+        whole = {job: self.utilities[job] * self._scales[job.seed] for job in rates}
+        folds = {job: -fold_losses(rates[job], "loss") * self._scales[job.seed] for job in rates}
+        luck = lru_cache(self._luck)
+        return [
+            Design(groups, effects, apart)
+            for (groups, effects), (_, apart) in zip(
+                jobs.designed(whole, self.rows, luck), jobs.designed(folds, self.rows, luck), strict=True
+            )
+        ]
 
     @property
-    def _probed(self) -> list[Design]:
-        return [
-            Design(np.array(facts["blocks"]), np.array(facts["credit"]) * facts["scale"]) for facts in self._probe_facts
-        ]
+    def _stands_in(self) -> bool:
+        return self.stand_in is not None and self.stand_in.weight > 0
+
+    def _luck(self, first: Job) -> np.ndarray:
+        """What a repetition's effects owe to the rows that it drew, nats [groups].
+
+        What the stand-in says of these draws, less its credit; by in-run credit where it learned too little.
+        """
+        groups, runs = jobs.groups(first, self.rows), jobs.repetition(first, self.rows)
+        if self.stand_in is None or not self._stands_in:
+            return np.bincount(groups, weights=control_variate(runs, self.table.credit.mean(0)))
+        folder, count = self.probes[0].path, len(groups)
+        predicted = [predicted_utility(folder, np.packbits(run.run.kept).tobytes(), count) for run in runs]
+        luck = rate_effects(runs, np.array(predicted)) - np.bincount(groups, weights=self.stand_in.credit)
+        return np.asarray(luck * self.gain / self.stand_in.gained)
 
     @cached_property
     def _scales(self) -> dict[int, float]:
         seeds = {job.seed for job in self.retrainings if job.design == "rates"}
         return {seed: self.gain / (self.utility_all(seed) - self.utility_before) for seed in seeds}
-
-    def _fold_readings(self) -> np.ndarray:
-        """In-run mean, probe, effects and gain as each fold of the evaluation measures them, [folds, readings].
-
-        Every fold has the same control variate taken off, so effects scatter between folds as if there were none.
-        """
-        in_run = np.mean([sharing.fold_credits(credit, self.rows.names) for credit in self.credits], axis=0)
-        rates = {job: training for job, training in self.retrainings.items() if job.design == "rates"}
-        effects = [blocks for _, blocks in self._designs({job: -fold_losses(rates[job], "loss") for job in rates})]
-        probed = [np.array(facts["folds"]) * facts["scale"] for facts in self._probe_facts]
-        gains = [fold_losses(adapter, "before") - fold_losses(adapter, "loss") for adapter in self.adapters]
-        return np.hstack([in_run, *probed, *effects, np.mean(gains, axis=0)[:, None]])
 
     @cached_property
     def influence(self) -> pd.DataFrame:
@@ -223,9 +222,12 @@ class Measurements:
         return len(self.adapters) + len(self.controls) + float(sum(kept))
 
 
-def row_totals(scores: pd.DataFrame, rows: TrainedRows) -> np.ndarray:
-    """Credit of each row over all queries, [rows]."""
-    return np.asarray(scores.groupby("row_id", sort=False)["credit"].sum().reindex(rows.row_ids))
+def in_run_credit(credit: Artifact, rows: TrainedRows) -> InRunCredit:
+    """One seed's credit of `rows`, as it was integrated."""
+    facts = credit.json("credit.json")
+    scores = pd.read_parquet(credit.file("scores.parquet")).groupby("row_id", sort=False)["credit"].sum()
+    folds = pd.read_parquet(credit.file("folds.parquet")).set_index("row_id").reindex(rows.row_ids)
+    return InRunCredit(facts["seed"], scores.reindex(rows.row_ids).to_numpy(), folds.to_numpy().T, facts["measured"])
 
 
 def fold_losses(training: Artifact, column: str) -> np.ndarray:

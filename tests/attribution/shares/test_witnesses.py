@@ -1,0 +1,98 @@
+"""Two witnesses, one table of rows: each counts by what it can be believed, and none by how loud it is."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tribute.attribution.shares.witnesses import InRunCredit, StandInCredit, row_credits
+from tribute.errors import AttributionError
+
+pytestmark = pytest.mark.numeric
+
+ROWS = 60
+CLUSTERS = np.arange(ROWS) * 5 // ROWS
+CHANCE = np.random.default_rng(0)
+CREDIT = CHANCE.normal(0.01, 0.01, (2, ROWS))
+OTHER = CHANCE.normal(0.01, 0.01, ROWS)
+
+
+def folds(credit):
+    return np.repeat(credit[None], 8, axis=0)
+
+
+def walks(credit=CREDIT, off=(0.0, 0.0)):
+    """A walk per seed whose sum misses the gain by `off`."""
+    return [
+        InRunCredit(seed, c, folds(c), float(c.sum() / (1 + o)))
+        for seed, (c, o) in enumerate(zip(credit, off, strict=True))
+    ]
+
+
+def stand_in(credit=OTHER, part=1.0):
+    """It gained `part` of what was wanted."""
+    return StandInCredit(credit, folds(credit), float(credit.sum() / part), float(credit.sum()))
+
+
+def test_the_table_sums_to_the_gain():
+    """Its mean over seeds and over folds."""
+    table = row_credits(walks(), stand_in(), CLUSTERS, 0.7)
+
+    assert table.credit.mean(0).sum() == pytest.approx(0.7)
+    assert table.folds.mean(0).sum() == pytest.approx(0.7)
+    assert table.credit.shape == (2, ROWS)
+
+
+@settings(max_examples=30)
+@given(st.floats(0.1, 10), st.floats(0.1, 10))
+def test_no_witness_counts_for_more_because_its_numbers_are_larger(first, second):
+    """Nats are not compared between witnesses, only shares."""
+    plain = row_credits(walks(), stand_in(), CLUSTERS, 0.7)
+
+    scaled = row_credits(walks(CREDIT * first), stand_in(OTHER * second), CLUSTERS, 0.7)
+
+    assert scaled.credit == pytest.approx(plain.credit, rel=1e-9)
+
+
+def test_credits_that_cancel_do_not_outweigh_those_that_do_not():
+    """In-run credits of ± three times the gain over clusters count for half, as ever."""
+    loud = CREDIT + (3 * np.array([1, -1, 1, -1, 0]) / 12)[CLUSTERS]
+
+    table = row_credits(walks(loud), stand_in(), CLUSTERS, 1.0)
+
+    mass = np.maximum(np.bincount(CLUSTERS, weights=table.credit.mean(0)), 0).sum()
+    assert mass < 2.5
+
+
+@pytest.mark.parametrize(
+    ("off", "weight"), [(0.1, 1.0), (-0.2, 1.0), (0.35, 0.5), (-0.35, 0.5), (0.5, 0.0), (1.66, 0.0)]
+)
+def test_a_mismatch_lowers_the_weight(off, weight):
+    """Nothing up to 20 %, to nothing at 50 %, whichever sign."""
+    assert walks(off=(off, 0.0))[0].weight == pytest.approx(weight)
+
+
+def test_a_walk_of_no_weight_changes_nothing():
+    """Whatever it says."""
+    table = row_credits(walks(off=(0.9, 0.0)), stand_in(), CLUSTERS, 0.7)
+
+    other = row_credits(walks(np.stack([CREDIT[1][::-1], CREDIT[1]]), off=(0.9, 0.0)), stand_in(), CLUSTERS, 0.7)
+
+    assert other.credit == pytest.approx(table.credit)
+
+
+@pytest.mark.parametrize(("part", "weight"), [(1.0, 1.0), (0.6, 1.0), (0.4, 0.0)])
+def test_a_stand_in_that_learned_less_than_half_is_none(part, weight):
+    """Then the walks bear it alone, and no distance is known."""
+    other = stand_in(part=part)
+
+    table = row_credits(walks(), other, CLUSTERS, 0.7)
+
+    assert other.weight == weight
+    assert table.distance.any() == bool(weight)
+
+
+def test_where_no_witness_is_left_the_worst_seed_is_named():
+    """With both sums and the setting that helps."""
+    with pytest.raises(AttributionError, match=r"seed 0: the credits along its training sum to .*raise finetuning"):
+        row_credits(walks(off=(2.0, 0.9)), stand_in(part=0.1), CLUSTERS, 0.7)

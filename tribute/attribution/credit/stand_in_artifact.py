@@ -1,0 +1,138 @@
+"""The stand-in of a run as an artifact: what it reads, and what it says of every row.
+
+`probe.safetensors`: what a `Probe` or a `Memory` is made of. `probe.json`: `length` (see either), `wanted` and `gained`
+(what the fine-tune and the stand-in take off the evaluation loss, nats) and `sum` (of its credits, nats).
+`credits.parquet`: `row_id`, its `credit`, and `fold_0` … what each fold of the evaluation alone says of it, nats.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.numpy import load_file, save_file
+from threadpoolctl import threadpool_limits
+
+from tribute.artifacts import Kind
+from tribute.attribution.credit.memory import Memory
+from tribute.attribution.credit.probe import Probe
+from tribute.attribution.credit.stand_in import row_credits
+from tribute.attribution.gradients.sample import FOLDS, fold_weights
+from tribute.attribution.measurement import Measurement, Run
+from tribute.files import write_json
+from tribute.finetuning.embeddings import embed_rows
+from tribute.finetuning.encoding import IGNORED, EncodedRows
+from tribute.finetuning.models import LOGIT_SCALE, SentenceClassifier
+from tribute.finetuning.preparation import check_base, prepare
+from tribute.finetuning.workers import Folders, Key
+from tribute.progress import Progress
+
+KIND = Kind("probe", __name__)
+
+ARRAYS = "probe.safetensors"
+SCALE = "scale"
+
+
+def stand_in_job(run: Run, item: None, folders: Folders, progress: Progress) -> None:
+    """Runs in a child: fits the stand-in to what the adapters gained on average, and credits every row by it."""
+    dataset, finetuning = run.dataset, run.config.finetuning
+    gains = []
+    for adapter in run.adapters:
+        check_base(dataset, adapter, finetuning)
+        facts = adapter.json("evaluation.json")
+        gains.append(facts["before"]["loss"] - facts["loss"])
+    ready = prepare(dataset, finetuning, folders.scratch)
+    build = probe_of if isinstance(ready.model, SentenceClassifier) else memory_of
+    stand_in = build(ready.model, ready.train, ready.evaluation).fitted(float(np.mean(gains)))
+    count, rows = len(ready.evaluation), len(ready.train)
+    even = np.full(count, 1 / count)
+    readings = np.hstack([even[:, None], fold_weights(ready.evaluation.row_ids, even)])
+    credit, *folds = row_credits(stand_in, rows, readings, progress)
+    table = {"row_id": list(ready.train.row_ids), "credit": credit}
+    table |= {f"fold_{number}": fold for number, fold in enumerate(folds)}
+    pd.DataFrame(table).to_parquet(folders.result / "credits.parquet", index=False)
+    save_file({name: np.asarray(value) for name, value in vars(stand_in).items()}, folders.result / ARRAYS)
+    everything = np.ones(rows)
+    facts = {
+        "length": stand_in.length,
+        "wanted": float(np.mean(gains)),
+        "gained": float((stand_in.losses(0 * everything) - stand_in.losses(everything)).mean()),
+        "sum": float(credit.sum()),
+    }
+    write_json(folders.result / "probe.json", facts, sort_keys=True)
+
+
+def probe_of(model: Any, train: EncodedRows, evaluation: EncodedRows) -> Probe:
+    """The probe of a SentenceClassifier before any adapter, not yet fitted."""
+    return Probe(
+        train=embed_rows(model.embed, train).numpy(),
+        targets=np.array(train.targets, dtype=np.int64),
+        evaluation=embed_rows(model.embed, evaluation).numpy(),
+        answers=np.array(evaluation.targets, dtype=np.int64),
+        head=model.head.numpy(),
+        scale=LOGIT_SCALE,
+    )
+
+
+def memory_of(model: Any, train: EncodedRows, evaluation: EncodedRows) -> Memory:
+    """The memory of a ResponseModel before any adapter, not yet fitted."""
+    learned, asked = _response_tokens(model, train), _response_tokens(model, evaluation)
+    states, labels, owners = zip(learned[:3], asked[:3], strict=True)
+    return Memory.of(states, labels, owners, asked[3], len(train))
+
+
+def _response_tokens(model: Any, rows: EncodedRows) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """States [tokens, width], labels, rows and the base's probabilities of all response tokens, [tokens] each."""
+    parts: list[list[np.ndarray]] = [[] for _ in range(4)]
+    with torch.no_grad():
+        for chunk in sorted(rows.chunks(range(len(rows))), key=min):
+            batch = model.placed(rows.collate(chunk))
+            asked = {name: batch[name] for name in ("input_ids", "attention_mask")}
+            output = model.network(**asked, output_hidden_states=True)
+            labels = batch["labels"][:, 1:]
+            row, place = (labels != IGNORED).nonzero(as_tuple=True)
+            chances = output.logits[:, :-1][row, place].float().softmax(-1)
+            token = labels[row, place]
+            parts[0].append(output.hidden_states[-1][:, :-1][row, place].float().cpu().numpy())
+            parts[1].append(token.cpu().numpy())
+            parts[2].append(np.array(list(chunk))[row.cpu().numpy()])
+            parts[3].append(chances.gather(1, token[:, None])[:, 0].double().cpu().numpy())
+    states, labels, owners, before = (np.concatenate(part) for part in parts)
+    order = np.argsort(owners, kind="stable")
+    return states[order], labels[order], owners[order], before[order]
+
+
+@lru_cache(maxsize=4)
+def load_stand_in(folder: Path) -> Probe | Memory:
+    """The stand-in in an artifact's folder."""
+    fields: dict[str, Any] = load_file(folder / ARRAYS)
+    fields |= {name: float(fields[name]) for name in (SCALE, "length") if name in fields}
+    return Probe(**fields) if SCALE in fields else Memory(**fields)
+
+
+@lru_cache(maxsize=1024)
+def predicted_utility(folder: Path, kept: bytes, rows: int) -> float:
+    """U of the stand-in on the rows `kept` (bits of a bool array [rows]), nats.
+
+    Kept, since every look at the evidence asks for it again; with one thread, whose sums have the same bytes anywhere.
+    """
+    weights = np.unpackbits(np.frombuffer(kept, np.uint8), count=rows).astype(float)
+    with threadpool_limits(1):
+        return -float(load_stand_in(folder).losses(weights).mean())
+
+
+def credits_of(folder: Path, row_ids: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Credit of every row, nats [rows], and what each fold of the evaluation says, [folds, rows]."""
+    table = pd.read_parquet(folder / "credits.parquet").set_index("row_id").loc[row_ids]
+    return table["credit"].to_numpy(), table[[f"fold_{number}" for number in range(FOLDS)]].to_numpy().T
+
+
+def _key(run: Run, item: None) -> Key:
+    adapters = {f"adapter-{place}": adapter.id for place, adapter in enumerate(run.adapters)}
+    return Key({"dataset": run.dataset.id} | adapters, {})
+
+
+STAND_IN = Measurement(KIND, "stand-in", lambda run: [None], _key, stand_in_job, is_paid_by=True)
+"""All adapters share one."""

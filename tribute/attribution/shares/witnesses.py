@@ -1,0 +1,125 @@
+"""Every row's credit for every seed, from two witnesses: in-run credit and a stand-in.
+
+In-run credit knows the training that happened; a stand-in (credit/stand_in.py) knows how rows make up for each other.
+They err in different ways, so both count for the same. Each is divided by its own *mass* first, the sum of what is
+positive over CLUSTERS groups of rows that no name decides: in-run credits of rows that taught the same may cancel to
+several times the gain, and would outweigh a stand-in whose credits hardly cancel. The sum is then brought to the gain.
+
+Nothing here knows a name: a name's credit is the sum over its rows (estimate.py).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tribute.errors import AttributionError
+
+CLUSTERS = 31
+TOLERATED, USELESS = 0.2, 0.5
+"""Up to the first mismatch of a walk its in-run credit counts in full, from the second on not at all."""
+LEARNED = 0.5
+"""A stand-in that gains less than this part of what the fine-tune gained is no witness."""
+
+
+@dataclass(frozen=True)
+class InRunCredit:
+    """One seed's in-run credit."""
+
+    seed: int
+    credit: np.ndarray
+    """As it was integrated, nats [rows]."""
+    folds: np.ndarray
+    """The same by each fold of the evaluation, [folds, rows]."""
+    measured: float
+    """What the fine-tune took off the evaluation loss, nats."""
+
+    @property
+    def mismatch(self) -> float:
+        """The sum ÷ the measured improvement − 1."""
+        return float(self.credit.sum() / self.measured - 1)
+
+    @property
+    def weight(self) -> float:
+        """How much it counts, 0 to 1."""
+        return float(np.clip((USELESS - abs(self.mismatch)) / (USELESS - TOLERATED), 0, 1))
+
+    @property
+    def scale(self) -> float:
+        """Brings the credits to the measured gain; 0 where they count for nothing."""
+        return self.measured / float(self.credit.sum()) if self.weight else 0.0
+
+
+@dataclass(frozen=True)
+class StandInCredit:
+    """The stand-in's credit."""
+
+    credit: np.ndarray
+    """Nats [rows]."""
+    folds: np.ndarray
+    """[folds, rows]."""
+    wanted: float
+    gained: float
+
+    @property
+    def weight(self) -> float:
+        """1, or 0 where it learned too little."""
+        return float(min(self.gained, self.credit.sum()) >= LEARNED * self.wanted)
+
+
+@dataclass(frozen=True)
+class RowCredits:
+    """The table that everything is paid by."""
+
+    credit: np.ndarray
+    """Nats [seeds, rows]; the mean over seeds sums to the gain."""
+    folds: np.ndarray
+    """What each fold of the evaluation alone says, mean over seeds, [folds, rows]."""
+    distance: np.ndarray
+    """Half of what lies between the two witnesses, [rows]; 0 where there is only one."""
+    per_in_run: float
+    """How much of a nat of in-run credit, mean over the seeds scaled to their gains, is in the table."""
+
+
+def row_credits(
+    in_run: Sequence[InRunCredit], stand_in: StandInCredit | None, clusters: np.ndarray, gain: float
+) -> RowCredits:
+    """The table, by `clusters` int [rows] for the masses and `gain` in nats for the sum.
+
+    Raises AttributionError where a seed improved nothing, or neither witness can be believed.
+    """
+    for witness in in_run:
+        if witness.measured <= 0:
+            raise AttributionError(
+                f"seed {witness.seed}: the fine-tune changed the evaluation loss by {-witness.measured:+.4f} nats: "
+                "there is no improvement to attribute; check data, labels and finetuning.learning_rate"
+            )
+    weights = np.array([witness.weight for witness in in_run])
+    other = stand_in.weight if stand_in else 0.0
+    if not weights.any() and not other:
+        worst = max(in_run, key=lambda witness: abs(witness.mismatch))
+        raise AttributionError(
+            f"seed {worst.seed}: the credits along its training sum to {worst.credit.sum():.4f} nats, the evaluation "
+            f"loss fell by {worst.measured:.4f}; raise finetuning.trace_states or lower finetuning.learning_rate"
+        )
+    scaled = np.stack([witness.credit * witness.scale for witness in in_run])
+    mean = weights @ scaled / max(weights.sum(), 1e-12)
+    folds = np.tensordot(weights, [witness.folds * witness.scale for witness in in_run], 1) / max(weights.sum(), 1e-12)
+    own, stood, shared = _mass(mean, clusters), 0 * mean, 1.0
+    by_seed, by_fold = scaled / own, folds / own
+    if stand_in and other:
+        mass = _mass(stand_in.credit, clusters)
+        stood = stand_in.credit / mass
+        part = (weights / (weights + other))[:, None]
+        by_seed = part * by_seed + (1 - part) * stood
+        shared = weights.mean() / (weights.mean() + other)
+        by_fold = shared * by_fold + (1 - shared) * stand_in.folds / mass
+    scale = gain / by_seed.mean(0).sum()
+    both = bool(stand_in and other and weights.any())
+    distance = scale * (mean / own - stood) / 2 if both else np.zeros(len(mean))
+    return RowCredits(scale * by_seed, scale * by_fold, distance, scale * shared / own)
+
+
+def _mass(credit: np.ndarray, clusters: np.ndarray) -> float:
+    """What is positive over the clusters, nats; never less than a sum that is positive."""
+    return max(float(np.maximum(np.bincount(clusters, weights=credit), 0).sum()), 1e-12)
