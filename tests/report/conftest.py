@@ -165,6 +165,7 @@ def build(root: Path, contributors: list[str], topics: list[str], *, accuracy: b
         "integrated": [gain * 1.021 for gain in measured], "mismatch": [0.021, 0.021, 0.021], "total": total,
         "seed_agreement": 0.962,
         "points": 16, "sample": 256, "curve": _evaluation_curve(total),
+        "stand_in": {"name": "probe", "weight": 1.0, "wanted": total, "gained": total, "sum": total * 1.0001},
     } | CHECKED | changes  # fmt: skip
     tested = [shares[0], shares[len(shares) // 2], shares[-1]]
     effects = [

@@ -21,7 +21,7 @@ PARTS = {
     "attribute": "credit and predicted effects",
     "planted controls": "credit and predicted effects",
     "predict effects": "credit and predicted effects",
-    "train probes": "credit and predicted effects",
+    "stand-in": "credit and predicted effects",
     "retrain": "contributors left out",
 }
 """The part of a run that a report of progress belongs to."""
