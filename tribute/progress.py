@@ -45,7 +45,8 @@ def timed(parts: Mapping[str, str], rest: str) -> Iterator[dict[str, float]]:
 
     def note(what: str, done: int, total: int) -> None:
         ends.setdefault("start", time.monotonic())
-        ends[parts.get(re.split("[,:]", what)[0], "start")] = time.monotonic()
+        if part := parts.get(re.split("[,:]", what)[0]):
+            ends[part] = time.monotonic()
 
     with listening(note):
         yield seconds

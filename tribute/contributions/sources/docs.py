@@ -24,13 +24,13 @@ from tribute.contributions.sources.jsonl import classification, write_jsonl
 from tribute.errors import ContributionError
 
 COPYCAT, SCRAMBLER = "copycat", "scrambler"
-CELLS = 3.2
+CELLS = 2.4
 """A topic takes as many training rows as this many full cells, so that no topic outweighs the others."""
 EVALUATION, KEPT_BACK = 0.24, 0.03
 """The shares of all sentences that are held out for the evaluation and kept back for `scrambler`."""
 CANDIDATES = 4
 """Sentences read for each row that a cell may have."""
-COPIED, SCRAMBLED, TESTED = 2, 3 / 16, 15 / 16
+COPIED, SCRAMBLED, TESTED = 2, 3 / 16, 8 / 5
 """Rows of `copycat` in all, of `scrambler` and the evaluation for each topic; all times `rows_per_cell`."""
 HOME_PAGES = ("homepage", "home", "home-page", "repository", "source", "source code", "github", "code")
 Cells = dict[tuple[str, str], list[str]]
