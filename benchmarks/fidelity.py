@@ -28,14 +28,12 @@ from lib.ground_truth import (
     by_contributor,
     coalitions,
     in_run,
-    in_run_cost,
     mean_total,
-    probe_shares,
     rate_runs,
     truth,
 )
 from lib.intervals import interval_lines
-from lib.share_errors import HELD_OUT, distance_lines
+from lib.share_errors import HELD_OUT, distance_lines, shares_by_name
 from throughput import processor
 from tribute.attribution.retraining import designs
 from tribute.attribution.shares import shares
@@ -65,7 +63,7 @@ def main() -> None:
 def collect(arena: Arena, backwards: bool) -> None:
     """Every training that the report wants, the most telling first."""
     for seed in range(CREDIT_SEEDS):
-        arena.credited(arena.all_rows(), seed)
+        arena.in_run(seed)
     for seed in range(SEEDS):
         arena.replayed(seed)
     arena.baselines(0)
@@ -110,7 +108,7 @@ def page(arenas: list[Arena]) -> Iterator[str]:
 
 
 def truth_lines(arena: Arena, found: Truth) -> Iterator[str]:
-    """The split-neutral truth with its own error, beside in-run's mean over all seeds and the probe."""
+    """The split-neutral truth with its own error, beside in-run's mean over all seeds and the stand-in."""
     in_run_shares = shares.clipped_shares(by_contributor(arena.owner, in_run(arena).mean(0)))
     sums = ", ".join(f"{one:.2f}" for one in found.effects.sum(1))
     yield (
@@ -118,13 +116,13 @@ def truth_lines(arena: Arena, found: Truth) -> Iterator[str]:
         f"measured total, they sum to {sums} of it (mean {found.effects.sum(1).mean():.2f})."
     )
     yield ""
-    yield "| contributor | rows | truth | ± | in-run | probe |"
+    yield "| contributor | rows | truth | ± | in-run | stand-in |"
     yield "|---" * 6 + "|"
-    probed = shares.clipped_shares(probe_shares(arena))
+    stand_in = shares.clipped_shares(shares_by_name(arena))
     for place, name in enumerate(arena.names):
         true, error = found.shares()[place], found.errors()[place]
         rows = int((arena.owner == place).sum())
-        cells = (true, error, in_run_shares[place], probed[place])
+        cells = (true, error, in_run_shares[place], stand_in[place])
         yield f"| {name} | {rows} | " + " | ".join(f"{one:.3f}" for one in cells) + " |"
 
 
@@ -139,10 +137,11 @@ def distance_notes(arena: Arena, found: Truth) -> Iterator[str]:
         f"of single seeds that a method has not used (a repetition mixes seeds 0 to {SEEDS - 1}, so rate designs "
         f"share seeds with both). The truth itself is off: by about {own:.3f} where all repetitions make it, and by "
         f"{own * np.sqrt(count / (count - HELD_OUT)):.3f} where {count - HELD_OUT} do. Trainings are in all, the "
-        f"fine-tune's own included; in-run takes {in_run_cost(arena):.2f} a seed where {len(arena.tests)} evaluation "
-        f"rows meet {len(arena)} trained ones, and a repetition by probes {arena.probe_cost:.2f}. *Less luck*: what "
-        "the probe says of the drawn rows is taken off, less what it says on average, as Tribute does; the truth does "
-        "so with an average of other draws. A rate design's tries overlap: no more than "
+        f"fine-tune's own included; in-run takes {1 + arena.costs['walk']:.2f} a seed where {len(arena.tests)} "
+        f"evaluation rows meet {len(arena)} trained ones, and the stand-in's credits {arena.costs['stand_in']:.2f}. "
+        "Off a repetition is taken what the stand-in says of the drawn rows, less its credits, as Tribute does; off "
+        "the truth the same, less what it says of other draws on average. These repetitions vary names, those of a "
+        "run groups of rows. A rate design's tries overlap: no more than "
         f"{count} are independent."
     )
 

@@ -32,13 +32,12 @@ from lib.other_libraries import PEERS, Peer
 from lib.timing import Variant, against, handed_on, measure, plain
 from tribute.artifacts import Artifact
 from tribute.attribution.answers.row_index import ROWS_PER_SHARD, WIDTH, collect
-from tribute.attribution.credit.inrun import in_run_credit
+from tribute.attribution.credit.inrun import PIECES, InRun, in_run_credit
 from tribute.attribution.effects.replay import replay_scores
 from tribute.attribution.gradients.capture import capture, row_gradients
 from tribute.attribution.gradients.curvature import Curvature, draws, fit, midpoints
 from tribute.attribution.gradients.evaluation import evaluation_gradient, slice_gradients
 from tribute.attribution.gradients.row_gradients import row_gradients_of
-from tribute.attribution.gradients.sample import PARTS
 from tribute.config import FinetuningConfig, RunConfig, load_config
 from tribute.finetuning.base_models import base_folder, load_tokenizer
 from tribute.finetuning.encoding import EncodedRows
@@ -160,12 +159,12 @@ def run_table(ready: Prepared, config: RunConfig, scratch: Path) -> list[str]:
     """In-run credit and replay of one recorded training, in trainings."""
     model, rows, settings = ready.model, ready.train, config.finetuning
     trace = train(model, rows, settings, settings.seeds[0], scratch / "training").trace
-    sample, parts = ready.evaluation, PARTS
+    sample = ready.evaluation
     weights = np.full(len(sample), 1 / len(sample))
     steps = schedule(len(rows), settings, settings.seeds[0])
     optimiser = RootAdam(model.trainable().values(), 1e-12, Adam())
     end = evaluation_gradient(model, sample)[None]
-    fitted = [fit_curvature(ready, trace)]
+    fitted, walks = [fit_curvature(ready, trace)], list[InRun]()
 
     def one_training(*_: Any) -> None:
         for batch in steps:
@@ -175,7 +174,7 @@ def run_table(ready: Prepared, config: RunConfig, scratch: Path) -> list[str]:
         {
             "training": (nullcontext, one_training),
             "gradients": (nullcontext, lambda *_: slice_gradients(model, sample)),
-            "in-run": (nullcontext, lambda *_: in_run_credit(model, rows, sample, weights, trace, parts=parts)),
+            "in-run": (nullcontext, lambda *_: walks.append(in_run_credit(model, rows, sample, weights, trace))),
             "replay": (nullcontext, lambda *_: replay_scores(model, rows, trace, end)),
             "curvature": (nullcontext, lambda *_: fitted.append(fit_curvature(ready, trace))),
             "index": (nullcontext, lambda *_: index_rows(ready, trace, fitted[-1])),
@@ -183,13 +182,15 @@ def run_table(ready: Prepared, config: RunConfig, scratch: Path) -> list[str]:
         range(RUNS),
         warm=False,
     )
-    gradients = [(2 + (len(trace.states) - 2) / parts) * seconds for seconds in timed["gradients"]]
+    # A piece of the path that is halved is looked at in one more state, and in the middle of either half.
+    states = len(walks[0].steps)
+    looks = states + PIECES + 2 * (states - PIECES - 1)
+    gradients = [looks * seconds for seconds in timed["gradients"]]
     timed |= {"evaluation": gradients, "walk": [a - b for a, b in zip(timed["in-run"], gradients, strict=True)]}
     what = {
         "training": f"one training: {len(steps)} steps",
         "walk": "in-run: walking the trace, every row scored for every slice",
-        "evaluation": f"in-run: evaluation gradients at {len(trace.states)} states, "
-        f"a quarter of {len(sample)} rows in turn",
+        "evaluation": f"in-run: evaluation gradients of {len(sample)} rows at {looks} points",
         "in-run": "in-run, together",
         "replay": "replay, one scalar",
         "curvature": f"index: curvature from {sum(draws(len(rows))):,} drawn labels",

@@ -26,14 +26,18 @@ import numpy as np
 import torch
 
 from lib.arena_data import Row, clinc150_rows, docs_rows, tldr_rows
-from tribute.attribution.credit.inrun import in_run_credit
+from tribute.attribution.credit.inrun import InRun, in_run_credit
 from tribute.attribution.credit.probe import Probe
+from tribute.attribution.credit.stand_in import row_credits
 from tribute.attribution.credit.stand_in_artifact import probe_of
 from tribute.attribution.effects.baselines import gradient_dots, mean_bm25, similarity
 from tribute.attribution.effects.newton import effects_of_leaving_out
 from tribute.attribution.effects.replay import replay_scores
 from tribute.attribution.gradients.evaluation import evaluation_gradient
+from tribute.attribution.gradients.sample import fold_weights
 from tribute.attribution.retraining import designs
+from tribute.attribution.retraining.jobs import TrainedRows
+from tribute.attribution.shares.witnesses import CLUSTERS, InRunCredit, StandInCredit
 from tribute.config import BaseConfig, FinetuningConfig, LoraConfig
 from tribute.finetuning.base_models import base_folder, load_tokenizer
 from tribute.finetuning.encoding import EncodedRows
@@ -116,23 +120,22 @@ class Arena:
         """U of these rows: minus the mean evaluation loss in nats."""
         return -float(self.losses(kept, seed).mean(dtype=np.float64))
 
-    def credited(self, kept: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """The losses as above and every row's in-run credit, not rescaled, [rows]; 0 where not kept."""
+    def in_run(self, seed: int) -> InRunCredit:
+        """What the walk says of every row, of the training on all rows with this seed; its loss is kept too."""
 
         def make() -> dict[str, np.ndarray]:
-            model, training = self.trained(kept, seed)
+            model, training = self.trained(self.all_rows(), seed)
             losses = evaluate(model, self.evaluation).losses.astype(np.float32)
-            chosen = np.flatnonzero(kept).tolist()
-            weights = np.full(len(self.tests), 1 / len(self.tests))
-            one_slice = replace(self.evaluation, slices=["all"] * len(self.tests))
-            found = in_run_credit(model, self.train_rows.take(chosen), one_slice, weights, training.trace)
-            credit = np.zeros(len(self), dtype=np.float32)
-            credit[chosen] = found.scores.sum(1)
-            return {"losses": losses, "credit": credit}
+            self._cached("losses", self.all_rows(), seed, lambda: {"losses": losses})
+            walk = self._walk(model, training)
+            return {"credit": walk.scores.sum(1), "folds": walk.folds.T}
 
-        made = self._cached(f"credit-{CONFIG.trace_states}-simpson", kept, seed, make)
-        self._cached("losses", kept, seed, lambda: {"losses": made["losses"]})
-        return made["losses"], made["credit"]
+        walked = self._cached(f"in-run-{CONFIG.trace_states}", self.all_rows(), seed, make)
+        return InRunCredit(seed, walked["credit"], walked["folds"], self.gain(seed))
+
+    def gain(self, seed: int) -> float:
+        """U(all) − U(none), nats."""
+        return self.utility(self.all_rows(), seed) - self.utility(~self.all_rows(), seed)
 
     def stepped(self, seed: int) -> np.ndarray:
         """The effect of leaving each contributor out by a Newton step from the training on all rows, nats."""
@@ -176,38 +179,79 @@ class Arena:
     @cached_property
     def probe(self) -> Probe:
         """A probe that gains what the fine-tune gains, mean over the seeds 0 to 2."""
-        falls = [self.utility(self.all_rows(), seed) - self.utility(~self.all_rows(), seed) for seed in range(3)]
         model = self._base()
         cache_lower_layers(model, CONFIG.lora)
-        return probe_of(model, self.train_rows, self.evaluation).fitted(float(np.mean(falls)))
+        gain = float(np.mean([self.gain(seed) for seed in range(3)]))
+        return probe_of(model, self.train_rows, self.evaluation).fitted(gain)
 
-    def probed(self, repetitions: range) -> np.ndarray:
-        """What the probe says of these repetitions of a rate design, nats [repetitions, contributors]."""
-        even, names = np.full(len(self.tests), 1 / len(self.tests)), np.arange(len(self.names))
+    @cached_property
+    def stand_in(self) -> StandInCredit:
+        """What the probe says of every row, as the product asks it."""
 
         def make() -> dict[str, np.ndarray]:
-            deals = (designs.rate_design(self.owner, names, repetition, [0]) for repetition in repetitions)
-            return {"effects": np.stack([self.probe.effects(deal, even) for deal in deals])}
+            credit = self._stand_in_credit()
+            everybody = self.all_rows().astype(float)
+            gained = self.probe.losses(0 * everybody).mean() - self.probe.losses(everybody).mean()
+            return {"credit": credit[0], "folds": credit[1:], "gained": np.array(gained)}
 
-        kind = f"probe-{repetitions.start}-{repetitions.stop}"
+        asked = self._cached("stand-in", self.all_rows(), 0, make)
+        wanted = float(np.mean([self.gain(seed) for seed in range(3)]))
+        return StandInCredit(asked["credit"], asked["folds"], wanted, float(asked["gained"]))
+
+    def drawn(self, repetitions: range) -> np.ndarray:
+        """What the probe says of these repetitions of a rate design of names, nats [repetitions, contributors]."""
+
+        def make() -> dict[str, np.ndarray]:
+            deals = (designs.rate_design(self.owner, repetition, [0]) for repetition in repetitions)
+            return {"effects": np.stack([self._drawn(deal) for deal in deals])}
+
+        kind = f"drawn-{repetitions.start}-{repetitions.stop}"
         return self._cached(kind, self.all_rows(), 0, make)["effects"]
 
     @cached_property
-    def probe_cost(self) -> float:
-        """Trainings on all rows that one repetition by probes costs, measured in turns with a training."""
+    def clusters(self) -> np.ndarray:
+        """The groups of rows that no name decides, int [rows], as a run has them: rows in the order of content."""
+        contents = [hashlib.sha256(f"{row.text}\0{row.label}".encode()).hexdigest() for row in self.rows]
+        order = np.argsort(contents)
+        labels = [self.rows[row].label for row in order]
+        clusters = np.empty(len(order), dtype=int)
+        clusters[order] = TrainedRows.of([contents[row] for row in order], labels, labels).groups(CLUSTERS)
+        return clusters
+
+    @cached_property
+    def costs(self) -> dict[str, float]:
+        """CPU time of a walk, of the probe's credits and of what it says of a repetition, in trainings on all rows."""
 
         def make() -> dict[str, np.ndarray]:
-            probe, owner, names = self.probe, self.owner, np.arange(len(self.names))
-            took = []
-            for number in range(3):
-                first = time.perf_counter()
-                self.trained(self.all_rows(), number)
-                middle = time.perf_counter()
-                probe.effects(designs.rate_design(owner, names, number, [0]), np.full(len(self.tests), 1.0))
-                took.append((time.perf_counter() - middle) / (middle - first))
-            return {"trainings": np.array(np.median(took))}
+            seconds = [time.process_time()]
+            model, training = self.trained(self.all_rows(), 0)
+            steps: dict[str, Callable[[], object]] = {
+                "walk": lambda: self._walk(model, training),
+                "stand_in": self._stand_in_credit,
+                "repetition": lambda: self._drawn(designs.rate_design(self.owner, 0, [0])),
+            }
+            for step in steps.values():
+                seconds.append(time.process_time())
+                step()
+            took = np.diff([*seconds, time.process_time()])
+            return {name: value / took[0] for name, value in zip(steps, took[1:], strict=True)}
 
-        return float(self._cached("probe-cost", self.all_rows(), 0, make)["trainings"])
+        assert self.probe.length  # fitted before the clock starts
+        return {name: float(value) for name, value in self._cached("costs", self.all_rows(), 0, make).items()}
+
+    def _walk(self, model: RowModel, training: Training) -> InRun:
+        even = np.full(len(self.tests), 1 / len(self.tests))
+        one_slice = replace(self.evaluation, slices=["all"] * len(self.tests))
+        return in_run_credit(model, self.train_rows, one_slice, even, training.trace)
+
+    def _stand_in_credit(self) -> np.ndarray:
+        even = np.full(len(self.tests), 1 / len(self.tests))
+        readings = np.hstack([even[:, None], fold_weights(self.evaluation.row_ids, even)])
+        return row_credits(self.probe, len(self), readings)
+
+    def _drawn(self, design: Sequence[designs.RateRun]) -> np.ndarray:
+        said = [-self.probe.losses(run.run.kept.astype(float)).mean() for run in design]
+        return designs.rate_effects(design, np.array(said))
 
     def trained(self, kept: np.ndarray, seed: int) -> tuple[RowModel, Training]:
         """A model trained on the rows `kept`, and its trace. Rows left out leave their batches."""

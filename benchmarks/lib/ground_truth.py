@@ -9,25 +9,20 @@ from math import comb
 import numpy as np
 
 from lib.arena import CONFIG, Arena
-from tribute.attribution.credit import probe
-from tribute.attribution.gradients.sample import PARTS
 from tribute.attribution.retraining import designs
 from tribute.attribution.shares.shares import clipped_shares
-from tribute.finetuning.trace import state_steps
-from tribute.finetuning.training import learning_rates, schedule
 
 REPETITIONS = {"clinc150": 6, "docs": 8, "tldr": 6}
 """As many as bring the standard error of every share below 0.015."""
 SEEDS, CREDIT_SEEDS = 3, 6
 SUBSETS, REMOVED = 100, 0.2
 AVERAGED = range(2000, 2032)
-"""The probe's repetitions that say what it says on average."""
+"""The probe's repetitions that say what it says of draws on average."""
 
 
 def rate_design(arena: Arena, repetition: int) -> list[designs.RateRun]:
     """One repetition; seeds take turns."""
-    blocks = np.arange(len(arena.names))
-    return designs.rate_design(arena.owner, blocks, repetition, range(SEEDS))
+    return designs.rate_design(arena.owner, repetition, range(SEEDS))
 
 
 def rate_runs(arena: Arena, repetition: int) -> list[designs.Run]:
@@ -50,8 +45,6 @@ def coalitions(arena: Arena, seed: int) -> list[designs.Run]:
 class Truth:
     """Split-neutral credits from repetitions of the rate design."""
 
-    owner: np.ndarray
-    """Each row's contributor, int [rows]."""
     measured: np.ndarray
     """Effects in parts of the total that their own seeds reached, [repetitions, contributors]."""
     drawn: np.ndarray
@@ -86,15 +79,9 @@ class Truth:
         return np.asarray(np.sqrt((count - 1) / count * ((left - left.mean(0)) ** 2).sum(0)))
 
 
-@cache
-def total(arena: Arena, seed: int) -> float:
-    """U(all) − U(none)."""
-    return arena.utility(arena.all_rows(), seed) - arena.utility(~arena.all_rows(), seed)
-
-
 def mean_total(arena: Arena) -> float:
     """The mean over seeds."""
-    return float(np.mean([total(arena, seed) for seed in range(SEEDS)]))
+    return float(np.mean([arena.gain(seed) for seed in range(SEEDS)]))
 
 
 def done(arena: Arena, runs: list[designs.Run]) -> bool:
@@ -107,15 +94,9 @@ def truth(arena: Arena) -> Truth:
     found = {one: rate_design(arena, one) for one in range(REPETITIONS[arena.name])}
     complete = {number: design for number, design in found.items() if done(arena, [one.run for one in design])}
     effects = np.stack([rate_effects(arena, design) for design in complete.values()])
-    average = arena.probed(AVERAGED).mean(0)
-    drawn = arena.probed(range(REPETITIONS[arena.name]))[list(complete)]
-    return Truth(arena.owner, effects, drawn / average.sum(), average / average.sum(), mean_total(arena))
-
-
-def probe_shares(arena: Arena) -> np.ndarray:
-    """What a run's own probe says of the contributors, in parts of its total: the draws of probe.py."""
-    found = arena.probed(range(probe.FIRST, probe.FIRST + probe.REPETITIONS)).mean(0)
-    return np.asarray(found / found.sum())
+    average = arena.drawn(AVERAGED).mean(0)
+    drawn = arena.drawn(range(REPETITIONS[arena.name]))[list(complete)]
+    return Truth(effects, drawn / average.sum(), average / average.sum(), mean_total(arena))
 
 
 def choices(items: Sequence[int], count: int, most: int = 60) -> list[tuple[int, ...]]:
@@ -127,15 +108,15 @@ def choices(items: Sequence[int], count: int, most: int = 60) -> list[tuple[int,
 
 def rate_effects(arena: Arena, design: list[designs.RateRun]) -> np.ndarray:
     """What a repetition measured, in parts of the total; each run's own seed says what that is, as in evidence.py."""
-    utilities = [arena.utility(one.run.kept, one.run.seed) / total(arena, one.run.seed) for one in design]
+    utilities = [arena.utility(one.run.kept, one.run.seed) / arena.gain(one.run.seed) for one in design]
     return designs.rate_effects(design, np.array(utilities))
 
 
 @cache
 def in_run(arena: Arena) -> np.ndarray:
     """In-run credit of every seed, scaled to its own total, [seeds, rows]."""
-    found = [arena.credited(arena.all_rows(), seed)[1] for seed in range(CREDIT_SEEDS)]
-    return np.stack([credit / credit.sum() * total(arena, seed) for seed, credit in enumerate(found)])
+    witnesses = [arena.in_run(seed) for seed in range(CREDIT_SEEDS)]
+    return np.stack([witness.credit / witness.credit.sum() * witness.measured for witness in witnesses])
 
 
 def by_contributor(owner: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -165,19 +146,6 @@ def two_n(arena: Arena, seed: int) -> np.ndarray:
     first = np.array([arena.utility(run.kept, seed) for run in alone]) - nobody
     last = everybody - np.array([arena.utility(run.kept, seed) for run in left])
     return designs.shapley_of_2n(first, last, everybody - nobody)
-
-
-def in_run_cost(arena: Arena) -> float:
-    """Trainings that one seed's in-run credit costs, its own training included.
-
-    The walk costs 1.22 trainings. An evaluation gradient costs 0.79 times what training on as many rows does, and both
-    ends of the path see all evaluation rows, the states between a part each. Both figures are from
-    docs/benchmarks/throughput.md: 0.74 trainings for 8,325 evaluation rows where 8,859 rows were trained on.
-    """
-    steps = len(schedule(len(arena), CONFIG, 0))
-    states = len(state_steps(learning_rates(CONFIG, steps), CONFIG.trace_states))
-    looked_at = (2 + (states - 2) / PARTS) * len(arena.tests)
-    return 1 + 1.22 + 0.79 * looked_at / trained_rows(arena)
 
 
 def trained_rows(arena: Arena) -> int:

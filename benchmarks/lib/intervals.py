@@ -26,21 +26,25 @@ def interval_lines(arena: Arena, found: Truth) -> Iterator[str]:
     yield ""
     yield "| interval from | held against | covered, the truth's error added | not added | trials |"
     yield "|---|---|---|---|---|"
-    hits = [covered(combined(arena, found, group, witnesses=0), found.repetitions) for group in combinations(late, 2)]
-    yield line("in-run, 2 seeds, alone (causal models)", f"all {count} repetitions", hits)
+    hits = [
+        covered(combined(arena, found, group, stand_in=False), found.repetitions) for group in combinations(late, 2)
+    ]
+    yield line("in-run, 2 seeds, alone", f"all {count} repetitions", hits)
     for seeds in (2, len(late)):
         hits = [covered(combined(arena, found, group), found.repetitions) for group in combinations(late, seeds)]
-        yield line(f"in-run, {seeds} seeds, and probe (`budget: 0`)", f"all {count} repetitions", hits)
+        yield line(f"in-run, {seeds} seeds, and stand-in (`budget: 0`)", f"all {count} repetitions", hits)
     for used in (used for used in (1, 2, 4) if used <= count - 2):  # two are left to know the truth's own error
         hits = [
             covered(combined(arena, found, seeds, group), np.delete(found.repetitions, group, axis=0))
             for seeds in combinations(late, 2)
             for group in choices(range(count), used)
         ]
-        yield line(f"in-run, 2 seeds, probe and rate design, {used} ×", f"the other {count - used} repetitions", hits)
+        yield line(
+            f"in-run, 2 seeds, stand-in and rate design, {used} ×", f"the other {count - used} repetitions", hits
+        )
     credits = by_contributor(arena.owner, in_run(arena))
     hits = [
-        covered(combined(arena, found, seeds, witnesses=0), np.delete(credits, seeds, axis=0))
+        covered(combined(arena, found, seeds, stand_in=False), np.delete(credits, seeds, axis=0))
         for seeds in combinations(range(CREDIT_SEEDS), 2)
     ]
     yield line("in-run, 2 seeds", f"in-run of the other {CREDIT_SEEDS - 2} seeds", hits)

@@ -6,7 +6,7 @@ each from all repetitions but HELD_OUT. See fidelity.py.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -21,16 +21,14 @@ from lib.ground_truth import (
     coalitions,
     exact_shapley,
     in_run,
-    in_run_cost,
-    probe_shares,
     rate_runs,
-    total,
     trained_rows,
     two_n,
 )
-from tribute.attribution.credit import probe
+from tribute.attribution.gradients.sample import FOLDS
 from tribute.attribution.retraining import designs
-from tribute.attribution.shares import estimate
+from tribute.attribution.shares import witnesses
+from tribute.attribution.shares.estimate import Design, Estimate, RowEstimate
 from tribute.attribution.shares.shares import clipped_shares
 
 HELD_OUT = 3
@@ -122,44 +120,47 @@ def methods(arena: Arena, found: Truth, exact: dict[int, np.ndarray]) -> Iterato
     yield from simple(arena)
     replays = [Try(shares_of(arena, arena.replayed(seed)), (seed,)) for seed in range(SEEDS)]
     yield Method("replay, 1 seed", 1 + REPLAY, replays)
-    credits, cost = in_run(arena), in_run_cost(arena)
+    credits, cost, stand_in = in_run(arena), 1 + arena.costs["walk"], arena.costs["stand_in"]
     for seeds in (1, 2, 3, CREDIT_SEEDS):
         groups = combinations(range(CREDIT_SEEDS), seeds)
         tries = [Try(shares_of(arena, credits[list(group)].mean(0)), group) for group in groups]
-        yield Method(f"**in-run, {seeds} seed{'s' * (seeds > 1)}**", cost * seeds, tries)
-    probed, probes = probe_shares(arena), arena.probe_cost * probe.REPETITIONS
-    yield Method("probe", 1 + probes, [Try(clipped_shares(probed))])
+        yield Method(f"**in-run, {plural(seeds)}**", cost * seeds, tries)
+    yield Method("stand-in", 1 + stand_in, [Try(shares_of(arena, arena.stand_in.credit))])
     for seeds in (1, 2, 3):
-        groups = combinations(range(CREDIT_SEEDS), seeds)
-        # One seed has no scatter to weigh it by: both count for the same, as two seeds' estimate has it.
         tries = [
             Try(clipped_shares(combined(arena, found, group).credit), group)
-            if seeds > 1
-            else Try(clipped_shares(whole(arena, credits[group[0]]) + probed), group)
-            for group in groups
+            for group in combinations(range(CREDIT_SEEDS), seeds)
         ]
-        yield Method(f"**in-run, {seeds} seed{'s' * (seeds > 1)}, and probe**", cost * seeds + probes, tries)
-    spent = np.mean([designs.cost(rate_runs(arena, one)) for one in range(len(found.effects))]) + arena.probe_cost
-    for count in range(1, HELD_OUT + 1):
-        groups = sorted({used for left in left_out(found) for used in combinations(left, count)})
-        plain = [Try(clipped_shares(found.measured[list(group)].mean(0)), (), group) for group in groups]
-        yield Method(f"rate design, {count} ×", 1 + count * (spent - arena.probe_cost), plain)
-        less = found.less_luck(probed)
-        lucky = [Try(clipped_shares(less[list(group)].mean(0)), (), group) for group in groups]
-        yield Method(f"rate design, {count} ×, less luck by the probe", 1 + probes + count * spent, lucky)
-        both = [
-            Try(clipped_shares(combined(arena, found, seeds, group).credit), seeds, group)
-            for seeds in combinations(range(CREDIT_SEEDS), 2)
-            for group in groups
-        ]
-        name = f"**in-run, 2 seeds, probe and rate design, {count} ×**"
-        yield Method(name, 2 * cost + probes + count * spent, both)
+        yield Method(f"**in-run, {plural(seeds)}, and stand-in**", cost * seeds + stand_in, tries)
+    yield from designed(arena, found)
     ends = [Try(clipped_shares(two_n(arena, seed)), (seed,)) for seed in range(SEEDS)]
     runs = [run for part in designs.singles_and_leave_outs(arena.owner, 0) for run in part]
     yield Method("2n design, names as players", 1 + designs.cost(runs), ends)
     named = [Try(clipped_shares(values), (seed,)) for seed, values in exact.items()]
     if named:
         yield Method("exact Shapley, names as players", designs.cost(coalitions(arena, 0)), named)
+
+
+def designed(arena: Arena, found: Truth) -> Iterator[Method]:
+    """Repetitions of the rate design alone, and with everything else."""
+    runs = float(np.mean([designs.cost(rate_runs(arena, number)) for number in range(len(found.effects))]))
+    walks, stand_in = 2 * (1 + arena.costs["walk"]), arena.costs["stand_in"]
+    for count in range(1, HELD_OUT + 1):
+        groups = sorted({used for left in left_out(found) for used in combinations(left, count)})
+        plain = [Try(clipped_shares(found.measured[list(group)].mean(0)), (), group) for group in groups]
+        yield Method(f"rate design, {count} ×", 1 + count * runs, plain)
+        both = [
+            Try(clipped_shares(combined(arena, found, seeds, group).credit), seeds, group)
+            for seeds in combinations(range(CREDIT_SEEDS), 2)
+            for group in groups
+        ]
+        spent = walks + stand_in + count * (runs + arena.costs["repetition"])
+        yield Method(f"**in-run, 2 seeds, stand-in and rate design, {count} ×**", spent, both)
+
+
+def plural(seeds: int) -> str:
+    """Seeds, counted."""
+    return f"{seeds} seed{'s' * (seeds > 1)}"
 
 
 def simple(arena: Arena) -> Iterator[Method]:
@@ -172,27 +173,33 @@ def simple(arena: Arena) -> Iterator[Method]:
         yield Method(name, 1 + looked, [Try(shares_of(arena, scores[key]), (0,))])
 
 
-def whole(arena: Arena, scores: np.ndarray) -> np.ndarray:
-    """Row scores [rows] summed by contributor, in parts of their total."""
-    return np.asarray(by_contributor(arena.owner, scores) / scores.sum())
-
-
 def shares_of(arena: Arena, scores: np.ndarray) -> np.ndarray:
     """Row scores [rows] as shares of the contributors."""
     return clipped_shares(by_contributor(arena.owner, scores))
 
 
 def combined(
-    arena: Arena, found: Truth, seeds: tuple[int, ...], repetitions: tuple[int, ...] = (), witnesses: int = 1
-) -> estimate.Estimate:
-    """Tribute's estimate from these seeds' in-run credits, the probe and these repetitions, fed as evidence.py does.
+    arena: Arena, found: Truth, seeds: tuple[int, ...], repetitions: tuple[int, ...] = (), stand_in: bool = True
+) -> Estimate:
+    """Tribute's estimate from these seeds' in-run credits, the stand-in and these repetitions.
 
-    With no `witnesses` in-run stands alone, as for a causal model.
+    Which rows the evaluation has is not in its intervals: truth and estimate are measured on the same. Without
+    `stand_in` in-run credit stands alone.
     """
-    credits, reached = in_run(arena)[list(seeds)], float(np.mean([total(arena, seed) for seed in seeds]))
-    probed, names = probe_shares(arena), np.arange(len(arena.names))
-    effects = found.less_luck(probed)
-    seen = [estimate.Design(names, effects[one] * reached) for one in repetitions]
-    noise, rows = estimate.row_noise(credits, arena.owner), np.bincount(arena.owner)
-    probes = [estimate.Design(names, probed * reached)] * witnesses
-    return estimate.combine(by_contributor(arena.owner, credits), noise, rows, reached, seen, probes)
+    walks = [arena.in_run(seed) for seed in seeds]
+    gain = float(np.mean([walk.measured for walk in walks]))
+    table = witnesses.row_credits(walks, arena.stand_in if stand_in else None, arena.clusters, gain)
+    effects = found.less_luck(shares_by_name(arena)) * gain
+    seen = [Design(arena.owner, effects[one], alike(effects[one])) for one in repetitions]
+    table = replace(table, folds=alike(table.credit.mean(0)))
+    return RowEstimate(table, arena.clusters, gain, seen).named(arena.owner)
+
+
+def shares_by_name(arena: Arena) -> np.ndarray:
+    """The stand-in's credits of names, in parts of their sum."""
+    return by_contributor(arena.owner, arena.stand_in.credit) / arena.stand_in.credit.sum()
+
+
+def alike(values: np.ndarray) -> np.ndarray:
+    """The same for every fold of the evaluation."""
+    return np.tile(values, (FOLDS, 1))
