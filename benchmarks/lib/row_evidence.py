@@ -1,0 +1,93 @@
+"""What was measured of a world's rows, and the credits of any names that they are dealt to. See names.py."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lib.arena import Arena
+from lib.synthetic import World
+from tribute.attribution.credit.inrun import in_run_credit
+from tribute.attribution.credit.probe import Probe
+from tribute.attribution.credit.stand_in import row_credits
+from tribute.attribution.credit.stand_in_artifact import probe_of
+from tribute.attribution.gradients.sample import fold_weights
+from tribute.attribution.retraining import designs, jobs
+from tribute.attribution.retraining.jobs import Job, TrainedRows
+from tribute.attribution.retraining.stopping import next_repetition
+from tribute.attribution.shares import witnesses
+from tribute.attribution.shares.estimate import Design, RowEstimate
+from tribute.attribution.shares.witnesses import CLUSTERS, InRunCredit, StandInCredit
+from tribute.config import AttributionConfig
+
+SEEDS = (0, 1)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Rows in an order that no name decides."""
+
+    labels: Sequence[str]
+    walks: Sequence[InRunCredit]
+    stand_in: StandInCredit
+
+    @property
+    def gain(self) -> float:
+        """Mean over the seeds, nats."""
+        return float(np.mean([walk.measured for walk in self.walks]))
+
+    def rows(self, owner: np.ndarray) -> TrainedRows:
+        """The rows under names, from the number of each row's name, int [rows]."""
+        return TrainedRows.of([str(row) for row in range(len(owner))], [f"{name:03}" for name in owner], self.labels)
+
+    def by_row(self, rows: TrainedRows, seen: Sequence[Design] = ()) -> RowEstimate:
+        """The table of row × seed with all that follows from it, as shares/evidence.py makes it."""
+        clusters = rows.groups(CLUSTERS)
+        table = witnesses.row_credits(self.walks, self.stand_in, clusters, self.gain)
+        return RowEstimate(table, clusters, self.gain, seen)
+
+
+def of_arena(arena: Arena, seeds: Sequence[int] = SEEDS) -> Evidence:
+    """An arena's, its rows in the arena's order: relabelling is what matters here."""
+    return Evidence([row.label for row in arena.rows], [arena.in_run(seed) for seed in seeds], arena.stand_in)
+
+
+def of_world(world: World) -> tuple[Evidence, Probe]:
+    """A synthetic world's, and its probe."""
+    count, nobody = len(world.sample), np.zeros((1, len(world.owner)), dtype=bool)
+    even = np.full(count, 1 / count)
+    before = world.losses(nobody, 0, world.sample).mean()
+    walks = []
+    for seed in SEEDS:
+        model, training = world.trained(seed)
+        walk = in_run_credit(model, world.train, world.sample, even, training.trace)
+        gain = float(before - world.losses(~nobody, seed, world.sample).mean())
+        walks.append(InRunCredit(seed, walk.scores.sum(1), walk.folds.T, gain))
+    wanted = float(np.mean([walk.measured for walk in walks]))
+    probe = probe_of(world.base(), world.train, world.sample).fitted(wanted)
+    readings = np.hstack([even[:, None], fold_weights(world.sample.row_ids, even)])
+    credit, *folds = row_credits(probe, len(world.owner), readings)
+    gained = float(probe.losses(nobody[0]).mean() - probe.losses(~nobody[0]).mean())
+    return Evidence(world.train.slices, walks, StandInCredit(credit, np.stack(folds), wanted, gained)), probe
+
+
+def rate_designs(world: World, evidence: Evidence, probe: Probe, budget: float) -> tuple[list[Design], float]:
+    """All repetitions that a budget pays for, less luck, as a run makes them; and the trainings that they cost."""
+    rows, config = evidence.rows(world.owner), AttributionConfig(budget=budget, precision=1e-9)
+    losses: dict[Job, np.ndarray] = {}
+    luck: dict[int, np.ndarray] = {}
+    spent = 0.0
+    while proposed := next_repetition(config, rows, SEEDS, losses, 1.0):
+        runs, groups = jobs.repetition(proposed[0], rows), jobs.groups(proposed[0], rows)
+        kept = np.stack([run.run.kept for run in runs])
+        losses |= zip(proposed, world.losses(kept, proposed[0].seed, world.sample), strict=True)
+        said = designs.rate_effects(runs, np.array([-probe.losses(one).mean() for one in kept]))
+        credit = np.bincount(groups, weights=evidence.stand_in.credit)
+        luck[proposed[0].number] = (said - credit) * evidence.gain / evidence.stand_in.gained
+        spent += designs.cost([run.run for run in runs])
+    even = np.full(len(world.sample), 1 / len(world.sample))
+    means = np.hstack([even[:, None], fold_weights(world.sample.row_ids, even)])
+    scales = {walk.seed: evidence.gain / walk.measured for walk in evidence.walks}
+    utilities = {job: -loss @ means * scales[job.seed] for job, loss in losses.items()}
+    measured = jobs.designed(utilities, rows, lambda job: luck[job.number])
+    return [Design(groups, effects[0], effects[1:]) for groups, effects in measured], spent

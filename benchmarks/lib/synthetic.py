@@ -1,0 +1,170 @@
+"""Small worlds that are made up, so that a truth of many thousand trainings takes seconds.
+
+Sentences are points around the modes of a mixture of Gaussians; a label has several modes. The base is a linear
+encoder, the head the labels' noisy means, and LoRA learns by the product's own training. `World.losses` trains many
+subsets of the rows at once, step by step as that training would, rounding aside.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tribute.config import BaseConfig, FinetuningConfig, LoraConfig
+from tribute.finetuning.encoding import EncodedRows
+from tribute.finetuning.models import LOGIT_SCALE, SentenceClassifier, add_lora
+from tribute.finetuning.optimizer import Adam
+from tribute.finetuning.training import Training, learning_rates, schedule, train
+
+WIDTH, LABELS, MODES = 24, 8, 3
+SPREAD, SAMPLE, FRESH = 0.2, 200, 1000
+"""How far each coordinate of a point lies from its mode's, where modes are about 1 long; rows of either evaluation."""
+ROWS, SMALL, LARGE = 600, 8, 260
+"""Rows of a world, about, and the sizes between which uneven names lie."""
+KNOWN, WRONG = 0.5, 0.3
+"""The part of all modes that an overlapping name knows; the part of wrong labels in the last name's rows."""
+Kind = Literal["dealt", "overlapping", "disjoint", "lone"]
+"""All names know all modes; each knows a random half of them, and the last has wrong labels; each has modes of its own;
+the first alone teaches one label, the others teach all others."""
+CONFIG = FinetuningConfig(
+    base=BaseConfig(package="none"),
+    lora=LoraConfig(r=4, alpha=8, target_modules=("dense",)),
+    epochs=3,
+    batch_size=64,
+    learning_rate=2e-2,
+    warmup=0.0,
+)
+
+
+class _Encoder(nn.Module):
+    """One linear layer, which changes nothing before it is trained."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = nn.Linear(WIDTH, WIDTH, bias=False)
+        nn.init.eye_(self.dense.weight)
+        self.config = SimpleNamespace(hidden_size=WIDTH, model_type="", get=lambda *_: None, to_dict=dict)
+
+    def forward(self, inputs_embeds: Tensor, attention_mask: Tensor) -> SimpleNamespace:
+        return SimpleNamespace(last_hidden_state=self.dense(inputs_embeds))
+
+
+@dataclass(frozen=True)
+class World:
+    """Training rows, the sample that a run evaluates on, and fresh rows that only the truth sees."""
+
+    owner: np.ndarray
+    """Each training row's name, int [rows]."""
+    train: EncodedRows
+    sample: EncodedRows
+    fresh: EncodedRows
+    head: Tensor
+
+    @classmethod
+    def of(cls, kind: Kind, names: int, even: bool, number: int) -> "World":
+        """A world by its kind, how many names it has, and whether they have the same number of rows."""
+        chance = np.random.Generator(np.random.Philox([number, 5]))
+        modes = chance.normal(size=(LABELS * MODES, WIDTH)) / np.sqrt(WIDTH)
+        sizes = np.full(names, min(70, ROWS // names)) if even else np.geomspace(SMALL, LARGE, names)
+        sizes = np.maximum(SMALL, sizes * min(1, ROWS / sizes.sum())).round().astype(int)
+        owner = np.repeat(np.arange(names), sizes)
+        known = _known(kind, names, chance)
+        mode = np.array([chance.choice(known[name]) for name in owner])
+        label = mode // MODES
+        wrong = (owner == names - 1) & (chance.random(len(owner)) < WRONG) if kind == "overlapping" else owner < 0
+        label = np.where(wrong, chance.integers(LABELS, size=len(owner)), label)
+        parts = [(mode, label)]
+        for count in (SAMPLE, FRESH):
+            asked = np.arange(count) % len(modes)
+            parts.append((asked, asked // MODES))
+        encoded = [_encoded(modes, *part, chance) for part in parts]
+        means = modes.reshape(LABELS, MODES, WIDTH).mean(1) + 0.1 * chance.normal(size=(LABELS, WIDTH))
+        head = functional.normalize(torch.tensor(means, dtype=torch.float32), dim=1)
+        return cls(owner, encoded[0], encoded[1], encoded[2], head)
+
+    def base(self) -> SentenceClassifier:
+        """The model before any adapter."""
+        return SentenceClassifier(_Encoder(), self.head)
+
+    def trained(self, seed: int) -> tuple[SentenceClassifier, Training]:
+        """By the product's training on all rows."""
+        model = self.base()
+        add_lora(model, CONFIG.lora, seed)
+        with tempfile.TemporaryDirectory() as scratch:
+            return model, train(model, self.train, CONFIG, seed, Path(scratch))
+
+    def losses(self, kept: np.ndarray, seed: int, rows: EncodedRows) -> np.ndarray:
+        """Loss of each of `rows` after a training on each subset `kept` bool [subsets, rows], nats [subsets, rows]."""
+        down, up = self._adapter(seed)
+        adapter = [part.repeat(len(kept), 1, 1) for part in (down, up)]
+        moments = [[torch.zeros_like(part) for part in adapter] for _ in range(2)]
+        steps = schedule(len(self.train), CONFIG, seed)
+        points, labels = self._points
+        weights = torch.tensor(kept, dtype=torch.float32)
+        for step, (batch, rate) in enumerate(zip(steps, learning_rates(CONFIG, len(steps)), strict=True)):
+            leaves = [part.requires_grad_() for part in adapter]
+            loss = (self._row_losses(leaves, points[batch], labels[batch]) * weights[:, batch]).sum()
+            gradients = torch.autograd.grad(loss / CONFIG.batch_size, leaves)
+            with torch.no_grad():
+                adapter = [
+                    _stepped(Adam(), step, float(rate), part, gradient, m, v)
+                    for part, gradient, m, v in zip(leaves, gradients, *moments, strict=True)
+                ]
+        with torch.no_grad():
+            return np.asarray(self._row_losses(adapter, *_points(rows)).double().numpy())
+
+    @cached_property
+    def _points(self) -> tuple[Tensor, Tensor]:
+        return _points(self.train)
+
+    def _adapter(self, seed: int) -> tuple[Tensor, Tensor]:
+        model = self.base()
+        add_lora(model, CONFIG.lora, seed)
+        down, up = model.trainable().values()
+        return down.detach(), up.detach()
+
+    def _row_losses(self, adapter: Sequence[Tensor], points: Tensor, labels: Tensor) -> Tensor:
+        """[subsets, rows]."""
+        down, up = adapter
+        moved = points + CONFIG.lora.alpha / CONFIG.lora.r * points @ down.mT @ up.mT
+        logits = LOGIT_SCALE * functional.normalize(moved, dim=-1) @ self.head.T
+        return functional.cross_entropy(logits.mT, labels.expand(len(down), -1), reduction="none")
+
+
+def _stepped(adam: Adam, step: int, rate: float, part: Tensor, gradient: Tensor, m: Tensor, v: Tensor) -> Tensor:
+    """RootAdam's step; moments change in place."""
+    m.lerp_(gradient, 1 - adam.beta1)
+    v.mul_(adam.beta2).addcmul_(gradient, gradient, value=1 - adam.beta2)
+    return part.detach() - adam.update(step, rate, m, v).preconditioner * m
+
+
+def _known(kind: Kind, names: int, chance: np.random.Generator) -> list[np.ndarray]:
+    """The modes that each name knows."""
+    count = LABELS * MODES
+    if kind == "disjoint":
+        dealt = chance.permutation(max(count, names)) % count
+        return [dealt[name::names] for name in range(names)]
+    if kind == "dealt":
+        return [np.arange(count)] * names
+    if kind == "lone":
+        return [np.arange(MODES)] + [np.arange(MODES, count)] * (names - 1)
+    return [chance.permutation(count)[: int(KNOWN * count)] for _ in range(names)]
+
+
+def _encoded(modes: np.ndarray, mode: np.ndarray, label: np.ndarray, chance: np.random.Generator) -> EncodedRows:
+    points = modes[mode] + SPREAD * chance.normal(size=(len(mode), WIDTH))
+    hidden = [point[None] for point in torch.tensor(points, dtype=torch.float32)]
+    ids = [f"{number:05}" for number in range(len(mode))]
+    return EncodedRows(ids, [str(one) for one in label], [[0]] * len(mode), label.tolist(), 0, hidden)
+
+
+def _points(rows: EncodedRows) -> tuple[Tensor, Tensor]:
+    return rows.flat(), torch.tensor(rows.targets)

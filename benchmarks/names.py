@@ -1,0 +1,313 @@
+"""Names: what changes when the same rows are dealt to others, and how far shares are right for many and few of them.
+
+    python benchmarks/names.py DATA CACHE [--arena clinc150]
+
+DATA and CACHE as in fidelity.py, whose trainings of all rows are read; beside them thirty synthetic worlds with a truth
+of their own (lib/synthetic.py). Takes about five minutes on one core. Writes docs/benchmarks/names.md.
+"""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations, product
+from pathlib import Path
+
+import numpy as np
+import torch
+import transformers
+from scipy.stats import beta
+
+from lib.arena import ARENAS, Arena, arena_parser
+from lib.ground_truth import SEEDS
+from lib.row_evidence import Evidence, of_arena, of_world, rate_designs
+from lib.synthetic import Kind, World
+from throughput import processor
+from tribute.attribution.retraining import designs
+from tribute.attribution.shares.estimate import Estimate
+from tribute.attribution.shares.shares import clipped_shares
+
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "names.md"
+NAMES = (4, 7, 12, 20, 36)
+SHAPES: tuple[tuple[Kind, bool], ...] = tuple(product(("overlapping", "disjoint"), (False, True)))
+SHAPES += (("lone", False), ("dealt", True))
+"""What names know, and whether they have the same number of rows."""
+TRUTH_RUNS, FIRST_SEED = 2048, 10
+"""Trainings of a world's truth, in at least four repetitions, with seeds that no estimate has seen."""
+BUDGETS = (0, 20, 60)
+EQUAL, DEALS, PLANTED = 70, 20, ("shuffled", "scrambler")
+SIZES = (60, 8)
+
+
+def main() -> None:
+    """Measure and write the page."""
+    arguments = arena_parser(__doc__, ARENAS).parse_args()
+    torch.set_num_threads(1)
+    warnings.filterwarnings("ignore")
+    transformers.logging.set_verbosity_error()
+    arenas = [Arena(name, arguments.data, arguments.cache) for name in arguments.arena or ARENAS]
+    PAGE.write_text("\n".join(page(arenas)) + "\n", encoding="utf-8")
+
+
+def page(arenas: Sequence[Arena]) -> Iterator[str]:
+    """The lines of docs/benchmarks/names.md."""
+    yield "# Names"
+    yield ""
+    yield f"Written by `python benchmarks/names.py` on {processor()}, one thread. Two seeds unless stated."
+    yield ""
+    yield from arena_lines(arenas)
+    trials = [trial(*shape, names, number) for number, (names, shape) in enumerate(product(NAMES, SHAPES))]
+    yield ""
+    yield from world_lines(trials)
+    yield ""
+    yield from coverage_lines(trials)
+
+
+def arena_lines(arenas: Sequence[Arena]) -> Iterator[str]:
+    """Relabelling, sums, equal work and κ in the arenas."""
+    yield "## The same rows under other names"
+    yield ""
+    yield (
+        f"*Relabelling*: the largest change of a cell of the table of row × seed, and of a row's credit, relative to "
+        f"the largest cell, over deals to {', '.join(map(str, NAMES))} names at random and by label. *Sums*: each "
+        "witness's own sum ÷ gain − 1, before any combination, the worst of the seeds. *Equal work*: names of "
+        f"{EQUAL} honest rows dealt at random, the standard deviation of what they get ÷ its mean, over {DEALS} deals "
+        f"and all pairs of {SEEDS} seeds. *κ = 1 keeps*: the part of a name's share that is left after one standard "
+        "error is taken off every name and the rest normalised; in brackets before it is normalised."
+    )
+    yield ""
+    heads = ["relabelling", "sum: in-run", "stand-in", "equal work: in-run", "stand-in", "both", "both, κ = 1"]
+    heads += [f"κ = 1 keeps of {size} rows" for size in SIZES]
+    yield "| arena | " + " | ".join(heads) + " |"
+    yield "|---" * (len(heads) + 1) + "|"
+    for arena in arenas:
+        evidence = [of_arena(arena, pair) for pair in combinations(range(SEEDS), 2)]
+        in_run = max((walk.mismatch for one in evidence for walk in one.walks), key=abs)
+        stand_in = arena.stand_in.credit.sum() / arena.stand_in.gained - 1
+        cells = [f"{relabelled(evidence[0]):.0e}", f"{in_run:+.2%}", f"{stand_in:+.3%}"]
+        cells += [f"{scatter:.2f}" for scatter in equal_work(arena, evidence)]
+        cells += [f"{after:.0%} ({before:.0%})" for before, after in kept_by_size(arena, evidence)]
+        yield f"| {arena.name} | " + " | ".join(cells) + " |"
+
+
+def relabelled(evidence: Evidence) -> float:
+    """The largest relative change of the table, of rows' credits and of merged names' credits under any deal."""
+    count = len(evidence.labels)
+    _, labels = np.unique(np.array(evidence.labels), return_inverse=True)
+    whole = evidence.by_row(evidence.rows(np.zeros(count, dtype=int)))
+    worst = 0.0
+    for names in NAMES:
+        for owner in (np.random.Generator(np.random.Philox([names, 6])).integers(names, size=count), labels % names):
+            dealt = evidence.by_row(evidence.rows(owner))
+            moved = [dealt.table.credit - whole.table.credit, dealt.credit - whole.credit]
+            moved.append(dealt.named(owner).credit.sum() - whole.named(0 * owner).credit)
+            worst = max(worst, *(float(np.abs(part).max()) for part in moved))
+    return worst / float(np.abs(whole.table.credit).max())
+
+
+def equal_work(arena: Arena, evidence: Sequence[Evidence]) -> list[float]:
+    """Scatter ÷ mean of equal names' credit by in-run, by the stand-in and by both, and of their pay at κ = 1."""
+    scatters = []
+    for one, (owner, dealt) in product(evidence, honest_deals(arena, EQUAL)):
+        estimate = one.by_row(one.rows(owner)).named(owner)
+        in_run = np.mean([walk.credit * walk.scale for walk in one.walks], axis=0)
+        sums = [np.bincount(owner, weights=credit) for credit in (in_run, one.stand_in.credit)]
+        sums += [estimate.credit, paid(estimate)]
+        scatters.append([total[:dealt].std(ddof=1) / total[:dealt].mean() for total in sums])
+    return [float(value) for value in np.mean(scatters, axis=0)]
+
+
+def kept_by_size(arena: Arena, evidence: Sequence[Evidence]) -> list[tuple[float, float]]:
+    """What κ = 1 keeps of names of both sizes together, before and after normalising."""
+    kept: list[list[tuple[float, float]]] = [[] for _ in SIZES]
+    for one, (owner, dealt) in product(evidence, honest_deals(arena, *SIZES)):
+        estimate = one.by_row(one.rows(owner)).named(owner)
+        credit, pay = np.maximum(estimate.credit, 0), paid(estimate)
+        for place in range(len(SIZES)):
+            mine = np.arange(dealt) % len(SIZES) == place
+            part = float(pay[:dealt][mine].sum() / credit[:dealt][mine].sum())
+            kept[place].append((part, part * float(credit.sum() / pay.sum())))
+    before_and_after = [np.mean(parts, axis=0) for parts in kept]
+    return [(float(before), float(after)) for before, after in before_and_after]
+
+
+def honest_deals(arena: Arena, *sizes: int) -> Iterator[tuple[np.ndarray, int]]:
+    """Each row's name, names of these sizes in turn first, then the rest as one name; and how many names were dealt."""
+    honest = np.flatnonzero(~np.isin(arena.contributors, PLANTED))
+    chance = np.random.Generator(np.random.Philox(7))
+    rounds = len(honest) // sum(sizes)
+    names = np.repeat(np.arange(rounds * len(sizes)), sizes * rounds)
+    for _ in range(DEALS):
+        owner = np.full(len(arena), rounds * len(sizes))
+        owner[chance.permutation(honest)[: len(names)]] = names
+        yield owner, rounds * len(sizes)
+
+
+def paid(estimate: Estimate) -> np.ndarray:
+    """Weights at κ = 1, nats [names]."""
+    return np.maximum(estimate.credit - estimate.standard_errors(), 0)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One synthetic world: its truth, and the estimates by budget."""
+
+    kind: Kind
+    even: bool
+    owner: np.ndarray
+    truth: np.ndarray
+    """Nats of fresh evaluation rows, [repetitions, names], scaled to what the fine-tune gained."""
+    estimates: Sequence[Estimate]
+    trainings: Sequence[float]
+    evidence: Evidence
+
+    @property
+    def names(self) -> int:
+        """How many."""
+        return self.truth.shape[1]
+
+    def true(self) -> np.ndarray:
+        """Shares, [names]."""
+        return clipped_shares(self.truth.mean(0))
+
+    def true_error(self) -> float:
+        """Σ of the standard errors of the true shares, as a mean absolute error: by the jackknife."""
+        count = len(self.truth)
+        left = np.stack([clipped_shares(np.delete(self.truth, one, axis=0).mean(0)) for one in range(count)])
+        errors = np.sqrt((count - 1) / count * ((left - left.mean(0)) ** 2).sum(0))
+        return float(np.sqrt(2 / np.pi) * errors.sum())
+
+
+def trial(kind: Kind, even: bool, names: int, number: int) -> Trial:
+    """Measure a world."""
+    world = World.of(kind, names, even, number)
+    evidence, probe = of_world(world)
+    estimates, trainings = [], []
+    for budget in BUDGETS:
+        seen, spent = rate_designs(world, evidence, probe, budget)
+        estimates.append(evidence.by_row(evidence.rows(world.owner), seen).named(world.owner))
+        trainings.append(spent)
+    return Trial(kind, even, world.owner, truth(world), estimates, trainings, evidence)
+
+
+def truth(world: World) -> np.ndarray:
+    """Repetitions of a rate design of names, their mean scaled to the gain, nats [repetitions, names]."""
+    runs = len(designs.rate_design(world.owner, 0, [0]))
+    effects, gains = [], []
+    for number in range(max(4, TRUTH_RUNS // runs)):
+        seed = FIRST_SEED + number
+        design = designs.rate_design(world.owner, number, [seed])
+        ends = np.stack([np.zeros(len(world.owner), bool), np.ones(len(world.owner), bool)])
+        kept = np.vstack([ends, *(run.run.kept[None] for run in design)])
+        nobody, everybody, *utilities = -world.losses(kept, seed, world.fresh).mean(1)
+        effects.append(designs.rate_effects(design, np.array(utilities)))
+        gains.append(everybody - nobody)
+    return np.stack(effects) * np.mean(gains) / np.mean(effects, axis=0).sum()
+
+
+def world_lines(trials: Sequence[Trial]) -> Iterator[str]:
+    """Σ|error| by how many names there are and by what they know."""
+    sums = [abs(one.evidence.stand_in.credit.sum() / one.evidence.stand_in.gained - 1) for one in trials]
+    walks = [abs(walk.mismatch) for one in trials for walk in one.evidence.walks]
+    yield "## Thirty synthetic worlds"
+    yield ""
+    yield (
+        f"Σ|error| of shares (0 to 2) against a truth of at least {TRUTH_RUNS:,} trainings a world on "
+        f"{len(NAMES) * len(SHAPES)} worlds, evaluated on 1,000 rows that no estimate has seen. *Alone*: one witness "
+        "without the other. Retrainings beyond the two seeds' own: "
+        + ", ".join(f"{np.mean([one.trainings[place] for one in trials]):.0f}" for place in range(len(BUDGETS)))
+        + f" on average for a budget of {', '.join(map(str, BUDGETS))}. The sum of in-run's credits misses the gain by "
+        f"{max(walks):.1%} at most ({np.mean(walks):.1%} on average), the stand-in's by {max(sums):.2%}."
+    )
+    yield ""
+    yield (
+        "| worlds | in-run alone | stand-in alone | "
+        + " | ".join(f"budget {budget}" for budget in BUDGETS)
+        + (" | rows counted | the truth's own error | paid nothing, true share above 1 % |")
+    )
+    yield "|---" * (len(BUDGETS) + 6) + "|"
+    for names in NAMES:
+        yield world_line(f"{names} names", [one for one in trials if one.names == names])
+    for kind, even in SHAPES:
+        chosen = [one for one in trials if (one.kind, one.even) == (kind, even)]
+        yield world_line(f"{kind}, {'sizes alike' if even else '8 to 260 rows'}", chosen)
+    yield ""
+    equal = [one for one in trials if one.kind == "dealt" and one.names <= 7]
+    missed = [one.names * (clipped_shares(paid(one.estimates[0])) - one.true()) for one in equal]
+    own = [one.true_error() / np.sqrt(2 / np.pi) for one in equal]
+    yield (
+        f"Equal work: in the dealt worlds of 4 and 7 names of {EQUAL} rows, pay at κ = 1 less the true share, ÷ the "
+        f"mean share, has standard deviations of {' and '.join(f'{part.std(ddof=1):.2f}' for part in missed)} (the "
+        f"truth's own error {' and '.join(f'{part:.2f}' for part in own)})."
+    )
+
+
+def world_line(name: str, trials: Sequence[Trial]) -> str:
+    """Means over worlds."""
+    errors = np.mean([[*alone(one), *budgeted(one), rows_counted(one), one.true_error()] for one in trials], axis=0)
+    unpaid = sum(int(((paid(one.estimates[0]) <= 0) & (one.true() > 0.01)).sum()) for one in trials)
+    positive = sum(int((one.true() > 0.01).sum()) for one in trials)
+    return f"| {name} | " + " | ".join(f"{error:.3f}" for error in errors) + f" | {unpaid} of {positive} |"
+
+
+def alone(one: Trial) -> list[float]:
+    """Σ|error| of either witness."""
+    in_run = np.mean([walk.credit * walk.scale for walk in one.evidence.walks], axis=0)
+    return [distance(np.bincount(one.owner, weights=credit), one) for credit in (in_run, one.evidence.stand_in.credit)]
+
+
+def budgeted(one: Trial) -> list[float]:
+    """Σ|error| by budget."""
+    return [distance(estimate.credit, one) for estimate in one.estimates]
+
+
+def rows_counted(one: Trial) -> float:
+    """Σ|error| where each row is worth the same."""
+    return distance(np.bincount(one.owner).astype(float), one)
+
+
+def distance(credit: np.ndarray, one: Trial) -> float:
+    """Σ|error| of the shares, from credit in nats [names]."""
+    return float(np.abs(clipped_shares(credit) - one.true()).sum())
+
+
+def coverage_lines(trials: Sequence[Trial]) -> Iterator[str]:
+    """How often 90 % intervals hold the truth, with exact binomial bounds."""
+    yield (
+        "Coverage of 90 % intervals of credit in nats on rows that no estimate has seen, pooled over all names of all "
+        "worlds. *Added*: the truth's own error is added to the interval. The bounds (Clopper–Pearson, 95 %) take "
+        f"names as independent; the worlds, which are, are {len(trials)}: *by world* is the mean and the standard "
+        "error over them."
+    )
+    yield ""
+    yield "| interval from | covered, the truth's error added | bounds | by world | not added | names |"
+    yield "|---|---|---|---|---|---|"
+    for place, budget in enumerate(BUDGETS):
+        hits = [covered(one, place) for one in trials]
+        added, stood = np.concatenate(hits, axis=1)
+        low, high = clopper_pearson(int(added.sum()), len(added))
+        worlds = np.array([part[0].mean() for part in hits])
+        error = worlds.std(ddof=1) / np.sqrt(len(worlds))
+        yield (
+            f"| budget {budget} | {added.mean():.0%} | {low:.0%}–{high:.0%} | {worlds.mean():.0%} ± {error:.0%} "
+            f"| {stood.mean():.0%} | {len(added)} |"
+        )
+
+
+def covered(one: Trial, place: int) -> np.ndarray:
+    """Whether each interval holds the truth, with the truth's own error added and as it stands, bool [2, names]."""
+    estimate, own = one.estimates[place], one.truth.var(0, ddof=1) / len(one.truth)
+    quantile = estimate.margin(0.9) / estimate.errors()
+    wide = np.stack([quantile * np.sqrt(estimate.errors() ** 2 + own), estimate.margin(0.9)])
+    return np.asarray(np.abs(estimate.credit - one.truth.mean(0)) <= wide)
+
+
+def clopper_pearson(hits: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Exact bounds of a probability."""
+    tail = (1 - confidence) / 2
+    low = beta.ppf(tail, hits, trials - hits + 1) if hits else 0.0
+    high = beta.ppf(1 - tail, hits + 1, trials - hits) if hits < trials else 1.0
+    return float(low), float(high)
+
+
+if __name__ == "__main__":
+    main()
