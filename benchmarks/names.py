@@ -20,7 +20,7 @@ from scipy.stats import beta
 from lib.arena import ARENAS, Arena, arena_parser
 from lib.ground_truth import SEEDS
 from lib.row_evidence import Evidence, of_arena, of_world, rate_designs
-from lib.synthetic import Kind, World
+from lib.synthetic import EQUAL, FRESH, SAMPLE, Kind, World
 from throughput import processor
 from tribute.attribution.retraining import designs
 from tribute.attribution.shares.estimate import Estimate
@@ -31,10 +31,10 @@ NAMES = (4, 7, 12, 20, 36)
 SHAPES: tuple[tuple[Kind, bool], ...] = tuple(product(("overlapping", "disjoint"), (False, True)))
 SHAPES += (("lone", False), ("dealt", True))
 """What names know, and whether they have the same number of rows."""
-TRUTH_RUNS, FIRST_SEED = 2048, 10
-"""Trainings of a world's truth, in at least four repetitions, with seeds that no estimate has seen."""
+TRUTH_RUNS, REPETITIONS, FIRST_SEED = 2048, 6, 10
+"""Trainings of a world's truth, in at least so many repetitions, with seeds that no estimate has seen."""
 BUDGETS = (0, 20, 60)
-EQUAL, DEALS, PLANTED = 70, 20, ("shuffled", "scrambler")
+DEALS, PLANTED = 20, ("shuffled", "scrambler")
 SIZES = (60, 8)
 
 
@@ -144,7 +144,7 @@ def honest_deals(arena: Arena, *sizes: int) -> Iterator[tuple[np.ndarray, int]]:
 
 def paid(estimate: Estimate) -> np.ndarray:
     """Weights at κ = 1, nats [names]."""
-    return np.maximum(estimate.credit - estimate.standard_errors(), 0)
+    return np.asarray(np.maximum(estimate.credit - estimate.standard_errors(), 0))
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,9 @@ class Trial:
     even: bool
     owner: np.ndarray
     truth: np.ndarray
-    """Nats of fresh evaluation rows, [repetitions, names], scaled to what the fine-tune gained."""
+    """Nats of the sample's rows, [repetitions, names], scaled to what the fine-tune gained."""
+    fresh: np.ndarray
+    """The same of evaluation rows that no estimate has seen."""
     estimates: Sequence[Estimate]
     trainings: Sequence[float]
     evidence: Evidence
@@ -163,7 +165,7 @@ class Trial:
     @property
     def names(self) -> int:
         """How many."""
-        return self.truth.shape[1]
+        return int(self.truth.shape[1])
 
     def true(self) -> np.ndarray:
         """Shares, [names]."""
@@ -186,22 +188,25 @@ def trial(kind: Kind, even: bool, names: int, number: int) -> Trial:
         seen, spent = rate_designs(world, evidence, probe, budget)
         estimates.append(evidence.by_row(evidence.rows(world.owner), seen).named(world.owner))
         trainings.append(spent)
-    return Trial(kind, even, world.owner, truth(world), estimates, trainings, evidence)
+    return Trial(kind, even, world.owner, *truth(world), estimates, trainings, evidence)
 
 
-def truth(world: World) -> np.ndarray:
-    """Repetitions of a rate design of names, their mean scaled to the gain, nats [repetitions, names]."""
+def truth(world: World) -> tuple[np.ndarray, np.ndarray]:
+    """Repetitions of a rate design of names, their mean scaled to the gain, of the sample and of fresh rows."""
     runs = len(designs.rate_design(world.owner, 0, [0]))
     effects, gains = [], []
-    for number in range(max(4, TRUTH_RUNS // runs)):
+    for number in range(max(REPETITIONS, TRUTH_RUNS // runs)):
         seed = FIRST_SEED + number
         design = designs.rate_design(world.owner, number, [seed])
         ends = np.stack([np.zeros(len(world.owner), bool), np.ones(len(world.owner), bool)])
         kept = np.vstack([ends, *(run.run.kept[None] for run in design)])
-        nobody, everybody, *utilities = -world.losses(kept, seed, world.fresh).mean(1)
-        effects.append(designs.rate_effects(design, np.array(utilities)))
-        gains.append(everybody - nobody)
-    return np.stack(effects) * np.mean(gains) / np.mean(effects, axis=0).sum()
+        losses = world.losses(kept, seed, world.sample, world.fresh)
+        utility = -np.stack([losses[:, :SAMPLE].mean(1), losses[:, SAMPLE:].mean(1)], axis=1)
+        effects.append(designs.rate_effects(design, utility[2:]))
+        gains.append(utility[1] - utility[0])
+    scale = np.mean(gains, axis=0) / np.mean(effects, axis=0).sum(1)
+    sample, fresh = np.stack(effects, axis=1) * scale[:, None, None]
+    return sample, fresh
 
 
 def world_lines(trials: Sequence[Trial]) -> Iterator[str]:
@@ -211,9 +216,9 @@ def world_lines(trials: Sequence[Trial]) -> Iterator[str]:
     yield "## Thirty synthetic worlds"
     yield ""
     yield (
-        f"Σ|error| of shares (0 to 2) against a truth of at least {TRUTH_RUNS:,} trainings a world on "
-        f"{len(NAMES) * len(SHAPES)} worlds, evaluated on 1,000 rows that no estimate has seen. *Alone*: one witness "
-        "without the other. Retrainings beyond the two seeds' own: "
+        f"Σ|error| of shares (0 to 2) against a truth of {TRUTH_RUNS:,} trainings per world or more, in "
+        f"{len(NAMES) * len(SHAPES)} worlds, on the {SAMPLE} evaluation rows that the estimates have. *Alone*: one "
+        "witness without the other. Retrainings beyond the two seeds' own: "
         + ", ".join(f"{np.mean([one.trainings[place] for one in trials]):.0f}" for place in range(len(BUDGETS)))
         + f" on average for a budget of {', '.join(map(str, BUDGETS))}. The sum of in-run's credits misses the gain by "
         f"{max(walks):.1%} at most ({np.mean(walks):.1%} on average), the stand-in's by {max(sums):.2%}."
@@ -273,8 +278,9 @@ def distance(credit: np.ndarray, one: Trial) -> float:
 def coverage_lines(trials: Sequence[Trial]) -> Iterator[str]:
     """How often 90 % intervals hold the truth, with exact binomial bounds."""
     yield (
-        "Coverage of 90 % intervals of credit in nats on rows that no estimate has seen, pooled over all names of all "
-        "worlds. *Added*: the truth's own error is added to the interval. The bounds (Clopper–Pearson, 95 %) take "
+        "Coverage of 90 % intervals of credit in nats, against the truth on "
+        f"{FRESH} rows that no estimate has seen, pooled over all names of all worlds. "
+        "*Added*: the truth's own error is added to the interval. The bounds (Clopper–Pearson, 95 %) take "
         f"names as independent; the worlds, which are, are {len(trials)}: *by world* is the mean and the standard "
         "error over them."
     )
@@ -295,10 +301,11 @@ def coverage_lines(trials: Sequence[Trial]) -> Iterator[str]:
 
 def covered(one: Trial, place: int) -> np.ndarray:
     """Whether each interval holds the truth, with the truth's own error added and as it stands, bool [2, names]."""
-    estimate, own = one.estimates[place], one.truth.var(0, ddof=1) / len(one.truth)
+    estimate, true = one.estimates[place], one.fresh.mean(0)
+    own = one.fresh.var(0, ddof=1) / len(one.fresh)
     quantile = estimate.margin(0.9) / estimate.errors()
     wide = np.stack([quantile * np.sqrt(estimate.errors() ** 2 + own), estimate.margin(0.9)])
-    return np.asarray(np.abs(estimate.credit - one.truth.mean(0)) <= wide)
+    return np.asarray(np.abs(estimate.credit - true) <= wide)
 
 
 def clopper_pearson(hits: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:

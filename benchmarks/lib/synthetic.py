@@ -25,21 +25,21 @@ from tribute.finetuning.optimizer import Adam
 from tribute.finetuning.training import Training, learning_rates, schedule, train
 
 WIDTH, LABELS, MODES = 24, 8, 3
-SPREAD, SAMPLE, FRESH = 0.2, 200, 1000
+SPREAD, SAMPLE, FRESH = 0.12, 240, 480
 """How far each coordinate of a point lies from its mode's, where modes are about 1 long; rows of either evaluation."""
-ROWS, SMALL, LARGE = 600, 8, 260
-"""Rows of a world, about, and the sizes between which uneven names lie."""
+ROWS, SMALL, LARGE, EQUAL = 500, 8, 260, 70
+"""Rows of a world, about, the sizes between which uneven names lie, and that of equal ones."""
 KNOWN, WRONG = 0.5, 0.3
-"""The part of all modes that an overlapping name knows; the part of wrong labels in the last name's rows."""
+"""The part of all modes that an overlapping name knows; the part of wrong labels in the middle name's rows."""
 Kind = Literal["dealt", "overlapping", "disjoint", "lone"]
-"""All names know all modes; each knows a random half of them, and the last has wrong labels; each has modes of its own;
-the first alone teaches one label, the others teach all others."""
+"""All names know all modes; each knows a random half of them, and the middle one has wrong labels; each has modes of
+its own; the first alone teaches one label, the others teach all others."""
 CONFIG = FinetuningConfig(
     base=BaseConfig(package="none"),
-    lora=LoraConfig(r=4, alpha=8, target_modules=("dense",)),
-    epochs=3,
-    batch_size=64,
-    learning_rate=2e-2,
+    lora=LoraConfig(r=16, alpha=32, target_modules=("dense",)),
+    epochs=4,
+    batch_size=32,
+    learning_rate=3e-3,
     warmup=0.0,
 )
 
@@ -73,13 +73,13 @@ class World:
         """A world by its kind, how many names it has, and whether they have the same number of rows."""
         chance = np.random.Generator(np.random.Philox([number, 5]))
         modes = chance.normal(size=(LABELS * MODES, WIDTH)) / np.sqrt(WIDTH)
-        sizes = np.full(names, min(70, ROWS // names)) if even else np.geomspace(SMALL, LARGE, names)
+        sizes = np.full(names, min(EQUAL, ROWS // names)) if even else np.geomspace(SMALL, LARGE, names)
         sizes = np.maximum(SMALL, sizes * min(1, ROWS / sizes.sum())).round().astype(int)
         owner = np.repeat(np.arange(names), sizes)
         known = _known(kind, names, chance)
         mode = np.array([chance.choice(known[name]) for name in owner])
         label = mode // MODES
-        wrong = (owner == names - 1) & (chance.random(len(owner)) < WRONG) if kind == "overlapping" else owner < 0
+        wrong = (owner == names // 2) & (chance.random(len(owner)) < WRONG) if kind == "overlapping" else owner < 0
         label = np.where(wrong, chance.integers(LABELS, size=len(owner)), label)
         parts = [(mode, label)]
         for count in (SAMPLE, FRESH):
@@ -101,8 +101,8 @@ class World:
         with tempfile.TemporaryDirectory() as scratch:
             return model, train(model, self.train, CONFIG, seed, Path(scratch))
 
-    def losses(self, kept: np.ndarray, seed: int, rows: EncodedRows) -> np.ndarray:
-        """Loss of each of `rows` after a training on each subset `kept` bool [subsets, rows], nats [subsets, rows]."""
+    def losses(self, kept: np.ndarray, seed: int, *parts: EncodedRows) -> np.ndarray:
+        """Loss of each row of `parts` after a training on each subset `kept` [subsets, rows], nats [subsets, ·]."""
         down, up = self._adapter(seed)
         adapter = [part.repeat(len(kept), 1, 1) for part in (down, up)]
         moments = [[torch.zeros_like(part) for part in adapter] for _ in range(2)]
@@ -119,7 +119,8 @@ class World:
                     for part, gradient, m, v in zip(leaves, gradients, *moments, strict=True)
                 ]
         with torch.no_grad():
-            return np.asarray(self._row_losses(adapter, *_points(rows)).double().numpy())
+            found = [self._row_losses(adapter, *_points(part)) for part in parts]
+            return np.asarray(torch.cat(found, dim=1).double().numpy())
 
     @cached_property
     def _points(self) -> tuple[Tensor, Tensor]:
