@@ -10,7 +10,11 @@ from tasks.attribution import combine, measure, propose
 from tribute.config import RunConfig
 
 
-@flow(name="attribution", task_runner=ThreadPoolTaskRunner(max_workers=2))
+@flow(
+    name="attribution",
+    flow_run_name="attribution on {config.dataset.tag}",
+    task_runner=ThreadPoolTaskRunner(max_workers=2),
+)
 def attribution(workspace: str, config: RunConfig, dataset: str, adapters: list[str]) -> dict[str, Any]:
     """Returns the attribution's id. The plan decides what is measured and when to stop."""
     measured: list[Any] = []

@@ -7,14 +7,14 @@ from tasks.contributions import release as cut
 from tribute.config import BaseConfig, DatasetConfig
 
 
-@flow(name="contributions")
+@flow(name="contributions", flow_run_name="contributions of {dataset.tag}")
 def contributions(workspace: str, dataset: DatasetConfig, base: BaseConfig | None = None) -> str:
     """Returns the id of the dataset artifact: the version as the base may learn it."""
     tag = take_in(workspace, dataset, base)
     return materialise(workspace, tag, base)
 
 
-@flow(name="release")
+@flow(name="release", flow_run_name="release {tag}")
 def release(workspace: str, tag: str, base: BaseConfig | None = None) -> str:
     """Release what was contributed; returns the id of the dataset artifact."""
     version = cut(workspace, tag, base)

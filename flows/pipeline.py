@@ -8,17 +8,25 @@ from flows import attribution as attributing
 from flows import finetuning as learning
 from flows.contributions import contributions
 from flows.rewards import rewards
+from tasks.parameters import CONFIG_FILE, begin, titled
 from tasks.rewards import report
 from tribute.config import RunConfig
 
 
-@flow(name="pipeline")
-def pipeline(workspace: str, config: RunConfig) -> str:
-    """One run from contributions to rewards; returns its id."""
+@flow(name="pipeline", flow_run_name=titled(""))
+def pipeline(workspace: str = "", config: RunConfig | None = None, config_file: str = CONFIG_FILE) -> str:
+    """One run from contributions to rewards; returns its id.
+
+    Args:
+        workspace: The workspace's folder on the worker; empty: what TRIBUTE_WORKSPACE names there.
+        config: The settings, in place of the file's.
+        config_file: The run's YAML file; a relative path starts at the worker's checkout.
+    """
+    home, settings = begin(workspace, config, config_file)
     started = datetime.now(UTC).isoformat(timespec="milliseconds")
-    dataset = contributions(workspace, config.dataset, config.finetuning.base)
-    learned = learning.run(workspace, config, dataset)
-    credited = attributing.run(workspace, config, dataset, learned["adapters"])
-    paid = rewards(workspace, config, dataset, learned["adapters"], credited["attribution"])
+    dataset = contributions(home, settings.dataset, settings.finetuning.base)
+    learned = learning.run(home, settings, dataset)
+    credited = attributing.run(home, settings, dataset, learned["adapters"])
+    paid = rewards(home, settings, dataset, learned["adapters"], credited["attribution"])
     made = {"dataset": dataset, "rewards": paid} | learned | credited
-    return report(workspace, config, made, started)
+    return report(home, settings, made, started)

@@ -7,7 +7,7 @@ from tasks.year import begin, close, grow, happen, summarise
 from tribute.simulation.config import YearConfig
 
 
-@flow(name="month")
+@flow(name="month", flow_run_name="{period}")
 def month(workspace: str, config: YearConfig, period: str) -> str:
     """One month; returns its folder."""
     grow(workspace, config, period)

@@ -5,12 +5,14 @@ from typing import Any
 from prefect.states import State
 
 from tasks.outcome import ended, get, stage
+from tasks.pages import publish
+from tasks.watching import watched
 from tribute.config import RunConfig
-from tribute.pipeline import measuring, results
+from tribute.pipeline import measuring, results, summary
 from tribute.workspace import Workspace
 
 
-@stage(name="propose measurements")
+@stage(task_run_name="propose measurements")
 def propose(workspace: str, config: RunConfig, dataset: str, adapters: list[str], measured: list[Any]) -> list[Any]:
     """What to measure next, given what was measured (pairs of work and id); empty when it is enough."""
     return measuring.next_work(_run(workspace, config, dataset, adapters), measured)
@@ -19,14 +21,30 @@ def propose(workspace: str, config: RunConfig, dataset: str, adapters: list[str]
 @stage(task_run_name="{work}")
 def measure(workspace: str, config: RunConfig, dataset: str, adapters: list[str], work: Any) -> State[Any]:
     """Make one measurement; returns the artifact's id."""
-    return ended(measuring.measure(_run(workspace, config, dataset, adapters), work))
+    with watched():
+        return ended(measuring.measure(_run(workspace, config, dataset, adapters), work))
 
 
-@stage(name="combine measurements")
+@stage(task_run_name="combine measurements")
 def combine(workspace: str, config: RunConfig, dataset: str, adapters: list[str], measured: list[Any]) -> State[Any]:
     """Scores, shares, effects and the card; returns the attribution's id."""
     run = _run(workspace, config, dataset, adapters)
-    return ended(results.combine(run, measuring.measurements_of(run, measured)))
+    attribution = results.combine(run, measuring.measurements_of(run, measured))
+    publish(f"attribution-{config.run}", summary.attribution_page(config, run.adapters, attribution))
+    return ended(attribution)
+
+
+@stage(task_run_name="find attribution")
+def find_attribution(workspace: str, config: RunConfig, dataset: str, adapters: list[str]) -> str:
+    """The id of the attribution that was made of these adapters; fails where there is none."""
+    return measuring.find_attribution(_run(workspace, config, dataset, adapters)).id
+
+
+@stage(task_run_name="show shares")
+def show_shares(workspace: str, config: RunConfig, dataset: str, adapters: list[str], attribution: str) -> None:
+    """The shares that a period would be paid by, on Prefect's page."""
+    run, [shares] = _run(workspace, config, dataset, adapters), get(workspace, "attribution", attribution)
+    publish("period", summary.attribution_page(config, run.adapters, shares))
 
 
 def _run(workspace: str, config: RunConfig, dataset: str, adapters: list[str]) -> Any:

@@ -4,23 +4,27 @@ from typing import Any
 
 from prefect.states import State
 
+from tasks.limits import REGISTRY, limited
 from tasks.outcome import ended, stage
+from tasks.watching import watched
 from tribute.config import BaseConfig, DatasetConfig
 from tribute.pipeline import data
 from tribute.workspace import Workspace
 
 
-@stage(name="take in contributions")
+@stage(task_run_name="take in contributions")
 def take_in(workspace: str, dataset: DatasetConfig, base: BaseConfig | None = None) -> str:
     """Contribute the rows of the config's source and release them; returns the tag."""
-    data.take_in(Workspace.open_at(workspace), dataset, base)
+    with watched(), limited(REGISTRY):
+        data.take_in(Workspace.open_at(workspace), dataset, base)
     return dataset.tag
 
 
 @stage(task_run_name="release {tag}")
 def release(workspace: str, tag: str, base: BaseConfig | None = None) -> str:
     """Screen contributions and release them as a version, unless that exists; returns the tag."""
-    data.release(Workspace.open_at(workspace), tag, base)
+    with limited(REGISTRY):
+        data.release(Workspace.open_at(workspace), tag, base)
     return tag
 
 
@@ -28,3 +32,9 @@ def release(workspace: str, tag: str, base: BaseConfig | None = None) -> str:
 def materialise(workspace: str, tag: str, base: BaseConfig | None = None) -> State[Any]:
     """The tables of a dataset version, as a base may learn it; returns the artifact's id."""
     return ended(data.materialised(Workspace.open_at(workspace), tag, base))
+
+
+@stage(task_run_name="find {tag}")
+def find_dataset(workspace: str, tag: str, base: BaseConfig | None = None) -> str:
+    """The id of the dataset artifact of a version; fails where the version is not released or not materialised."""
+    return data.found_dataset(Workspace.open_at(workspace), tag, base).id

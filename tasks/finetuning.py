@@ -5,8 +5,9 @@ from typing import Any
 from prefect.states import State
 
 from tasks.outcome import ended, get, stage
+from tasks.watching import log, watched, watched_training
 from tribute.config import RunConfig
-from tribute.pipeline import results, training
+from tribute.pipeline import results, summary, training
 from tribute.workspace import Workspace
 
 
@@ -14,23 +15,34 @@ from tribute.workspace import Workspace
 def train(workspace: str, config: RunConfig, dataset: str, seed: int) -> State[Any]:
     """Train one seed; returns the adapter's id."""
     home = Workspace.open_at(workspace)
-    return ended(training.train(home, config, home.store.get("dataset", dataset), seed))
+    with watched_training(f"fine-tune-seed-{seed}", f"{config.run} {config.dataset.tag}: fine-tune seed {seed}"):
+        adapter = training.train(home, config, home.store.get("dataset", dataset), seed)
+    log(summary.training_line(adapter))
+    return ended(adapter)
 
 
-@stage(name="baselines")
+@stage(task_run_name="baselines")
 def measure_baselines(workspace: str, config: RunConfig, dataset: str) -> State[Any]:
     """Measure the baselines; returns the artifact's id."""
     home = Workspace.open_at(workspace)
-    return ended(training.measure_baselines(home, config, home.store.get("dataset", dataset)))
+    with watched():
+        return ended(training.measure_baselines(home, config, home.store.get("dataset", dataset)))
 
 
-@stage(name="compare losses")
+@stage(task_run_name="compare losses")
 def refuse_rise(workspace: str, adapters: list[str]) -> None:
     """Fail where a seed's evaluation loss did not fall, before anything is attributed."""
     training.refuse_rise(get(workspace, "adapter", *adapters))
 
 
-@stage(name="register")
+@stage(task_run_name="find adapters")
+def find_adapters(workspace: str, config: RunConfig, dataset: str) -> list[str]:
+    """The ids of the adapters that were trained; fails where a seed was not."""
+    [data] = get(workspace, "dataset", dataset)
+    return [adapter.id for adapter in training.find_adapters(Workspace.open_at(workspace), config, data)]
+
+
+@stage(task_run_name="register")
 def register(workspace: str, dataset: str, adapter: str) -> dict[str, Any]:
     """Register the adapter and let it challenge the champion."""
     [data], [trained] = get(workspace, "dataset", dataset), get(workspace, "adapter", adapter)

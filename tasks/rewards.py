@@ -5,12 +5,13 @@ from typing import Any
 from prefect.states import State
 
 from tasks.outcome import ended, get, stage
+from tasks.pages import publish
 from tribute.config import RunConfig
-from tribute.pipeline import results
+from tribute.pipeline import results, summary
 from tribute.workspace import Workspace
 
 
-@stage(name="pay the pool")
+@stage(task_run_name="pay the pool")
 def pay(workspace: str, config: RunConfig, dataset: str, adapters: list[str], attribution: str) -> State[Any]:
     """Write the period's artifacts; returns the manifest's id."""
     [data], [shares] = get(workspace, "dataset", dataset), get(workspace, "attribution", attribution)
@@ -18,7 +19,16 @@ def pay(workspace: str, config: RunConfig, dataset: str, adapters: list[str], at
     return ended(results.draft_period(Workspace.open_at(workspace), config, data, trained, shares))
 
 
-@stage(name="record and report")
+@stage(task_run_name="show the draft")
+def show_period(workspace: str, config: RunConfig) -> None:
+    """By what the period was paid, on Prefect's page."""
+    publish("period-draft", summary.period_page(Workspace.open_at(workspace), config.rewards.period))
+
+
+@stage(task_run_name="record and report")
 def report(workspace: str, config: RunConfig, made: dict[str, Any], started: str) -> str:
     """Write the run's record and its report; returns the run's id."""
-    return results.record(Workspace.open_at(workspace), config, made, started)
+    home = Workspace.open_at(workspace)
+    run_id = results.record(home, config, made, started)
+    publish(f"report-{config.run}", summary.run_page(home, config, run_id))
+    return run_id

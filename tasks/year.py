@@ -6,7 +6,7 @@ from tribute.simulation.config import YearConfig
 from tribute.workspace import Workspace
 
 
-@stage(name="keys and policy")
+@stage(task_run_name="keys and policy")
 def begin(workspace: str, config: YearConfig) -> list[str]:
     """Prepare the workspace for the months; returns them."""
     return year.begin(Workspace.open_at(workspace), config)
@@ -30,7 +30,7 @@ def close(workspace: str, config: YearConfig, period: str) -> str:
     return year.close(Workspace.open_at(workspace), config, period)
 
 
-@stage(name="tie out")
+@stage(task_run_name="tie out")
 def summarise(workspace: str, config: YearConfig) -> str:
     """Check that all months tie out; returns the page of the year."""
     return year.summarise(Workspace.open_at(workspace), config)

@@ -15,4 +15,7 @@ def engine() -> Iterator[None]:
     from prefect.testing.utilities import prefect_test_harness
 
     with prefect_test_harness(server_startup_timeout=180):
+        from tasks.limits import create_limits
+
+        create_limits()
         yield

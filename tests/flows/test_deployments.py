@@ -1,34 +1,82 @@
-"""Every flow can be deployed as prefect.yaml says."""
+"""Theorem: every deployment of prefect.yaml is named after its flow, starts with nothing filled in, on any machine."""
 
+import re
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 
 import pytest
 import yaml
+from prefect.client.schemas.schedules import CronSchedule
+
+from tasks.parameters import CONFIG_FILE
+from tasks.setup import POOL
 
 ROOT = Path(__file__).parents[2]
 PROJECT = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))
+DEPLOYMENTS = {deployment["name"]: deployment for deployment in PROJECT["deployments"]}
+SCHEDULED = {"finetune", "pay-period", "release-check"}
 
 
-def test_every_flow_has_a_deployment():
-    """There is one deployment for each file in flows/ that defines a flow."""
-    entrypoints = [one["entrypoint"] for one in PROJECT["deployments"]]
-    flows = {path.stem for path in (ROOT / "flows").glob("*.py")} - {"__init__", "runner", "server"}
-
-    assert sorted(entrypoints) == sorted(f"flows.{name}.{name}" for name in flows)
+def test_the_deployments_have_the_names_of_their_flows():
+    """Each can be deployed and started by a name of its own."""
+    assert list(DEPLOYMENTS) == ["pipeline", "finetune", "attribute", "pay-period", "release-check"]
 
 
-@pytest.mark.parametrize("deployment", PROJECT["deployments"], ids=lambda one: one["entrypoint"])
-def test_deployments_load(deployment: dict):
-    """A deployment's entrypoint is a flow, found the way Prefect finds it, and has a pool and a description."""
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_deployments_load(name: str):
+    """The entrypoint is a flow of that name, found the way Prefect finds it; every field of its form has a default."""
     from prefect import Flow
     from prefect.flows import load_flow_from_entrypoint
 
+    deployment = DEPLOYMENTS[name]
     flow = load_flow_from_entrypoint(deployment["entrypoint"])
-    module, _, name = deployment["entrypoint"].rpartition(".")
+    module, _, function = deployment["entrypoint"].rpartition(".")
 
     assert isinstance(flow, Flow)
-    assert flow.name == getattr(import_module(module), name).name
-    assert flow.parameters.required
-    assert deployment["work_pool"]["name"] == "tribute"
+    assert flow.name == getattr(import_module(module), function).name == name
+    assert not flow.parameters.required
+    assert all(field.get("description") for field in flow.parameters.properties.values())
+    assert set(deployment.get("parameters", {})) <= set(flow.parameters.properties)
+    assert deployment["work_pool"]["name"] == POOL
     assert deployment["description"].endswith(".")
+    assert "tribute" in deployment["tags"]
+    assert deployment["version"]
+
+
+def test_the_default_config_is_there():
+    """What a form starts with is a config of the checkout."""
+    configs = {signature(flow.fn).parameters["config_file"].default for flow in _flows("config_file")}
+
+    assert configs == {CONFIG_FILE}
+    assert (ROOT / CONFIG_FILE).is_file()
+
+
+def test_schedules():
+    """A nightly, a weekly and a monthly schedule, each with a time zone; the attribution follows the fine-tune."""
+    schedules = {name: each["schedules"] for name, each in DEPLOYMENTS.items() if "schedules" in each}
+
+    assert set(schedules) == SCHEDULED
+    for [schedule] in schedules.values():
+        assert CronSchedule(cron=schedule["cron"], timezone=schedule["timezone"]).timezone == "UTC"
+    [trigger] = DEPLOYMENTS["attribute"]["triggers"]
+    assert trigger["match_related"]["prefect.resource.name"] == "finetune"
+
+
+def test_nothing_holds_a_path_of_the_deployers_machine():
+    """No pull step names a folder, and nothing else is absolute."""
+    text = (ROOT / "prefect.yaml").read_text(encoding="utf-8")
+    settings = re.sub("#.*", "", text)
+
+    assert PROJECT["pull"] == []
+    assert not re.search(r"""(?:^|[\s"'])/\w""", settings)
+
+
+def _flows(parameter: str) -> list:
+    flows = [getattr(import_module(module), name) for module, name in map(_parts, DEPLOYMENTS.values())]
+    return [flow for flow in flows if parameter in signature(flow.fn).parameters]
+
+
+def _parts(deployment: dict) -> tuple[str, str]:
+    module, _, name = deployment["entrypoint"].rpartition(".")
+    return module, name

@@ -36,9 +36,9 @@ def run_pipeline(home: Workspace, config: RunConfig, dry_run: bool) -> Output[Pa
     with timed(PARTS, "shares, rewards and report") as seconds:
         set_prefect_environment(home)
         find_flows()
-        from flows.server import check_server
+        from flows.server import prepare_server
 
-        check_server()
+        prepare_server()
         from flows.pipeline import pipeline
 
         with ending_children():

@@ -49,9 +49,9 @@ def year(
         )
     set_prefect_environment(home)
     find_flows()
-    from flows.server import check_server
+    from flows.server import prepare_server
 
-    check_server()
+    prepare_server()
     from flows.year import year as flow
 
     with ending_children():

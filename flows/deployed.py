@@ -1,0 +1,80 @@
+"""The parts of a run that are scheduled and started one by one: see prefect.yaml."""
+
+from typing import Any
+
+from prefect import flow
+
+from flows import attribution as attributing
+from flows import finetuning as learning
+from flows.contributions import contributions
+from flows.rewards import rewards
+from tasks.approval import wait_for_approval
+from tasks.attribution import find_attribution, show_shares
+from tasks.contributions import find_dataset
+from tasks.finetuning import find_adapters
+from tasks.parameters import CONFIG_FILE, begin, open_workspace, titled
+from tasks.release_check import compare_releases, verify_registry
+from tasks.rewards import show_period
+from tribute.config import RunConfig
+
+
+@flow(name="finetune", flow_run_name=titled("fine-tune"))
+def finetune(workspace: str = "", config: RunConfig | None = None, config_file: str = CONFIG_FILE) -> dict[str, Any]:
+    """Train every seed on the config's dataset version; returns the ids of what was made.
+
+    Args:
+        workspace: The workspace's folder on the worker; empty: what TRIBUTE_WORKSPACE names there.
+        config: The settings, in place of the file's.
+        config_file: The run's YAML file; a relative path starts at the worker's checkout.
+    """
+    home, settings = begin(workspace, config, config_file)
+    dataset = contributions(home, settings.dataset, settings.finetuning.base)
+    return {"dataset": dataset} | learning.run(home, settings, dataset)
+
+
+@flow(name="attribute", flow_run_name=titled("attribute"))
+def attribute(workspace: str = "", config: RunConfig | None = None, config_file: str = CONFIG_FILE) -> dict[str, Any]:
+    """Divide the improvement of adapters that are trained already; returns the attribution's id.
+
+    Args:
+        workspace: The workspace's folder on the worker; empty: what TRIBUTE_WORKSPACE names there.
+        config: The settings, in place of the file's.
+        config_file: The run's YAML file; a relative path starts at the worker's checkout.
+    """
+    home, settings = begin(workspace, config, config_file)
+    dataset = find_dataset(home, settings.dataset.tag, settings.finetuning.base)
+    return attributing.run(home, settings, dataset, find_adapters(home, settings, dataset))
+
+
+@flow(name="pay-period", flow_run_name=titled("pay"), persist_result=True)
+def pay_period(
+    workspace: str = "", config: RunConfig | None = None, config_file: str = CONFIG_FILE, period: str = ""
+) -> str:
+    """Wait for a person's approval, then draft a period from an attribution that was made; returns the manifest's id.
+
+    Args:
+        workspace: The workspace's folder on the worker; empty: what TRIBUTE_WORKSPACE names there.
+        config: The settings, in place of the file's.
+        config_file: The run's YAML file; a relative path starts at the worker's checkout.
+        period: The month, YYYY-MM, or `last` for the one before the run's scheduled start; empty: the config's.
+    """
+    home, settings = begin(workspace, config, config_file, period)
+    dataset = find_dataset(home, settings.dataset.tag, settings.finetuning.base)
+    adapters = find_adapters(home, settings, dataset)
+    attribution = find_attribution(home, settings, dataset, adapters)
+    show_shares(home, settings, dataset, adapters, attribution)
+    wait_for_approval(settings)
+    paid = rewards(home, settings, dataset, adapters, attribution)
+    show_period(home, settings)
+    return paid
+
+
+@flow(name="release-check", flow_run_name="release check")
+def release_check(workspace: str = "") -> list[str]:
+    """Verify the registry, and show what waits for a release or a review; returns the datasets to release.
+
+    Args:
+        workspace: The workspace's folder on the worker; empty: what TRIBUTE_WORKSPACE names there.
+    """
+    home = open_workspace(workspace)
+    return compare_releases(home, verify_registry(home))

@@ -1,0 +1,50 @@
+"""How a flow begins: what its form gives becomes a workspace and a checked config, and the run gets its name."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from prefect.runtime import flow_run
+
+from tasks.limits import check_limits
+from tribute.config import RunConfig
+from tribute.errors import TributeError
+from tribute.pipeline import parameters
+
+CHECKOUT = Path(__file__).parents[1]
+"""Where relative paths of a form start, on whatever machine the worker runs."""
+CONFIG_FILE = "configs/docs.yaml"
+STARTS = 3
+"""How often a run may be started; an automation starts it again when its process has died."""
+
+
+def begin(workspace: str, config: RunConfig | None, config_file: str, period: str = "") -> tuple[str, RunConfig]:
+    """The workspace's path and the config, once all that can be known of faults was looked for."""
+    parameters.refuse_repeated_crash(flow_run.run_count or 1, STARTS)
+    check_limits()
+    home, settings = parameters.workspace_of(workspace, CHECKOUT), _config(config, config_file, period)
+    parameters.refuse(home, settings)
+    return str(home.root), settings
+
+
+def open_workspace(workspace: str) -> str:
+    """The workspace's path."""
+    return str(parameters.workspace_of(workspace, CHECKOUT).root)
+
+
+def titled(what: str) -> Callable[[], str]:
+    """What names a flow's runs: `what`, the config's name and dataset, or the file where it cannot be read."""
+
+    def title() -> str:
+        given = flow_run.parameters
+        try:
+            config = _config(given["config"], given["config_file"], given.get("period", ""))
+        except (TributeError, OSError):
+            return f"{what} {given['config_file']}".strip()
+        return f"{what} {config.run} {config.dataset.tag}".strip()
+
+    return title
+
+
+def _config(config: RunConfig | None, config_file: str, period: str) -> RunConfig:
+    month = parameters.period_of(period, flow_run.scheduled_start_time)
+    return parameters.config_of(config, config_file, CHECKOUT, month)

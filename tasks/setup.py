@@ -1,0 +1,68 @@
+"""What a server needs once before deployments run on it, beside its limits: a work pool and automations."""
+
+from datetime import timedelta
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.objects import StateType
+from prefect.events.actions import ChangeFlowRunState
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+from prefect.exceptions import ObjectAlreadyExists
+
+POOL = "tribute"
+ENDS = ("Completed", "Failed", "Cancelled", "Crashed", "Suspended", "Paused")
+BEATS = timedelta(seconds=120)
+"""A run without a heartbeat for this long has lost its process; workers send one every 30 seconds (prefect.yaml)."""
+TAGGED = {"prefect.resource.role": "tag", "prefect.resource.id": "prefect.tag.tribute"}
+"""Runs of Tribute's deployments alone, none of their subflows: these carry no tags."""
+
+
+def create_pool() -> None:
+    """Create the work pool of the deployments, unless it is there."""
+    with get_client(sync_client=True) as client:
+        try:
+            client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
+        except ObjectAlreadyExists:
+            return
+
+
+def create_automations() -> None:
+    """Create the automations that the server lacks; those that a person changed stay."""
+    with get_client(sync_client=True) as client:
+        for automation in (_mark_lost(), _start_again()):
+            if not client.read_automations_by_name(automation.name):
+                client.create_automation(automation)
+
+
+def _mark_lost() -> AutomationCore:
+    kinds = {f"prefect.flow-run.{state}" for state in ENDS}
+    return AutomationCore(
+        name="tribute: mark a run whose process is gone",
+        description="A worker or a machine died: no heartbeat came.",
+        trigger=EventTrigger(
+            match={"prefect.resource.id": "prefect.flow-run.*"},
+            match_related=TAGGED,
+            after={"prefect.flow-run.heartbeat"},
+            expect={"prefect.flow-run.heartbeat", *kinds},
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=BEATS,
+        ),
+        actions=[ChangeFlowRunState(state=StateType.CRASHED, message="No heartbeat: its process is gone.")],
+    )
+
+
+def _start_again() -> AutomationCore:
+    return AutomationCore(
+        name="tribute: start a crashed run again",
+        description="It finds what was made, and goes on with it; a run that crashes every time ends as failed.",
+        trigger=EventTrigger(
+            match={"prefect.resource.id": "prefect.flow-run.*"},
+            match_related=TAGGED,
+            expect={"prefect.flow-run.Crashed"},
+            posture=Posture.Reactive,
+            threshold=1,
+        ),
+        actions=[ChangeFlowRunState(state=StateType.SCHEDULED, name="AwaitingRetry", message="It crashed.")],
+    )
