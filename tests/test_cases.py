@@ -12,7 +12,7 @@ from tests.helpers.tiny import POLICY, write_base
 from tribute.contributions.licences import canonical_licence
 from tribute.contributions.schema import load_schema
 from tribute.finetuning.base_models import load_tokenizer
-from tribute.finetuning.encoding import encode_causal, encode_classification
+from tribute.finetuning.encoding import RowFormat, encode_causal, encode_classification
 
 TESTS = Path(__file__).parent
 CASES = TESTS / "cases"
@@ -141,7 +141,7 @@ def test_special_tokens_in_rows_are_text(tmp_path: Path):
         pd.DataFrame(about | {"text": [rows[0]["text"]], "target": ["plotting"]}), tokenizer, ["plotting"], 64
     )
     response = encode_causal(
-        pd.DataFrame(about | {"text": [rows[1]["prompt"]], "target": [rows[1]["response"]]}), tokenizer, 64
+        pd.DataFrame(about | {"text": [rows[1]["prompt"]], "target": [rows[1]["response"]]}), tokenizer, RowFormat(64)
     )
 
     control = {tokenizer.pad_token_id, tokenizer.cls_token_id, tokenizer.sep_token_id}
