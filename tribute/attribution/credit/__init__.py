@@ -1,1 +1,1 @@
-"""Methods that credit rows without retraining: in-run credit and the linear probe."""
+"""Methods that credit rows without retraining: in-run credit and a stand-in."""
