@@ -253,7 +253,7 @@ def test_the_library_does_not_know_the_engine(path: Path):
 
 @pytest.mark.parametrize(
     ("package", "home"),
-    [("mlflow", "finetuning/tracking.py"), ("dvc", "contributions/registry/data_store.py")],
+    [("mlflow", "finetuning/tracking.py"), ("dvc", "contributions/registry/dvc_store.py")],
 )
 def test_mlflow_and_dvc_are_met_in_one_module(package: str, home: str):
     """Whoever wants to exchange one of them opens one file."""

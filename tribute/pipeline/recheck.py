@@ -14,9 +14,9 @@ from tribute.config import RunConfig, load_config
 from tribute.errors import RewardError
 from tribute.pipeline.measuring import open_run, retrain_in_full
 from tribute.pipeline.runs import all_runs, read_run
-from tribute.rewards.columns import as_text
 from tribute.rewards.disputes import Dispute
 from tribute.rewards.period import PeriodFolder
+from tribute.rewards.table_format import as_text
 from tribute.rewards.tables import AllocationRow
 from tribute.workspace import Workspace
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tribute.errors import IntegrityError
-from tribute.rewards.columns import (
+from tribute.rewards.table_format import (
     FORMULAS,
     Amount,
     Blank,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tribute.contributions.intake.formats import COLUMNS_OF, REQUIRED, convert
+from tribute.contributions.intake.chat_formats import COLUMNS_OF, REQUIRED, convert
 from tribute.contributions.intake.raw import Raw
 from tribute.contributions.intake.readers import FORMATS, read
 from tribute.contributions.intake.row_checks import check_values, longest_row

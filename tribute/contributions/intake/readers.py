@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import IO, cast
 
 from tribute.contributions.intake.csv_reader import csv_rows
+from tribute.contributions.intake.file_signatures import HEAD, PARQUET, is_utf16, refuse_carriage_returns, refuse_other
 from tribute.contributions.intake.parquet_reader import parquet_rows
 from tribute.contributions.intake.raw import Raw, lines
-from tribute.contributions.intake.signatures import HEAD, PARQUET, is_utf16, refuse_carriage_returns, refuse_other
 from tribute.errors import ContributionError
 from tribute.strict import DECODER, parse_json
 

@@ -23,10 +23,10 @@ import pyarrow.parquet as pq
 from tribute.digests import file_sha256
 from tribute.files import json_bytes
 from tribute.rewards import tables
-from tribute.rewards.columns import Column
 from tribute.rewards.ledger import exports, journal
 from tribute.rewards.ledger.journal import Posting
 from tribute.rewards.period import leaves
+from tribute.rewards.table_format import Column
 from tribute.rewards.tables import TABLES, AllocationRow, Balance, PayableRow
 
 DATAPACKAGE = "datapackage.json"

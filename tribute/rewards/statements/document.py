@@ -16,7 +16,6 @@ from tribute.artifacts import SEAL
 from tribute.errors import RewardError
 from tribute.formatting import decimal_floor
 from tribute.rewards.allocation.weights import TOKENS, counted_credit
-from tribute.rewards.columns import as_text
 from tribute.rewards.disputes.dispute import Dispute
 from tribute.rewards.ledger import accounts
 from tribute.rewards.ledger.journal import Posting
@@ -24,6 +23,7 @@ from tribute.rewards.period import leaves
 from tribute.rewards.statements.comparison import Comparison
 from tribute.rewards.statements.records import ContributorRecords, PeriodRecords
 from tribute.rewards.statements.wording import EVENTS
+from tribute.rewards.table_format import as_text
 from tribute.rewards.tables import PayableRow
 
 TOP_ROWS = 10
