@@ -28,7 +28,7 @@ import torch
 from lib.arena_data import Row, clinc150_rows, docs_rows, tldr_rows
 from tribute.attribution.credit.inrun import InRun, in_run_credit
 from tribute.attribution.credit.probe import Probe
-from tribute.attribution.credit.stand_in import row_credits
+from tribute.attribution.credit.stand_in import path_credits
 from tribute.attribution.credit.stand_in_artifact import probe_of
 from tribute.attribution.effects.baselines import gradient_dots, mean_bm25, similarity
 from tribute.attribution.effects.newton import effects_of_leaving_out
@@ -37,7 +37,7 @@ from tribute.attribution.gradients.evaluation import evaluation_gradient
 from tribute.attribution.gradients.sample import fold_weights
 from tribute.attribution.retraining import designs
 from tribute.attribution.retraining.jobs import TrainedRows
-from tribute.attribution.shares.witnesses import CLUSTERS, InRunCredit, StandInCredit
+from tribute.attribution.shares.row_credits import CLUSTERS, InRunCredit, StandInCredit
 from tribute.config import BaseConfig, FinetuningConfig, LoraConfig
 from tribute.finetuning.base_models import base_folder, load_tokenizer
 from tribute.finetuning.encoding import EncodedRows
@@ -247,7 +247,7 @@ class Arena:
     def _stand_in_credit(self) -> np.ndarray:
         even = np.full(len(self.tests), 1 / len(self.tests))
         readings = np.hstack([even[:, None], fold_weights(self.evaluation.row_ids, even)])
-        return row_credits(self.probe, len(self), readings)
+        return path_credits(self.probe, len(self), readings)
 
     def _drawn(self, design: Sequence[designs.RateRun]) -> np.ndarray:
         said = [-self.probe.losses(run.run.kept.astype(float)).mean() for run in design]

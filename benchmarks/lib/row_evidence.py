@@ -9,15 +9,14 @@ from lib.arena import Arena
 from lib.synthetic import World
 from tribute.attribution.credit.inrun import in_run_credit
 from tribute.attribution.credit.probe import Probe
-from tribute.attribution.credit.stand_in import row_credits
+from tribute.attribution.credit.stand_in import path_credits
 from tribute.attribution.credit.stand_in_artifact import probe_of
 from tribute.attribution.gradients.sample import fold_weights
 from tribute.attribution.retraining import designs, jobs
 from tribute.attribution.retraining.jobs import Job, TrainedRows
 from tribute.attribution.retraining.stopping import next_repetition
-from tribute.attribution.shares import witnesses
 from tribute.attribution.shares.estimate import Design, RowEstimate
-from tribute.attribution.shares.witnesses import CLUSTERS, InRunCredit, StandInCredit
+from tribute.attribution.shares.row_credits import CLUSTERS, InRunCredit, StandInCredit, row_credits
 from tribute.config import AttributionConfig
 
 SEEDS = (0, 1)
@@ -41,9 +40,9 @@ class Evidence:
         return TrainedRows.of([str(row) for row in range(len(owner))], [f"{name:03}" for name in owner], self.labels)
 
     def by_row(self, rows: TrainedRows, seen: Sequence[Design] = ()) -> RowEstimate:
-        """The table of row × seed with all that follows from it, as shares/evidence.py makes it."""
+        """The table of row × seed with all that follows from it, as shares/measured.py makes it."""
         clusters = rows.groups(CLUSTERS)
-        table = witnesses.row_credits(self.walks, self.stand_in, clusters, self.gain)
+        table = row_credits(self.walks, self.stand_in, clusters, self.gain)
         return RowEstimate(table, clusters, self.gain, seen)
 
 
@@ -66,7 +65,7 @@ def of_world(world: World) -> tuple[Evidence, Probe]:
     wanted = float(np.mean([walk.measured for walk in walks]))
     probe = probe_of(world.base(), world.train, world.sample).fitted(wanted)
     readings = np.hstack([even[:, None], fold_weights(world.sample.row_ids, even)])
-    credit, *folds = row_credits(probe, len(world.owner), readings)
+    credit, *folds = path_credits(probe, len(world.owner), readings)
     gained = float(probe.losses(nobody[0]).mean() - probe.losses(~nobody[0]).mean())
     return Evidence(world.train.slices, walks, StandInCredit(credit, np.stack(folds), wanted, gained)), probe
 

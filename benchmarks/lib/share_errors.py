@@ -27,8 +27,8 @@ from lib.ground_truth import (
 )
 from tribute.attribution.gradients.sample import FOLDS
 from tribute.attribution.retraining import designs
-from tribute.attribution.shares import witnesses
 from tribute.attribution.shares.estimate import Design, Estimate, RowEstimate
+from tribute.attribution.shares.row_credits import row_credits
 from tribute.attribution.shares.shares import clipped_shares
 
 HELD_OUT = 3
@@ -188,7 +188,7 @@ def combined(
     """
     walks = [arena.in_run(seed) for seed in seeds]
     gain = float(np.mean([walk.measured for walk in walks]))
-    table = witnesses.row_credits(walks, arena.stand_in if stand_in else None, arena.clusters, gain)
+    table = row_credits(walks, arena.stand_in if stand_in else None, arena.clusters, gain)
     effects = found.less_luck(shares_by_name(arena)) * gain
     seen = [Design(arena.owner, effects[one], alike(effects[one])) for one in repetitions]
     table = replace(table, folds=alike(table.credit.mean(0)))

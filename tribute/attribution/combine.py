@@ -13,9 +13,9 @@ from tribute.attribution.content import distinct_content
 from tribute.attribution.credit import planted_rows
 from tribute.attribution.retraining.jobs import TrainedRows
 from tribute.attribution.shares import shares as sharing
-from tribute.attribution.shares import witnesses
 from tribute.attribution.shares.estimate import RowEstimate
-from tribute.attribution.shares.evidence import Measurements, in_run_credit
+from tribute.attribution.shares.measured import Measurements, in_run_credit
+from tribute.attribution.shares.row_credits import CLUSTERS, row_credits
 from tribute.config import AttributionConfig
 from tribute.contributions.dataset import read_description, read_rows
 from tribute.files import write_json
@@ -147,10 +147,10 @@ def control_figures(measurements: Measurements, config: AttributionConfig) -> di
         return None
     first = pd.read_parquet(measurements.controls[0].file("rows.parquet"))
     rows = TrainedRows.of(first["row_id"].tolist(), first["contributor_id"].tolist())
-    size, clusters = np.bincount(rows.owner), rows.groups(witnesses.CLUSTERS)
+    size, clusters = np.bincount(rows.owner), rows.groups(CLUSTERS)
     in_run = [in_run_credit(control, rows) for control in measurements.controls]
     gain = float(np.mean([witness.measured for witness in in_run]))
-    table = witnesses.row_credits(in_run, None, clusters, gain)
+    table = row_credits(in_run, None, clusters, gain)
     credits = RowEstimate(table, clusters, gain).named(rows.owner)
     low, high = sharing.interval(credits, config.confidence)
     planted = pd.DataFrame({"rows": size, "credit": credits.credit, "low": low, "high": high}, index=list(rows.names))

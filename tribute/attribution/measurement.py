@@ -1,6 +1,7 @@
 """What is measured of a run's trainings: the interface of an attribution method, and how a measurement is made.
 
-A method is a file with its job and a `Measurement`, a line in plan.MEASUREMENTS, and how shares/evidence.py reads it.
+A method is a file with its job and a `Measurement`, a line in plan.MEASUREMENTS, its reader in shares/measured.py,
+and its part in shares/row_credits.py, where all of them are combined.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence

@@ -12,7 +12,7 @@ from tribute.attribution.measurement import Measurement, Run, Work
 from tribute.attribution.retraining import jobs, stopping
 from tribute.attribution.retraining.jobs import Job
 from tribute.attribution.retraining.retraining_artifact import RETRAINING
-from tribute.attribution.shares.evidence import Measurements
+from tribute.attribution.shares.measured import Measurements
 from tribute.config import AttributionConfig
 
 MEASUREMENTS: tuple[Measurement, ...] = (EFFECTS, CONTROLS, INRUN, STAND_IN, RETRAINING)

@@ -1,7 +1,7 @@
 """From shares, a policy and a pool to money, with evidence and a statement for every contributor."""
 
 ROOMS = (
-    "columns",
+    "table_format",
     "tables",
     "policy",
     "allocation",

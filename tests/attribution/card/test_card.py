@@ -8,7 +8,7 @@ import pytest
 
 from tribute.attribution.card import card
 from tribute.attribution.retraining.jobs import Job, TrainedRows, row_mask
-from tribute.attribution.shares.witnesses import RowCredits
+from tribute.attribution.shares.row_credits import RowCredits
 
 NAMES = ("ada", "bob", "cyd", "dan", "eve")
 OWNERS = np.repeat(NAMES, (30, 25, 20, 15, 10))

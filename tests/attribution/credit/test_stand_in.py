@@ -7,7 +7,7 @@ import pytest
 from scipy.special import log_softmax
 
 from tests.attribution.credit.stand_ins import EVEN, OWNER, memory, probe
-from tribute.attribution.credit.stand_in import row_credits
+from tribute.attribution.credit.stand_in import path_credits
 
 pytestmark = pytest.mark.numeric
 
@@ -77,14 +77,14 @@ def test_credits_sum_to_what_the_stand_in_gained(stand_in):
     """Without a draw: the quadrature misses by less than a thousandth."""
     fitted = stand_in.fitted(0.1)
 
-    credit = row_credits(fitted, 80, EVEN[:, None])[0]
+    credit = path_credits(fitted, 80, EVEN[:, None])[0]
 
     assert credit.sum() == pytest.approx(gain(fitted), rel=1e-3)
 
 
 def test_credits_know_who_can_be_spared_and_who_harms(stand_in):
     """A row of those who teach the same earns less than one that teaches alone; wrong labels cost."""
-    credit = row_credits(stand_in.fitted(0.1), 80, EVEN[:, None])[0]
+    credit = path_credits(stand_in.fitted(0.1), 80, EVEN[:, None])[0]
     twins, other, alone, wrong = (credit[owner == OWNER].mean() for owner in range(4))
 
     assert wrong < 0
@@ -104,7 +104,7 @@ def test_copies_earn_the_same(stand_in):
         if name in ("near", "agreeing")
     }
 
-    credit = row_credits(replace(stand_in, **arrays).fitted(0.1), 81, EVEN[:, None])[0]
+    credit = path_credits(replace(stand_in, **arrays).fitted(0.1), 81, EVEN[:, None])[0]
 
     assert credit[0] == pytest.approx(credit[80], rel=1e-4)
 
@@ -113,7 +113,7 @@ def test_readings_add_up(stand_in):
     """Columns that add up to the whole have credits that do."""
     fitted, halves = stand_in.fitted(0.1), np.stack([EVEN * (np.arange(60) < 30), EVEN * (np.arange(60) >= 30)], axis=1)
 
-    parts = row_credits(fitted, 80, halves)
+    parts = path_credits(fitted, 80, halves)
 
     assert parts.shape == (2, 80)
-    assert parts.sum(0) == pytest.approx(row_credits(fitted, 80, EVEN[:, None])[0], abs=1e-6)
+    assert parts.sum(0) == pytest.approx(path_credits(fitted, 80, EVEN[:, None])[0], abs=1e-6)

@@ -8,7 +8,7 @@ from typing import Any
 from tribute.artifacts import Artifact, Store
 from tribute.attribution.measurement import Run, Work
 from tribute.attribution.plan import CONTROLS, EFFECTS, INRUN, RETRAINING, STAND_IN
-from tribute.attribution.shares.evidence import Measurements
+from tribute.attribution.shares.measured import Measurements
 from tribute.config import AttributionConfig, FinetuningConfig, RunConfig
 from tribute.finetuning.workers import Folders
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tribute.attribution.shares.estimate import Design, RowEstimate, Spread
-from tribute.attribution.shares.witnesses import RowCredits
+from tribute.attribution.shares.row_credits import RowCredits
 
 pytestmark = pytest.mark.numeric
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tribute.attribution.retraining.jobs import TrainedRows
 from tribute.attribution.shares import shares as sharing
 from tribute.attribution.shares.estimate import RowEstimate
-from tribute.attribution.shares.witnesses import RowCredits
+from tribute.attribution.shares.row_credits import RowCredits
 
 few = settings(max_examples=40)
 NAMES = ("ada", "bob", "cyd", "dan", "eve")

@@ -9,8 +9,8 @@ import pandas as pd
 from tribute.attribution.card import metrics
 from tribute.attribution.retraining.jobs import REMOVED, Job, TrainedRows, row_mask
 from tribute.attribution.shares.estimate import RowEstimate
-from tribute.attribution.shares.evidence import Measurements
-from tribute.attribution.shares.witnesses import RowCredits
+from tribute.attribution.shares.measured import Measurements
+from tribute.attribution.shares.row_credits import RowCredits
 
 BASELINES = ("rows", "tokens", "bm25", "embedding", "gradient_dot", "end_of_training")
 """Simple scores of a training row that attribution must beat; columns of influence.parquet."""

@@ -9,7 +9,7 @@ import pandas as pd
 from tribute.attribution.card import metrics
 from tribute.attribution.retraining import designs
 from tribute.attribution.retraining.jobs import IN_FULL, Job
-from tribute.attribution.shares.evidence import Measurements
+from tribute.attribution.shares.measured import Measurements
 
 
 def effects_table(measurements: Measurements, shares: pd.DataFrame) -> pd.DataFrame:

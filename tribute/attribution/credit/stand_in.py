@@ -33,7 +33,7 @@ class StandIn(Protocol):
         """
 
 
-def row_credits(stand_in: StandIn, rows: int, readings: np.ndarray, progress: Progress = ignore) -> np.ndarray:
+def path_credits(stand_in: StandIn, rows: int, readings: np.ndarray, progress: Progress = ignore) -> np.ndarray:
     """Every row's credit for each reading, nats [columns, rows]."""
     places, weights = np.polynomial.legendre.leggauss(NODES)
     total = np.zeros((readings.shape[1], rows))

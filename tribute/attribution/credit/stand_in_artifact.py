@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 from tribute.artifacts import Kind
 from tribute.attribution.credit.memory import Memory
 from tribute.attribution.credit.probe import Probe
-from tribute.attribution.credit.stand_in import row_credits
+from tribute.attribution.credit.stand_in import path_credits
 from tribute.attribution.gradients.sample import FOLDS, fold_weights
 from tribute.attribution.measurement import Measurement, Run
 from tribute.files import write_json
@@ -49,7 +49,7 @@ def stand_in_job(run: Run, item: None, folders: Folders, progress: Progress) -> 
     count, rows = len(ready.evaluation), len(ready.train)
     even = np.full(count, 1 / count)
     readings = np.hstack([even[:, None], fold_weights(ready.evaluation.row_ids, even)])
-    credit, *folds = row_credits(stand_in, rows, readings, progress)
+    credit, *folds = path_credits(stand_in, rows, readings, progress)
     table = {"row_id": list(ready.train.row_ids), "credit": credit}
     table |= {f"fold_{number}": fold for number, fold in enumerate(folds)}
     pd.DataFrame(table).to_parquet(folders.result / "credits.parquet", index=False)

@@ -1,6 +1,6 @@
 """Names' credits from rows' credits, corrected by retraining, and how certain they are.
 
-T̄ is the table of witnesses.py averaged over its S seeds. What is not known of it is described for *rows*, by two
+T̄ is the table of row_credits.py averaged over its S seeds. What is not known of it is described for *rows*, by two
 numbers each: a variance per row, and one that the rows of a cluster (which no name decides) have in common,
 
     Cov(i, j) = e·1[i = j] + u·1[i and j of one cluster]
@@ -25,7 +25,7 @@ from itertools import product
 import numpy as np
 from scipy import stats
 
-from tribute.attribution.shares.witnesses import RowCredits
+from tribute.attribution.shares.row_credits import RowCredits
 
 GRID = np.geomspace(1 / 16, 16, 9)
 """Values of b, and of σ² in mean squared distances of a design from the witnesses per row."""

@@ -16,7 +16,7 @@ from tribute.attribution.retraining import jobs
 from tribute.attribution.retraining.designs import control_variate, rate_effects
 from tribute.attribution.retraining.jobs import Job, TrainedRows
 from tribute.attribution.shares.estimate import Design, Estimate, RowEstimate
-from tribute.attribution.shares.witnesses import CLUSTERS, InRunCredit, RowCredits, StandInCredit, row_credits
+from tribute.attribution.shares.row_credits import CLUSTERS, InRunCredit, RowCredits, StandInCredit, row_credits
 from tribute.contributions.dataset import read_description
 
 

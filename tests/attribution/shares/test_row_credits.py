@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tribute.attribution.shares.witnesses import InRunCredit, StandInCredit, row_credits
+from tribute.attribution.shares.row_credits import InRunCredit, StandInCredit, row_credits
 from tribute.errors import AttributionError
 
 pytestmark = pytest.mark.numeric
