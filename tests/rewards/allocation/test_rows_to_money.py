@@ -76,7 +76,7 @@ def sources(credits):
     columns = {"query": [query for *_, query in credits], "credit": [credit for _, credit, _ in credits]}
     scores = pa.table({"row_id": ids, "contributor_id": names, **columns})
     about = {"dvc_md5": "d" * 32 + ".dir", "tag": "docs@v1.0.0"}
-    return Sources(about, train, [], scores, {}, {}, CARD, Path("card.json"), "run again")
+    return Sources(about, train, [], scores, {}, {}, {}, CARD, Path("card.json"), "run again")
 
 
 @proved
