@@ -202,7 +202,9 @@ def _counts(name: str, card: Card, gate: Gate) -> Decimal | None:
         return _falling(missing, gate.leave_one_out_margin, zero_at)
     if name == cards.SEED_SPLIT:
         return _falling(rounded(measured(card, "seed_split")), gate.seed_split, zero_at)
-    return _falling(cards.largest_mismatch(card), gate.mismatch, zero_at)
+    if name == cards.MISMATCH:
+        return _falling(cards.largest_mismatch(card), gate.mismatch, zero_at)
+    raise ValueError(f"the check {name!r} says nowhere how far it counts")
 
 
 def _falling(value: Decimal | None, limit: str | None, zero_at: Decimal) -> Decimal | None:
