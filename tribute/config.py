@@ -108,6 +108,9 @@ class LoraConfig(Strict):
     """Linear layers and embeddings that are trained whole beside the adapters and saved with them, by name."""
 
 
+TracePrecision = Literal["float32", "bfloat16"]
+
+
 class FinetuningConfig(Strict):
     """One LoRA training, repeated for each seed."""
 
@@ -129,6 +132,9 @@ class FinetuningConfig(Strict):
     """The first seed's adapter is the one registered; the others measure how certain the shares are."""
     trace_states: Annotated[int, Field(ge=4, le=LARGEST)] = 34
     """LoRA and optimiser states kept along the training: attribution takes evaluation gradients there."""
+    trace_precision: TracePrecision = "float32"
+    """Of Adam's moments in those states. `bfloat16` makes a state a third smaller, but a long training then keeps
+    twice as many states, because attribution's walk from one to the next is less exact."""
     timeout_minutes: Positive = 60
     """A training that runs longer is stopped."""
 

@@ -74,12 +74,14 @@ def test_the_same_seed_gives_the_same_bytes(dataset, config, tmp_path, undisturb
 
     assert again == undisturbed
     assert set(again) == {
+        "README.md",
         "adapter_config.json",
         "adapter_model.safetensors",
         "base.json",
         "curve.json",
         "evaluation.json",
         "losses.parquet",
+        "rows.json",
         "tokenizer.json",
         "tokenizer_config.json",
         "trace/states.safetensors",

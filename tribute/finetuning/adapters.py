@@ -77,7 +77,7 @@ def adapter_job(dataset: Artifact, config: FinetuningConfig, seed: int, folders:
     training = _train_between_evaluations(ready, config, seed, None, folders, progress)
     save_adapter(ready.model.network, folders.result, task_type(dataset).peft_name, config.base)
     write_json(folders.result / "curve.json", {"training": training.curve}, sort_keys=True)
-    save_trace(folders.result, training.trace)
+    save_trace(folders.result, training.trace, training.states)
     _describe(dataset, config, ready, folders.result)
 
 

@@ -5,6 +5,8 @@ the LoRA parameters and Adam's moments at some steps; `trace/trace.json` seed, o
 State `s` stands before step `s`, so state 0 is the start and state `len(steps)` the adapter.
 """
 
+import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -17,28 +19,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tribute.artifacts import Artifact, check_files
 from tribute.errors import AttributionError
 from tribute.files import write_json
 from tribute.finetuning.optimizer import Adam
+from tribute.finetuning.trace_states import State, read_states
 from tribute.strict import parse_json
 
-FOLDER = "trace"
+FOLDER, STATES = "trace", "states.safetensors"
 LONGEST_GAP = 40
 """Steps. Walking back multiplies rounding errors of Adam's momentum by 1/β₁ a step: 70 times over 40 steps."""
-
-
-@dataclass(frozen=True)
-class State:
-    """Before step `step`: parameters and Adam's moments, each float32 [parameters]."""
-
-    step: int
-    theta: Tensor
-    m: Tensor
-    v: Tensor
 
 
 @dataclass(frozen=True)
@@ -102,8 +94,8 @@ def assign(parameters: Mapping[str, nn.Parameter], vector: Tensor) -> None:
             offset += value.numel()
 
 
-def save_trace(folder: Path, trace: Trace) -> None:
-    """Write `folder`/trace/."""
+def save_trace(folder: Path, trace: Trace, states: Path) -> None:
+    """Write `folder`/trace/; the file that holds the trace's states is linked into it, where links can be made."""
     target = folder / FOLDER
     target.mkdir()
     steps = pa.table(
@@ -114,8 +106,10 @@ def save_trace(folder: Path, trace: Trace) -> None:
         }
     )
     pq.write_table(steps, target / "steps.parquet")
-    tensors = {name: torch.stack([getattr(state, name) for state in trace.states]) for name in ("theta", "m", "v")}
-    save_file(tensors, target / "states.safetensors")
+    try:
+        os.link(states, target / STATES)
+    except OSError:
+        shutil.copyfile(states, target / STATES)
     facts = {
         "seed": trace.seed,
         "batch_size": trace.batch_size,
@@ -142,11 +136,7 @@ def load_trace(folder: Path) -> Trace:
     try:
         facts: dict[str, Any] = parse_json((source / "trace.json").read_text(encoding="utf-8"))
         steps = pq.read_table(source / "steps.parquet")
-        tensors = load_file(source / "states.safetensors")
-        states = [
-            State(step, tensors["theta"][index], tensors["m"][index], tensors["v"][index])
-            for index, step in enumerate(facts["states"])
-        ]
+        states = read_states(source / STATES, facts["states"])
         return Trace(
             facts["seed"],
             facts["batch_size"],

@@ -20,7 +20,8 @@ from tribute.finetuning.encoding import EncodedRows
 from tribute.finetuning.evaluation import NO_NUMBER
 from tribute.finetuning.models import RowModel
 from tribute.finetuning.optimizer import Adam, RootAdam
-from tribute.finetuning.trace import State, Trace, flatten, state_steps
+from tribute.finetuning.trace import STATES, Trace, state_steps
+from tribute.finetuning.trace_states import StatesFile, read_states
 from tribute.progress import Progress, ignore
 from tribute.strict import parse_json
 
@@ -33,6 +34,8 @@ class Training:
     """What a finished training leaves beside the model."""
 
     trace: Trace
+    """Its states lie in `states`: it can be walked as long as that file is there."""
+    states: Path
     curve: list[dict[str, float]]
 
 
@@ -72,7 +75,7 @@ def train(
     steps = [[row for row in step if row not in dropped] for step in schedule(len(rows), config, seed)]
     rates = learning_rates(config, len(steps))
     states = state_steps(rates, config.trace_states) if recorded else []
-    recorder = Recorder(model, len(steps), states, scratch / "states", progress)
+    recorder = Recorder(model, len(steps), states, _states_file(model, states, config, scratch), progress)
     trainer = ScheduledTrainer(model, rows, steps, config, scratch, recorder)
     trainer.train(resume_from_checkpoint=last_checkpoint(scratch))
     curve = [
@@ -90,9 +93,14 @@ def train(
         {name: tuple(value.shape) for name, value in model.trainable().items()},
         rates,
         [[rows.row_ids[row] for row in step] for step in steps],
-        recorder.states(),
+        read_states(recorder.file.path, states) if recorded else [],
     )
-    return Training(trace, curve)
+    return Training(trace, recorder.file.path, curve)
+
+
+def _states_file(model: RowModel, states: Sequence[int], config: FinetuningConfig, scratch: Path) -> StatesFile:
+    parameters = sum(value.numel() for value in model.trainable().values())
+    return StatesFile(scratch / STATES, len(states), parameters, config.trace_precision)
 
 
 def last_checkpoint(scratch: Path) -> str | None:
@@ -205,41 +213,29 @@ class ScheduledTrainer(Trainer):
 
 
 class Recorder(TrainerCallback):
-    """Keeps the LoRA and optimiser states of some steps, on disk so that a resumed training has them too."""
+    """Writes the LoRA and optimiser states of some steps to their file, so that a resumed training has them too."""
 
     trainer: ScheduledTrainer
 
-    def __init__(self, model: RowModel, total: int, wanted: Sequence[int], folder: Path, progress: Progress) -> None:
-        self.model, self.total, self.wanted, self.folder, self.progress = model, total, wanted, folder, progress
+    def __init__(
+        self, model: RowModel, total: int, wanted: Sequence[int], file: StatesFile, progress: Progress
+    ) -> None:
+        self.model, self.total, self.file, self.progress = model, total, file, progress
+        self.places = {step: place for place, step in enumerate(wanted)}
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """State 0: the optimiser has seen nothing."""
-        if state.global_step == 0 and self.wanted:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            theta = flatten(self.model.trainable())
-            self._keep(0, theta, torch.zeros_like(theta), torch.zeros_like(theta))
+        """State 0: the optimiser has seen nothing, and a new file's moments are 0."""
+        if state.global_step == 0 and self.places:
+            self.file.create()
+            self.file.write(0, "theta", self.model.trainable().values())
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """The state after an update stands before the next step."""
         self.progress(state.global_step, self.total)
-        if state.global_step in self.wanted:
-            parameters = self.model.trainable()
-            moments = [self._moments(value) for value in parameters.values()]
-            m = torch.cat([first.reshape(-1) for first, _ in moments])
-            v = torch.cat([second.reshape(-1) for _, second in moments])
-            self._keep(state.global_step, flatten(parameters), m, v)
-
-    def states(self) -> list[State]:
-        """All recorded states in order."""
-        loaded = [(step, load_file(self._path(step))) for step in self.wanted]
-        return [State(step, kept["theta"], kept["m"], kept["v"]) for step, kept in loaded]
-
-    def _moments(self, parameter: torch.nn.Parameter) -> tuple[Tensor, Tensor]:
-        kept = self.trainer.optimizer.state[parameter]
-        return kept["exp_avg"], kept["exp_avg_sq"]
-
-    def _path(self, step: int) -> Path:
-        return self.folder / f"{step:08d}.safetensors"
-
-    def _keep(self, step: int, theta: Tensor, m: Tensor, v: Tensor) -> None:
-        save_file({"theta": theta, "m": m.clone(), "v": v.clone()}, self._path(step))
+        place = self.places.get(state.global_step)
+        if place is not None:
+            parameters = list(self.model.trainable().values())
+            moments = self.trainer.optimizer.state
+            self.file.write(place, "theta", parameters)
+            self.file.write(place, "m", (moments[parameter]["exp_avg"] for parameter in parameters))
+            self.file.write(place, "v", (moments[parameter]["exp_avg_sq"] for parameter in parameters))

@@ -18,7 +18,8 @@ from tribute.errors import IntegrityError
 from tribute.finetuning.encoding import IGNORED
 from tribute.finetuning.optimizer import Adam
 from tribute.finetuning.preparation import prepare
-from tribute.finetuning.trace import State, Trace, assign, flatten
+from tribute.finetuning.trace import Trace, assign, flatten
+from tribute.finetuning.trace_states import State
 
 pytestmark = pytest.mark.numeric
 
@@ -214,9 +215,7 @@ def test_gradients_over_points_are_their_mean(ready):
 
 def test_midpoints_are_the_nearest_recorded():
     """A quarter and three quarters of the way."""
-    states = [
-        State(step, torch.full((1,), float(step)), torch.zeros(1), torch.zeros(1)) for step in (0, 9, 28, 71, 100)
-    ]
+    states = [State(step, {"theta": torch.full((1,), float(step))}.__getitem__) for step in (0, 9, 28, 71, 100)]
     trace = Trace(0, 8, Adam(), {"w": (1,)}, np.zeros(100), [[]] * 100, states)
 
     assert [float(point) for point in midpoints(trace)] == [28, 71]

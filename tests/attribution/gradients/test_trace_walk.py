@@ -7,7 +7,8 @@ from tests.finetuning.helpers import tiny
 from tribute.attribution.gradients.trace_walk import walk_back
 from tribute.errors import AttributionError
 from tribute.finetuning.preparation import prepare
-from tribute.finetuning.trace import State, flatten
+from tribute.finetuning.trace import flatten
+from tribute.finetuning.trace_states import State
 from tribute.finetuning.training import train
 
 pytestmark = pytest.mark.numeric
@@ -102,7 +103,7 @@ def test_every_state_is_rebuilt(recorded):
 
 
 def _double(state):
-    return State(state.step, state.theta.double(), state.m.double(), state.v.double())
+    return State(state.step, lambda name: state.read(name).double())
 
 
 def _off(value, expected):

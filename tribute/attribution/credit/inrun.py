@@ -32,7 +32,8 @@ from tribute.errors import AttributionError
 from tribute.finetuning.encoding import EncodedRows
 from tribute.finetuning.models import RowModel
 from tribute.finetuning.optimizer import Update
-from tribute.finetuning.trace import State, Trace, assign
+from tribute.finetuning.trace import Trace, assign
+from tribute.finetuning.trace_states import State
 from tribute.progress import Progress, ignore
 
 PIECES = 6

@@ -14,7 +14,8 @@ from tribute.errors import AttributionError
 from tribute.finetuning.encoding import EncodedRows
 from tribute.finetuning.models import RowModel
 from tribute.finetuning.optimizer import Update
-from tribute.finetuning.trace import State, Trace, assign
+from tribute.finetuning.trace import Trace, assign
+from tribute.finetuning.trace_states import State
 
 DRIFT_LIMIT = 0.02
 """A state rebuilt from the next one may differ from the recorded one by this much of the way between them."""
