@@ -133,8 +133,8 @@ class FinetuningConfig(Strict):
     trace_states: Annotated[int, Field(ge=4, le=LARGEST)] = 34
     """LoRA and optimiser states kept along the training: attribution takes evaluation gradients there."""
     trace_precision: TracePrecision = "float32"
-    """Of Adam's moments in those states. `bfloat16` makes a state a third smaller, but a long training then keeps
-    twice as many states, because attribution's walk from one to the next is less exact."""
+    """Of Adam's moments in those states. `bfloat16` makes a trace a third smaller and attribution's walk along it
+    less exact; docs/engineer.md has the figures."""
     timeout_minutes: Positive = 60
     """A training that runs longer is stopped."""
 

@@ -17,8 +17,9 @@ from torch import Tensor
 from tribute.config import TracePrecision
 
 VECTORS = ("theta", "m", "v")
-DTYPES = {"float32": (torch.float32, "F32"), "bfloat16": (torch.bfloat16, "BF16")}
-"""Name of a precision → what torch and safetensors call it."""
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+PRECISIONS: dict[str, TracePrecision] = {"F32": "float32", "BF16": "bfloat16"}
+"""What safetensors calls them → their names."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class State:
 
     step: int
     read: Callable[[str], Tensor]
+    precision: TracePrecision = "float32"
+    """In which the moments were kept."""
 
     @property
     def theta(self) -> Tensor:
@@ -54,14 +57,14 @@ class StatesFile:
     def __init__(self, path: Path, states: int, parameters: int, precision: TracePrecision) -> None:
         self.path = path
         self.dtypes = {"theta": "float32", "m": precision, "v": precision}
-        sizes = {name: DTYPES[dtype][0].itemsize * parameters for name, dtype in self.dtypes.items()}
+        sizes = {name: DTYPES[dtype].itemsize * parameters for name, dtype in self.dtypes.items()}
         header, end = {}, 0
         self.offsets: dict[str, int] = {}
         # The order in which safetensors lays tensors out.
         for name in sorted(VECTORS, key=lambda name: (-sizes[name], name)):
             start, end = end, end + states * sizes[name]
             header[name] = {
-                "dtype": DTYPES[self.dtypes[name]][1],
+                "dtype": next(code for code, known in PRECISIONS.items() if known == self.dtypes[name]),
                 "shape": [states, parameters],
                 "data_offsets": [start, end],
             }
@@ -81,7 +84,7 @@ class StatesFile:
 
     def write(self, place: int, name: str, parts: Iterable[Tensor]) -> None:
         """Fill the place of one vector of a state with `parts`, which together are [parameters]."""
-        dtype = DTYPES[self.dtypes[name]][0]
+        dtype = DTYPES[self.dtypes[name]]
         with self.path.open("r+b") as file:
             file.seek(len(self.head) + self.offsets[name] + place * self.sizes[name])
             for tensor in parts:
@@ -96,9 +99,10 @@ def read_states(path: Path, steps: Sequence[int]) -> list[State]:
     """
     with safe_open(path, "pt") as file:
         shapes = [file.get_slice(name).get_shape() for name in VECTORS]
+        precision = PRECISIONS[file.get_slice("m").get_dtype()]
     if shapes != [[len(steps), shapes[0][1]]] * len(VECTORS):
         raise ValueError(f"{path.name} holds {shapes}, expected {len(steps)} states of theta, m and v")
-    return [State(step, partial(_read, path, place)) for place, step in enumerate(steps)]
+    return [State(step, partial(_read, path, place), precision) for place, step in enumerate(steps)]
 
 
 def _read(path: Path, place: int, name: str) -> Tensor:

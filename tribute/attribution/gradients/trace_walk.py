@@ -17,8 +17,11 @@ from tribute.finetuning.optimizer import Update
 from tribute.finetuning.trace import Trace, assign
 from tribute.finetuning.trace_states import State
 
-DRIFT_LIMIT = 0.02
-"""A state rebuilt from the next one may differ from the recorded one by this much of the way between them."""
+DRIFT_LIMITS = {"float32": 0.02, "bfloat16": 0.15}
+"""A state rebuilt from the next one may differ from the recorded one by this much of the way between them.
+
+By the precision of the moments. Measured on tiny models over 40 steps: 0.0003 and 0.08; shares move by Σ|Δ| 0.001.
+"""
 
 
 Visit = Callable[[Update], Tensor]
@@ -58,7 +61,7 @@ def _drift(theta: Tensor, m: Tensor, start: State, end: State) -> float:
     way = _relative(theta - start.theta, end.theta - start.theta)
     # Across one step θ follows from the end state alone; only m shows whether the rows are the recorded ones.
     drift = max(way, _relative(m - start.m, torch.maximum(start.m.abs(), end.m.abs())))
-    if not drift <= DRIFT_LIMIT:  # so that NaN fails too
+    if not drift <= DRIFT_LIMITS[end.precision]:  # so that NaN fails too
         raise AttributionError(
             f"walking the trace back from step {end.step} misses the recorded state of step {start.step} by "
             f"{drift:.1%}; trace, base model and rows do not belong together (delete the adapter's folder and "
