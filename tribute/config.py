@@ -108,6 +108,20 @@ class LoraConfig(Strict):
     """Linear layers and embeddings that are trained whole beside the adapters and saved with them, by name."""
 
 
+class OptimizerConfig(Strict):
+    """Adam, whose eps stands inside the root, and what is done to its gradients and steps."""
+
+    beta1: Annotated[float, Field(ge=0.5, lt=1)] = 0.9
+    """Below 0.9 a long training keeps more states: attribution walks back by dividing by it."""
+    beta2: Annotated[float, Field(ge=0.5, lt=1)] = 0.999
+    eps: Annotated[float, Field(gt=0, le=1)] = 1e-4
+    """Gradients far below it move a parameter as in SGD. Below 1e-5 single rows' credit hangs on rounding."""
+    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Decoupled: each step shrinks the parameters by the learning rate times this. No row is credited with it."""
+    clip: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """The most that the norm of a step's gradient may be; 0 does not clip."""
+
+
 TracePrecision = Literal["float32", "bfloat16"]
 
 
@@ -120,7 +134,18 @@ class FinetuningConfig(Strict):
     batch_size: Positive = 32
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 2e-3
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    """Part of the steps in which the rate rises from 0; from there it falls back to 0, both linearly."""
+    """Part of the steps in which the rate rises linearly from 0."""
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    """How the rate goes on from there: `linear` and `cosine` fall to 0."""
+    optimizer: OptimizerConfig = OptimizerConfig()
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
+    """Where trainings and their attribution compute; `auto` takes a GPU where torch sees one."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the frozen base; what is trained stays float32."""
+    gradient_checkpointing: bool = False
+    """Compute activations again on the way back instead of keeping them: less memory, a third more time."""
+    tokens_at_once: Positive = 512
+    """Padded tokens of a micro-batch: what drives memory, where `batch_size` does not."""
     max_tokens: Annotated[int, Field(ge=8, le=8192)] = 64
     """Longer rows are cut here; `tribute inspect` shows what the model sees."""
     template: str = ""
@@ -137,6 +162,15 @@ class FinetuningConfig(Strict):
     less exact; docs/engineer.md has the figures."""
     timeout_minutes: Positive = 60
     """A training that runs longer is stopped."""
+
+    @model_validator(mode="after")
+    def _whole_modules_are_exact(self) -> "FinetuningConfig":
+        if self.precision != "float32" and self.lora.modules_to_save:
+            raise ValueError(
+                "precision: bfloat16 and lora.modules_to_save do not go together: modules that are trained whole are "
+                "part of the base; use float32 or take them out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _distinct_seeds(self) -> "FinetuningConfig":

@@ -8,15 +8,18 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import get_scheduler
 
 from tests.finetuning.helpers.tiny import ignore
 from tribute.artifacts import file_digests
-from tribute.config import BaseConfig, FinetuningConfig
+from tribute.config import BaseConfig, FinetuningConfig, OptimizerConfig
 from tribute.errors import TrainingError
 from tribute.finetuning.adapters import adapter_job
-from tribute.finetuning.optimizer import RootAdam
-from tribute.finetuning.preparation import prepare
-from tribute.finetuning.training import last_checkpoint, learning_rates, schedule, train
+from tribute.finetuning.models import ResponseModel, SentenceClassifier
+from tribute.finetuning.optimizer import Adam, RootAdam
+from tribute.finetuning.preparation import compute_device, prepare
+from tribute.finetuning.trace import load_trace
+from tribute.finetuning.training import SCHEDULERS, adam_of, last_checkpoint, learning_rates, schedule, train
 from tribute.finetuning.workers import Folders
 
 pytestmark = pytest.mark.numeric
@@ -210,3 +213,99 @@ def test_the_curve_and_the_evaluation_agree_that_something_was_learned(dataset, 
 
     evaluation = json.loads((tmp_path / "adapter" / "evaluation.json").read_text())
     assert evaluation["loss"] < evaluation["before"]["loss"]
+
+
+@pytest.mark.parametrize("name", ["linear", "cosine", "constant"])
+def test_schedules_are_those_of_transformers(config, name):
+    """What the trace says is what the trainer's scheduler does, at every step."""
+    config = config.model_copy(update={"schedule": name, "warmup": 0.25})
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], config.learning_rate)
+    scheduler = get_scheduler(SCHEDULERS[name], optimizer, num_warmup_steps=5, num_training_steps=20)
+    applied = []
+    for _ in range(20):
+        applied.append(scheduler.get_last_lr()[0])
+        optimizer.step()
+        scheduler.step()
+
+    assert np.allclose(learning_rates(config, 20), applied, rtol=1e-12, atol=0)
+
+
+def test_the_config_asks_for_the_optimiser_it_names(config):
+    """By default for Adam as it stands in optimizer.py."""
+    changed = OptimizerConfig(beta1=0.8, beta2=0.9, eps=1e-3, weight_decay=0.1, clip=2.0)
+
+    assert adam_of(config) == Adam()
+    assert adam_of(config.model_copy(update={"optimizer": changed})) == Adam(0.8, 0.9, 1e-3, 0.1)
+
+
+def test_clipping_survives_an_interruption(dataset, config, tmp_path):
+    """A resumed training knows the factors of the steps before its checkpoint, and leaves the same bytes."""
+    clipped = config.model_copy(update={"optimizer": OptimizerConfig(clip=0.1, weight_decay=0.2)})
+    whole = trained(dataset, clipped, tmp_path / "whole")
+    with pytest.raises(PowerCutError):
+        trained(dataset, clipped, tmp_path / "cut", progress=cut_at(8))
+
+    assert trained(dataset, clipped, tmp_path / "cut") == whole
+    assert min(load_trace(tmp_path / "cut" / "adapter").clips) < 1
+
+
+def test_gradient_checkpointing_gives_the_same_bytes(dialogues, causal_config, tmp_path):
+    """On the CPU, where the second pass computes what the first one did."""
+    saving = causal_config.model_copy(update={"gradient_checkpointing": True})
+
+    plain, saved = trained(dialogues, causal_config, tmp_path / "a"), trained(dialogues, saving, tmp_path / "b")
+
+    assert saved == plain
+
+
+def test_a_micro_batch_holds_the_tokens_it_may(dialogues, causal_config, tmp_path, monkeypatch):
+    """`tokens_at_once` bounds what is computed at once, and the losses stay the same but for rounding."""
+    small = causal_config.model_copy(update={"tokens_at_once": 64})
+    sizes = []
+    losses = ResponseModel.row_losses
+
+    def noted(self, batch):
+        sizes.append(batch["input_ids"].numel())
+        return losses(self, batch)
+
+    monkeypatch.setattr(ResponseModel, "row_losses", noted)
+    _, expected = run(dialogues, causal_config, tmp_path / "a")
+    most = max(sizes)
+    sizes.clear()
+
+    _, found = run(dialogues, small, tmp_path / "b")
+
+    assert max(sizes) <= 64 < most
+    assert [point["loss"] for point in found.curve] == pytest.approx([p["loss"] for p in expected.curve], rel=1e-3)
+
+
+@pytest.mark.parametrize("task", ["classes", "responses"])
+def test_a_base_in_bfloat16_learns_in_float32(request, task, tmp_path):
+    """Frozen weights take half the memory; what is trained, and the loss, stay in single precision."""
+    names = {"classes": ("dataset", "config"), "responses": ("dialogues", "causal_config")}[task]
+    version, settings = map(request.getfixturevalue, names)
+
+    ready, training = run(version, settings.model_copy(update={"precision": "bfloat16"}), tmp_path)
+
+    frozen = {value.dtype for value in ready.model.parameters() if not value.requires_grad}
+    assert frozen == {torch.bfloat16}
+    assert {value.dtype for value in ready.model.trainable().values()} == {torch.float32}
+    assert ready.model.row_losses(ready.train.collate([0])).dtype == torch.float32
+    assert training.curve[-1]["loss"] < training.curve[0]["loss"]
+
+
+def test_a_gpu_that_is_not_there_is_refused(dataset, config, tmp_path, monkeypatch):
+    """In one line, before anything is loaded; `auto` takes the CPU."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+    assert compute_device(config.model_copy(update={"device": "auto"})) == "cpu"
+    with pytest.raises(TrainingError, match=r"finetuning\.device: cuda, but torch sees no GPU on this machine"):
+        prepare(dataset, config.model_copy(update={"device": "cuda"}), tmp_path, 0)
+
+
+def test_a_full_gpu_says_what_helps(dataset, config, tmp_path, monkeypatch):
+    """In one line, with the step and the settings that take less."""
+    monkeypatch.setattr(SentenceClassifier, "row_losses", lambda *_: (_ for _ in ()).throw(torch.OutOfMemoryError))
+
+    with pytest.raises(TrainingError, match=r"step 0: the GPU's memory is full; lower finetuning\.tokens_at_once"):
+        run(dataset, config, tmp_path)

@@ -103,6 +103,7 @@ def attribution_card(
         "confidence": config.confidence,
         "measured": [fact["measured"] for fact in facts],
         "integrated": [fact["integrated"] for fact in facts],
+        "weight_decay": [fact.get("weight_decay", 0.0) for fact in facts],
         "mismatch": [witness.mismatch for witness in measurements.in_run],
         "stand_in": stand_in_figures(measurements),
         "total": float(np.mean([fact["measured"] for fact in facts])),

@@ -62,22 +62,22 @@ def load_config(folder: Path) -> Any:
     return _read_config(AutoConfig, folder)
 
 
-def load_encoder(folder: Path) -> Any:
-    """A frozen text encoder in fp32, without pooling layer and without dropout."""
+def load_encoder(folder: Path, precision: str = "float32") -> Any:
+    """A frozen text encoder, without pooling layer and without dropout."""
     from transformers import AutoModel
 
     options = {"add_pooling_layer": False} if _model_type(folder) == "bert" else {}
-    return _frozen(AutoModel, folder, **options)
+    return _frozen(AutoModel, folder, precision, **options)
 
 
-def load_causal(folder: Path) -> Any:
-    """A frozen causal language model in fp32, without dropout."""
+def load_causal(folder: Path, precision: str = "float32") -> Any:
+    """A frozen causal language model, without dropout."""
     from transformers import AutoModelForCausalLM
 
-    return _frozen(AutoModelForCausalLM, folder)
+    return _frozen(AutoModelForCausalLM, folder, precision)
 
 
-def _frozen(factory: Any, folder: Path, **options: Any) -> Any:
+def _frozen(factory: Any, folder: Path, precision: str, **options: Any) -> Any:
     import torch
     from transformers import AutoConfig
     from transformers.utils import logging
@@ -91,7 +91,7 @@ def _frozen(factory: Any, folder: Path, **options: Any) -> Any:
         model, report = factory.from_pretrained(
             folder,
             config=config,
-            dtype=torch.float32,
+            dtype=getattr(torch, precision),
             use_safetensors=True,
             local_files_only=True,
             trust_remote_code=False,

@@ -22,10 +22,15 @@ def mean_pooled(hidden: Tensor, attention_mask: Tensor) -> Tensor:
     return functional.normalize((hidden * mask).sum(1) / mask.sum(1), dim=-1)
 
 
+def at_least_float32(tensor: Tensor) -> Tensor:
+    """What a base of half precision gives, in single precision: a loss is a sum over many small numbers."""
+    return tensor.float() if tensor.dtype.itemsize < torch.float32.itemsize else tensor
+
+
 def encoder_embeddings(network: Any, batch: Mapping[str, Tensor]) -> Tensor:
     """Unit-length sentence embeddings by an encoder, float [rows, width]."""
     inputs = {name: value for name, value in batch.items() if name != "labels"}
-    return mean_pooled(network(**inputs).last_hidden_state, batch["attention_mask"])
+    return mean_pooled(at_least_float32(network(**inputs).last_hidden_state), batch["attention_mask"])
 
 
 def embed_rows(embed: Callable[[Batch], Tensor], rows: EncodedRows) -> Tensor:

@@ -34,6 +34,8 @@ class EncodedRows:
     """Cached hidden states [tokens, width] after the frozen lower layers, or None."""
     cut: Mapping[str, bool] = field(default_factory=dict)
     """Row that was too long → whether anything of its input is left."""
+    budget: int = TOKENS_PER_CHUNK
+    """Padded tokens of a chunk."""
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -42,9 +44,9 @@ class EncodedRows:
         """Tokens of each row, int64 [rows]."""
         return np.array([len(tokens) for tokens in self.tokens], dtype=np.int64)
 
-    def chunks(self, indices: Sequence[int], budget: int = TOKENS_PER_CHUNK) -> Iterator[Sequence[int]]:
+    def chunks(self, indices: Sequence[int], budget: int | None = None) -> Iterator[Sequence[int]]:
         """Split `indices` into chunks of similar length within the budget of padded tokens, longest first."""
-        lengths = self.lengths()
+        lengths, budget = self.lengths(), budget or self.budget
         ordered = sorted(indices, key=lambda index: (-lengths[index], index))
         while ordered:
             size = max(1, budget // int(lengths[ordered[0]]))

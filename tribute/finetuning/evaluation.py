@@ -33,7 +33,7 @@ def evaluate(model: RowModel, rows: EncodedRows) -> RowResults:
     with torch.no_grad():
         for chunk in rows.chunks(range(len(rows))):
             chunk_losses, chunk_right = model.row_results(rows.collate(chunk))
-            losses[list(chunk)], right[list(chunk)] = chunk_losses.numpy(), chunk_right.numpy()
+            losses[list(chunk)], right[list(chunk)] = chunk_losses.cpu().numpy(), chunk_right.cpu().numpy()
     if not np.isfinite(losses).all():
         row_id = rows.row_ids[int(np.flatnonzero(~np.isfinite(losses))[0])]
         raise TrainingError(f"evaluation row {row_id}: {NO_NUMBER}")

@@ -15,7 +15,7 @@ from transformers.pytorch_utils import Conv1D
 from tribute.config import LoraConfig
 from tribute.errors import TrainingError
 from tribute.finetuning.base_models import load_causal, load_encoder
-from tribute.finetuning.embeddings import encoder_embeddings, mean_pooled
+from tribute.finetuning.embeddings import at_least_float32, encoder_embeddings, mean_pooled
 from tribute.finetuning.encoding import IGNORED, Batch, EncodedRows
 
 LOGIT_SCALE = 20.0
@@ -100,7 +100,8 @@ class ResponseModel(RowModel):
     def embed(self, batch: Batch) -> Tensor:
         """See RowModel: the mean of the input tokens' vectors."""
         placed = self.placed(batch)
-        return mean_pooled(self.network.get_input_embeddings()(placed["input_ids"]), placed["attention_mask"])
+        vectors = at_least_float32(self.network.get_input_embeddings()(placed["input_ids"]))
+        return mean_pooled(vectors, placed["attention_mask"])
 
     def log_probabilities(self, batch: Batch) -> Tensor:
         """See RowModel."""
@@ -108,7 +109,7 @@ class ResponseModel(RowModel):
 
     def _logits(self, batch: Batch) -> Tensor:
         logits: Tensor = self.network(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
-        return logits
+        return at_least_float32(logits)
 
     def row_results(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """See RowModel; a row is right when every response token is the most probable one."""
@@ -122,9 +123,11 @@ class ResponseModel(RowModel):
         return losses.sum(1) / counted.sum(1), right.all(1).float()
 
 
-def build_classifier(base: Path, tokenizer: Any, labels: Sequence[str]) -> SentenceClassifier:
+def build_classifier(
+    base: Path, tokenizer: Any, labels: Sequence[str], precision: str = "float32"
+) -> SentenceClassifier:
     """The zero-shot classifier: the head is the labels' own embeddings, [labels, width]."""
-    encoder = load_encoder(base)
+    encoder = load_encoder(base, precision)
     model = SentenceClassifier(encoder, torch.zeros(len(labels), encoder.config.hidden_size))
     batch = tokenizer(list(labels), padding=True, return_tensors="pt")
     with torch.no_grad():
@@ -132,9 +135,9 @@ def build_classifier(base: Path, tokenizer: Any, labels: Sequence[str]) -> Sente
     return model
 
 
-def build_causal(base: Path) -> ResponseModel:
+def build_causal(base: Path, precision: str = "float32") -> ResponseModel:
     """The causal model as it stands before fine-tuning."""
-    return ResponseModel(load_causal(base))
+    return ResponseModel(load_causal(base, precision))
 
 
 def add_lora(model: RowModel, lora: LoraConfig, seed: int) -> None:

@@ -1,7 +1,7 @@
 """From a dataset artifact and a config to a model and rows that can be trained."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from tribute.artifacts import Artifact, check_files, package_versions
 from tribute.config import FinetuningConfig
 from tribute.digests import canonical_digest
-from tribute.errors import AttributionError
+from tribute.errors import AttributionError, TrainingError
 from tribute.files import replacing
 from tribute.finetuning.base_models import base_digest, base_folder, load_tokenizer
 from tribute.finetuning.encoding import EncodedRows
@@ -34,7 +34,23 @@ class Prepared:
 def training_inputs(dataset: Artifact, config: FinetuningConfig) -> tuple[dict[str, str], dict[str, Any]]:
     """The digests and the settings that decide what a training gives, for the artifact's key."""
     inputs = {"dataset": dataset.id, "base": base_digest(base_folder(config.base))}
-    return inputs, config.model_dump(mode="json", exclude={"base", "seeds", "timeout_minutes"})
+    settings = config.model_dump(mode="json", exclude={"base", "seeds", "timeout_minutes"})
+    if config.device == "auto":
+        settings["device"] = compute_device(config)
+    return inputs, settings
+
+
+def compute_device(config: FinetuningConfig) -> str:
+    """`cpu` or `cuda`. Raises TrainingError where a GPU is asked for and there is none."""
+    if config.device == "cpu":
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if config.device == "cuda":
+        raise TrainingError("finetuning.device: cuda, but torch sees no GPU on this machine; set it to cpu or auto")
+    return "cpu"
 
 
 def encode(dataset: Artifact, config: FinetuningConfig, part: str) -> tuple[pd.DataFrame, EncodedRows]:
@@ -50,7 +66,7 @@ def encode_frame(dataset: Artifact, config: FinetuningConfig, frame: pd.DataFram
 
 def build_model(dataset: Artifact, config: FinetuningConfig) -> RowModel:
     """The base model with the head of the dataset's task, before any adapter."""
-    return task_type(dataset).build(base_folder(config.base))
+    return task_type(dataset).build(base_folder(config.base), config.precision)
 
 
 def prepare(
@@ -63,7 +79,7 @@ def prepare(
     """Model and rows; the frozen lower layers' output is computed once for the same rows and kept in `scratch`.
 
     With a `seed` the model gets a fresh adapter. `alter` may change the training table before it is encoded.
-    Raises TrainingError or BaseModelError where a guard (guards.py) stops the training.
+    Raises TrainingError or BaseModelError where a guard (guards.py) stops the training, or there is no GPU.
     """
     check_files(dataset)
     # In an order that no name decides: the batches, and with them every credit, are the same whoever owns the rows.
@@ -72,19 +88,22 @@ def prepare(
     task = task_type(dataset)
     task.check_training_rows(frame)
     check_before_loading(config, task)
+    device = compute_device(config)
     model = build_model(dataset, config)
-    train = encode_frame(dataset, config, frame)
-    evaluation = encode(dataset, config, "evaluation")[1]
+    train = replace(encode_frame(dataset, config, frame), budget=config.tokens_at_once)
+    evaluation = replace(encode(dataset, config, "evaluation")[1], budget=config.tokens_at_once)
     check_rows(model, train, evaluation)
     check_cut(train, evaluation, config, task)
     check_model(model, train, task, config.max_tokens)
     inputs, _ = training_inputs(dataset, config)
-    cut = [config.max_tokens, config.lora.layers, config.lora.modules_to_save]
+    cut = [config.max_tokens, config.lora.layers, config.lora.modules_to_save, config.precision, config.tokens_at_once]
     key = canonical_digest([inputs, list(frame["text"]), *cut, package_versions()])[:24]
     train, evaluation = _with_lower_layers(model, config, train, evaluation, scratch / f"lower-{key}.safetensors")
     if seed is not None:
         add_lora(model, config.lora, seed)
-    return Prepared(model, train, evaluation, list(frame["contributor_id"]))
+    if config.gradient_checkpointing:
+        model.network.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    return Prepared(model.to(device), train, evaluation, list(frame["contributor_id"]))
 
 
 def _with_lower_layers(

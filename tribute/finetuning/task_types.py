@@ -43,8 +43,8 @@ class TaskType(ABC):
         """Rows of train.parquet or evaluation.parquet as the model sees them. Raises TrainingError naming a row."""
 
     @abstractmethod
-    def build(self, base: Path) -> RowModel:
-        """The base model with the task's head, before any adapter."""
+    def build(self, base: Path, precision: str) -> RowModel:
+        """The base model in `finetuning.precision` with the task's head, before any adapter."""
 
     @abstractmethod
     def baselines(self, model: RowModel, train: EncodedRows, evaluation: EncodedRows) -> dict[str, Any]:
@@ -79,9 +79,9 @@ class SequenceClassification(TaskType):
         """See TaskType; the target is the label's position."""
         return encode_classification(frame, tokenizer, self.labels, config.max_tokens)
 
-    def build(self, base: Path) -> RowModel:
+    def build(self, base: Path, precision: str) -> RowModel:
         """See TaskType; the head is made of the labels' own embeddings."""
-        return build_classifier(base, load_tokenizer(base), self.labels)
+        return build_classifier(base, load_tokenizer(base), self.labels, precision)
 
     def baselines(self, model: RowModel, train: EncodedRows, evaluation: EncodedRows) -> dict[str, Any]:
         """See TaskType: zero-shot, a linear probe and the most frequent label."""
@@ -115,9 +115,9 @@ class CausalLm(TaskType):
         """See TaskType; only the response's tokens, or the assistant's, are labelled."""
         return encode_causal(frame, tokenizer, RowFormat(config.max_tokens, self.has_conversations, config.template))
 
-    def build(self, base: Path) -> RowModel:
+    def build(self, base: Path, precision: str) -> RowModel:
         """See TaskType."""
-        return build_causal(base)
+        return build_causal(base, precision)
 
     def baselines(self, model: RowModel, train: EncodedRows, evaluation: EncodedRows) -> dict[str, Any]:
         """See TaskType: zero-shot alone."""

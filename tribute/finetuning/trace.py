@@ -1,7 +1,8 @@
 """The recorded training: the whole contract between fine-tuning and attribution.
 
-`trace/steps.parquet` holds for every step its learning rate and the rows it saw; `trace/states.safetensors`
-the LoRA parameters and Adam's moments at some steps; `trace/trace.json` seed, optimiser and layout.
+`trace/steps.parquet` holds for every step its learning rate, the rows it saw and, with clipping, `clip`;
+`trace/states.safetensors` the LoRA parameters and Adam's moments at some steps; `trace/trace.json` seed, optimiser
+and layout.
 State `s` stands before step `s`, so state 0 is the start and state `len(steps)` the adapter.
 """
 
@@ -10,7 +11,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from math import ceil
+from math import ceil, log
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,13 @@ from torch import Tensor, nn
 from tribute.artifacts import Artifact, check_files
 from tribute.errors import AttributionError
 from tribute.files import write_json
-from tribute.finetuning.optimizer import Adam
+from tribute.finetuning.optimizer import Adam, Update
 from tribute.finetuning.trace_states import State, read_states
 from tribute.strict import parse_json
 
 FOLDER, STATES = "trace", "states.safetensors"
 LONGEST_GAP = 40
-"""Steps. Walking back multiplies rounding errors of Adam's momentum by 1/β₁ a step: 70 times over 40 steps."""
+"""Steps. Walking back multiplies rounding errors of Adam's momentum by 1/β₁ a step: 70 times over 40 steps of 0.9."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,13 @@ class Trace:
     steps: Sequence[Sequence[str]]
     """Row ids of every step."""
     states: Sequence[State]
+    clips: Sequence[float] = ()
+    """What every step's gradient was multiplied by; empty where nothing is clipped."""
+
+    def update(self, step: int, m: Tensor, v: Tensor) -> Update:
+        """What step `step` did, from the moments after it, float [parameters]."""
+        clip = float(self.clips[step]) if len(self.clips) else 1.0
+        return self.optimizer.update(step, float(self.learning_rates[step]), m, v, clip)
 
     @property
     def root(self) -> Tensor:
@@ -59,11 +67,16 @@ class Trace:
         return self.optimizer.metric(self.states[-1].v, self.states[-1].step)
 
 
-def state_steps(rates: np.ndarray, count: int) -> list[int]:
+def longest_gap(beta1: float) -> int:
+    """Steps between two states: fewer than LONGEST_GAP where β₁ < 0.9, so that errors grow by no more."""
+    return min(LONGEST_GAP, int(LONGEST_GAP * log(0.9) / log(beta1)))
+
+
+def state_steps(rates: np.ndarray, count: int, longest: int = LONGEST_GAP) -> list[int]:
     """About `count` steps from 0 to the last, denser on the path's first part, where the loss falls fastest.
 
     `rates` [steps] are the learning rates: how far a step goes is up to them, so what is spread is their sum. A long
-    training gets more states, so that no two are further apart than LONGEST_GAP. The first steps that move are always
+    training gets more states, so that no two are further apart than `longest`. The first steps that move are always
     there: LoRA's A has no gradient before B has moved, so Adam's second moment is 0 there, which a walk backwards
     could not tell from a rounding error.
     """
@@ -72,11 +85,11 @@ def state_steps(rates: np.ndarray, count: int) -> list[int]:
     spread = {int(np.abs(path - part).argmin()) for part in 1 - (1 - ranks) ** 2}
     moving = int(np.flatnonzero(rates)[0]) + 3
     kept = sorted(spread | set(range(min(moving, len(path)))) | {len(rates)})
-    return sorted({step for start, end in pairwise(kept) for step in _filled(start, end)})
+    return sorted({step for start, end in pairwise(kept) for step in _filled(start, end, longest)})
 
 
-def _filled(start: int, end: int) -> list[int]:
-    parts = ceil((end - start) / LONGEST_GAP)
+def _filled(start: int, end: int, longest: int) -> list[int]:
+    parts = ceil((end - start) / longest)
     return [start + round((end - start) * part / parts) for part in range(parts + 1)]
 
 
@@ -98,14 +111,14 @@ def save_trace(folder: Path, trace: Trace, states: Path) -> None:
     """Write `folder`/trace/; the file that holds the trace's states is linked into it, where links can be made."""
     target = folder / FOLDER
     target.mkdir()
-    steps = pa.table(
-        {
-            "step": pa.array(range(len(trace.steps)), pa.int32()),
-            "learning_rate": pa.array(trace.learning_rates, pa.float64()),
-            "row_ids": pa.array(trace.steps, pa.list_(pa.string())),
-        }
-    )
-    pq.write_table(steps, target / "steps.parquet")
+    columns = {
+        "step": pa.array(range(len(trace.steps)), pa.int32()),
+        "learning_rate": pa.array(trace.learning_rates, pa.float64()),
+        "row_ids": pa.array(trace.steps, pa.list_(pa.string())),
+    }
+    if len(trace.clips):
+        columns["clip"] = pa.array(trace.clips, pa.float64())
+    pq.write_table(pa.table(columns), target / "steps.parquet")
     try:
         os.link(states, target / STATES)
     except OSError:
@@ -145,6 +158,7 @@ def load_trace(folder: Path) -> Trace:
             steps["learning_rate"].to_numpy(),
             steps["row_ids"].to_pylist(),
             states,
+            steps["clip"].to_pylist() if "clip" in steps.column_names else (),
         )
     except (OSError, ValueError, LookupError, TypeError, SafetensorError) as error:
         raise AttributionError(

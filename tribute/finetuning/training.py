@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import cos, pi
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import DataLoader
-from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import Trainer, TrainingArguments
 from transformers.trainer import TRAINER_STATE_NAME
 
 from tribute.config import FinetuningConfig
@@ -19,14 +20,21 @@ from tribute.errors import TrainingError
 from tribute.finetuning.encoding import EncodedRows
 from tribute.finetuning.evaluation import NO_NUMBER
 from tribute.finetuning.models import RowModel
-from tribute.finetuning.optimizer import Adam, RootAdam
-from tribute.finetuning.trace import STATES, Trace, state_steps
+from tribute.finetuning.optimizer import CLIP_EPS, Adam, RootAdam
+from tribute.finetuning.recorder import Recorder
+from tribute.finetuning.trace import STATES, Trace, longest_gap, state_steps
 from tribute.finetuning.trace_states import StatesFile, read_states
 from tribute.progress import Progress, ignore
 from tribute.strict import parse_json
 
 CHECKPOINTS = 4
 """How often a training is saved, so that an interrupted one goes on from there."""
+NO_MEMORY = (
+    "the GPU's memory is full; lower finetuning.tokens_at_once, or set finetuning.gradient_checkpointing: true or "
+    "finetuning.precision: bfloat16"
+)
+SCHEDULERS = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
+"""`finetuning.schedule` → what transformers calls it."""
 
 
 @dataclass(frozen=True)
@@ -70,37 +78,37 @@ def train(
 
     Rows in `dropped` are taken out of their batches while the loss is still divided by the batch size. A training that
     nobody will walk again need not be `recorded`: its trace then has no states, which may take gigabytes.
-    Raises TrainingError where the loss is not a number.
+    Raises TrainingError where the loss is not a number, or the GPU's memory is full.
     """
     steps = [[row for row in step if row not in dropped] for step in schedule(len(rows), config, seed)]
     rates = learning_rates(config, len(steps))
-    states = state_steps(rates, config.trace_states) if recorded else []
-    recorder = Recorder(model, len(steps), states, _states_file(model, states, config, scratch), progress)
+    adam = adam_of(config)
+    states = state_steps(rates, config.trace_states, longest_gap(adam.beta1)) if recorded else []
+    parameters = sum(value.numel() for value in model.trainable().values())
+    file = StatesFile(scratch / STATES, len(states), parameters, config.trace_precision)
+    recorder = Recorder(model, len(steps), states, file, progress)
     trainer = ScheduledTrainer(model, rows, steps, config, scratch, recorder)
-    trainer.train(resume_from_checkpoint=last_checkpoint(scratch))
+    try:
+        trainer.train(resume_from_checkpoint=last_checkpoint(scratch))
+    except torch.OutOfMemoryError as error:
+        raise TrainingError(f"step {trainer.state.global_step}: {NO_MEMORY}") from error
+    model.eval()
+    entries = [entry for entry in trainer.state.log_history if "loss" in entry]
     curve = [
         {"step": entry["step"] - 1, "loss": entry["loss"], "learning_rate": float(rate)}
-        for entry, rate in zip(
-            (entry for entry in trainer.state.log_history if "loss" in entry),
-            rates,
-            strict=True,
-        )
+        for entry, rate in zip(entries, rates, strict=True)
     ]
     trace = Trace(
         seed,
         config.batch_size,
-        Adam(),
+        adam,
         {name: tuple(value.shape) for name, value in model.trainable().items()},
         rates,
         [[rows.row_ids[row] for row in step] for step in steps],
-        read_states(recorder.file.path, states) if recorded else [],
+        read_states(file.path, states) if recorded else [],
+        clip_factors([entry["grad_norm"] for entry in entries], config.optimizer.clip),
     )
-    return Training(trace, recorder.file.path, curve)
-
-
-def _states_file(model: RowModel, states: Sequence[int], config: FinetuningConfig, scratch: Path) -> StatesFile:
-    parameters = sum(value.numel() for value in model.trainable().values())
-    return StatesFile(scratch / STATES, len(states), parameters, config.trace_precision)
+    return Training(trace, file.path, curve)
 
 
 def last_checkpoint(scratch: Path) -> str | None:
@@ -116,15 +124,25 @@ def last_checkpoint(scratch: Path) -> str | None:
     return None
 
 
+def adam_of(config: FinetuningConfig) -> Adam:
+    """The optimiser that a config asks for."""
+    return Adam(**config.optimizer.model_dump(exclude={"clip"}))
+
+
+def clip_factors(norms: Sequence[float], clip: float) -> list[float]:
+    """What gradients of these norms are multiplied by; none where nothing is clipped (`clip` 0)."""
+    return [min(1.0, clip / (norm + CLIP_EPS)) for norm in norms] if clip else []
+
+
 def learning_rates(config: FinetuningConfig, steps: int) -> np.ndarray:
-    """Linear warm-up from 0 and linear decay to 0, float64 [steps]."""
+    """Linear warm-up from 0, then as `finetuning.schedule` says, float64 [steps]."""
     warm = warmup_steps(config, steps)
-    return np.array(
-        [
-            config.learning_rate * (step / warm if step < warm else (steps - step) / (steps - warm))
-            for step in range(steps)
-        ]
-    )
+    after = {
+        "linear": lambda step: (steps - step) / (steps - warm),
+        "cosine": lambda step: (1 + cos(pi * (step - warm) / (steps - warm))) / 2,
+        "constant": lambda step: 1.0,
+    }[config.schedule]
+    return np.array([config.learning_rate * (step / warm if step < warm else after(step)) for step in range(steps)])
 
 
 def warmup_steps(config: FinetuningConfig, steps: int) -> int:
@@ -142,16 +160,16 @@ class ScheduledTrainer(Trainer):
         steps: Sequence[Sequence[int]],
         config: FinetuningConfig,
         scratch: Path,
-        recorder: "Recorder",
+        recorder: Recorder,
     ) -> None:
         arguments = TrainingArguments(
             output_dir=str(scratch),
             per_device_train_batch_size=1,
             num_train_epochs=1,
             learning_rate=config.learning_rate,
-            lr_scheduler_type="linear",
+            lr_scheduler_type=SCHEDULERS[config.schedule],
             warmup_steps=warmup_steps(config, len(steps)),
-            max_grad_norm=0.0,
+            max_grad_norm=config.optimizer.clip,
             logging_steps=1,
             logging_nan_inf_filter=False,
             save_strategy="steps",
@@ -159,20 +177,21 @@ class ScheduledTrainer(Trainer):
             save_total_limit=1,
             report_to=[],
             disable_tqdm=True,
-            # Batches are made on the CPU and their sums keep their order there, which the same bytes need.
-            use_cpu=True,
+            # On the CPU sums keep their order, which the same bytes need.
+            use_cpu=model.device.type == "cpu",
             dataloader_pin_memory=False,
             remove_unused_columns=False,
         )
+        # The order of a batch's rows must not hang on how many GPUs there are.
+        arguments._n_gpu = min(1, arguments.n_gpu)
         super().__init__(model=model, args=arguments, callbacks=[recorder])
         for callback in ("PrinterCallback", "ProgressCallback"):
             self._remove_by_name(callback)
-        recorder.trainer = self
-        self.rows, self.steps, self.batch_size = rows, steps, config.batch_size
+        self.rows, self.steps, self.batch_size, self.adam = rows, steps, config.batch_size, adam_of(config)
 
     def create_optimizer(self, model: Any = None) -> RootAdam:
         """Adam whose steps can be differentiated."""
-        optimizer = RootAdam(self.model.trainable().values(), self.args.learning_rate, Adam())
+        optimizer = RootAdam(self.model.trainable().values(), self.args.learning_rate, self.adam)
         self.optimizer = optimizer
         return optimizer
 
@@ -210,32 +229,3 @@ class ScheduledTrainer(Trainer):
         with torch.no_grad():
             for name, value in self.model.trainable().items():
                 value.copy_(saved[name])
-
-
-class Recorder(TrainerCallback):
-    """Writes the LoRA and optimiser states of some steps to their file, so that a resumed training has them too."""
-
-    trainer: ScheduledTrainer
-
-    def __init__(
-        self, model: RowModel, total: int, wanted: Sequence[int], file: StatesFile, progress: Progress
-    ) -> None:
-        self.model, self.total, self.file, self.progress = model, total, file, progress
-        self.places = {step: place for place, step in enumerate(wanted)}
-
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """State 0: the optimiser has seen nothing, and a new file's moments are 0."""
-        if state.global_step == 0 and self.places:
-            self.file.create()
-            self.file.write(0, "theta", self.model.trainable().values())
-
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """The state after an update stands before the next step."""
-        self.progress(state.global_step, self.total)
-        place = self.places.get(state.global_step)
-        if place is not None:
-            parameters = list(self.model.trainable().values())
-            moments = self.trainer.optimizer.state
-            self.file.write(place, "theta", parameters)
-            self.file.write(place, "m", (moments[parameter]["exp_avg"] for parameter in parameters))
-            self.file.write(place, "v", (moments[parameter]["exp_avg_sq"] for parameter in parameters))

@@ -19,6 +19,7 @@ from tribute.errors import AttributionError
 from tribute.finetuning.evaluation import evaluate
 from tribute.finetuning.preparation import Prepared, prepare
 from tribute.finetuning.trace import Trace, assign, flatten
+from tribute.finetuning.trace_states import State
 from tribute.finetuning.training import train
 
 pytestmark = pytest.mark.numeric
@@ -33,6 +34,7 @@ class Recorded:
 
     ready: Prepared
     trace: Trace
+    clip: float
 
     def credit(self, **changes):
         sample = self.ready.evaluation
@@ -48,7 +50,8 @@ class Recorded:
 
 def record(dataset, config, scratch, **options):
     ready = prepare(dataset, config, scratch, 0)
-    return Recorded(ready, train(ready.model, ready.train, config, 0, scratch / "own", **options).trace)
+    trace = train(ready.model, ready.train, config, 0, scratch / "own", **options).trace
+    return Recorded(ready, trace, config.optimizer.clip)
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +83,25 @@ def whole(dialogues, llama, tmp_path_factory):
     return record(dialogues, every, tmp_path_factory.mktemp("whole"))
 
 
+SETTINGS = {
+    "schedule": "cosine",
+    "optimizer": {"beta1": 0.8, "beta2": 0.98, "eps": 3e-4, "weight_decay": 0.5, "clip": 0.15},
+}
+"""Nothing as it is by default; the clip cuts some steps and not others, and decay moves as much as some rows do."""
+
+
+@pytest.fixture(scope="module")
+def tuned(dataset, bert, tmp_path_factory):
+    """A training whose every setting enters the updates, recorded at every step."""
+    every = tiny.bert_config(bert, trace_states=EVERY_STEP, learning_rate=3e-3, **SETTINGS)
+    return record(dataset, every, tmp_path_factory.mktemp("tuned"))
+
+
 def parts_of_updates(recorded):
-    """Every row's part of every applied update, float64 [steps, rows, parameters], by plain autograd."""
+    """Every row's part of every applied update, and after them decay's, by plain autograd.
+
+    Float64 [steps, rows + 1, parameters].
+    """
     model, rows, trace = recorded.ready.model, recorded.ready.train, recorded.trace
     parameters = model.trainable()
     position = {row_id: index for index, row_id in enumerate(rows.row_ids)}
@@ -90,17 +110,19 @@ def parts_of_updates(recorded):
     updates = []
     for step, row_ids in enumerate(trace.steps):
         assign(parameters, theta.float())
-        momenta *= trace.optimizer.beta1
-        gradient = torch.zeros_like(theta)
+        parts = torch.zeros_like(momenta)
         for row in (position[row_id] for row_id in row_ids):
             loss = model.row_losses(rows.collate([row])).sum() / trace.batch_size
             own = torch.cat([part.reshape(-1) for part in torch.autograd.grad(loss, list(parameters.values()))])
-            momenta[row] += (1 - trace.optimizer.beta1) * own
-            gradient += own
+            parts[row] += own
+        clip = min(1.0, recorded.clip / float(parts.sum(0).norm())) if recorded.clip else 1.0
+        gradient = clip * parts.sum(0)
+        momenta = trace.optimizer.beta1 * momenta + (1 - trace.optimizer.beta1) * clip * parts
         second = trace.optimizer.beta2 * second + (1 - trace.optimizer.beta2) * gradient**2
         root = (second / (1 - trace.optimizer.beta2 ** (step + 1)) + trace.optimizer.eps**2).sqrt()
         rate = trace.learning_rates[step] / (1 - trace.optimizer.beta1 ** (step + 1))
-        updates.append(-rate * momenta / root)
+        decay = -trace.learning_rates[step] * trace.optimizer.weight_decay * theta
+        updates.append(torch.cat([-rate * momenta / root, decay[None]]))
         theta = theta + updates[-1].sum(0)
     return torch.stack(updates)
 
@@ -122,34 +144,49 @@ def evaluation_gradients(recorded):
 def halfway(recorded):
     """The same with the points halfway between its states."""
     states = recorded.trace.states
-    middles = [replace(a, theta=(a.theta + b.theta) / 2) for a, b in pairwise(states)]
+    middles = [State(a.step, {"theta": (a.theta + b.theta) / 2}.__getitem__) for a, b in pairwise(states)]
     return replace(recorded, trace=replace(recorded.trace, states=middles))
 
 
-@pytest.fixture(scope="module")
-def updates(dense):
-    """See `parts_of_updates`."""
-    return parts_of_updates(dense)
+@pytest.fixture(scope="module", params=["dense", "tuned"])
+def forwards(request):
+    """A training and its `parts_of_updates`."""
+    recorded = request.getfixturevalue(request.param)
+    return recorded, parts_of_updates(recorded)
 
 
-def test_the_rows_parts_sum_to_the_way_from_start_to_end(dense, updates):
-    """The decomposition is exact: nothing that Adam applied is left over, and nothing is counted twice."""
-    way = (dense.trace.states[-1].theta - dense.trace.states[0].theta).double()
+def test_the_parts_sum_to_the_way_from_start_to_end(forwards):
+    """The decomposition is exact: nothing that was applied is left over, and nothing is counted twice."""
+    recorded, updates = forwards
+    way = (recorded.trace.states[-1].theta - recorded.trace.states[0].theta).double()
 
     assert float((updates.sum((0, 1)) - way).norm() / way.norm()) < 1e-3
 
 
-def test_walking_backwards_gives_what_walking_forwards_gives(dense, updates, monkeypatch):
-    """Every row's credit is −Σ_t ē_t·Δ_it, with the mean gradient of the piece that a step lies in."""
-    monkeypatch.setattr(inrun, "PIECES", len(dense.trace.steps))
-    gradients, middles = evaluation_gradients(dense), evaluation_gradients(halfway(dense))
+def test_walking_backwards_gives_what_walking_forwards_gives(forwards, monkeypatch):
+    """The credit of every row, and of decay, is −Σ_t ē_t·Δ_it, with the mean gradient of the piece of a step."""
+    recorded, updates = forwards
+    monkeypatch.setattr(inrun, "PIECES", len(recorded.trace.steps))
+    gradients, middles = evaluation_gradients(recorded), evaluation_gradients(halfway(recorded))
     between = (gradients[1:] + 4 * middles + gradients[:-1]) / 6
-    expected = -torch.einsum("srp,sp->r", updates, between).numpy()
+    *expected, decay = -torch.einsum("srp,sp->r", updates, between).numpy()
 
-    found = dense.credit().scores.sum(1)
+    credit = recorded.credit()
 
+    found = credit.scores.sum(1)
+    assert credit.weight_decay == pytest.approx(decay, rel=2e-3)
     assert np.corrcoef(found, expected)[0, 1] > 0.9999
     assert np.abs(found - expected).max() < 2e-3 * np.abs(expected).max()
+
+
+def test_clipping_is_recorded_and_decay_is_no_rows(tuned):
+    """Some steps were clipped, others not; what decay did is a part of the fall that the rows' credits do not hold."""
+    found = tuned.credit()
+
+    assert 0 < min(tuned.trace.clips) < max(tuned.trace.clips) == 1
+    fall = found.losses[0] - found.losses[-1]
+    assert abs(found.weight_decay) > 0.02 * fall
+    assert found.scores.sum() + found.weight_decay == pytest.approx(fall, rel=0.01)
 
 
 @pytest.mark.parametrize("task", ["dense", "causal", "whole"])

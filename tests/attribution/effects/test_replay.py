@@ -34,6 +34,7 @@ class Recorded:
 
     ready: Prepared
     trace: Trace
+    clip: float
 
     def gradient(self):
         """Of the mean evaluation loss at the end, [1, parameters]."""
@@ -52,7 +53,8 @@ class Recorded:
 
 def record(dataset, config, scratch, **options):
     ready = prepare(dataset, config, scratch, 0)
-    return Recorded(ready, train(ready.model, ready.train, config, 0, scratch / "own", **options).trace)
+    trace = train(ready.model, ready.train, config, 0, scratch / "own", **options).trace
+    return Recorded(ready, trace, config.optimizer.clip)
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +79,14 @@ def whole(dataset, bert, tmp_path_factory):
     return record(dataset, config, tmp_path_factory.mktemp("whole"))
 
 
+@pytest.fixture(scope="module")
+def tuned(dataset, bert, tmp_path_factory):
+    """A classification training with decay, clipping at most of its steps and other moments."""
+    optimizer = {"beta1": 0.8, "beta2": 0.98, "eps": 3e-4, "weight_decay": 0.5, "clip": 0.15}
+    config = tiny.bert_config(bert, trace_states=6, learning_rate=3e-3, schedule="cosine", optimizer=optimizer)
+    return record(dataset, config, tmp_path_factory.mktemp("tuned"))
+
+
 def loss_with(recorded, weights):
     """The mean evaluation loss after a training in which row i weighs weights[i]."""
     model, trace = deepcopy(recorded.ready.model), recorded.trace
@@ -91,6 +101,8 @@ def loss_with(recorded, weights):
         own = torch.tensor(weights[chosen])
         ((own * model.row_losses(rows.collate(chosen))).sum() / trace.batch_size).backward()
         optimizer.param_groups[0]["lr"] = float(rate)
+        if recorded.clip:
+            torch.nn.utils.clip_grad_norm_(list(model.trainable().values()), recorded.clip)
         optimizer.step()
     return evaluate(model, evaluation).losses.mean()
 
@@ -109,7 +121,7 @@ def slope(recorded, row):
     return (ends[0] - ends[1]) / (2 * CHANGE)
 
 
-@pytest.mark.parametrize("task", ["sparse", "whole", "causal"])
+@pytest.mark.parametrize("task", ["sparse", "whole", "causal", "tuned"])
 def test_scores_are_what_finite_differences_give(request, task):
     """Within 2 %, for the rows that matter most: there the differences stand out from what Llama rounds in between."""
     recorded = request.getfixturevalue(task)

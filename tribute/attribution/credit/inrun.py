@@ -11,7 +11,8 @@ applied is −Σ of the parts that the rows caused. Adam's update is linear in t
 so row i in step s earns credit_is = g_is · A_s, with A_s = (1−β₁)/B · P_s⊙ē_s + β₁ A_{s+1}: positive means
 that it lowered the evaluation loss, in nats. A_s looks ahead, so the trace is walked backwards in time: from
 a recorded state, θ_t = θ_{t+1} + P_t⊙m_{t+1} needs no gradient, and the gradient found there gives m_t and v_t.
-One forward and backward a step.
+One forward and backward a step. Clipping multiplies g_s, and so every row's part in it. Weight decay adds
+−lr_t λ θ_t to Δ_t: a term that belongs to no row and is kept apart.
 
 The idea follows In-Run Data Shapley (Wang et al. 2024), applied to Adam's own update.
 """
@@ -32,7 +33,7 @@ from tribute.errors import AttributionError
 from tribute.finetuning.encoding import EncodedRows
 from tribute.finetuning.models import RowModel
 from tribute.finetuning.optimizer import Update
-from tribute.finetuning.trace import Trace, assign
+from tribute.finetuning.trace import Trace, assign, flatten
 from tribute.finetuning.trace_states import State
 from tribute.progress import Progress, ignore
 
@@ -56,6 +57,8 @@ class InRun:
     """Loss of the evaluation sample at those steps, in nats."""
     drift: float
     """The largest relative difference between a rebuilt state and the recorded one."""
+    weight_decay: float
+    """What weight decay did to the loss, nats, > 0 lowered it: with it the scores sum to the fall."""
 
 
 def in_run_credit(
@@ -79,8 +82,10 @@ def in_run_credit(
     walk = _Walk(_Evaluation(model, sample, spread, weights), _Credit(model, train, trace, spread.shape[1]), progress)
     walk.whole()
     by_slice, by_fold = np.hsplit(walk.credit.scores, [len(slices)])
-    losses = walk.losses
-    return InRun(by_slice, by_fold, slices, sorted(losses), [losses[step] for step in sorted(losses)], walk.drift)
+    losses, decay = walk.losses, float(walk.credit.decay[: len(slices)].sum())
+    return InRun(
+        by_slice, by_fold, slices, sorted(losses), [losses[step] for step in sorted(losses)], walk.drift, decay
+    )
 
 
 @dataclass(frozen=True)
@@ -165,7 +170,7 @@ class _Credit:
 
     def __init__(self, model: RowModel, train: EncodedRows, trace: Trace, columns: int) -> None:
         self.model, self.train, self.trace = model, train, trace
-        self.scores = np.zeros((len(train), columns))
+        self.scores, self.decay = np.zeros((len(train), columns)), np.zeros(columns)
         self.position = {row_id: index for index, row_id in enumerate(train.row_ids)}
         # Parameters first, so that a layer's part lies together: it is multiplied with while in the cache.
         self.ahead = torch.zeros(len(trace.states[0].theta), columns, device=model.device)
@@ -181,6 +186,9 @@ class _Credit:
     def _score(self, opened: Capture, update: Update, between: Tensor) -> Tensor:
         self.trace.optimizer.carry_back(self.ahead, between, update, self.trace.batch_size)
         total = torch.zeros(len(self.ahead), device=self.ahead.device)
+        if update.decay:
+            theta = flatten(self.model.trainable())
+            self.decay += update.decay * (theta @ between).double().cpu().numpy()
         for chunk in self.train.chunks([self.position[row_id] for row_id in self.trace.steps[update.step]]):
             scores = torch.zeros(len(chunk), self.ahead.shape[1], device=self.ahead.device)
 
@@ -188,6 +196,6 @@ class _Credit:
                 scores[part].addmm_(gradients.flatten(1), self.ahead[opened.places[name]])
 
             _, gradient = stream_gradients(self.model, opened, self.train.collate(chunk), score)
-            self.scores[list(chunk)] += scores.double().cpu().numpy()
+            self.scores[list(chunk)] += update.clip * scores.double().cpu().numpy()
             total += gradient
         return total / self.trace.batch_size

@@ -72,6 +72,7 @@ def _write_credit(
         "sample": len(chosen),
         "curve": [{"step": step, "loss": loss} for step, loss in zip(credit.steps, credit.losses, strict=True)],
         "drift": credit.drift,
+        "weight_decay": credit.weight_decay,
     }
     write_json(folder / "credit.json", facts, sort_keys=True)
 

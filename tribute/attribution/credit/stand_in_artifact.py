@@ -71,7 +71,7 @@ def probe_of(model: Any, train: EncodedRows, evaluation: EncodedRows) -> Probe:
         targets=np.array(train.targets, dtype=np.int64),
         evaluation=embed_rows(model.embed, evaluation).numpy(),
         answers=np.array(evaluation.targets, dtype=np.int64),
-        head=model.head.numpy(),
+        head=model.head.cpu().numpy(),
         scale=LOGIT_SCALE,
     )
 

@@ -4,7 +4,7 @@ A training is a function of its rows' weights w (1 each, in every epoch), and th
 mode through every step of RootAdam. With g = Σ_i w_i ∇l_i / B the step's gradient, λ the derivatives of the loss at
 the end by what stands after a step, and a_g the one by g (both carried back by `Adam.adjoint`):
 
-    λ_θ before the step = λ_θ + H a_g     with H the Hessian of Σ_i w_i l_i / B
+    λ_θ before the step = (1−d) λ_θ + H a_g     with d the step's weight decay, H the Hessian of Σ_i w_i l_i / B
     dloss/dw_i = Σ_steps ∇l_i·a_g / B
 
 Both products with a_g come from one backward pass through the graph of g: they are the derivatives of g·a_g by w
@@ -110,8 +110,10 @@ class _Replay:
 
     def _toward(self, update: Update, gradient: Tensor) -> Tensor:
         """The derivatives by the step's gradient, [scalars, parameters]; those by m and v go back over the step."""
-        self.m, self.v, toward = self.trace.optimizer.adjoint(update, gradient, self.theta, self.m, self.v)
-        return toward
+        clipped = update.clip * gradient
+        self.m, self.v, toward = self.trace.optimizer.adjoint(update, clipped, self.theta, self.m, self.v)
+        self.theta *= 1 - update.decay
+        return update.through_clip(gradient, toward)
 
     def _through(self, graph: _Graph, toward: Tensor) -> None:
         """Add the chunk's scores, and its part of the Hessian times `toward` to the derivatives by θ."""

@@ -25,7 +25,7 @@ By the precision of the moments. Measured on tiny models over 40 steps: 0.0003 a
 
 
 Visit = Callable[[Update], Tensor]
-"""Called with the model before the update (vectors float64); returns the gradient of the step's loss there."""
+"""Called with the model before the update (vectors float64); returns the unclipped gradient of the step's loss."""
 
 
 def walk_back(model: RowModel, trace: Trace, start: State, end: State, visit: Visit) -> float:
@@ -38,10 +38,10 @@ def walk_back(model: RowModel, trace: Trace, start: State, end: State, visit: Vi
     # In double precision: every step back multiplies what was rounded off before by 1/β₁.
     theta, m, v = (vector.to(device).double() for vector in (end.theta, end.m, end.v))
     for step in reversed(range(start.step, end.step)):
-        update = trace.optimizer.update(step, float(trace.learning_rates[step]), m, v)
-        theta = theta + update.preconditioner * m
+        update = trace.update(step, m, v)
+        theta = (theta + update.preconditioner * m) / (1 - update.decay)
         assign(model.trainable(), theta)
-        m, v = trace.optimizer.moments_before(m, v, visit(update).double())
+        m, v = trace.optimizer.moments_before(m, v, update.clip * visit(update).double())
     return _drift(theta.cpu(), m.cpu(), start, end)
 
 

@@ -227,7 +227,8 @@ def in_run_credit(credit: Artifact, rows: TrainedRows) -> InRunCredit:
     facts = credit.json("credit.json")
     scores = pd.read_parquet(credit.file("scores.parquet")).groupby("row_id", sort=False)["credit"].sum()
     folds = pd.read_parquet(credit.file("folds.parquet")).set_index("row_id").reindex(rows.row_ids)
-    return InRunCredit(facts["seed"], scores.reindex(rows.row_ids).to_numpy(), folds.to_numpy().T, facts["measured"])
+    by_row, by_fold = scores.reindex(rows.row_ids).to_numpy(), folds.to_numpy().T
+    return InRunCredit(facts["seed"], by_row, by_fold, facts["measured"], facts.get("weight_decay", 0.0))
 
 
 def fold_losses(training: Artifact, column: str) -> np.ndarray:

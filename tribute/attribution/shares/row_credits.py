@@ -33,11 +33,13 @@ class InRunCredit:
     """The same by each fold of the evaluation, [folds, rows]."""
     measured: float
     """What the fine-tune took off the evaluation loss, nats."""
+    weight_decay: float = 0.0
+    """The part of it that is weight decay's, which no row is credited with."""
 
     @property
     def mismatch(self) -> float:
-        """The sum ÷ the measured improvement − 1."""
-        return float(self.credit.sum() / self.measured - 1)
+        """The sum, weight decay's part included, ÷ the measured improvement − 1."""
+        return float((self.credit.sum() + self.weight_decay) / self.measured - 1)
 
     @property
     def weight(self) -> float:
