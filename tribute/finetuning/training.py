@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import cos, pi
 from pathlib import Path
 from typing import Any
 
@@ -137,12 +136,10 @@ def clip_factors(norms: Sequence[float], clip: float) -> list[float]:
 def learning_rates(config: FinetuningConfig, steps: int) -> np.ndarray:
     """Linear warm-up from 0, then as `finetuning.schedule` says, float64 [steps]."""
     warm = warmup_steps(config, steps)
-    after = {
-        "linear": lambda step: (steps - step) / (steps - warm),
-        "cosine": lambda step: (1 + cos(pi * (step - warm) / (steps - warm))) / 2,
-        "constant": lambda step: 1.0,
-    }[config.schedule]
-    return np.array([config.learning_rate * (step / warm if step < warm else after(step)) for step in range(steps)])
+    rising = np.arange(warm) / max(1, warm)
+    linear = np.arange(steps - warm, 0, -1) / (steps - warm)
+    after = {"linear": linear, "cosine": (1 - np.cos(np.pi * linear)) / 2, "constant": np.ones(steps - warm)}
+    return config.learning_rate * np.concatenate([rising, after[config.schedule]])
 
 
 def warmup_steps(config: FinetuningConfig, steps: int) -> int:
