@@ -81,7 +81,7 @@ def whole(dataset, bert, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tuned(dataset, bert, tmp_path_factory):
-    """A classification training with decay, clipping at most of its steps and other moments."""
+    """A classification training with decay, every step clipped, and other moments."""
     optimizer = {"beta1": 0.8, "beta2": 0.98, "eps": 3e-4, "weight_decay": 0.5, "clip": 0.15}
     config = tiny.bert_config(bert, trace_states=6, learning_rate=3e-3, schedule="cosine", optimizer=optimizer)
     return record(dataset, config, tmp_path_factory.mktemp("tuned"))
