@@ -37,6 +37,7 @@ print(json.dumps(facts))
 
 def measured(llama, folder, recorded):
     """A training in a process of its own: a peak is the whole process's."""
+    folder.mkdir()
     command = [sys.executable, "-c", MEASURE, str(llama), str(folder), recorded]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return json.loads(output.splitlines()[-1])
