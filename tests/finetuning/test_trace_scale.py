@@ -16,6 +16,8 @@ MEASURE = """
 import json, sys
 from pathlib import Path
 import torch
+from tests.finetuning.helpers import tiny
+from tribute.finetuning.preparation import prepare
 from tribute.finetuning.training import train
 
 base, root, recorded = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] == "recorded"
