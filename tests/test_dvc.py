@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -91,8 +93,8 @@ def test_another_policy_is_only_paid(checkout: Path):
 
 STEPS = {
     "release": ["tribute.pipeline.data"],
-    "finetune": ["tribute.pipeline.training"],
-    "attribute": ["tribute.pipeline.measuring"],
+    "finetune": ["tribute.pipeline.training", "tribute.pipeline.metrics"],
+    "attribute": ["tribute.pipeline.measuring", "tribute.pipeline.metrics"],
     "reward": ["tribute.pipeline.results"],
 }
 """Stage → the modules that its command calls."""
@@ -108,6 +110,44 @@ def test_a_stage_depends_on_the_code_that_it_runs(name: str):
     unused = [str(path.relative_to(ROOT)) for path in code if not any({file, *file.parents} & {path} for file in runs)]
 
     assert (missing, unused) == ([], [])
+
+
+def test_metrics_are_numbers(checkout: Path):
+    """`dvc metrics show` has losses, accuracy, the card's figures and shares, and no id or flag among them."""
+    metrics = json.loads(dvc(checkout, "metrics", "show", "--json"))[""]["data"]
+    figures = {name: each["data"] for name, each in metrics.items()}
+
+    assert figures["workspace/finetune.metrics.json"]["mean"].keys() == {"loss_before", "loss", "accuracy"}
+    assert figures["workspace/attribute.metrics.json"]["card"]["leave_one_out"]["spearman"] is not None
+    assert sum(figures["workspace/attribute.metrics.json"]["share"].values()) == pytest.approx(1)
+    assert {type(leaf) for leaf in _leaves(figures)} <= {int, float}
+
+
+def test_plots_show_every_seeds_curve(checkout: Path):
+    """`dvc plots show` finds the training loss by step, a line per seed."""
+    page = dvc(checkout, "plots", "show", "--show-vega", "workspace/curve.json")
+    points = json.loads((checkout / "workspace" / "curve.json").read_text())
+
+    assert '"field": "step"' in page
+    assert {point["seed"] for point in points} == {0, 1}
+    assert all(point.keys() == {"seed", "step", "loss"} for point in points)
+
+
+def test_a_stage_says_how_far_it_is(checkout: Path):
+    """Progress goes to standard error, which DVC passes on, although the stage's JSON goes to a file."""
+    shutil.copytree(checkout, fresh := checkout.parent / "fresh", symlinks=True)
+    config = fresh / "config.yaml"
+    config.write_text(config.read_text().replace("epochs: 4", "epochs: 3"))
+
+    assert re.search(r"fine-tune, seed 0 \d+/\d+", dvc(fresh, "repro", "finetune"))
+
+
+def _leaves(node: object) -> Iterator[object]:
+    if isinstance(node, dict):
+        for below in node.values():
+            yield from _leaves(below)
+    else:
+        yield node
 
 
 def test_no_stage_goes_through_prefect():

@@ -20,6 +20,12 @@ ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The run's YA
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="A.B=C", help="Override a setting of the config. Repeatable.")
 ]
+MetricsFile = Annotated[
+    Path | None, typer.Option("--metrics", metavar="FILE", help="Also write the figures there, as numbers alone.")
+]
+CurveFile = Annotated[
+    Path | None, typer.Option("--curve", metavar="FILE", help="Also write each step's training loss there, to plot.")
+]
 
 DatasetName = Annotated[str, typer.Argument(metavar="DATASET", help="The dataset's name.")]
 Tag = Annotated[str, typer.Argument(metavar="VERSION", help="A released version, NAME@vX.Y.Z.")]

@@ -3,7 +3,7 @@
 from typing import TypedDict
 
 from tribute.cli._command import command
-from tribute.cli._options import HERE, ConfigFile, DryRun, Overrides, WorkspaceFolder
+from tribute.cli._options import HERE, ConfigFile, DryRun, MetricsFile, Overrides, WorkspaceFolder
 from tribute.cli._output import Output, Table
 from tribute.cli._text import Plan, would
 
@@ -23,13 +23,19 @@ class Attributed(TypedDict):
 
 @command
 def attribute(
-    config: ConfigFile, set_: Overrides = None, workspace: WorkspaceFolder = HERE, dry_run: DryRun = False
+    config: ConfigFile,
+    set_: Overrides = None,
+    workspace: WorkspaceFolder = HERE,
+    metrics: MetricsFile = None,
+    dry_run: DryRun = False,
 ) -> Output[Attributed | Plan]:
     import pandas as pd
 
     from tribute.cli._workers import run_each
+    from tribute.files import write_json
     from tribute.pipeline import measuring, results
     from tribute.pipeline.data import found_dataset
+    from tribute.pipeline.metrics import attribution_metrics
     from tribute.pipeline.preflight import checked_config
     from tribute.pipeline.training import find_adapters
     from tribute.workspace import Workspace
@@ -42,6 +48,8 @@ def attribute(
     trained = measuring.open_run(home, run, dataset, adapters)
     measurements = measuring.measure_all(trained, lambda measure, work: run_each(measure, work, run))
     attribution = results.combine(trained, measurements)
+    if metrics is not None:
+        write_json(metrics, attribution_metrics(attribution))
     shares = pd.read_parquet(attribution.file("shares.parquet")).sort_values("credit", ascending=False)
     rows = [
         (share.contributor_id, f"{share.credit:+.4f}", f"{share.low:+.4f} … {share.high:+.4f}", f"{share.share:.2%}")

@@ -3,11 +3,13 @@
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from tribute.cli._command import command
-from tribute.cli._options import HERE, ConfigFile, DryRun, Overrides, WorkspaceFolder
+from tribute.cli._options import HERE, ConfigFile, CurveFile, DryRun, MetricsFile, Overrides, WorkspaceFolder
 from tribute.cli._output import Output, Table
 from tribute.cli._text import Plan, would
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tribute.config import RunConfig
     from tribute.workspace import Workspace
 
@@ -28,7 +30,12 @@ class Trained(TypedDict):
 
 @command
 def finetune(
-    config: ConfigFile, set_: Overrides = None, workspace: WorkspaceFolder = HERE, dry_run: DryRun = False
+    config: ConfigFile,
+    set_: Overrides = None,
+    workspace: WorkspaceFolder = HERE,
+    metrics: MetricsFile = None,
+    curve: CurveFile = None,
+    dry_run: DryRun = False,
 ) -> Output[Trained | Plan]:
     from tribute.pipeline.preflight import checked_config, refuse_training
     from tribute.workspace import Workspace
@@ -38,6 +45,7 @@ def finetune(
     if dry_run:
         return would(f"train seeds {list(run.finetuning.seeds)} on {run.dataset.tag}")
     adapters, cut = train_seeds(home, run)
+    _write_figures(home, {seed: adapter["adapter"] for seed, adapter in adapters.items()}, metrics, curve)
     rows = [
         (
             seed,
@@ -56,6 +64,18 @@ def finetune(
         "rows_cut_of_evaluation": evaluation,
     }
     return Output(data, _cut(data, run.finetuning.max_tokens), [table])
+
+
+def _write_figures(home: "Workspace", ids: dict[str, str], metrics: "Path | None", curve: "Path | None") -> None:
+    """Write the files that --metrics and --curve name; `ids` are the adapters' by seed."""
+    from tribute.files import write_json
+    from tribute.pipeline.metrics import training_curves, training_metrics
+
+    adapters = {int(seed): home.store.get("adapter", id_) for seed, id_ in ids.items()}
+    if metrics is not None:
+        write_json(metrics, training_metrics(adapters))
+    if curve is not None:
+        write_json(curve, training_curves(adapters))
 
 
 def _cut(data: Trained, most: int) -> list[str]:

@@ -70,7 +70,7 @@ def status(workspace: Workspace) -> Status:
         *_dispute_tasks(workspace),
         *_payment_tasks(workspace),
     )
-    return Status(datasets, runs, periods, _in_progress(workspace.scratch / "locks"), tasks)
+    return Status(datasets, runs, periods, in_progress(workspace.scratch / "locks"), tasks)
 
 
 def _datasets(registry: Registry) -> Iterator[DatasetState]:
@@ -166,7 +166,7 @@ def _payment_tasks(workspace: Workspace) -> Iterator[Task]:
         yield Task(what, "finance", f"tribute pay file {period} --from ID --out FILE")
 
 
-def _in_progress(locks: Path) -> int:
+def in_progress(locks: Path) -> int:
     """How many of the locks are held by a process that makes an artifact."""
     return sum(_is_held(path) for path in locks.glob("*"))
 

@@ -1,0 +1,114 @@
+"""Runs side by side, and the removal of what nothing refers to."""
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.terminal import tribute
+from tribute.artifacts import add_provenance
+from tribute.files import locked
+from tribute.pipeline.runs import all_runs
+from tribute.workspace import Workspace
+
+LONG_AGO = "2020-01-01T00:00:00.000+00:00"
+
+
+@pytest.fixture
+def aged(spare: Path) -> Path:
+    """The finished workspace, with every artifact made years ago and a retraining and a checkpoint of no run."""
+    home = Workspace.open(spare)
+    for kind in (path.name for path in home.store.root.iterdir()):
+        for artifact in list(home.store.all(kind)):
+            add_provenance(artifact, {"made_at": LONG_AGO})
+    (home.scratch / "checkpoints").mkdir(parents=True)
+    old = home.scratch / "checkpoints" / "state.bin"
+    old.write_bytes(b"0" * 1000)
+    for path in (old, old.parent):
+        os.utime(path, (0, 0))
+    return spare
+
+
+def test_runs_side_by_side(spare: Path, tiny: Path):
+    """A second run with another pool is listed beside the first, with the one setting that differs."""
+    config = tiny / "config.yaml"
+    assert tribute("reward", config, "--set", "rewards.pool.amount='7.00'", "-w", spare).code == 0
+
+    data = tribute("runs", "-w", spare, "--json").data
+
+    assert sorted(run["run"] for run in data["finished"]) == all_runs(Workspace.open(spare))
+    [difference] = data["differences"]
+    assert difference["setting"] == "rewards.pool.amount"
+    assert sorted(difference["values"]) == ["100.00", "7.00"]
+    # The second run has paid the period since.
+    assert sorted(run["paid_by"] for run in data["finished"]) == ["", "credit"]
+    for run in data["finished"]:
+        assert run["mean_loss"] < run["mean_loss_before"]
+        assert 0 < run["mean_accuracy"] <= 1
+
+
+def test_runs_by_name(spare: Path):
+    """Named runs alone are shown; a name that there is not is refused, and the answer lists those that there are."""
+    [run_id] = all_runs(Workspace.open(spare))
+
+    assert f"{run_id}" in tribute("runs", run_id, "-w", spare).out
+    refused = tribute("runs", "tiny-000000000000", "-w", spare)
+    assert refused.code == 2
+    assert run_id in refused.err
+
+
+def test_a_new_workspace_has_no_runs(tmp_path: Path):
+    """The answer is the command that makes the first."""
+    tribute("init", tmp_path / "workspace")
+
+    assert "no run has finished yet" in tribute("runs", "-w", tmp_path / "workspace").out
+
+
+def test_gc_keeps_all_that_a_run_refers_to(aged: Path):
+    """However old, a run's artifacts and what they were made from stay; a checkpoint and a cache of long ago go."""
+    [run_id] = all_runs(Workspace.open(aged))
+
+    rehearsed = tribute("gc", "-w", aged, "--dry-run", "--json").data
+    assert [entry["artifact_kind"] for entry in rehearsed["unused"]] == ["token_copies", "scratch"]
+    assert (aged / "scratch" / "checkpoints").exists()
+
+    assert tribute("gc", "-w", aged, "--json").data == rehearsed
+    assert not (aged / "scratch" / "checkpoints").exists()
+    assert tribute("verify", "run", run_id, "-w", aged).code == 0
+
+
+def test_gc_keeps_what_a_period_refers_to(aged: Path):
+    """Without the run's record the period alone keeps dataset, adapters, attribution and what was measured."""
+    shutil.rmtree(aged / "runs")
+
+    kinds = {entry["artifact_kind"] for entry in tribute("gc", "-w", aged, "--dry-run", "--json").data["unused"]}
+
+    assert kinds == {"scratch", "baselines", "token_copies"}
+    assert tribute("gc", "-w", aged).code == 0
+    assert tribute("verify", "period", "2026-11", "--deep", "-w", aged).code == 0
+
+
+def test_gc_removes_what_nothing_refers_to(aged: Path):
+    """With neither run nor period every old artifact goes, and none that is younger than the limit."""
+    shutil.rmtree(aged / "runs")
+    shutil.rmtree(aged / "rewards")
+    home = Workspace.open(aged)
+    [dataset] = home.store.all("dataset")
+    add_provenance(dataset, {"made_at": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())})
+
+    assert tribute("gc", "-w", aged).code == 0
+
+    assert [path.name for path in home.store.root.iterdir() if any(home.store.all(path.name))] == ["dataset"]
+    assert not list(home.store.root.rglob("*.gone"))
+
+
+def test_gc_waits_for_work_in_progress(aged: Path):
+    """While an artifact is being made nothing is removed: it may be about to use what looks unused."""
+    with locked(aged / "scratch" / "locks" / "something"):
+        refused = tribute("gc", "-w", aged)
+
+    assert refused.code == 2
+    assert "1 artifacts are in progress" in refused.err
+    assert (aged / "scratch" / "checkpoints").exists()
