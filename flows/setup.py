@@ -1,13 +1,16 @@
 """Gives a Prefect server what Tribute's deployments need: `python -m flows.setup`, once per server."""
 
 from tasks.limits import create_limits
-from tasks.server import check_server
+from tasks.server import wait_for_server
 from tasks.setup import create_automations, create_pool
 
 
-def set_up() -> None:
-    """Create the work pool, the concurrency limits and the automations that the server lacks."""
-    check_server()
+def set_up(patience: float = 0.0) -> None:
+    """Create the work pool, the concurrency limits and the automations that the server lacks.
+
+    A server that just starts has `patience` seconds to answer.
+    """
+    wait_for_server(patience)
     create_pool()
     create_limits()
     create_automations()

@@ -2,6 +2,7 @@
 
 import io
 import os
+import time
 import urllib.request
 from contextlib import redirect_stderr
 from http.client import HTTPException
@@ -36,6 +37,18 @@ def check_server() -> None:
             "Prefect has no server: PREFECT_API_URL is not set, and its local server is turned off; set the one, or "
             "PREFECT_SERVER_EPHEMERAL_ENABLED=true"
         )
+
+
+def wait_for_server(seconds: float) -> None:
+    """Look until the server answers, for that long; then raise what `check_server` raises."""
+    ends = time.monotonic() + seconds
+    while True:
+        try:
+            return check_server()
+        except WorkspaceError:
+            if time.monotonic() >= ends:
+                raise
+        time.sleep(1)
 
 
 def _ask(url: str) -> None:

@@ -81,12 +81,13 @@ def test_gc_keeps_all_that_a_run_refers_to(aged: Path):
 
 def test_gc_keeps_what_a_period_refers_to(aged: Path):
     """Without the run's record the period alone keeps dataset, adapters, attribution and what was measured."""
-    shutil.rmtree(aged / "runs")
+    (aged / "runs").rename(aged / "elsewhere")
 
     kinds = {entry["artifact_kind"] for entry in tribute("gc", "-w", aged, "--dry-run", "--json").data["unused"]}
 
     assert kinds == {"scratch", "baselines", "token_copies"}
     assert tribute("gc", "-w", aged).code == 0
+    (aged / "elsewhere").rename(aged / "runs")
     assert tribute("verify", "period", "2026-11", "--deep", "-w", aged).code == 0
 
 

@@ -1,0 +1,45 @@
+"""Start Prefect's server, a worker, MLflow and the reports on this machine, until Ctrl-C."""
+
+from typing import Annotated, TypedDict
+
+import typer
+
+from tribute.cli._command import command
+from tribute.cli._options import HERE, WorkspaceFolder
+from tribute.cli._output import Output
+
+
+class Stopped(TypedDict):
+    addresses: dict[str, str]
+
+
+@command
+def up(
+    workspace: WorkspaceFolder = HERE,
+    prefect_port: Annotated[int, typer.Option(metavar="PORT", help="Prefect's web page and API.")] = 4200,
+    mlflow_port: Annotated[int, typer.Option(metavar="PORT", help="MLflow's web page and API.")] = 5000,
+    reports_port: Annotated[int, typer.Option(metavar="PORT", help="The workspace's reports, read-only.")] = 8321,
+) -> Output[Stopped]:
+    import os
+    import sys
+
+    from tribute.cli._checkout import checkout
+    from tribute.cli._prefect import keep_loopback_off_proxies
+    from tribute.cli._services import Ports, commands, environment
+    from tribute.workspace import Workspace
+
+    home, ports, place = Workspace.open(workspace), Ports(prefect_port, mlflow_port, reports_port), checkout()
+    services = commands(home, ports, place)
+    ports.refuse_taken()
+    keep_loopback_off_proxies()
+    from honcho.manager import Manager
+
+    shell = environment(os.environ, home, ports, place)
+    manager = Manager()
+    for name, line in services.items():
+        manager.add_process(name, line, env=shell, cwd=str(place))
+    for name, address in ports.addresses().items():
+        print(f"{name}: {address}", file=sys.stderr)
+    print("Ctrl-C stops all of them", file=sys.stderr, flush=True)
+    manager.loop()
+    return Output({"addresses": ports.addresses()}, ["stopped"])
