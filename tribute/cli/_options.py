@@ -24,7 +24,7 @@ MetricsFile = Annotated[
     Path | None, typer.Option("--metrics", metavar="FILE", help="Also write the figures there, as numbers alone.")
 ]
 CurveFile = Annotated[
-    Path | None, typer.Option("--curve", metavar="FILE", help="Also write each step's training loss there, to plot.")
+    Path | None, typer.Option("--curve", metavar="FILE", help="Also write the seeds' mean training loss by step there.")
 ]
 
 DatasetName = Annotated[str, typer.Argument(metavar="DATASET", help="The dataset's name.")]

@@ -69,13 +69,13 @@ def finetune(
 def _write_figures(home: "Workspace", ids: dict[str, str], metrics: "Path | None", curve: "Path | None") -> None:
     """Write the files that --metrics and --curve name; `ids` are the adapters' by seed."""
     from tribute.files import write_json
-    from tribute.pipeline.metrics import training_curves, training_metrics
+    from tribute.pipeline.metrics import training_curve, training_metrics
 
     adapters = {int(seed): home.store.get("adapter", id_) for seed, id_ in ids.items()}
     if metrics is not None:
         write_json(metrics, training_metrics(adapters))
     if curve is not None:
-        write_json(curve, training_curves(adapters))
+        write_json(curve, training_curve(adapters))
 
 
 def _cut(data: Trained, most: int) -> list[str]:

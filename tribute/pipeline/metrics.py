@@ -1,6 +1,7 @@
 """A run's figures as plain numbers, for tools that compare numbers; no ids, no names of files."""
 
 from collections.abc import Mapping
+from statistics import fmean
 from typing import Any
 
 from tribute.artifacts import Artifact
@@ -15,12 +16,12 @@ def training_metrics(adapters: Mapping[int, Artifact]) -> dict[str, Any]:
     return {"mean": {name: sum(each[name] for each in seeds.values()) / len(seeds) for name in names}} | seeds
 
 
-def training_curves(adapters: Mapping[int, Artifact]) -> list[dict[str, Any]]:
-    """The training loss (nats) of every step: a record per seed and step."""
+def training_curve(adapters: Mapping[int, Artifact]) -> list[dict[str, Any]]:
+    """The training loss (nats) of every step, a mean over the seeds: tools that plot draw one line per file."""
+    curves = [adapter.json("curve.json")["training"] for adapter in adapters.values()]
     return [
-        {"seed": seed, "step": point["step"], "loss": point["loss"]}
-        for seed, adapter in adapters.items()
-        for point in adapter.json("curve.json")["training"]
+        {"step": points[0]["step"], "loss": fmean(point["loss"] for point in points)}
+        for points in zip(*curves, strict=True)
     ]
 
 
