@@ -80,14 +80,15 @@ def _knows(column: Path, other: Path) -> bool:
 
 
 def _rooms(column: Path) -> list[Path]:
-    """A column's rooms in their order."""
+    """A column's rooms in their order; of a flat column, which may have one room, by their names."""
     order = [
         name
         for node in ast.parse((column / "__init__.py").read_text(encoding="utf-8")).body
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "ROOMS"
         for name in ast.literal_eval(node.value)
     ]
-    return sorted((path.parent for path in column.glob("*/__init__.py")), key=lambda room: order.index(room.name))
+    rooms = sorted(path.parent for path in column.glob("*/__init__.py"))
+    return sorted(rooms, key=lambda room: order.index(room.name)) if order else rooms
 
 
 def _table(folder: Path) -> str:

@@ -1,4 +1,4 @@
-"""Fine-tunes every seed on the dataset; the first seed's adapter is registered and may become champion."""
+"""Fine-tunes every seed on the dataset; the best seed's adapter is registered and may become champion."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def finetuning(workspace: str, config: RunConfig, dataset: str) -> dict[str, Any
     baselines = measure_baselines.submit(workspace, config, dataset)
     adapters = [training.result() for training in trainings]
     refuse_rise(workspace, adapters)
-    registered = register(workspace, dataset, adapters[0])
+    registered = register(workspace, config, dataset, adapters)
     return {"adapters": adapters, "baselines": baselines.result(), "registered": registered}
 
 

@@ -8,14 +8,20 @@ from flows import attribution as attributing
 from flows import finetuning as learning
 from flows.contributions import contributions
 from flows.rewards import rewards
-from tasks.parameters import CONFIG_FILE, begin, titled
+from tasks.parameters import CONFIG_FILE, begin, end_tracking, titled
 from tasks.rewards import report
 from tribute.config import RunConfig
 
 
-@flow(name="pipeline", flow_run_name=titled(""))
+@flow(
+    name="pipeline",
+    flow_run_name=titled(""),
+    on_failure=[end_tracking],
+    on_crashed=[end_tracking],
+    on_cancellation=[end_tracking],
+)
 def pipeline(workspace: str = "", config: RunConfig | None = None, config_file: str = CONFIG_FILE) -> str:
-    """One run from contributions to rewards; returns its id.
+    """One run from contributions to rewards, where it has any; returns its id.
 
     Args:
         workspace: The workspace's folder on the worker; empty: what TRIBUTE_WORKSPACE names there.

@@ -2,11 +2,12 @@
 
 from prefect import flow
 
+from tasks.parameters import paid_period
 from tasks.rewards import pay
 from tribute.config import RunConfig
 
 
-@flow(name="rewards", flow_run_name="pay {config.rewards.period}")
-def rewards(workspace: str, config: RunConfig, dataset: str, adapters: list[str], attribution: str) -> str:
-    """Returns the id of the period's manifest."""
+@flow(name="rewards", flow_run_name=paid_period)
+def rewards(workspace: str, config: RunConfig, dataset: str, adapters: list[str], attribution: str) -> str | None:
+    """Returns the id of the period's manifest; None where the config has no rewards."""
     return pay(workspace, config, dataset, adapters, attribution)

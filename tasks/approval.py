@@ -7,6 +7,7 @@ from prefect.input import RunInput
 from prefect.logging import get_run_logger
 
 from tribute.config import RunConfig
+from tribute.pipeline.parameters import rewards_of
 
 DAYS = 14
 
@@ -23,7 +24,7 @@ def wait_for_approval(config: RunConfig) -> None:
 
     A run that nobody resumes within 14 days fails.
     """
-    rewards = config.rewards
+    rewards = rewards_of(config)
     form: Any = Approval.with_initial_data(
         description=f"Draft period **{rewards.period}**: pay {rewards.total} by the shares in the artifact `period`."
     )

@@ -8,7 +8,7 @@ from tasks.outcome import ended, get, stage
 from tasks.pages import publish
 from tasks.watching import watched
 from tribute.config import RunConfig
-from tribute.pipeline import measuring, results, summary
+from tribute.pipeline import measuring, results, summary, tracked
 from tribute.workspace import Workspace
 
 
@@ -30,6 +30,7 @@ def combine(workspace: str, config: RunConfig, dataset: str, adapters: list[str]
     """Scores, shares, effects and the card; returns the attribution's id."""
     run = _run(workspace, config, dataset, adapters)
     attribution = results.combine(run, measuring.measurements_of(run, measured))
+    tracked.track_attribution(Workspace.open_at(workspace), config, run.dataset, attribution)
     publish(f"attribution-{config.run}", summary.attribution_page(config, run.adapters, attribution))
     return ended(attribution)
 

@@ -43,7 +43,7 @@ def find_adapters(workspace: str, config: RunConfig, dataset: str) -> list[str]:
 
 
 @stage(task_run_name="register")
-def register(workspace: str, dataset: str, adapter: str) -> dict[str, Any]:
-    """Register the adapter and let it challenge the champion."""
-    [data], [trained] = get(workspace, "dataset", dataset), get(workspace, "adapter", adapter)
-    return results.register(Workspace.open_at(workspace), data, trained)
+def register(workspace: str, config: RunConfig, dataset: str, adapters: list[str]) -> dict[str, Any]:
+    """Register the best seed's adapter and let it challenge the champion."""
+    [data], trained = get(workspace, "dataset", dataset), get(workspace, "adapter", *adapters)
+    return results.register(Workspace.open_at(workspace), config, data, trained)

@@ -17,6 +17,11 @@ def ended(artifact: Artifact) -> State[Any]:
     return Completed(data=artifact.id, message=f"made {artifact.kind} {artifact.id[:12]}")
 
 
+def skipped(why: str) -> State[Any]:
+    """Completed without an artifact, for a reason."""
+    return Completed(data=None, name="Skipped", message=why)
+
+
 def get(workspace: str, kind: str, *ids: str) -> list[Artifact]:
     """The artifacts of these ids, in their order."""
     store = Workspace.open_at(workspace).store

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from prefect.runtime import flow_run
 
 from tasks.limits import check_limits
 from tribute.config import RunConfig
 from tribute.errors import TributeError
-from tribute.pipeline import parameters
+from tribute.pipeline import parameters, tracked
 
 CHECKOUT = Path(__file__).parents[1]
 """Where relative paths of a form start, on whatever machine the worker runs."""
@@ -43,6 +44,20 @@ def titled(what: str) -> Callable[[], str]:
         return f"{what} {config.run} {config.dataset.tag}".strip()
 
     return title
+
+
+def paid_period() -> str:
+    """What names a run of the flow that pays."""
+    rewards = flow_run.parameters["config"].rewards
+    return "nothing to pay" if rewards is None else f"pay {rewards.period}"
+
+
+def end_tracking(_flow: Any, run: Any, state: Any) -> None:
+    """Say in MLflow how a run ended that did not come to its end; Prefect calls it."""
+    given, status = run.parameters, "KILLED" if state.is_cancelled() else "FAILED"
+    config = RunConfig.model_validate(given["config"]) if given.get("config") else None
+    settings = parameters.config_of(config, given.get("config_file", CONFIG_FILE), CHECKOUT)
+    tracked.track_end(parameters.workspace_of(given.get("workspace", ""), CHECKOUT), settings, status)
 
 
 def _config(config: RunConfig | None, config_file: str, period: str) -> RunConfig:

@@ -4,7 +4,7 @@ from typing import Any
 
 from prefect.states import State
 
-from tasks.outcome import ended, get, stage
+from tasks.outcome import ended, get, skipped, stage
 from tasks.pages import publish
 from tribute.config import RunConfig
 from tribute.pipeline import results, summary
@@ -13,10 +13,11 @@ from tribute.workspace import Workspace
 
 @stage(task_run_name="pay the pool")
 def pay(workspace: str, config: RunConfig, dataset: str, adapters: list[str], attribution: str) -> State[Any]:
-    """Write the period's artifacts; returns the manifest's id."""
+    """Write the period's artifacts; returns the manifest's id, or None where nothing is paid."""
     [data], [shares] = get(workspace, "dataset", dataset), get(workspace, "attribution", attribution)
     trained = get(workspace, "adapter", *adapters)
-    return ended(results.draft_period(Workspace.open_at(workspace), config, data, trained, shares))
+    draft = results.draft_period(Workspace.open_at(workspace), config, data, trained, shares)
+    return skipped("the config has no rewards") if draft is None else ended(draft)
 
 
 @stage(task_run_name="show the draft")

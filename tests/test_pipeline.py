@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 from tests.helpers.terminal import tree, tribute
 from tests.helpers.tiny import HONEST, TAG, write_rows
@@ -37,6 +38,29 @@ def test_a_run_is_recorded(finished: Path, run_id: str):
     assert (record["registered_model"], record["model_version"], record["champion"]) == ("tribute-tiny", "1", True)
     assert tribute("config", "check", workspace.runs / run_id / "config.yaml", "--json").data["run"] == run_id
     assert (finished / "report.html").stat().st_size > 10_000
+
+
+def test_mlflow_shows_the_run(finished: Path, run_id: str):
+    """One run with credits, shares, card and report; a nested run per seed, of which the best is registered."""
+    record = read_run(Workspace.open(finished), run_id)
+    address = f"sqlite:///{finished / 'mlflow' / 'mlflow.db'}"
+    client = MlflowClient(tracking_uri=address, registry_uri=address)
+    seeds = {seed: client.get_run(id_) for seed, id_ in record["mlflow_runs"].items()}
+
+    (parent,) = {seed.data.tags["mlflow.parentRunId"] for seed in seeds.values()}
+    run = client.get_run(parent)
+    assert (run.info.run_name, run.info.status) == (run_id, "FINISHED")
+    assert run.data.tags["tribute.attribution"] == record["attribution"]
+    assert run.data.tags["tribute.period"] == record["period"]
+    shares = {name: value for name, value in run.data.metrics.items() if name.startswith("share/")}
+    assert sum(shares.values()) == pytest.approx(1.0)
+    assert "card/total" in run.data.metrics
+    kept = {file.path for file in client.list_artifacts(parent)}
+    assert kept == {"card.json", "shares.parquet", f"{run_id}.html"}
+    losses = {seed: run.data.metrics["evaluation_loss"] for seed, run in seeds.items()}
+    assert str(record["champion_seed"]) == min(losses, key=lambda seed: losses[seed])
+    points = client.get_metric_history(record["mlflow_runs"]["0"], "training_loss")
+    assert min(point.timestamp for point in points) > 1_700_000_000_000
 
 
 def test_who_taught_nothing_gets_nothing(finished: Path, tiny: Path):

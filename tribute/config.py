@@ -154,7 +154,10 @@ class FinetuningConfig(Strict):
     truncate: bool = False
     """Train causal-lm although an evaluation row is cut at `max_tokens`, or a row loses its whole prompt."""
     seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1)] = (0, 1, 2)
-    """The first seed's adapter is the one registered; the others measure how certain the shares are."""
+    """The adapter of the least evaluation loss is the one registered; all measure how certain the shares are."""
+    prompts: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=2000)], ...], Field(max_length=8)] = ()
+    """Up to eight texts that base and adapter answer for report and MLflow. Take none from the evaluation rows: the
+    report would show them."""
     trace_states: Annotated[int, Field(ge=4, le=LARGEST)] = 34
     """LoRA and optimiser states kept along the training: attribution takes evaluation gradients there."""
     trace_precision: TracePrecision = "float32"
@@ -269,14 +272,15 @@ class ExecutionConfig(Strict):
 
 
 class RunConfig(Strict):
-    """One run from contributions to rewards."""
+    """One run from contributions to rewards, or to the attribution where nothing is paid."""
 
     run: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,23}$")]
     """A short name; the run's id is this name and a fingerprint of the config."""
     dataset: DatasetConfig
     finetuning: FinetuningConfig
     attribution: AttributionConfig = AttributionConfig()
-    rewards: RewardsConfig
+    rewards: RewardsConfig | None = None
+    """None: an experiment, which ends with the attribution and its own report, and pays nobody."""
     execution: ExecutionConfig = ExecutionConfig()
 
     @model_validator(mode="after")
@@ -301,9 +305,10 @@ class RunConfig(Strict):
                 "execution": True,
             },
         )
-        settings["rewards"]["policy"] = file_digest(self.rewards.policy)
-        if self.rewards.usage is not None:
-            settings["rewards"]["usage"] = file_digest(self.rewards.usage)
+        if self.rewards is not None:
+            settings["rewards"]["policy"] = file_digest(self.rewards.policy)
+            if self.rewards.usage is not None:
+                settings["rewards"]["usage"] = file_digest(self.rewards.usage)
         base = self.finetuning.base
         if base.folder is not None and base.sha256 is None:
             settings["finetuning"]["base"]["sha256"] = weights_sha256(base.folder)
@@ -347,10 +352,10 @@ def file_digest(path: Path) -> str | None:
 
 
 def _absolute_paths(config: RunConfig, folder: Path) -> RunConfig:
-    rewards = config.rewards
-    usage = None if rewards.usage is None else folder / rewards.usage
-    paths = {"policy": folder / rewards.policy, "usage": usage}
-    update: dict[str, Any] = {"rewards": rewards.model_copy(update=paths)}
+    rewards, update = config.rewards, dict[str, Any]()
+    if rewards is not None:
+        usage = None if rewards.usage is None else folder / rewards.usage
+        update["rewards"] = rewards.model_copy(update={"policy": folder / rewards.policy, "usage": usage})
     source, base = config.dataset.source, config.finetuning.base
     if isinstance(source, FolderSource):
         moved = source.model_copy(update={"folder": folder / source.folder})

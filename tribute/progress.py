@@ -22,6 +22,16 @@ def ignore(done: int, total: int) -> None:
     """Progress that nobody looks at."""
 
 
+def both(first: Progress, second: Progress) -> Progress:
+    """Progress that two look at."""
+
+    def report(done: int, total: int) -> None:
+        first(done, total)
+        second(done, total)
+
+    return report
+
+
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
     """Send the progress of all that the body starts to `listener`, beside who listens already."""

@@ -135,8 +135,12 @@ class Workspace:
 
     @property
     def reports(self) -> Path:
-        """`reports/<period>/<run id>.html`: a page per run; `report.html` in the workspace is the latest of them."""
+        """A page per run; `report.html` in the workspace is the page of the run that drafted a period last."""
         return self.root / "reports"
+
+    def report_of(self, run_id: str, period: str | None) -> Path:
+        """`reports/<period>/<run id>.html`, or of a run that pays nobody `reports/<run id>.html`."""
+        return self.reports / (period or "") / f"{run_id}.html"
 
     @property
     def disputes(self) -> Path:

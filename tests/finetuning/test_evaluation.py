@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from tests.finetuning.helpers.tiny import ignore
+from tests.finetuning.helpers.tiny import ignore, make_adapter
 from tribute.errors import TrainingError
-from tribute.finetuning.adapters import baselines_job
+from tribute.finetuning.adapters import GENERATIONS, baselines_job
+from tribute.finetuning.base_models import base_folder, load_tokenizer
 from tribute.finetuning.evaluation import RowResults, evaluate, evaluation_report
-from tribute.finetuning.preparation import prepare
+from tribute.finetuning.models import load_adapter
+from tribute.finetuning.preparation import build_model, prepare, training_inputs
+from tribute.finetuning.task_types import task_type
 from tribute.finetuning.workers import Folders
 
 pytestmark = pytest.mark.numeric
@@ -46,6 +49,66 @@ def test_slices_add_up_to_the_whole(ready):
     for name in ("loss", "accuracy"):
         assert sum(part["rows"] * part[name] for part in slices) / 24 == pytest.approx(report[name])
     assert report["before"]["loss"] == pytest.approx(2 * report["loss"])
+
+
+def test_perplexity_and_token_accuracy_are_over_tokens(dialogues, causal_config, tmp_path):
+    """Counted token by token from the model's own logits, whatever the rows' lengths; a slice counts its rows alone."""
+    ready = prepare(dialogues, causal_config, tmp_path)
+    rows = ready.evaluation
+    nats, right, whole = [], [], []
+    for row in range(len(rows)):
+        batch = rows.collate([row])
+        with torch.no_grad():
+            probabilities = ready.model.network(batch["input_ids"]).logits[0, :-1].log_softmax(-1)
+        learned = batch["labels"][0, 1:] != -100
+        targets = batch["labels"][0, 1:][learned]
+        nats.append(-probabilities[learned].gather(1, targets[:, None])[:, 0].numpy())
+        right.append((probabilities[learned].argmax(-1) == targets).float().numpy())
+        whole.append(bool(right[-1].all()))
+
+    results = evaluate(ready.model, rows)
+    report = evaluation_report(results, results, rows)
+
+    assert report["perplexity"] == pytest.approx(math.exp(np.concatenate(nats).mean()), rel=1e-5)
+    assert report["token_accuracy"] == pytest.approx(np.concatenate(right).mean())
+    assert report["exact_match"] == report["accuracy"] == pytest.approx(np.mean(whole))
+    for name, part in report["slices"].items():
+        chosen = [row for row, slice_ in enumerate(rows.slices) if slice_ == name]
+        assert part["perplexity"] == pytest.approx(
+            math.exp(np.concatenate([nats[row] for row in chosen]).mean()), rel=1e-5
+        )
+    assert report["before"]["perplexity"] == report["perplexity"]
+
+
+@pytest.mark.parametrize("task", ["dataset", "dialogues"])
+def test_prompts_of_the_config_are_answered_before_and_after(task, root, request):
+    """The base's answers first, then the adapter's; the trained bytes and the other artifacts' keys stay."""
+    rows, plain = (request.getfixturevalue(name) for name in (task, {"dataset": "config"}.get(task, "causal_config")))
+    asked = plain.model_copy(update={"prompts": ("matrix vector kernel", "socket server")})
+
+    adapter = make_adapter(root, rows, asked, 0)
+
+    written = adapter.json(GENERATIONS)
+    assert written["prompt"] == list(asked.prompts)
+    without = make_adapter(root, rows, plain, 0)
+    weights = "adapter_model.safetensors"
+    assert adapter.identity["files"][weights] == without.identity["files"][weights]
+    assert not without.file(GENERATIONS).exists()
+    model, kind = build_model(rows, plain), task_type(rows)
+    tokenizer = load_tokenizer(base_folder(plain.base))
+    assert list(kind.answers(model, asked.prompts, tokenizer, plain).iloc[:, 0]) == written["before"]
+    load_adapter(model, adapter.path)
+    assert list(kind.answers(model, asked.prompts, tokenizer, plain).iloc[:, 0]) == written["after"]
+    assert training_inputs(rows, asked) == training_inputs(rows, plain)
+
+
+def test_a_prompt_without_room_for_an_answer_is_refused(dialogues, causal_config):
+    """The base has 64 positions."""
+    model = build_model(dialogues, causal_config)
+    tokenizer = load_tokenizer(base_folder(causal_config.base))
+
+    with pytest.raises(TrainingError, match="leaves no room in the base's 64 positions"):
+        task_type(dialogues).answers(model, ["matrix " * 200], tokenizer, causal_config)
 
 
 def test_a_loss_that_is_not_a_number_names_its_row(ready):

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.helpers.terminal import tribute
+from tests.helpers.terminal import tree, tribute
 from tribute.config import RunConfig, load_config
 from tribute.pipeline import results
 from tribute.pipeline.runs import all_runs, read_run
@@ -114,6 +114,25 @@ def test_a_second_run_is_cached(flown: Path, watched: Engine, config: RunConfig)
     assert watched.ended(least=ARTIFACTS + OTHERS) == {"Cached": ARTIFACTS, "Completed": OTHERS}
     cached = read_run(Workspace.open(flown), run_id)["cached"]
     assert cached == ["contributions", "finetuning", "attribution", "rewards"]
+
+
+def test_an_experiment_touches_no_period(flown: Path, watched: Engine, tiny: Path):
+    """Without rewards the same flow ends with the attribution, a report and a record of its own."""
+    from flows.pipeline import pipeline
+
+    before = tree(flown / "rewards"), (flown / "report.html").read_bytes()
+    run_id = pipeline(str(flown), load_config(tiny / "config.yaml", ["rewards=null"]))
+
+    assert watched.ended(least=ARTIFACTS + OTHERS) == {"Cached": ARTIFACTS - 1, "Completed": OTHERS, "Skipped": 1}
+    assert (tree(flown / "rewards"), (flown / "report.html").read_bytes()) == before
+    record = read_run(Workspace.open(flown), run_id)
+    assert (record["period"], record["rewards"]) == (None, None)
+    assert "This run pays nobody." in (flown / "reports" / f"{run_id}.html").read_text()
+    assert tribute("config", "check", flown / "runs" / run_id / "config.yaml", "--json").data["run"] == run_id
+    assert f"run {run_id} pays nobody" in tribute("verify", "run", run_id, "-w", flown).out
+    assert "pays nobody" in tribute("trace", run_id, "-w", flown).out
+    assert "an experiment" in tribute("trace", "ada", "-w", flown).out
+    assert tribute("status", "-w", flown).code == 0
 
 
 def test_another_pool_is_only_paid(flown: Path, watched: Engine, tiny: Path):

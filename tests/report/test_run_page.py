@@ -364,7 +364,7 @@ def test_a_period_paid_anew_by_another_run_is_refused(made):
 
 
 def test_a_later_run_overwrites_no_report(made, page):
-    """Each run's page stays under its period and id; `report.html` is always the latest of them."""
+    """Each run's page stays under its period and id; `report.html` is the latest of those that pay."""
     later = made.run | {"run_id": "docs-0123456789ab"}
     (made.workspace.runs / later["run_id"]).mkdir()
     (made.workspace.runs / later["run_id"] / "run.json").write_text(json.dumps(later))
@@ -376,6 +376,23 @@ def test_a_later_run_overwrites_no_report(made, page):
     assert made.run_id in words(first.read_text(encoding="utf-8"))
     assert page == first.read_text(encoding="utf-8").replace("../../statements/", "statements/")
     assert "docs-0123456789ab" in (made.workspace.root / LATEST).read_text(encoding="utf-8")
+
+
+def test_an_experiment_has_a_page_without_money(made, page):
+    """A run that pays nobody shows credit and card, stays under its own name, and leaves the paid run's page."""
+    later = made.run | {"run_id": "try-0123456789ab", "period": None, "rewards": None}
+    (made.workspace.runs / later["run_id"]).mkdir()
+    (made.workspace.runs / later["run_id"] / "run.json").write_text(json.dumps(later))
+    before = (made.workspace.root / LATEST).read_bytes()
+
+    path = write_report(made.workspace, later["run_id"])
+
+    text = words(path.read_text(encoding="utf-8"))
+    assert path == made.workspace.reports / "try-0123456789ab.html"
+    assert "This run pays nobody." in text
+    assert all(line["contributor_id"] in text for line in made.shares)
+    assert not any(word in text for word in ("EUR", "period", "policy"))
+    assert (made.workspace.root / LATEST).read_bytes() == before
 
 
 def test_rows_near_the_evaluation_are_counted_and_not_shown(made, page):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from tribute.cli._checkout import find_flows
 from tribute.cli._output import Output, Table
-from tribute.cli._payout import Paid, payout
+from tribute.cli._payout import Attributed, Paid, outcome
 from tribute.cli._prefect import set_prefect_environment
 from tribute.cli._text import Plan, would
 from tribute.cli._workers import ending_children
@@ -27,8 +27,8 @@ PARTS = {
 """The part of a run that a report of progress belongs to."""
 
 
-def run_pipeline(home: Workspace, config: RunConfig, dry_run: bool) -> Output[Paid | Plan]:
-    """All stages of a run, what it paid, and how long each part took."""
+def run_pipeline(home: Workspace, config: RunConfig, dry_run: bool) -> Output[Paid | Attributed | Plan]:
+    """All stages of a run, what it came to, and how long each part took."""
     refuse_engine(config)
     refuse_training(home, config)
     if dry_run:
@@ -43,8 +43,8 @@ def run_pipeline(home: Workspace, config: RunConfig, dry_run: bool) -> Output[Pa
 
         with ending_children():
             run_id = pipeline(str(home.root), config)
-    paid = payout(home, config, run_id)
-    return replace(paid, tables=[*paid.tables, _times(seconds)])
+    ended = outcome(home, config, run_id)
+    return replace(ended, tables=[*ended.tables, _times(seconds)])
 
 
 def _times(seconds: Mapping[str, float]) -> Table:

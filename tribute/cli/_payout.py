@@ -27,28 +27,65 @@ def status_text(status: str) -> str:
     return STATUS[status][0]
 
 
-def payout(home: "Workspace", config: "RunConfig", run_id: str) -> Output[Paid]:
-    """What a run paid, and what of it was there already."""
+class Attributed(TypedDict):
+    run: str
+    stages_cached: list[str]
+    stage_seconds: dict[str, float]
+    attribution: str
+    report: str
+    credits: dict[str, float]
+
+
+def outcome(home: "Workspace", config: "RunConfig", run_id: str) -> Output[Paid | Attributed]:
+    """What a run came to: who is paid what, or of one without rewards, what each contributor's rows did."""
+    return _attributed(home, run_id) if config.rewards is None else payout(home, config, run_id)
+
+
+def _attributed(home: "Workspace", run_id: str) -> Output[Paid | Attributed]:
+    from tribute.pipeline.lineage import read_shares
+    from tribute.pipeline.runs import read_run
+
+    record, shares = read_run(home, run_id), read_shares(home, run_id)
+    report = home.report_of(run_id, None)
+    data: Attributed = {
+        "run": run_id,
+        "stages_cached": record["cached"],
+        "stage_seconds": record["seconds"],
+        "attribution": record["attribution"],
+        "report": str(report),
+        "credits": {line.contributor_id: float(line.credit) for line in shares.itertuples()},
+    }
+    rows = [(line.contributor_id, f"{line.credit:+.4f}", f"{line.share:.2%}") for line in shares.itertuples()]
+    table = Table("Credit", ("contributor", "credit (nats)", "share"), rows, right=("credit (nats)", "share"))
+    return Output(data, [*_cached(record), f"run {run_id} pays nobody, report: {report}"], [table])
+
+
+def _cached(record: dict[str, Any]) -> list[str]:
+    return [f"from cache: {', '.join(record['cached'])}"] if record["cached"] else []
+
+
+def payout(home: "Workspace", config: "RunConfig", run_id: str) -> Output[Any]:
+    """What a run with rewards paid, and what of it was there already."""
     from tribute.pipeline.runs import read_run
     from tribute.rewards.allocation import fallback_note
     from tribute.rewards.period import read_rewards
 
-    record = read_run(home, run_id)
-    folder, report = home.rewards / config.rewards.period, home.root / "report.html"
+    record, rewards = read_run(home, run_id), config.rewards
+    assert rewards is not None, "a run that pays has rewards"
+    folder, report = home.rewards / rewards.period, home.root / "report.html"
     lines = read_rewards(folder).sort_values(["amount_minor", "contributor_id"], ascending=[False, True])
     data: Paid = {
         "run": run_id,
         "stages_cached": record["cached"],
         "stage_seconds": record["seconds"],
         "rewards": record["rewards"],
-        "period": config.rewards.period,
+        "period": rewards.period,
         "folder": str(folder),
         "report": str(report),
         "payouts": _payouts(lines),
     }
-    cached = [f"from cache: {', '.join(record['cached'])}"] if record["cached"] else []
-    table = _table(f"Net fee of {config.rewards.total} for {config.rewards.period}", lines)
-    return Output(data, [*cached, f"run {run_id}{fallback_note(folder)}, report: {report}"], [table])
+    table = _table(f"Net fee of {rewards.total} for {rewards.period}", lines)
+    return Output(data, [*_cached(record), f"run {run_id}{fallback_note(folder)}, report: {report}"], [table])
 
 
 def _payouts(lines: Any) -> dict[str, dict[str, str]]:

@@ -37,6 +37,7 @@ def attribute(
     from tribute.pipeline.data import found_dataset
     from tribute.pipeline.metrics import attribution_metrics
     from tribute.pipeline.preflight import checked_config
+    from tribute.pipeline.tracked import track_attribution
     from tribute.pipeline.training import find_adapters
     from tribute.workspace import Workspace
 
@@ -50,6 +51,7 @@ def attribute(
     attribution = results.combine(trained, measurements)
     if metrics is not None:
         write_json(metrics, attribution_metrics(attribution))
+    track_attribution(home, run, dataset, attribution)
     shares = pd.read_parquet(attribution.file("shares.parquet")).sort_values("credit", ascending=False)
     rows = [
         (share.contributor_id, f"{share.credit:+.4f}", f"{share.low:+.4f} … {share.high:+.4f}", f"{share.share:.2%}")

@@ -5,14 +5,14 @@ from pathlib import Path
 from tribute.cli._command import command
 from tribute.cli._options import DryRun, Overrides, WorkspaceFolder
 from tribute.cli._output import Output
-from tribute.cli._payout import Paid
+from tribute.cli._payout import Attributed, Paid
 from tribute.cli._text import Plan, would
 
 
 @command
 def demo(
     workspace: WorkspaceFolder = Path("demo"), set_: Overrides = None, dry_run: DryRun = False
-) -> Output[Paid | Plan]:
+) -> Output[Paid | Attributed | Plan]:
     from tribute import months
     from tribute.cli._checkout import checkout
     from tribute.cli._flows import run_pipeline
@@ -32,6 +32,7 @@ def demo(
     if not dry_run:
         home = Workspace.create(workspace)
         Registry.create(home)
-        # Its month is a fixed one, so its days are those of a simulation, and its manifests say so.
-        simulate(home.rewards, f"{months.next_period(config.rewards.period)}-01")
+        if config.rewards is not None:
+            # Its month is a fixed one, so its days are those of a simulation, and its manifests say so.
+            simulate(home.rewards, f"{months.next_period(config.rewards.period)}-01")
     return run_pipeline(Workspace.open(workspace), config, dry_run)

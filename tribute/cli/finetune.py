@@ -6,6 +6,7 @@ from tribute.cli._command import command
 from tribute.cli._options import HERE, ConfigFile, CurveFile, DryRun, MetricsFile, Overrides, WorkspaceFolder
 from tribute.cli._output import Output, Table
 from tribute.cli._text import Plan, would
+from tribute.errors import TributeError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,12 +98,18 @@ def train_seeds(home: "Workspace", config: "RunConfig") -> tuple[dict[str, Adapt
     from tribute.finetuning.adapter_folder import ROWS
     from tribute.pipeline import results, training
     from tribute.pipeline.data import materialised
+    from tribute.pipeline.tracked import track_end
 
     dataset = materialised(home, config.dataset.tag, config.finetuning.base)
-    adapters = run_each(lambda seed: training.train(home, config, dataset, seed), config.finetuning.seeds, config)
-    training.refuse_rise(adapters)
-    training.measure_baselines(home, config, dataset)
-    results.register(home, dataset, adapters[0])
+    try:
+        adapters = run_each(lambda seed: training.train(home, config, dataset, seed), config.finetuning.seeds, config)
+        training.refuse_rise(adapters)
+        training.measure_baselines(home, config, dataset)
+        results.register(home, config, dataset, adapters)
+    except TributeError:
+        track_end(home, config, "FAILED")
+        raise
+    track_end(home, config, "FINISHED")
     evaluations = [adapter.json("evaluation.json") for adapter in adapters]
     trained: dict[str, Adapter] = {
         str(seed): {

@@ -16,23 +16,25 @@ def reward(
     from tribute.cli._payout import payout
     from tribute.pipeline import measuring, results, training
     from tribute.pipeline.data import found_dataset
+    from tribute.pipeline.parameters import rewards_of
     from tribute.pipeline.preflight import checked_config
     from tribute.workspace import Workspace
 
     started = datetime.now(UTC).isoformat(timespec="milliseconds")
     home, run = Workspace.open(workspace), checked_config(config, set_ or [])
+    rewards = rewards_of(run)
     dataset = found_dataset(home, run.dataset.tag, run.finetuning.base)
     adapters = training.find_adapters(home, run, dataset)
     attribution = measuring.find_attribution(measuring.open_run(home, run, dataset, adapters))
     if dry_run:
-        return would(f"pay {run.rewards.total} for {run.rewards.period}")
+        return would(f"pay {rewards.total} for {rewards.period}")
+    results.draft_period(home, run, dataset, adapters, attribution)
     artifacts = {
         "dataset": dataset.id,
         "adapters": [adapter.id for adapter in adapters],
         "baselines": training.measure_baselines(home, run, dataset).id,
-        "registered": results.register(home, dataset, adapters[0]),
+        "registered": results.register(home, run, dataset, adapters),
         "attribution": attribution.id,
-        "rewards": results.draft_period(home, run, dataset, adapters, attribution).id,
     }
     run_id = results.record(home, run, artifacts, started)
     return payout(home, run, run_id)

@@ -65,8 +65,8 @@ class TracedRun(TypedDict):
     adapter_ids: dict[str, str]
     mlflow_runs: dict[str, str]
     attribution: str
-    period: str
-    rewards: str
+    period: str | None
+    rewards: str | None
 
 
 Traced = TracedPayout | TracedUses | TracedParts | TracedRun
@@ -171,7 +171,7 @@ def _run(run: dict[str, Any]) -> Output[Traced]:
             for seed, id_ in run["adapters"].items()
         ),
         f"  attribution {run['attribution'][:12]}",
-        f"  rewards for {run['period']} {run['rewards'][:12]}",
+        f"  rewards for {run['period']} {run['rewards'][:12]}" if run["period"] else "  pays nobody",
     ]
     data: TracedRun = {
         "run": run["run_id"],

@@ -13,8 +13,9 @@ from tribute.contributions.dataset import read_description
 from tribute.digests import canonical_digest
 from tribute.files import write_json
 from tribute.finetuning.adapter_folder import ROWS, TEMPLATE, cut_rows, write_card
-from tribute.finetuning.base_models import TOKENIZER_FILES, base_digest, base_folder, load_config
+from tribute.finetuning.base_models import TOKENIZER_FILES, base_digest, base_folder, load_config, load_tokenizer
 from tribute.finetuning.chat import BASE
+from tribute.finetuning.models import load_adapter
 from tribute.finetuning.preparation import Prepared, prepare, training_inputs
 from tribute.finetuning.task_types import task_type
 from tribute.finetuning.workers import Folders, Key, Recipe
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 BASELINES = Kind("baselines", __name__)
 ADAPTER = Kind("adapter", __name__)
 RETRAINING = Kind("retraining", __name__)
+GENERATIONS = "generations.json"
 
 
 def baselines(dataset: Artifact, config: FinetuningConfig) -> Recipe:
@@ -38,7 +40,8 @@ def baselines(dataset: Artifact, config: FinetuningConfig) -> Recipe:
 def adapter(dataset: Artifact, config: FinetuningConfig, seed: int) -> Recipe:
     """The training of one seed: adapter, trace and evaluation."""
     inputs, settings = training_inputs(dataset, config)
-    key = Key(inputs, settings | {"seed": seed})
+    asked = {"prompts": list(config.prompts)} if config.prompts else {}
+    key = Key(inputs, settings | asked | {"seed": seed})
     return Recipe(ADAPTER, key, adapter_job, (dataset, config, seed), config.timeout_minutes)
 
 
@@ -79,6 +82,22 @@ def adapter_job(dataset: Artifact, config: FinetuningConfig, seed: int, folders:
     write_json(folders.result / "curve.json", {"training": training.curve}, sort_keys=True)
     save_trace(folders.result, training.trace, training.states)
     _describe(dataset, config, ready, folders.result)
+    if config.prompts:
+        write_json(folders.result / GENERATIONS, _generations(dataset, config, ready, folders.result))
+
+
+def _generations(dataset: Artifact, config: FinetuningConfig, ready: Prepared, folder: Path) -> dict[str, list[str]]:
+    """The answers to the config's prompts of the base (`before`) and with the adapter in `folder` (`after`)."""
+    model, task, tokenizer = ready.model, task_type(dataset), load_tokenizer(base_folder(config.base))
+    if ready.train.hidden is not None:
+        # Of the trained model only the upper layers are left.
+        model = task.build(base_folder(config.base))
+        load_adapter(model, folder)
+    model.eval()
+    with model.network.disable_adapter():
+        before = task.answers(model, config.prompts, tokenizer, config)
+    after = task.answers(model, config.prompts, tokenizer, config)
+    return {"prompt": list(config.prompts), "before": list(before.iloc[:, 0]), "after": list(after.iloc[:, 0])}
 
 
 def _describe(dataset: Artifact, config: FinetuningConfig, ready: Prepared, folder: Path) -> None:

@@ -82,6 +82,10 @@ class Chat:
             )
         return ids, learned
 
+    def prompt(self, messages: Sequence[Mapping[str, Any]]) -> list[int]:
+        """Token ids up to where the assistant's answer begins. Raises TrainingError where the template fails."""
+        return self._tokens(self._render(self._as_text(list(messages)), [], prompt=True))[0]
+
     def lead(self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Any]) -> int:
         """How many tokens the template itself sets before an answer: the generation prompt."""
         first = next(place for place, message in enumerate(messages) if message["role"] == "assistant")

@@ -184,6 +184,14 @@ def _fitted(row: _Written, begin: int, most: int) -> tuple[list[int], list[int],
     return row.ids[:begin] + head + answer, [IGNORED] * (begin + len(head)) + labels, len(head) > row.lead
 
 
+def encode_prompt(prompt: str, tokenizer: Any, format_: RowFormat) -> list[int]:
+    """The ids after which a model that learned such rows answers. Raises TrainingError where the template fails."""
+    template = chat_template(tokenizer, format_.template, format_.is_conversation)
+    if template is None:
+        return beginning(tokenizer) + list(tokenizer(prompt + "\n", add_special_tokens=False)["input_ids"])
+    return Chat(tokenizer, template).prompt([{"role": "user", "content": prompt}])
+
+
 def beginning(tokenizer: Any) -> list[int]:
     """The ids that a tokenizer sets before a text by itself, such as a beginning of text."""
     alone = tokenizer("a", add_special_tokens=False)["input_ids"]

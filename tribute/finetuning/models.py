@@ -5,7 +5,7 @@ Knows nothing of training loops or files.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,16 @@ from tribute.finetuning.encoding import IGNORED, Batch, EncodedRows
 
 LOGIT_SCALE = 20.0
 """Cosine similarities are multiplied by this before the softmax (CLIP, Radford et al. 2021)."""
+
+
+class RowScores(NamedTuple):
+    """Float [rows] each; a model of labels has no tokens."""
+
+    losses: Tensor
+    right: Tensor
+    tokens: Tensor | None = None
+    """Tokens that count in the row's loss, which is their mean."""
+    tokens_right: Tensor | None = None
 
 
 class RowModel(nn.Module):
@@ -41,6 +51,10 @@ class RowModel(nn.Module):
     def row_results(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Loss of each row in nats and whether it is predicted right, float [rows] each."""
         raise NotImplementedError
+
+    def row_scores(self, batch: Batch) -> "RowScores":
+        """Loss of each row in nats and whether it is predicted right, with its tokens where it has several."""
+        return RowScores(*self.row_results(batch))
 
     def embed(self, batch: Batch) -> Tensor:
         """Unit-length embeddings of the rows' texts, float [rows, width]; the batch may lie on another device."""
@@ -113,14 +127,19 @@ class ResponseModel(RowModel):
 
     def row_results(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """See RowModel; a row is right when every response token is the most probable one."""
+        scores = self.row_scores(batch)
+        return scores.losses, scores.right
+
+    def row_scores(self, batch: Batch) -> RowScores:
+        """See RowModel."""
         logits = self._logits(batch)
         labels = batch["labels"][:, 1:]
         counted = labels != IGNORED
         losses = functional.cross_entropy(
             logits[:, :-1].transpose(1, 2), labels, reduction="none", ignore_index=IGNORED
         )
-        right = (logits[:, :-1].argmax(-1) == labels) | ~counted
-        return losses.sum(1) / counted.sum(1), right.all(1).float()
+        tokens, right = counted.sum(1), ((logits[:, :-1].argmax(-1) == labels) & counted).sum(1)
+        return RowScores(losses.sum(1) / tokens, (right == tokens).float(), tokens.float(), right.float())
 
 
 def build_classifier(

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pandas as pd
+import torch
 
 from tribute.artifacts import Artifact
 from tribute.config import FinetuningConfig
 from tribute.contributions.dataset import read_description
 from tribute.errors import ConfigError, TrainingError
 from tribute.finetuning.base_models import load_tokenizer
-from tribute.finetuning.encoding import EncodedRows, RowFormat, encode_causal, encode_classification
-from tribute.finetuning.evaluation import baselines, evaluate
+from tribute.finetuning.encoding import EncodedRows, RowFormat, encode_causal, encode_classification, encode_prompt
+from tribute.finetuning.evaluation import baselines, evaluate, respond
 from tribute.finetuning.models import RowModel, build_causal, build_classifier
 
 
@@ -58,6 +59,15 @@ class TaskType(ABC):
         """
 
     @abstractmethod
+    def answers(
+        self, model: RowModel, texts: Sequence[str], tokenizer: Any, config: FinetuningConfig, max_new_tokens: int = 64
+    ) -> pd.DataFrame:
+        """The model's answer to each text in the first column: `label` with its `probability`, or `response`.
+
+        Raises TrainingError for a prompt that leaves the base no room to answer.
+        """
+
+    @abstractmethod
     def predict(self, model: RowModel, text: str, tokenizer: Any, max_tokens: int) -> str | None:
         """The model's answer to `text`; None where answers are too many to name the most probable."""
 
@@ -95,11 +105,23 @@ class SequenceClassification(TaskType):
             raise ConfigError(f"{self.tag} has no label {label!r}; known are {', '.join(self.labels)}")
         return label
 
+    def answers(
+        self, model: RowModel, texts: Sequence[str], tokenizer: Any, config: FinetuningConfig, max_new_tokens: int = 64
+    ) -> pd.DataFrame:
+        """See TaskType."""
+        labels = [self._most_probable(model, text, tokenizer, config.max_tokens) for text in texts]
+        return pd.DataFrame(labels, columns=["label", "probability"])
+
     def predict(self, model: RowModel, text: str, tokenizer: Any, max_tokens: int) -> str | None:
         """See TaskType."""
+        return self._most_probable(model, text, tokenizer, max_tokens)[0]
+
+    def _most_probable(self, model: RowModel, text: str, tokenizer: Any, max_tokens: int) -> tuple[str, float]:
         frame = pd.DataFrame([{"row_id": "answer", "slice": "answer", "text": text, "target": self.labels[0]}])
         batch = encode_classification(frame, tokenizer, self.labels, max_tokens).collate([0])
-        return self.labels[int(model.log_probabilities(batch).argmax())]
+        with torch.no_grad():
+            probabilities = model.log_probabilities(batch)[0].exp()
+        return self.labels[int(probabilities.argmax())], float(probabilities.max())
 
 
 class CausalLm(TaskType):
@@ -128,6 +150,14 @@ class CausalLm(TaskType):
         if label is not None or not (response or "").strip():
             raise ConfigError(f"{self.tag} teaches responses: give the one to explain with --response, and no --label")
         return response
+
+    def answers(
+        self, model: RowModel, texts: Sequence[str], tokenizer: Any, config: FinetuningConfig, max_new_tokens: int = 64
+    ) -> pd.DataFrame:
+        """See TaskType: the most probable tokens, one after the other."""
+        format_ = RowFormat(config.max_tokens, self.has_conversations, config.template)
+        prompts = [encode_prompt(text, tokenizer, format_) for text in texts]
+        return pd.DataFrame({"response": [respond(model, ids, tokenizer, max_new_tokens) for ids in prompts]})
 
     def predict(self, model: RowModel, text: str, tokenizer: Any, max_tokens: int) -> str | None:
         """See TaskType."""

@@ -16,6 +16,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 
 from tribute.config import FinetuningConfig
 from tribute.errors import TrainingError
+from tribute.finetuning.curve import CurveFile
 from tribute.finetuning.encoding import EncodedRows
 from tribute.finetuning.evaluation import NO_NUMBER
 from tribute.finetuning.models import RowModel
@@ -181,7 +182,7 @@ class ScheduledTrainer(Trainer):
         )
         # The order of a batch's rows must not hang on how many GPUs there are.
         arguments._n_gpu = min(1, arguments.n_gpu)
-        super().__init__(model=model, args=arguments, callbacks=[recorder])
+        super().__init__(model=model, args=arguments, callbacks=[recorder, CurveFile(scratch)])
         for callback in ("PrinterCallback", "ProgressCallback"):
             self._remove_by_name(callback)
         self.rows, self.steps, self.batch_size, self.adam = rows, steps, config.batch_size, adam_of(config)

@@ -71,12 +71,16 @@ class Recipe:
         """The artifact, if it was made before."""
         return store.find(self.kind, self.key.inputs, self.key.settings)
 
+    def checkpoints(self, scratch: Path) -> Path:
+        """Where the job keeps what it needs to go on, until the artifact is safe."""
+        return scratch / artifact_key(self.kind, self.key.inputs, self.key.settings)
+
     def make(self, store: Store, scratch: Path, progress: Progress) -> Artifact:
         """Find the artifact, or run the job in a child process.
 
         Raises what the job raised; TrainingError where it was killed or ran out of time.
         """
-        checkpoints = scratch / artifact_key(self.kind, self.key.inputs, self.key.settings)
+        checkpoints = self.checkpoints(scratch)
 
         def build(result: Path) -> None:
             folders = Folders(result, scratch, checkpoints)

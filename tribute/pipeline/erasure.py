@@ -84,8 +84,14 @@ def erase_statements(workspace: Workspace, erasure: Erasure) -> list[str]:
 
 
 def erase_reports(workspace: Workspace, _erasure: Erasure) -> list[str]:
-    """Remove the reports, which quote rows; `tribute run` writes them again."""
-    return _removed([*sorted(workspace.root.glob("*.html")), *sorted(workspace.reports.rglob("*.html"))])
+    """Remove the reports, which quote rows, also the workspace's MLflow's copies; `tribute run` writes them again."""
+    folders = (workspace.reports, workspace.mlflow)
+    return _removed(
+        [
+            *sorted(workspace.root.glob("*.html")),
+            *(page for folder in folders for page in sorted(folder.rglob("*.html"))),
+        ]
+    )
 
 
 def _removed(pages: Sequence[Path]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -130,11 +129,14 @@ def _links(workspace: Workspace) -> Iterator[_Link]:
         if run["dataset"] in datasets:
             dataset = datasets[run["dataset"]]
             facts = read_description(dataset)
-            yield _Link(run, dataset, facts, *_payouts(workspace.rewards / run["period"], run))
+            yield _Link(run, dataset, facts, *_payouts(workspace, run))
 
 
-def _payouts(folder: Path, run: dict[str, Any]) -> tuple[pd.DataFrame | None, str]:
+def _payouts(workspace: Workspace, run: dict[str, Any]) -> tuple[pd.DataFrame | None, str]:
     """The allocation, or why this run has none."""
+    if run["period"] is None:
+        return None, "an experiment, which pays nobody"
+    folder = workspace.rewards / run["period"]
     if not (folder / MANIFEST).exists():
         return None, f"{run['period']} is not paid"
     paid = read_artifact(folder)

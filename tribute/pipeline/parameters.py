@@ -38,8 +38,15 @@ def config_of(config: RunConfig | None, file: str, checkout: Path, period: str =
         return checked_config(checkout / file, [f"rewards.period={period}"] if period else [])
     if not period:
         return config
-    rewards = validate(RewardsConfig, config.rewards.model_dump() | {"period": period}, Path("rewards"))
+    rewards = validate(RewardsConfig, rewards_of(config).model_dump() | {"period": period}, Path("rewards"))
     return config.model_copy(update={"rewards": rewards})
+
+
+def rewards_of(config: RunConfig) -> RewardsConfig:
+    """What a config pays. Raises ConfigError where it pays nobody."""
+    if config.rewards is None:
+        raise ConfigError(f"the config of {config.run} has no rewards, so there is nothing to pay; add the section")
+    return config.rewards
 
 
 def period_of(period: str, scheduled: datetime) -> str:

@@ -13,9 +13,10 @@ from tribute.workspace import Workspace
 
 
 def checked_config(path: Path, overrides: Iterable[str]) -> RunConfig:
-    """The config, once its policy was read too. Raises ConfigError for a fault in either."""
+    """The config, once its policy was read too, where it has one. Raises ConfigError for a fault in either."""
     config = load_config(path, overrides)
-    load_policy(config.rewards.policy)
+    if config.rewards is not None:
+        load_policy(config.rewards.policy)
     return config
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from tribute.artifacts import Artifact, read_artifact
 from tribute.attribution.measurement import Run, recorded_measurements, seed_of
 from tribute.config import RunConfig
-from tribute.pipeline.runs import RunResults, record_run
+from tribute.pipeline.runs import RunResults, best, record_run
+from tribute.pipeline.tracked import track_report
 from tribute.rewards.period import PaidFrom, write_period
 from tribute.rewards.statements import write_early
 from tribute.workspace import Workspace
@@ -29,9 +30,14 @@ def draft_period(
     dataset: Artifact,
     adapters: Sequence[Artifact],
     attribution: Artifact,
-) -> Artifact:
-    """The draft of the period: allocation, journal, balances, payables and evidence; and its statements."""
+) -> Artifact | None:
+    """The draft of the period: allocation, journal, balances, payables and evidence; and its statements.
+
+    None for a config without rewards, which touches no period.
+    """
     rewards = config.rewards
+    if rewards is None:
+        return None
     draft = write_period(
         workspace,
         PaidFrom(dataset, adapters, attribution, mlflow_runs(adapters)),
@@ -44,11 +50,13 @@ def draft_period(
     return draft
 
 
-def register(workspace: Workspace, dataset: Artifact, adapter: Artifact) -> dict[str, Any]:
-    """The adapter's place in the model registry: name, version and whether it is champion."""
+def register(
+    workspace: Workspace, config: RunConfig, dataset: Artifact, adapters: Sequence[Artifact]
+) -> dict[str, Any]:
+    """The place of the best seed's adapter in the model registry: name, version and whether it is champion."""
     from tribute.finetuning.tracking import Tracker
 
-    return asdict(Tracker(workspace.mlflow).register(dataset, adapter))
+    return asdict(Tracker(workspace.mlflow).register(dataset, best(adapters), config.finetuning))
 
 
 def mlflow_runs(adapters: Sequence[Artifact]) -> dict[str, str]:
@@ -60,8 +68,9 @@ def record(workspace: Workspace, config: RunConfig, ids: Mapping[str, Any], star
     """The run's record and its report; returns the run's id. What was made before `started` counts as cached."""
     from tribute.report.run_page import write_report
 
-    run_id = record_run(workspace, config, _resolved(workspace, config, ids), started)
-    write_report(workspace, run_id)
+    results = _resolved(workspace, config, ids)
+    run_id = record_run(workspace, config, results, started)
+    track_report(workspace, config, results.dataset, write_report(workspace, run_id))
     return run_id
 
 
@@ -74,6 +83,6 @@ def _resolved(workspace: Workspace, config: RunConfig, ids: Mapping[str, Any]) -
         adapters=[store.get("adapter", id_) for id_ in ids["adapters"]],
         measured=[store.get(kind, id_) for kind, id_ in recorded_measurements(attribution).values()],
         attribution=attribution,
-        rewards=read_artifact(workspace.rewards / config.rewards.period),
+        rewards=None if config.rewards is None else read_artifact(workspace.rewards / config.rewards.period),
         registered=ids["registered"],
     )

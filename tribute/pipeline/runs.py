@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from tribute.artifacts import Artifact
+from tribute.attribution.measurement import seed_of
 from tribute.config import RunConfig
 from tribute.errors import WorkspaceError
 from tribute.files import write_atomically, write_json
@@ -24,33 +25,38 @@ class RunResults:
     adapters: Sequence[Artifact]
     measured: Sequence[Artifact]
     attribution: Artifact
-    rewards: Artifact
+    rewards: Artifact | None
     registered: Mapping[str, Any]
 
     def stages(self) -> dict[str, list[Artifact]]:
-        """Stage → its artifacts, in the order of the work."""
-        return {
+        """Stage → its artifacts, in the order of the work; an experiment has no rewards."""
+        stages = {
             "contributions": [self.dataset],
             "finetuning": [self.baselines, *self.adapters],
             "attribution": [*self.measured, self.attribution],
-            "rewards": [self.rewards],
         }
+        return stages if self.rewards is None else stages | {"rewards": [self.rewards]}
+
+
+def best(adapters: Sequence[Artifact]) -> Artifact:
+    """The adapter that stands for the run: of the least evaluation loss, the first of several."""
+    return min(adapters, key=lambda adapter: float(adapter.json("evaluation.json")["loss"]))
 
 
 def record_run(workspace: Workspace, config: RunConfig, results: RunResults, started: str) -> str:
     """Write the run's folder and return its id. What was made before `started` counts as cached."""
-    by_seed = {str(adapter.identity["config"]["seed"]): adapter for adapter in results.adapters}
+    by_seed = {str(seed_of(adapter)): adapter for adapter in results.adapters}
     stages = results.stages()
     record = {
         "run_id": config.id,
         "tag": config.dataset.tag,
         "dataset": results.dataset.id,
         "adapters": {seed: adapter.id for seed, adapter in by_seed.items()},
-        "champion_seed": config.finetuning.seeds[0],
+        "champion_seed": seed_of(best(results.adapters)),
         "baselines": results.baselines.id,
         "attribution": results.attribution.id,
-        "period": config.rewards.period,
-        "rewards": results.rewards.id,
+        "period": None if config.rewards is None else config.rewards.period,
+        "rewards": None if results.rewards is None else results.rewards.id,
         "mlflow_runs": {seed: adapter.provenance["mlflow_run_id"] for seed, adapter in by_seed.items()},
         "registered_model": results.registered["name"],
         "model_version": results.registered["version"],

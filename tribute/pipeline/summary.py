@@ -44,8 +44,8 @@ def run_page(workspace: Workspace, config: RunConfig, run_id: str) -> str:
     adapters = [store.get("adapter", id_) for id_ in record["adapters"].values()]
     page = attribution_page(config, adapters, store.get("attribution", record["attribution"]))
     period = record["period"]
-    report = workspace.reports / str(period) / f"{run_id}.html"
-    return "\n".join([page, "", period_page(workspace, period), "", report_link(workspace, report)])
+    paid = [] if period is None else ["", period_page(workspace, period)]
+    return "\n".join([page, *paid, "", report_link(workspace, workspace.report_of(run_id, period))])
 
 
 def period_page(workspace: Workspace, period: str) -> str:

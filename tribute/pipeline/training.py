@@ -8,7 +8,7 @@ from tribute.attribution.measurement import seed_of
 from tribute.config import RunConfig
 from tribute.errors import AttributionError, TrainingError
 from tribute.files import locked
-from tribute.progress import reporter
+from tribute.progress import both, reporter
 from tribute.workspace import Workspace
 
 
@@ -21,22 +21,28 @@ def measure_baselines(workspace: Workspace, config: RunConfig, dataset: Artifact
 
 
 def train(workspace: Workspace, config: RunConfig, dataset: Artifact, seed: int) -> Artifact:
-    """The adapter of one seed, tracked in MLflow. Raises TrackingError before the training where it cannot be.
+    """The adapter of one seed, tracked in MLflow while it trains. Raises TrackingError before where it cannot be.
 
-    Where MLflow fails after the training, the adapter is kept, and tracked when it is asked for again.
+    Where MLflow fails after that, the adapter is kept, and tracked when it is asked for again.
     """
     from tribute.finetuning import adapters
-    from tribute.finetuning.tracking import Tracker
+    from tribute.finetuning.curve import CURVE
+    from tribute.finetuning.tracking import Subject, Tracker
 
     tracker, recipe = Tracker(workspace.mlflow), adapters.adapter(dataset, config.finetuning, seed)
-    if recipe.find(workspace.store) is None:
-        tracker.check(dataset)
-    adapter = recipe.make(workspace.store, workspace.scratch, reporter(f"fine-tune, seed {seed}"))
+    subject, report, live = Subject(config.id, dataset, config.finetuning), reporter(f"fine-tune, seed {seed}"), None
+    adapter = recipe.find(workspace.store)
+    if adapter is None:
+        live = tracker.begin(subject, seed)
+        with live.watching(recipe.checkpoints(workspace.scratch) / CURVE):
+            adapter = recipe.make(workspace.store, workspace.scratch, both(report, live.progress))
     with locked(workspace.scratch / "locks" / f"track-{adapter.id[:24]}"):
         recorded = read_artifact(adapter.path).provenance
         if "mlflow_run_id" not in recorded:
-            recorded = tracker.log_training(config.id, dataset, config.finetuning, seed, adapter.path)
+            recorded = tracker.finish(live or tracker.begin(subject, seed), adapter.path)
             return add_provenance(adapter, recorded)
+    if live is not None:
+        tracker.discard(live)
     return replace(adapter, provenance=recorded)
 
 

@@ -37,6 +37,8 @@ def verify_run(workspace: Workspace, run_id: str) -> list[str]:
     artifacts += [workspace.store.get(kind, id_) for kind, id_ in recorded_measurements(attribution).values()]
     checks = [f"{verify_artifact(artifact.path).kind} {artifact.id[:12]} is intact" for artifact in artifacts]
     checks += [text for artifact in artifacts for text in _erased(workspace, artifact)]
+    if record["period"] is None:
+        return [*checks, f"run {run_id} pays nobody"]
     paid = read_artifact(workspace.rewards / record["period"])
     if paid.id != record["rewards"]:
         return [*checks, f"period {record['period']} was paid again since, by another run"]

@@ -8,9 +8,10 @@ import pyarrow.parquet as pq
 
 from tribute.artifacts import Artifact
 from tribute.attribution.measurement import recorded_measurements
+from tribute.finetuning.adapters import GENERATIONS
 from tribute.report.figures import Point
-from tribute.report.sources import json_of, read_sources
-from tribute.report.view import Contribution, Contributor, Effect, Excluded, Score, Seed, Stage, View
+from tribute.report.sources import Sources, json_of, read_sources
+from tribute.report.view import Contribution, Contributor, Effect, Excluded, Pay, Score, Seed, Stage, View
 from tribute.rewards.period import PeriodFolder
 from tribute.rewards.tables import AllocationRow
 from tribute.workspace import Workspace
@@ -31,8 +32,6 @@ def read_view(workspace: Workspace, run_id: str) -> View:
     run, dataset, attribution = sources.run, sources.dataset, sources.attribution
     evaluation, curve = json_of(sources.champion.file("evaluation.json")), json_of(sources.champion.file("curve.json"))
     about, card = json_of(dataset.file("dataset.json")), json_of(attribution.file("card.json"))
-    paid = PeriodFolder(sources.folder)
-    allocation = _one_currency(paid.allocation)
     train = pq.read_table(dataset.file("train.parquet"))
     exclusions = pq.read_table(dataset.file("exclusions.parquet")).to_pylist()
     before, after = _scores(evaluation)
@@ -45,16 +44,12 @@ def read_view(workspace: Workspace, run_id: str) -> View:
         base=sources.champion.inputs["base"],
         checks=_checks(attribution),
         card=card,
-        verdict=paid.verdict,
-        policy=sources.rewards.identity["config"]["policy"],
-        policy_sha256=sources.rewards.inputs["policy"],
-        currency=allocation[0].currency,
-        pool=sum(line.amount_minor for line in allocation),
+        pay=None if sources.rewards is None else _pay(sources.rewards),
         rows=train.num_rows,
         evaluation_rows=evaluation["rows"],
         before=before,
         after=after,
-        contributors=_contributors(workspace, paid, allocation, attribution),
+        contributors=_contributors(workspace, sources, train),
         topic_credit=_topic_credit(attribution),
         effects=_effects(attribution),
         seeds=_seeds(run, card, sources.adapters, attribution),
@@ -63,11 +58,24 @@ def read_view(workspace: Workspace, run_id: str) -> View:
         evaluation=[Point(point["step"], point["loss"]) for point in card["curve"]],
         cut=cut["train"]["cut"],
         evaluation_cut=cut["evaluation"]["cut"],
+        slices=_largest(evaluation["slices"]),
+        answers=_answers(sources.champion),
         excluded=Counter((line["contributor_id"], line["reason"]) for line in exclusions),
         examples=_examples(exclusions, train),
         contributions=_contributions(about),
         stages=[Stage(name, seconds, name in run["cached"]) for name, seconds in run["seconds"].items()],
     )
+
+
+def _largest(slices: Mapping[str, Any], most: int = 12) -> dict[str, Any]:
+    """The slices with the most rows."""
+    return dict(sorted(slices.items(), key=lambda item: (-item[1]["rows"], item[0]))[:most])
+
+
+def _answers(adapter: Artifact) -> list[tuple[str, str, str]]:
+    path = adapter.file(GENERATIONS)
+    written: dict[str, Any] = json_of(path) if path.exists() else {"prompt": [], "before": [], "after": []}
+    return list(zip(written["prompt"], written["before"], written["after"], strict=True))
 
 
 def _checks(attribution: Artifact) -> dict[str, str]:
@@ -88,6 +96,18 @@ def _scores(evaluation: Mapping[str, Any]) -> tuple[Score, Score]:
     )
 
 
+def _pay(rewards: Artifact) -> Pay:
+    paid = PeriodFolder(rewards.path)
+    allocation = _one_currency(paid.allocation)
+    return Pay(
+        verdict=paid.verdict,
+        policy=rewards.identity["config"]["policy"],
+        policy_sha256=rewards.inputs["policy"],
+        currency=allocation[0].currency,
+        pool=sum(line.amount_minor for line in allocation),
+    )
+
+
 def _one_currency(allocation: Sequence[AllocationRow]) -> list[AllocationRow]:
     """One line per contributor, its amounts summed over the pools of the first currency: figures show one currency."""
     lines: dict[str, AllocationRow] = {}
@@ -98,13 +118,35 @@ def _one_currency(allocation: Sequence[AllocationRow]) -> list[AllocationRow]:
     return list(lines.values())
 
 
-def _contributors(
-    workspace: Workspace, paid: PeriodFolder, allocation: Sequence[AllocationRow], attribution: Artifact
-) -> list[Contributor]:
+def _contributors(workspace: Workspace, sources: Sources, train: Any) -> list[Contributor]:
+    """Where nobody is paid, those of whom rows were trained on."""
+    shares = {line["contributor_id"]: line for line in _parquet(sources.attribution, "shares")}
+    if sources.rewards is not None:
+        return _paid(workspace, PeriodFolder(sources.rewards.path), shares)
+    rows = Counter(train["contributor_id"].to_pylist())
+    contributors = [
+        Contributor(
+            id=id_,
+            rows=rows[id_],
+            excluded=0,
+            credit=share["credit"],
+            low=share["low"],
+            high=share["high"],
+            share=share["share"],
+            minor=0,
+            status="",
+            statement=None,
+            tokens=0,
+        )
+        for id_, share in shares.items()
+    ]
+    return sorted(contributors, key=_by_credit)
+
+
+def _paid(workspace: Workspace, paid: PeriodFolder, shares: Mapping[str, Mapping[str, Any]]) -> list[Contributor]:
     statements = workspace.statements / paid.path.name
-    shares = {line["contributor_id"]: line for line in _parquet(attribution, "shares")}
     contributors = []
-    for line in allocation:
+    for line in _one_currency(paid.allocation):
         id_ = line.contributor_id
         share = shares.get(id_, {}) if line.rows_canonical else {}
         statement = statements / f"{id_}.html"

@@ -25,7 +25,7 @@ from tribute.rewards.statements import STATUS
 from tribute.workspace import Workspace
 
 LATEST = "report.html"
-"""Always the latest run's report, beside the one under the run's own name."""
+"""The report of the run that drafted a period last, beside the one under the run's own name."""
 BASELINES = {
     "rows": "rows counted",
     "tokens": "tokens counted",
@@ -37,14 +37,14 @@ BASELINES = {
 
 
 def write_report(workspace: Workspace, run_id: str) -> Path:
-    """Write the page of one run, `reports/<period>/<run id>.html`, which is returned, and `report.html`, the latest.
+    """Write the page of one run (see `Workspace.report_of`), which is returned; of one that pays also `report.html`.
 
     Raises WorkspaceError as `read_view` does.
     """
     view = read_view(workspace, run_id)
-    path = workspace.reports / str(view.run["period"]) / f"{run_id}.html"
+    path = workspace.report_of(run_id, view.run["period"])
     path.parent.mkdir(parents=True, exist_ok=True)
-    for out in (path, workspace.root / LATEST):
+    for out in (path, *([workspace.root / LATEST] if view.pay else [])):
         write_atomically(out, render(view, out.parent).encode())
     return path
 
@@ -61,22 +61,24 @@ def render(view: View, folder: Path) -> str:
 
 def _figures(view: View) -> dict[str, Any]:
     paths = flows({payee.id: payee.minor for payee in view.contributors}, view.topic_credit)
+    currency, verdict = (view.pay.currency, view.pay.verdict) if view.pay else ("", None)
     return {
-        "sankey": sankey(paths, view.currency) if paths else "",
-        "narrow_sankey": narrow_sankey(paths, view.currency) if paths else "",
+        "pay": view.pay,
+        "sankey": sankey(paths, currency) if paths else "",
+        "narrow_sankey": narrow_sankey(paths, currency) if paths else "",
         "by_topic": all(flow.topic != NO_TOPIC for flow in paths),
         "forest": _forest(view),
         "effects": _effects(view),
         "curve": curve(view.training, view.evaluation),
         "scores": _scores(view),
         "stages": _stages(view),
-        "unpaid": _unpaid(view.contributors),
+        "unpaid": _unpaid(view.contributors) if view.pay else {},
         "excluded": _excluded(view),
         "reasons": REASONS,
         "card": _card(view),
         "sentence_case": sentence_case,
-        "by_tokens": view.verdict.rule == TOKENS,
-        "by_content": view.verdict.rule == BLEND and view.verdict.credit_part < 1,
+        "by_tokens": verdict is not None and verdict.rule == TOKENS,
+        "by_content": verdict is not None and verdict.rule == BLEND and verdict.credit_part < 1,
     }
 
 
@@ -85,7 +87,7 @@ def _card(view: View) -> dict[str, Any]:
 
     Ranks are pairs: against leaving contributors out, and against removing random rows.
     """
-    asked = {check.name: check for check in view.verdict.checks}
+    asked = {check.name: check for check in view.pay.verdict.checks} if view.pay else {}
 
     def rank(*path: str) -> str:
         return rank_words(measured(view.card, *path))

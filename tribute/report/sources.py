@@ -13,11 +13,11 @@ from tribute.workspace import Workspace
 
 @dataclass(frozen=True)
 class Sources:
-    """A run's record, the folder of its period, and the artifacts that the record names."""
+    """A run's record and the artifacts that it names."""
 
     run: Mapping[str, Any]
-    folder: Path
-    rewards: Artifact
+    rewards: Artifact | None
+    """The draft or the closed period; None of a run that pays nobody."""
     dataset: Artifact
     attribution: Artifact
     adapters: Mapping[str, Artifact]
@@ -36,17 +36,10 @@ def read_sources(workspace: Workspace, run_id: str) -> Sources:
     if not path.exists():
         raise WorkspaceError(f"there is no run {run_id} in {workspace.runs}; run `tribute run` first")
     run = json_of(path)
-    folder = workspace.rewards / run["period"]
-    rewards = read_artifact(folder)
-    if rewards.id != run["rewards"]:
-        raise WorkspaceError(
-            f"{folder}: holds rewards {rewards.id[:12]}, run {run_id} made {run['rewards'][:12]}; another run "
-            "has paid this period since: report that one, or run this one again"
-        )
+    rewards = None if run["period"] is None else _rewards(workspace.rewards / run["period"], run)
     store = workspace.store
     sources = Sources(
         run=run,
-        folder=folder,
         rewards=rewards,
         dataset=store.get("dataset", run["dataset"]),
         attribution=store.get("attribution", run["attribution"]),
@@ -54,8 +47,19 @@ def read_sources(workspace: Workspace, run_id: str) -> Sources:
         baselines=store.get("baselines", run["baselines"]),
     )
     for artifact in (sources.rewards, sources.dataset, sources.attribution):
-        check_files(artifact, without_erased=True)
+        if artifact is not None:
+            check_files(artifact, without_erased=True)
     return sources
+
+
+def _rewards(folder: Path, run: Mapping[str, Any]) -> Artifact:
+    rewards = read_artifact(folder)
+    if rewards.id != run["rewards"]:
+        raise WorkspaceError(
+            f"{folder}: holds rewards {rewards.id[:12]}, run {run['run_id']} made {run['rewards'][:12]}; another run "
+            "has paid this period since: report that one, or run this one again"
+        )
+    return rewards
 
 
 def json_of(path: Path) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from tribute.rewards.allocation import Card, Verdict
 
 @dataclass(frozen=True)
 class Contributor:
-    """One contributor's line of the allocation beside its credit; `share` is of the credit, clipped at 0.
+    """One contributor's credit beside its line of the allocation, where it has one.
 
-    `credit`, `low` and `high` are None for one of whom no row was trained on.
+    `share` is of the credit, clipped at 0. `credit`, `low` and `high` are None for one of whom no row was trained on.
     """
 
     id: str
@@ -115,6 +115,20 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Pay:
+    """What a run paid, and by which rule."""
+
+    verdict: Verdict
+    """What the policy's gate says of the card, and so by which rule was paid."""
+    policy: Mapping[str, Any]
+    policy_sha256: str
+    currency: str
+    """The code of the currency that the page shows, such as EUR."""
+    pool: int
+    """In minor units."""
+
+
+@dataclass(frozen=True)
 class View:
     """Everything on the page."""
 
@@ -126,13 +140,8 @@ class View:
     checks: Mapping[str, str]
     """What the credits were corrected and checked with (retrainings, planted controls, predicted effects) → its id."""
     card: Card
-    verdict: Verdict
-    """What the policy's gate says of the card, and so by which rule was paid."""
-    policy: Mapping[str, Any]
-    policy_sha256: str
-    currency: str
-    """The code of the currency that the page shows, such as EUR."""
-    pool: int
+    pay: Pay | None
+    """None of a run that pays nobody."""
     rows: int
     evaluation_rows: int
     before: Score
@@ -147,6 +156,10 @@ class View:
     cut: Mapping[str, int]
     """Contributor → training rows that were cut at `finetuning.max_tokens`; empty for adapters made before 0.2.0."""
     evaluation_cut: int
+    slices: Mapping[str, Mapping[str, float]]
+    """Slice of the evaluation → rows, loss, accuracy; of responses also perplexity and token accuracy."""
+    answers: Sequence[tuple[str, str, str]]
+    """Prompt of the config, the base's answer, the adapter's."""
     excluded: Mapping[tuple[str, str], int]
     examples: Sequence[Excluded]
     contributions: Sequence[Contribution]

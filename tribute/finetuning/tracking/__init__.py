@@ -1,0 +1,8 @@
+"""MLflow, met nowhere else: the run and its trainings live, adapters as models that MLflow loads, and the champion."""
+
+from tribute.finetuning.tracking.live import LiveRun
+from tribute.finetuning.tracking.registration import Registered
+from tribute.finetuning.tracking.subject import Subject
+from tribute.finetuning.tracking.tracker import Tracker
+
+__all__ = ["LiveRun", "Registered", "Subject", "Tracker"]
