@@ -61,6 +61,8 @@ def _save(folder: Path, subject: Subject, adapter: Path, description: Mapping[st
                 data_path=str(data),
                 signature=_signature(description["task"]),
                 pip_requirements=[f"tribute=={__version__}"],
+                # MLflow hands on only what has a place here.
+                model_config={"base_folder": ""},
             )
 
 

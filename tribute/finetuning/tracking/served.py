@@ -50,4 +50,4 @@ class ServedModel:
 def _load_pyfunc(path: str, model_config: Mapping[str, Any] | None = None) -> ServedModel:
     """What MLflow calls."""
     base = (model_config or {}).get("base_folder")
-    return ServedModel(Path(path), None if base is None else Path(base))
+    return ServedModel(Path(path), Path(base) if base else None)
