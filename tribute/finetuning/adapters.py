@@ -91,7 +91,7 @@ def _generations(dataset: Artifact, config: FinetuningConfig, ready: Prepared, f
     model, task, tokenizer = ready.model, task_type(dataset), load_tokenizer(base_folder(config.base))
     if ready.train.hidden is not None:
         # Of the trained model only the upper layers are left.
-        model = task.build(base_folder(config.base))
+        model = task.build(base_folder(config.base), config.precision)
         load_adapter(model, folder)
     model.eval()
     with model.network.disable_adapter():

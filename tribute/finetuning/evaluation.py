@@ -60,7 +60,9 @@ def evaluate(model: RowModel, rows: EncodedRows) -> RowResults:
     scores = np.zeros((len(RowScores._fields), len(rows)))
     with torch.no_grad():
         for chunk in rows.chunks(range(len(rows))):
-            measured = [part.cpu().numpy() for part in model.row_scores(rows.collate(chunk)) if part is not None]
+            measured = [
+                part.cpu().numpy() for part in model.row_scores(model.placed(rows.collate(chunk))) if part is not None
+            ]
             scores[: len(measured), list(chunk)] = measured
     losses = scores[0]
     if not np.isfinite(losses).all():

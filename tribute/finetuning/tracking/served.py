@@ -35,7 +35,7 @@ class ServedModel:
                 'give its folder as model_config={"base_folder": …}'
             )
         self.task, self.tokenizer = described_task(served["dataset"]), load_tokenizer(place)
-        self.model = self.task.build(place)
+        self.model = self.task.build(place, self.config.precision)
         load_adapter(self.model, folder)
 
     def predict(self, model_input: "pd.DataFrame", params: Mapping[str, Any] | None = None) -> "pd.DataFrame":
