@@ -33,7 +33,7 @@ FLAT = ("finetuning", "report", "pipeline", "simulation", "incentives")
 MOST_GROUND, MOST_IN_ROOM, MOST_ARGUMENTS = 20, 14, 6
 """The plan says 16 modules of common ground; `closure` and `version` came with the keys of artifacts, `strict` with
 people's files, `dsse` and `merkle` with receipts."""
-LARGER = {"finetuning": 16, "pipeline": 20}
+LARGER = {"finetuning": 18, "pipeline": 21}
 """Rooms above that, until a part of them finds another place."""
 HEAVY = {
     *("torch", "transformers", "peft", "mlflow", "dvc", "pandas", "numpy", "scipy", "sklearn", "pyarrow"),
