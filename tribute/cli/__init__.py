@@ -28,7 +28,7 @@ PANELS = {
     "Fine-tune": ("config", "inspect", "finetune", "retrain", "export"),
     "Attribute": ("attribute", "explain"),
     "Pay": ("policy", "period", "reward", "statement", "dispute", "pay"),
-    "Operate": ("status", "up", "demo", "run", "runs", "year", "verify", "trace", "gc"),
+    "Operate": ("status", "up", "demo", "run", "runs", "year", "verify", "trace", "attack", "gc"),
 }
 """Who uses which commands, in the order of their work."""
 INTERRUPTED = 130

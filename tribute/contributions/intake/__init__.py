@@ -1,13 +1,16 @@
 """Contributed files: read, checked row by row, and made ready to be recorded."""
 
 from tribute.contributions.intake.ingest import Fault, grouped
-from tribute.contributions.intake.row_checks import read_jsonl
+from tribute.contributions.intake.row_checks import check_values, read_jsonl
 from tribute.contributions.intake.submissions import CheckedSubmission, Submission
+from tribute.contributions.intake.texts import RowError
 
 __all__ = [
     "CheckedSubmission",
     "Fault",
+    "RowError",
     "Submission",
+    "check_values",
     "grouped",
     "read_jsonl",
 ]

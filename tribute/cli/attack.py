@@ -1,0 +1,143 @@
+"""List the attacks on the rewards, or measure what they earn in drawn worlds."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypedDict
+
+import typer
+
+from tribute.cli._command import command
+from tribute.cli._options import DryRun
+from tribute.cli._output import Output, Table
+from tribute.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tribute.incentives.attacks import Attack
+    from tribute.incentives.suite import Draw, Ratio, Summary
+
+ALL = "all"
+RESULTS = Path("attacks") / "results.jsonl"
+SECONDS = 1.0
+"""Of a draw, on one core, before any was measured."""
+
+
+class AttackName(TypedDict):
+    attack: str
+    summary: str
+
+
+class PaidRatio(TypedDict):
+    ratio: float
+    low: float
+    high: float
+
+
+class AttackResult(TypedDict):
+    attack: str
+    draw_count: int
+    exact_count: int
+    kept_out: float
+    credit_ratio: PaidRatio
+    content_ratio: PaidRatio
+    victim_ratio: PaidRatio
+    loss_change: float
+
+
+class Attacks(TypedDict):
+    attacks: list[AttackName]
+    draws_left: int
+    expected_seconds: float
+    attack_results: list[AttackResult]
+
+
+@command
+def attack(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME...", help="Attacks to measure; `all` for every one.")
+    ] = None,
+    draws: Annotated[int, typer.Option(min=1, metavar="N", help="How many worlds to draw.")] = 3,
+    results: Annotated[
+        Path, typer.Option(metavar="FILE", help="Where draws are kept; those that are there are not made again.")
+    ] = RESULTS,
+    dry_run: DryRun = False,
+) -> Output[Attacks]:
+    from tribute.incentives.attacks import ATTACKS
+    from tribute.incentives.suite import CODE, read_draws, summarise
+
+    chosen = _chosen(names or [], ATTACKS)
+    listed: list[AttackName] = [{"attack": item.name, "summary": item.summary} for item in chosen or ATTACKS.values()]
+    if not chosen:
+        rows = [(item["attack"], item["summary"]) for item in listed]
+        return Output(
+            {"attacks": listed, "draws_left": 0, "expected_seconds": 0.0, "attack_results": []},
+            ["`tribute attack NAME` measures one, `tribute attack all` every one"],
+            [Table("Attacks", ("attack", "what the attacker contributes"), rows)],
+        )
+    before = read_draws(results, CODE)
+    done = {(draw.attack, draw.seed) for draw in before}
+    left = sum((item.name, seed) not in done for item in chosen for seed in range(draws))
+    each = sum(draw.seconds for draw in before) / len(before) if before else SECONDS
+    data: Attacks = {
+        "attacks": listed,
+        "draws_left": left,
+        "expected_seconds": round(left * each, 1),
+        "attack_results": [],
+    }
+    if dry_run:
+        return Output(data, [f"would make {left} of {len(chosen) * draws} draws, about {left * each / 60:.0f} minutes"])
+    measured = _measure(chosen, draws, results)
+    summaries = [summarise([draw for draw in measured if draw.attack == item.name]) for item in chosen]
+    data["attack_results"] = [_result(summary) for summary in summaries]
+    return Output(data, [f"{draws} worlds each; the draws are in {results}"], [_table(summaries)])
+
+
+def _chosen(names: Sequence[str], attacks: dict[str, "Attack"]) -> list["Attack"]:
+    if ALL in names:
+        return list(attacks.values())
+    if unknown := [name for name in names if name not in attacks]:
+        raise ConfigError(f"there is no attack {unknown[0]!r}; `tribute attack` lists them")
+    return [attacks[name] for name in dict.fromkeys(names)]
+
+
+def _measure(attacks: Sequence["Attack"], draws: int, file: Path) -> list["Draw"]:
+    from tribute.incentives.bases import docs_suite
+    from tribute.progress import reporter
+
+    return docs_suite().run(attacks, draws, file, reporter("attack"))
+
+
+def _result(summary: "Summary") -> AttackResult:
+    return {
+        "attack": summary.attack,
+        "draw_count": summary.draws,
+        "exact_count": summary.exact,
+        "kept_out": summary.removed,
+        "credit_ratio": _ratio(summary.credit),
+        "content_ratio": _ratio(summary.content),
+        "victim_ratio": _ratio(summary.victim),
+        "loss_change": summary.loss,
+    }
+
+
+def _ratio(ratio: "Ratio") -> PaidRatio:
+    return {"ratio": ratio.ratio, "low": ratio.low, "high": ratio.high}
+
+
+def _table(summaries: Sequence["Summary"]) -> Table:
+    rows = [
+        (
+            summary.attack,
+            f"{summary.removed:.0%}",
+            *(_cell(ratio, summary) for ratio in (summary.credit, summary.content, summary.victim)),
+            f"{summary.loss:+.3f}",
+        )
+        for summary in summaries
+    ]
+    columns = ("attack", "rows kept out", "credit", "content", "victim's credit", "loss")
+    return Table("Pay with the attack ÷ pay without it, 95 % interval", columns, rows, right=columns[1:])
+
+
+def _cell(ratio: "Ratio", summary: "Summary") -> str:
+    if summary.exact == summary.draws:
+        return "1 exactly"
+    return f"{ratio.ratio:.2f} ({ratio.low:.2f}–{ratio.high:.2f})"

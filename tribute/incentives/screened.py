@@ -1,0 +1,71 @@
+"""What of a world's files would be trained on: the product's own intake and screening, in memory.
+
+The same functions as a release runs, without git, DVC and signatures; `released.py` runs the real release.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tribute.contributions.intake import RowError, check_values
+from tribute.contributions.releases import Tokenizer, named_ids
+from tribute.contributions.rows import ContributedRow, Row, as_row, contributed
+from tribute.contributions.schema import DatasetSchema
+from tribute.contributions.screening import Screening, ScreeningPolicy, excluded, find
+from tribute.incentives.world import Pair, Upload, World
+
+NAME = "attacked"
+POLICY = ScreeningPolicy()
+"""Every check at its default. What a check holds waits for a person, and is not trained on here."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The rows that reach the training, in the order of the log, and how many of each name did not."""
+
+    rows: Sequence[ContributedRow]
+    refused: int
+    """Rows that intake refuses."""
+    excluded: dict[str, int]
+    """Reason → rows that screening leaves out."""
+
+    @property
+    def content(self) -> list[tuple[str, str, str]]:
+        """Name, text and label of every row: what the training and the pay follow from."""
+        return [(row.contributor_id, row.row.text, row.row.target) for row in self.rows]
+
+
+def schema_of(world: World, tokenizer: Tokenizer | None) -> DatasetSchema:
+    """The dataset's schema; with a tokenizer rows compare as the base reads them, too."""
+    reads = tokenizer.sha256 if tokenizer else ""
+    return DatasetSchema(name=NAME, task="sequence-classification", labels=world.labels, tokenizer=reads)
+
+
+def trained_rows(world: World, uploads: Sequence[Upload], tokenizer: Tokenizer | None) -> Trained:
+    """What is left of `uploads` after intake and screening against the world's sealed evaluation."""
+    schema = schema_of(world, tokenizer)
+    rows = [
+        row
+        for number, upload in enumerate(uploads)
+        for row in contributed(f"c{number:04d}", upload.contributor_id, _accepted(upload.rows, schema))
+    ]
+    sealed = contributed("evaluation", "", _accepted(world.evaluation, schema))
+    keys = named_ids(schema, tokenizer) if tokenizer else None
+    out = excluded(rows, find(Screening(rows, sealed, schema, POLICY, token_keys=keys)), {})
+    left_out = {finding.row.row_id for finding in out}
+    reasons: dict[str, int] = {}
+    for finding in out:
+        reasons[finding.reason] = reasons.get(finding.reason, 0) + 1
+    refused = sum(len(upload.rows) for upload in uploads) - len(rows)
+    return Trained([row for row in rows if row.row_id not in left_out], refused, reasons)
+
+
+def _accepted(pairs: Sequence[Pair], schema: DatasetSchema) -> Iterator[Row]:
+    """The rows without a fault, as `tribute contribute --skip-faulty` takes them; those it keeps count from 1."""
+    line = 0
+    for text, label in pairs:
+        try:
+            values = check_values({"text": text, "label": label}, schema)
+        except RowError:
+            continue
+        line += 1
+        yield as_row(line, values, schema)
