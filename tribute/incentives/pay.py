@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tribute.attribution.content import distinct_content
-from tribute.attribution.credit.probe import Probe
-from tribute.attribution.credit.stand_in import row_credits
+from tribute.attribution.credit import Probe, path_credits
 from tribute.contributions.rows import ContributedRow
 from tribute.finetuning.models import LOGIT_SCALE
 from tribute.incentives.world import World
@@ -63,7 +62,7 @@ def probe_of(world: World, rows: Sequence[ContributedRow], embeddings: Embedding
 def earnings(probe: Probe, rows: Sequence[ContributedRow]) -> Earnings:
     """What every name with a trained row earns."""
     count = len(probe.answers)
-    (credit,) = row_credits(probe, len(rows), np.full((count, 1), 1 / count))
+    (credit,) = path_credits(probe, len(rows), np.full((count, 1), 1 / count))
     return Earnings(
         _parts(_by_name(rows, credit)), _parts(_content(rows)), float(probe.losses(np.ones(len(rows))).mean())
     )

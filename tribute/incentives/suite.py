@@ -137,7 +137,7 @@ def read_draws(file: Path, code: str) -> list[Draw]:
     if not file.exists():
         return []
     lines: Iterable[dict[str, Any]] = (parse_json(line) for line in file.read_bytes().splitlines())
-    return [Draw(**line) for line in lines if line["code"] == code]
+    return [Draw(**_with_pairs(line)) for line in lines if line["code"] == code]
 
 
 def summarise(draws: Sequence[Draw]) -> Summary:
@@ -155,14 +155,22 @@ def summarise(draws: Sequence[Draw]) -> Summary:
 
 
 def paired_ratio(pairs: Sequence[tuple[float, float]]) -> Ratio:
-    """Σ attacked ÷ Σ honest of pairs [honest, attacked]; inf where nothing was earned honestly."""
+    """Σ attacked ÷ Σ honest of pairs [honest, attacked]; inf where nothing was earned honestly.
+
+    Resamples in which nobody earned anything have no ratio and are left out of the interval.
+    """
     table = np.array(pairs, dtype=float)
     chosen = np.random.default_rng(0).integers(len(table), size=(RESAMPLED, len(table)))
     sums = table[chosen].sum(1)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = sums[:, 1] / sums[:, 0]
         ratio = float(table[:, 1].sum() / table[:, 0].sum())
-    return Ratio(ratio, *(float(np.percentile(ratios, at)) for at in (LOWER, UPPER)))
+    return Ratio(ratio, *(float(np.nanpercentile(ratios, at)) for at in (LOWER, UPPER)))
+
+
+def _with_pairs(line: dict[str, Any]) -> dict[str, Any]:
+    """JSON has lists where a draw has pairs."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in line.items()}
 
 
 def _of(parts: dict[str, float], names: set[str]) -> float:
