@@ -1,5 +1,7 @@
 """Adam with eps inside the root: its step, the step backwards in time, and the step's adjoint, in one place.
 
+training.py makes it from the config (`adam_of`), trace.py reads it back, recorder.py takes its moments from torch's.
+
 Eps is inside the root so that a step is a smooth function of every gradient before it. With eps outside, θ's step as
 a function of the gradients has a kink where v = 0. That happens in every LoRA training (A has no gradient while B is
 0), and there the derivative that replay walks along is infinite.

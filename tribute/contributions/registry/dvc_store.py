@@ -1,6 +1,7 @@
 """The one place that meets DVC: data in DVC's cache and remote, named in git by small pointer files.
 
-Knows nothing of datasets or transactions. Reads go to DVC's cache, never to the working tree.
+Knows nothing of datasets or transactions. DVC itself reaches every kind of remote: one more is an extra in
+pyproject.toml and no code here. Reads go to DVC's cache, never to the working tree.
 """
 
 import atexit

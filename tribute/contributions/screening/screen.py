@@ -42,7 +42,7 @@ CHECKS = (
     paraphrases.CHECK,
     label_noise.CHECK,
 )
-"""Every check. To add one, write its file and add its line here.
+"""Every check. To add one, write its file, add its line here, and its threshold, if it has one, to policy.py.
 
 They stand in the order of their reasons: of several, a row's first is the one it is left out for."""
 EXACT = ("duplicate", "conflicting_label", "near_evaluation")

@@ -19,7 +19,7 @@ READERS: dict[str, Reader] = {
     **{name: camt.camt_reader(name) for name in camt.BODIES},
     **dict.fromkeys(pain002.BODIES, pain002.read_report),
 }
-"""Local name of a message's body → what reads it."""
+"""Local name of a message's body → what reads it. Another kind needs a line in bank_messages.KINDS, too."""
 CSV_COLUMNS = ("end_to_end_id", "currency", "amount", "status", "booked_at", "reason")
 """A bank's answer as CSV; `amount` in major units, `status` paid, returned, rejected or pending."""
 _OUTCOMES: dict[str, Outcome] = {
