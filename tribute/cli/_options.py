@@ -34,6 +34,15 @@ ContributorId = Annotated[str, typer.Argument(metavar="CONTRIBUTOR", help="The c
 RowIds = Annotated[list[str], typer.Argument(metavar="ROW...", help="Row ids, CONTRIBUTION:LINE.")]
 Month = Annotated[str, typer.Argument(metavar="PERIOD", help="The month, YYYY-MM.")]
 PolicyFile = Annotated[Path, typer.Argument(metavar="POLICY", help="The policy's YAML file.")]
+StoreUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        envvar="TRIBUTE_STORE",
+        metavar="URL",
+        help="The usage store, postgresql://USER@HOST/NAME; by default a file in the workspace.",
+    ),
+]
 
 By = Annotated[str, typer.Option(metavar="ID", help="Who decides; recorded.")]
 Why = Annotated[str, typer.Option(metavar="TEXT", help="The reason, in a few words; recorded.")]

@@ -10,6 +10,9 @@ from tribute.errors import ContributionError
 GNU = re.compile(r"\b((?:[AL]?GPL|GFDL)-[0-9](?:\.[0-9])*)(\+)?(?![-.\w+])")
 """The GNU licences' names before SPDX 3.0, which left open whether later versions are meant."""
 
+NOT_FOR_SALE = re.compile(r"LicenseRef-|(?i:-NC(?![a-z])|non-?commercial)")
+"""In the names of licences that forbid commercial use, or of which nothing is known."""
+
 
 def canonical_licence(expression: str) -> str:
     """The SPDX expression in its canonical spelling. Raises ContributionError where SPDX knows none such."""
@@ -45,6 +48,24 @@ def is_compatible(licence: str, allowed: tuple[str, ...]) -> bool:
     from license_expression import Licensing
 
     return _fits(Licensing().parse(licence), allowed)
+
+
+def allows_sale(licence: str) -> bool:
+    """Whether a canonical expression lets answers be sold: of OR one side has to, of AND both.
+
+    A licence that is not SPDX's own (LicenseRef) says nothing that can be read here, so it does not.
+    """
+    from license_expression import Licensing
+
+    return _sells(Licensing().parse(licence))
+
+
+def _sells(node: Any) -> bool:
+    kind = type(node).__name__
+    if kind in ("OR", "AND"):
+        parts = [_sells(part) for part in node.args]
+        return any(parts) if kind == "OR" else all(parts)
+    return not NOT_FOR_SALE.search(str(node))
 
 
 def _fits(node: Any, allowed: tuple[str, ...]) -> bool:

@@ -1,6 +1,6 @@
 """The registry: a git and DVC repository with an append-only log, snapshots, tags and signatures."""
 
-from tribute.contributions.registry.head_signature import rotate_registry_key
+from tribute.contributions.registry.head_signature import registry_key, rotate_registry_key, verify_keys
 from tribute.contributions.registry.identity import organisations_of, public_keys, read_identity
 from tribute.contributions.registry.log import LedgerRecord
 from tribute.contributions.registry.registry import Registry
@@ -18,6 +18,8 @@ __all__ = [
     "organisations_of",
     "public_keys",
     "read_identity",
+    "registry_key",
     "rotate_registry_key",
+    "verify_keys",
     "verify_registry",
 ]

@@ -15,7 +15,14 @@ from tribute.finetuning.curve import Point
 from tribute.finetuning.tracking.connection import Connection
 from tribute.finetuning.tracking.live import PARENT, LiveRun, log_metrics
 from tribute.finetuning.tracking.logged_model import log_model
-from tribute.finetuning.tracking.registration import Registered, add_version, model_name, registered_version, standing
+from tribute.finetuning.tracking.registration import (
+    Registered,
+    add_version,
+    champion_of,
+    model_name,
+    registered_version,
+    standing,
+)
 from tribute.finetuning.tracking.subject import Subject, numbers
 from tribute.strict import parse_json
 
@@ -93,6 +100,15 @@ class Tracker:
                 return known
             run_id, model_id = self._logged(client, subject, adapter)
             return add_version(client, name, standing(dataset, adapter), run_id, model_id)
+
+    def champion_of(self, dataset: str) -> str | None:
+        """The id of the adapter that is a dataset's champion; None where there is none."""
+        name = model_name(dataset)
+        with self.connection.client() as client:
+            if not client.search_registered_models(filter_string=f"name = '{name}'"):
+                return None
+            version = champion_of(client, name)
+            return None if version is None else client.get_model_version(name, version).tags.get("adapter")
 
     def _logged(self, client: Any, subject: Subject, adapter: Artifact) -> tuple[str | None, str]:
         """The adapter's run and logged model; a model that somebody deleted is logged again from the artifact."""

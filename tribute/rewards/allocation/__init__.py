@@ -2,7 +2,7 @@
 
 from tribute.rewards.allocation.allocate import largest_remainder
 from tribute.rewards.allocation.card_figures import NOT_MEASURED, Card, figures, made_by, measured, rank
-from tribute.rewards.allocation.gate import Verdict, fallback_note, read_verdict
+from tribute.rewards.allocation.gate import Verdict, fallback_note, judge, read_verdict
 from tribute.rewards.allocation.simulate import simulate_period
 from tribute.rewards.allocation.weights import BLEND, TOKENS
 
@@ -14,6 +14,7 @@ __all__ = [
     "Verdict",
     "fallback_note",
     "figures",
+    "judge",
     "largest_remainder",
     "made_by",
     "measured",

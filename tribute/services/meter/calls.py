@@ -14,6 +14,7 @@ class Call:
 
     model: ServedModel
     request: bytes
+    """What was asked, as the caller can write it again; a retry is recognised by it."""
     input_tokens: int
     most_output_tokens: int
     idempotency_key: str | None = None
@@ -32,6 +33,11 @@ class Hold:
     price_version: int
     expires: str
     fingerprint: str
+
+    @property
+    def receipt(self) -> str:
+        """The id that the call's receipt will have."""
+        return self.id.replace("call", "receipt")
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ def call_event(source: str, hold: Hold, answer: Answer, micro: int, currency: st
         "idempotency_key": hold.call.idempotency_key,
         "fingerprint": hold.fingerprint,
         "corrects": None,
-        "receipt": hold.id.replace("call", "receipt"),
+        "receipt": hold.receipt,
     }
 
 

@@ -63,18 +63,28 @@ class Meter:
             micro=micro,
             price_version=prices.version,
             expires=as_text(parse_time(now) + LONGEST_CALL),
-            fingerprint=self.texts.fingerprint(call.model.name.encode(), call.request),
+            fingerprint=self.texts.fingerprint(call.request),
         )
         with self.store.writing() as connection:
             new = self.store.insert(tables.hold).values(self._row(hold)).on_conflict_do_nothing()
             if not connection.execute(new).rowcount:
                 raise ServiceError("a call with this Idempotency-Key is in flight; try again when it has ended", 409)
-            earlier = self._earlier(connection, hold)
+            earlier = self._earlier(connection, key, name, hold.fingerprint)
             if earlier is None:
                 reserve(connection, key.path, micro, now, None if key.test else key.payer)
                 return hold
             connection.execute(delete(tables.hold).where(tables.hold.c.id == hold.id))
         return earlier
+
+    def earlier(self, key: Key, name: str | None, request: bytes) -> Settlement | None:
+        """The settlement of the call that a request repeats, whatever model answered it; None where there is none.
+
+        `name` is the Idempotency-Key. Raises ServiceError 409 and 410 as `hold` does.
+        """
+        if name is None:
+            return None
+        with self.store.reading() as connection:
+            return self._earlier(connection, key, name, self.texts.fingerprint(request))
 
     def release(self, hold: Hold) -> None:
         """Give a hold back: the call was not answered, and costs nothing. A hold that is gone is no error."""
@@ -133,17 +143,17 @@ class Meter:
                 release(connection, row.path.split("/"), row.micro, None if row.test else row.payer)
         return len(rows)
 
-    def _earlier(self, connection: Connection, hold: Hold) -> Settlement | None:
-        """The settlement of the call that this one repeats. Raises ServiceError 409 where it is another call."""
-        if hold.call.idempotency_key is None:
+    def _earlier(self, connection: Connection, key: Key, name: str | None, fingerprint: str) -> Settlement | None:
+        """The settlement of the call that has this name. Raises ServiceError 409 where it is another call."""
+        if name is None:
             return None
         row = tables.event.c
-        same_name = (row.subject == hold.key.payer) & (row.idempotency_key == hold.call.idempotency_key)
+        same_name = (row.subject == key.payer) & (row.idempotency_key == name)
         event = connection.execute(select(tables.event).where(same_name)).one_or_none()
         if event is None:
             return None
         # Who may read an answer is the key that asked, and the keys above it; a sibling may not fetch it by a retry.
-        if event.fingerprint != hold.fingerprint or hold.key.id not in event.path.split("/"):
+        if event.fingerprint != fingerprint or key.id not in event.path.split("/"):
             raise ServiceError("another call has this Idempotency-Key already; choose a new one", 409)
         return self._settlement(connection, event)
 

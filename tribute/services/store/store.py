@@ -52,12 +52,25 @@ class Store:
         store = cls(_engine(url), instance, clock)
         try:
             store._lock = store._locked()
+            store._create()
             with store.writing() as connection:
-                if store._writer is None:
-                    # Two servers that create the same table at once would fail; the lock ends with the transaction.
-                    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('tribute', 0))"))
-                tables.metadata.create_all(connection)
                 store._start(connection)
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    @classmethod
+    def attach(cls, url: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> "Store":
+        """Open the store beside running servers, for accounts, keys and prices; made where there is none.
+
+        This process is no instance, so it can neither hold nor settle. Raises ServiceError as `open`.
+        """
+        store = cls(_engine(url), "", clock)
+        if store._writer is not None:
+            Path(str(store.engine.url.database)).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            store._create()
         except BaseException:
             store.close()
             raise
@@ -122,6 +135,14 @@ class Store:
                 connection.close()
                 raise ServiceError(f"another server is instance {self.instance}; stop it, or choose another name", 503)
             return connection
+
+    def _create(self) -> None:
+        """Make the tables that are missing."""
+        with self.writing() as connection:
+            if self._writer is None:
+                # Two servers that create the same table at once would fail; the lock ends with the transaction.
+                connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('tribute', 0))"))
+            tables.metadata.create_all(connection)
 
     def _start(self, connection: Connection) -> None:
         """Record this start."""

@@ -1,0 +1,103 @@
+"""A workspace with two finished runs, a classifier and a writer, as commands leave it, and a server of it.
+
+Why it is adequate: trainings and attribution have their own tests; here a run is its adapter, its card and its
+record. The server is the real one, on a port of the loopback.
+"""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+import yaml
+
+from tests.finetuning.helpers import tiny
+from tribute.artifacts import Artifact, Kind, Store, add_provenance
+from tribute.config import FinetuningConfig
+from tribute.contributions.registry import Registry
+from tribute.contributions.schema import DatasetSchema
+from tribute.files import write_json
+from tribute.finetuning.tracking import Tracker
+from tribute.server.app import create_app
+from tribute.server.setup import Services
+from tribute.workspace import Workspace
+
+POLICY = """id: tiny
+version: v1.0.0
+description: Pays by credit.
+gate: {leave_one_out_margin: null, duplicate_excluded: null, shuffled_below_zero: null, seed_split: null}
+"""
+PRICES = 'currency: EUR\nmodels:\n  tiny: {request: "0.0001", input: "0.002", output: "0.008"}\n'
+
+
+def build_workspace(root: Path) -> Workspace:
+    """A registry with its key and two finished runs; the classifier is its dataset's champion."""
+    workspace = Workspace.create(root / "workspace")
+    schema = {"name": "tiny", "task": "sequence-classification", "labels": sorted(tiny.TOPICS), "max_characters": 200}
+    Registry.create(workspace).declare(DatasetSchema.model_validate(schema))
+    (root / "policy.yaml").write_text(POLICY)
+    (root / "prices.yaml").write_text(PRICES)
+    sentences, dialogues = tiny.make_dataset(workspace.root), tiny.make_dataset(workspace.root, task="causal-lm")
+    classifier = finish_run(workspace, "labels", sentences, tiny.bert_config(tiny.write_bert(root / "bert")))
+    finish_run(workspace, "answers", dialogues, tiny.llama_config(tiny.write_llama(root / "llama")))
+    tracker = Tracker(workspace.mlflow)
+    logged = tracker.log_training("labels", sentences, tiny.bert_config(root / "bert"), 0, classifier.path)
+    tracker.register(sentences, add_provenance(classifier, logged))
+    return workspace
+
+
+def finish_run(workspace: Workspace, name: str, dataset: Artifact, config: FinetuningConfig, seed: int = 0) -> Artifact:
+    """Train one seed and record a run of it: its adapter."""
+    adapter = tiny.make_adapter(workspace.root, dataset, config, seed)
+    card = Store(workspace.root).make(
+        Kind("attribution", "tribute.attribution.combine"),
+        {"adapter": adapter.id},
+        {},
+        lambda folder: write_json(folder / "card.json", {}),
+    )
+    settings = {
+        "run": name,
+        "dataset": {"name": "tiny", "version": "v1.0.0", "source": {"kind": "clinc150", "folder": "source"}},
+        "finetuning": config.model_dump(mode="json", exclude_none=True),
+        "rewards": {
+            "period": "2026-11",
+            "pool": {"amount": "100.00", "currency": "EUR"},
+            "policy": str(workspace.root.parent / "policy.yaml"),
+        },
+    }
+    folder = workspace.runs / name
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(yaml.safe_dump(settings))
+    record = {
+        "run_id": name,
+        "tag": "tiny@v1.0.0",
+        "dataset": dataset.id,
+        "adapters": {str(seed): adapter.id},
+        "champion_seed": seed,
+        "attribution": card.id,
+    }
+    write_json(folder / "run.json", record)
+    return adapter
+
+
+@contextmanager
+def listening(services: Services) -> Iterator[str]:
+    """A server of open services: its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    config = uvicorn.Config(create_app(services), host="127.0.0.1", port=port, log_config=None, access_log=False)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(30)

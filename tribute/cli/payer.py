@@ -1,0 +1,134 @@
+"""Payers of answers: their money, their API keys, and what they used. Works also while a server runs."""
+
+from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
+
+import typer
+
+from tribute.cli._command import command
+from tribute.cli._options import HERE, StoreUrl, WorkspaceFolder
+from tribute.cli._output import Output
+
+if TYPE_CHECKING:
+    from tribute.services.accounts import Balance
+
+PayerId = Annotated[str, typer.Argument(metavar="PAYER", help="The payer's id.")]
+Budget = Annotated[str, typer.Option(metavar="AMOUNT", help="The most that may be charged in a window.")]
+DAYS = 365
+
+
+class PayerMoney(TypedDict):
+    payer: str
+    currency: str
+    credit_micro: int
+    held_micro: int
+    spent_micro: int
+
+
+class NewKey(TypedDict):
+    api_key: str
+    secret: str
+    payer: str
+    valid_until: str
+
+
+class Revoked(TypedDict):
+    api_key: str
+
+
+@command
+def add(
+    payer: PayerId,
+    currency: Annotated[str, typer.Option(metavar="CODE", help="The currency of the payer's money.")],
+    affiliated: Annotated[
+        bool, typer.Option("--affiliated", help="Of the operator's own house: charged, and funds no pool.")
+    ] = False,
+    store: StoreUrl = None,
+    workspace: WorkspaceFolder = HERE,
+) -> Output[PayerMoney]:
+    """Add a payer without money."""
+    from tribute.server.administration import administration
+
+    with administration(workspace, store) as admin:
+        admin.accounts.add_payer(payer, currency, affiliated=affiliated)
+        return _money(payer, admin.accounts.balance(payer))
+
+
+@command
+def top_up(
+    payer: PayerId,
+    amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="What was paid, such as 100.00.")],
+    entry: Annotated[str, typer.Option(metavar="ID", help="The ledger's entry of the payment; each counts once.")],
+    store: StoreUrl = None,
+    workspace: WorkspaceFolder = HERE,
+) -> Output[PayerMoney]:
+    """Credit a payment to a payer."""
+    from tribute.server.administration import administration, parse_micro
+
+    with administration(workspace, store) as admin:
+        admin.accounts.top_up(payer, entry, parse_micro(amount))
+        return _money(payer, admin.accounts.balance(payer))
+
+
+@command
+def show(payer: PayerId, store: StoreUrl = None, workspace: WorkspaceFolder = HERE) -> Output[PayerMoney]:
+    """Show a payer's money."""
+    from tribute.server.administration import administration
+
+    with administration(workspace, store) as admin:
+        return _money(payer, admin.accounts.balance(payer))
+
+
+@command
+def key(
+    payer: PayerId,
+    budget: Budget,
+    cap: Annotated[
+        str | None, typer.Option(metavar="AMOUNT", help="The most that one call may cost; by default the budget.")
+    ] = None,
+    window: Annotated[
+        Literal["total", "month", "day"], typer.Option(help="Over what the budget is counted, in UTC.")
+    ] = "total",
+    days: Annotated[int, typer.Option(min=1, metavar="DAYS", help="For how long the key is valid.")] = DAYS,
+    model: Annotated[
+        list[str] | None, typer.Option(metavar="MODEL", help="A model that may be called; by default all. Repeatable.")
+    ] = None,
+    test: Annotated[bool, typer.Option("--test", help="A key whose calls touch no money and fund nothing.")] = False,
+    store: StoreUrl = None,
+    workspace: WorkspaceFolder = HERE,
+) -> Output[NewKey]:
+    """Make an API key of a payer; its secret is shown this once."""
+    from tribute.server.administration import administration, limits
+
+    with administration(workspace, store) as admin:
+        allowed = limits(budget, cap or budget, admin.end(days), model, window)
+        secret, made = admin.keys.issue(payer, allowed, test=test)
+    data: NewKey = {"api_key": made.id, "secret": secret, "payer": payer, "valid_until": allowed.expires}
+    return Output(data, [secret, f"This is the secret of {made.id}, valid until {allowed.expires}. Keep it now."])
+
+
+@command
+def revoke(
+    key_id: Annotated[str, typer.Argument(metavar="KEY", help="The key's id, key-…")],
+    store: StoreUrl = None,
+    workspace: WorkspaceFolder = HERE,
+) -> Output[Revoked]:
+    """End an API key and its sub-keys, at once and for good."""
+    from tribute.server.administration import administration
+
+    with administration(workspace, store) as admin:
+        admin.keys.revoke(key_id)
+    return Output({"api_key": key_id}, [f"{key_id} is revoked, and so are its sub-keys"])
+
+
+def _money(payer: str, balance: "Balance") -> Output[PayerMoney]:
+    from tribute.server.administration import micro_in_words
+
+    data: PayerMoney = {
+        "payer": payer,
+        "currency": balance.currency,
+        "credit_micro": balance.credit,
+        "held_micro": balance.held,
+        "spent_micro": balance.spent,
+    }
+    words = [micro_in_words(amount) for amount in (balance.credit, balance.spent, balance.available)]
+    return Output(data, [f"{payer}: paid {words[0]}, spent {words[1]}, available {words[2]} {balance.currency}"])

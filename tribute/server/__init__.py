@@ -1,0 +1,1 @@
+"""Released models over HTTP, metered: the endpoints that clients know, above all columns."""

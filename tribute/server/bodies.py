@@ -1,0 +1,130 @@
+"""Requests as clients send them: read within a limit, and checked field by field before anything is held."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from starlette.requests import Request
+
+from tribute.server.problems import RequestError
+from tribute.strict import parse_json
+
+MOST_BYTES = 1 << 20
+MOST_TEXTS = 256
+Body = TypeVar("Body", bound=BaseModel)
+
+
+class _Asked(BaseModel):
+    """What every request has. A field of OpenAI's API that would change the answer and is not known is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    model: Annotated[str, Field(min_length=1)]
+
+
+class TextsBody(_Asked):
+    """Of /classify and /v1/embeddings."""
+
+    input: Annotated[str, Field(min_length=1)] | Annotated[list[str], Field(min_length=1, max_length=MOST_TEXTS)]
+    truncate_prompt_tokens: Literal[-1] | None = None
+    """-1: cut what is too long, as rows were cut for the training; without it, it is refused."""
+    encoding_format: Literal["float", "base64"] = "float"
+
+    @property
+    def texts(self) -> Sequence[str]:
+        """One text or several, as a list."""
+        return [self.input] if isinstance(self.input, str) else self.input
+
+
+class StreamOptions(BaseModel):
+    """See OpenAI's `stream_options`."""
+
+    include_usage: bool = False
+
+
+class _Generation(_Asked):
+    """What both kinds of completion have."""
+
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    """By default 0, the most probable answer."""
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
+    stop: Annotated[str, Field(min_length=1)] | Annotated[list[str], Field(max_length=4)] | None = None
+    stream: bool | None = False
+    stream_options: StreamOptions | None = None
+    n: Literal[1] | None = None
+
+
+class CompletionBody(_Generation):
+    """Of /v1/completions."""
+
+    prompt: Annotated[str, Field(min_length=1)]
+
+
+class Message(BaseModel):
+    """A turn of a conversation; content in parts may only be text."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str
+
+    @field_validator("content", mode="before")
+    @classmethod
+    def _joined(cls, content: Any) -> Any:
+        if isinstance(content, list) and all(isinstance(part, dict) and part.get("type") == "text" for part in content):
+            return "".join(str(part.get("text", "")) for part in content)
+        return content
+
+
+class ChatBody(_Generation):
+    """Of /v1/chat/completions."""
+
+    messages: Annotated[list[Message], Field(min_length=1)]
+    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
+
+
+UNSUPPORTED = {
+    *("tools", "tool_choice", "functions", "function_call", "response_format", "logprobs", "top_logprobs"),
+    *("logit_bias", "best_of", "echo", "suffix", "presence_penalty", "frequency_penalty", "dimensions", "audio"),
+}
+"""Fields of OpenAI's API that change the answer; a value that asks for nothing is no reason to refuse."""
+NOTHING: tuple[Any, ...] = (None, False, 0, 0.0, [], {}, "none", "auto", {"type": "text"})
+
+
+async def read_bytes(request: Request) -> bytes:
+    """The body. Raises RequestError 413 as soon as it is larger than MOST_BYTES."""
+    announced = request.headers.get("content-length", "0")
+    if announced.isdecimal() and int(announced) > MOST_BYTES:
+        raise RequestError(f"the body has {announced} bytes, at most {MOST_BYTES} are read", 413)
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > MOST_BYTES:
+            raise RequestError(f"the body has more than {MOST_BYTES} bytes", 413)
+        parts.append(part)
+    return b"".join(parts)
+
+
+def parse_body(kind: type[Body], content: bytes) -> Body:
+    """The request in a body. Raises RequestError 400 naming the field."""
+    try:
+        data = parse_json(content)
+        content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise RequestError("the body is not UTF-8") from error
+    except (ValueError, RecursionError) as error:
+        raise RequestError(f"the body is not JSON: {str(error)[:100]}") from error
+    if not isinstance(data, dict):
+        raise RequestError(f"the body is a {type(data).__name__}, expected an object")
+    refused = sorted(name for name in UNSUPPORTED & data.keys() if data[name] not in NOTHING)
+    if refused:
+        raise RequestError(f"{refused[0]} is not supported here; leave it out", param=refused[0], code="unsupported")
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        # The name of the branch of a union says nothing to a client.
+        field = ".".join(
+            str(part) for part in fault["loc"] if not str(part).startswith(("constrained", "list[", "str"))
+        )
+        raise RequestError(f"{field or 'body'}: {fault['msg']}", param=field or None) from error

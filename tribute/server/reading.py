@@ -1,0 +1,138 @@
+"""What may be read: models, receipts, usage and budget with a key, and health, metrics and public keys without."""
+
+import json
+from base64 import b64decode, urlsafe_b64encode
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tribute.errors import ServiceError
+from tribute.months import is_period
+from tribute.server.problems import RequestError
+from tribute.server.setup import Services
+from tribute.services.accounts import Accounts, Key
+from tribute.services.catalogue import CatalogueEntry
+from tribute.services.meter import receipt_bundle, usage
+from tribute.services.store import month_of
+
+
+def json_response(data: Any) -> Response:
+    """An answer as JSON."""
+    return Response(json.dumps(data, ensure_ascii=False).encode("utf-8", "replace"), media_type="application/json")
+
+
+def models(services: Services, key: Key, _: Request) -> dict[str, Any]:
+    """OpenAI's list of models: those that the key may call, with card and price."""
+    entries = (entry for _, entry in sorted(services.catalogue.entries.items()))
+    return {"object": "list", "data": [_shown(services, entry) for entry in entries if key.allows(entry.model.name)]}
+
+
+def model(services: Services, key: Key, request: Request) -> dict[str, Any]:
+    """One of them, by full name or alias. Raises ServiceError 404."""
+    entry = services.catalogue.resolve(request.path_params["name"])
+    if not key.allows(entry.model.name):
+        raise ServiceError(f"key {key.id} may not call {entry.model.name}; ask for a key that may", 403)
+    return _shown(services, entry)
+
+
+def receipt(services: Services, key: Key, request: Request) -> dict[str, Any]:
+    """A receipt's bundle, as tools/verify_receipt.py reads it, and its salt while the texts are kept."""
+    name = request.path_params["receipt"]
+    bundle: dict[str, Any] = dict(receipt_bundle(services.store, key, name))
+    try:
+        bundle["salt"] = services.meter.texts.open(name).salt.hex()
+    except ServiceError as error:
+        if error.status != 410:
+            raise
+    return bundle
+
+
+def usage_of_key(services: Services, key: Key, request: Request) -> dict[str, Any]:
+    """A month's usage of the key and of those below it, per model. Amounts in 10⁻⁶ of the unit."""
+    month = request.query_params.get("month", month_of(services.store.now()))
+    if not is_period(month):
+        raise RequestError(f"month: found {month[:20]!r}, expected one like 2026-11", param="month")
+    lines = [vars(line) for line in usage(services.store, key, month)]
+    return {"object": "list", "month": month, "data": lines, "micro": sum(line["micro"] for line in lines)}
+
+
+def budget(services: Services, key: Key, _: Request) -> dict[str, Any]:
+    """What the key can still spend; the payer's money where the key is a root key and not a test key."""
+    limits = services.keys.find(key.id).limits
+    told: dict[str, Any] = {
+        "key": key.id,
+        "test": key.test,
+        "budget": limits.budget,
+        "window": limits.window,
+        "remaining": services.keys.remaining(key),
+        "call_cap": limits.call_cap,
+        "expires": limits.expires,
+        "models": limits.models,
+    }
+    if len(key.path) == 1 and not key.test:
+        balance = Accounts(services.store).balance(key.payer)
+        told |= {"currency": balance.currency, "credit": balance.credit, "available": balance.available}
+    return told
+
+
+def health(services: Services) -> Response:
+    """200 while the store answers and a model is served, else 503; says what is not served, and why."""
+    served, refused = len(services.catalogue.entries), services.catalogue.refused
+    try:
+        with services.store.reading():
+            pass
+        status, words = (200, "ok") if served else (503, "no model is served")
+    except ServiceError as error:
+        status, words = 503, str(error)
+    response = json_response({"status": words, "models": served, "refused": dict(refused)})
+    response.status_code = status
+    return response
+
+
+def metrics(services: Services) -> Response:
+    """Prometheus' text format."""
+    return Response(services.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def jwks(services: Services) -> Response:
+    """The registry's public keys, and the serving key with its certificate, as RFC 8037 writes Ed25519 keys."""
+    signer = services.signer
+    keys = [_jwk(public, public) for public in services.registry_keys]
+    serving = _jwk(signer.certificate.public, signer.id) | {"certificate": signer.content.decode()}
+    return json_response({"keys": [*keys, serving]})
+
+
+def _jwk(public: str, name: str) -> dict[str, str]:
+    x = urlsafe_b64encode(b64decode(public)).rstrip(b"=").decode()
+    return {"kty": "OKP", "crv": "Ed25519", "x": x, "kid": name, "use": "sig", "alg": "EdDSA"}
+
+
+def _shown(services: Services, entry: CatalogueEntry) -> dict[str, Any]:
+    """A model as OpenAI's clients read it, with `root` and `parent` as vLLM has them."""
+    return {
+        "id": entry.model.name,
+        "object": "model",
+        "created": entry.created,
+        "owned_by": "tribute",
+        "root": entry.model.artifact,
+        "parent": entry.base_name,
+        "base": entry.model.base,
+        "dataset": entry.tag,
+        "task": entry.task,
+        "labels": list(entry.labels),
+        "card": entry.model.verdict,
+        "champion": entry.champion,
+        "max_model_len": entry.context,
+        "price": _price(services, entry),
+    }
+
+
+def _price(services: Services, entry: CatalogueEntry) -> dict[str, Any] | None:
+    """The price now, in 10⁻⁶ of the unit: per request, and per thousand tokens; None where there is none."""
+    try:
+        prices = services.prices.current()
+    except ServiceError:
+        return None
+    price = prices.models.get(entry.model.name) or prices.models.get(entry.dataset)
+    return None if price is None else {**price.model_dump(), "currency": prices.currency, "version": prices.version}

@@ -1,0 +1,73 @@
+"""A server from its start to its end, and the thread that follows what the workspace releases and takes back."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+
+from tribute.contributions.registry import Registry
+from tribute.errors import ServiceError
+from tribute.pipeline.runs import all_runs
+from tribute.server.app import create_app
+from tribute.server.setup import Services, open_services
+from tribute.workspace import Workspace
+
+LOOKS = 10.0
+"""Seconds between two looks at the workspace; so long a model may answer after rows of it were taken back."""
+
+
+def serve(workspace: Workspace, host: str, port: int, url: str | None, ready: Callable[[Services], None]) -> None:
+    """Serve a workspace's models until interrupted; `ready` is called when they are loaded.
+
+    Raises ServiceError 503 where another server has the store open.
+    """
+    # Others' loggers may log requests, the server's own does not: see app.py.
+    logging.getLogger("tribute.server").setLevel(logging.INFO)
+    with open_services(workspace, url) as services:
+        services.refresh()
+        ready(services)
+        with following(services):
+            config = uvicorn.Config(
+                create_app(services), host=host, port=port, log_config=None, access_log=False, server_header=False
+            )
+            uvicorn.Server(config).run()
+
+
+@contextmanager
+def following(services: Services, seconds: float = LOOKS) -> Iterator[None]:
+    """Refresh the catalogue in a thread whenever a run ended, a row was taken back or the champion changed."""
+    ended = threading.Event()
+    thread = threading.Thread(target=_follow, args=(services, seconds, ended), name="tribute-follow", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _follow(services: Services, seconds: float, ended: threading.Event) -> None:
+    known = _state(services.workspace)
+    while not ended.wait(seconds):
+        try:
+            now = _state(services.workspace)
+            if now != known:
+                services.refresh()
+                services.log.info("serving %s", ", ".join(sorted(services.catalogue.entries)) or "nothing")
+                known = now
+            services.meter.release_expired()
+            services.meter.texts.forget_due()
+        except Exception as error:
+            # The workspace may be in the middle of a change; what was served is served on.
+            status = error.status if isinstance(error, ServiceError) else ""
+            services.log.warning("the workspace could not be followed: %s %s", type(error).__name__, status)
+
+
+def _state(workspace: Workspace) -> Any:
+    """What changes when there may be something else to serve."""
+    database = workspace.mlflow / "mlflow.db"
+    changed = database.stat().st_mtime_ns if database.exists() else 0
+    return Registry.open(workspace).entries()[-1:], all_runs(workspace), changed

@@ -1,0 +1,109 @@
+"""One base with all its adapters resident, and the thread that answers whatever waits in batches that mix them."""
+
+import queue
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tribute.finetuning.embeddings import encoder_embeddings
+from tribute.finetuning.encoding import EncodedRows
+from tribute.services.engines.engine import Tokens
+
+MOST_ROWS = 64
+"""Rows that one turn takes from what waits, so that a large request does not hold all others up."""
+
+
+@dataclass(frozen=True)
+class _Row:
+    adapter: str
+    tokens: Tokens
+    vector: "Future[Tensor]" = field(default_factory=Future)
+
+
+class SharedBase:
+    """A base under many adapters (PEFT's `adapter_names`). PEFT's hooks bear one forward pass at a time: see `turn`."""
+
+    def __init__(self, network: Any, pad_id: int) -> None:
+        self.network, self.turn = network.eval(), threading.Lock()
+        self._pad_id = pad_id
+        self._waiting: queue.SimpleQueue[_Row | None] = queue.SimpleQueue()
+        self._worker = threading.Thread(target=self._work, name="tribute-batches", daemon=True)
+        self._worker.start()
+
+    def add(self, folder: Path, adapter: str) -> None:
+        """Make one more adapter resident; where it cannot be loaded, nothing of it stays."""
+        with self.turn:
+            try:
+                self.network.load_adapter(folder, adapter_name=adapter, torch_device="cpu")
+            except Exception:
+                if adapter in self.network.peft_config:
+                    self.network.delete_adapter(adapter)
+                raise
+            finally:
+                self.network.eval()
+
+    def remove(self, adapter: str) -> None:
+        """Forget an adapter."""
+        with self.turn:
+            self.network.delete_adapter(adapter)
+
+    def forward(self, adapters: Sequence[str], **inputs: Any) -> Any:
+        """One pass of the network, each row by its adapter."""
+        with self.turn, torch.inference_mode():
+            return self.network(**inputs, adapter_names=list(adapters))
+
+    def embed(self, adapter: str, rows: Sequence[Tokens]) -> list[Tensor]:
+        """Unit-length embeddings, float [width] each; computed together with what other callers ask for."""
+        waiting = [_Row(adapter, tokens) for tokens in rows]
+        for row in waiting:
+            self._waiting.put(row)
+        return [row.vector.result() for row in waiting]
+
+    def close(self) -> None:
+        """End the thread when all that waits is answered."""
+        self._waiting.put(None)
+        self._worker.join()
+
+    def _work(self) -> None:
+        while (row := self._waiting.get()) is not None:
+            batch, ended = [row], False
+            while len(batch) < MOST_ROWS and not ended:
+                try:
+                    further = self._waiting.get_nowait()
+                except queue.Empty:
+                    break
+                if further is None:
+                    ended = True
+                else:
+                    batch.append(further)
+            self._answer(batch)
+            if ended:
+                return
+
+    def _answer(self, batch: Sequence[_Row]) -> None:
+        """Compute rows of similar length together. Whatever fails is the callers' to hear; the thread goes on."""
+        nothing = [""] * len(batch)
+        rows = EncodedRows(nothing, nothing, [row.tokens for row in batch], [0] * len(batch), self._pad_id)
+        for chunk in rows.chunks(range(len(batch))):
+            chosen = [batch[index] for index in chunk]
+            try:
+                vectors = self._embedded(rows, chunk, [row.adapter for row in chosen])
+            except Exception as error:
+                for row in chosen:
+                    row.vector.set_exception(error)
+            else:
+                for row, vector in zip(chosen, vectors, strict=True):
+                    row.vector.set_result(vector)
+
+    def _embedded(self, rows: EncodedRows, chunk: Sequence[int], adapters: Sequence[str]) -> Tensor:
+        def network(**inputs: Any) -> Any:
+            return self.forward(adapters, **inputs)
+
+        with torch.inference_mode():
+            return encoder_embeddings(network, rows.collate(chunk))
