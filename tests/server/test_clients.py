@@ -1,23 +1,32 @@
 """Unmodified clients against a running server: what is answered, charged, recorded and refused."""
 
+import asyncio
+import itertools
 import json
 import subprocess
 import sys
+import time
 import urllib.request
+from base64 import b64decode
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
+import httpx
 import openai
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tribute.contributions.dataset import read_rows
+from tribute.errors import ServiceError
+from tribute.server.bodies import ChatBody, parse_body
+from tribute.server.calls import Caller, hold
+from tribute.server.inference import chat
 from tribute.server.setup import Services
-from tribute.services.meter import tie_out
+from tribute.server.streams import AnswerStream
+from tribute.services.meter import receipt_bundle, tie_out
 
 QUESTION = [{"role": "user", "content": "matrix vector kernel"}]
-SPENT = ("micro", "calls")
 
 
 def classify(client: openai.OpenAI, model: str, texts: list[str], **options):
@@ -156,28 +165,49 @@ def test_a_receipt_verifies_offline_against_what_was_sent(client, classifier, se
 
 
 def test_what_a_client_that_hung_up_got_is_charged(address, writer, services, secret):
-    """A connection closed in mid-stream: its receipt says incomplete, it costs less, and nothing stays held."""
-    import httpx
-
+    """A connection closed in mid-stream leaves a charge and a receipt for what was sent, and nothing held."""
     key = secret()
     asked = {"model": writer, "messages": QUESTION, "max_tokens": 40, "temperature": 2.0, "stream": True}
     headers = {"Authorization": f"Bearer {key}"}
     with httpx.stream("POST", f"{address}/v1/chat/completions", json=asked, headers=headers) as response:
-        receipt = response.headers["Tribute-Receipt"]
         next(response.iter_bytes())
 
     found = services.keys.recognise(key)
-    bundle = _eventually(lambda: _bundle(services, found, receipt))
-    assert bundle is None or bundle["price"]["micro"] > 0
+    receipt = _eventually(lambda: _receipt(services, found, response.headers["Tribute-Receipt"]))
+    assert services.keys.remaining(found) == found.limits.budget - receipt["price"]["micro"] < found.limits.budget
     assert tie_out(services.store) == []
 
 
-def _bundle(services: Services, key, receipt: str):
-    from base64 import b64decode
+def test_a_broken_stream_costs_what_was_sent(writer, services, secret):
+    """Of three events two were sent when the connection broke: two are charged, and the receipt says incomplete."""
+    key, entry = services.keys.recognise(secret()), services.catalogue.resolve(writer)
+    work = chat(
+        services.engine, entry, parse_body(ChatBody, json.dumps({"model": writer, "messages": QUESTION}).encode())
+    )
+    held = hold(services, Caller(key, None, None, b"POST /v1/chat/completions\n{}"), work)
+    ended = []
+    stream = AnswerStream(services, work, held, lambda: ended.append(True))
 
-    from tribute.errors import ServiceError
-    from tribute.services.meter import receipt_bundle
+    async def hang_up():
+        events = stream.events()
+        for _ in range(3):
+            await anext(events)
+        await events.aclose()
 
+    asyncio.run(hang_up())
+    stream.finish()
+    stream.finish()
+
+    receipt = _receipt(services, key, held.receipt)
+    written = receipt["tokens"]["output"]
+    sent = list(itertools.islice(work.pieces(), 2))
+    assert written == sum(piece.tokens for piece in sent) > 0
+    assert receipt["price"]["micro"] == services.prices.current().cost(writer, work.input_tokens, written)
+    assert (receipt["complete"], ended) == (False, [True])
+
+
+def _receipt(services: Services, key, receipt: str):
+    """What a receipt says; None before there is one."""
     try:
         envelope = json.loads(receipt_bundle(services.store, key, receipt)["receipt"])
     except ServiceError:
@@ -186,13 +216,12 @@ def _bundle(services: Services, key, receipt: str):
 
 
 def _eventually(ask: Callable[[], object]):
-    import time
-
+    """What is asked for, as soon as it is there."""
     for _ in range(200):
         if (answer := ask()) is not None:
             return answer
         time.sleep(0.05)
-    return None
+    raise AssertionError("it never came")
 
 
 def test_curl_and_prometheus_read_what_they_know(address, client, classifier):

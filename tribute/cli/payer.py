@@ -101,9 +101,9 @@ def key(
 
     with administration(workspace, store) as admin:
         allowed = limits(budget, cap or budget, admin.end(days), model, window)
-        secret, made = admin.keys.issue(payer, allowed, test=test)
-    data: NewKey = {"api_key": made.id, "secret": secret, "payer": payer, "valid_until": allowed.expires}
-    return Output(data, [secret, f"This is the secret of {made.id}, valid until {allowed.expires}. Keep it now."])
+        secret, api_key = admin.keys.issue(payer, allowed, test=test)
+    data: NewKey = {"api_key": api_key.id, "secret": secret, "payer": payer, "valid_until": allowed.expires}
+    return Output(data, [secret, f"This is the secret of {api_key.id}, valid until {allowed.expires}. Keep it now."])
 
 
 @command

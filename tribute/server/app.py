@@ -42,7 +42,6 @@ def create_app(services: Services) -> FastAPI:
     _add_reading(app, services)
     app.add_exception_handler(ServiceError, _refused)
     app.add_exception_handler(HTTPException, _unknown)
-    app.add_exception_handler(Exception, _failed)
     app.add_middleware(_Accounted, services=services)
     return app
 
@@ -166,11 +165,6 @@ def _unknown(request: Request, error: Exception) -> Response:
     return Problem(error.status_code, message).response()
 
 
-def _failed(_: Request, error: Exception) -> Response:
-    # The message of an unforeseen error may hold a request's text; the log says of which type it was and where.
-    return Problem(500, "the server failed; nothing was charged").response()
-
-
 class _Accounted:
     """A line in the log and a count for Prometheus, for every request."""
 
@@ -181,7 +175,7 @@ class _Accounted:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started, status = time.monotonic(), 500
+        started, status = time.monotonic(), 0
 
         async def counted(message: Message) -> None:
             nonlocal status
@@ -192,8 +186,10 @@ class _Accounted:
         try:
             await self._app(scope, receive, counted)
         except Exception as error:
-            if status == 500 and not isinstance(error, OSError):
-                self._services.log.error("%s at %s", type(error).__name__, _place(error))
+            # The message of an unforeseen error may hold a request's text: it is neither logged nor raised further.
+            self._services.log.error("%s at %s", type(error).__name__, _place(error))
+            if not status:
+                await Problem(500, "the server failed; nothing was charged").response()(scope, receive, counted)
         finally:
             seconds = time.monotonic() - started
             route = getattr(scope.get("route"), "path", "other")

@@ -59,6 +59,7 @@ def embed(engine: LocalEngine, entry: CatalogueEntry, body: TextsBody) -> Work:
 
 def complete(engine: LocalEngine, entry: CatalogueEntry, body: CompletionBody) -> Work:
     """OpenAI's /v1/completions."""
+    _refuse_classifier(entry)
     prompt = engine.encode(entry.model.artifact, body.prompt)
     most = _most(entry, prompt, body.max_tokens, COMPLETION)
 
@@ -81,6 +82,7 @@ def complete(engine: LocalEngine, entry: CatalogueEntry, body: CompletionBody) -
 
 def chat(engine: LocalEngine, entry: CatalogueEntry, body: ChatBody) -> Work:
     """OpenAI's /v1/chat/completions."""
+    _refuse_classifier(entry)
     messages = [message.model_dump() for message in body.messages]
     prompt = engine.encode_chat(entry.model.artifact, messages)
     most = _most(entry, prompt, body.max_completion_tokens or body.max_tokens, LONGEST_ANSWER)
@@ -113,6 +115,11 @@ def _texts_work(entry: CatalogueEntry, rows: Sequence[Tokens], answer: Any) -> W
     return Work(entry, sum(map(len, rows)), 0, _now(), answer)
 
 
+def _refuse_classifier(entry: CatalogueEntry) -> None:
+    if entry.labels:
+        raise RequestError(f"{entry.model.name} classifies and writes no answers; ask /classify", param="model")
+
+
 def _rows(engine: LocalEngine, entry: CatalogueEntry, body: TextsBody) -> list[Tokens]:
     """The texts' tokens. Raises RequestError for one that is too long."""
     rows = [engine.encode(entry.model.artifact, text) for text in body.texts]
@@ -134,8 +141,8 @@ def _most(entry: CatalogueEntry, prompt: Tokens, asked: int | None, default: int
     return asked or min(default, room)
 
 
-def _too_long(found: str, entry: CatalogueEntry, hint: str, param: str) -> RequestError:
-    message = f"{found}, {entry.model.name} takes {entry.context}; {hint}"
+def _too_long(excess: str, entry: CatalogueEntry, hint: str, param: str) -> RequestError:
+    message = f"{excess}, {entry.model.name} takes {entry.context}; {hint}"
     return RequestError(message, param=param, code="context_length_exceeded")
 
 

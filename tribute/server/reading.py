@@ -59,8 +59,8 @@ def usage_of_key(services: Services, key: Key, request: Request) -> dict[str, An
 
 def budget(services: Services, key: Key, _: Request) -> dict[str, Any]:
     """What the key can still spend; the payer's money where the key is a root key and not a test key."""
-    limits = services.keys.find(key.id).limits
-    told: dict[str, Any] = {
+    limits = key.limits
+    state: dict[str, Any] = {
         "key": key.id,
         "test": key.test,
         "budget": limits.budget,
@@ -72,8 +72,8 @@ def budget(services: Services, key: Key, _: Request) -> dict[str, Any]:
     }
     if len(key.path) == 1 and not key.test:
         balance = Accounts(services.store).balance(key.payer)
-        told |= {"currency": balance.currency, "credit": balance.credit, "available": balance.available}
-    return told
+        state |= {"currency": balance.currency, "credit": balance.credit, "available": balance.available}
+    return state
 
 
 def health(services: Services) -> Response:

@@ -190,9 +190,7 @@ def _loaded(model: RowModel, adapter: Adapter) -> RowModel:
     """A fresh base under the adapter, by its id."""
     import peft
 
-    model.network = peft.PeftModel.from_pretrained(
-        model.network, adapter.folder, adapter_name=adapter.id, torch_device="cpu"
-    )
+    model.network = peft.PeftModel.from_pretrained(model.network, adapter.folder, adapter_name=adapter.id)
     return model
 
 
