@@ -37,7 +37,10 @@ def build_workspace(root: Path) -> Workspace:
     """A registry with its key and two finished runs; the classifier is its dataset's champion."""
     workspace = Workspace.create(root / "workspace")
     schema = {"name": "tiny", "task": "sequence-classification", "labels": sorted(tiny.TOPICS), "max_characters": 200}
-    Registry.create(workspace).declare(DatasetSchema.model_validate(schema))
+    registry = Registry.create(workspace)
+    registry.declare(DatasetSchema.model_validate(schema))
+    # As a release does, which makes the registry's key.
+    registry.repository.transact("Sign the log", registry.sign_head)
     (root / "policy.yaml").write_text(POLICY)
     (root / "prices.yaml").write_text(PRICES)
     sentences, dialogues = tiny.make_dataset(workspace.root), tiny.make_dataset(workspace.root, task="causal-lm")
