@@ -15,6 +15,7 @@ from tribute.contributions.dataset import read_description, read_rows
 from tribute.contributions.licences import allows_sale
 from tribute.contributions.registry import Registry, Snapshot
 from tribute.errors import ServiceError
+from tribute.finetuning.task_types import described_task
 from tribute.finetuning.tracking import Tracker
 from tribute.pipeline.runs import all_runs, read_run
 from tribute.rewards.allocation import judge
@@ -114,5 +115,5 @@ def _loaded(candidate: Candidate, engine: LocalEngine) -> CatalogueEntry:
         base_name=config.base.package or config.base.hub or str(config.base.folder and config.base.folder.name),
         created=int(datetime.fromisoformat(adapter.provenance["made_at"]).timestamp()),
         context=context,
-        labels=tuple(description.get("labels") or ()),
+        labels=tuple(described_task(description).labels),
     )
