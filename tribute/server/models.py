@@ -105,10 +105,8 @@ def _loaded(candidate: Candidate, engine: LocalEngine) -> CatalogueEntry:
     check_files(adapter, lambda name: "/" not in name)
     recorded, evaluation = adapter.json("evaluation.json"), read_rows(candidate.dataset, "evaluation")
     context = engine.load(Adapter(adapter.id, adapter.path, description, config, evaluation, recorded))
-    policy = load_policy(candidate.config.rewards.policy)
-    verdict = judge(candidate.card, policy.gate, policy.fallback).words
     return CatalogueEntry(
-        ServedModel(candidate.name, adapter.id, adapter.json("base.json")["digest"], verdict),
+        ServedModel(candidate.name, adapter.id, adapter.json("base.json")["digest"], _verdict(candidate)),
         dataset=description["name"],
         tag=description["tag"],
         task=description["task"],
@@ -117,3 +115,11 @@ def _loaded(candidate: Candidate, engine: LocalEngine) -> CatalogueEntry:
         context=context,
         labels=tuple(described_task(description).labels),
     )
+
+
+def _verdict(candidate: Candidate) -> str:
+    """By what the run's policy pays on this card, such as `credit`; `no policy` where the run pays nothing."""
+    if candidate.config.rewards is None:
+        return "no policy"
+    policy = load_policy(candidate.config.rewards.policy)
+    return judge(candidate.card, policy.gate, policy.fallback).words

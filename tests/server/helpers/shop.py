@@ -20,7 +20,7 @@ from tribute.config import FinetuningConfig
 from tribute.contributions.registry import Registry
 from tribute.contributions.schema import DatasetSchema
 from tribute.files import write_json
-from tribute.finetuning.tracking import Tracker
+from tribute.finetuning.tracking import Subject, Tracker
 from tribute.server.app import create_app
 from tribute.server.setup import Services
 from tribute.workspace import Workspace
@@ -46,9 +46,9 @@ def build_workspace(root: Path) -> Workspace:
     sentences, dialogues = tiny.make_dataset(workspace.root), tiny.make_dataset(workspace.root, task="causal-lm")
     classifier = finish_run(workspace, "labels", sentences, tiny.bert_config(tiny.write_bert(root / "bert")))
     finish_run(workspace, "answers", dialogues, tiny.llama_config(tiny.write_llama(root / "llama")))
-    tracker = Tracker(workspace.mlflow)
-    logged = tracker.log_training("labels", sentences, tiny.bert_config(root / "bert"), 0, classifier.path)
-    tracker.register(sentences, add_provenance(classifier, logged))
+    tracker, config = Tracker(workspace.mlflow), tiny.bert_config(root / "bert")
+    logged = tracker.finish(tracker.begin(Subject("labels", sentences, config), 0), classifier.path)
+    tracker.register(sentences, add_provenance(classifier, logged), config)
     return workspace
 
 

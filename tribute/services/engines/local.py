@@ -77,7 +77,7 @@ class LocalEngine:
         with self._loading:
             if adapter.id not in self._resident:
                 tokenizer = load_tokenizer(folder)
-                alone = _loaded(task.build(folder), adapter)
+                alone = _loaded(task.build(folder, adapter.config.precision), adapter)
                 _check_card(alone, task, tokenizer, adapter)
                 place = task.peft_name, base_digest(folder)
                 shared = self._bases.get(place)
