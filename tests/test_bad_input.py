@@ -312,7 +312,8 @@ def test_no_room_for_an_artifact(command: str, kinds: tuple[str, ...], override:
 
     *bars, line = ended.err.splitlines()
     assert ended.code == 2, ended.err
-    assert "too large" in line
+    # Whoever writes first says it: MLflow's database before the training, or the artifact's own file.
+    assert "too large" in line or "disk I/O error" in line
     assert all("━" in bar for bar in bars if bar)
     assert files(spare / "artifacts") | files(spare / "rewards") == before
 

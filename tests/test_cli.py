@@ -22,6 +22,7 @@ from tribute.workspace import Workspace
 
 COMMANDS = (
     *("init", "contribute", "release", "versions", "finetune", "attribute", "reward", "run", "demo", "verify"),
+    *("export", "runs", "gc", "up", "attack", "serve", "price", "payer"),
     *("config", "inspect", "trace", "fetch", "explain"),
     *("screening", "review", "accept", "reject", "diff", "show", "card", "withdraw", "erase", "retrain"),
     *(
@@ -40,8 +41,9 @@ COMMANDS = (
     ),
     *("statement", "dispute", "year"),
 )
-GROUPS = ("config", "key", "vault", "period", "policy", "pay", "dispute")
+GROUPS = ("config", "key", "vault", "period", "policy", "pay", "payer", "dispute")
 WRITES = {
+    *("export", "gc", "attack"),
     *("init", "contribute", "release", "finetune", "attribute", "reward", "run", "demo", "fetch"),
     *("screening", "accept", "reject", "decide", "card", "terms", "withdraw", "erase", "retrain"),
     *("organisation", "import", "clone"),

@@ -87,7 +87,7 @@ def test_an_interrupt_ends_the_trainings(untrained: Path, tiny: Path):
     process = started(
         "finetune", tiny / "config.yaml", "--set", "finetuning.epochs=4000", "-w", untrained, env=environment
     )
-    wait_for(lambda: any(untrained.glob("scratch/*/states/00000002.safetensors")), "the first steps")
+    wait_for(lambda: any(untrained.glob("scratch/*/curve.jsonl")), "the first steps")
     begun = time.monotonic()
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
@@ -109,7 +109,7 @@ def test_one_failure_ends_the_others(untrained: Path, tiny: Path, monkeypatch: p
     def fail_second(seed: int) -> object:
         if seed == 0:
             return train(home, config, dataset, seed)
-        wait_for(lambda: any(untrained.glob("scratch/*/states/00000002.safetensors")), "the first steps")
+        wait_for(lambda: any(untrained.glob("scratch/*/curve.jsonl")), "the first steps")
         raise OSError("the second seed's disk is full")
 
     begun = time.monotonic()

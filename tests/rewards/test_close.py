@@ -68,7 +68,7 @@ def test_four_eyes_close_a_period(house):
     assert "it is closed, signed by anna and ben with the keys that the manifest names" in verify_period(folder)
     assert {path.stat().st_mode & 0o777 for path in (month, *folder.iterdir())} == {0o444}
     assert sorted(path.name for path in house.workspace.rewards.iterdir()) == [
-        *(".approvals", ".lock", "2026-11", "calendar.json", "journal")
+        *(".approvals", "2026-11", "calendar.json", "journal")
     ]
 
 

@@ -82,7 +82,7 @@ def test_a_policy_that_does_not_hold(world, home, tmp_path):
     later = tmp_path / "later.yaml"
     later.write_text("{id: p, version: v1.0.0, description: d, effective_from: 2026-11-02}")
 
-    refused(world, home, "hold_back: unknown key; see `tribute config schema`", policy=BAD / "unknown_key.yaml")
+    refused(world, home, "hold_back: unknown key; did you mean holdback?", policy=BAD / "unknown_key.yaml")
     refused(world, home, "p v1.0.0 is effective from 2026-11-02, 2026-11 begins before; use the policy", policy=later)
 
 

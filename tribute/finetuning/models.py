@@ -95,7 +95,8 @@ class SentenceClassifier(RowModel):
         return self._logits(batch).log_softmax(-1)
 
     def _logits(self, batch: Batch) -> Tensor:
-        return LOGIT_SCALE * self.embed(batch) @ self.head.T
+        embedded = self.embed(batch)
+        return LOGIT_SCALE * embedded @ self.head.T.to(embedded.dtype)
 
     def row_results(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """See RowModel."""

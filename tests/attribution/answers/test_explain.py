@@ -159,9 +159,11 @@ def test_a_loss_that_is_not_a_number_is_told(trained, monkeypatch):
     from tribute.finetuning.models import ResponseModel, SentenceClassifier
 
     for kind in (SentenceClassifier, ResponseModel):
-        results = kind.row_results
+        scores = kind.row_scores
         monkeypatch.setattr(
-            kind, "row_results", lambda *given, results=results: (results(*given)[0] * math.nan, results(*given)[1])
+            kind,
+            "row_scores",
+            lambda *given, scores=scores: scores(*given)._replace(losses=scores(*given).losses * math.nan),
         )
 
     with pytest.raises(TrainingError, match="answer: the loss is not a number"):

@@ -128,7 +128,7 @@ def test_payments_of_others_are_no_findings(bank):
 
     assert bank.answer(text) == {"unknown_payment": 2, "never_ordered": 1}
     assert "1 never ordered, 2 not ours" in ended.out
-    assert "1 answers need your decision" in ended.out
+    assert "1 answer needs your decision" in ended.out
 
 
 @pytest.mark.parametrize(
@@ -365,7 +365,7 @@ def test_a_second_booking_is_a_second_payment(bank, first, second, outcome):
 
     assert bank.answer(text) == {outcome: 1}
     assert bank.state() == paid
-    assert ("1 answers need your decision" in rehearsed.out) == (outcome == "paid_twice")
+    assert ("1 answer needs your decision" in rehearsed.out) == (outcome == "paid_twice")
 
 
 def test_two_bookings_in_one_statement_are_two_payments(bank):
