@@ -88,6 +88,9 @@ class Connection:
         from sqlalchemy.exc import SQLAlchemyError
 
         logging.getLogger("alembic").setLevel(logging.WARNING)
+        # What MLflow cannot do is raised as well, and told in one line; what it advises on packages is not the user's.
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+        logging.getLogger("mlflow.utils.requirements_utils").setLevel(logging.ERROR)
         self.folder.mkdir(parents=True, exist_ok=True)
         with locked(self.folder.parent / "scratch" / "locks" / "mlflow"):
             # The registry looks a logged model up through the global address, whatever the client's is.
