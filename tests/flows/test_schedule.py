@@ -80,8 +80,12 @@ def healthy(client: httpx.Client) -> bool:
 
 
 def post(client: httpx.Client, path: str, content: dict[str, Any]) -> Any:
-    """The answer to a request that has to succeed."""
-    answer = client.post(path, json=content)
+    """The answer to a request that has to succeed; a database that is busy (503) is asked again, as clients do."""
+    for pause in (0, 1, 2, 4, 8, 16):
+        time.sleep(pause)
+        answer = client.post(path, json=content)
+        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            break
     assert answer.is_success, answer.text
     return answer.json()
 
