@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tribute.attribution.credit.stand_in import first_enough
+
 WIDTH = 0.25
 """Of the kernel, in squared distances of two states from each other: fixed, see docs/attribution.md."""
 POWER = 0.5
@@ -66,14 +68,13 @@ class Memory:
 
     def fitted(self, gain: float) -> "Memory":
         """With the length that gains what the fine-tune gained, nats."""
-        everything, best = np.ones(self.near.shape[1]), (-np.inf, 0.0)
+        everything = np.ones(self.near.shape[1])
         before = self.losses(0 * everything).mean()
-        for length in LENGTHS:
-            reached = float(before - replace(self, length=float(length)).losses(everything).mean())
-            if reached >= gain:
-                return replace(self, length=float(length))
-            best = max(best, (reached, float(length)))
-        return replace(self, length=best[1])
+
+        def gained(length: float) -> float:
+            return float(before - replace(self, length=length).losses(everything).mean())
+
+        return replace(self, length=first_enough(gained, gain, LENGTHS)[0])
 
     def losses(self, weights: np.ndarray) -> np.ndarray:
         """See StandIn: the mean over each row's tokens."""

@@ -19,6 +19,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tribute.attribution.credit.stand_in import first_enough
+
 STEPS = 10
 POWER = 0.3
 """Compared with 0, 0.25 and 0.5 on the arenas of benchmarks/fidelity.py: docs/attribution.md."""
@@ -49,13 +51,8 @@ class Probe:
         def gained(length: float) -> float:
             return float(before - replace(self, length=length).losses(everything).mean())
 
-        best = (-np.inf, 0.0)
-        for length in LENGTHS:
-            reached = gained(float(length))
-            if reached >= gain:
-                return replace(self, length=_smallest(gained, gain, float(length)))
-            best = max(best, (reached, float(length)))
-        return replace(self, length=best[1])
+        length, enough = first_enough(gained, gain, LENGTHS)
+        return replace(self, length=_smallest(gained, gain, length) if enough else length)
 
     def losses(self, weights: np.ndarray) -> np.ndarray:
         """See StandIn."""

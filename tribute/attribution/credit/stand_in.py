@@ -9,6 +9,7 @@ needs no draws: along the straight way from no rows to all of them, at the weigh
 stand-in gained, but for the quadrature, which its artifact states.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -31,6 +32,17 @@ class StandIn(Protocol):
 
         `readings` [evaluation rows, columns] say which means of the losses are looked at.
         """
+
+
+def first_enough(gained: Callable[[float], float], gain: float, lengths: np.ndarray) -> tuple[float, bool]:
+    """The first of the `lengths` that gains enough, nats; where none does, the one that gains most, and False."""
+    best = (-np.inf, 0.0)
+    for length in map(float, lengths):
+        reached = gained(length)
+        if reached >= gain:
+            return length, True
+        best = max(best, (reached, length))
+    return best[1], False
 
 
 def path_credits(stand_in: StandIn, rows: int, readings: np.ndarray, progress: Progress = ignore) -> np.ndarray:
