@@ -7,6 +7,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.runner import with_runner
 from tasks.attribution import combine, measure, propose
+from tasks.outcome import id_of
 from tribute.config import RunConfig
 
 
@@ -21,7 +22,7 @@ def attribution(workspace: str, config: RunConfig, dataset: str, adapters: list[
     while work := propose(workspace, config, dataset, adapters, measured):
         futures = [measure.submit(workspace, config, dataset, adapters, piece) for piece in work]
         measured += zip(work, [future.result() for future in futures], strict=True)
-    return {"attribution": combine(workspace, config, dataset, adapters, measured)}
+    return {"attribution": id_of(combine(workspace, config, dataset, adapters, measured))}
 
 
 def run(workspace: str, config: RunConfig, dataset: str, adapters: list[str]) -> dict[str, Any]:

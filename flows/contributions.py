@@ -4,6 +4,7 @@ from prefect import flow
 
 from tasks.contributions import materialise, take_in
 from tasks.contributions import release as cut
+from tasks.outcome import id_of
 from tribute.config import BaseConfig, DatasetConfig
 
 
@@ -11,11 +12,11 @@ from tribute.config import BaseConfig, DatasetConfig
 def contributions(workspace: str, dataset: DatasetConfig, base: BaseConfig | None = None) -> str:
     """Returns the id of the dataset artifact: the version as the base may learn it."""
     tag = take_in(workspace, dataset, base)
-    return materialise(workspace, tag, base)
+    return id_of(materialise(workspace, tag, base))
 
 
 @flow(name="release", flow_run_name="release {tag}")
 def release(workspace: str, tag: str, base: BaseConfig | None = None) -> str:
     """Release what was contributed; returns the id of the dataset artifact."""
     version = cut(workspace, tag, base)
-    return materialise(workspace, version, base)
+    return id_of(materialise(workspace, version, base))

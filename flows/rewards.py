@@ -2,6 +2,7 @@
 
 from prefect import flow
 
+from tasks.outcome import id_of
 from tasks.parameters import paid_period
 from tasks.rewards import pay
 from tribute.config import RunConfig
@@ -10,4 +11,4 @@ from tribute.config import RunConfig
 @flow(name="rewards", flow_run_name=paid_period)
 def rewards(workspace: str, config: RunConfig, dataset: str, adapters: list[str], attribution: str) -> str | None:
     """Returns the id of the period's manifest; None where the config has no rewards."""
-    return pay(workspace, config, dataset, adapters, attribution)
+    return id_of(pay(workspace, config, dataset, adapters, attribution))

@@ -22,6 +22,15 @@ def skipped(why: str) -> State[Any]:
     return Completed(data=None, name="Skipped", message=why)
 
 
+def id_of(state: State[Any]) -> Any:
+    """The artifact's id in a task's state, for a flow to return; None where the task was skipped.
+
+    A flow that returns a state itself may end without a result: when an answer of the server is lost, the client asks
+    again, is refused as a duplicate, and gets the flow's state without its data.
+    """
+    return state.result()
+
+
 def get(workspace: str, kind: str, *ids: str) -> list[Artifact]:
     """The artifacts of these ids, in their order."""
     store = Workspace.open_at(workspace).store
