@@ -20,7 +20,7 @@ from lib.share_errors import distance, exact_values
 from throughput import processor
 from tribute.attribution.retraining import designs
 from tribute.attribution.shares import shares
-from tribute.finetuning.optimizer import Adam
+from tribute.finetuning.optimizers.adam import Adam
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "effects.md"
 

@@ -37,7 +37,7 @@ from lib.share_errors import HELD_OUT, distance_lines, shares_by_name
 from throughput import processor
 from tribute.attribution.retraining import designs
 from tribute.attribution.shares import shares
-from tribute.finetuning.optimizer import Adam
+from tribute.finetuning.optimizers.adam import Adam
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "fidelity.md"
 

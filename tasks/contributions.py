@@ -8,7 +8,7 @@ from tasks.limits import REGISTRY, limited
 from tasks.outcome import ended, stage
 from tasks.watching import watched
 from tribute.config import BaseConfig, DatasetConfig
-from tribute.pipeline import data
+from tribute.pipeline.stages import data
 from tribute.workspace import Workspace
 
 

@@ -7,7 +7,8 @@ from prefect.states import State
 from tasks.outcome import ended, get, stage
 from tasks.watching import log, watched, watched_training
 from tribute.config import RunConfig
-from tribute.pipeline import results, summary, training
+from tribute.pipeline.runs import summary
+from tribute.pipeline.stages import results, training
 from tribute.workspace import Workspace
 
 

@@ -9,7 +9,8 @@ from prefect.runtime import flow_run
 from tasks.limits import check_limits
 from tribute.config import RunConfig
 from tribute.errors import TributeError
-from tribute.pipeline import parameters, tracked
+from tribute.pipeline.launch import parameters
+from tribute.pipeline.stages import tracked
 
 CHECKOUT = Path(__file__).parents[1]
 """Where relative paths of a form start, on whatever machine the worker runs."""

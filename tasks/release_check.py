@@ -3,7 +3,8 @@
 from tasks.outcome import stage
 from tasks.pages import publish
 from tasks.watching import log
-from tribute.pipeline import releasable, verify
+from tribute.pipeline.operations import releasable
+from tribute.pipeline.verification import verify
 from tribute.workspace import Workspace
 
 

@@ -7,7 +7,8 @@ from prefect.states import State
 from tasks.outcome import ended, get, skipped, stage
 from tasks.pages import publish
 from tribute.config import RunConfig
-from tribute.pipeline import results, summary
+from tribute.pipeline.runs import summary
+from tribute.pipeline.stages import results
 from tribute.workspace import Workspace
 
 

@@ -11,7 +11,7 @@ import pytest
 
 import tribute
 from tribute.errors import IntegrityError
-from tribute.pipeline.runs import all_runs
+from tribute.pipeline.runs.runs import all_runs
 from tribute.workspace import Workspace
 
 

@@ -11,15 +11,15 @@ from tests.helpers.terminal import Ended, tribute
 from tests.helpers.tiny import POLICY, write_base
 from tribute.contributions.licences import canonical_licence
 from tribute.contributions.schema import load_schema
-from tribute.finetuning.base_models import load_tokenizer
-from tribute.finetuning.encoding import RowFormat, encode_causal, encode_classification
+from tribute.finetuning.encoding.encoding import RowFormat, encode_causal, encode_classification
+from tribute.finetuning.models.base_models import load_tokenizer
 
 TESTS = Path(__file__).parent
 CASES = TESTS / "cases"
 INTAKE = "contributions/intake/test_files_of_people.py"
-GUARDS = "finetuning/test_guards.py"
+GUARDS = "finetuning/preparation/test_guards.py"
 SURROUNDINGS = "contributions/registry/test_surroundings.py"
-TRACKING = "finetuning/test_tracking.py"
+TRACKING = "finetuning/tracking/test_tracking.py"
 ENVIRONMENT = "test_environment.py"
 BANKS = "rewards/payments/test_bank_cases.py"
 PAYEES = "contributions/rights/test_payees.py"

@@ -15,7 +15,7 @@ from tribute import cli
 from tribute.cli import _terminal
 from tribute.cli._output import Output, Table
 from tribute.errors import ConfigError
-from tribute.pipeline import preflight
+from tribute.pipeline.launch import preflight
 from tribute.progress import reporter
 from tribute.version import __version__
 from tribute.workspace import Workspace

@@ -56,7 +56,9 @@ def test_an_edit_outside_the_closure_makes_no_credit_stale(copy: Path, name: str
     assert code_digest(CREDIT.module) == before
 
 
-@pytest.mark.parametrize("name", ["attribution/credit/inrun.py", "finetuning/trace.py", "config.py", "settings.py"])
+@pytest.mark.parametrize(
+    "name", ["attribution/credit/inrun.py", "finetuning/recording/trace.py", "config/run.py", "settings.py"]
+)
 def test_an_edit_inside_the_closure_makes_every_credit_stale(copy: Path, name: str):
     """The method, the trace that it walks, and the ground that both stand on."""
     before = code_digest(CREDIT.module)

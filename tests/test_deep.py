@@ -10,7 +10,7 @@ from tests.helpers.terminal import tribute
 from tests.rewards.helpers.forging import rehash
 from tribute import artifacts
 from tribute.digests import canonical_digest
-from tribute.pipeline.runs import all_runs, read_run
+from tribute.pipeline.runs.runs import all_runs, read_run
 from tribute.workspace import Workspace
 
 

@@ -7,10 +7,10 @@ import pytest
 
 from tribute.config import load_config
 from tribute.errors import ConfigError, RewardError, TributeError, WorkspaceError
-from tribute.pipeline import parameters
-from tribute.pipeline.releasable import changes, page
-from tribute.pipeline.runs import all_runs
-from tribute.pipeline.summary import ADDRESS, report_link, run_page
+from tribute.pipeline.launch import parameters
+from tribute.pipeline.operations.releasable import changes, page
+from tribute.pipeline.runs.runs import all_runs
+from tribute.pipeline.runs.summary import ADDRESS, report_link, run_page
 from tribute.workspace import Workspace
 
 FIRST = datetime(2026, 12, 1, 6, tzinfo=UTC)

@@ -12,7 +12,7 @@ import typer.core
 import typer.main
 
 from tribute.cli import app
-from tribute.pipeline.runs import all_runs
+from tribute.pipeline.runs.runs import all_runs
 from tribute.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]

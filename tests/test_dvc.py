@@ -14,7 +14,7 @@ import yaml
 
 from tests.helpers.terminal import tribute
 from tribute.closure import closure
-from tribute.pipeline.runs import all_runs, read_run
+from tribute.pipeline.runs.runs import all_runs, read_run
 from tribute.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]
@@ -92,10 +92,10 @@ def test_another_policy_is_only_paid(checkout: Path):
 
 
 STEPS = {
-    "release": ["tribute.pipeline.data"],
-    "finetune": ["tribute.pipeline.training", "tribute.pipeline.metrics"],
-    "attribute": ["tribute.pipeline.measuring", "tribute.pipeline.metrics"],
-    "reward": ["tribute.pipeline.results"],
+    "release": ["tribute.pipeline.stages.data"],
+    "finetune": ["tribute.pipeline.stages.training", "tribute.pipeline.runs.metrics"],
+    "attribute": ["tribute.pipeline.stages.measuring", "tribute.pipeline.runs.metrics"],
+    "reward": ["tribute.pipeline.stages.results"],
 }
 """Stage → the modules that its command calls."""
 

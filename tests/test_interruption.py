@@ -12,8 +12,8 @@ import pytest
 from tests.helpers.terminal import started, tribute
 from tribute.cli._workers import run_each
 from tribute.config import load_config
-from tribute.pipeline.data import materialised
-from tribute.pipeline.training import train
+from tribute.pipeline.stages.data import materialised
+from tribute.pipeline.stages.training import train
 from tribute.workspace import Workspace
 
 LONG = ("--set", "finetuning.epochs=24")

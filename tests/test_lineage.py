@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.terminal import tribute
-from tribute.pipeline.runs import all_runs
+from tribute.pipeline.runs.runs import all_runs
 from tribute.workspace import Workspace
 
 

@@ -10,7 +10,7 @@ from tribute.attribution import plan
 from tribute.attribution.measurement import Measurement, Run
 from tribute.files import write_json
 from tribute.finetuning.workers import Folders, Key
-from tribute.pipeline.runs import all_runs, read_run
+from tribute.pipeline.runs.runs import all_runs, read_run
 from tribute.progress import Progress
 from tribute.workspace import Workspace
 

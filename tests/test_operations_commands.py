@@ -10,7 +10,7 @@ import pytest
 from tests.helpers.terminal import tribute
 from tribute.artifacts import add_provenance
 from tribute.files import locked
-from tribute.pipeline.runs import all_runs
+from tribute.pipeline.runs.runs import all_runs
 from tribute.workspace import Workspace
 
 LONG_AGO = "2020-01-01T00:00:00.000+00:00"

@@ -13,8 +13,8 @@ from tests.helpers.tiny import HONEST, TAG, write_rows
 from tribute import artifacts
 from tribute.config import load_config
 from tribute.errors import AttributionError
-from tribute.pipeline import data, measuring, training
-from tribute.pipeline.runs import all_runs, read_run
+from tribute.pipeline.runs.runs import all_runs, read_run
+from tribute.pipeline.stages import data, measuring, training
 from tribute.workspace import Workspace
 
 NOWHERE = "{tiny}/config.yaml --set dataset.version=v1.1.0 --set dataset.source.folder=nowhere"

@@ -13,8 +13,8 @@ from tests.helpers.terminal import tree, tribute
 from tribute.config import BaseConfig
 from tribute.contributions.registry.registry import Registry
 from tribute.digests import file_sha256
-from tribute.finetuning.base_models import load_tokenizer
-from tribute.finetuning.embeddings import sentence_encoder
+from tribute.finetuning.models.base_models import load_tokenizer
+from tribute.finetuning.models.embeddings import sentence_encoder
 from tribute.workspace import Workspace
 
 WHO = ("--by", "grace", "--why", "asked for")

@@ -44,7 +44,7 @@ def test_its_commands_find_flows_and_configs(installed: Path, tmp_path: Path):
         [
             "import tribute",
             "from tribute.cli._checkout import checkout, find_flows",
-            "from tribute.pipeline.preflight import checked_config",
+            "from tribute.pipeline.launch.preflight import checked_config",
             "checked_config(checkout() / 'configs' / 'docs.yaml', [])",
             "find_flows()",
             "import flows.pipeline, flows.year, tasks.rewards",

@@ -38,7 +38,7 @@ def verify_period(path: Path | str, *, deep: bool = False) -> list[str]:
     In the workspace the registry and the ledger are checked, too; there `deep` also allocates again and measures the
     credits from the model again. Raises IntegrityError naming the first thing that is wrong.
     """
-    from tribute.pipeline.verify import verify_folder
+    from tribute.pipeline.verification.verify import verify_folder
 
     return verify_folder(Path(path), deep=deep)
 
@@ -48,7 +48,7 @@ def read_shares(workspace: Path | str, run: str) -> "pd.DataFrame":
 
     Raises WorkspaceError where there is no such workspace or run, IntegrityError where the file was changed.
     """
-    from tribute.pipeline.lineage import read_shares as read
+    from tribute.pipeline.verification.lineage import read_shares as read
     from tribute.workspace import Workspace
 
     return read(Workspace.open(Path(workspace)), run)

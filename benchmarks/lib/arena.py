@@ -39,13 +39,15 @@ from tribute.attribution.retraining import designs
 from tribute.attribution.retraining.jobs import TrainedRows
 from tribute.attribution.shares.row_credits import CLUSTERS, InRunCredit, StandInCredit
 from tribute.config import BaseConfig, FinetuningConfig, LoraConfig
-from tribute.finetuning.base_models import base_folder, load_tokenizer
-from tribute.finetuning.encoding import EncodedRows
+from tribute.finetuning.encoding.encoding import EncodedRows
 from tribute.finetuning.evaluation import evaluate
-from tribute.finetuning.models import RowModel, add_lora, build_classifier, cache_lower_layers
-from tribute.finetuning.optimizer import Adam
-from tribute.finetuning.preparation import Prepared
-from tribute.finetuning.training import Training, train
+from tribute.finetuning.models.base_models import base_folder, load_tokenizer
+from tribute.finetuning.models.lora import add_lora
+from tribute.finetuning.models.lower_layers import cache_lower_layers
+from tribute.finetuning.models.row_models import RowModel, build_classifier
+from tribute.finetuning.optimizers.adam import Adam
+from tribute.finetuning.preparation.preparation import Prepared
+from tribute.finetuning.training.training import Training, train
 
 ARENAS = ("clinc150", "docs", "tldr")
 PLANTED = ARENAS[:2]

@@ -9,8 +9,8 @@ from torch.nn import functional
 
 from lib.other_libraries import Peer, label
 from lib.timing import Variant, against, measure, plain, quartiles, set_up_and_gathered, set_up_and_handed_on
-from tribute.finetuning.encoding import IGNORED, Batch, EncodedRows
-from tribute.finetuning.models import RowModel
+from tribute.finetuning.encoding.encoding import IGNORED, Batch, EncodedRows
+from tribute.finetuning.models.row_models import RowModel
 
 BUDGETS = (256, 512, 1024, 2048)
 """Padded tokens a batch: every contestant runs with all of them, and its best one counts."""

@@ -14,8 +14,9 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from lib.timing import handed_on, measure, plain
 from tribute.attribution.gradients.capture import capture
 from tribute.config import LoraConfig
-from tribute.finetuning.encoding import IGNORED, EncodedRows
-from tribute.finetuning.models import ResponseModel, add_lora
+from tribute.finetuning.encoding.encoding import IGNORED, EncodedRows
+from tribute.finetuning.models.lora import add_lora
+from tribute.finetuning.models.row_models import ResponseModel
 
 LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 SIZES: dict[str, dict[str, Any]] = {

@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Any
 
-from tribute.finetuning.encoding import EncodedRows
-from tribute.finetuning.models import RowModel
+from tribute.finetuning.encoding.encoding import EncodedRows
+from tribute.finetuning.models.row_models import RowModel
 
 Pass = Callable[[], None]
 Peer = Callable[[RowModel, EncodedRows, Sequence[Sequence[int]]], Pass]

@@ -19,10 +19,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tribute.config import BaseConfig, FinetuningConfig, LoraConfig
-from tribute.finetuning.encoding import EncodedRows
-from tribute.finetuning.models import LOGIT_SCALE, SentenceClassifier, add_lora
-from tribute.finetuning.optimizer import Adam
-from tribute.finetuning.training import Training, learning_rates, schedule, train
+from tribute.finetuning.encoding.encoding import EncodedRows
+from tribute.finetuning.models.lora import add_lora
+from tribute.finetuning.models.row_models import LOGIT_SCALE, SentenceClassifier
+from tribute.finetuning.optimizers.adam import Adam
+from tribute.finetuning.training.schedule import learning_rates, schedule
+from tribute.finetuning.training.training import Training, train
 
 WIDTH, LABELS, MODES = 24, 8, 3
 SPREAD, SAMPLE, FRESH = 0.12, 240, 480

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from tribute.attribution.gradients.capture import capture, row_gradients, stream_gradients
-from tribute.finetuning.encoding import EncodedRows
-from tribute.finetuning.models import RowModel
+from tribute.finetuning.encoding.encoding import EncodedRows
+from tribute.finetuning.models.row_models import RowModel
 
 Variant = tuple[Callable[[], AbstractContextManager[Any]], Callable[[Any, Any], object]]
 """A context, which is not timed, and the work, which is: it takes what the context gave and an item."""

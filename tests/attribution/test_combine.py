@@ -18,7 +18,7 @@ from tribute.attribution.plan import CONTROLS, EFFECTS, INRUN
 from tribute.attribution.retraining.jobs import Job
 from tribute.config import AttributionConfig
 from tribute.errors import AttributionError
-from tribute.finetuning import adapters
+from tribute.finetuning.adapters import adapters
 
 FILES = {"scores.parquet", "shares.parquet", "effects.parquet", "tokens.parquet", "card.json"}
 

@@ -9,12 +9,12 @@ import torch
 
 from tests.finetuning.helpers.tiny import ignore, make_adapter
 from tribute.errors import TrainingError
-from tribute.finetuning.adapters import GENERATIONS, baselines_job
-from tribute.finetuning.base_models import base_folder, load_tokenizer
+from tribute.finetuning.adapters.adapters import GENERATIONS, baselines_job
 from tribute.finetuning.evaluation import RowResults, evaluate, evaluation_report
-from tribute.finetuning.models import load_adapter
-from tribute.finetuning.preparation import build_model, prepare, training_inputs
-from tribute.finetuning.task_types import task_type
+from tribute.finetuning.models.base_models import base_folder, load_tokenizer
+from tribute.finetuning.models.lora import load_adapter
+from tribute.finetuning.preparation.preparation import build_model, prepare, training_inputs
+from tribute.finetuning.preparation.task_types import task_type
 from tribute.finetuning.workers import Folders
 
 pytestmark = pytest.mark.numeric

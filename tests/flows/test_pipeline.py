@@ -9,8 +9,8 @@ import pytest
 
 from tests.helpers.terminal import tree, tribute
 from tribute.config import RunConfig, load_config
-from tribute.pipeline import results
-from tribute.pipeline.runs import all_runs, read_run
+from tribute.pipeline.runs.runs import all_runs, read_run
+from tribute.pipeline.stages import results
 from tribute.progress import listening
 from tribute.workspace import Workspace
 

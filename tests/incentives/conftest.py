@@ -6,7 +6,7 @@ import pytest
 
 from tribute.config import BaseConfig
 from tribute.contributions.releases import Tokenizer, read_tokenizer
-from tribute.finetuning.base_models import base_folder
+from tribute.finetuning.models.base_models import base_folder
 from tribute.incentives.world import Corpus, Size
 
 LABELS = ("accounts", "cards", "loans", "transfers")

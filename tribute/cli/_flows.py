@@ -10,7 +10,7 @@ from tribute.cli._prefect import set_prefect_environment
 from tribute.cli._text import Plan, would
 from tribute.cli._workers import ending_children
 from tribute.config import RunConfig
-from tribute.pipeline.preflight import refuse_engine, refuse_training
+from tribute.pipeline.launch.preflight import refuse_engine, refuse_training
 from tribute.progress import timed
 from tribute.workspace import Workspace
 

@@ -42,8 +42,8 @@ def outcome(home: "Workspace", config: "RunConfig", run_id: str) -> Output[Paid 
 
 
 def _attributed(home: "Workspace", run_id: str) -> Output[Paid | Attributed]:
-    from tribute.pipeline.lineage import read_shares
-    from tribute.pipeline.runs import read_run
+    from tribute.pipeline.runs.runs import read_run
+    from tribute.pipeline.verification.lineage import read_shares
 
     record, shares = read_run(home, run_id), read_shares(home, run_id)
     report = home.report_of(run_id, None)
@@ -66,7 +66,7 @@ def _cached(record: dict[str, Any]) -> list[str]:
 
 def payout(home: "Workspace", config: "RunConfig", run_id: str) -> Output[Any]:
     """What a run with rewards paid, and what of it was there already."""
-    from tribute.pipeline.runs import read_run
+    from tribute.pipeline.runs.runs import read_run
     from tribute.rewards.allocation import fallback_note
     from tribute.rewards.period import read_rewards
 

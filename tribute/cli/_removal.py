@@ -23,7 +23,7 @@ class Withdrawn(TypedDict):
 
 def learned_from(workspace: "Workspace", contributions: Sequence[str]) -> Runs:
     """The records of the runs that learned from any of the contributions, each once."""
-    from tribute.pipeline import stale_runs
+    from tribute.pipeline.runs import stale_runs
 
     runs = [run for contribution in contributions for run in stale_runs.learned_from(workspace, contribution)]
     return list({run["run_id"]: run for run in runs}.values())

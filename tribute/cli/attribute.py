@@ -33,12 +33,12 @@ def attribute(
 
     from tribute.cli._workers import run_each
     from tribute.files import write_json
-    from tribute.pipeline import measuring, results
-    from tribute.pipeline.data import found_dataset
-    from tribute.pipeline.metrics import attribution_metrics
-    from tribute.pipeline.preflight import checked_config
-    from tribute.pipeline.tracked import track_attribution
-    from tribute.pipeline.training import find_adapters
+    from tribute.pipeline.launch.preflight import checked_config
+    from tribute.pipeline.runs.metrics import attribution_metrics
+    from tribute.pipeline.stages import measuring, results
+    from tribute.pipeline.stages.data import found_dataset
+    from tribute.pipeline.stages.tracked import track_attribution
+    from tribute.pipeline.stages.training import find_adapters
     from tribute.workspace import Workspace
 
     home, run = Workspace.open(workspace), checked_config(config, set_ or [])

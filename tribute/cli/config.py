@@ -16,7 +16,7 @@ class Checked(TypedDict):
 @command
 def check(config: ConfigFile, set_: Overrides = None) -> Output[Checked]:
     """Report every fault of a run config at once."""
-    from tribute.pipeline.preflight import checked_config, refuse_base
+    from tribute.pipeline.launch.preflight import checked_config, refuse_base
 
     run = checked_config(config, set_ or [])
     refuse_base(run)

@@ -17,8 +17,8 @@ def demo(
     from tribute.cli._checkout import checkout
     from tribute.cli._flows import run_pipeline
     from tribute.contributions.registry import Registry
-    from tribute.pipeline.data import refuse_source
-    from tribute.pipeline.preflight import checked_config, refuse_base, refuse_engine
+    from tribute.pipeline.launch.preflight import checked_config, refuse_base, refuse_engine
+    from tribute.pipeline.stages.data import refuse_source
     from tribute.rewards.ledger import simulate
     from tribute.workspace import Workspace
 

@@ -101,7 +101,7 @@ def recheck(
 ) -> Output[Disputed | Rechecked]:
     """Retrain the period's model without the contributor, with the same seeds, and attach both losses."""
     from tribute.cli._workers import run_each
-    from tribute.pipeline import recheck as pipeline
+    from tribute.pipeline.verification import recheck as pipeline
     from tribute.rewards.disputes import add_recheck, read_dispute
     from tribute.workspace import Workspace
 

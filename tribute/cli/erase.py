@@ -29,7 +29,7 @@ def erase(
 ) -> Output[Erased]:
     from tribute.cli._registry import open_registry
     from tribute.cli._removal import adapters, learned_from, withdrawn
-    from tribute.pipeline.erasure import erase_contributions, resolve
+    from tribute.pipeline.operations.erasure import erase_contributions, resolve
     from tribute.workspace import Workspace
 
     home, registry = Workspace.open(workspace), open_registry(workspace, dry_run)

@@ -71,9 +71,9 @@ def explain(
     from tribute.contributions.dataset import read_description
     from tribute.contributions.text_places import remember_page
     from tribute.files import write_atomically
-    from tribute.pipeline import answers
-    from tribute.pipeline.measuring import open_run
-    from tribute.pipeline.runs import read_run
+    from tribute.pipeline.runs.runs import read_run
+    from tribute.pipeline.stages import answers
+    from tribute.pipeline.stages.measuring import open_run
     from tribute.workspace import Workspace
 
     home = Workspace.open(workspace)

@@ -32,8 +32,8 @@ def export(
     from tribute.config import load_config
     from tribute.contributions.dataset import read_description
     from tribute.files import making
-    from tribute.finetuning.adapter_folder import add_shares, export_adapter, export_merged
-    from tribute.pipeline.runs import read_run
+    from tribute.finetuning.adapters.adapter_folder import add_shares, export_adapter, export_merged
+    from tribute.pipeline.runs.runs import read_run
     from tribute.workspace import Workspace
 
     home = Workspace.open(workspace)

@@ -38,7 +38,7 @@ def finetune(
     curve: CurveFile = None,
     dry_run: DryRun = False,
 ) -> Output[Trained | Plan]:
-    from tribute.pipeline.preflight import checked_config, refuse_training
+    from tribute.pipeline.launch.preflight import checked_config, refuse_training
     from tribute.workspace import Workspace
 
     home, run = Workspace.open(workspace), checked_config(config, set_ or [])
@@ -70,7 +70,7 @@ def finetune(
 def _write_figures(home: "Workspace", ids: dict[str, str], metrics: "Path | None", curve: "Path | None") -> None:
     """Write the files that --metrics and --curve name; `ids` are the adapters' by seed."""
     from tribute.files import write_json
-    from tribute.pipeline.metrics import training_curve, training_metrics
+    from tribute.pipeline.runs.metrics import training_curve, training_metrics
 
     adapters = {int(seed): home.store.get("adapter", id_) for seed, id_ in ids.items()}
     if metrics is not None:
@@ -95,10 +95,10 @@ def train_seeds(home: "Workspace", config: "RunConfig") -> tuple[dict[str, Adapt
     Raises TrainingError where a seed's evaluation loss did not fall; its adapter is kept.
     """
     from tribute.cli._workers import run_each
-    from tribute.finetuning.adapter_folder import ROWS
-    from tribute.pipeline import results, training
-    from tribute.pipeline.data import materialised
-    from tribute.pipeline.tracked import track_end
+    from tribute.finetuning.adapters.adapter_folder import ROWS
+    from tribute.pipeline.stages import results, training
+    from tribute.pipeline.stages.data import materialised
+    from tribute.pipeline.stages.tracked import track_end
 
     dataset = materialised(home, config.dataset.tag, config.finetuning.base)
     try:

@@ -30,7 +30,7 @@ def gc(
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
 ) -> Output[Collected]:
-    from tribute.pipeline.retention import remove, unused
+    from tribute.pipeline.operations.retention import remove, unused
     from tribute.workspace import Workspace
 
     home = Workspace.open(workspace)

@@ -34,11 +34,11 @@ def inspect(
     rows: Annotated[int, typer.Option(min=1, metavar="N", help="How many rows to show.")] = 3,
     workspace: WorkspaceFolder = HERE,
 ) -> Output[Inspection]:
-    from tribute.finetuning.adapter_folder import cut_rows
-    from tribute.finetuning.base_models import base_folder, load_tokenizer
-    from tribute.finetuning.preparation import encode
-    from tribute.pipeline.data import materialised
-    from tribute.pipeline.preflight import checked_config
+    from tribute.finetuning.adapters.adapter_folder import cut_rows
+    from tribute.finetuning.models.base_models import base_folder, load_tokenizer
+    from tribute.finetuning.preparation.preparation import encode
+    from tribute.pipeline.launch.preflight import checked_config
+    from tribute.pipeline.stages.data import materialised
     from tribute.workspace import Workspace
 
     home, run = Workspace.open(workspace), checked_config(config, set_ or [])
@@ -70,7 +70,7 @@ def _summary(data: Inspection, average: float, most: int) -> list[str]:
 
 
 def _row(encoded: Any, index: int, tokenizer: Any, target: str) -> EncodedRow:
-    from tribute.finetuning.encoding import IGNORED
+    from tribute.finetuning.encoding.encoding import IGNORED
 
     label, ids = encoded.targets[index], encoded.tokens[index]
     single = isinstance(label, int)

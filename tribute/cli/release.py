@@ -79,7 +79,7 @@ def _in_words(reasons: Mapping[str, int]) -> list[str]:
 def _release_source(home: "Workspace", config: "RunConfig", dry_run: bool) -> Output[Released]:
     """Contribute what a config's source holds and release it, unless the version is released already."""
     from tribute.contributions.registry import Registry
-    from tribute.pipeline.data import is_released, take_in
+    from tribute.pipeline.stages.data import is_released, take_in
 
     dataset = config.dataset
     if dry_run:

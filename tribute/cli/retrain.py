@@ -31,8 +31,8 @@ class Retraining(TypedDict):
 
 @command
 def retrain(workspace: WorkspaceFolder = HERE, dry_run: DryRun = False) -> Output[Retraining]:
-    from tribute.pipeline import stale_runs
-    from tribute.pipeline.preflight import checked_config, refuse_training
+    from tribute.pipeline.launch.preflight import checked_config, refuse_training
+    from tribute.pipeline.runs import stale_runs
     from tribute.workspace import Workspace
 
     home = Workspace.open(workspace)

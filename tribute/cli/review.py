@@ -90,7 +90,7 @@ def review(
 
 def _encoder() -> "Encoder":
     from tribute.config import BaseConfig
-    from tribute.finetuning.embeddings import sentence_encoder
+    from tribute.finetuning.models.embeddings import sentence_encoder
 
     return sentence_encoder(BaseConfig(package=ENCODER))
 

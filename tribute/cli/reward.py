@@ -14,10 +14,10 @@ def reward(
     from datetime import UTC, datetime
 
     from tribute.cli._payout import payout
-    from tribute.pipeline import measuring, results, training
-    from tribute.pipeline.data import found_dataset
-    from tribute.pipeline.parameters import rewards_of
-    from tribute.pipeline.preflight import checked_config
+    from tribute.pipeline.launch.parameters import rewards_of
+    from tribute.pipeline.launch.preflight import checked_config
+    from tribute.pipeline.stages import measuring, results, training
+    from tribute.pipeline.stages.data import found_dataset
     from tribute.workspace import Workspace
 
     started = datetime.now(UTC).isoformat(timespec="milliseconds")

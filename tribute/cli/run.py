@@ -12,7 +12,7 @@ def run(
     config: ConfigFile, set_: Overrides = None, workspace: WorkspaceFolder = HERE, dry_run: DryRun = False
 ) -> Output[Paid | Attributed | Plan]:
     from tribute.cli._flows import run_pipeline
-    from tribute.pipeline.preflight import checked_config
+    from tribute.pipeline.launch.preflight import checked_config
     from tribute.workspace import Workspace
 
     return run_pipeline(Workspace.open(workspace), checked_config(config, set_ or []), dry_run)

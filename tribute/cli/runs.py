@@ -34,7 +34,7 @@ def runs(
     run_ids: Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help="Only these; by default all.")] = None,
     workspace: WorkspaceFolder = HERE,
 ) -> Output[Compared]:
-    from tribute.pipeline.comparison import differences, run_figures
+    from tribute.pipeline.runs.comparison import differences, run_figures
     from tribute.workspace import Workspace
 
     figures = run_figures(Workspace.open(workspace), run_ids or ())

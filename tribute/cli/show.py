@@ -157,7 +157,7 @@ def _row(registry: "Registry", row_id: str) -> Output[Shown]:
 
 def _contributor(home: "Workspace", registry: "Registry", contributor: str) -> Output[Shown]:
     from tribute.contributions.releases import contributor_view
-    from tribute.pipeline.lineage import parts_of
+    from tribute.pipeline.verification.lineage import parts_of
 
     view = contributor_view(registry, contributor)
     earned = [

@@ -8,7 +8,7 @@ from tribute.cli._output import Output, Table
 from tribute.cli._text import listed
 
 if TYPE_CHECKING:
-    from tribute.pipeline.status import Status
+    from tribute.pipeline.operations.status import Status
 
 
 class DatasetState(TypedDict):
@@ -44,7 +44,7 @@ class Overview(TypedDict):
 def status(workspace: WorkspaceFolder = HERE) -> Output[Overview]:
     import shlex
 
-    from tribute.pipeline import status as pipeline
+    from tribute.pipeline.operations import status as pipeline
     from tribute.workspace import Workspace
 
     home = Workspace.open(workspace)

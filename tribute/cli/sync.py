@@ -14,7 +14,7 @@ class Synced(TypedDict):
 @command
 def sync(workspace: WorkspaceFolder = HERE) -> Output[Synced]:
     from tribute.contributions.registry import Registry
-    from tribute.pipeline.erasure import erase_recorded
+    from tribute.pipeline.operations.erasure import erase_recorded
     from tribute.workspace import Workspace
 
     home = Workspace.open(workspace)

@@ -11,7 +11,7 @@ from tribute.cli._output import Output, Table
 from tribute.cli._text import shortened
 
 if TYPE_CHECKING:
-    from tribute.pipeline.lineage import Part, Payout, Use
+    from tribute.pipeline.verification.lineage import Part, Payout, Use
 
 ROWS_SHOWN = 10
 TEXT_WIDTH = 72
@@ -79,7 +79,7 @@ def trace(
     ],
     workspace: WorkspaceFolder = HERE,
 ) -> Output[Traced]:
-    from tribute.pipeline import lineage
+    from tribute.pipeline.verification import lineage
     from tribute.workspace import Workspace
 
     link = lineage.trace(Workspace.open(workspace), what)
@@ -94,7 +94,7 @@ def trace(
 
 def _payout(payout: "Payout") -> Output[Traced]:
     from tribute.cli._payout import status_text
-    from tribute.pipeline.lineage import in_words
+    from tribute.pipeline.verification.lineage import in_words
 
     run = payout.run
     data: TracedPayout = {

@@ -30,7 +30,7 @@ def verify(
     ] = False,
     workspace: WorkspaceFolder = HERE,
 ) -> Output[Verified]:
-    from tribute.pipeline import verify as checks
+    from tribute.pipeline.verification import verify as checks
     from tribute.workspace import Workspace
 
     if what in ("run", "period") and which is None:

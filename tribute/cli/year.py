@@ -30,7 +30,7 @@ def year(
     from tribute.cli._prefect import set_prefect_environment
     from tribute.cli._workers import ending_children
     from tribute.contributions.sources import months_of
-    from tribute.pipeline.preflight import refuse_base, refuse_engine
+    from tribute.pipeline.launch.preflight import refuse_base, refuse_engine
     from tribute.rewards.policy import load_policy
     from tribute.rewards.verification import history
     from tribute.simulation.config import load_year

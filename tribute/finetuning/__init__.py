@@ -1,1 +1,15 @@
 """LoRA fine-tuning on a dataset version, with a recorded trace that attribution can walk."""
+
+ROOMS = (
+    "workers",
+    "encoding",
+    "models",
+    "optimizers",
+    "recording",
+    "evaluation",
+    "preparation",
+    "training",
+    "adapters",
+    "tracking",
+)
+"""In order: each knows only those before it."""

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from tribute.errors import TrainingError
-from tribute.finetuning.embeddings import embed_rows
-from tribute.finetuning.encoding import EncodedRows
-from tribute.finetuning.models import RowModel, RowScores
+from tribute.finetuning.encoding.encoding import EncodedRows
+from tribute.finetuning.models.embeddings import embed_rows
+from tribute.finetuning.models.row_models import RowModel, RowScores
 
 FOLDS = 3
 LARGEST_EXPONENT = 700.0

@@ -2,8 +2,8 @@
 
 from tribute.config import BaseConfig
 from tribute.contributions.releases import read_tokenizer
-from tribute.finetuning.base_models import base_folder
-from tribute.finetuning.embeddings import sentence_encoder
+from tribute.finetuning.models.base_models import base_folder
+from tribute.finetuning.models.embeddings import sentence_encoder
 from tribute.incentives.pay import Embeddings
 from tribute.incentives.suite import Suite
 from tribute.incentives.world import Size, docs_corpus

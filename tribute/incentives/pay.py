@@ -14,7 +14,7 @@ import pandas as pd
 from tribute.attribution.content import distinct_content
 from tribute.attribution.credit import Probe, path_credits
 from tribute.contributions.rows import ContributedRow
-from tribute.finetuning.models import LOGIT_SCALE
+from tribute.finetuning.models.row_models import LOGIT_SCALE
 from tribute.incentives.world import World
 
 Embed = Callable[[Sequence[str]], np.ndarray]

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from tribute.artifacts import Artifact
 from tribute.attribution.measurement import recorded_measurements
-from tribute.finetuning.adapters import GENERATIONS
+from tribute.finetuning.adapters.adapters import GENERATIONS
 from tribute.report.figures import Point
 from tribute.report.sources import Sources, json_of, read_sources
 from tribute.report.view import Contribution, Contributor, Effect, Excluded, Pay, Score, Seed, Stage, View

@@ -15,9 +15,9 @@ from tribute.contributions.dataset import read_description, read_rows
 from tribute.contributions.licences import allows_sale
 from tribute.contributions.registry import Registry, Snapshot
 from tribute.errors import ServiceError
-from tribute.finetuning.task_types import described_task
+from tribute.finetuning.preparation.task_types import described_task
 from tribute.finetuning.tracking import Tracker
-from tribute.pipeline.runs import all_runs, read_run
+from tribute.pipeline.runs.runs import all_runs, read_run
 from tribute.rewards.allocation import judge
 from tribute.rewards.policy import load_policy
 from tribute.services.catalogue import Catalogue, CatalogueEntry, full_name

@@ -10,7 +10,7 @@ import uvicorn
 
 from tribute.contributions.registry import Registry
 from tribute.errors import ServiceError
-from tribute.pipeline.runs import all_runs
+from tribute.pipeline.runs.runs import all_runs
 from tribute.server.app import create_app
 from tribute.server.setup import Services, open_services
 from tribute.workspace import Workspace

@@ -18,8 +18,8 @@ from tribute.contributions.rights import register_key, withdraw
 from tribute.contributions.sources import import_tldr
 from tribute.keys import Key, load_key, make_key
 from tribute.money import format_amount
-from tribute.pipeline import recheck
-from tribute.pipeline.data import release
+from tribute.pipeline.stages.data import release
+from tribute.pipeline.verification import recheck
 from tribute.report.year_page import write_year
 from tribute.rewards import close as closing
 from tribute.rewards import correct

@@ -156,7 +156,7 @@ def test_a_loss_that_is_not_a_number_is_told(trained, monkeypatch):
     """Nothing is explained by NaN."""
     dataset, _, _, _ = trained
     row = pd.read_parquet(dataset.file("train.parquet")).iloc[0]
-    from tribute.finetuning.models import ResponseModel, SentenceClassifier
+    from tribute.finetuning.models.row_models import ResponseModel, SentenceClassifier
 
     for kind in (SentenceClassifier, ResponseModel):
         scores = kind.row_scores

@@ -23,11 +23,11 @@ from tribute.attribution.gradients.tensors import load_checked
 from tribute.attribution.retraining.jobs import Job, TrainedRows, row_mask
 from tribute.config import AttributionConfig
 from tribute.errors import AttributionError
-from tribute.finetuning import adapters
-from tribute.finetuning.preparation import prepare
-from tribute.finetuning.trace import load_trace
+from tribute.finetuning.adapters import adapters
+from tribute.finetuning.preparation.preparation import prepare
+from tribute.finetuning.recording.trace import load_trace
 from tribute.finetuning.workers import Key
-from tribute.pipeline.answers import damping_removals
+from tribute.pipeline.stages.answers import damping_removals
 
 pytestmark = pytest.mark.numeric
 

@@ -17,10 +17,10 @@ from tribute.attribution.credit import inrun
 from tribute.attribution.credit.inrun import in_run_credit
 from tribute.errors import AttributionError
 from tribute.finetuning.evaluation import evaluate
-from tribute.finetuning.preparation import Prepared, prepare
-from tribute.finetuning.trace import Trace, assign, flatten
-from tribute.finetuning.trace_states import State
-from tribute.finetuning.training import train
+from tribute.finetuning.preparation.preparation import Prepared, prepare
+from tribute.finetuning.recording.trace import Trace, assign, flatten
+from tribute.finetuning.recording.trace_states import State
+from tribute.finetuning.training.training import train
 
 pytestmark = pytest.mark.numeric
 

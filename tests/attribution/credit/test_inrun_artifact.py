@@ -17,7 +17,7 @@ from tribute.attribution.answers.index_artifact import index_job
 from tribute.attribution.credit import inrun_artifact
 from tribute.attribution.effects.predicted_artifact import influence_job
 from tribute.errors import AttributionError, IntegrityError
-from tribute.finetuning import preparation
+from tribute.finetuning.preparation import preparation
 from tribute.finetuning.workers import Folders
 
 

@@ -4,8 +4,8 @@ import pandas as pd
 
 from tests.finetuning.helpers import tiny
 from tribute.attribution.credit.planted_rows import PREFIX, planted
-from tribute.finetuning.base_models import load_tokenizer
-from tribute.finetuning.encoding import RowFormat, encode_causal
+from tribute.finetuning.encoding.encoding import RowFormat, encode_causal
+from tribute.finetuning.models.base_models import load_tokenizer
 
 STRICT = (
     "{% for m in messages %}{% if m.role == 'system' and not loop.first %}{{ raise_exception('system') }}{% endif %}"

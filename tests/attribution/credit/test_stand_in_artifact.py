@@ -19,7 +19,7 @@ from tribute.attribution.credit.stand_in_artifact import STAND_IN
 from tribute.attribution.measurement import find, measure
 from tribute.attribution.retraining.jobs import Job, TrainedRows, repetition, row_mask
 from tribute.errors import AttributionError, IntegrityError
-from tribute.finetuning import adapters
+from tribute.finetuning.adapters import adapters
 
 pytestmark = pytest.mark.numeric
 

@@ -14,9 +14,9 @@ from tribute.attribution.gradients.curvature import points_along
 from tribute.attribution.gradients.sampled_labels import draw
 from tribute.errors import AttributionError
 from tribute.finetuning.evaluation import evaluate
-from tribute.finetuning.preparation import prepare
-from tribute.finetuning.trace import assign, flatten
-from tribute.finetuning.training import train
+from tribute.finetuning.preparation.preparation import prepare
+from tribute.finetuning.recording.trace import assign, flatten
+from tribute.finetuning.training.training import train
 
 pytestmark = pytest.mark.numeric
 

@@ -15,10 +15,10 @@ from tribute.attribution.effects.replay import replay_scores
 from tribute.attribution.gradients.evaluation import evaluation_gradient, slice_gradients
 from tribute.errors import AttributionError
 from tribute.finetuning.evaluation import evaluate
-from tribute.finetuning.optimizer import RootAdam
-from tribute.finetuning.preparation import Prepared, prepare
-from tribute.finetuning.trace import Trace, assign
-from tribute.finetuning.training import train
+from tribute.finetuning.optimizers.adam import RootAdam
+from tribute.finetuning.preparation.preparation import Prepared, prepare
+from tribute.finetuning.recording.trace import Trace, assign
+from tribute.finetuning.training.training import train
 
 pytestmark = pytest.mark.numeric
 

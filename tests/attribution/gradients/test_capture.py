@@ -15,10 +15,10 @@ from tests.finetuning.helpers import tiny
 from tribute.attribution.gradients import row_layers
 from tribute.attribution.gradients.capture import capture, row_gradients, stream_gradients
 from tribute.errors import AttributionError
-from tribute.finetuning.encoding import IGNORED
-from tribute.finetuning.models import RowModel
-from tribute.finetuning.preparation import prepare
-from tribute.finetuning.trace import flatten
+from tribute.finetuning.encoding.encoding import IGNORED
+from tribute.finetuning.models.row_models import RowModel
+from tribute.finetuning.preparation.preparation import prepare
+from tribute.finetuning.recording.trace import flatten
 
 pytestmark = pytest.mark.numeric
 
@@ -379,7 +379,7 @@ def test_a_layer_that_does_not_see_rows_is_refused_by_name():
 
 def test_an_adapted_embedding_is_refused_by_name(dialogues, llama, tmp_path, monkeypatch):
     """LoRA can adapt embeddings; attribution cannot follow it there, should a model come with it."""
-    monkeypatch.setattr("tribute.finetuning.models._check_modules", lambda *_: set())
+    monkeypatch.setattr("tribute.finetuning.models.lora._check_modules", lambda *_: set())
     config = tiny.llama_config(llama, lora={"target_modules": ["embed_tokens"]})
     ready = prepare(dialogues, config, tmp_path, 0)
 

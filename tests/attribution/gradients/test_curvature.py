@@ -15,11 +15,11 @@ from tribute.attribution.gradients.curvature import Curvature, fit, midpoints, t
 from tribute.attribution.gradients.row_gradients import row_gradients_of
 from tribute.attribution.gradients.sampled_labels import draw
 from tribute.errors import IntegrityError
-from tribute.finetuning.encoding import IGNORED
-from tribute.finetuning.optimizer import Adam
-from tribute.finetuning.preparation import prepare
-from tribute.finetuning.trace import Trace, assign, flatten
-from tribute.finetuning.trace_states import State
+from tribute.finetuning.encoding.encoding import IGNORED
+from tribute.finetuning.optimizers.adam import Adam
+from tribute.finetuning.preparation.preparation import prepare
+from tribute.finetuning.recording.trace import Trace, assign, flatten
+from tribute.finetuning.recording.trace_states import State
 
 pytestmark = pytest.mark.numeric
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tribute.attribution.gradients.evaluation import evaluation_gradient, slice_gradients, weighted_gradients
-from tribute.finetuning.preparation import prepare
+from tribute.finetuning.preparation.preparation import prepare
 
 pytestmark = pytest.mark.numeric
 

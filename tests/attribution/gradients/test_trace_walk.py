@@ -6,10 +6,10 @@ import torch
 from tests.finetuning.helpers import tiny
 from tribute.attribution.gradients.trace_walk import walk_back
 from tribute.errors import AttributionError
-from tribute.finetuning.preparation import prepare
-from tribute.finetuning.trace import flatten
-from tribute.finetuning.trace_states import State
-from tribute.finetuning.training import train
+from tribute.finetuning.preparation.preparation import prepare
+from tribute.finetuning.recording.trace import flatten
+from tribute.finetuning.recording.trace_states import State
+from tribute.finetuning.training.training import train
 
 pytestmark = pytest.mark.numeric
 

@@ -20,7 +20,7 @@ from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM, P
 from tribute.artifacts import Artifact, Store
 from tribute.config import FinetuningConfig
 from tribute.contributions.releases.dataset import DATASET
-from tribute.finetuning.adapters import adapter
+from tribute.finetuning.adapters.adapters import adapter
 from tribute.finetuning.workers import Folders
 
 TOPICS = {

@@ -156,7 +156,7 @@ def test_the_note_says_what_failed_and_is_silent_else(paid, fallen):
 
 def test_the_command_says_in_its_line_by_what_was_paid(paid, fallen, monkeypatch):
     """`tribute reward` names the fall-back where there was one."""
-    monkeypatch.setattr("tribute.pipeline.runs.read_run", lambda *_: {"cached": [], "seconds": {}, "rewards": "r"})
+    monkeypatch.setattr("tribute.pipeline.runs.runs.read_run", lambda *_: {"cached": [], "seconds": {}, "rewards": "r"})
     config = SimpleNamespace(rewards=SimpleNamespace(period="2026-11", total="1000.00 EUR"))
 
     said = [_payout.payout(Workspace.open(one.path.parents[1]), config, "docs-1").lines[-1] for one in (paid, fallen)]

@@ -18,7 +18,7 @@ from tests.rewards.helpers.cards import CARD
 from tribute.artifacts import Artifact, Store
 from tribute.attribution.combine import ATTRIBUTION
 from tribute.contributions.releases.dataset import DATASET
-from tribute.finetuning.adapters import ADAPTER
+from tribute.finetuning.adapters.adapters import ADAPTER
 from tribute.rewards.period.draft import PaidFrom, write_period
 from tribute.workspace import Workspace
 

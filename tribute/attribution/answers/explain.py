@@ -24,8 +24,8 @@ from tribute.attribution.measurement import Run
 from tribute.config import FinetuningConfig
 from tribute.contributions.dataset import read_description
 from tribute.errors import ConfigError
-from tribute.finetuning.preparation import check_base
-from tribute.finetuning.task_types import described_task, task_type
+from tribute.finetuning.preparation.preparation import check_base
+from tribute.finetuning.preparation.task_types import described_task, task_type
 from tribute.finetuning.workers import run_child
 from tribute.progress import Progress
 
@@ -144,9 +144,9 @@ def answer_job(
 ) -> AnswerScores:
     """Runs in a child: one forward and backward and one product for each adapter, and a pass through its rows."""
     from tribute.attribution.gradients.evaluation import evaluation_gradient
-    from tribute.finetuning.models import add_lora
-    from tribute.finetuning.preparation import build_model, encode_frame
-    from tribute.finetuning.trace import assign, trace_of
+    from tribute.finetuning.models.lora import add_lora
+    from tribute.finetuning.preparation.preparation import build_model, encode_frame
+    from tribute.finetuning.recording.trace import assign, trace_of
 
     for adapter in adapters:
         check_base(dataset, adapter, finetuning)
@@ -171,7 +171,7 @@ def answer_job(
 
 def _answer(model: Any, dataset: Artifact, finetuning: FinetuningConfig, question: Question) -> tuple[str, bool | None]:
     """The answer to explain, and whether it is the model's label."""
-    from tribute.finetuning.base_models import base_folder, load_tokenizer
+    from tribute.finetuning.models.base_models import base_folder, load_tokenizer
 
     tokenizer = load_tokenizer(base_folder(finetuning.base))
     best = task_type(dataset).predict(model, question.text, tokenizer, finetuning.max_tokens)

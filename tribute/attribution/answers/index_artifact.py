@@ -30,8 +30,8 @@ from tribute.attribution.gradients.trace_walk import check_trace
 from tribute.attribution.retraining.jobs import IN_FULL, REMOVALS, Job, TrainedRows, row_mask
 from tribute.config import FinetuningConfig
 from tribute.files import write_json
-from tribute.finetuning.preparation import Prepared, check_base, prepare
-from tribute.finetuning.trace import Trace, trace_of
+from tribute.finetuning.preparation.preparation import Prepared, check_base, prepare
+from tribute.finetuning.recording.trace import Trace, trace_of
 from tribute.finetuning.workers import Folders, Key, Recipe
 from tribute.progress import Progress
 

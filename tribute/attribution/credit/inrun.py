@@ -30,11 +30,11 @@ from tribute.attribution.gradients.row_layers import Capture
 from tribute.attribution.gradients.sample import FOLDS, fold_weights
 from tribute.attribution.gradients.trace_walk import check_trace, walk_back
 from tribute.errors import AttributionError
-from tribute.finetuning.encoding import EncodedRows
-from tribute.finetuning.models import RowModel
-from tribute.finetuning.optimizer import Update
-from tribute.finetuning.trace import Trace, assign, flatten
-from tribute.finetuning.trace_states import State
+from tribute.finetuning.encoding.encoding import EncodedRows
+from tribute.finetuning.models.row_models import RowModel
+from tribute.finetuning.optimizers.adam import Update
+from tribute.finetuning.recording.trace import Trace, assign, flatten
+from tribute.finetuning.recording.trace_states import State
 from tribute.progress import Progress, ignore
 
 PIECES = 6

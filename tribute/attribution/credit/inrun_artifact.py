@@ -11,8 +11,8 @@ from tribute.attribution.gradients.sample import stratified_sample
 from tribute.attribution.measurement import Measurement, Run
 from tribute.attribution.retraining.jobs import checked_seeds
 from tribute.files import write_json
-from tribute.finetuning.preparation import Prepared, check_base, prepare, training_inputs
-from tribute.finetuning.trace import Trace, trace_of
+from tribute.finetuning.preparation.preparation import Prepared, check_base, prepare, training_inputs
+from tribute.finetuning.recording.trace import Trace, trace_of
 from tribute.finetuning.workers import Folders, Key
 from tribute.progress import Progress
 
@@ -34,7 +34,7 @@ def credit_job(run: Run, seed: int, folders: Folders, progress: Progress) -> Non
 def control_job(run: Run, seed: int, folders: Folders, progress: Progress) -> None:
     """Runs in a child: trains a seed with planted controls and credits it; files as of a credit."""
     from tribute.finetuning.evaluation import evaluate
-    from tribute.finetuning.training import train
+    from tribute.finetuning.training.training import train
 
     finetuning = run.config.finetuning
     ready = prepare(run.dataset, finetuning, folders.scratch, seed, planted)

@@ -22,10 +22,10 @@ from tribute.attribution.credit.stand_in import path_credits
 from tribute.attribution.gradients.sample import FOLDS, fold_weights
 from tribute.attribution.measurement import Measurement, Run
 from tribute.files import write_json
-from tribute.finetuning.embeddings import embed_rows
-from tribute.finetuning.encoding import IGNORED, EncodedRows
-from tribute.finetuning.models import LOGIT_SCALE, SentenceClassifier
-from tribute.finetuning.preparation import check_base, prepare
+from tribute.finetuning.encoding.encoding import IGNORED, EncodedRows
+from tribute.finetuning.models.embeddings import embed_rows
+from tribute.finetuning.models.row_models import LOGIT_SCALE, SentenceClassifier
+from tribute.finetuning.preparation.preparation import check_base, prepare
 from tribute.finetuning.workers import Folders, Key
 from tribute.progress import Progress
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from tribute.attribution.gradients.capture import capture, stream_gradients
-from tribute.finetuning.embeddings import embed_rows
-from tribute.finetuning.preparation import Prepared
+from tribute.finetuning.models.embeddings import embed_rows
+from tribute.finetuning.preparation.preparation import Prepared
 
 K1, B = 1.2, 0.75
 """BM25's usual constants."""

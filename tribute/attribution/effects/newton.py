@@ -31,10 +31,10 @@ from torch import Tensor
 from tribute.attribution.gradients.curvature import points_along
 from tribute.attribution.gradients.row_gradients import gradients_of_draws, row_gradients_of
 from tribute.attribution.gradients.trace_walk import check_trace
-from tribute.finetuning.encoding import EncodedRows
+from tribute.finetuning.encoding.encoding import EncodedRows
 from tribute.finetuning.evaluation import evaluate
-from tribute.finetuning.models import RowModel
-from tribute.finetuning.trace import Trace, assign
+from tribute.finetuning.models.row_models import RowModel
+from tribute.finetuning.recording.trace import Trace, assign
 from tribute.progress import Progress, ignore
 
 POINTS = (0.5, 1.0)

@@ -16,8 +16,8 @@ from tribute.attribution.effects.replay import replay_scores
 from tribute.attribution.gradients.evaluation import evaluation_gradient
 from tribute.attribution.measurement import Measurement, Run
 from tribute.attribution.retraining.jobs import TrainedRows, checked_seeds
-from tribute.finetuning.preparation import check_base, prepare
-from tribute.finetuning.trace import assign, trace_of
+from tribute.finetuning.preparation.preparation import check_base, prepare
+from tribute.finetuning.recording.trace import assign, trace_of
 from tribute.finetuning.workers import Folders, Key
 from tribute.progress import Progress
 

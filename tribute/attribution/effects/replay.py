@@ -29,10 +29,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from tribute.attribution.gradients.trace_walk import check_trace, walk_back
 from tribute.errors import AttributionError
-from tribute.finetuning.encoding import EncodedRows
-from tribute.finetuning.models import RowModel
-from tribute.finetuning.optimizer import Update
-from tribute.finetuning.trace import Trace
+from tribute.finetuning.encoding.encoding import EncodedRows
+from tribute.finetuning.models.row_models import RowModel
+from tribute.finetuning.optimizers.adam import Update
+from tribute.finetuning.recording.trace import Trace
 from tribute.progress import Progress, ignore
 
 

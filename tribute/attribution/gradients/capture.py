@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from tribute.attribution.gradients.row_layers import Capture, Receive, RowEmbedding, RowLinear, RowLora
 from tribute.errors import AttributionError
-from tribute.finetuning.models import RowModel
-from tribute.finetuning.trace import flatten
+from tribute.finetuning.models.row_models import RowModel
+from tribute.finetuning.recording.trace import flatten
 
 SUM_LIMIT = 0.01
 """The rows' sum may miss the batch gradient by this, relative: bfloat16 rounds, another use of a weight shows."""

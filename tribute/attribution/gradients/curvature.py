@@ -25,9 +25,9 @@ from torch import Tensor
 
 from tribute.attribution.gradients.row_gradients import gradients_of_draws
 from tribute.attribution.gradients.tensors import load_checked, save_checked
-from tribute.finetuning.encoding import EncodedRows
-from tribute.finetuning.models import RowModel
-from tribute.finetuning.trace import Trace
+from tribute.finetuning.encoding.encoding import EncodedRows
+from tribute.finetuning.models.row_models import RowModel
+from tribute.finetuning.recording.trace import Trace
 from tribute.progress import Progress, ignore
 
 STRONGEST = 2048

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from tribute.attribution.gradients.capture import capture, stream_gradients
-from tribute.finetuning.encoding import EncodedRows
-from tribute.finetuning.models import RowModel
+from tribute.finetuning.encoding.encoding import EncodedRows
+from tribute.finetuning.models.row_models import RowModel
 
 
 def evaluation_gradient(model: RowModel, rows: EncodedRows) -> Tensor:

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from tribute.attribution.gradients.capture import capture, row_gradients
 from tribute.attribution.gradients.sampled_labels import draw
-from tribute.finetuning.encoding import EncodedRows
-from tribute.finetuning.models import RowModel
-from tribute.finetuning.trace import assign
+from tribute.finetuning.encoding.encoding import EncodedRows
+from tribute.finetuning.models.row_models import RowModel
+from tribute.finetuning.recording.trace import assign
 
 FLOATS_AT_ONCE = 1 << 25
 

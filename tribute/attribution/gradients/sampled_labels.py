@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tribute.finetuning.encoding import IGNORED, EncodedRows
-from tribute.finetuning.models import RowModel
+from tribute.finetuning.encoding.encoding import IGNORED, EncodedRows
+from tribute.finetuning.models.row_models import RowModel
 
 
 def draw(model: RowModel, rows: EncodedRows, generator: torch.Generator) -> tuple[EncodedRows, Tensor]:

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from tribute.errors import AttributionError
-from tribute.finetuning.encoding import EncodedRows
-from tribute.finetuning.models import RowModel
-from tribute.finetuning.optimizer import Update
-from tribute.finetuning.trace import Trace, assign
-from tribute.finetuning.trace_states import State
+from tribute.finetuning.encoding.encoding import EncodedRows
+from tribute.finetuning.models.row_models import RowModel
+from tribute.finetuning.optimizers.adam import Update
+from tribute.finetuning.recording.trace import Trace, assign
+from tribute.finetuning.recording.trace_states import State
 
 DRIFT_LIMITS = {"float32": 0.02, "bfloat16": 0.15}
 """A state rebuilt from the next one may differ from the recorded one by this much of the way between them.

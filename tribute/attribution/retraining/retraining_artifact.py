@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from tribute.attribution.measurement import Measurement, Run
 from tribute.attribution.retraining.jobs import IN_FULL, Job, TrainedRows, row_mask
-from tribute.finetuning import adapters
+from tribute.finetuning.adapters import adapters
 from tribute.finetuning.workers import Folders, Key, Recipe
 from tribute.progress import Progress
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tribute.errors import TrackingError
-from tribute.finetuning.curve import CurveReader, Point
+from tribute.finetuning.recording.curve import CurveReader, Point
 from tribute.finetuning.tracking.connection import Connection
 from tribute.finetuning.tracking.subject import Subject
 

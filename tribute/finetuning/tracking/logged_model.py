@@ -9,7 +9,7 @@ from typing import Any
 
 from tribute.contributions.dataset import read_description
 from tribute.files import write_json
-from tribute.finetuning.base_models import TOKENIZER_FILES
+from tribute.finetuning.models.base_models import TOKENIZER_FILES
 from tribute.finetuning.tracking.served import SERVED
 from tribute.finetuning.tracking.subject import Subject
 from tribute.version import __version__

@@ -22,9 +22,9 @@ class ServedModel:
     def __init__(self, folder: Path, base: Path | None) -> None:
         from tribute.config import BaseConfig, FinetuningConfig
         from tribute.errors import BaseModelError
-        from tribute.finetuning.base_models import base_digest, base_folder, load_tokenizer
-        from tribute.finetuning.models import load_adapter
-        from tribute.finetuning.task_types import described_task
+        from tribute.finetuning.models.base_models import base_digest, base_folder, load_tokenizer
+        from tribute.finetuning.models.lora import load_adapter
+        from tribute.finetuning.preparation.task_types import described_task
 
         served, recorded = (parse_json((folder / name).read_text(encoding="utf-8")) for name in (SERVED, "base.json"))
         self.config = FinetuningConfig.model_validate(served["finetuning"])

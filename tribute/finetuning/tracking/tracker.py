@@ -10,8 +10,8 @@ from typing import Any
 from tribute.artifacts import Artifact
 from tribute.config import FinetuningConfig
 from tribute.contributions.dataset import read_description
-from tribute.finetuning.adapters import GENERATIONS
-from tribute.finetuning.curve import Point
+from tribute.finetuning.adapters.adapters import GENERATIONS
+from tribute.finetuning.recording.curve import Point
 from tribute.finetuning.tracking.connection import Connection
 from tribute.finetuning.tracking.live import PARENT, LiveRun, log_metrics
 from tribute.finetuning.tracking.logged_model import log_model

@@ -112,7 +112,7 @@ def add_evidence(workspace: Workspace, id_: str, file: Path, step: Step) -> Disp
 def add_recheck(
     workspace: Workspace, id_: str, measured: Mapping[str, Any], day: str, dry_run: bool = False
 ) -> Dispute:
-    """Attach what retraining without the contributor measured (`tribute.pipeline.recheck`)."""
+    """Attach what retraining without the contributor measured (`tribute.pipeline.verification.recheck`)."""
     step = Step("", "", day, dry_run)
     with ledger.writing(workspace) as books:
         return record(workspace, _begun(workspace, books, id_, step), "recheck", step, **measured)

@@ -1,6 +1,6 @@
 """The allocation recomputed from what a period was made from: evidence, shares, card and usage of the workspace.
 
-One step further, from the model to the evidence, is `tribute/pipeline/remeasure.py`, which needs the trainings.
+One step further, from the model to the evidence, is `pipeline/verification/remeasure.py`: it needs the trainings.
 """
 
 from pathlib import Path

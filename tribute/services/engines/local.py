@@ -16,12 +16,12 @@ from torch import Tensor
 
 from tribute.config import FinetuningConfig
 from tribute.errors import ServiceError, TrainingError
-from tribute.finetuning.base_models import base_digest, base_folder, load_config, load_tokenizer
-from tribute.finetuning.chat import Chat, chat_template
-from tribute.finetuning.encoding import beginning
+from tribute.finetuning.encoding.chat import Chat, chat_template
+from tribute.finetuning.encoding.encoding import beginning
 from tribute.finetuning.evaluation import evaluate
-from tribute.finetuning.models import LOGIT_SCALE, RowModel
-from tribute.finetuning.task_types import TaskType, described_task
+from tribute.finetuning.models.base_models import base_digest, base_folder, load_config, load_tokenizer
+from tribute.finetuning.models.row_models import LOGIT_SCALE, RowModel
+from tribute.finetuning.preparation.task_types import TaskType, described_task
 from tribute.services.engines.engine import Piece, Sampling, Tokens
 from tribute.services.engines.generation import generate
 from tribute.services.engines.shared import SharedBase

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tribute.finetuning.embeddings import encoder_embeddings
-from tribute.finetuning.encoding import EncodedRows
+from tribute.finetuning.encoding.encoding import EncodedRows
+from tribute.finetuning.models.embeddings import encoder_embeddings
 from tribute.services.engines.engine import Tokens
 
 MOST_ROWS = 64

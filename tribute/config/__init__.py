@@ -1,0 +1,27 @@
+"""The one YAML file that describes a run, as frozen models. Knows nothing of how a run is carried out."""
+
+from tribute.config.attribution import AttributionConfig
+from tribute.config.dataset import DatasetConfig, DocsSource, FolderSource
+from tribute.config.finetuning import BaseConfig, FinetuningConfig, LoraConfig, OptimizerConfig, TracePrecision
+from tribute.config.load import load_config
+from tribute.config.rewards import PoolConfig, RewardsConfig
+from tribute.config.run import ExecutionConfig, RunConfig
+from tribute.config.weights import weights_sha256
+
+__all__ = [
+    "AttributionConfig",
+    "BaseConfig",
+    "DatasetConfig",
+    "DocsSource",
+    "ExecutionConfig",
+    "FinetuningConfig",
+    "FolderSource",
+    "LoraConfig",
+    "OptimizerConfig",
+    "PoolConfig",
+    "RewardsConfig",
+    "RunConfig",
+    "TracePrecision",
+    "load_config",
+    "weights_sha256",
+]

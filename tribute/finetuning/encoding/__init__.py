@@ -1,0 +1,1 @@
+"""What rows become: conversations written by a chat template, token ids, padded batches."""

@@ -1,0 +1,1 @@
+"""A file per optimizer: its step, the step backwards in time, and the step's adjoint."""

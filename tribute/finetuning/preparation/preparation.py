@@ -1,0 +1,137 @@
+"""From a dataset artifact and a config to a model and rows that can be trained."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from safetensors.torch import load_file, save_file
+
+from tribute.artifacts import Artifact, check_files, package_versions
+from tribute.config import FinetuningConfig
+from tribute.digests import canonical_digest
+from tribute.errors import AttributionError, TrainingError
+from tribute.files import replacing
+from tribute.finetuning.encoding.encoding import EncodedRows
+from tribute.finetuning.models.base_models import base_digest, base_folder, load_tokenizer
+from tribute.finetuning.models.lora import add_lora
+from tribute.finetuning.models.lower_layers import cache_lower_layers
+from tribute.finetuning.models.row_models import RowModel
+from tribute.finetuning.preparation.base_guards import check_before_loading
+from tribute.finetuning.preparation.model_guards import check_model
+from tribute.finetuning.preparation.row_guards import check_cut, check_rows
+from tribute.finetuning.preparation.task_types import task_type
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A model before its adapter, and the rows it will see."""
+
+    model: RowModel
+    train: EncodedRows
+    evaluation: EncodedRows
+    contributors: list[str]
+    """Contributor of every training row."""
+
+
+def training_inputs(dataset: Artifact, config: FinetuningConfig) -> tuple[dict[str, str], dict[str, Any]]:
+    """The digests and the settings that decide what a training gives, for the artifact's key."""
+    inputs = {"dataset": dataset.id, "base": base_digest(base_folder(config.base))}
+    settings = config.model_dump(mode="json", exclude={"base", "seeds", "timeout_minutes", "prompts"})
+    if config.device == "auto":
+        settings["device"] = compute_device(config)
+    return inputs, settings
+
+
+def compute_device(config: FinetuningConfig) -> str:
+    """`cpu` or `cuda`. Raises TrainingError where a GPU is asked for and there is none."""
+    if config.device == "cpu":
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if config.device == "cuda":
+        raise TrainingError("finetuning.device: cuda, but torch sees no GPU on this machine; set it to cpu or auto")
+    return "cpu"
+
+
+def encode(dataset: Artifact, config: FinetuningConfig, part: str) -> tuple[pd.DataFrame, EncodedRows]:
+    """The `train` or `evaluation` rows, as stored and as the model sees them."""
+    frame = pd.read_parquet(dataset.file(f"{part}.parquet"))
+    return frame, encode_frame(dataset, config, frame)
+
+
+def encode_frame(dataset: Artifact, config: FinetuningConfig, frame: pd.DataFrame) -> EncodedRows:
+    """Rows of the dataset's kind as the model sees them."""
+    return task_type(dataset).encode(frame, load_tokenizer(base_folder(config.base)), config)
+
+
+def build_model(dataset: Artifact, config: FinetuningConfig) -> RowModel:
+    """The base model with the head of the dataset's task, before any adapter."""
+    return task_type(dataset).build(base_folder(config.base), config.precision)
+
+
+def prepare(
+    dataset: Artifact,
+    config: FinetuningConfig,
+    scratch: Path,
+    seed: int | None = None,
+    alter: Callable[[pd.DataFrame], pd.DataFrame] = lambda frame: frame,
+) -> Prepared:
+    """Model and rows; the frozen lower layers' output is computed once for the same rows and kept in `scratch`.
+
+    With a `seed` the model gets a fresh adapter. `alter` may change the training table before it is encoded.
+    Raises TrainingError or BaseModelError where a guard (`*_guards.py`) stops the training, or there is no GPU.
+    """
+    check_files(dataset)
+    # In an order that no name decides: the batches, and with them every credit, are the same whoever owns the rows.
+    frame = pd.read_parquet(dataset.file("train.parquet")).sort_values("content_sha256", ignore_index=True)
+    frame = alter(frame)
+    task = task_type(dataset)
+    task.check_training_rows(frame)
+    check_before_loading(config, task)
+    device = compute_device(config)
+    model = build_model(dataset, config)
+    train = replace(encode_frame(dataset, config, frame), budget=config.tokens_at_once)
+    evaluation = replace(encode(dataset, config, "evaluation")[1], budget=config.tokens_at_once)
+    check_rows(model, train, evaluation)
+    check_cut(train, evaluation, config, task)
+    check_model(model, train, task, config.max_tokens)
+    inputs, _ = training_inputs(dataset, config)
+    cut = [config.max_tokens, config.lora.layers, config.lora.modules_to_save, config.precision, config.tokens_at_once]
+    key = canonical_digest([inputs, list(frame["text"]), *cut, package_versions()])[:24]
+    train, evaluation = _with_lower_layers(model, config, train, evaluation, scratch / f"lower-{key}.safetensors")
+    if seed is not None:
+        add_lora(model, config.lora, seed)
+    if config.gradient_checkpointing:
+        model.network.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    return Prepared(model.to(device), train, evaluation, list(frame["contributor_id"]))
+
+
+def _with_lower_layers(
+    model: RowModel, config: FinetuningConfig, train: EncodedRows, evaluation: EncodedRows, file: Path
+) -> tuple[EncodedRows, EncodedRows]:
+    if file.exists():
+        hidden = load_file(file)
+        train, evaluation = train.with_flat(hidden["train"]), evaluation.with_flat(hidden["evaluation"])
+        cache_lower_layers(model, config.lora)
+    else:
+        train, evaluation = cache_lower_layers(model, config.lora, train, evaluation)
+        if train.hidden is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(file) as beside:
+                save_file({"train": train.flat(), "evaluation": evaluation.flat()}, beside)
+    return train, evaluation
+
+
+def check_base(dataset: Artifact, adapter: Artifact, finetuning: FinetuningConfig) -> None:
+    """Raises AttributionError where the adapter learned from another base or dataset version."""
+    inputs, _ = training_inputs(dataset, finetuning)
+    for name, digest in inputs.items():
+        if adapter.inputs[name] != digest:
+            raise AttributionError(
+                f"adapter {adapter.id[:12]} learned from {name} {adapter.inputs[name][:12]}, the run names "
+                f"{digest[:12]}; use the {name} that the adapter was made from, or fine-tune again"
+            )

@@ -1,0 +1,1 @@
+"""The training itself: its steps, their learning rates, the trainer."""

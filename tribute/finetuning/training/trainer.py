@@ -1,0 +1,110 @@
+"""transformers.Trainer with its steps given, and a loss that attribution can take apart into rows."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.utils.data import DataLoader
+from transformers import Trainer, TrainingArguments
+
+from tribute.config import FinetuningConfig
+from tribute.errors import TrainingError
+from tribute.finetuning.encoding.encoding import EncodedRows
+from tribute.finetuning.evaluation import NO_NUMBER
+from tribute.finetuning.models.row_models import RowModel
+from tribute.finetuning.optimizers.adam import Adam, RootAdam
+from tribute.finetuning.recording.curve import CurveFile
+from tribute.finetuning.recording.recorder import Recorder
+from tribute.finetuning.training.schedule import SCHEDULERS, warmup_steps
+
+CHECKPOINTS = 4
+"""How often a training is saved, so that an interrupted one goes on from there."""
+
+
+def adam_of(config: FinetuningConfig) -> Adam:
+    """The optimiser that a config asks for."""
+    return Adam(**config.optimizer.model_dump(exclude={"clip"}))
+
+
+class ScheduledTrainer(Trainer):
+    """A Trainer whose steps are given, and whose loss is each step's sum over rows / batch size."""
+
+    def __init__(
+        self,
+        model: RowModel,
+        rows: EncodedRows,
+        steps: Sequence[Sequence[int]],
+        config: FinetuningConfig,
+        scratch: Path,
+        recorder: Recorder,
+    ) -> None:
+        arguments = TrainingArguments(
+            output_dir=str(scratch),
+            per_device_train_batch_size=1,
+            num_train_epochs=1,
+            learning_rate=config.learning_rate,
+            lr_scheduler_type=SCHEDULERS[config.schedule],
+            warmup_steps=warmup_steps(config, len(steps)),
+            max_grad_norm=config.optimizer.clip,
+            logging_steps=1,
+            logging_nan_inf_filter=False,
+            save_strategy="steps",
+            save_steps=max(1, len(steps) // CHECKPOINTS),
+            save_total_limit=1,
+            report_to=[],
+            disable_tqdm=True,
+            # On the CPU sums keep their order, which the same bytes need.
+            use_cpu=model.device.type == "cpu",
+            dataloader_pin_memory=False,
+            remove_unused_columns=False,
+        )
+        # The order of a batch's rows must not hang on how many GPUs there are.
+        arguments._n_gpu = min(1, arguments.n_gpu)
+        super().__init__(model=model, args=arguments, callbacks=[recorder, CurveFile(scratch)])
+        for callback in ("PrinterCallback", "ProgressCallback"):
+            self._remove_by_name(callback)
+        self.rows, self.steps, self.batch_size, self.adam = rows, steps, config.batch_size, adam_of(config)
+
+    def create_optimizer(self, model: Any = None) -> RootAdam:
+        """Adam whose steps can be differentiated."""
+        optimizer = RootAdam(self.model.trainable().values(), self.args.learning_rate, self.adam)
+        self.optimizer = optimizer
+        return optimizer
+
+    def get_train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
+        """One item a step: the positions of its rows."""
+        items: Any = [{"rows": torch.tensor(step, dtype=torch.long)} for step in self.steps]
+        loader = DataLoader(items, batch_size=1, shuffle=False, collate_fn=lambda batch: batch[0])
+        prepared: DataLoader[dict[str, Tensor]] = self.accelerator.prepare(loader)
+        return prepared
+
+    def compute_loss(self, model: Any, inputs: dict[str, Tensor], *_: Any, **__: Any) -> Tensor:
+        """Sum of the rows' losses divided by the constant batch size, computed in chunks of similar length."""
+        # A batch that lost all of its rows still needs a loss with a gradient of 0.
+        total: Tensor = torch.stack([value.sum() for value in model.trainable().values()]).sum() * 0.0
+        for chunk in self.rows.chunks(inputs["rows"].tolist()):
+            total = total + model.row_losses(self.rows.collate(chunk)).sum()
+        if not torch.isfinite(total):
+            raise TrainingError(f"step {self.state.global_step}: {NO_NUMBER}")
+        return total / self.batch_size
+
+    def _remove_by_name(self, name: str) -> None:
+        for callback in list(self.callback_handler.callbacks):
+            if type(callback).__name__ == name:
+                self.remove_callback(type(callback))
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """Only the LoRA parameters: the base does not change."""
+        folder = Path(str(output_dir))
+        folder.mkdir(parents=True, exist_ok=True)
+        parameters = {name: value.detach() for name, value in self.model.trainable().items()}
+        save_file(parameters, folder / "model.safetensors")
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        saved = load_file(Path(resume_from_checkpoint) / "model.safetensors")
+        with torch.no_grad():
+            for name, value in self.model.trainable().items():
+                value.copy_(saved[name])

@@ -1,0 +1,105 @@
+"""One LoRA training with transformers.Trainer, recorded so that attribution can walk it again."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from transformers.trainer import TRAINER_STATE_NAME
+
+from tribute.config import FinetuningConfig
+from tribute.errors import TrainingError
+from tribute.finetuning.encoding.encoding import EncodedRows
+from tribute.finetuning.models.row_models import RowModel
+from tribute.finetuning.optimizers.adam import CLIP_EPS
+from tribute.finetuning.recording.recorder import Recorder
+from tribute.finetuning.recording.trace import STATES, Trace, longest_gap, state_steps
+from tribute.finetuning.recording.trace_states import StatesFile, read_states
+from tribute.finetuning.training.schedule import learning_rates, schedule
+from tribute.finetuning.training.trainer import ScheduledTrainer, adam_of
+from tribute.progress import Progress, ignore
+from tribute.strict import parse_json
+
+NO_MEMORY = (
+    "the GPU's memory is full; lower finetuning.tokens_at_once, or set finetuning.gradient_checkpointing: true or "
+    "finetuning.precision: bfloat16"
+)
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a finished training leaves beside the model."""
+
+    trace: Trace
+    """Its states lie in `states`: it can be walked as long as that file is there."""
+    states: Path
+    curve: list[dict[str, float]]
+
+
+def train(
+    model: RowModel,
+    rows: EncodedRows,
+    config: FinetuningConfig,
+    seed: int,
+    scratch: Path,
+    *,
+    dropped: frozenset[int] = frozenset(),
+    recorded: bool = True,
+    progress: Progress = ignore,
+) -> Training:
+    """Train the model's LoRA parameters in place; resumes from `scratch` where a killed training left off.
+
+    The caller removes `scratch` once the result is safe.
+
+    Rows in `dropped` are taken out of their batches while the loss is still divided by the batch size. A training that
+    nobody will walk again need not be `recorded`: its trace then has no states, which may take gigabytes.
+    Raises TrainingError where the loss is not a number, or the GPU's memory is full.
+    """
+    steps = [[row for row in step if row not in dropped] for step in schedule(len(rows), config, seed)]
+    rates = learning_rates(config, len(steps))
+    adam = adam_of(config)
+    states = state_steps(rates, config.trace_states, longest_gap(adam.beta1)) if recorded else []
+    parameters = sum(value.numel() for value in model.trainable().values())
+    file = StatesFile(scratch / STATES, len(states), parameters, config.trace_precision)
+    recorder = Recorder(model, len(steps), states, file, progress)
+    trainer = ScheduledTrainer(model, rows, steps, config, scratch, recorder)
+    try:
+        trainer.train(resume_from_checkpoint=last_checkpoint(scratch))
+    except torch.OutOfMemoryError as error:
+        raise TrainingError(f"step {trainer.state.global_step}: {NO_MEMORY}") from error
+    model.eval()
+    entries = [entry for entry in trainer.state.log_history if "loss" in entry]
+    curve = [
+        {"step": entry["step"] - 1, "loss": entry["loss"], "learning_rate": float(rate)}
+        for entry, rate in zip(entries, rates, strict=True)
+    ]
+    trace = Trace(
+        seed,
+        config.batch_size,
+        adam,
+        {name: tuple(value.shape) for name, value in model.trainable().items()},
+        rates,
+        [[rows.row_ids[row] for row in step] for step in steps],
+        read_states(file.path, states) if recorded else [],
+        clip_factors([entry["grad_norm"] for entry in entries], config.optimizer.clip),
+    )
+    return Training(trace, file.path, curve)
+
+
+def last_checkpoint(scratch: Path) -> str | None:
+    """The newest checkpoint that was saved to its end, or None; one cut short by a kill is removed."""
+    for folder in sorted(scratch.glob("checkpoint-*/"), key=lambda path: -int(path.name.rpartition("-")[2])):
+        try:
+            # The trainer writes this file last.
+            parse_json((folder / TRAINER_STATE_NAME).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            shutil.rmtree(folder)
+        else:
+            return str(folder)
+    return None
+
+
+def clip_factors(norms: Sequence[float], clip: float) -> list[float]:
+    """What gradients of these norms are multiplied by; none where nothing is clipped (`clip` 0)."""
+    return [min(1.0, clip / (norm + CLIP_EPS)) for norm in norms] if clip else []

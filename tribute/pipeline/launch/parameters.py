@@ -1,0 +1,71 @@
+"""What a deployment's form gives, as a workspace and a checked config. Knows nothing of Prefect."""
+
+import os
+from datetime import datetime
+from pathlib import Path
+
+from tribute.config import RewardsConfig, RunConfig
+from tribute.errors import ConfigError, WorkspaceError
+from tribute.months import checked_period, shifted
+from tribute.pipeline.launch.preflight import checked_config, refuse_engine, refuse_training
+from tribute.settings import validate
+from tribute.workspace import Workspace
+
+LAST = "last"
+"""The month before the run's scheduled start, as a period."""
+VARIABLE = "TRIBUTE_WORKSPACE"
+
+
+def workspace_of(folder: str, checkout: Path) -> Workspace:
+    """The workspace of this folder, or of TRIBUTE_WORKSPACE where it is empty; relative to the checkout.
+
+    Raises WorkspaceError where neither names one.
+    """
+    place = folder or os.environ.get(VARIABLE, "")
+    if not place:
+        raise WorkspaceError(
+            f"no workspace: give the parameter `workspace`, or set {VARIABLE} where the worker was started"
+        )
+    return Workspace.open(checkout / place)
+
+
+def config_of(config: RunConfig | None, file: str, checkout: Path, period: str = "") -> RunConfig:
+    """The config, or what the file holds where there is none; `period` is paid in place of the config's own.
+
+    A relative file starts at the checkout. Raises ConfigError and what the config's reader raises.
+    """
+    if config is None:
+        return checked_config(checkout / file, [f"rewards.period={period}"] if period else [])
+    if not period:
+        return config
+    rewards = validate(RewardsConfig, rewards_of(config).model_dump() | {"period": period}, Path("rewards"))
+    return config.model_copy(update={"rewards": rewards})
+
+
+def rewards_of(config: RunConfig) -> RewardsConfig:
+    """What a config pays. Raises ConfigError where it pays nobody."""
+    if config.rewards is None:
+        raise ConfigError(f"the config of {config.run} has no rewards, so there is nothing to pay; add the section")
+    return config.rewards
+
+
+def period_of(period: str, scheduled: datetime) -> str:
+    """A month, YYYY-MM; `last` is the one before the scheduled start, empty stays empty. Raises RewardError."""
+    if not period:
+        return ""
+    return shifted(f"{scheduled:%Y-%m}", -1) if period == LAST else checked_period(period)
+
+
+def refuse(workspace: Workspace, config: RunConfig) -> None:
+    """Raise what would stop the run after its first stages; see preflight."""
+    refuse_engine(config)
+    refuse_training(workspace, config)
+
+
+def refuse_repeated_crash(starts: int, most: int) -> None:
+    """Raise ConfigError where a run was started more often than that: what ends its process will end the next one."""
+    if starts > most:
+        raise ConfigError(
+            f"this run's process ended without an answer {starts - 1} times, so it is not started again; look at the "
+            "worker's memory and at its log, then start a new run, which finds what was made"
+        )

@@ -1,0 +1,55 @@
+"""What would stop a run after its first stages, looked at before it starts. Asks no network."""
+
+from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
+
+from tribute.config import RunConfig, load_config
+from tribute.errors import ConfigError
+from tribute.finetuning.models.base_models import base_folder
+from tribute.pipeline.stages.data import is_released
+from tribute.rewards.policy import load_policy
+from tribute.workspace import Workspace
+
+
+def checked_config(path: Path, overrides: Iterable[str]) -> RunConfig:
+    """The config, once its policy was read too, where it has one. Raises ConfigError for a fault in either."""
+    config = load_config(path, overrides)
+    if config.rewards is not None:
+        load_policy(config.rewards.policy)
+    return config
+
+
+def refuse_training(workspace: Workspace, config: RunConfig) -> None:
+    """Raise RegistryError, ContributionError or BaseModelError where dataset or base is missing.
+
+    Raises TrainingError where a guard of the base (`base_guards.py`) says that it cannot learn a released version.
+    """
+    released = is_released(workspace, config.dataset)
+    refuse_base(config)
+    if released and config.finetuning.base.hub is None:
+        _refuse_pair(workspace, config)
+
+
+def _refuse_pair(workspace: Workspace, config: RunConfig) -> None:
+    from tribute.contributions.registry import Registry
+    from tribute.finetuning.preparation.base_guards import check_before_loading
+    from tribute.finetuning.preparation.task_types import described_task
+
+    schema = Registry.open(workspace).snapshot().schema(config.dataset.name)
+    description = {"task": schema.task, "tag": config.dataset.tag, "labels": schema.labels, "rows": schema.rows}
+    check_before_loading(config.finetuning, described_task(description))
+
+
+def refuse_base(config: RunConfig) -> None:
+    """Raise BaseModelError where a local base is missing."""
+    if config.finetuning.base.hub is None:
+        base_folder(config.finetuning.base)
+
+
+def refuse_engine(config: RunConfig) -> None:
+    """Raise ConfigError where the flows are to run on Ray and Ray is not installed."""
+    if config.execution.engine == "ray" and find_spec("prefect_ray") is None:
+        raise ConfigError(
+            "execution.engine: ray is not installed; run `pip install 'tribute[ray]'`, or set execution.engine to local"
+        )

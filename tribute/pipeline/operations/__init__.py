@@ -1,0 +1,1 @@
+"""Looking after a workspace: what it holds, what waits, what may be deleted, what must be erased."""

@@ -1,0 +1,88 @@
+"""What comes of a run: the attribution, the period's draft, the registered model, the record."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from tribute.artifacts import Artifact, read_artifact
+from tribute.attribution.measurement import Run, recorded_measurements, seed_of
+from tribute.config import RunConfig
+from tribute.pipeline.runs.runs import RunResults, best, record_run
+from tribute.pipeline.stages.tracked import track_report
+from tribute.rewards.period import PaidFrom, write_period
+from tribute.rewards.statements import write_early
+from tribute.workspace import Workspace
+
+if TYPE_CHECKING:
+    from tribute.attribution.shares import Measurements
+
+
+def combine(run: Run, measurements: "Measurements") -> Artifact:
+    """Shares, scores, effects and the card."""
+    from tribute.attribution.combine import make_attribution
+
+    return make_attribution(run.store, measurements, run.config.attribution)
+
+
+def draft_period(
+    workspace: Workspace,
+    config: RunConfig,
+    dataset: Artifact,
+    adapters: Sequence[Artifact],
+    attribution: Artifact,
+) -> Artifact | None:
+    """The draft of the period: allocation, journal, balances, payables and evidence; and its statements.
+
+    None for a config without rewards, which touches no period.
+    """
+    rewards = config.rewards
+    if rewards is None:
+        return None
+    draft = write_period(
+        workspace,
+        PaidFrom(dataset, adapters, attribution, mlflow_runs(adapters)),
+        policy=rewards.policy,
+        period=rewards.period,
+        fees=[(pool.amount, pool.currency) for pool in rewards.pools],
+        usage=rewards.usage,
+    )
+    write_early(workspace, rewards.period)
+    return draft
+
+
+def register(
+    workspace: Workspace, config: RunConfig, dataset: Artifact, adapters: Sequence[Artifact]
+) -> dict[str, Any]:
+    """The place of the best seed's adapter in the model registry: name, version and whether it is champion."""
+    from tribute.finetuning.tracking import Tracker
+
+    return asdict(Tracker(workspace.mlflow).register(dataset, best(adapters), config.finetuning))
+
+
+def mlflow_runs(adapters: Sequence[Artifact]) -> dict[str, str]:
+    """Seed → MLflow run id."""
+    return {str(seed_of(adapter)): str(adapter.provenance["mlflow_run_id"]) for adapter in adapters}
+
+
+def record(workspace: Workspace, config: RunConfig, ids: Mapping[str, Any], started: str) -> str:
+    """The run's record and its report; returns the run's id. What was made before `started` counts as cached."""
+    from tribute.report.run_page import write_report
+
+    results = _resolved(workspace, config, ids)
+    run_id = record_run(workspace, config, results, started)
+    track_report(workspace, config, results.dataset, write_report(workspace, run_id))
+    return run_id
+
+
+def _resolved(workspace: Workspace, config: RunConfig, ids: Mapping[str, Any]) -> RunResults:
+    store = workspace.store
+    attribution = store.get("attribution", ids["attribution"])
+    return RunResults(
+        dataset=store.get("dataset", ids["dataset"]),
+        baselines=store.get("baselines", ids["baselines"]),
+        adapters=[store.get("adapter", id_) for id_ in ids["adapters"]],
+        measured=[store.get(kind, id_) for kind, id_ in recorded_measurements(attribution).values()],
+        attribution=attribution,
+        rewards=None if config.rewards is None else read_artifact(workspace.rewards / config.rewards.period),
+        registered=ids["registered"],
+    )
