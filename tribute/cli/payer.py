@@ -92,6 +92,9 @@ def key(
     model: Annotated[
         list[str] | None, typer.Option(metavar="MODEL", help="A model that may be called; by default all. Repeatable.")
     ] = None,
+    agent: Annotated[
+        str | None, typer.Option(metavar="AGENT", help="The agent that will hold the key; it calls only its models.")
+    ] = None,
     test: Annotated[bool, typer.Option("--test", help="A key whose calls touch no money and fund nothing.")] = False,
     store: StoreUrl = None,
     workspace: WorkspaceFolder = HERE,
@@ -101,7 +104,7 @@ def key(
 
     with administration(workspace, store) as admin:
         allowed = limits(budget, cap or budget, admin.end(days), model, window)
-        secret, api_key = admin.keys.issue(payer, allowed, test=test)
+        secret, api_key = admin.keys.issue(payer, allowed, agent=agent, test=test)
     data: NewKey = {"api_key": api_key.id, "secret": secret, "payer": payer, "valid_until": allowed.expires}
     return Output(data, [secret, f"This is the secret of {api_key.id}, valid until {allowed.expires}. Keep it now."])
 

@@ -1,20 +1,23 @@
-"""Follow the chain: from a payout to its rows, from a contribution to runs and payouts."""
+"""Follow the chain: from a payout to its rows, from a contribution to runs and payouts, from a call to its tree."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import typer
 
 from tribute.cli._command import command
-from tribute.cli._options import HERE, WorkspaceFolder
+from tribute.cli._options import HERE, StoreUrl, WorkspaceFolder
 from tribute.cli._output import Output, Table
 from tribute.cli._text import shortened
 
 if TYPE_CHECKING:
     from tribute.pipeline.verification.lineage import Part, Payout, Use
+    from tribute.services.meter import CallNode
 
 ROWS_SHOWN = 10
 TEXT_WIDTH = 72
+RECEIPT_LENGTH = len("receipt-") + 24
 
 
 class TracedPayout(TypedDict):
@@ -69,19 +72,40 @@ class TracedRun(TypedDict):
     rewards: str | None
 
 
-Traced = TracedPayout | TracedUses | TracedParts | TracedRun
+class TracedCall(TypedDict):
+    receipt_id: str
+    parent_receipt: str | None
+    agent: str | None
+    served_model: str
+    kept_micro: int
+    total_micro: int
+    retrieved: list[dict[str, Any]]
+    training_credit: Any
+
+
+class TracedCalls(TypedDict):
+    payer: str
+    currency: str
+    paid_micro: int
+    calls: list[TracedCall]
+
+
+Traced = TracedPayout | TracedUses | TracedParts | TracedRun | TracedCalls
 
 
 @command
 def trace(
     what: Annotated[
-        str, typer.Argument(metavar="ID", help="A contribution, row, contributor, run or PERIOD/CONTRIBUTOR.")
+        str, typer.Argument(metavar="ID", help="A contribution, row, contributor, run, PERIOD/CONTRIBUTOR or receipt.")
     ],
+    store: StoreUrl = None,
     workspace: WorkspaceFolder = HERE,
 ) -> Output[Traced]:
     from tribute.pipeline.verification import lineage
     from tribute.workspace import Workspace
 
+    if what.startswith("receipt-") and len(what) == RECEIPT_LENGTH:
+        return _calls(what, store, workspace)
     link = lineage.trace(Workspace.open(workspace), what)
     if isinstance(link, lineage.Payout):
         return _payout(link)
@@ -90,6 +114,46 @@ def trace(
     if isinstance(link[0], lineage.Use):
         return _uses(what, link)
     return _parts(what, link)
+
+
+def _calls(receipt: str, store: str | None, workspace: Path) -> Output[Traced]:
+    from tribute.server.administration import administration, micro_in_words
+    from tribute.services.meter import call_tree
+
+    with administration(workspace, store) as admin:
+        tree = call_tree(admin.store, receipt)
+    calls: list[TracedCall] = [
+        {
+            "receipt_id": node.receipt,
+            "parent_receipt": node.parent,
+            "agent": node.agent,
+            "served_model": node.model,
+            "kept_micro": node.kept,
+            "total_micro": node.total,
+            "retrieved": [dict(line) for line in node.retrieved],
+            "training_credit": node.training,
+        }
+        for node in tree.nodes()
+    ]
+    paid = f"{micro_in_words(tree.root.total)} {tree.currency}"
+    data: TracedCalls = {
+        "payer": tree.payer,
+        "currency": tree.currency,
+        "paid_micro": tree.root.total,
+        "calls": calls,
+    }
+    lines = [f"{tree.payer} paid {paid} for {receipt}"]
+    lines += [f"{'  ' * (node.depth + 1)}{_kept(node)}" for node in tree.nodes()]
+    return Output(data, lines)
+
+
+def _kept(node: "CallNode") -> str:
+    from tribute.server.administration import micro_in_words
+
+    retrieved = [f"{line['contributor']} {line['credit']}" for line in node.retrieved]
+    training = node.training if isinstance(node.training, str) else "explained"
+    parts = [*([f"retrieved {', '.join(retrieved)}"] if retrieved else []), f"training: {training}"]
+    return f"{node.model} keeps {micro_in_words(node.kept)} ({'; '.join(parts)})"
 
 
 def _payout(payout: "Payout") -> Output[Traced]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from tribute.contributions.registry import Registry, registry_key, verify_keys
 from tribute.errors import ConfigError, ServiceError
 from tribute.server.setup import store_url
-from tribute.services.accounts import Accounts, Keys, Limits, Window
+from tribute.services.accounts import MILLION, Accounts, Keys, Limits, Window
 from tribute.services.prices import Price, PriceList, Prices, sign_prices
 from tribute.services.store import Store, as_text, parse_time
 from tribute.settings import Strict, read_yaml, validate
@@ -86,6 +86,14 @@ def parse_micro(amount: str) -> int:
     sign, whole, decimals = matched.groups()
     micro = int(f"{whole}{(decimals or '').ljust(DECIMALS, '0')}")
     return -micro if sign else micro
+
+
+def parse_margin(share: str) -> int:
+    """`0.05` → 50000 millionths. Raises ConfigError."""
+    margin = parse_micro(share)
+    if not 0 <= margin <= MILLION:
+        raise ConfigError(f"margin {share!r}: expected a share from 0 to 1, such as 0.05")
+    return margin
 
 
 def micro_in_words(micro: int) -> str:

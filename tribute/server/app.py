@@ -19,7 +19,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tribute.errors import ServiceError
 from tribute.server import inference, reading
-from tribute.server.bodies import Body, ChatBody, CompletionBody, TextsBody, parse_body, read_bytes
+from tribute.server.bodies import (
+    Body,
+    ChatBody,
+    CompletionBody,
+    EndBody,
+    OpeningBody,
+    TextsBody,
+    parse_body,
+    read_bytes,
+)
 from tribute.server.calls import Caller, PaymentRequiredError, Work, answer_whole, hold, slot
 from tribute.server.problems import Problem
 from tribute.server.setup import Services
@@ -27,7 +36,7 @@ from tribute.server.streams import MEDIA_TYPE, AnswerStream, SettledStream, repl
 from tribute.services.accounts import Key
 from tribute.services.catalogue import CatalogueEntry
 from tribute.services.engines import LocalEngine
-from tribute.services.meter import Settlement
+from tribute.services.meter import Opening, Settlement, end_call, open_call
 from tribute.services.receipts import Trace
 from tribute.version import __version__
 
@@ -39,6 +48,7 @@ def create_app(services: Services) -> FastAPI:
     """The application over open services."""
     app = FastAPI(title="Tribute", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     _add_inference(app, services)
+    _add_agents(app, services)
     _add_reading(app, services)
     app.add_exception_handler(ServiceError, _refused)
     app.add_exception_handler(HTTPException, _unknown)
@@ -60,6 +70,35 @@ def _add_inference(app: FastAPI, services: Services) -> None:
     add("/v1/embeddings", TextsBody, inference.embed)
     add("/v1/completions", CompletionBody, inference.complete)
     add("/v1/chat/completions", ChatBody, inference.chat)
+
+
+def _add_agents(app: FastAPI, services: Services) -> None:
+    """The endpoints by which an agent opens its call and ends it."""
+
+    async def open_(request: Request) -> Response:
+        caller = await run_in_threadpool(_caller, services, request, "/v1/calls", await read_bytes(request))
+        return await run_in_threadpool(_opened, services, caller, parse_body(OpeningBody, _body(caller)))
+
+    async def end(request: Request) -> Response:
+        receipt = request.path_params["receipt"]
+        caller = await run_in_threadpool(_caller, services, request, "/v1/calls/end", await read_bytes(request))
+        body = parse_body(EndBody, _body(caller))
+        return _settled(
+            await run_in_threadpool(end_call, services.meter, caller.key, receipt, body.answer.encode()), False
+        )
+
+    app.add_api_route("/v1/calls", open_, methods=["POST"], name="/v1/calls")
+    app.add_api_route("/v1/calls/{receipt}/end", end, methods=["POST"], name="/v1/calls/end")
+
+
+def _opened(services: Services, caller: Caller, body: OpeningBody) -> Response:
+    """An agent's call that is open, or, where the request repeats one that ended, its answer."""
+    opening = Opening(body.micro, caller.request, caller.idempotency_key, caller.trace, caller.parent)
+    held = open_call(services.meter, caller.key, opening)
+    if isinstance(held, Settlement):
+        return _settled(held, False, is_repeated=True)
+    opened = {"object": "agent.call", "id": held.receipt, "agent": caller.key.agent, "micro": held.micro}
+    return reading.json_response({**opened, "margin": held.margin, "expires": held.expires})
 
 
 def _add_reading(app: FastAPI, services: Services) -> None:
@@ -137,7 +176,8 @@ def _caller(services: Services, request: Request, path: str, body: bytes) -> Cal
     matched = TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
     trace = Trace(matched[1], matched[2]) if matched else None
     name = request.headers.get("idempotency-key")
-    return Caller(_key(services, request), name, trace, f"POST {path}\n".encode() + body)
+    parent = request.headers.get("tribute-parent")
+    return Caller(_key(services, request), name, trace, f"POST {path}\n".encode() + body, parent)
 
 
 def _body(caller: Caller) -> bytes:

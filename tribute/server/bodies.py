@@ -76,6 +76,20 @@ class Message(BaseModel):
         return content
 
 
+class OpeningBody(BaseModel):
+    """Of /v1/calls: the most that an agent's call may cost, in 10⁻⁶ of the currency's unit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    micro: Annotated[int, Field(ge=1)]
+
+
+class EndBody(BaseModel):
+    """Of /v1/calls/{receipt}/end: what the agent answers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    answer: str
+
+
 class ChatBody(_Generation):
     """Of /v1/chat/completions."""
 

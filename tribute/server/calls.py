@@ -29,6 +29,8 @@ class Caller:
     idempotency_key: str | None
     trace: Trace | None
     request: bytes
+    parent: str | None = None
+    """The agent's call that this one is a part of."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ def hold(services: Services, caller: Caller, work: Work) -> Hold | Settlement:
         work.most_output_tokens,
         caller.idempotency_key,
         caller.trace,
+        caller.parent,
     )
     try:
         return services.meter.hold(caller.key, call)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.services.helpers.market import CREDIT, NEVER, market
 from tribute.errors import RewardError, ServiceError
-from tribute.services.accounts import Limits
+from tribute.services.accounts import Agent, Limits
 from tribute.services.meter import tie_out
 
 PARENT = Limits(1000, 500, "2027-01-01T00:00:00.000000Z", ("docs", "tldr@1"))
@@ -126,7 +126,7 @@ def test_unknown_payers_agents_and_keys_are_refused(shop):
     assert status(shop.keys.issue, "acme", PARENT, agent="nobody") == 404
     assert status(shop.keys.issue, "acme", PARENT, agent="acme") == 404
     assert status(shop.keys.revoke, "key-0") == 404
-    assert status(shop.accounts.add_agent, "scout", "nobody") == 404
+    assert status(shop.accounts.add_agent, Agent("scout", "nobody")) == 404
     assert status(shop.accounts.add_payer, "acme", "EUR") == 409
     assert status(shop.accounts.add_payer, "../acme", "EUR") == 422
     with pytest.raises(RewardError, match="currency 'EURO' is unknown"):

@@ -9,7 +9,7 @@ from tests.services.helpers.market import CREDIT, MODEL, SERVING, market, signer
 from tribute.dsse import Envelope
 from tribute.errors import ServiceError
 from tribute.keys import public_half
-from tribute.services.accounts import Limits
+from tribute.services.accounts import Agent, Limits
 from tribute.services.meter import Answer, Call, Hold, Settlement, add_addendum, refund, tie_out
 from tribute.services.receipts import KINDS, Trace, salted
 
@@ -47,7 +47,7 @@ def test_a_call_is_held_settled_and_charged(shop):
     balance, receipt = shop.accounts.balance("acme"), body(done.envelope)
 
     assert (hold.micro, held, balance.held, balance.spent, done.micro) == (8110, 8110, 0, COST, COST)
-    assert receipt["price"] == {"version": 1, "currency": "EUR", "micro": COST}
+    assert receipt["price"] == {"version": 1, "currency": "EUR", "micro": COST, "total": COST}
     assert receipt["model"]["name"] == MODEL.name
     assert receipt["request_sha256"] == salted(done.salt, b"why?")
     assert receipt["answer_sha256"] == salted(done.salt, b"because")
@@ -211,15 +211,15 @@ def test_receipts_are_chained(shop):
 
 
 def test_agent_and_trace_stand_in_the_receipt(shop):
-    """Payer and agent are two fields; trace, parent and children make the call tree."""
-    shop.accounts.add_agent("scout", "acme")
+    """Payer and agent are two fields, and the W3C trace is the caller's."""
+    shop.accounts.add_agent(Agent("scout", "acme"))
     _, key = shop.keys.narrow(shop.key(), Limits(1000, 1000, "2027-01-01T00:00:00.000000Z"), agent="scout")
-    call = Call(MODEL, b"why?", 5, 10, trace=Trace("1" * 32, "2" * 16, "receipt-1"))
-    receipt = body(shop.meter.settle(shop.meter.hold(key, call), Answer(b"so", 5, 1, children=["c" * 64])).envelope)
+    call = Call(MODEL, b"why?", 5, 10, trace=Trace("1" * 32, "2" * 16))
+    receipt = body(shop.meter.settle(shop.meter.hold(key, call), Answer(b"so", 5, 1)).envelope)
 
     assert receipt["agent"] == "scout"
-    assert receipt["trace"] == {"trace": "1" * 32, "span": "2" * 16, "parent": "receipt-1"}
-    assert receipt["children"] == ["c" * 64]
+    assert receipt["trace"] == {"trace": "1" * 32, "span": "2" * 16}
+    assert (receipt["parent"], receipt["children"]) == (None, [])
 
 
 def test_a_refund_names_what_it_corrects(shop):

@@ -1,5 +1,7 @@
 """Payers and their money, and the agents that they own. Knows nothing of keys, nor of where the money came from."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, select, update
@@ -8,7 +10,9 @@ from tribute.errors import ServiceError
 from tribute.ids import ID_IN_WORDS, is_id
 from tribute.money import exponent
 from tribute.services.store import Store, tables
+from tribute.strict import parse_json
 
+MILLION = 10**6
 MOST = 10**15
 """The most that any single amount of 10⁻⁶ may be: JSON in RFC 8785 form has integers up to 2⁵³ - 1."""
 
@@ -28,6 +32,29 @@ class Balance:
         return self.credit - self.held - self.spent
 
 
+@dataclass(frozen=True)
+class Agent:
+    """A program that asks models for others: who owns it, which models it may ask, and what it keeps.
+
+    `models` are names as a key lists them, None for all; `margin` is in millionths of what the calls within its own
+    cost.
+    """
+
+    id: str
+    owner: str
+    models: tuple[str, ...] | None = None
+    margin: int = 0
+
+    def allows(self, model: str) -> bool:
+        """Whether the agent may call a model, by full name or the part before `@`."""
+        return is_listed(model, self.models)
+
+
+def is_listed(model: str, models: Sequence[str] | None) -> bool:
+    """Whether models (None: all) have this one: its full name, or the part before `@`, which is all its versions."""
+    return models is None or model in models or model.partition("@")[0] in models
+
+
 class Accounts:
     """The payers and agents of a store."""
 
@@ -43,10 +70,22 @@ class Accounts:
         exponent(currency)
         self._add(payer, {"kind": "payer", "currency": currency, "affiliated": affiliated})
 
-    def add_agent(self, agent: str, owner: str) -> None:
-        """Add an agent that a payer owns. Raises ServiceError: 404 without that payer, 409 or 422 as for a payer."""
-        self.balance(owner)
-        self._add(agent, {"kind": "agent", "owner": owner, "affiliated": False})
+    def add_agent(self, agent: Agent) -> None:
+        """Add an agent that a payer owns.
+
+        Raises ServiceError: 404 without that payer, 409 or 422 as for a payer, 422 for a margin that cannot be.
+        """
+        self.balance(agent.owner)
+        if not 0 <= agent.margin <= MILLION:
+            raise ServiceError(f"margin of {agent.margin}: expected 0 to {MILLION} millionths", 422)
+        models = None if agent.models is None else json.dumps(agent.models)
+        values = {"owner": agent.owner, "models": models, "margin": agent.margin}
+        self._add(agent.id, {"kind": "agent", "affiliated": False, **values})
+
+    def agent(self, agent: str) -> Agent:
+        """A registered agent. Raises ServiceError 404."""
+        with self.store.reading() as connection:
+            return read_agent(connection, agent)
 
     def top_up(self, payer: str, entry: str, micro: int) -> None:
         """Credit what an entry of the ledger says that a payer paid, or, below zero, took back.
@@ -82,6 +121,15 @@ class Accounts:
         with self.store.writing() as connection:
             if not connection.execute(self.store.insert(tables.account).values(new).on_conflict_do_nothing()).rowcount:
                 raise ServiceError(f"account {account} is there already; choose another id", 409)
+
+
+def read_agent(connection: Connection, agent: str) -> Agent:
+    """A registered agent. Raises ServiceError 404."""
+    is_agent = (tables.account.c.id == agent) & (tables.account.c.kind == "agent")
+    row = connection.execute(select(tables.account).where(is_agent)).one_or_none()
+    if row is None:
+        raise ServiceError(f"agent {agent!r} is unknown; add the agent first", 404)
+    return Agent(row.id, row.owner, None if row.models is None else tuple(parse_json(row.models)), row.margin)
 
 
 def _payer(connection: Connection, payer: str) -> Balance:

@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args
 from sqlalchemy import Connection, Row, func, select, update
 
 from tribute.errors import ServiceError
-from tribute.services.accounts.accounts import MOST
+from tribute.services.accounts.accounts import MOST, is_listed, read_agent
 from tribute.services.store import Store, parse_time, period_of, tables
 from tribute.strict import parse_json
 
@@ -58,8 +58,7 @@ class Key:
 
     def allows(self, model: str) -> bool:
         """Whether the key may call a model: its full name is listed, or the part before `@`, for all versions."""
-        models = self.limits.models
-        return models is None or model in models or model.partition("@")[0] in models
+        return is_listed(model, self.limits.models)
 
 
 class Keys:
@@ -133,9 +132,9 @@ class Keys:
         limits, key_id = draft.limits, f"key-{secrets.token_hex(8)}"
         _check_possible(limits)
         if draft.agent is not None:
-            _need_account(connection, draft.agent, "agent")
+            limits = _within_agent(connection, draft.agent, limits)
         secret = (TEST if draft.test else LIVE) + secrets.token_urlsafe(32)
-        key = replace(draft, id=key_id, path=(*draft.path, key_id))
+        key = replace(draft, id=key_id, path=(*draft.path, key_id), limits=limits)
         values = {
             "id": key_id,
             "sha256": sha256(secret.encode()).hexdigest(),
@@ -213,6 +212,22 @@ def _check_possible(limits: Limits) -> None:
         raise ServiceError(
             f"expires {limits.expires!r}: expected a time like 2026-12-31T23:59:59.000000Z", 422
         ) from error
+
+
+def check_path(connection: Connection, path: Sequence[str], now: str) -> None:
+    """Raise ServiceError 401 where a key on the path is revoked or has ended."""
+    check_valid(path_rows(connection, path), now)
+
+
+def _within_agent(connection: Connection, agent_id: str, limits: Limits) -> Limits:
+    """The limits with the agent's models where they name none. Raises ServiceError 403 for other models, 404."""
+    agent = read_agent(connection, agent_id)
+    if limits.models is None:
+        return replace(limits, models=agent.models)
+    others = [model for model in limits.models if not agent.allows(model)]
+    if others:
+        raise ServiceError(f"agent {agent_id} may not call {', '.join(others)}; ask for fewer models", 403)
+    return limits
 
 
 def _need_account(connection: Connection, account: str, kind: str) -> None:

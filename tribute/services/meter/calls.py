@@ -20,11 +20,16 @@ class Call:
     idempotency_key: str | None = None
     """The caller's name for the call, unique for ever among the calls of its payer."""
     trace: Trace | None = None
+    parent: str | None = None
+    """The receipt that the agent's call will have which this call is a part of; that call's hold pays for it."""
 
 
 @dataclass(frozen=True)
 class Hold:
-    """A call that may be answered: at most `micro` will be charged, by price list `price_version`, until `expires`."""
+    """A call that may be answered: at most `micro` will be charged, by price list `price_version`, until `expires`.
+
+    `margin` (millionths) makes it an agent's call, within which others are held and settled.
+    """
 
     id: str
     key: Key
@@ -33,11 +38,24 @@ class Hold:
     price_version: int
     expires: str
     fingerprint: str
+    margin: int | None = None
+    covered: int = 0
+    """How many keys of the path, from the root on, the parent's hold reserves already; 0 without a parent."""
 
     @property
     def receipt(self) -> str:
         """The id that the call's receipt will have."""
         return self.id.replace("call", "receipt")
+
+    @property
+    def own_path(self) -> tuple[str, ...]:
+        """The keys on which this hold itself reserves."""
+        return self.key.path[self.covered :]
+
+    @property
+    def own_payer(self) -> str | None:
+        """The payer whose money this hold itself reserves; None of a test key, and where the parent's hold does."""
+        return None if self.key.test or self.covered else self.key.payer
 
 
 @dataclass(frozen=True)
@@ -51,8 +69,6 @@ class Answer:
     """False where the stream broke."""
     retrieved: Sequence[Mapping[str, Any]] = ()
     """The rows that were retrieved, and their credits as texts."""
-    children: Sequence[str] = ()
-    """The sha256 digests of the receipts of the calls that this call made."""
     explain: bool = True
     """Whether an addendum will say which contributors moved the answer; False where the payer forbids it."""
     policy: str = ""
@@ -61,7 +77,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Settlement:
-    """A settled call: what it cost, the complete stored answer, its signed receipt, and the salt of its hashes."""
+    """A settled call: what it cost, the complete stored answer, its signed receipt, and the salt of its hashes.
+
+    An agent's call costs what the calls within it cost, and what the agent keeps.
+    """
 
     receipt: str
     micro: int

@@ -87,7 +87,7 @@ def _event(connection: Connection, receipt: str) -> Row[Any]:
 
 def _correction(meter: Meter, charged: Row[Any], micro: int, refund_id: str) -> dict[str, Any]:
     """The event that gives back `micro` of what an event charged."""
-    kept = ("subject", "agent", "path", "model", "artifact", "price_version", "currency", "test", "complete")
+    kept = ("subject", "agent", "path", "model", "artifact", "price_version", "currency", "test", "complete", "parent")
     return {
         **{name: charged._mapping[name] for name in kept},
         "source": meter.source,

@@ -6,10 +6,11 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from tribute.services.meter.calls import Answer, Hold
+from tribute.services.meter.nested import Within
 from tribute.services.receipts import Place, salted
 from tribute.services.store import tables
 
-CALL, CORRECTION = "tribute.call", "tribute.correction"
+CALL, AGENT_CALL, CORRECTION = "tribute.call", "tribute.agent-call", "tribute.correction"
 """The types of events."""
 PENDING, NEVER = "pending", "never"
 """What a receipt says of training until an addendum completes it, or where the payer forbids to explain."""
@@ -20,7 +21,7 @@ def call_event(source: str, hold: Hold, answer: Answer, micro: int, currency: st
     return {
         "source": source,
         "id": hold.id,
-        "type": CALL,
+        "type": CALL if hold.margin is None else AGENT_CALL,
         "subject": hold.key.payer,
         "agent": hold.key.agent,
         "path": "/".join(hold.key.path),
@@ -36,41 +37,45 @@ def call_event(source: str, hold: Hold, answer: Answer, micro: int, currency: st
         "idempotency_key": hold.call.idempotency_key,
         "fingerprint": hold.fingerprint,
         "corrects": None,
+        "parent": hold.call.parent,
         "receipt": hold.receipt,
     }
 
 
-def call_receipt(event: dict[str, Any], hold: Hold, answer: Answer, salt: bytes) -> dict[str, Any]:
+def call_receipt(event: dict[str, Any], hold: Hold, answer: Answer, salt: bytes, inner: Within) -> dict[str, Any]:
     """The fields of a call's receipt but for the payer's pseudonym and its place in the chain."""
     return {
-        **common_fields(event),
+        **common_fields(event, inner.micro),
         "model": asdict(hold.call.model),
         "request_sha256": salted(salt, hold.call.request),
         "answer_sha256": salted(salt, answer.content),
         "complete": answer.complete,
         "trace": asdict(hold.call.trace) if hold.call.trace else None,
-        "children": list(answer.children),
+        "children": list(inner.children),
         "retrieved": [dict(row) for row in answer.retrieved],
         "training": PENDING if answer.explain else NEVER,
         "policy": answer.policy,
     }
 
 
-def common_fields(event: dict[str, Any]) -> dict[str, Any]:
-    """What receipts of calls and of corrections say alike."""
+def common_fields(event: dict[str, Any], within: int = 0) -> dict[str, Any]:
+    """What receipts of calls and of corrections say alike; `within` is what the calls within an agent's cost."""
+    price = {"version": event["price_version"], "currency": event["currency"], "micro": event["micro"]}
     return {
         "event": {"source": event["source"], "id": event["id"], "type": event["type"]},
         "agent": event["agent"],
         "tokens": {"input": event["input_tokens"], "output": event["output_tokens"]},
-        "price": {"version": event["price_version"], "currency": event["currency"], "micro": event["micro"]},
+        "price": price | {"total": event["micro"] + within},
         "test": event["test"],
         "corrects": event["corrects"],
+        "parent": event["parent"],
     }
 
 
 def add_event(connection: Connection, event: dict[str, Any], place: Place) -> None:
-    """Record an event in the open month, with the affiliation that its payer has now."""
+    """Record an event in the open month, with the affiliation that its payer has now; so is who owns the agent."""
     payer = select(tables.account.c.affiliated).where(tables.account.c.id == event["subject"])
-    affiliated = connection.execute(payer).scalar_one()
+    owner = select(tables.account.c.owner).where(tables.account.c.id == event["agent"])
+    affiliated = connection.execute(payer).scalar_one() or connection.execute(owner).scalar() == event["subject"]
     values = {**event, "time": place.time, "month": place.month, "affiliated": affiliated}
     connection.execute(tables.event.insert().values(values))

@@ -8,20 +8,24 @@ a retry with the same Idempotency-Key gets it without a second charge.
 
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, select
 
 from tribute.digests import canonical
+from tribute.dsse import Envelope
 from tribute.errors import ServiceError
-from tribute.services.accounts import Key, release, reserve, spend
+from tribute.services.accounts import MILLION, Key, release, reserve, spend
 from tribute.services.meter.calls import Answer, Call, Hold, Settlement
-from tribute.services.meter.events import add_event, call_event, call_receipt
+from tribute.services.meter.events import AGENT_CALL, add_event, call_event, call_receipt
+from tribute.services.meter.nested import Within, give_back, hold_of, parent_of, pay_from, room_for, take, within
 from tribute.services.meter.texts import Text, Texts
 from tribute.services.prices import Prices
 from tribute.services.receipts import RECEIPT, Chain, Signer, SigningProcess, envelope_of
 from tribute.services.store import Store, as_text, parse_time, tables
+from tribute.strict import parse_json
 
 LONGEST_CALL = timedelta(hours=1)
 """After this a hold may be released: the server that took it may never start again."""
@@ -46,32 +50,41 @@ class Meter:
         Raises ServiceError, and holds nothing: 401 where a key of the path is revoked or ended; 402 where cap, budget
         or money do not suffice; 403 where the key may not call the model; 404 where the model has no price; 409 where
         the Idempotency-Key is another call's, or this call is in flight; 410 where it was settled and its answer is
-        forgotten; 422 for an Idempotency-Key that is too long or not printable.
+        forgotten; 422 for an Idempotency-Key that is too long or not printable. Within an agent's call also 402 where
+        less is left of it, 403 where it is another key's, 404 where none is in flight.
         """
         if not key.allows(call.model.name):
             raise ServiceError(f"key {key.id} may not call {call.model.name}; ask for a key that may", 403)
-        name = call.idempotency_key
-        if name is not None and not (0 < len(name) <= LONGEST_NAME and name.isprintable()):
-            raise ServiceError(f"expected an Idempotency-Key of 1 to {LONGEST_NAME} printable characters", 422)
         prices = self.prices.current()
         micro = prices.cost(call.model.name, call.input_tokens, call.most_output_tokens)
-        now = self.store.now()
         hold = Hold(
             id=f"call-{secrets.token_hex(12)}",
             key=key,
             call=call,
             micro=micro,
             price_version=prices.version,
-            expires=as_text(parse_time(now) + LONGEST_CALL),
+            expires=as_text(parse_time(self.store.now()) + LONGEST_CALL),
             fingerprint=self.texts.fingerprint(call.request),
         )
+        return self.take(hold)
+
+    def take(self, hold: Hold) -> Hold | Settlement:
+        """Record a hold and reserve its amount, as `hold` says."""
+        key, name, now = hold.key, hold.call.idempotency_key, self.store.now()
+        if name is not None and not (0 < len(name) <= LONGEST_NAME and name.isprintable()):
+            raise ServiceError(f"expected an Idempotency-Key of 1 to {LONGEST_NAME} printable characters", 422)
         with self.store.writing() as connection:
+            parent = parent_of(connection, key, hold.call.parent, now) if hold.call.parent is not None else None
+            if parent is not None:
+                hold = replace(hold, covered=parent.covered, expires=min(hold.expires, parent.expires))
             new = self.store.insert(tables.hold).values(self._row(hold)).on_conflict_do_nothing()
             if not connection.execute(new).rowcount:
                 raise ServiceError("a call with this Idempotency-Key is in flight; try again when it has ended", 409)
             earlier = self._earlier(connection, key, name, hold.fingerprint)
             if earlier is None:
-                reserve(connection, key.path, micro, now, None if key.test else key.payer)
+                if parent is not None:
+                    take(connection, parent, key.path, hold.micro, now)
+                reserve(connection, hold.own_path, hold.micro, now, hold.own_payer)
                 return hold
             connection.execute(delete(tables.hold).where(tables.hold.c.id == hold.id))
         return earlier
@@ -97,29 +110,61 @@ class Meter:
     def settle(self, hold: Hold, answer: Answer) -> Settlement:
         """Charge what was answered and give back the rest of the hold, with event and receipt in one transaction.
 
-        Settling the same hold with the same answer again gives the same settlement. Raises ServiceError: 409 where
-        the hold was settled with another answer, or released; 422 where the answer costs more than was held; 503
-        where the store does not answer, after which settling again is safe.
+        An agent's call is charged the agent's margin on what the calls within it cost. Settling the same hold with
+        the same answer again gives the same settlement. Raises ServiceError: 409 where the hold was settled with
+        another answer, or released, or calls within it are in flight; 422 where the answer costs more than was held;
+        503 where the store does not answer, after which settling again is safe.
         """
+        key, salt, currency = hold.key, secrets.token_bytes(32), self.prices.version(hold.price_version).currency
+        with self.store.writing() as connection:
+            ended = delete(tables.hold).where(tables.hold.c.id == hold.id).returning(tables.hold)
+            row = connection.execute(ended).one_or_none()
+            micro, inner = self._cost(hold, answer), Within()
+            if hold.margin is not None:
+                micro, inner = _margin(connection, hold, row)
+            event = call_event(self.source, hold, answer, micro, currency)
+            event["body_sha256"] = self.texts.fingerprint(canonical(event), answer.content)
+            if row is None:
+                return self._repeated(connection, event)
+            pay_from(connection, row.parent, row.micro, micro)
+            place = self.chain.next(connection)
+            if hold.covered:
+                covered = key.path[: hold.covered]
+                spend(connection, covered, micro, micro, place.time, None if key.test else key.payer)
+            spend(connection, hold.own_path, row.micro, micro, place.time, hold.own_payer)
+            add_event(connection, event, place)
+            body = call_receipt(event, hold, answer, salt, inner) | {"payer": self.texts.pseudonym(key.payer)}
+            content = self.chain.append(connection, place, RECEIPT, event["receipt"], body)
+            self.texts.keep(connection, event["receipt"], Text(hold.call.request, answer.content, salt), place.time)
+        total = micro + inner.micro
+        return Settlement(event["receipt"], total, answer.content, answer.complete, salt, content)
+
+    def ended(self, key: Key, receipt: str, content: bytes) -> Settlement:
+        """The settlement of an agent's call that this key ended with this answer. Raises ServiceError 404, 409."""
+        row = tables.event.c
+        mine = (row.receipt == receipt) & (row.path == "/".join(key.path)) & (row.type == AGENT_CALL)
+        with self.store.reading() as connection:
+            event = (
+                connection.execute(select(tables.event).where(mine)).one_or_none() if receipt.isprintable() else None
+            )
+            if event is None:
+                raise ServiceError(f"this key opened no call {receipt[:80]!r}, or it was not ended in time", 404)
+            settlement = self._settlement(connection, event)
+        if settlement.content != content:
+            raise ServiceError(f"{receipt} was ended with another answer; a call ends once", 409)
+        return settlement
+
+    def _cost(self, hold: Hold, answer: Answer) -> int:
+        """What an answer costs by the hold's price list. Raises ServiceError 422 where more than was held."""
+        if hold.margin is not None:
+            return 0
         prices = self.prices.version(hold.price_version)
         micro = prices.cost(hold.call.model.name, answer.input_tokens, answer.output_tokens)
         if micro > hold.micro:
             raise ServiceError(
                 f"{hold.id}: the answer costs {micro}, {hold.micro} were held; hold for what may come", 422
             )
-        event = call_event(self.source, hold, answer, micro, prices.currency)
-        event["body_sha256"] = self.texts.fingerprint(canonical(event), answer.content)
-        key, salt = hold.key, secrets.token_bytes(32)
-        with self.store.writing() as connection:
-            if not connection.execute(delete(tables.hold).where(tables.hold.c.id == hold.id)).rowcount:
-                return self._repeated(connection, event)
-            place = self.chain.next(connection)
-            spend(connection, key.path, hold.micro, micro, place.time, None if key.test else key.payer)
-            add_event(connection, event, place)
-            body = call_receipt(event, hold, answer, salt) | {"payer": self.texts.pseudonym(key.payer)}
-            content = self.chain.append(connection, place, RECEIPT, event["receipt"], body)
-            self.texts.keep(connection, event["receipt"], Text(hold.call.request, answer.content, salt), place.time)
-        return Settlement(event["receipt"], micro, answer.content, answer.complete, salt, content)
+        return micro
 
     def _row(self, hold: Hold) -> dict[str, Any]:
         return {
@@ -130,6 +175,14 @@ class Meter:
             "path": "/".join(hold.key.path),
             "test": hold.key.test,
             "micro": hold.micro,
+            "price_version": hold.price_version,
+            "trace": hold.call.trace and f"{hold.call.trace.trace}-{hold.call.trace.span}",
+            "parent": hold.call.parent and hold_of(hold.call.parent),
+            "covered": hold.covered,
+            "margin": hold.margin,
+            "room": 0 if hold.margin is None else room_for(hold.micro, hold.margin),
+            "taken": 0,
+            "used": 0,
             "instance": self.store.instance,
             "incarnation": self.store.incarnation,
             "expires": hold.expires,
@@ -140,7 +193,9 @@ class Meter:
         with self.store.writing() as connection:
             rows = connection.execute(delete(tables.hold).where(which).returning(tables.hold)).all()
             for row in sorted(rows, key=lambda row: row.path):
-                release(connection, row.path.split("/"), row.micro, None if row.test else row.payer)
+                give_back(connection, row.parent, row.micro)
+                own_path = row.path.split("/")[row.covered :]
+                release(connection, own_path, row.micro, None if row.test or row.covered else row.payer)
         return len(rows)
 
     def _earlier(self, connection: Connection, key: Key, name: str | None, fingerprint: str) -> Settlement | None:
@@ -171,4 +226,14 @@ class Meter:
         """A recorded settlement. Raises ServiceError 410 where its answer is forgotten."""
         text = self.texts.read(connection, event.receipt)
         content = envelope_of(connection, event.receipt)
-        return Settlement(event.receipt, event.micro, text.answer, event.complete, text.salt, content)
+        price = parse_json(Envelope.parse(content, "receipt").payload)["price"]
+        return Settlement(event.receipt, price["total"], text.answer, event.complete, text.salt, content)
+
+
+def _margin(connection: Connection, hold: Hold, row: Row[Any] | None) -> tuple[int, Within]:
+    """What an agent keeps, and what the calls within its call cost. Raises ServiceError 409 while one is in flight."""
+    if row is None:
+        raise ServiceError(f"{hold.receipt} ended already, or was not ended in time; ask for its receipt", 409)
+    if row.taken:
+        raise ServiceError(f"calls within {hold.receipt} are in flight; end it after them", 409)
+    return row.used * row.margin // MILLION, within(connection, hold.receipt, row.used)

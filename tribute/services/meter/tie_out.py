@@ -40,7 +40,7 @@ def _payers(accounts: Rows, events: Rows, holds: Rows, topups: Rows) -> Iterator
     for event in events:
         spent[event.subject] += 0 if event.test else event.micro
     for hold in holds:
-        held[hold.payer] += 0 if hold.test else hold.micro
+        held[hold.payer] += 0 if hold.test or hold.covered else hold.micro
     for topup in topups:
         credit[topup.account] += topup.micro
     for row in accounts:
@@ -56,7 +56,7 @@ def _keys(keys: Rows, events: Rows, holds: Rows) -> Iterator[str]:
         for key in event.path.split("/"):
             spent[key] += event.micro if event.corrects is None else 0
     for hold in holds:
-        for key in hold.path.split("/"):
+        for key in hold.path.split("/")[hold.covered :]:
             held[key] += hold.micro
     for row in keys:
         if row.held != held[row.id] or (row.window == "total" and row.spent != spent[row.id]):

@@ -27,11 +27,10 @@ class ServedModel:
 
 @dataclass(frozen=True)
 class Trace:
-    """Where a call stands in a call tree: W3C trace and span ids, and the receipt of the call that made it."""
+    """The W3C trace and span ids that a call came with."""
 
     trace: str
     span: str
-    parent: str | None = None
 
 
 def salted(salt: bytes, content: bytes) -> str:

@@ -30,7 +30,20 @@ FILES = (USAGE, RECEIPTS, CERTIFICATES)
 BATCH = 20_000
 """Rows that are in memory at a time, and rows of a Parquet row group."""
 
-_TEXTS = ("source", "id", "type", "time", "payer", "agent", "model", "artifact", "currency", "corrects", "receipt")
+_TEXTS = (
+    "source",
+    "id",
+    "type",
+    "time",
+    "payer",
+    "agent",
+    "model",
+    "artifact",
+    "currency",
+    "corrects",
+    "parent",
+    "receipt",
+)
 _INTEGERS = ("input_tokens", "output_tokens", "price_version", "micro")
 _FLAGS = ("test", "affiliated", "complete")
 USAGE_SCHEMA = pa.schema(

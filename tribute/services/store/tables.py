@@ -48,10 +48,12 @@ account = Table(
     Column("owner", Text, ForeignKey("account.id")),
     Column("currency", Text),
     Column("affiliated", Boolean, nullable=False),
+    Column("models", Text),
+    Column("margin", BigInteger),
     Column("credit", BigInteger, nullable=False),
     Column("held", BigInteger, nullable=False),
     Column("spent", BigInteger, nullable=False),
-    comment="Payers, with a currency and money, and agents, with the payer that owns them.",
+    comment="Payers, with a currency and money, and agents, with owner, models, and margin in millionths.",
 )
 
 topup = Table(
@@ -103,11 +105,21 @@ hold = Table(
     Column("path", Text, nullable=False),
     Column("test", Boolean, nullable=False),
     Column("micro", BigInteger, nullable=False),
+    Column("price_version", Integer, nullable=False),
+    Column("trace", Text),
+    Column("parent", Text),
+    Column("covered", Integer, nullable=False),
+    Column("margin", BigInteger),
+    Column("room", BigInteger, nullable=False),
+    Column("taken", BigInteger, nullable=False),
+    Column("used", BigInteger, nullable=False),
     Column("instance", Text, ForeignKey("instance.name"), nullable=False),
     Column("incarnation", BigInteger, nullable=False),
     Column("expires", Text, nullable=False),
     UniqueConstraint("payer", "idempotency_key"),
-    comment="Calls in flight and the most that each may cost.",
+    comment="Calls in flight and the most that each may still cost. A call within an agent's names it as `parent`, "
+    "which covers the first `covered` keys of its path; of an agent's, `room` is what the calls within it may cost "
+    "together, `taken` what those in flight hold, `used` what those settled cost.",
 )
 
 event = Table(
@@ -135,10 +147,13 @@ event = Table(
     Column("fingerprint", Text, nullable=False),
     Column("body_sha256", Text, nullable=False),
     Column("corrects", Text),
+    Column("parent", Text, index=True),
     Column("receipt", Text, nullable=False, unique=True),
     UniqueConstraint("subject", "idempotency_key"),
     Index("event_corrects", "corrects"),
-    comment="What was used and charged, by CloudEvents' names; `subject` is the payer, `corrects` names a receipt.",
+    comment="What was used and charged, by CloudEvents' names; `subject` is the payer, `corrects` and `parent` name a "
+    "receipt; "
+    "`micro` is what the call keeps: its price less the prices of the calls within it.",
 )
 
 record = Table(
