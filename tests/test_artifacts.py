@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tribute import artifacts, files
-from tribute.artifacts import Artifact, Kind, Store, artifact_key, read_artifact, verify_artifact
+from tribute import files
+from tribute.artifacts import Artifact, Kind, Store, artifact_key, manifest, read_artifact, verify_artifact
 from tribute.digests import canonical_digest
 from tribute.errors import IntegrityError, RegistryError
 
@@ -70,7 +70,7 @@ def test_the_key_holds_everything_that_decides(change: dict):
 def test_changed_code_makes_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A changed library never serves what an older one made."""
     make(Store(tmp_path))
-    monkeypatch.setattr(artifacts, "code_digest", lambda module: "another version")
+    monkeypatch.setattr(manifest, "code_digest", lambda module: "another version")
 
     assert not make(Store(tmp_path)).found
 

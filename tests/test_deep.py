@@ -8,7 +8,7 @@ import pytest
 
 from tests.helpers.terminal import tribute
 from tests.rewards.helpers.forging import rehash
-from tribute import artifacts
+from tribute.artifacts import manifest
 from tribute.digests import canonical_digest
 from tribute.pipeline.runs.runs import all_runs, read_run
 from tribute.workspace import Workspace
@@ -31,8 +31,8 @@ def test_a_period_is_measured_and_allocated_again(finished: Path):
 
 def test_a_period_of_another_version_is_measured_again(finished: Path, monkeypatch: pytest.MonkeyPatch):
     """Where the code has changed since, measurements are found by the ids that the attribution records."""
-    digest = artifacts.code_digest
-    monkeypatch.setattr(artifacts, "code_digest", lambda module: canonical_digest([digest(module), "changed"]))
+    digest = manifest.code_digest
+    monkeypatch.setattr(manifest, "code_digest", lambda module: canonical_digest([digest(module), "changed"]))
     (run_id,) = all_runs(Workspace.open(finished))
     period = read_run(Workspace.open(finished), run_id)["period"]
 

@@ -1,8 +1,8 @@
 """Theorem: who may know whom. Floors, columns and rooms are read from the tree and its imports, not by a reviewer.
 
-A file in `tribute/` is common ground, as is `config/`; any other folder is a column, in a column a folder is a room,
-and a file of `tribute/cli/` is a word of the command line. Where a rule does not hold yet, a table says where and how
-often: its numbers may only fall. Delete a line when its number reaches zero.
+A file in `tribute/` is common ground, as are `artifacts/` and `config/`; any other folder is a column, in a column a
+folder is a room, and a file of `tribute/cli/` is a word of the command line. Where a rule does not hold yet, a table
+says where and how often: its numbers may only fall. Delete a line when its number reaches zero.
 """
 
 import ast
@@ -28,6 +28,8 @@ COLUMNS = (
 """From left to right: a column knows those to its left. Incentives are still to come."""
 ABOVE = ("cli", "server")
 """Above all columns; nobody imports them."""
+GROUND_FOLDERS = ("artifacts", "config")
+"""Common ground that is more than a file."""
 FLAT = ("report", "simulation", "incentives")
 """Columns without rooms: from outside one imports their modules."""
 OPEN = ("finetuning", "pipeline")
@@ -67,7 +69,9 @@ LIBRARY = sorted(PACKAGE.rglob("*.py"))
 TASKS = sorted((ROOT / "tasks").glob("*.py"))
 FLOWS = sorted((ROOT / "flows").glob("*.py"))
 PACKAGES = sorted(path.parent for path in PACKAGE.rglob("__init__.py"))
-GROUND = sorted({path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("__")} | {"config"})
+GROUND = sorted(
+    {path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("__")} | {"artifacts", "config"}
+)
 
 
 def shown(path: Path) -> str:

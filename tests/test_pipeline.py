@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 
 from tests.helpers.terminal import tree, tribute
 from tests.helpers.tiny import HONEST, TAG, write_rows
-from tribute import artifacts
+from tribute.artifacts import manifest
 from tribute.config import load_config
 from tribute.errors import AttributionError
 from tribute.pipeline.runs.runs import all_runs, read_run
@@ -190,7 +190,7 @@ def test_only_the_attribution_of_exactly_these_adapters(finished: Path, tiny: Pa
     run = measuring.open_run(home, config, dataset, adapters)
 
     assert measuring.find_attribution(run).kind == "attribution"
-    monkeypatch.setattr(artifacts, "code_digest", lambda module: "0" * 64)
+    monkeypatch.setattr(manifest, "code_digest", lambda module: "0" * 64)
     with pytest.raises(AttributionError, match="is not attributed yet"):
         measuring.find_attribution(run)
 

@@ -23,8 +23,8 @@ from tribute.artifacts import SEAL
 from tribute.errors import IntegrityError
 from tribute.rewards import tables
 from tribute.rewards.ledger import accounts, balances, postings
+from tribute.rewards.ledger.books import Ledger
 from tribute.rewards.ledger.entries import move
-from tribute.rewards.ledger.ledger import Ledger
 from tribute.rewards.period.leaves import Proofs
 from tribute.rewards.verification import money_checks
 from tribute.rewards.verification.verify import verified

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tribute import formatting
 from tribute.errors import IntegrityError, RewardError
 from tribute.rewards import tables
-from tribute.rewards.table_format import Column, Minor, Table, Text
+from tribute.rewards.tables.table_format import Column, Minor, Table, Text
 
 
 class Pair(NamedTuple):

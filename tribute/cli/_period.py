@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, TypedDict
 
 from tribute.cli._output import Table
+from tribute.errors import TributeError
 
 if TYPE_CHECKING:
     from tribute.rewards.ledger import Ledger
@@ -64,3 +65,24 @@ def balances_of(books: "Ledger", until: str) -> tuple[list[Balance], Table]:
     ]
     rows = [(balance["account"], plain_money(int(balance["minor"]), balance["currency"])) for balance in data]
     return data, Table("Accounts", ("account", "credits − debits"), rows, right=("credits − debits",))
+
+
+def periods_table(states: list[State]) -> Table:
+    """A line per period."""
+    rows = [
+        (state["period"], state["state"], str(state["entry_count"]), ", ".join(state["signed"]), state["manifest"][:12])
+        for state in states
+    ]
+    return Table("Periods", ("period", "state", "entries", "signed by", "manifest"), rows, right=("entries",))
+
+
+def write_statements_again(home: "Workspace", period: str) -> list[str]:
+    """Write them again, since they said that they were of a draft; a line about it where that fails."""
+    from tribute.rewards.statements import write_early
+
+    try:
+        write_early(home, period)
+    except TributeError as error:
+        # The period is closed whatever becomes of its pages.
+        return [f"no statements yet ({error}); then make them with `tribute statement {period}`"]
+    return []

@@ -1,8 +1,7 @@
 """Open, correct and close periods of the ledger."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypedDict
+from typing import Annotated, TypedDict
 
 import typer
 
@@ -21,14 +20,10 @@ from tribute.cli._options import (
     posting_day,
     signing_of,
 )
-from tribute.cli._output import Output, Table
-from tribute.cli._period import Balance, State, balances_of, state_of
-from tribute.errors import RewardError, TributeError
-
-if TYPE_CHECKING:
-    from tribute.rewards.correct import Correction
-    from tribute.rewards.ledger import Posting
-    from tribute.workspace import Workspace
+from tribute.cli._output import Output
+from tribute.cli._period import Balance, State, balances_of, periods_table, state_of, write_statements_again
+from tribute.cli._postings import Posted, corrected, posted_output
+from tribute.errors import RewardError
 
 EntryId = Annotated[str, typer.Argument(metavar="ENTRY", help="The entry's id, such as 2026-11-000007.")]
 Contributor = Annotated[str, typer.Option("--contributor", metavar="ID", help="The contributor whose balance changes.")]
@@ -49,11 +44,6 @@ class Closed(TypedDict):
     manifest: str
     signed: list[str]
     closed: bool
-
-
-class Posted(TypedDict):
-    postings: list[dict[str, str]]
-    signed: list[str]
 
 
 class Clock(TypedDict):
@@ -97,16 +87,11 @@ def status(
         raise RewardError(f"{period} is neither drafted, open nor closed; there are: {', '.join(names) or 'none'}")
     chosen = [name for name in names if period in (None, name)]
     data = [state_of(home, books, name) for name in chosen]
-    rows = [
-        (state["period"], state["state"], str(state["entry_count"]), ", ".join(state["signed"]), state["manifest"][:12])
-        for state in data
-    ]
-    table = Table("Periods", ("period", "state", "entries", "signed by", "manifest"), rows, right=("entries",))
     accounts, balances = balances_of(books, chosen[-1] if period and chosen else "9999-12")
     lines = [] if names else ["no period yet; `tribute period open PERIOD` opens the first"]
     if html is not None:
         lines.append(f"page: {write_periods(home, html, posting_day(home, None))}")
-    tables = [table, *([balances] if accounts else [])] if names else []
+    tables = [periods_table(data), *([balances] if accounts else [])] if names else []
     return Output({"periods": data, "accounts": accounts}, lines, tables)
 
 
@@ -135,7 +120,7 @@ def close(
         line = f"{period} {'would be' if dry_run else 'is'} approved by {signers}; another closer has to close it, too"
     closed = result.closed and (result.before or not dry_run)
     data: Closed = {"period": period, "manifest": result.id, "signed": list(result.signers), "closed": closed}
-    return Output(data, [line, *(_write_statements(home, period) if closed and not dry_run else [])])
+    return Output(data, [line, *(write_statements_again(home, period) if closed and not dry_run else [])])
 
 
 @command
@@ -151,7 +136,7 @@ def release(date: Day = None, workspace: WorkspaceFolder = HERE, dry_run: DryRun
         entries = due(books, day, terms_of(home.rewards, books.closed))
         after = books.with_entries(entries)
         posted = after.postings[len(books.postings) :] if dry_run else books.post(entries)
-    return _posted(posted, dry_run)
+    return posted_output(posted, dry_run)
 
 
 @command
@@ -176,7 +161,7 @@ def correct(
     home = Workspace.open(workspace)
     cause = Cause(contributor, currency, entry, why, posting_day(home, date))
     minor = parse_signed(amount, currency)
-    return _corrected(corrections.correct(home, cause, minor, signing_of(as_, key), dry_run), dry_run)
+    return corrected(corrections.correct(home, cause, minor, signing_of(as_, key), dry_run), dry_run)
 
 
 @command
@@ -201,7 +186,7 @@ def claw_back(
     home = Workspace.open(workspace)
     cause = Cause(contributor, currency, entry, why, posting_day(home, date))
     minor = parse_amount(amount, currency)
-    return _corrected(corrections.claw_back(home, cause, minor, signing_of(as_, key), dry_run), dry_run)
+    return corrected(corrections.claw_back(home, cause, minor, signing_of(as_, key), dry_run), dry_run)
 
 
 @command
@@ -220,7 +205,7 @@ def reverse(
 
     home = Workspace.open(workspace)
     day = posting_day(home, date)
-    return _corrected(corrections.reverse(home, entry, why, day, signing_of(as_, key), dry_run), dry_run)
+    return corrected(corrections.reverse(home, entry, why, day, signing_of(as_, key), dry_run), dry_run)
 
 
 @command
@@ -252,41 +237,3 @@ def clock(
     simulated = " (simulated; manifests say so)" if now.simulated else ""
     data: Clock = {"today": now.today, "time_zone": now.time_zone, "simulated": bool(now.simulated)}
     return Output(data, [f"today is {now.today} in {now.time_zone}{simulated}"])
-
-
-def _corrected(correction: "Correction", dry_run: bool) -> Output[Posted]:
-    """What was posted, or who still has to sign it."""
-    if not correction.waits:
-        return _posted(correction.postings, dry_run, correction.signers)
-    [signer] = correction.signers
-    line = f"this {'would be' if dry_run else 'is'} signed by {signer}; another closer has to give the same command"
-    return Output({"postings": [], "signed": [signer]}, [line])
-
-
-def _write_statements(home: "Workspace", period: str) -> list[str]:
-    """Write them again, since they said that they were of a draft; a line about it where that fails."""
-    from tribute.rewards.statements import write_early
-
-    try:
-        write_early(home, period)
-    except TributeError as error:
-        # The period is closed whatever becomes of its pages.
-        return [f"no statements yet ({error}); then make them with `tribute statement {period}`"]
-    return []
-
-
-def _posted(postings: "Sequence[Posting]", dry_run: bool, signed: "Sequence[str]" = ()) -> Output[Posted]:
-    columns = ("entry", "event", "account", "debit", "credit")
-    rows = [_cells(posting) for posting in postings]
-    table = Table("Would be posted" if dry_run else "Posted", columns, rows, right=columns[3:])
-    data: Posted = {"postings": [posting.texts() for posting in postings], "signed": list(signed)}
-    return Output(data, [] if postings else ["nothing to post"], [table] if postings else [])
-
-
-def _cells(posting: "Posting") -> tuple[str, ...]:
-    from tribute.formatting import plain_money
-
-    debit, credit = (
-        plain_money(minor, posting.currency) if minor > 0 else "" for minor in (posting.amount, posting.credit)
-    )
-    return posting.entry_id, posting.event, posting.account, debit, credit

@@ -10,10 +10,9 @@ from tribute.artifacts import Artifact
 from tribute.attribution.measurement import recorded_measurements
 from tribute.finetuning.adapters.adapters import GENERATIONS
 from tribute.report.figures import Point
-from tribute.report.sources import Sources, json_of, read_sources
-from tribute.report.view import Contribution, Contributor, Effect, Excluded, Pay, Score, Seed, Stage, View
-from tribute.rewards.period import PeriodFolder
-from tribute.rewards.tables import AllocationRow
+from tribute.report.load_contributors import contributors_of, parquet_rows, pay_of
+from tribute.report.sources import json_of, read_sources
+from tribute.report.view import Contribution, Effect, Excluded, Score, Seed, Stage, View
 from tribute.workspace import Workspace
 
 BASELINE_LABELS = {
@@ -44,12 +43,12 @@ def read_view(workspace: Workspace, run_id: str) -> View:
         base=sources.champion.inputs["base"],
         checks=_checks(attribution),
         card=card,
-        pay=None if sources.rewards is None else _pay(sources.rewards),
+        pay=None if sources.rewards is None else pay_of(sources.rewards),
         rows=train.num_rows,
         evaluation_rows=evaluation["rows"],
         before=before,
         after=after,
-        contributors=_contributors(workspace, sources, train),
+        contributors=contributors_of(workspace, sources, train),
         topic_credit=_topic_credit(attribution),
         effects=_effects(attribution),
         seeds=_seeds(run, card, sources.adapters, attribution),
@@ -96,82 +95,6 @@ def _scores(evaluation: Mapping[str, Any]) -> tuple[Score, Score]:
     )
 
 
-def _pay(rewards: Artifact) -> Pay:
-    paid = PeriodFolder(rewards.path)
-    allocation = _one_currency(paid.allocation)
-    return Pay(
-        verdict=paid.verdict,
-        policy=rewards.identity["config"]["policy"],
-        policy_sha256=rewards.inputs["policy"],
-        currency=allocation[0].currency,
-        pool=sum(line.amount_minor for line in allocation),
-    )
-
-
-def _one_currency(allocation: Sequence[AllocationRow]) -> list[AllocationRow]:
-    """One line per contributor, its amounts summed over the pools of the first currency: figures show one currency."""
-    lines: dict[str, AllocationRow] = {}
-    for line in allocation:
-        if line.currency == allocation[0].currency:
-            before = lines.get(line.contributor_id, line._replace(amount_minor=0))
-            lines[line.contributor_id] = before._replace(amount_minor=before.amount_minor + line.amount_minor)
-    return list(lines.values())
-
-
-def _contributors(workspace: Workspace, sources: Sources, train: Any) -> list[Contributor]:
-    """Where nobody is paid, those of whom rows were trained on."""
-    shares = {line["contributor_id"]: line for line in _parquet(sources.attribution, "shares")}
-    if sources.rewards is not None:
-        return _paid(workspace, PeriodFolder(sources.rewards.path), shares)
-    rows = Counter(train["contributor_id"].to_pylist())
-    contributors = [
-        Contributor(
-            id=id_,
-            rows=rows[id_],
-            excluded=0,
-            credit=share["credit"],
-            low=share["low"],
-            high=share["high"],
-            share=share["share"],
-            minor=0,
-            status="",
-            statement=None,
-            tokens=0,
-        )
-        for id_, share in shares.items()
-    ]
-    return sorted(contributors, key=_by_credit)
-
-
-def _paid(workspace: Workspace, paid: PeriodFolder, shares: Mapping[str, Mapping[str, Any]]) -> list[Contributor]:
-    statements = workspace.statements / paid.path.name
-    contributors = []
-    for line in _one_currency(paid.allocation):
-        id_ = line.contributor_id
-        share = shares.get(id_, {}) if line.rows_canonical else {}
-        statement = statements / f"{id_}.html"
-        contributors.append(
-            Contributor(
-                id=id_,
-                rows=line.rows_canonical,
-                excluded=line.rows_excluded,
-                credit=share.get("credit"),
-                low=share.get("low"),
-                high=share.get("high"),
-                share=share.get("share", 0.0),
-                minor=line.amount_minor,
-                status=line.status,
-                statement=statement if statement.exists() else None,
-                tokens=paid.tokens.get(id_, 0),
-            )
-        )
-    return sorted(contributors, key=_by_credit)
-
-
-def _by_credit(contributor: Contributor) -> tuple[bool, float, str]:
-    return contributor.credit is None, -(contributor.credit or 0.0), contributor.id
-
-
 def _topic_credit(attribution: Artifact) -> dict[str, dict[str, float]]:
     table = pq.read_table(attribution.file("scores.parquet"))
     sums = table.group_by(["contributor_id", "query"], use_threads=False).aggregate([("credit", "sum")])
@@ -184,7 +107,7 @@ def _topic_credit(attribution: Artifact) -> dict[str, dict[str, float]]:
 def _effects(attribution: Artifact) -> list[Effect]:
     effects = [
         Effect(line["contributor_id"], line["rows"], line["effect"], line["effect_se"], line["credit"])
-        for line in _parquet(attribution, "effects")
+        for line in parquet_rows(attribution, "effects")
     ]
     return sorted(effects, key=lambda effect: -effect.credit)
 
@@ -280,8 +203,3 @@ def _of_contribution(contribution: Mapping[str, Any], contributors: Mapping[str,
     if key in contribution:
         return contribution[key] or ""
     return contributors.get(contribution["contributor_id"], {}).get(key) or ""
-
-
-def _parquet(artifact: Artifact, name: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = pq.read_table(artifact.file(f"{name}.parquet")).to_pylist()
-    return rows

@@ -1,7 +1,6 @@
 """From shares, a policy and a pool to money, with evidence and a statement for every contributor."""
 
 ROOMS = (
-    "table_format",
     "tables",
     "policy",
     "allocation",

@@ -18,7 +18,7 @@ from tribute.errors import IntegrityError, RewardError
 from tribute.files import sync, sync_one, write_json
 from tribute.keys import Key, public_half
 from tribute.rewards.ledger import ledger
-from tribute.rewards.ledger.ledger import Ledger
+from tribute.rewards.ledger.books import Ledger
 from tribute.rewards.ledger.recovery import APPROVALS, FOLDER, roll_forward
 from tribute.rewards.period import signatures as seal
 from tribute.rewards.period.closed import closers_of

@@ -10,7 +10,7 @@ from tribute.rewards.allocation.allocate import AllocationLine, PoolAllocation
 from tribute.rewards.allocation.funding import divide
 from tribute.rewards.allocation.weights import ContributorScore
 from tribute.rewards.ledger import postings
-from tribute.rewards.ledger.ledger import Ledger
+from tribute.rewards.ledger.books import Ledger
 from tribute.rewards.policy.policy import Policy
 
 proved = settings(max_examples=1000)

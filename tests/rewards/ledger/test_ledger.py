@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from tests.rewards.helpers.books import closed, empty, proved
 from tribute.errors import RewardError
 from tribute.rewards.ledger import accounts, calendar, journal, ledger
+from tribute.rewards.ledger.books import Ledger
 from tribute.rewards.ledger.entries import move
-from tribute.rewards.ledger.ledger import Ledger
 from tribute.workspace import Workspace
 
 

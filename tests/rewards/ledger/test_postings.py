@@ -10,10 +10,10 @@ from tests.rewards.helpers.books import POLICY, closed, empty, proved
 from tribute.errors import RewardError
 from tribute.rewards.allocation.funding import divide
 from tribute.rewards.ledger import accounts, balances, corrections, postings
+from tribute.rewards.ledger.books import Ledger
 from tribute.rewards.ledger.corrections import Cause
 from tribute.rewards.ledger.entries import move
 from tribute.rewards.ledger.journal import mirror
-from tribute.rewards.ledger.ledger import Ledger
 from tribute.rewards.policy.policy import Policy
 
 PERIODS = ["2026-11", "2026-12", "2027-01", "2027-02", "2027-03"]

@@ -14,7 +14,7 @@ from tribute.ids import parse_payee_ref
 from tribute.money import format_amount
 from tribute.rewards import close, tables
 from tribute.rewards.ledger import accounts, ledger
-from tribute.rewards.ledger.ledger import Ledger
+from tribute.rewards.ledger.books import Ledger
 from tribute.rewards.payments.reconciliation import reconcile
 
 DAY = "2027-01-05"

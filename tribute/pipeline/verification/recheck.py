@@ -16,8 +16,7 @@ from tribute.pipeline.runs.runs import all_runs, read_run
 from tribute.pipeline.stages.measuring import open_run, retrain_in_full
 from tribute.rewards.disputes import Dispute
 from tribute.rewards.period import PeriodFolder
-from tribute.rewards.table_format import as_text
-from tribute.rewards.tables import AllocationRow
+from tribute.rewards.tables import AllocationRow, as_text
 from tribute.workspace import Workspace
 
 Each = Callable[[Callable[[int], Any], Sequence[int], RunConfig], list[Any]]

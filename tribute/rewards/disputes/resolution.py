@@ -37,7 +37,7 @@ from tribute.rewards.disputes.dispute import (
     signed_part,
 )
 from tribute.rewards.ledger import ledger
-from tribute.rewards.ledger.ledger import Ledger
+from tribute.rewards.ledger.books import Ledger
 from tribute.rewards.period.closed import policy_of
 from tribute.rewards.period.folder import PeriodFolder
 from tribute.rewards.period.signatures import NEEDED

@@ -2,12 +2,13 @@
 
 from tribute.rewards.ledger.accounts import stage
 from tribute.rewards.ledger.balances import handed_over
+from tribute.rewards.ledger.books import Ledger
 from tribute.rewards.ledger.calendar import read_calendar, set_time_zone, simulate
 from tribute.rewards.ledger.corrections import Cause
 from tribute.rewards.ledger.entries import Entry
 from tribute.rewards.ledger.exports import EXPORTS
 from tribute.rewards.ledger.journal import Posting, account_balances
-from tribute.rewards.ledger.ledger import Ledger, load, reading, set_first, writing
+from tribute.rewards.ledger.ledger import load, reading, set_first, writing
 from tribute.rewards.ledger.postings import due
 
 __all__ = [

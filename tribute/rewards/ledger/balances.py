@@ -9,8 +9,8 @@ from tribute import ids, months
 from tribute.money import exponent
 from tribute.rewards import tables
 from tribute.rewards.ledger import accounts
+from tribute.rewards.ledger.books import Ledger
 from tribute.rewards.ledger.journal import Posting
-from tribute.rewards.ledger.ledger import Ledger
 from tribute.rewards.policy.policy import Policy
 from tribute.rewards.tables import Balance, PayableRow
 

@@ -14,9 +14,9 @@ from tribute.errors import RewardError
 from tribute.formatting import money
 from tribute.rewards import tables
 from tribute.rewards.ledger import accounts
+from tribute.rewards.ledger.books import Ledger
 from tribute.rewards.ledger.entries import Entry, move
 from tribute.rewards.ledger.journal import Posting, mirror
-from tribute.rewards.ledger.ledger import Ledger
 from tribute.rewards.ledger.postings import reserved
 
 CORRECTING = ("ADJUST", "CLAWBACK", "REVERSE")

@@ -15,8 +15,8 @@ from tribute import months
 from tribute.rewards.allocation.allocate import AllocationLine, PoolAllocation
 from tribute.rewards.allocation.funding import Funding
 from tribute.rewards.ledger import accounts
+from tribute.rewards.ledger.books import Ledger
 from tribute.rewards.ledger.entries import Entry, Event, move
-from tribute.rewards.ledger.ledger import Ledger
 from tribute.rewards.ledger.lots import HOLDBACK, Hold, Lot
 from tribute.rewards.policy.policy import Policy
 

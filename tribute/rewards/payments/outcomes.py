@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tribute.rewards.ledger.ledger import Ledger
+from tribute.rewards.ledger.books import Ledger
 from tribute.rewards.payments.bank_messages import NEVER_ORDERED, SIGN_DIFFERS, Answer, BankMessage, Outcome
 from tribute.rewards.payments.bookings import PAID_TWICE, SECOND_RETURNED, Booking, Bookings, is_another, is_known
 from tribute.rewards.payments.orders import BATCH_DIFFERS, Orders, fee_of, misfit

@@ -2,9 +2,9 @@
 
 from tribute.ids import parse_payee_ref
 from tribute.rewards.ledger import accounts
+from tribute.rewards.ledger.books import Ledger
 from tribute.rewards.ledger.entries import Entry, move
 from tribute.rewards.ledger.journal import mirror
-from tribute.rewards.ledger.ledger import Ledger
 from tribute.rewards.payments.outcomes import Postings, fee, returned
 from tribute.rewards.payments.pain001 import Row
 

@@ -20,8 +20,8 @@ from tribute.files import sync, sync_one, write_json
 from tribute.ids import parse_payee_ref
 from tribute.rewards import tables
 from tribute.rewards.ledger import accounts, balances, journal, ledger
+from tribute.rewards.ledger.books import Ledger
 from tribute.rewards.ledger.entries import Entry
-from tribute.rewards.ledger.ledger import Ledger
 from tribute.rewards.payments.bank_messages import BankMessage
 from tribute.rewards.payments.bank_readers import read_bank_file
 from tribute.rewards.payments.bookings import earlier_bookings

@@ -13,8 +13,8 @@ from tribute.formatting import money
 from tribute.money import parse_amount
 from tribute.rewards import second_name
 from tribute.rewards.ledger import accounts, balances, ledger
+from tribute.rewards.ledger.books import Ledger
 from tribute.rewards.ledger.entries import Entry
-from tribute.rewards.ledger.ledger import Ledger
 from tribute.rewards.payments.bookings import Bookings
 from tribute.rewards.payments.orders import Orders
 from tribute.rewards.payments.outcomes import REJECTED, Payment, Postings, again

@@ -49,8 +49,8 @@ from tribute.rewards.allocation.gate import VERDICT, read_verdict
 from tribute.rewards.allocation.inputs import Sources, read_sources
 from tribute.rewards.allocation.pools import allocate_period
 from tribute.rewards.ledger import balances, ledger
+from tribute.rewards.ledger.books import Ledger
 from tribute.rewards.ledger.journal import journal_bytes
-from tribute.rewards.ledger.ledger import Ledger
 from tribute.rewards.ledger.postings import closing
 from tribute.rewards.period import package
 from tribute.rewards.period.closed import closers_of, previous_id, terms_of

@@ -26,8 +26,8 @@ from tribute.rewards import tables
 from tribute.rewards.ledger import exports, journal
 from tribute.rewards.ledger.journal import Posting
 from tribute.rewards.period import leaves
-from tribute.rewards.table_format import Column
 from tribute.rewards.tables import TABLES, AllocationRow, Balance, PayableRow
+from tribute.rewards.tables.table_format import Column
 
 DATAPACKAGE = "datapackage.json"
 LEAVES_FILE = "leaves.csv"

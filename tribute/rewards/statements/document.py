@@ -23,8 +23,7 @@ from tribute.rewards.period import leaves
 from tribute.rewards.statements.comparison import Comparison
 from tribute.rewards.statements.records import ContributorRecords, PeriodRecords
 from tribute.rewards.statements.wording import EVENTS
-from tribute.rewards.table_format import as_text
-from tribute.rewards.tables import PayableRow
+from tribute.rewards.tables import PayableRow, as_text
 
 TOP_ROWS = 10
 LISTED = 10

@@ -8,7 +8,7 @@ from pathlib import Path
 from tribute import ids
 from tribute.artifacts import read_artifact
 from tribute.rewards.ledger import accounts, balances, ledger
-from tribute.rewards.ledger.ledger import Ledger
+from tribute.rewards.ledger.books import Ledger
 from tribute.rewards.statements.overview import Month, read_months
 from tribute.workspace import Workspace
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from tribute.errors import IntegrityError
 from tribute.formatting import money
 from tribute.rewards.ledger import accounts, journal, ledger
-from tribute.rewards.ledger.ledger import Ledger
+from tribute.rewards.ledger.books import Ledger
 from tribute.rewards.period.folder import PeriodFolder
 from tribute.rewards.tables import Balance
 from tribute.workspace import Workspace

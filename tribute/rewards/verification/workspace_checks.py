@@ -13,8 +13,8 @@ from tribute.errors import IntegrityError
 from tribute.formatting import counted
 from tribute.months import next_period
 from tribute.rewards.ledger import balances, journal
+from tribute.rewards.ledger.books import Ledger
 from tribute.rewards.ledger.journal import Posting
-from tribute.rewards.ledger.ledger import Ledger
 from tribute.rewards.ledger.recovery import closed_periods
 from tribute.rewards.ledger.sealed import check_name
 from tribute.rewards.period import leaves
