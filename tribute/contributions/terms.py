@@ -9,8 +9,10 @@ from typing import Any, Literal
 from tribute.errors import ContributionError
 from tribute.settings import Strict, read_yaml, validate
 
-Purpose = Literal["fine-tuning", "evaluation", "research"]
+Purpose = Literal["fine-tuning", "evaluation", "research", "retrieval"]
 LEARNING: Purpose = "fine-tuning"
+RETRIEVING: Purpose = "retrieval"
+"""To show the rows' text in answers: a consent of its own, which a licence alone does not give."""
 
 
 class Terms(Strict):
@@ -43,12 +45,12 @@ def refuse_expired(terms: Terms, today: date) -> None:
         )
 
 
-def refusal(terms: Mapping[str, Any] | None, today: date) -> str:
-    """Why a model may not learn from rows under these terms today; empty where it may."""
+def refusal(terms: Mapping[str, Any] | None, today: date, purpose: Purpose = LEARNING) -> str:
+    """Why rows under these terms may not be used for a purpose today; empty where they may."""
     if terms is None:
-        return ""
-    if LEARNING not in terms["purposes"]:
-        return f"its terms allow {', '.join(terms['purposes']) or 'nothing'}, not {LEARNING}"
+        return "" if purpose != RETRIEVING else f"it has no terms, and {purpose} needs some that name it"
+    if purpose not in terms["purposes"]:
+        return f"its terms allow {', '.join(terms['purposes']) or 'nothing'}, not {purpose}"
     if terms["expires"] is not None and date.fromisoformat(terms["expires"]) < today:
         return f"its terms expired on {terms['expires']}"
     return ""

@@ -3,6 +3,7 @@
 from tribute.attribution.answers.damping import Damping
 from tribute.attribution.answers.explain import Explanation, Question, explain_answer, parse_question
 from tribute.attribution.answers.index_artifact import Removal, damping_of, index, picking_jobs, removals
+from tribute.attribution.answers.lexical import shared_spans
 from tribute.attribution.answers.page import nats, render
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "picking_jobs",
     "removals",
     "render",
+    "shared_spans",
 ]

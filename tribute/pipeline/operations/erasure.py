@@ -26,7 +26,8 @@ def erase_indexes(workspace: Workspace, erasure: Erasure) -> list[str]:
         for dataset in workspace.store.all("dataset")
         if set(read_description(dataset)["contributions"]) & set(erasure.contributions)
     }
-    indexes = [index for index in workspace.store.all("index") if index.inputs["dataset"] in datasets]
+    stored = [index for kind in ("index", "retrieval") for index in workspace.store.all(kind)]
+    indexes = [index for index in stored if index.inputs["dataset"] in datasets]
     for index in indexes:
         shutil.rmtree(index.path)
     return [str(index.path) for index in indexes]
@@ -102,7 +103,7 @@ def _removed(pages: Sequence[Path]) -> list[str]:
 
 PLACES: tuple[TextPlace, ...] = (
     *CONTRIBUTED,
-    TextPlace("indexes", "a vector per row, to explain answers", erase_indexes),
+    TextPlace("indexes", "a vector per row, to explain answers and to find rows", erase_indexes),
     TextPlace("probes", "the base's embedding of every row, in the stand-in", erase_stand_ins),
     TextPlace("scratch", "checkpoints, and the frozen layers' output for every row", erase_scratch),
     TextPlace("statements", "a contributor's rows, on the page of a statement", erase_statements),

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Tokens = Sequence[int]
 
@@ -48,6 +51,10 @@ class Engine(Protocol):
 
     def embed(self, model: str, rows: Sequence[Tokens]) -> list[list[float]]:
         """Unit-length vectors [rows][width]."""
+        ...
+
+    def embed_base(self, model: str, texts: Sequence[str]) -> "np.ndarray":
+        """Unit-length vectors of texts by the model's base alone, float32 [texts, width]; long texts are cut."""
         ...
 
     def score(self, model: str, prompt: Tokens, answer: Tokens) -> list[float]:

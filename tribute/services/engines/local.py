@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -24,7 +25,7 @@ from tribute.finetuning.models.row_models import LOGIT_SCALE, RowModel
 from tribute.finetuning.preparation.task_types import TaskType, described_task
 from tribute.services.engines.engine import Piece, Sampling, Tokens
 from tribute.services.engines.generation import generate
-from tribute.services.engines.shared import SharedBase
+from tribute.services.engines.shared import BASE, SharedBase
 
 TOLERANCE = 1e-3
 """Nats by which the loss may differ from the recorded one: sums on another processor round otherwise."""
@@ -82,7 +83,7 @@ class LocalEngine:
                 place = task.peft_name, base_digest(folder)
                 shared = self._bases.get(place)
                 if shared is None:
-                    self._bases[place] = shared = SharedBase(alone.network, tokenizer.pad_token_id)
+                    self._bases[place] = shared = SharedBase(alone.network, tokenizer.pad_token_id, task.reads_ahead)
                 else:
                     shared.add(adapter.folder, adapter.id)
                     _check_beside(alone, shared, task, tokenizer, adapter)
@@ -151,6 +152,14 @@ class LocalEngine:
         if resident.head is None:
             raise ServiceError("this model writes answers and has no embeddings; ask one that classifies", 400)
         return [vector.tolist() for vector in resident.shared.embed(model, rows)]
+
+    def embed_base(self, model: str, texts: Sequence[str]) -> np.ndarray:
+        """See Engine."""
+        resident, most = self._of(model), self.context(model)
+        rows = [self.encode(model, text)[:most] for text in texts]
+        width = int(resident.shared.network.config.get_text_config().hidden_size)
+        vectors = resident.shared.embed(BASE, rows)
+        return torch.stack(vectors).numpy() if vectors else np.zeros((0, width), dtype=np.float32)
 
     def score(self, model: str, prompt: Tokens, answer: Tokens) -> list[float]:
         """See Engine."""

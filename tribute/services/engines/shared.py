@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -15,6 +16,8 @@ from tribute.finetuning.encoding.encoding import EncodedRows
 from tribute.finetuning.models.embeddings import encoder_embeddings
 from tribute.services.engines.engine import Tokens
 
+BASE = "__base__"
+"""PEFT's name for no adapter."""
 MOST_ROWS = 64
 """Rows that one turn takes from what waits, so that a large request does not hold all others up."""
 
@@ -29,8 +32,9 @@ class _Row:
 class SharedBase:
     """A base under many adapters (PEFT's `adapter_names`). PEFT's hooks bear one forward pass at a time: see `turn`."""
 
-    def __init__(self, network: Any, pad_id: int) -> None:
+    def __init__(self, network: Any, pad_id: int, is_encoder: bool) -> None:
         self.network, self.turn = network.eval(), threading.Lock()
+        self._is_encoder = is_encoder
         self._pad_id = pad_id
         self._waiting: queue.SimpleQueue[_Row | None] = queue.SimpleQueue()
         self._worker = threading.Thread(target=self._work, name="tribute-batches", daemon=True)
@@ -59,7 +63,10 @@ class SharedBase:
             return self.network(**inputs, adapter_names=list(adapters))
 
     def embed(self, adapter: str, rows: Sequence[Tokens]) -> list[Tensor]:
-        """Unit-length embeddings, float [width] each; computed together with what other callers ask for."""
+        """Unit-length embeddings, float [width] each; computed together with what other callers ask for.
+
+        `adapter` may be BASE.
+        """
         waiting = [_Row(adapter, tokens) for tokens in rows]
         for row in waiting:
             self._waiting.put(row)
@@ -103,7 +110,10 @@ class SharedBase:
 
     def _embedded(self, rows: EncodedRows, chunk: Sequence[int], adapters: Sequence[str]) -> Tensor:
         def network(**inputs: Any) -> Any:
-            return self.forward(adapters, **inputs)
+            if self._is_encoder:
+                return self.forward(adapters, **inputs)
+            written = self.forward(adapters, **inputs, output_hidden_states=True)
+            return SimpleNamespace(last_hidden_state=written.hidden_states[-1])
 
         with torch.inference_mode():
             return encoder_embeddings(network, rows.collate(chunk))
