@@ -46,6 +46,11 @@ class LoraConfig(Strict):
     """Scale by alpha / √r instead of alpha / r (Kalajdzievski 2023), which keeps large ranks learning."""
     alpha_pattern: Mapping[str, Positive] = Field(default_factory=dict)
     """Name of a layer → its own alpha."""
+    rank_pattern: Mapping[str, Positive] = Field(default_factory=dict)
+    """Name of a layer → its own rank."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Part of the adapters' inputs that each training step drops. The masks follow from seed, step and row, so that
+    attribution meets them again."""
     layers: Annotated[tuple[Annotated[int, Field(ge=0, le=LARGEST)], ...], Field(min_length=1)] | None = None
     """Only these layers; None adapts all. The layers below the lowest are computed once and cached."""
     modules_to_save: tuple[str, ...] = ()

@@ -97,6 +97,14 @@ def tuned(dataset, bert, tmp_path_factory):
     return record(dataset, every, tmp_path_factory.mktemp("tuned"))
 
 
+@pytest.fixture(scope="module")
+def noisy(dialogues, llama, tmp_path_factory):
+    """A training with dropout, and ranks that differ by layer, recorded at every step."""
+    lora = {"target_modules": ["q_proj", "down_proj"], "rank_pattern": {"q_proj": 2}, "dropout": 0.3}
+    every = tiny.llama_config(llama, lora=lora, trace_states=EVERY_STEP, learning_rate=3e-3)
+    return record(dialogues, every, tmp_path_factory.mktemp("noisy"))
+
+
 def parts_of_updates(recorded):
     """Every row's part of every applied update, and after them decay's, by plain autograd.
 
@@ -112,7 +120,7 @@ def parts_of_updates(recorded):
         assign(parameters, theta.float())
         parts = torch.zeros_like(momenta)
         for row in (position[row_id] for row_id in row_ids):
-            loss = model.row_losses(rows.collate([row])).sum() / trace.batch_size
+            loss = model.row_losses(rows.collate([row], step)).sum() / trace.batch_size
             own = torch.cat([part.reshape(-1) for part in torch.autograd.grad(loss, list(parameters.values()))])
             parts[row] += own
         clip = min(1.0, recorded.clip / float(parts.sum(0).norm())) if recorded.clip else 1.0
@@ -148,7 +156,7 @@ def halfway(recorded):
     return replace(recorded, trace=replace(recorded.trace, states=middles))
 
 
-@pytest.fixture(scope="module", params=["dense", "tuned"])
+@pytest.fixture(scope="module", params=["dense", "tuned", "noisy"])
 def forwards(request):
     """A training and its `parts_of_updates`."""
     recorded = request.getfixturevalue(request.param)
@@ -189,7 +197,7 @@ def test_clipping_is_recorded_and_decay_is_no_rows(tuned):
     assert found.scores.sum() + found.weight_decay == pytest.approx(fall, rel=0.01)
 
 
-@pytest.mark.parametrize("task", ["dense", "causal", "whole"])
+@pytest.mark.parametrize("task", ["dense", "causal", "whole", "noisy"])
 def test_credits_sum_to_the_fall_of_the_loss(request, task):
     """Within 1 %: what the quadrature aims at."""
     recorded = request.getfixturevalue(task)
@@ -248,7 +256,7 @@ def test_slices_split_a_rows_credit(dense):
     assert np.allclose(alone.scores[:, 0], found.scores[:, 1], rtol=1e-3, atol=1e-8)
 
 
-@pytest.mark.parametrize("task", ["dense", "sparse", "causal"])
+@pytest.mark.parametrize("task", ["dense", "sparse", "causal", "noisy"])
 def test_the_walk_backwards_meets_the_recorded_states(request, task):
     """Each recorded state is rebuilt from the next one but for rounding."""
     assert request.getfixturevalue(task).credit().drift < 0.005

@@ -87,6 +87,14 @@ def tuned(dataset, bert, tmp_path_factory):
     return record(dataset, config, tmp_path_factory.mktemp("tuned"))
 
 
+@pytest.fixture(scope="module")
+def noisy(dataset, bert, tmp_path_factory):
+    """A classification training with dropout."""
+    lora = {"target_modules": ["query", "dense"], "layers": [1, 2], "dropout": 0.3}
+    config = tiny.bert_config(bert, trace_states=6, learning_rate=3e-3, lora=lora)
+    return record(dataset, config, tmp_path_factory.mktemp("noisy"))
+
+
 def loss_with(recorded, weights):
     """The mean evaluation loss after a training in which row i weighs weights[i]."""
     model, trace = deepcopy(recorded.ready.model), recorded.trace
@@ -95,11 +103,11 @@ def loss_with(recorded, weights):
     rows, evaluation = doubled(recorded.ready.train), doubled(recorded.ready.evaluation)
     position = {row_id: index for index, row_id in enumerate(rows.row_ids)}
     optimizer = RootAdam(model.trainable().values(), 0.0, trace.optimizer)
-    for rate, row_ids in zip(trace.learning_rates, trace.steps, strict=True):
+    for step, (rate, row_ids) in enumerate(zip(trace.learning_rates, trace.steps, strict=True)):
         chosen = [position[row_id] for row_id in row_ids]
         optimizer.zero_grad()
         own = torch.tensor(weights[chosen])
-        ((own * model.row_losses(rows.collate(chosen))).sum() / trace.batch_size).backward()
+        ((own * model.row_losses(rows.collate(chosen, step))).sum() / trace.batch_size).backward()
         optimizer.param_groups[0]["lr"] = float(rate)
         if recorded.clip:
             torch.nn.utils.clip_grad_norm_(list(model.trainable().values()), recorded.clip)
@@ -121,7 +129,7 @@ def slope(recorded, row):
     return (ends[0] - ends[1]) / (2 * CHANGE)
 
 
-@pytest.mark.parametrize("task", ["sparse", "whole", "causal", "tuned"])
+@pytest.mark.parametrize("task", ["sparse", "whole", "causal", "tuned", "noisy"])
 def test_scores_are_what_finite_differences_give(request, task):
     """Within 2 %, for the rows that matter most: there the differences stand out from what Llama rounds in between."""
     recorded = request.getfixturevalue(task)

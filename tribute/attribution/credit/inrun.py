@@ -195,7 +195,7 @@ class _Credit:
             def score(name: str, part: slice, gradients: Tensor, scores: Tensor = scores) -> None:
                 scores[part].addmm_(gradients.flatten(1), self.ahead[opened.places[name]])
 
-            _, gradient = stream_gradients(self.model, opened, self.train.collate(chunk), score)
+            _, gradient = stream_gradients(self.model, opened, self.train.collate(chunk, update.step), score)
             self.scores[list(chunk)] += update.clip * scores.double().cpu().numpy()
             total += gradient
         return total / self.trace.batch_size

@@ -19,6 +19,7 @@ On CLINC150 every other scalar costs 1.5 more, and 1.4 more where graphs are not
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -94,12 +95,13 @@ class _Replay:
         """Carry the derivatives back over an update and score its rows; gives the gradient, float32 [parameters]."""
         chunks = list(self.train.chunks([self.position[row_id] for row_id in self.trace.steps[update.step]]))
         fits = sum(map(self._tokens, chunks)) <= self.tokens_kept
-        kept = [self._graph(chunk) for chunk in chunks] if fits else []
+        graph_of = partial(self._graph, step=update.step)
+        kept = [graph_of(chunk) for chunk in chunks] if fits else []
         gradient = torch.zeros_like(self.theta[0])
-        for graph in kept or map(self._graph, chunks):
+        for graph in kept or map(graph_of, chunks):
             gradient += _flat(graph.gradients)
         toward = self._toward(update, gradient)
-        for graph in kept or map(self._graph, chunks):
+        for graph in kept or map(graph_of, chunks):
             self._through(graph, toward)
         if not torch.isfinite(self.theta).all():
             raise AttributionError(
@@ -129,11 +131,11 @@ class _Replay:
             self.theta[scalar] += _flat(by_theta)
             self.scores[list(graph.chunk), scalar] -= by_weight.double().cpu().numpy()
 
-    def _graph(self, chunk: Sequence[int]) -> _Graph:
+    def _graph(self, chunk: Sequence[int], step: int) -> _Graph:
         weights = torch.ones(len(chunk), device=self.theta.device, requires_grad=True)
         # Fused attention has no second derivative; the plain one gives the same.
         with sdpa_kernel(SDPBackend.MATH):
-            loss = (weights * self.model.row_losses(self.train.collate(chunk))).sum() / self.trace.batch_size
+            loss = (weights * self.model.row_losses(self.train.collate(chunk, step))).sum() / self.trace.batch_size
             return _Graph(chunk, weights, torch.autograd.grad(loss, self.parameters, create_graph=True))
 
     def _tokens(self, chunk: Sequence[int]) -> int:
@@ -149,7 +151,7 @@ class _Replay:
             return tensor.detach()
 
         with saved_tensors_hooks(note, lambda tensor: tensor):
-            self._graph(chunk)
+            self._graph(chunk, 0)
         for value in self.model.state_dict(keep_vars=True).values():
             held.pop(value.untyped_storage().data_ptr(), None)
         return sum(held.values()) / self._tokens(chunk)

@@ -110,10 +110,12 @@ def _lora(layer: Any, trained: Mapping[str, str], capture: Capture) -> Callable[
         raise _unsupported(layer, trained)
     down, up = layer.lora_A[adapter].weight, layer.lora_B[adapter].weight
     scaling, names = layer.scaling[adapter], (trained[own[0]], trained[own[1]])
+    dropout = layer.lora_dropout[adapter]
 
     def forward(x: Tensor) -> Tensor:
         base = layer.base_layer(x)
-        change: Tensor = RowLora.apply(x.to(down.dtype), down, up, scaling, names, capture)  # type: ignore[no-untyped-call]
+        kept = dropout(x.to(down.dtype))
+        change: Tensor = RowLora.apply(kept, down, up, scaling, names, capture)  # type: ignore[no-untyped-call]
         return change.add_(base).to(base.dtype)
 
     return forward

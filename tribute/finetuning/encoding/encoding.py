@@ -12,6 +12,7 @@ from torch import Tensor
 from tribute.contributions.conversations import read_transcript
 from tribute.errors import TrainingError
 from tribute.finetuning.encoding.chat import Chat, chat_template
+from tribute.finetuning.encoding.token_keys import token_keys
 
 IGNORED = -100
 """The label of tokens that do not count in a causal loss, as in transformers."""
@@ -53,13 +54,18 @@ class EncodedRows:
             yield ordered[:size]
             ordered = ordered[size:]
 
-    def collate(self, indices: Sequence[int]) -> Batch:
-        """Pad the rows to the longest: `attention_mask`, `labels` and `input_ids` or `inputs_embeds`."""
+    def collate(self, indices: Sequence[int], step: int | None = None) -> Batch:
+        """Pad the rows to the longest: `attention_mask`, `labels` and `input_ids` or `inputs_embeds`.
+
+        For a `step` of a training also `dropout_keys`, which say what its dropout keeps.
+        """
         width = max(len(self.tokens[index]) for index in indices)
         mask = torch.zeros(len(indices), width, dtype=torch.long)
         for position, index in enumerate(indices):
             mask[position, : len(self.tokens[index])] = 1
         batch = {"attention_mask": mask, "labels": self._labels(indices, width)}
+        if step is not None:
+            batch["dropout_keys"] = token_keys([self.tokens[index] for index in indices], step, width)
         if self.hidden is None:
             batch["input_ids"] = _pad([self.tokens[index] for index in indices], width, self.pad_id)
         else:

@@ -9,6 +9,7 @@ from transformers.pytorch_utils import Conv1D
 
 from tribute.config import LoraConfig
 from tribute.errors import TrainingError
+from tribute.finetuning.models.dropout import RowDropout
 from tribute.finetuning.models.row_models import RowModel
 
 
@@ -23,8 +24,9 @@ def add_lora(model: RowModel, lora: LoraConfig, seed: int) -> None:
     _check_modules(model, "modules_to_save", lora.modules_to_save, (nn.Linear, nn.Embedding))
     targets = _linear_layers(model) if lora.target_modules == "all-linear" else lora.target_modules
     kinds = _check_modules(model, "target_modules", targets, (nn.Linear, Conv1D))
-    if unknown := sorted(set(lora.alpha_pattern) - set(targets)):
-        raise TrainingError(f"finetuning.lora.alpha_pattern: {unknown[0]} is none of {', '.join(targets)}")
+    for key, pattern in (("alpha_pattern", lora.alpha_pattern), ("rank_pattern", lora.rank_pattern)):
+        if unknown := sorted(set(pattern) - set(targets)):
+            raise TrainingError(f"finetuning.lora.{key}: {unknown[0]} is none of {', '.join(targets)}")
     depth = getattr(model.network.config, "num_hidden_layers", None)
     if lora.layers and depth is not None and max(lora.layers) >= depth:
         raise TrainingError(f"finetuning.lora.layers: the base has layers 0 to {depth - 1}, found {max(lora.layers)}")
@@ -34,9 +36,10 @@ def add_lora(model: RowModel, lora: LoraConfig, seed: int) -> None:
         lora_alpha=lora.alpha,
         target_modules=list(targets),
         layers_to_transform=None if lora.layers is None else list(lora.layers),
-        lora_dropout=0.0,
+        lora_dropout=lora.dropout,
         use_rslora=lora.rslora,
         alpha_pattern=dict(lora.alpha_pattern),
+        rank_pattern=dict(lora.rank_pattern),
         bias="none",
         # GPT-2 keeps its weights the other way round.
         fan_in_fan_out=Conv1D in kinds,
@@ -46,6 +49,18 @@ def add_lora(model: RowModel, lora: LoraConfig, seed: int) -> None:
         model.network = peft.get_peft_model(model.network, settings)
     except ValueError as error:
         raise TrainingError(f"finetuning.lora: {error}") from error
+    if lora.dropout:
+        _replay_dropout(model, lora.dropout, seed)
+
+
+def _replay_dropout(model: RowModel, probability: float, seed: int) -> None:
+    """Put dropout that attribution can meet again in the place of PEFT's."""
+    from peft.tuners.lora import LoraLayer
+
+    for name, layer in model.network.named_modules():
+        if isinstance(layer, LoraLayer):
+            for adapter in layer.lora_dropout:
+                layer.lora_dropout[adapter] = RowDropout(probability, seed, name, model.tokens_in_pass)
 
 
 def _linear_layers(model: RowModel) -> Sequence[str]:

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from tribute.finetuning.encoding.encoding import IGNORED, Batch
 from tribute.finetuning.models.base_models import load_causal, load_encoder
+from tribute.finetuning.models.dropout import TokensInPass
 from tribute.finetuning.models.embeddings import at_least_float32, encoder_embeddings, mean_pooled
 
 LOGIT_SCALE = 20.0
@@ -36,14 +37,23 @@ class RowModel(nn.Module):
     head: Any
     """The labels' embeddings, [labels, width], of a model that has labels."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens_in_pass = TokensInPass()
+
     @property
     def device(self) -> torch.device:
         """Where the parameters lie."""
         return next(self.parameters()).device
 
     def row_losses(self, batch: Batch) -> Tensor:
-        """Loss of each row in nats, float [rows]; the batch may lie on another device than the model."""
-        return self.row_results(self.placed(batch))[0]
+        """Loss of each row in nats, float [rows]; the batch may lie on another device than the model.
+
+        With LoRA's dropout where the batch is one of a training step: see `EncodedRows.collate`.
+        """
+        placed = self.placed(batch)
+        with self.tokens_in_pass.of(placed.pop("dropout_keys", None)):
+            return self.row_results(placed)[0]
 
     def row_results(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Loss of each row in nats and whether it is predicted right, float [rows] each."""

@@ -106,7 +106,8 @@ def prepare(
     if seed is not None:
         add_lora(model, config.lora, seed)
     if config.gradient_checkpointing:
-        model.network.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        again = {"use_reentrant": False, "context_fn": model.tokens_in_pass.for_checkpoint}
+        model.network.gradient_checkpointing_enable(gradient_checkpointing_kwargs=again)
     return Prepared(model.to(device), train, evaluation, list(frame["contributor_id"]))
 
 

@@ -81,15 +81,22 @@ class ScheduledTrainer(Trainer):
         prepared: DataLoader[dict[str, Tensor]] = self.accelerator.prepare(loader)
         return prepared
 
-    def compute_loss(self, model: Any, inputs: dict[str, Tensor], *_: Any, **__: Any) -> Tensor:
-        """Sum of the rows' losses divided by the constant batch size, computed in chunks of similar length."""
+    def training_step(self, model: Any, inputs: dict[str, Tensor], *_: Any, **__: Any) -> Tensor:
+        """Sum of the rows' losses divided by the constant batch size, in chunks of similar length.
+
+        Each chunk goes back before the next one goes forward, so that only one's activations are held.
+        """
+        model.train()
         # A batch that lost all of its rows still needs a loss with a gradient of 0.
-        total: Tensor = torch.stack([value.sum() for value in model.trainable().values()]).sum() * 0.0
+        loss: Tensor = torch.stack([value.sum() for value in model.trainable().values()]).sum() * 0.0
+        torch.autograd.backward(loss)
         for chunk in self.rows.chunks(inputs["rows"].tolist()):
-            total = total + model.row_losses(self.rows.collate(chunk)).sum()
-        if not torch.isfinite(total):
+            part = model.row_losses(self.rows.collate(chunk, self.state.global_step)).sum() / self.batch_size
+            torch.autograd.backward(part)
+            loss = loss + part.detach()
+        if not torch.isfinite(loss):
             raise TrainingError(f"step {self.state.global_step}: {NO_NUMBER}")
-        return total / self.batch_size
+        return loss.detach()
 
     def _remove_by_name(self, name: str) -> None:
         for callback in list(self.callback_handler.callbacks):
