@@ -1,12 +1,13 @@
 """Gives a Prefect server what Tribute's deployments need: `python -m flows.setup`, once per server."""
 
 from tasks.limits import create_limits
+from tasks.notifications import create_notifications
 from tasks.server import wait_for_server
-from tasks.setup import create_automations, create_pool
+from tasks.setup import create_automations, create_pool, exit_in_one_line
 
 
 def set_up(patience: float = 0.0) -> None:
-    """Create the work pool, the concurrency limits and the automations that the server lacks.
+    """Create the work pool, concurrency limits, automations and notifications that the server lacks.
 
     A server that just starts has `patience` seconds to answer.
     """
@@ -14,7 +15,8 @@ def set_up(patience: float = 0.0) -> None:
     create_pool()
     create_limits()
     create_automations()
+    create_notifications()
 
 
 if __name__ == "__main__":
-    set_up()
+    exit_in_one_line(set_up)

@@ -4,6 +4,7 @@ from typing import Any
 
 from prefect.states import State
 
+from tasks.notifications import tell_of_failed_checks
 from tasks.outcome import ended, get, skipped, stage
 from tasks.pages import publish
 from tribute.config import RunConfig
@@ -16,8 +17,9 @@ from tribute.workspace import Workspace
 def pay(workspace: str, config: RunConfig, dataset: str, adapters: list[str], attribution: str) -> State[Any]:
     """Write the period's artifacts; returns the manifest's id, or None where nothing is paid."""
     [data], [shares] = get(workspace, "dataset", dataset), get(workspace, "attribution", attribution)
-    trained = get(workspace, "adapter", *adapters)
-    draft = results.draft_period(Workspace.open_at(workspace), config, data, trained, shares)
+    home, trained = Workspace.open_at(workspace), get(workspace, "adapter", *adapters)
+    draft = results.draft_period(home, config, data, trained, shares)
+    tell_of_failed_checks(home, config, draft)
     return skipped("the config has no rewards") if draft is None else ended(draft)
 
 

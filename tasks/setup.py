@@ -1,5 +1,7 @@
 """What a server needs once before deployments run on it, beside its limits: a work pool and automations."""
 
+import sys
+from collections.abc import Callable
 from datetime import timedelta
 
 from prefect.client.orchestration import get_client
@@ -9,12 +11,22 @@ from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import ObjectAlreadyExists
 
+from tribute.errors import TributeError
+
 POOL = "tribute"
 ENDS = ("Completed", "Failed", "Cancelled", "Crashed", "Suspended", "Paused")
 BEATS = timedelta(seconds=120)
 """A run without a heartbeat for this long has lost its process; workers send one every 30 seconds (prefect.yaml)."""
 TAGGED = {"prefect.resource.role": "tag", "prefect.resource.id": "prefect.tag.tribute"}
 """Runs of Tribute's deployments alone, none of their subflows: these carry no tags."""
+
+
+def exit_in_one_line(action: Callable[[], None]) -> None:
+    """Do it; a fault that the user can mend ends the process with its message alone."""
+    try:
+        action()
+    except TributeError as error:
+        sys.exit(str(error))
 
 
 def create_pool() -> None:

@@ -5,89 +5,25 @@ SQLAlchemy 2.1 every pass of the scheduler of Prefect 3.8 fails.
 """
 
 import json
-import os
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from signal import SIGKILL, SIGTERM
 from typing import Any
 
 import httpx
 import pytest
 
 from tasks.limits import LIMITS
+from tests.flows.real_server import ROOT, post, run, running_server, until
 
-ROOT = Path(__file__).parents[2]
-STARTS, SCHEDULES, ENDS = 180, 90, 20
-"""Seconds to wait at most; a server took 10 to start, its scheduler 5."""
-QUIET = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
-
-
-def until(seconds: float, what: str, log: Path, attempt: Callable[[], Any]) -> Any:
-    """The first true answer; fails with the end of the server's log where none comes in time."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if answer := attempt():
-            return answer
-        time.sleep(0.5)
-    pytest.fail(f"no {what} after {seconds} s; the server's log ends:\n{log.read_text(errors='replace')[-4000:]}")
+SCHEDULES = 90
+"""Seconds to wait at most for a scheduled run; the scheduler took 5."""
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Client, Path]]:
-    """A server with a home and a port of its own, and its log; a process beside the harness of the other tests."""
-    tmp_path = tmp_path_factory.mktemp("server")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    log = tmp_path / "server.log"
-    settings = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    with log.open("wb") as said:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", port],
-            cwd=tmp_path,
-            env=settings | QUIET | {"PREFECT_HOME": str(tmp_path / "home")},
-            stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}/api", timeout=30) as client:
-            until(STARTS, "healthy server", log, lambda: process.poll() is not None or healthy(client))
-            assert process.poll() is None, log.read_text(errors="replace")[-4000:]
-            yield client, log
-    finally:
-        for signal in (SIGTERM, SIGKILL):
-            if process.poll() is None:
-                os.killpg(process.pid, signal)
-            try:
-                process.wait(ENDS)
-            except subprocess.TimeoutExpired:
-                continue
-            break
-
-
-def healthy(client: httpx.Client) -> bool:
-    """Whether the server answers."""
-    try:
-        return client.get("/health").is_success
-    except httpx.TransportError:
-        return False
-
-
-def post(client: httpx.Client, path: str, content: dict[str, Any]) -> Any:
-    """The answer to a request that has to succeed; a database that is busy (503) is asked again, as clients do."""
-    for pause in (0, 1, 2, 4, 8, 16):
-        time.sleep(pause)
-        answer = client.post(path, json=content)
-        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-            break
-    assert answer.is_success, answer.text
-    return answer.json()
+    """A server with a home and a port of its own, and its log."""
+    with running_server(tmp_path_factory.mktemp("server")) as served:
+        yield served
 
 
 def test_a_schedule_creates_runs(server: tuple[httpx.Client, Path]):
@@ -101,21 +37,17 @@ def test_a_schedule_creates_runs(server: tuple[httpx.Client, Path]):
     mine = {"flow_runs": {"deployment_id": {"any_": [deployment["id"]]}}}
     runs = until(SCHEDULES, "scheduled run", log, lambda: post(client, "/flow_runs/filter", mine))
 
-    for run in runs:
-        assert (run["state_type"], run["auto_scheduled"]) == ("SCHEDULED", True)
-        assert run["expected_start_time"][10:19] == "T03:00:00"
+    for each in runs:
+        assert (each["state_type"], each["auto_scheduled"]) == ("SCHEDULED", True)
+        assert each["expected_start_time"][10:19] == "T03:00:00"
 
 
 @pytest.fixture(scope="module")
 def deployed(server: tuple[httpx.Client, Path]) -> dict[str, dict[str, Any]]:
     """The deployments of prefect.yaml by name, after set-up was run twice."""
     client, _ = server
-    settings = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    settings |= QUIET | {"PREFECT_API_URL": str(client.base_url).rstrip("/")}
     for command in (("flows.setup",), ("flows.setup",), ("prefect", "--no-prompt", "deploy", "--all")):
-        done = subprocess.run(
-            [sys.executable, "-m", *command], cwd=ROOT, env=settings, capture_output=True, text=True, timeout=STARTS
-        )
+        done = run(client, *command)
         assert done.returncode == 0, done.stdout + done.stderr
     ours = [each for each in post(client, "/deployments/filter", {}) if "tribute" in each["tags"]]
     return {each["name"]: each for each in ours}
@@ -157,4 +89,4 @@ def test_our_schedules_create_runs(
 
     runs = until(SCHEDULES, "scheduled run", log, lambda: post(client, "/flow_runs/filter", mine))
 
-    assert {run["expected_start_time"][10:16] for run in runs} == {time}
+    assert {each["expected_start_time"][10:16] for each in runs} == {time}

@@ -61,6 +61,14 @@ def period_page(workspace: Workspace, period: str) -> str:
     return "\n".join(["", f"## Paid for {period} by {verdict.words}", *table])
 
 
+def failed_checks(workspace: Workspace, period: str) -> list[str]:
+    """What the gate found amiss in a period's attribution card, a line per check: found, and needed."""
+    from tribute.rewards.allocation import read_verdict
+
+    checks = read_verdict(workspace.rewards / period).checks
+    return [f"{check.name}: found {check.found}, needed {check.needed}" for check in checks if not check.passed]
+
+
 def report_link(workspace: Workspace, report: Path) -> str:
     """A link to a report of the workspace where its reports are served, else its path."""
     relative = report.resolve().relative_to(workspace.root).as_posix()
