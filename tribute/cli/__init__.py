@@ -27,7 +27,7 @@ PANELS = {
     ),
     "Fine-tune": ("config", "inspect", "finetune", "retrain", "export"),
     "Attribute": ("attribute", "explain"),
-    "Serve": ("price", "payer", "agent", "serve"),
+    "Serve": ("price", "payer", "agent", "serve", "mcp"),
     "Pay": ("policy", "period", "reward", "statement", "dispute", "pay"),
     "Operate": ("status", "up", "demo", "run", "runs", "year", "verify", "trace", "attack", "gc"),
 }

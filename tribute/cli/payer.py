@@ -95,6 +95,9 @@ def key(
     agent: Annotated[
         str | None, typer.Option(metavar="AGENT", help="The agent that will hold the key; it calls only its models.")
     ] = None,
+    contributor: Annotated[
+        str | None, typer.Option(metavar="CONTRIBUTOR", help="Whose statements the key may read; by default nobody's.")
+    ] = None,
     test: Annotated[bool, typer.Option("--test", help="A key whose calls touch no money and fund nothing.")] = False,
     store: StoreUrl = None,
     workspace: WorkspaceFolder = HERE,
@@ -104,7 +107,7 @@ def key(
 
     with administration(workspace, store) as admin:
         allowed = limits(budget, cap or budget, admin.end(days), model, window)
-        secret, api_key = admin.keys.issue(payer, allowed, agent=agent, test=test)
+        secret, api_key = admin.keys.issue(payer, allowed, agent=agent, test=test, contributor=contributor)
     data: NewKey = {"api_key": api_key.id, "secret": secret, "payer": payer, "valid_until": allowed.expires}
     return Output(data, [secret, f"This is the secret of {api_key.id}, valid until {allowed.expires}. Keep it now."])
 

@@ -19,12 +19,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tribute.errors import ServiceError
 from tribute.server import inference, reading
+from tribute.server.agent_tools import create_tools, http_routes, in_process, running
 from tribute.server.bodies import (
     Body,
     ChatBody,
     CompletionBody,
     EndBody,
     OpeningBody,
+    QuoteBody,
     TextsBody,
     parse_body,
     read_bytes,
@@ -46,10 +48,13 @@ Prepare = Callable[[LocalEngine, CatalogueEntry, Any], Work]
 
 def create_app(services: Services) -> FastAPI:
     """The application over open services."""
-    app = FastAPI(title="Tribute", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+    tools = create_tools(lambda: in_process(app))
+    hidden: dict[str, Any] = {"docs_url": None, "redoc_url": None, "openapi_url": None}
+    app = FastAPI(title="Tribute", version=__version__, lifespan=lambda _: running(tools), **hidden)
     _add_inference(app, services)
     _add_agents(app, services)
     _add_reading(app, services)
+    app.router.routes.extend(http_routes(tools, lambda request: _check_key(services, request)))
     app.add_exception_handler(ServiceError, _refused)
     app.add_exception_handler(HTTPException, _unknown)
     app.add_middleware(_Accounted, services=services)
@@ -113,8 +118,17 @@ def _add_reading(app: FastAPI, services: Services) -> None:
     add("/v1/models", reading.models)
     add("/v1/models/{name:path}", reading.model)
     add("/v1/receipts/{receipt}", reading.receipt)
+    add("/v1/receipts/{receipt}/credits", reading.credits)
+    add("/v1/statements/{month}", reading.statement)
     add("/v1/usage", reading.usage_of_key)
     add("/v1/budget", reading.budget)
+
+    async def quoted(request: Request) -> Response:
+        caller = await run_in_threadpool(_caller, services, request, "/v1/quote", await read_bytes(request))
+        body = parse_body(QuoteBody, _body(caller))
+        return reading.json_response(await run_in_threadpool(reading.quote, services, caller.key, body))
+
+    app.add_api_route("/v1/quote", quoted, methods=["POST"], name="/v1/quote")
     for path, tell in (
         ("/health", reading.health),
         ("/metrics", reading.metrics),
@@ -190,6 +204,10 @@ def _key(services: Services, request: Request) -> Key:
     if scheme.lower() != "bearer" or not secret.strip():
         raise ServiceError("no API key; send it as `Authorization: Bearer tribute_sk_…`", 401)
     return services.keys.recognise(secret.strip())
+
+
+def _check_key(services: Services, request: Request) -> None:
+    _key(services, request)
 
 
 def _refused(_: Request, error: Exception) -> Response:

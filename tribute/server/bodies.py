@@ -83,6 +83,15 @@ class OpeningBody(BaseModel):
     micro: Annotated[int, Field(ge=1)]
 
 
+class QuoteBody(BaseModel):
+    """Of /v1/quote: what a call would read, and the most that it would write."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model: Annotated[str, Field(min_length=1)]
+    text: str
+    max_tokens: Annotated[int, Field(ge=0)] = 0
+
+
 class EndBody(BaseModel):
     """Of /v1/calls/{receipt}/end: what the agent answers."""
 

@@ -7,14 +7,18 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tribute.dsse import Envelope
 from tribute.errors import ServiceError
+from tribute.ids import is_id
 from tribute.months import is_period
+from tribute.server.bodies import QuoteBody
 from tribute.server.problems import RequestError
 from tribute.server.setup import Services
 from tribute.services.accounts import Accounts, Key
 from tribute.services.catalogue import CatalogueEntry
 from tribute.services.meter import receipt_bundle, usage
 from tribute.services.store import month_of
+from tribute.strict import parse_json
 
 
 def json_response(data: Any) -> Response:
@@ -46,6 +50,46 @@ def receipt(services: Services, key: Key, request: Request) -> dict[str, Any]:
         if error.status != 410:
             raise
     return bundle
+
+
+def credits(services: Services, key: Key, request: Request) -> dict[str, Any]:
+    """Who moved an answer: the retrieved rows with their credits, and the training's contributors, or `pending`."""
+    name = request.path_params["receipt"]
+    bundle = receipt_bundle(services.store, key, name)
+    body = _payload(bundle["receipt"])
+    training = _payload(bundle["addendum"])["training"] if "addendum" in bundle else body.get("training")
+    return {"receipt": name, "retrieved": body.get("retrieved", []), "training": training}
+
+
+def quote(services: Services, key: Key, body: QuoteBody) -> dict[str, Any]:
+    """The most that a call may cost by the present price list, and whether the key has room for it."""
+    entry = services.catalogue.resolve(body.model)
+    if not key.allows(entry.model.name):
+        raise ServiceError(f"key {key.id} may not call {entry.model.name}; ask for a key that may", 403)
+    prices, tokens = services.prices.current(), len(services.engine.encode(entry.model.artifact, body.text))
+    micro = prices.cost(entry.model.name, tokens, body.max_tokens)
+    room = min(services.keys.remaining(key), key.limits.call_cap)
+    price = {"micro": micro, "currency": prices.currency, "price_version": prices.version}
+    return {"model": entry.model.name, "input_tokens": tokens, **price, "fits": micro <= room}
+
+
+def statement(services: Services, key: Key, request: Request) -> dict[str, Any]:
+    """A month's statement of the contributor whose key asks. Raises ServiceError 403 for other keys, 404."""
+    month = request.path_params["month"]
+    if key.contributor is None:
+        raise ServiceError(f"key {key.id} is no contributor's; ask whoever issues keys for one", 403)
+    if not is_period(month):
+        raise RequestError(f"month: found {month[:20]!r}, expected one like 2026-11", param="month")
+    path = services.workspace.statements / month / f"{key.contributor}.json"
+    if not is_id(key.contributor) or not path.is_file():
+        raise ServiceError(f"there is no statement of {month}; the operator writes it with `tribute statement`", 404)
+    content: dict[str, Any] = parse_json(path.read_bytes())
+    return content
+
+
+def _payload(envelope: str) -> dict[str, Any]:
+    content: dict[str, Any] = parse_json(Envelope.parse(envelope.encode(), "receipt").payload)
+    return content
 
 
 def usage_of_key(services: Services, key: Key, request: Request) -> dict[str, Any]:

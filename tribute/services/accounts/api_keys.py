@@ -55,6 +55,8 @@ class Key:
     agent: str | None
     test: bool
     limits: Limits
+    contributor: str | None = None
+    """The contributor whose statements the key may read."""
 
     def allows(self, model: str) -> bool:
         """Whether the key may call a model: its full name is listed, or the part before `@`, for all versions."""
@@ -67,14 +69,23 @@ class Keys:
     def __init__(self, store: Store) -> None:
         self.store = store
 
-    def issue(self, payer: str, limits: Limits, *, agent: str | None = None, test: bool = False) -> tuple[str, Key]:
+    def issue(
+        self,
+        payer: str,
+        limits: Limits,
+        *,
+        agent: str | None = None,
+        test: bool = False,
+        contributor: str | None = None,
+    ) -> tuple[str, Key]:
         """A new root key of a payer, and its secret, which is shown this once.
 
-        Raises ServiceError: 404 where payer or agent is unknown, 422 where the limits cannot be.
+        Sub-keys read no contributor's statements. Raises ServiceError: 404 where payer or agent is unknown, 422 where
+        the limits cannot be.
         """
         with self.store.writing() as connection:
             _need_account(connection, payer, "payer")
-            return self._issue(connection, Key("", (), payer, agent, test, limits))
+            return self._issue(connection, Key("", (), payer, agent, test, limits, contributor))
 
     def narrow(self, parent: Key, limits: Limits, *, agent: str | None = None) -> tuple[str, Key]:
         """A new sub-key, and its secret; without an agent of its own it acts for its parent's.
@@ -141,6 +152,7 @@ class Keys:
             "path": "/".join(key.path),
             "payer": key.payer,
             "agent": key.agent,
+            "contributor": key.contributor,
             "models": None if limits.models is None else json.dumps(limits.models),
             "budget": limits.budget,
             "window": limits.window,
@@ -174,7 +186,7 @@ def check_valid(rows: Sequence[Row[Any]], now: str) -> None:
 def _key(row: Row[Any]) -> Key:
     models = None if row.models is None else tuple(parse_json(row.models))
     limits = Limits(row.budget, row.call_cap, row.expires, models, row.window)
-    return Key(row.id, tuple(row.path.split("/")), row.payer, row.agent, row.test, limits)
+    return Key(row.id, tuple(row.path.split("/")), row.payer, row.agent, row.test, limits, row.contributor)
 
 
 def _left(row: Row[Any], now: str) -> int:

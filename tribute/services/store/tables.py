@@ -74,6 +74,7 @@ key = Table(
     Column("path", Text, nullable=False, index=True),
     Column("payer", Text, ForeignKey("account.id"), nullable=False),
     Column("agent", Text, ForeignKey("account.id")),
+    Column("contributor", Text),
     Column("models", Text),
     Column("budget", BigInteger, nullable=False),
     Column("window", Text, nullable=False),
