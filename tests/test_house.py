@@ -272,7 +272,7 @@ def test_the_library_does_not_know_the_engine(path: Path):
 
 @pytest.mark.parametrize(
     ("package", "home"),
-    [("mlflow", "finetuning/tracking/"), ("dvc", "contributions/registry/dvc_store.py")],
+    [("mlflow", "finetuning/tracking/"), ("dvc", "contributions/registry/dvc_remote.py")],
 )
 def test_mlflow_and_dvc_are_met_in_one_place(package: str, home: str):
     """Whoever wants to exchange one of them opens one file, or one room."""

@@ -9,8 +9,8 @@ from tests.rewards.helpers.people import CLOSERS, House, make_house
 from tribute import months
 from tribute.money import format_amount
 from tribute.rewards import tables
+from tribute.rewards.bank_formats import CSV_COLUMNS
 from tribute.rewards.ledger import accounts, ledger
-from tribute.rewards.payments import CSV_COLUMNS
 from tribute.rewards.verification import history
 
 PREFIXES = {

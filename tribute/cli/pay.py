@@ -70,7 +70,7 @@ def file(
     from tribute import months
     from tribute.contributions.rights import read_vault
     from tribute.formatting import counted, plain_money
-    from tribute.rewards.payments import by_bank, payment_file
+    from tribute.rewards.bank_formats import by_bank, payment_file
     from tribute.workspace import Workspace
 
     home = Workspace.open(workspace)

@@ -7,6 +7,7 @@ ROOMS = (
     "ledger",
     "period",
     "second_name",
+    "bank_formats",
     "payments",
     "disputes",
     "verification",

@@ -23,6 +23,7 @@ from tribute.pipeline.verification import recheck
 from tribute.report.year_page import write_year
 from tribute.rewards import close as closing
 from tribute.rewards import correct
+from tribute.rewards.bank_formats import CSV_COLUMNS
 from tribute.rewards.disputes import (
     DECIDED,
     OPEN,
@@ -35,7 +36,7 @@ from tribute.rewards.disputes import (
     read_dispute,
 )
 from tribute.rewards.ledger import Cause, Ledger, handed_over, load, simulate
-from tribute.rewards.payments import CSV_COLUMNS, reconcile
+from tribute.rewards.payments import reconcile
 from tribute.rewards.period import NEEDED, policy_of
 from tribute.rewards.policy import load_policy, publish
 from tribute.rewards.second_name import Signing

@@ -16,11 +16,10 @@ from tribute.config import BaseConfig, FinetuningConfig, OptimizerConfig
 from tribute.errors import TrainingError
 from tribute.finetuning.adapters.adapters import adapter_job
 from tribute.finetuning.models.row_models import ResponseModel, SentenceClassifier
-from tribute.finetuning.optimizers.adam import Adam, RootAdam
+from tribute.finetuning.optimizers.adam import Adam, RootAdam, adam_of
 from tribute.finetuning.preparation.preparation import compute_device, prepare
 from tribute.finetuning.recording.trace import load_trace
 from tribute.finetuning.training.schedule import SCHEDULERS, learning_rates, schedule
-from tribute.finetuning.training.trainer import adam_of
 from tribute.finetuning.training.training import last_checkpoint, train
 from tribute.finetuning.workers import Folders
 

@@ -9,8 +9,8 @@ from tests.helpers.terminal import tribute
 from tribute.ids import parse_payee_ref
 from tribute.money import format_amount
 from tribute.rewards import tables
+from tribute.rewards.bank_formats import pain001
 from tribute.rewards.ledger import accounts, ledger
-from tribute.rewards.payments import pain001
 
 DAY = "2027-01-05"
 

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tribute.ids import end_to_end_id, payee_ref
+from tribute.rewards.bank_formats.messages import Answer, BankMessage
 from tribute.rewards.ledger import accounts
 from tribute.rewards.ledger.books import Ledger
 from tribute.rewards.ledger.entries import move
-from tribute.rewards.payments.bank_messages import Answer, BankMessage
 from tribute.rewards.payments.bookings import Bookings
 from tribute.rewards.payments.orders import Orders
 from tribute.rewards.payments.outcomes import FOR_A_PERSON, judge

@@ -18,7 +18,7 @@ from tribute.contributions.intake.submissions import (
     refuse_look_alikes,
     without_repeats,
 )
-from tribute.contributions.registry.dvc_store import POINTER
+from tribute.contributions.registry.dvc_remote import POINTER
 from tribute.contributions.registry.head_signature import KEYS, registry_key, sign_head
 from tribute.contributions.registry.identity import signature_of
 from tribute.contributions.registry.log import LEDGER, LedgerRecord, append, dump, head, load

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TypeVar
 
-from tribute.contributions.registry.dvc_store import DataStore
+from tribute.contributions.registry.dvc_remote import DataStore
 from tribute.contributions.registry.git import MAIN, SHARED
 from tribute.errors import RegistryError
 

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from tribute.contributions.normal_form import NORMAL_FORM
-from tribute.contributions.registry.dvc_store import POINTER, pointer_md5
+from tribute.contributions.registry.dvc_remote import POINTER, pointer_md5
 from tribute.contributions.registry.log import LEDGER, Entry, load
 from tribute.contributions.registry.paths import (
     data_path,

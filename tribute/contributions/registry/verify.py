@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tribute.contributions.registry.dvc_store import POINTER, pointer_md5
+from tribute.contributions.registry.dvc_remote import POINTER, pointer_md5
 from tribute.contributions.registry.head_signature import KEYS, verify_head, verify_keys
 from tribute.contributions.registry.identity import verify_identities, verify_signature
 from tribute.contributions.registry.log import Entry, head

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tribute.contributions.normal_form import NORMAL_FORM
-from tribute.contributions.registry.dvc_store import POINTER
+from tribute.contributions.registry.dvc_remote import POINTER
 from tribute.contributions.registry.log import LedgerRecord
 from tribute.contributions.registry.paths import exclusions_path
 from tribute.contributions.registry.registry import Registry

@@ -7,7 +7,7 @@ from the rows is read from the runs.
 from dataclasses import dataclass
 from pathlib import Path
 
-from tribute.contributions.registry.dvc_store import POINTER, pointer_md5
+from tribute.contributions.registry.dvc_remote import POINTER, pointer_md5
 from tribute.contributions.registry.identity import refuse_stranger
 from tribute.contributions.registry.log import Entry, LedgerRecord
 from tribute.contributions.registry.paths import data_path, meta_path

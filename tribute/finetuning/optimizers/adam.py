@@ -1,6 +1,6 @@
 """Adam with eps inside the root: its step, the step backwards in time, and the step's adjoint, in one place.
 
-training.py makes it from the config (`adam_of`), trace.py reads it back, recorder.py takes its moments from torch's.
+`adam_of` makes it from the config, trainer.py trains with it, recorder.py records its moments, trace.py reads it back.
 
 Eps is inside the root so that a step is a smooth function of every gradient before it. With eps outside, θ's step as
 a function of the gradients has a kink where v = 0. That happens in every LoRA training (A has no gradient while B is
@@ -20,6 +20,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+from tribute.config import FinetuningConfig
 
 CLIP_EPS = 1e-6
 """As in `torch.nn.utils.clip_grad_norm_`."""
@@ -119,6 +121,11 @@ class Adam:
         """
         applied = (1 - self.beta1) / batch_size * update.preconditioner.float()
         ahead.mul_(self.beta1).addcmul_(direction, applied[:, None])
+
+
+def adam_of(config: FinetuningConfig) -> Adam:
+    """The optimizer that a config asks for."""
+    return Adam(**config.optimizer.model_dump(exclude={"clip"}))
 
 
 class RootAdam(torch.optim.Optimizer):

@@ -15,18 +15,13 @@ from tribute.errors import TrainingError
 from tribute.finetuning.encoding.encoding import EncodedRows
 from tribute.finetuning.evaluation import NO_NUMBER
 from tribute.finetuning.models.row_models import RowModel
-from tribute.finetuning.optimizers.adam import Adam, RootAdam
+from tribute.finetuning.optimizers.adam import RootAdam, adam_of
 from tribute.finetuning.recording.curve import CurveFile
 from tribute.finetuning.recording.recorder import Recorder
 from tribute.finetuning.training.schedule import SCHEDULERS, warmup_steps
 
 CHECKPOINTS = 4
 """How often a training is saved, so that an interrupted one goes on from there."""
-
-
-def adam_of(config: FinetuningConfig) -> Adam:
-    """The optimiser that a config asks for."""
-    return Adam(**config.optimizer.model_dump(exclude={"clip"}))
 
 
 class ScheduledTrainer(Trainer):

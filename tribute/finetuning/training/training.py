@@ -12,12 +12,12 @@ from tribute.config import FinetuningConfig
 from tribute.errors import TrainingError
 from tribute.finetuning.encoding.encoding import EncodedRows
 from tribute.finetuning.models.row_models import RowModel
-from tribute.finetuning.optimizers.adam import CLIP_EPS
+from tribute.finetuning.optimizers.adam import CLIP_EPS, adam_of
 from tribute.finetuning.recording.recorder import Recorder
 from tribute.finetuning.recording.trace import STATES, Trace, longest_gap, state_steps
 from tribute.finetuning.recording.trace_states import StatesFile, read_states
 from tribute.finetuning.training.schedule import learning_rates, schedule
-from tribute.finetuning.training.trainer import ScheduledTrainer, adam_of
+from tribute.finetuning.training.trainer import ScheduledTrainer
 from tribute.progress import Progress, ignore
 from tribute.strict import parse_json
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qs
 
 from tribute.errors import IntegrityError
-from tribute.rewards.payments.bank_messages import KINDS
+from tribute.rewards.bank_formats.formats import KINDS
 
 PAID_TWICE = "paid_twice"
 SECOND_RETURNED = "second_returned"

@@ -5,8 +5,9 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from tribute.rewards.payments.bank_messages import KINDS, NEVER_ORDERED, Answer, BankMessage, BatchAnswer
-from tribute.rewards.payments.pain001 import Row, batches, message_id
+from tribute.rewards.bank_formats.formats import KINDS
+from tribute.rewards.bank_formats.messages import NEVER_ORDERED, Answer, BankMessage, BatchAnswer
+from tribute.rewards.bank_formats.pain001 import Row, batches, message_id
 
 BATCH_DIFFERS = "batch_differs"
 _OUR_FORM = re.compile(r"\d{6}-[0-9a-f]{24}|\d{4}-\d{2}-[0-9a-f]{20}(-\d+)?")

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from tribute.rewards.bank_formats.messages import NEVER_ORDERED, SIGN_DIFFERS, Answer, BankMessage, Outcome
+from tribute.rewards.bank_formats.pain001 import Row
 from tribute.rewards.ledger.books import Ledger
-from tribute.rewards.payments.bank_messages import NEVER_ORDERED, SIGN_DIFFERS, Answer, BankMessage, Outcome
 from tribute.rewards.payments.bookings import PAID_TWICE, SECOND_RETURNED, Booking, Bookings, is_another, is_known
 from tribute.rewards.payments.orders import BATCH_DIFFERS, Orders, fee_of, misfit
-from tribute.rewards.payments.pain001 import Row
 
 REJECTED = "rejected_by_bank"
 """How the `reason_code` of a RETURN begins where the bank never carried the payment out."""

@@ -1,12 +1,12 @@
 """The entries that record what a bank did: PAY and WITHHOLD, their RETURN, and FEE. Pure: postings in, entries out."""
 
 from tribute.ids import parse_payee_ref
+from tribute.rewards.bank_formats.pain001 import Row
 from tribute.rewards.ledger import accounts
 from tribute.rewards.ledger.books import Ledger
 from tribute.rewards.ledger.entries import Entry, move
 from tribute.rewards.ledger.journal import mirror
 from tribute.rewards.payments.outcomes import Postings, fee, returned
-from tribute.rewards.payments.pain001 import Row
 
 PAID = "paid_by_bank"
 

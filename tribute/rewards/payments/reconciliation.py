@@ -19,15 +19,15 @@ from tribute.errors import RewardError
 from tribute.files import sync, sync_one, write_json
 from tribute.ids import parse_payee_ref
 from tribute.rewards import tables
+from tribute.rewards.bank_formats.formats import read_bank_file
+from tribute.rewards.bank_formats.messages import BankMessage
+from tribute.rewards.bank_formats.pain001 import Row
 from tribute.rewards.ledger import accounts, balances, journal, ledger
 from tribute.rewards.ledger.books import Ledger
 from tribute.rewards.ledger.entries import Entry
-from tribute.rewards.payments.bank_messages import BankMessage
-from tribute.rewards.payments.bank_readers import read_bank_file
 from tribute.rewards.payments.bookings import earlier_bookings
 from tribute.rewards.payments.orders import Orders
 from tribute.rewards.payments.outcomes import Verdict, judge, refused_payments
-from tribute.rewards.payments.pain001 import Row
 from tribute.rewards.payments.payment_entries import entries_of
 from tribute.strict import parse_json
 from tribute.workspace import Workspace

@@ -12,13 +12,13 @@ from tribute.errors import RewardError
 from tribute.formatting import money
 from tribute.money import parse_amount
 from tribute.rewards import second_name
+from tribute.rewards.bank_formats.pain001 import Row
 from tribute.rewards.ledger import accounts, balances, ledger
 from tribute.rewards.ledger.books import Ledger
 from tribute.rewards.ledger.entries import Entry
 from tribute.rewards.payments.bookings import Bookings
 from tribute.rewards.payments.orders import Orders
 from tribute.rewards.payments.outcomes import REJECTED, Payment, Postings, again
-from tribute.rewards.payments.pain001 import Row
 from tribute.rewards.payments.payment_entries import entries_of
 from tribute.rewards.payments.reconciliation import free_money
 from tribute.rewards.second_name import Approval, Proposal, Signing

@@ -6,8 +6,8 @@ import pytest
 
 from tests.rewards.helpers import banks
 from tribute.errors import RewardError
-from tribute.rewards.payments.bank_messages import Answer
-from tribute.rewards.payments.bank_readers import read_bank_file
+from tribute.rewards.bank_formats.formats import read_bank_file
+from tribute.rewards.bank_formats.messages import Answer
 
 ID = "202612-0123456789abcdef01234567"
 

@@ -14,7 +14,7 @@ from tribute.contributions.rights import People, missing_to_pay, normal_details,
 from tribute.errors import RewardError
 from tribute.ids import parse_payee_ref
 from tribute.money import format_amount
-from tribute.rewards.payments.schema import schema_faults
+from tribute.rewards.bank_formats.iso20022 import schema_faults
 
 if TYPE_CHECKING:
     from pyiso20022.pain import pain_001_001_09 as pain

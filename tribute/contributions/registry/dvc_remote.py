@@ -1,7 +1,7 @@
-"""The one place that meets DVC: data in DVC's cache and remote, named in git by small pointer files.
+"""Data in DVC's cache and remote, of whatever kind DVC reaches (folder, SSH, S3): the one place that meets DVC.
 
-Knows nothing of datasets or transactions. DVC itself reaches every kind of remote: one more is an extra in
-pyproject.toml and no code here. Reads go to DVC's cache, never to the working tree.
+Another kind of remote is an extra in pyproject.toml and no code here. Small pointer files name the data in git. Knows
+nothing of datasets or transactions. Reads go to DVC's cache, never to the working tree.
 """
 
 import atexit

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from tests.rewards.helpers import banks
 from tribute.errors import RewardError
-from tribute.rewards.payments import bank_files
-from tribute.rewards.payments.bank_readers import read_bank_file
+from tribute.rewards.bank_formats import wrapping
+from tribute.rewards.bank_formats.formats import read_bank_file
 
 ID, OTHER = "202612-0123456789abcdef01234567", "202612-ffffffffffffffffffffffff"
 ONE = banks.account(banks.entry("12.50", banks.detail(ID, "12.50")))
@@ -120,7 +120,7 @@ def test_what_is_no_message_is_refused_in_one_line(content, said, tmp_path):
 
 def test_no_more_is_unpacked_than_a_bank_sends(tmp_path, monkeypatch):
     """A ZIP that grows a thousand times, and a file that is as large itself, are refused before they fill memory."""
-    monkeypatch.setattr(bank_files, "LARGEST", 2**20)
+    monkeypatch.setattr(wrapping, "LARGEST", 2**20)
     bomb = io.BytesIO()
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.xml", ONE + " " * 2**20)

@@ -7,12 +7,13 @@ the bank's. `PART` says that the payments differ, and nothing of those that are 
 from collections.abc import Container, Iterator
 from xml.etree.ElementTree import Element
 
-from tribute.rewards.payments.bank_messages import (
+from tribute.rewards.bank_formats.messages import (
     NEVER_ORDERED,
     NO_ID,
     Answer,
     BankMessage,
     BatchAnswer,
+    Kind,
     Outcome,
     count_of,
     first_text,
@@ -23,6 +24,7 @@ from tribute.rewards.payments.bank_messages import (
 )
 
 BODIES = ("CstmrPmtStsRpt", "pain.002.001.02")
+KINDS = {"pain.002": Kind(names_members=True)}
 STATUS: dict[str, Outcome] = {"ACSC": "paid", "ACCC": "paid", "RJCT": "rejected", "CANC": "rejected"}
 """The final states of a payment; every other one says that the bank has not finished."""
 PART = ("", "PART")

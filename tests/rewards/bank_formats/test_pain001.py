@@ -21,9 +21,9 @@ from tribute.errors import RewardError
 from tribute.ids import parse_payee_ref
 from tribute.keys import make_key, public_half
 from tribute.rewards import tables
-from tribute.rewards.payments import pain001
-from tribute.rewards.payments.pain001 import payment_file
-from tribute.rewards.payments.schema import schema_faults
+from tribute.rewards.bank_formats import pain001
+from tribute.rewards.bank_formats.iso20022 import schema_faults
+from tribute.rewards.bank_formats.pain001 import payment_file
 from tribute.rewards.period import signatures
 from tribute.rewards.period.draft import REWARDS
 

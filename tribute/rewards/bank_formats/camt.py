@@ -11,12 +11,13 @@ from urllib.parse import urlencode
 from xml.etree.ElementTree import Element
 
 from tribute.errors import RewardError
-from tribute.rewards.payments.bank_messages import (
+from tribute.rewards.bank_formats.messages import (
     NO_ID,
     SIGN_DIFFERS,
     Answer,
     BankMessage,
     BatchAnswer,
+    Kind,
     Outcome,
     Reader,
     count_of,
@@ -35,6 +36,7 @@ BODIES = {
     "BkToCstmrDbtCdtNtfctn": ("camt.054", "Ntfctn"),
 }
 """Body of a message → its kind, and the element that holds one account's entries."""
+KINDS = {kind: Kind(books=True) for kind, _ in BODIES.values()}
 _BATCH_IDS = ("Btch/PmtInfId", "TxDtls/Refs/PmtInfId", "Btch/MsgId", "TxDtls/Refs/MsgId")
 _REASONS = ("RtrInf/Rsn/Cd", "RtrInf/Rsn/Prtry")
 

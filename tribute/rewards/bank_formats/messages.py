@@ -57,7 +57,7 @@ class BatchAnswer:
 class BankMessage:
     """One message: `message` is the bank's own id of it, unique per `sender` (both empty in CSV).
 
-    What a kind of message can be trusted with stands in `KINDS`.
+    What a kind of message can be trusted with stands in `formats.KINDS`.
     """
 
     kind: str
@@ -73,16 +73,6 @@ class Kind(NamedTuple):
     """It tells of entries of an account, so two of them may be the same booking, or a payment made twice."""
     names_members: bool = False
     """Its answer about a batch speaks of the payments that it does not name itself."""
-
-
-KINDS = {
-    "camt.052": Kind(books=True),
-    "camt.053": Kind(books=True),
-    "camt.054": Kind(books=True),
-    "pain.002": Kind(names_members=True),
-    "csv": Kind(),
-}
-"""Every kind of message that is read. A new reader adds its kind here."""
 
 
 Reader = Callable[[Element, Container[str]], BankMessage]
