@@ -43,7 +43,7 @@ CASES = {
     "tools": (CHAT, body(tools=[{"type": "function"}]), {}, 400),
     "several answers": (CHAT, body(n=2), {}, 400),
     "no tokens": (CHAT, body(max_tokens=0), {}, 400),
-    "prompt too long": (CHAT, body(messages=[{"role": "user", "content": "matrix " * 200}]), {}, 400),
+    "prompt too long": (CHAT, body(messages=[{"role": "user", "content": "matrix " * 600}]), {}, 400),
     "answer too long": (CHAT, body(max_tokens=10_000), {}, 400),
     "text too long": ("/classify", b'{"model": "tiny", "input": "%s"}' % (b"matrix " * 200), {}, 400),
     "no text": ("/classify", b'{"model": "tiny", "input": []}', {}, 400),

@@ -132,11 +132,15 @@ def _add_spending(tools: MCPServer, api: _Api) -> None:
         context: Context[Any, Any],
         dataset: str,
         query: str,
+        model: str | None = None,
         top: int = 5,
         call: CallOptions | None = None,
     ) -> dict[str, Any]:
-        """Find rows of a released version, such as docs@v1.2.0, whose terms allow it."""
-        body = {"dataset": dataset, "query": query, "top": top}
+        """Find rows of a released version, such as docs@v1.2.0, whose terms allow it.
+
+        `model` is the model whose base reads the query, by default the dataset's champion.
+        """
+        body = {"dataset": dataset, "query": query, "model": model, "top": top}
         return await api.ask(context, "POST", "/v1/search", body=body, call=call)
 
 

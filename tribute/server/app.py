@@ -23,16 +23,19 @@ from tribute.server.agent_tools import create_tools, http_routes, in_process, ru
 from tribute.server.bodies import (
     Body,
     ChatBody,
+    ClassifyBody,
     CompletionBody,
     EndBody,
     OpeningBody,
     QuoteBody,
+    SearchBody,
     TextsBody,
     parse_body,
     read_bytes,
 )
 from tribute.server.calls import Caller, PaymentRequiredError, Work, answer_whole, hold, slot
 from tribute.server.problems import Problem
+from tribute.server.retrieving import prepared
 from tribute.server.setup import Services
 from tribute.server.streams import MEDIA_TYPE, AnswerStream, SettledStream, replayed
 from tribute.services.accounts import Key
@@ -64,17 +67,18 @@ def create_app(services: Services) -> FastAPI:
 def _add_inference(app: FastAPI, services: Services) -> None:
     """The endpoints that answer and are paid."""
 
-    def add(path: str, kind: type[Body], prepare: Prepare) -> None:
+    def add(path: str, kind: type[Body], prepare: Prepare | None) -> None:
         async def endpoint(request: Request) -> Response:
             caller = await run_in_threadpool(_caller, services, request, path, await read_bytes(request))
             return await run_in_threadpool(_answer, services, caller, parse_body(kind, _body(caller)), prepare)
 
         app.add_api_route(path, endpoint, methods=["POST"], name=path)
 
-    add("/classify", TextsBody, inference.classify)
+    add("/classify", ClassifyBody, inference.classify)
     add("/v1/embeddings", TextsBody, inference.embed)
     add("/v1/completions", CompletionBody, inference.complete)
     add("/v1/chat/completions", ChatBody, inference.chat)
+    add("/v1/search", SearchBody, None)
 
 
 def _add_agents(app: FastAPI, services: Services) -> None:
@@ -141,14 +145,14 @@ def _public(services: Services, tell: Callable[[Services], Response]) -> Callabl
     return lambda: tell(services)
 
 
-def _answer(services: Services, caller: Caller, body: Any, prepare: Prepare) -> Response:
+def _answer(services: Services, caller: Caller, body: Any, prepare: Prepare | None) -> Response:
     """Answer a paid request; a retry of one that was settled gets the same bytes, whatever is served by now."""
     wants_stream = bool(getattr(body, "stream", False))
     earlier = services.meter.earlier(caller.key, caller.idempotency_key, caller.request)
     if earlier is not None:
         return _settled(earlier, wants_stream, is_repeated=True)
     entry = services.catalogue.resolve(body.model)
-    work = prepare(services.engine, entry, body)
+    work = prepared(services, entry, body, caller.key.payer, prepare)
     if not wants_stream:
         with slot(services):
             return _settled(*_whole(services, caller, work))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from starlette.requests import Request
 
 from tribute.server.problems import RequestError
@@ -11,6 +11,7 @@ from tribute.strict import parse_json
 
 MOST_BYTES = 1 << 20
 MOST_TEXTS = 256
+MOST_SOURCES = 20
 Body = TypeVar("Body", bound=BaseModel)
 
 
@@ -21,8 +22,31 @@ class _Asked(BaseModel):
     model: Annotated[str, Field(min_length=1)]
 
 
+class Retrieve(BaseModel):
+    """Which rows an answer may be given with: a released version, and how many of it at most."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    tag: Annotated[str, Field(alias="from", min_length=1)]
+    top: Annotated[int, Field(ge=1, le=MOST_SOURCES)] = 5
+
+
+class SearchBody(BaseModel):
+    """Of /v1/search. `model` names the model whose base reads the query; by default the dataset's champion."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    dataset: Annotated[str, Field(min_length=1)]
+    query: Annotated[str, Field(min_length=1)]
+    top: Annotated[int, Field(ge=1, le=MOST_SOURCES)] = 5
+    model: Annotated[str, Field(min_length=1)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _champion(cls, data: dict[str, Any]) -> dict[str, Any]:
+        return {"model": str(data.get("dataset", "")).partition("@")[0], **data}
+
+
 class TextsBody(_Asked):
-    """Of /classify and /v1/embeddings."""
+    """Of /v1/embeddings."""
 
     input: Annotated[str, Field(min_length=1)] | Annotated[list[str], Field(min_length=1, max_length=MOST_TEXTS)]
     truncate_prompt_tokens: Literal[-1] | None = None
@@ -35,6 +59,13 @@ class TextsBody(_Asked):
         return [self.input] if isinstance(self.input, str) else self.input
 
 
+class ClassifyBody(TextsBody):
+    """Of /classify."""
+
+    retrieve: Annotated[str, Field(min_length=1)] | Retrieve | None = None
+    """Rows that vote on the label."""
+
+
 class StreamOptions(BaseModel):
     """See OpenAI's `stream_options`."""
 
@@ -43,6 +74,9 @@ class StreamOptions(BaseModel):
 
 class _Generation(_Asked):
     """What both kinds of completion have."""
+
+    retrieve: Annotated[str, Field(min_length=1)] | Retrieve | None = None
+    """Rows that are quoted above the question."""
 
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None

@@ -6,7 +6,7 @@ receipt, and a retry gets the same bytes.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +48,12 @@ class Work:
     """A piece as the data of an event."""
     include_usage: bool = False
     """Whether the last event of a stream says what it used and cost."""
+    credit: Callable[[], Sequence[Mapping[str, Any]]] | None = None
+    """What was retrieved, with who of it moved the answer, once there is one: see Answer.retrieved."""
+
+    def retrieved(self) -> Sequence[Mapping[str, Any]]:
+        """What the receipt says of retrieved rows."""
+        return () if self.credit is None else self.credit()
 
 
 class PaymentRequiredError(ServiceError):
@@ -122,7 +128,7 @@ def answer_whole(services: Services, caller: Caller, work: Work) -> tuple[Settle
         body, written = work.answer(work, held)
         body["usage"] |= cost(services, held, work.input_tokens, written)
         content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
-        return settle(services, held, Answer(content, work.input_tokens, written)), False
+        return settle(services, held, Answer(content, work.input_tokens, written, retrieved=work.retrieved())), False
     except BaseException:
         services.meter.release(held)
         raise

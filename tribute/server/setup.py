@@ -28,6 +28,7 @@ from tribute.services.engines import LocalEngine
 from tribute.services.meter import Meter, Texts
 from tribute.services.prices import Prices
 from tribute.services.receipts import Certificate, SigningProcess, certify, read_certificate
+from tribute.services.retrieval import Shelf
 from tribute.services.store import Store, as_text, parse_time
 from tribute.workspace import Workspace
 
@@ -47,6 +48,7 @@ class Services:
     keys: Keys
     meter: Meter
     engine: LocalEngine
+    shelf: Shelf
     registry_keys: Sequence[str]
     signer: SigningProcess
     catalogue: Catalogue = field(default_factory=lambda: Catalogue({}, {}))
@@ -83,7 +85,7 @@ def open_services(workspace: Workspace, url: str | None = None, instance: str = 
         engine = LocalEngine()
         stack.callback(engine.close)
         meter = Meter(store, Prices(store, registry), Texts(store, _store_key(workspace)), signer)
-        yield Services(workspace, store, Keys(store), meter, engine, registry, signer)
+        yield Services(workspace, store, Keys(store), meter, engine, Shelf(workspace), registry, signer)
 
 
 def _serving_key(workspace: Workspace) -> Path:

@@ -62,7 +62,7 @@ class AnswerStream:
         try:
             if self._sent:
                 content, work = b"".join(self._sent), self._work
-                answer = Answer(content, work.input_tokens, self._written, self._complete)
+                answer = Answer(content, work.input_tokens, self._written, self._complete, retrieved=work.retrieved())
                 settle(self._services, self._held, answer)
             else:
                 self._services.meter.release(self._held)

@@ -4,6 +4,7 @@ Why it is adequate: trainings and attribution have their own tests; here a run i
 record. The server is the real one, on a port of the loopback.
 """
 
+import json
 import socket
 import threading
 import time
@@ -17,20 +18,44 @@ import yaml
 from tests.finetuning.helpers import tiny
 from tribute.artifacts import Artifact, Kind, Store, add_provenance
 from tribute.config import FinetuningConfig
+from tribute.contributions.intake import Submission
 from tribute.contributions.registry import Registry
+from tribute.contributions.releases import release_version
 from tribute.contributions.schema import DatasetSchema
+from tribute.contributions.terms import Terms
 from tribute.files import write_json
 from tribute.finetuning.tracking import Subject, Tracker
 from tribute.server.app import create_app
 from tribute.server.setup import Services
 from tribute.workspace import Workspace
 
+CONTEXT = 256
+"""Tokens that the writing model takes."""
+SHOWN = Terms(consent="Show my rows.", purposes=("fine-tuning", "retrieval"))
+ROWS = {
+    "fay": ("facts", SHOWN, {"prompt": "the rank of a matrix", "response": "solve the matrix basis"}),
+    "gil": ("facts", SHOWN, {"prompt": "a line with an axis", "response": "draw a line to the axis"}),
+    "hal": ("facts", SHOWN, {"prompt": "port of the server", "response": "call the server from its port"}),
+    "ira": ("facts", None, {"prompt": "the secret of the packet", "response": "route the packet"}),
+    "joy": ("tiny", SHOWN, {"text": "the matrix and its kernel", "label": "algebra"}),
+    "kim": ("tiny", SHOWN, {"text": "each vector of the basis", "label": "algebra"}),
+    "leo": ("tiny", SHOWN, {"text": "the legend of a figure", "label": "drawing"}),
+}
+"""Contributor → dataset, terms and row; the texts are words that the tiny bases know."""
+HELD_OUT = {
+    "facts": {"prompt": "the trace of a matrix", "response": "return the trace"},
+    "tiny": {"text": "the client and its socket", "label": "networks"},
+}
 POLICY = """id: tiny
 version: v1.0.0
 description: Pays by credit.
 gate: {leave_one_out_margin: null, duplicate_excluded: null, shuffled_below_zero: null, seed_split: null}
 """
-PRICES = 'currency: EUR\nmodels:\n  tiny: {request: "0.0001", input: "0.002", output: "0.008"}\n'
+PRICES = """currency: EUR
+models:
+  tiny: {request: "0.0001", input: "0.002", output: "0.008"}
+  facts: {request: "0.0002"}
+"""
 
 
 def build_workspace(root: Path) -> Workspace:
@@ -41,15 +66,38 @@ def build_workspace(root: Path) -> Workspace:
     registry.declare(DatasetSchema.model_validate(schema))
     # As a release does, which makes the registry's key.
     registry.repository.transact("Sign the log", registry.sign_head)
+    release_rows(registry, root)
     (root / "policy.yaml").write_text(POLICY)
     (root / "prices.yaml").write_text(PRICES)
     sentences, dialogues = tiny.make_dataset(workspace.root), tiny.make_dataset(workspace.root, task="causal-lm")
     classifier = finish_run(workspace, "labels", sentences, tiny.bert_config(tiny.write_bert(root / "bert")))
-    finish_run(workspace, "answers", dialogues, tiny.llama_config(tiny.write_llama(root / "llama")))
+    finish_run(workspace, "answers", dialogues, tiny.llama_config(write_long_llama(root / "llama")))
     tracker, config = Tracker(workspace.mlflow), tiny.bert_config(root / "bert")
     logged = tracker.finish(tracker.begin(Subject("labels", sentences, config), 0), classifier.path)
     tracker.register(sentences, add_provenance(classifier, logged), config)
     return workspace
+
+
+def write_long_llama(folder: Path) -> Path:
+    """The tiny llama with room for a few quoted sources: its positions are rotations, which need no weights."""
+    tiny.write_llama(folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"max_position_embeddings": CONTEXT}))
+    return folder
+
+
+def release_rows(registry: Registry, root: Path) -> None:
+    """Two released versions whose contributors allow retrieval, but for one: facts, and labelled tiny."""
+    facts = DatasetSchema.model_validate({"name": "facts", "task": "causal-lm", "max_characters": 200})
+    registry.declare(facts)
+    for name, (dataset, terms, row) in ROWS.items():
+        file = root / f"{name}.jsonl"
+        file.write_text(json.dumps(row))
+        registry.contribute([Submission(file, name, dataset, "MIT", terms=terms)])
+    for dataset, row in HELD_OUT.items():
+        (root / f"{dataset}-held-out.jsonl").write_text(json.dumps(row))
+        registry.seal_evaluation(dataset, root / f"{dataset}-held-out.jsonl")
+        release_version(registry, f"{dataset}@v1.0.0")
 
 
 def finish_run(workspace: Workspace, name: str, dataset: Artifact, config: FinetuningConfig, seed: int = 0) -> Artifact:

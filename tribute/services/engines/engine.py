@@ -32,6 +32,8 @@ class Piece:
     """Tokens that were computed for it; of all pieces together, those of the answer."""
     finish: str | None = None
     """On the last piece: `stop`, or `length` where `Sampling.most` tokens did not end the answer."""
+    ids: Tokens = ()
+    """These tokens, where the engine knows them: without them the answer cannot be explained."""
 
 
 class Engine(Protocol):

@@ -19,22 +19,23 @@ def generate(step: Step, tokenizer: Any, ends: set[int], prompt: Tokens, samplin
     """The pieces of an answer to `prompt`; `ends` are the tokens that end it, which count and are not shown."""
     chance = torch.Generator().manual_seed(sampling.seed) if sampling.seed is not None else None
     text, cache, fresh = _Text(tokenizer, sampling.stop), None, list(prompt)
-    answer, uncounted = list[int](), 0
+    answer, unsaid = list[int](), list[int]()
     while len(answer) < sampling.most:
         logs, cache = step(fresh, cache)
         token = _drawn(logs, sampling, chance)
         answer.append(token)
-        fresh, uncounted = [token], uncounted + 1
+        unsaid.append(token)
+        fresh = [token]
         if token in ends:
             break
         shown = text.grow(answer)
         if text.stopped:
-            yield Piece(shown, uncounted, "stop")
+            yield Piece(shown, len(unsaid), "stop", unsaid)
             return
         if shown:
-            yield Piece(shown, uncounted)
-            uncounted = 0
-    yield Piece(text.rest(), uncounted, "stop" if answer and answer[-1] in ends else "length")
+            yield Piece(shown, len(unsaid), None, unsaid)
+            unsaid = []
+    yield Piece(text.rest(), len(unsaid), "stop" if answer and answer[-1] in ends else "length", unsaid)
 
 
 def _drawn(logs: Tensor, sampling: Sampling, chance: torch.Generator | None) -> int:

@@ -1,0 +1,248 @@
+"""Rows of released versions in answers: `/v1/search`, and `retrieve` in a request, with who of them moved the answer.
+
+What a search shows was not weighed against an answer, so its rows have no credit. Of an answer the credits are exact,
+see services/retrieval; they are computed before the receipt is signed.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+from tribute.server.bodies import ChatBody, ClassifyBody, CompletionBody, Retrieve, SearchBody, TextsBody
+from tribute.server.calls import Work
+from tribute.server.problems import RequestError
+from tribute.server.setup import Services
+from tribute.services.catalogue import CatalogueEntry
+from tribute.services.engines import LocalEngine, Piece, Sampling, Tokens
+from tribute.services.meter import Hold
+from tribute.services.receipts import ServedModel
+from tribute.services.retrieval import (
+    ChunkCredit,
+    Hit,
+    as_annotations,
+    as_citations,
+    chunk_credits,
+    cite,
+    few_players,
+    neighbour_credits,
+    quoted,
+    vote,
+)
+
+Prepare = Callable[[Any, CatalogueEntry, Any], Work]
+DECIMALS = 12
+"""Of a credit in a receipt, so that the credits add up to 1e-9."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What was retrieved for one request of a payer."""
+
+    tag: str
+    hits: Sequence[Hit]
+    names: Mapping[str, str]
+    """Contributor → the name under which this payer's receipts speak of them."""
+
+    def take(self, count: int) -> "Sources":
+        """The first of them."""
+        return replace(self, hits=self.hits[:count])
+
+    def shown(self) -> list[dict[str, Any]]:
+        """As an answer lists them."""
+        return [
+            {
+                "row": hit.row,
+                "from": self.tag,
+                "contributor": self.names[hit.contributor],
+                "licence": hit.licence,
+                "text": hit.content,
+            }
+            for hit in self.hits
+        ]
+
+    def lines(self, credits: Sequence[ChunkCredit], unit: str) -> list[Mapping[str, Any]]:
+        """As a receipt has them."""
+        return [
+            {
+                "rows": list(credit.rows),
+                "from": self.tag,
+                "contributor": self.names[credit.contributor],
+                "credit": f"{credit.credit:.{DECIMALS}f}",
+                "unit": unit,
+            }
+            for credit in credits
+        ]
+
+
+def search(services: Services, entry: CatalogueEntry, body: SearchBody, payer: str) -> Work:
+    """The rows of a version that fit a query, in the form of OpenAI's vector stores; the price is the dataset's."""
+    sources = _find(services, entry, payer, (body.dataset, body.query, body.top))
+    tokens = len(services.engine.encode(entry.model.artifact, body.query))
+    named = replace(entry, model=ServedModel(body.dataset, "", entry.model.base, "retrieval"))
+
+    def answer(_: Work, __: Hold) -> tuple[dict[str, Any], int]:
+        data = [
+            {
+                "file_id": hit.row,
+                "filename": body.dataset,
+                "score": hit.score,
+                "attributes": {"licence": hit.licence, "contributor": sources.names[hit.contributor]},
+                "content": [{"type": "text", "text": hit.content}],
+            }
+            for hit in sources.hits
+        ]
+        page = {"object": "vector_store.search_results.page", "search_query": [body.query], "data": data}
+        usage = {"prompt_tokens": tokens, "completion_tokens": 0, "total_tokens": tokens}
+        return {**page, "has_more": False, "next_page": None, "usage": usage}, 0
+
+    def credit() -> list[Mapping[str, Any]]:
+        lines = sources.lines([ChunkCredit((hit.row,), hit.contributor, 0.0) for hit in sources.hits], "")
+        return [{**line, "credit": None, "unit": None} for line in lines]
+
+    return Work(named, tokens, 0, int(time.time()), answer, credit=credit)
+
+
+def prepared(services: Services, entry: CatalogueEntry, body: Any, payer: str, prepare: Prepare | None) -> Work:
+    """A request's work, with the sources that it asks for and that fit beside it into the model's context."""
+    if isinstance(body, SearchBody):
+        return search(services, entry, body, payer)
+    assert prepare is not None
+    wanted = getattr(body, "retrieve", None)
+    if wanted is None:
+        return prepare(services.engine, entry, body)
+    if isinstance(body, TextsBody) and not isinstance(body, ClassifyBody):
+        raise RequestError("retrieve is not supported here; leave it out", param="retrieve", code="unsupported")
+    wanted = Retrieve.model_validate({"from": wanted}) if isinstance(wanted, str) else wanted
+    sources = _find(services, entry, payer, (wanted.tag, _question(body), wanted.top))
+    if isinstance(body, ClassifyBody):
+        return _voted(prepare(services.engine, entry, body), sources)
+    recorder = _Recorder(services.engine)
+    for count in range(len(sources.hits), -1, -1):
+        fitting = sources.take(count)
+        try:
+            work = prepare(recorder, entry, _with(body, fitting.hits, None))
+        except RequestError as error:
+            if not count or error.code != "context_length_exceeded":
+                raise
+        else:
+            return _sourced(recorder, work, body, fitting)
+    raise AssertionError("a request without sources was prepared or refused")
+
+
+class _Recorder:
+    """An engine that remembers the tokens of the answer that it wrote."""
+
+    def __init__(self, engine: LocalEngine) -> None:
+        self.engine, self.ids = engine, list[int]()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.engine, name)
+
+    def generate(self, model: str, prompt: Tokens, sampling: Sampling) -> Iterator[Piece]:
+        """See Engine."""
+        for piece in self.engine.generate(model, prompt, sampling):
+            self.ids += piece.ids
+            yield piece
+
+
+def _sourced(recorder: _Recorder, work: Work, body: Any, sources: Sources) -> Work:
+    """Work that cites its sources and credits them by all their subsets."""
+    original, model = work.answer, work.entry.model.artifact
+    assert original is not None
+
+    def answer(asked: Work, held: Hold) -> Any:
+        whole, *rest = original(asked, held)
+        choice = whole["choices"][0]
+        shown = choice.get("message", choice)
+        citations = cite(shown.get("content", shown.get("text")) or "", sources.hits)
+        shown["annotations"] = as_annotations(citations, sources.hits, sources.tag)
+        shown["citations"] = as_citations(citations, sources.hits, sources.tag)
+        return ({**whole, "retrieved": sources.shown()}, *rest)
+
+    def credit() -> list[Mapping[str, Any]]:
+        def value(chosen: Sequence[int]) -> float:
+            prompt = _encoded(recorder.engine, model, _with(body, sources.hits, chosen))
+            return sum(recorder.engine.score(model, prompt, recorder.ids))
+
+        return sources.lines(chunk_credits(sources.hits, value) if recorder.ids else [], "nats")
+
+    return replace(work, answer=answer, credit=credit)
+
+
+def _voted(work: Work, sources: Sources) -> Work:
+    """A classifier's work, mixed with the vote of its neighbours."""
+    original, labels = work.answer, work.entry.labels
+    assert original is not None
+    chosen = dict[str, float]()
+
+    def answer(asked: Work, held: Hold) -> Any:
+        whole, *rest = original(asked, held)
+        [line] = whole["data"]
+        alone = line["probs"]
+        mixed = vote(sources.hits, labels, alone)
+        best = max(range(len(mixed)), key=mixed.__getitem__)
+        chosen[labels[best]] = alone[best]
+        data = [{**line, "label": labels[best], "probs": mixed, "probs_without": alone}]
+        return ({**whole, "data": data, "retrieved": sources.shown()}, *rest)
+
+    def credit() -> list[Mapping[str, Any]]:
+        [(label, probability)] = chosen.items()
+        return sources.lines(neighbour_credits(sources.hits, label, probability), "probability")
+
+    return replace(work, answer=answer, credit=credit)
+
+
+def _find(services: Services, entry: CatalogueEntry, payer: str, asked: tuple[str, str, int]) -> Sources:
+    """The best rows of (version, query, most)."""
+    tag, query, most = asked
+    model = entry.model.artifact
+
+    def embed(texts: Sequence[str]) -> Any:
+        return services.engine.embed_base(model, texts)
+
+    today = date.fromisoformat(services.store.now()[:10])
+    index = services.shelf.index(tag, entry.model.base, embed, today)
+    hits = few_players(index.search(query, embed([query])[0], most))
+    return Sources(tag, hits, {hit.contributor: _pseudonym(services, payer, hit.contributor) for hit in hits})
+
+
+def _pseudonym(services: Services, payer: str, contributor: str) -> str:
+    """Another payer's receipts speak of the contributor by another name."""
+    print_ = services.meter.texts.fingerprint(b"contributor", payer.encode(), contributor.encode())
+    return f"contributor-{print_[:16]}"
+
+
+def _question(body: Any) -> str:
+    """What a request asks, as the query. Raises RequestError for several texts."""
+    if isinstance(body, TextsBody):
+        if len(body.texts) != 1:
+            raise RequestError("with `retrieve`, send one text at a time", param="input")
+        return body.texts[0]
+    return body.prompt if isinstance(body, CompletionBody) else str(_last(body).content)
+
+
+def _last(body: ChatBody) -> Any:
+    """The last message of the user. Raises RequestError where there is none."""
+    asked = [message for message in body.messages if message.role == "user"]
+    if not asked:
+        raise RequestError("with `retrieve`, send a message of the role user", param="messages")
+    return asked[-1]
+
+
+def _with(body: Any, hits: Sequence[Hit], chosen: Sequence[int] | None) -> Any:
+    """The request with the chosen sources above its question."""
+    if isinstance(body, CompletionBody):
+        return body.model_copy(update={"prompt": quoted(body.prompt, hits, chosen)})
+    last = _last(body)
+    asked = last.model_copy(update={"content": quoted(last.content, hits, chosen)})
+    messages = [asked if message is last else message for message in body.messages]
+    return body.model_copy(update={"messages": messages})
+
+
+def _encoded(engine: LocalEngine, model: str, body: Any) -> Sequence[int]:
+    """The prompt's tokens, as `inference` makes them."""
+    if isinstance(body, CompletionBody):
+        return engine.encode(model, body.prompt)
+    return engine.encode_chat(model, [message.model_dump() for message in body.messages])
