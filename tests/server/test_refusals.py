@@ -10,7 +10,7 @@ import pytest
 from tests.server.helpers.shop import listening
 from tribute.errors import ServiceError
 from tribute.server.models import check_allowed
-from tribute.server.run import serve
+from tribute.server.run import Listening, serve
 from tribute.services.accounts import Limits
 from tribute.services.meter import tie_out
 from tribute.services.store import as_text
@@ -217,5 +217,5 @@ def _artifact(services, name: str) -> str:
 def test_a_second_server_of_the_store_is_refused(services, workspace):
     """Two servers on one SQLite file would each believe to hold all: the second does not start."""
     with pytest.raises(ServiceError, match="another server has this store open"):
-        serve(workspace, "127.0.0.1", 1, None, lambda _: None)
+        serve(workspace, Listening("127.0.0.1", 1), lambda _: None)
     assert tie_out(services.store) == []

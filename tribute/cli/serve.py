@@ -21,12 +21,16 @@ class Served(TypedDict):
 def serve(
     host: Annotated[str, typer.Option(metavar="ADDRESS", help="Where to listen.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, metavar="PORT", help="Where to listen.")] = 8080,
+    upstream: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="What writes answers, such as vLLM's address without /v1; by default here."),
+    ] = None,
     store: StoreUrl = None,
     workspace: WorkspaceFolder = HERE,
 ) -> Output[Served]:
     import logging
 
-    from tribute.server.run import serve
+    from tribute.server.run import Listening, serve
     from tribute.workspace import Workspace
 
     url, models = f"http://{f'[{host}]' if ':' in host else host}:{port}/v1", list[str]()
@@ -40,5 +44,5 @@ def serve(
         typer.echo(f"listening on {url}; interrupt to stop", err=True)
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    serve(Workspace.open(workspace), host, port, store, ready)
+    serve(Workspace.open(workspace), Listening(host, port, store, upstream), ready)
     return Output({"address": url, "served": models}, ["stopped"])

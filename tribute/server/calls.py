@@ -8,7 +8,7 @@ receipt, and a retry gets the same bytes.
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tribute.errors import ServiceError
@@ -18,7 +18,7 @@ from tribute.services.accounts import Key
 from tribute.services.catalogue import CatalogueEntry
 from tribute.services.engines import Piece
 from tribute.services.meter import Answer, Call, Hold, Settlement
-from tribute.services.receipts import Trace
+from tribute.services.receipts import AS_CONFIGURED, Trace
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,8 @@ def hold(services: Services, caller: Caller, work: Work) -> Hold | Settlement:
 
 def settle(services: Services, held: Hold, answer: Answer) -> Settlement:
     """See Meter.settle; counted for Prometheus."""
+    if held.call.model.verdict == AS_CONFIGURED:
+        answer = replace(answer, explain=False)
     settlement = services.meter.settle(held, answer)
     model, metrics = held.call.model.name, services.metrics
     metrics.calls.labels(model).inc()

@@ -22,7 +22,7 @@ from tribute.rewards.allocation import judge
 from tribute.rewards.policy import load_policy
 from tribute.services.catalogue import Catalogue, CatalogueEntry, full_name
 from tribute.services.engines import Adapter, LocalEngine
-from tribute.services.receipts import ServedModel
+from tribute.services.receipts import AS_CONFIGURED, ServedModel
 from tribute.workspace import Workspace
 
 
@@ -105,8 +105,14 @@ def _loaded(candidate: Candidate, engine: LocalEngine) -> CatalogueEntry:
     check_files(adapter, lambda name: "/" not in name)
     recorded, evaluation = adapter.json("evaluation.json"), read_rows(candidate.dataset, "evaluation")
     context = engine.load(Adapter(adapter.id, adapter.path, description, config, evaluation, recorded))
+    verdict = _verdict(candidate) if engine.attests(adapter.id) else AS_CONFIGURED
     return CatalogueEntry(
-        ServedModel(candidate.name, adapter.id, adapter.json("base.json")["digest"], _verdict(candidate)),
+        ServedModel(
+            candidate.name,
+            adapter.id,
+            adapter.json("base.json")["digest"],
+            verdict,
+        ),
         dataset=description["name"],
         tag=description["tag"],
         task=description["task"],

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
@@ -19,19 +20,29 @@ LOOKS = 10.0
 """Seconds between two looks at the workspace; so long a model may answer after rows of it were taken back."""
 
 
-def serve(workspace: Workspace, host: str, port: int, url: str | None, ready: Callable[[Services], None]) -> None:
+@dataclass(frozen=True)
+class Listening:
+    """Where a server listens, its usage store where that is not the workspace's own, and what writes its answers."""
+
+    host: str
+    port: int
+    store: str | None = None
+    upstream: str | None = None
+
+
+def serve(workspace: Workspace, at: Listening, ready: Callable[[Services], None]) -> None:
     """Serve a workspace's models until interrupted; `ready` is called when they are loaded.
 
     Raises ServiceError 503 where another server has the store open.
     """
     # Others' loggers may log requests, the server's own does not: see app.py.
     logging.getLogger("tribute.server").setLevel(logging.INFO)
-    with open_services(workspace, url) as services:
+    with open_services(workspace, at.store, upstream=at.upstream) as services:
         services.refresh()
         ready(services)
         with following(services):
             config = uvicorn.Config(
-                create_app(services), host=host, port=port, log_config=None, access_log=False, server_header=False
+                create_app(services), host=at.host, port=at.port, log_config=None, access_log=False, server_header=False
             )
             uvicorn.Server(config).run()
 

@@ -24,7 +24,7 @@ from tribute.server.metrics import Metrics
 from tribute.server.models import refresh
 from tribute.services.accounts import Keys
 from tribute.services.catalogue import Catalogue
-from tribute.services.engines import LocalEngine
+from tribute.services.engines import LocalEngine, UpstreamEngine
 from tribute.services.meter import Meter, Texts
 from tribute.services.prices import Prices
 from tribute.services.receipts import Certificate, SigningProcess, certify, read_certificate
@@ -33,6 +33,8 @@ from tribute.services.store import Store, as_text, parse_time
 from tribute.workspace import Workspace
 
 INSTANCE = "server"
+UPSTREAM_KEY = "TRIBUTE_UPSTREAM_KEY"
+"""The environment's variable with the key of the upstream, if it needs one."""
 VALID, RENEWED = timedelta(days=90), timedelta(days=30)
 """How long a certificate lasts, and how long before its end a start makes another."""
 MOST_CALLS = 32
@@ -72,9 +74,12 @@ def store_url(workspace: Workspace, url: str | None = None) -> str:
 
 
 @contextmanager
-def open_services(workspace: Workspace, url: str | None = None, instance: str = INSTANCE) -> Iterator[Services]:
+def open_services(
+    workspace: Workspace, url: str | None = None, instance: str = INSTANCE, upstream: str | None = None
+) -> Iterator[Services]:
     """A workspace's services with an empty catalogue; makes the keys that are missing.
 
+    `upstream` is the URL of what writes answers, by default this process.
     Raises ServiceError 503 where another server has the store open, RegistryError without the registry's key.
     """
     registry = verify_keys(Registry.open(workspace).snapshot().tree)
@@ -82,7 +87,7 @@ def open_services(workspace: Workspace, url: str | None = None, instance: str = 
         store = stack.enter_context(Store.open(store_url(workspace, url), instance))
         certificate = _certificate(workspace, store, registry)
         signer = stack.enter_context(SigningProcess(_serving_key(workspace), certificate, registry))
-        engine = LocalEngine()
+        engine = UpstreamEngine(upstream, os.environ.get(UPSTREAM_KEY)) if upstream else LocalEngine()
         stack.callback(engine.close)
         meter = Meter(store, Prices(store, registry), Texts(store, _store_key(workspace)), signer)
         yield Services(workspace, store, Keys(store), meter, engine, Shelf(workspace), registry, signer)

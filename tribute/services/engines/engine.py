@@ -63,6 +63,10 @@ class Engine(Protocol):
         """The log-probability in nats of each of the answer's tokens, given all before it."""
         ...
 
+    def attests(self, model: str) -> bool:
+        """Whether it is certain that the model answers, so that its contributors can be paid for an answer."""
+        ...
+
     def generate(self, model: str, prompt: Tokens, sampling: Sampling) -> Iterator[Piece]:
         """An answer, piece by piece; the last piece says why it ended."""
         ...

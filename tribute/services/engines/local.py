@@ -163,11 +163,27 @@ class LocalEngine:
 
     def score(self, model: str, prompt: Tokens, answer: Tokens) -> list[float]:
         """See Engine."""
+        return self.score_here(model, model, prompt, answer)
+
+    def score_here(self, adapter: str, model: str, prompt: Tokens, answer: Tokens) -> list[float]:
+        """As `score`, in this process, by an adapter of the model's base or by BASE."""
         ids = torch.tensor([[*prompt, *answer]])
-        logits = self._writer(model).shared.forward([model], input_ids=ids).logits[0].float()
+        logits = self._writer(model).shared.forward([adapter], input_ids=ids).logits[0].float()
         logs = logits.log_softmax(-1)[len(prompt) - 1 : -1]
         scores: list[float] = logs.gather(1, torch.tensor(answer).unsqueeze(1)).squeeze(1).tolist()
         return scores
+
+    def tokens(self, model: str, text: str) -> Tokens:
+        """The tokens of a text that goes on, without a beginning."""
+        return list(self._of(model).tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def writes(self, model: str) -> bool:
+        """Whether the model writes answers; else it classifies."""
+        return not self._of(model).task.reads_ahead
+
+    def attests(self, model: str) -> bool:
+        """See Engine: whatever is resident was checked against its card."""
+        return model in self._resident
 
     def generate(self, model: str, prompt: Tokens, sampling: Sampling) -> Iterator[Piece]:
         """See Engine."""

@@ -15,6 +15,10 @@ KINDS = {
 """What a serving key signs → the payload type of its envelope."""
 
 
+AS_CONFIGURED = "digest as configured"
+"""In place of a card's verdict where nothing proves that the adapter of this digest answers: nobody is paid by it."""
+
+
 @dataclass(frozen=True)
 class ServedModel:
     """The model version that answered: its full name, sha256 of its artifact and of its base, its card's verdict."""
