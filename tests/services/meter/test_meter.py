@@ -5,7 +5,8 @@ from hashlib import sha256
 
 import pytest
 
-from tests.services.helpers.market import CREDIT, MODEL, SERVING, market, signer
+from tests.services.helpers.market import CREDIT, MODEL, SERVING, Clock, market, signer
+from tests.services.helpers.postgres import server
 from tribute.dsse import Envelope
 from tribute.errors import ServiceError
 from tribute.keys import public_half
@@ -327,3 +328,32 @@ def test_an_ended_serving_key_signs_nothing(url):
         assert "cannot sign" in refused(503, shop.answer, hold)
         assert shop.accounts.balance("acme").spent == 0
         assert tie_out(shop.store) == []
+
+
+def test_a_database_gone_between_hold_and_settlement_loses_nothing():
+    """The settlement is 503; settled again after the database's return, the call is charged once."""
+    with server() as postgres, market(postgres.url("gone")) as shop:
+        held = shop.ask(shop.key())
+        postgres.stop()
+        refused(503, shop.answer, held)
+        postgres.start()
+
+        first, again = shop.answer(held), shop.answer(held)
+
+        assert (first.receipt, first.micro) == (again.receipt, again.micro)
+        assert shop.accounts.balance("acme").spent == first.micro
+        assert tie_out(shop.store) == []
+
+
+def test_a_clock_that_runs_backwards_reorders_nothing(url):
+    """Set back by a month in mid-call, the receipt is not before the one that it follows, nor in a month before."""
+    clock = Clock()
+    with market(url, clock=clock) as shop:
+        first = body(shop.call(shop.key()).envelope)
+        held = shop.ask(shop.key())
+        clock.pass_(days=-31)
+        second = body(shop.answer(held).envelope)
+
+        assert second["time"] >= first["time"]
+        assert second["month"] == first["month"]
+        assert second["previous"]

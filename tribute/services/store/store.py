@@ -95,13 +95,13 @@ class Store:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that writes: all of the body or nothing. Raises ServiceError 503 where the database fails."""
-        with self._writer or nullcontext(), _answering(self.engine), self.engine.begin() as connection:
+        with self._writer or nullcontext(), _answering(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that only reads; on SQLite it waits for no writer. Raises ServiceError 503."""
-        with _answering(self.engine), self.engine.connect() as connection:
+        with _answering(), self.engine.connect() as connection:
             yield connection.execution_options(reads=True)
 
     def insert(self, table: Table) -> "sqlite.Insert | postgresql.Insert":
@@ -128,7 +128,7 @@ class Store:
                     f"{path}: another server has this store open; stop it, or use PostgreSQL", 503
                 ) from error
             return file
-        with _answering(self.engine):
+        with _answering():
             connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
             lock = text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))")
             if not connection.execute(lock, {"name": f"tribute/{self.instance}"}).scalar():
@@ -188,14 +188,12 @@ def _engine(url: str) -> Engine:
 
 
 @contextmanager
-def _answering(engine: Engine) -> Iterator[None]:
+def _answering() -> Iterator[None]:
     """Raise ServiceError 503 in place of the driver's error where the database is away, full or broken."""
     try:
         yield
     except DBAPIError as error:
         if isinstance(error, DataError | IntegrityError | ProgrammingError) and not error.connection_invalidated:
             raise
-        shown = engine.url.render_as_string(hide_password=True)
-        raise ServiceError(
-            f"{shown}: the usage store does not answer ({type(error.orig).__name__}); try again", 503
-        ) from error
+        # Clients read this: it does not say where the database is.
+        raise ServiceError(f"the usage store does not answer ({type(error.orig).__name__}); try again", 503) from error
