@@ -16,6 +16,7 @@ import json
 import os
 import tempfile
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
@@ -259,8 +260,9 @@ class Arena:
         """A model trained on the rows `kept`, and its trace. Rows left out leave their batches."""
         model = self.model(seed)
         dropped = frozenset(np.flatnonzero(~kept).tolist())
-        with tempfile.TemporaryDirectory() as scratch:
-            training = train(model, self.train_rows, CONFIG, seed, Path(scratch), dropped=dropped)
+        scratch = tempfile.TemporaryDirectory()
+        training = train(model, self.train_rows, CONFIG, seed, Path(scratch.name), dropped=dropped)
+        weakref.finalize(training, scratch.cleanup)  # The trace reads its states from there.
         return model, training
 
     def all_rows(self) -> np.ndarray:

@@ -6,6 +6,7 @@ subsets of the rows at once, step by step as that training would, rounding aside
 """
 
 import tempfile
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,9 +34,10 @@ ROWS, SMALL, LARGE, EQUAL = 500, 8, 260, 70
 """Rows of a world, about, the sizes between which uneven names lie, and that of equal ones."""
 KNOWN, WRONG = 0.5, 0.3
 """The part of all modes that an overlapping name knows; the part of wrong labels in the middle name's rows."""
-Kind = Literal["dealt", "overlapping", "disjoint", "lone"]
+Kind = Literal["dealt", "overlapping", "disjoint", "lone", "mixed"]
 """All names know all modes; each knows a random half of them, and the middle one has wrong labels; each has modes of
-its own; the first alone teaches one label, the others teach all others."""
+its own; the first alone teaches one label, the others teach all others; each has one label of its own and a random
+quarter of all modes, and every third has wrong labels."""
 CONFIG = FinetuningConfig(
     base=BaseConfig(package="none"),
     lora=LoraConfig(r=16, alpha=32, target_modules=("dense",)),
@@ -81,7 +83,8 @@ class World:
         known = _known(kind, names, chance)
         mode = np.array([chance.choice(known[name]) for name in owner])
         label = mode // MODES
-        wrong = (owner == names // 2) & (chance.random(len(owner)) < WRONG) if kind == "overlapping" else owner < 0
+        spoilt = {"overlapping": owner == names // 2, "mixed": owner % 3 == 2}.get(kind)
+        wrong = owner < 0 if spoilt is None else spoilt & (chance.random(len(owner)) < WRONG)
         label = np.where(wrong, chance.integers(LABELS, size=len(owner)), label)
         parts = [(mode, label)]
         for count in (SAMPLE, FRESH):
@@ -100,8 +103,10 @@ class World:
         """By the product's training on all rows."""
         model = self.base()
         add_lora(model, CONFIG.lora, seed)
-        with tempfile.TemporaryDirectory() as scratch:
-            return model, train(model, self.train, CONFIG, seed, Path(scratch))
+        scratch = tempfile.TemporaryDirectory()
+        training = train(model, self.train, CONFIG, seed, Path(scratch.name))
+        weakref.finalize(training, scratch.cleanup)  # The trace reads its states from there.
+        return model, training
 
     def losses(self, kept: np.ndarray, seed: int, *parts: EncodedRows) -> np.ndarray:
         """Loss of each row of `parts` after a training on each subset `kept` [subsets, rows], nats [subsets, ·]."""
@@ -159,6 +164,10 @@ def _known(kind: Kind, names: int, chance: np.random.Generator) -> list[np.ndarr
         return [np.arange(count)] * names
     if kind == "lone":
         return [np.arange(MODES)] + [np.arange(MODES, count)] * (names - 1)
+    if kind == "mixed":
+        drawn = [chance.permutation(count)[: count // 4] for _ in range(names)]
+        own = [np.arange(MODES) + MODES * (name % LABELS) for name in range(names)]
+        return [np.union1d(*pair) for pair in zip(drawn, own, strict=True)]
     return [chance.permutation(count)[: int(KNOWN * count)] for _ in range(names)]
 
 
