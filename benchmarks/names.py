@@ -93,11 +93,11 @@ def relabelled(evidence: Evidence) -> float:
     """The largest relative change of the table, of rows' credits and of merged names' credits under any deal."""
     count = len(evidence.labels)
     _, labels = np.unique(np.array(evidence.labels), return_inverse=True)
-    whole = evidence.by_row(evidence.rows(np.zeros(count, dtype=int)))
+    whole = evidence.by_row()
     worst = 0.0
     for names in NAMES:
         for owner in (np.random.Generator(np.random.Philox([names, 6])).integers(names, size=count), labels % names):
-            dealt = evidence.by_row(evidence.rows(owner))
+            dealt = evidence.by_row()
             moved = [dealt.table.credit - whole.table.credit, dealt.credit - whole.credit]
             moved.append(dealt.named(owner).credit.sum() - whole.named(0 * owner).credit)
             worst = max(worst, *(float(np.abs(part).max()) for part in moved))
@@ -108,7 +108,7 @@ def equal_work(arena: Arena, evidence: Sequence[Evidence]) -> list[float]:
     """Scatter ÷ mean of equal names' credit by in-run, by the stand-in and by both, and of their pay at κ = 1."""
     scatters = []
     for one, (owner, dealt) in product(evidence, honest_deals(arena, EQUAL)):
-        estimate = one.by_row(one.rows(owner)).named(owner)
+        estimate = one.by_row().named(owner)
         in_run = np.mean([walk.credit * walk.scale for walk in one.walks], axis=0)
         sums = [np.bincount(owner, weights=credit) for credit in (in_run, one.stand_in.credit)]
         sums += [estimate.credit, paid(estimate)]
@@ -120,7 +120,7 @@ def kept_by_size(arena: Arena, evidence: Sequence[Evidence]) -> list[tuple[float
     """What κ = 1 keeps of names of both sizes together, before and after normalising."""
     kept: list[list[tuple[float, float]]] = [[] for _ in SIZES]
     for one, (owner, dealt) in product(evidence, honest_deals(arena, *SIZES)):
-        estimate = one.by_row(one.rows(owner)).named(owner)
+        estimate = one.by_row().named(owner)
         credit, pay = np.maximum(estimate.credit, 0), paid(estimate)
         for place in range(len(SIZES)):
             mine = np.arange(dealt) % len(SIZES) == place
@@ -186,7 +186,7 @@ def trial(kind: Kind, even: bool, names: int, number: int) -> Trial:
     estimates, trainings = [], []
     for budget in BUDGETS:
         seen, spent = rate_designs(world, evidence, probe, budget)
-        estimates.append(evidence.by_row(evidence.rows(world.owner), seen).named(world.owner))
+        estimates.append(evidence.by_row(seen).named(world.owner))
         trainings.append(spent)
     return Trial(kind, even, world.owner, *truth(world), estimates, trainings, evidence)
 

@@ -29,16 +29,14 @@ import torch
 from lib.arena_data import Row, clinc150_rows, docs_rows, tldr_rows
 from tribute.attribution.credit.inrun import InRun, in_run_credit
 from tribute.attribution.credit.probe import Probe
-from tribute.attribution.credit.stand_in import path_credits
-from tribute.attribution.credit.stand_in_artifact import probe_of
+from tribute.attribution.credit.stand_in import CLUSTERS, content_clusters, drawn_credits
+from tribute.attribution.credit.stand_in_artifact import folds_of, probe_of
 from tribute.attribution.effects.baselines import gradient_dots, mean_bm25, similarity
 from tribute.attribution.effects.newton import effects_of_leaving_out
 from tribute.attribution.effects.replay import replay_scores
 from tribute.attribution.gradients.evaluation import evaluation_gradient
-from tribute.attribution.gradients.sample import fold_weights
 from tribute.attribution.retraining import designs
-from tribute.attribution.retraining.jobs import TrainedRows
-from tribute.attribution.shares.row_credits import CLUSTERS, InRunCredit, StandInCredit
+from tribute.attribution.shares.row_credits import InRunCredit, StandInCredit
 from tribute.config import BaseConfig, FinetuningConfig, LoraConfig
 from tribute.finetuning.encoding.encoding import EncodedRows
 from tribute.finetuning.evaluation import evaluate
@@ -192,14 +190,15 @@ class Arena:
         """What the probe says of every row, as the product asks it."""
 
         def make() -> dict[str, np.ndarray]:
-            credit = self._stand_in_credit()
+            draws, folds = self._stand_in_credit()
             everybody = self.all_rows().astype(float)
             gained = self.probe.losses(0 * everybody).mean() - self.probe.losses(everybody).mean()
-            return {"credit": credit[0], "folds": credit[1:], "gained": np.array(gained)}
+            clusters = content_clusters(self.probe, CLUSTERS)
+            return {"draws": draws, "folds": folds, "clusters": clusters, "gained": np.array(gained)}
 
-        asked = self._cached("stand-in", self.all_rows(), 0, make)
+        asked = self._cached("stand-in-draws", self.all_rows(), 0, make)
         wanted = float(np.mean([self.gain(seed) for seed in range(3)]))
-        return StandInCredit(asked["credit"], asked["folds"], wanted, float(asked["gained"]))
+        return StandInCredit(asked["draws"], asked["folds"], asked["clusters"], wanted, float(asked["gained"]))
 
     def drawn(self, repetitions: range) -> np.ndarray:
         """What the probe says of these repetitions of a rate design of names, nats [repetitions, contributors]."""
@@ -210,16 +209,6 @@ class Arena:
 
         kind = f"drawn-{repetitions.start}-{repetitions.stop}"
         return self._cached(kind, self.all_rows(), 0, make)["effects"]
-
-    @cached_property
-    def clusters(self) -> np.ndarray:
-        """The groups of rows that no name decides, int [rows], as a run has them: rows in the order of content."""
-        contents = [hashlib.sha256(f"{row.text}\0{row.label}".encode()).hexdigest() for row in self.rows]
-        order = np.argsort(contents)
-        labels = [self.rows[row].label for row in order]
-        clusters = np.empty(len(order), dtype=int)
-        clusters[order] = TrainedRows.of([contents[row] for row in order], labels, labels).groups(CLUSTERS)
-        return clusters
 
     @cached_property
     def costs(self) -> dict[str, float]:
@@ -247,10 +236,9 @@ class Arena:
         one_slice = replace(self.evaluation, slices=["all"] * len(self.tests))
         return in_run_credit(model, self.train_rows, one_slice, even, training.trace)
 
-    def _stand_in_credit(self) -> np.ndarray:
-        even = np.full(len(self.tests), 1 / len(self.tests))
-        readings = np.hstack([even[:, None], fold_weights(self.evaluation.row_ids, even)])
-        return path_credits(self.probe, len(self), readings)
+    def _stand_in_credit(self) -> tuple[np.ndarray, np.ndarray]:
+        draws = drawn_credits(self.probe, len(self), np.full(len(self.tests), 1 / len(self.tests)))
+        return draws, folds_of(self.probe, draws, self.evaluation)
 
     def _drawn(self, design: Sequence[designs.RateRun]) -> np.ndarray:
         said = [-self.probe.losses(run.run.kept.astype(float)).mean() for run in design]

@@ -9,14 +9,14 @@ from lib.arena import Arena
 from lib.synthetic import World
 from tribute.attribution.credit.inrun import in_run_credit
 from tribute.attribution.credit.probe import Probe
-from tribute.attribution.credit.stand_in import path_credits
-from tribute.attribution.credit.stand_in_artifact import probe_of
+from tribute.attribution.credit.stand_in import CLUSTERS, content_clusters, drawn_credits
+from tribute.attribution.credit.stand_in_artifact import folds_of, probe_of
 from tribute.attribution.gradients.sample import fold_weights
 from tribute.attribution.retraining import designs, jobs
 from tribute.attribution.retraining.jobs import Job, TrainedRows
 from tribute.attribution.retraining.stopping import next_repetition
 from tribute.attribution.shares.estimate import Design, RowEstimate
-from tribute.attribution.shares.row_credits import CLUSTERS, InRunCredit, StandInCredit, row_credits
+from tribute.attribution.shares.row_credits import InRunCredit, StandInCredit, row_credits
 from tribute.config import AttributionConfig
 
 SEEDS = (0, 1)
@@ -39,11 +39,10 @@ class Evidence:
         """The rows under names, from the number of each row's name, int [rows]."""
         return TrainedRows.of([str(row) for row in range(len(owner))], [f"{name:03}" for name in owner], self.labels)
 
-    def by_row(self, rows: TrainedRows, seen: Sequence[Design] = ()) -> RowEstimate:
+    def by_row(self, seen: Sequence[Design] = ()) -> RowEstimate:
         """The table of row × seed with all that follows from it, as shares/measured.py makes it."""
-        clusters = rows.groups(CLUSTERS)
-        table = row_credits(self.walks, self.stand_in, clusters, self.gain)
-        return RowEstimate(table, clusters, self.gain, seen)
+        table = row_credits(self.walks, self.stand_in, self.stand_in.clusters, self.gain)
+        return RowEstimate(table, self.stand_in.clusters, self.gain, seen)
 
 
 def of_arena(arena: Arena, seeds: Sequence[int] = SEEDS) -> Evidence:
@@ -64,10 +63,10 @@ def of_world(world: World) -> tuple[Evidence, Probe]:
         walks.append(InRunCredit(seed, walk.scores.sum(1), walk.folds.T, gain))
     wanted = float(np.mean([walk.measured for walk in walks]))
     probe = probe_of(world.base(), world.train, world.sample).fitted(wanted)
-    readings = np.hstack([even[:, None], fold_weights(world.sample.row_ids, even)])
-    credit, *folds = path_credits(probe, len(world.owner), readings)
+    draws = drawn_credits(probe, len(world.owner), even)
+    folds, clusters = folds_of(probe, draws, world.sample), content_clusters(probe, CLUSTERS)
     gained = float(probe.losses(nobody[0]).mean() - probe.losses(~nobody[0]).mean())
-    return Evidence(world.train.slices, walks, StandInCredit(credit, np.stack(folds), wanted, gained)), probe
+    return Evidence(world.train.slices, walks, StandInCredit(draws, folds, clusters, wanted, gained)), probe
 
 
 def rate_designs(world: World, evidence: Evidence, probe: Probe, budget: float) -> tuple[list[Design], float]:

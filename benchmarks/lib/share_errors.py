@@ -188,11 +188,11 @@ def combined(
     """
     walks = [arena.in_run(seed) for seed in seeds]
     gain = float(np.mean([walk.measured for walk in walks]))
-    table = row_credits(walks, arena.stand_in if stand_in else None, arena.clusters, gain)
+    table = row_credits(walks, arena.stand_in if stand_in else None, arena.stand_in.clusters, gain)
     effects = found.less_luck(shares_by_name(arena)) * gain
     seen = [Design(arena.owner, effects[one], alike(effects[one])) for one in repetitions]
     table = replace(table, folds=alike(table.credit.mean(0)))
-    return RowEstimate(table, arena.clusters, gain, seen).named(arena.owner)
+    return RowEstimate(table, arena.stand_in.clusters, gain, seen).named(arena.owner)
 
 
 def shares_by_name(arena: Arena) -> np.ndarray:

@@ -11,11 +11,12 @@ from tribute.attribution.card import card, controls, metrics
 from tribute.attribution.card.effects_table import effects_table, measured_effects, proxy_figures, seeds_left_out
 from tribute.attribution.content import distinct_content
 from tribute.attribution.credit import planted_rows
+from tribute.attribution.credit.stand_in import CLUSTERS
 from tribute.attribution.retraining.jobs import TrainedRows
 from tribute.attribution.shares import shares as sharing
 from tribute.attribution.shares.estimate import RowEstimate
 from tribute.attribution.shares.measured import Measurements, in_run_credit
-from tribute.attribution.shares.row_credits import CLUSTERS, row_credits
+from tribute.attribution.shares.row_credits import row_credits
 from tribute.config import AttributionConfig
 from tribute.contributions.dataset import read_description, read_rows
 from tribute.files import write_json

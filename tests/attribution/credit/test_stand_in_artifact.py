@@ -37,7 +37,10 @@ def made_probe(root, dataset, credit, wanted=1.0):
     """A stand-in's artifact that says this of ada, bob, cyd and dan, evenly of their rows."""
     train = pd.read_parquet(dataset.file("train.parquet"))
     by_row = train["contributor_id"].map(dict(zip(("ada", "bob", "cyd", "dan"), credit, strict=True))) / 12
-    table = train[["row_id"]].assign(credit=by_row, **{f"fold_{fold}": by_row for fold in range(8)})
+    columns = [f"{kind}_{number}" for kind in ("draw", "fold") for number in range(8)]
+    table = train[["row_id"]].assign(
+        **dict.fromkeys(columns, by_row), cluster=train["contributor_id"].astype("category").cat.codes
+    )
     facts = {"length": 0.1, "wanted": wanted, "gained": sum(credit), "sum": sum(credit)}
 
     def build(folder):
@@ -47,12 +50,12 @@ def made_probe(root, dataset, credit, wanted=1.0):
     return Store(root).make(stand_in_artifact.KIND, {}, {"credit": credit}, build)
 
 
-def test_without_retraining_both_witnesses_count_for_the_same(witnessed):
-    """Halfway between, on the total of the run; their distance is in the intervals, not in the standard errors."""
+def test_without_retraining_both_witnesses_count(witnessed):
+    """Two parts in-run, three parts stand-in, on the total of the run; their distance is in the intervals, not in the standard errors."""
     apart, alone = witnessed.estimate(), with_others(witnessed, probes=[]).estimate()
 
     scaled = np.array([0.6, 0.2, 0.2, 0]) * witnessed.gain
-    assert apart.credit == pytest.approx((alone.credit + scaled) / 2, abs=0.01)
+    assert apart.credit == pytest.approx(0.4 * alone.credit + 0.6 * scaled, abs=0.01)
     assert apart.credit.sum() == pytest.approx(witnessed.gain)
     assert (apart.errors() > 2 * alone.errors()).all()
     assert (apart.standard_errors() < 0.5 * apart.errors())[[0, 2]].all()

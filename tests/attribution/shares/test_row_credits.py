@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tribute.attribution.shares.row_credits import InRunCredit, StandInCredit, row_credits
+from tribute.attribution.shares.row_credits import InRunCredit, StandInCredit, _pulled, row_credits
 from tribute.errors import AttributionError
 
 pytestmark = pytest.mark.numeric
@@ -31,7 +31,7 @@ def walks(credit=CREDIT, off=(0.0, 0.0)):
 
 def stand_in(credit=OTHER, part=1.0):
     """It gained `part` of what was wanted."""
-    return StandInCredit(credit, folds(credit), float(credit.sum() / part), float(credit.sum()))
+    return StandInCredit(credit[None], folds(credit), CLUSTERS, float(credit.sum() / part), float(credit.sum()))
 
 
 def test_the_table_sums_to_the_gain():
@@ -54,8 +54,35 @@ def test_no_witness_counts_for_more_because_its_numbers_are_larger(first, second
     assert scaled.credit == pytest.approx(plain.credit, rel=1e-9)
 
 
+def test_what_the_witnesses_disagree_on_is_spread_over_like_rows():
+    """Within a cluster only what both see sets rows apart; what a cluster has does not change."""
+    signal, noise = CHANCE.normal(0, 0.01, ROWS), CHANCE.normal(0, 0.01, (3, ROWS))
+    first, second = 0.01 + signal + noise[:2], 0.01 + signal + noise[2]
+
+    loud = row_credits(walks(0.01 + noise[:2]), stand_in(second), CLUSTERS, 0.7).credit.mean(0)
+    table = row_credits(walks(first), stand_in(second), CLUSTERS, 0.7)
+
+    found, true = table.credit.mean(0), signal
+    within = [values - np.bincount(CLUSTERS, weights=values)[CLUSTERS] / 12 for values in (found, loud, true)]
+    assert np.std(within[1]) < 0.5 * np.std(within[0])
+    assert np.corrcoef(within[0], within[2])[0, 1] > 0.7
+    for draws in (table.draws, table.folds):
+        assert np.std(draws[0] - np.bincount(CLUSTERS, weights=draws[0])[CLUSTERS] / 12) > 0
+
+
+@settings(max_examples=20)
+@given(st.floats(0.2, 0.9))
+def test_pulling_moves_no_credit_between_clusters(kept):
+    """Of any rows, to 1e-12."""
+    pulled = _pulled(CREDIT, CLUSTERS, kept)
+
+    for before, after in zip(CREDIT, pulled, strict=True):
+        assert np.bincount(CLUSTERS, weights=after) == pytest.approx(np.bincount(CLUSTERS, weights=before), abs=1e-12)
+    assert np.std(pulled) < np.std(CREDIT)
+
+
 def test_credits_that_cancel_do_not_outweigh_those_that_do_not():
-    """In-run credits of ± three times the gain over clusters count for half, as ever."""
+    """In-run credits of ± three times the gain over clusters count for what they did."""
     loud = CREDIT + (3 * np.array([1, -1, 1, -1, 0]) / 12)[CLUSTERS]
 
     table = row_credits(walks(loud), stand_in(), CLUSTERS, 1.0)

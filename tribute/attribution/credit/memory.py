@@ -66,6 +66,12 @@ class Memory:
             agreeing.append((kernel * (labels[1][part, None] == labels[0])) @ inside)
         return cls(np.concatenate(near), np.concatenate(agreeing), before, rows[1])
 
+    @property
+    def content(self) -> np.ndarray:
+        """See StandIn: which evaluation tokens a row lies near, as parts of all."""
+        near = self.near.T.astype(np.float32)
+        return np.asarray(near / np.maximum(near.sum(1, keepdims=True), 1e-12))
+
     def fitted(self, gain: float) -> "Memory":
         """With the length that gains what the fine-tune gained, nats."""
         everything = np.ones(self.near.shape[1])

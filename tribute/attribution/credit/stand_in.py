@@ -1,18 +1,25 @@
 """Stand-ins for the fine-tune: models that are trained on any rows in milliseconds, and every row's credit by one.
 
-A stand-in is trained on *weights* of rows: 1 is in, 0 is out, and what it learns is smooth in between. So its credit
-needs no draws: along the straight way from no rows to all of them, at the weights t for every row, a row earns
+A stand-in is trained on *weights* of rows: 1 is in, 0 is out, and what it learns is smooth in between. Rows come in
+along random orders, in blocks that grow. While a block comes in, its weights w go from 0 to 1 together, and row i of
+it earns
 
-    φ_i = ∫₀¹ ∂U/∂w_i (t, …, t) dt,    Σ_i φ_i = U(all) − U(none)
+    ∫₀¹ ∂U/∂w_i (rows before at 1, block at w, rest at 0) dw
 
-(Aumann & Shapley 1974; Billera & Heath 1982). Rows are the players: nobody's name enters, and the sum is what the
-stand-in gained, but for the quadrature, which its artifact states.
+so the credits of an order telescope to U(all) − U(none), quadrature aside, whose rest the block's rows share evenly.
+Their mean over orders goes to the Shapley value of rows as blocks get small (Shapley 1953; Castro et al. 2009). An
+order and its reverse are one *draw* (antithetic). Rows are the players: nobody's name enters.
+
+With the weights of all rows alike, in place of orders, no draw is needed (`path_credits`; Aumann & Shapley 1974), but
+then every label is known a little from the start, and who teaches what others teach is overrated.
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
+from sklearn.cluster import KMeans
 
 from tribute.progress import Progress, ignore
 
@@ -20,9 +27,20 @@ NODES, POWER = 8, 4
 """Gauss–Legendre nodes of u where t = u^POWER: the first rows teach most. The sum misses the gain by less than 1e-4 in
 the arenas of benchmarks/fidelity.py."""
 
+ENDS = (1 / 64, 1 / 16, 1 / 4, 9 / 16, 1.0)
+"""Where each block of an order ends."""
+INSIDE, DRAWS = 2, 8
+"""Gauss–Legendre nodes in a block; draws."""
+CLUSTERS = 31
+"""Groups of rows of like content."""
+
 
 class StandIn(Protocol):
     """What shares need of a stand-in."""
+
+    @property
+    def content(self) -> np.ndarray:
+        """Features of every training row, in which rows of like content lie close, float [rows, features]."""
 
     def losses(self, weights: np.ndarray) -> np.ndarray:
         """Loss of every evaluation row after training on rows with these `weights` [rows], nats, [evaluation rows]."""
@@ -45,8 +63,42 @@ def first_enough(gained: Callable[[float], float], gain: float, lengths: np.ndar
     return best[1], False
 
 
+def drawn_credits(stand_in: StandIn, rows: int, reading: np.ndarray, progress: Progress = ignore) -> np.ndarray:
+    """Every row's credit along random orders, nats [DRAWS, rows]; each draw sums to what the stand-in gained.
+
+    `reading` [evaluation rows]: which mean of the losses is looked at. Draws are of positions, so rows have to come in
+    an order that no name decides.
+    """
+    chance = np.random.Generator(np.random.Philox(9))
+    draws = np.zeros((DRAWS, rows))
+    for number in range(DRAWS):
+        order = chance.permutation(rows)
+        draws[number] = (_along(stand_in, order, reading) + _along(stand_in, order[::-1], reading)) / 2
+        progress(number + 1, DRAWS)
+    return draws
+
+
+def _along(stand_in: StandIn, order: np.ndarray, reading: np.ndarray) -> np.ndarray:
+    places, weights = np.polynomial.legendre.leggauss(INSIDE)
+    credit, inside = np.zeros(len(order)), np.zeros(len(order))
+    before = float(reading @ stand_in.losses(inside))
+    ends = [round(end * len(order)) for end in ENDS]
+    for start, end in pairwise([0, *ends]):
+        block = order[start:end]
+        if not len(block):
+            continue
+        for place, weight in zip((places + 1) / 2, weights / 2, strict=True):
+            inside[block] = place
+            credit[block] += weight * stand_in.slopes(inside, reading[:, None])[0, block]
+        inside[block] = 1
+        after = float(reading @ stand_in.losses(inside))
+        credit[block] += (before - after - credit[block].sum()) / len(block)
+        before = after
+    return credit
+
+
 def path_credits(stand_in: StandIn, rows: int, readings: np.ndarray, progress: Progress = ignore) -> np.ndarray:
-    """Every row's credit for each reading, nats [columns, rows]."""
+    """Every row's credit for each reading along all weights alike, nats [columns, rows]."""
     places, weights = np.polynomial.legendre.leggauss(NODES)
     total = np.zeros((readings.shape[1], rows))
     for number, (place, weight) in enumerate(zip((places + 1) / 2, weights / 2, strict=True), 1):
@@ -54,3 +106,10 @@ def path_credits(stand_in: StandIn, rows: int, readings: np.ndarray, progress: P
         total += weight * POWER * place ** (POWER - 1) * slopes
         progress(number, NODES)
     return total
+
+
+def content_clusters(stand_in: StandIn, count: int) -> np.ndarray:
+    """Groups of rows of like content, int [rows], by k-means; rows have to come in an order that no name decides."""
+    content = stand_in.content
+    count = min(count, len(np.unique(content, axis=0)))
+    return np.asarray(KMeans(count, n_init=3, random_state=0).fit_predict(content), dtype=np.int64)

@@ -2,9 +2,11 @@
 
 `probe.safetensors`: what a `Probe` or a `Memory` is made of. `probe.json`: `length` (see either), `wanted` and `gained`
 (what the fine-tune and the stand-in take off the evaluation loss, nats) and `sum` (of its credits, nats).
-`credits.parquet`: `row_id`, its `credit`, and `fold_0` … what each fold of the evaluation alone says of it, nats.
+`credits.parquet`: `row_id`, its `credit` and what it is a mean of, `draw_0` …; `fold_0` … what each fold of the
+evaluation alone says of it, nats; and `cluster`, the number of the rows of like content that it is among.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,8 @@ from threadpoolctl import threadpool_limits
 from tribute.artifacts import Kind
 from tribute.attribution.credit.memory import Memory
 from tribute.attribution.credit.probe import Probe
-from tribute.attribution.credit.stand_in import path_credits
-from tribute.attribution.gradients.sample import FOLDS, fold_weights
+from tribute.attribution.credit.stand_in import CLUSTERS, StandIn, content_clusters, drawn_credits, path_credits
+from tribute.attribution.gradients.sample import fold_weights
 from tribute.attribution.measurement import Measurement, Run
 from tribute.files import write_json
 from tribute.finetuning.encoding.encoding import IGNORED, EncodedRows
@@ -48,10 +50,11 @@ def stand_in_job(run: Run, item: None, folders: Folders, progress: Progress) -> 
     stand_in = build(ready.model, ready.train, ready.evaluation).fitted(float(np.mean(gains)))
     count, rows = len(ready.evaluation), len(ready.train)
     even = np.full(count, 1 / count)
-    readings = np.hstack([even[:, None], fold_weights(ready.evaluation.row_ids, even)])
-    credit, *folds = path_credits(stand_in, rows, readings, progress)
-    table = {"row_id": list(ready.train.row_ids), "credit": credit}
-    table |= {f"fold_{number}": fold for number, fold in enumerate(folds)}
+    draws = drawn_credits(stand_in, rows, even, progress)
+    table = {"row_id": list(ready.train.row_ids), "credit": draws.mean(0)}
+    table |= {f"draw_{number}": draw for number, draw in enumerate(draws)}
+    table |= {f"fold_{number}": fold for number, fold in enumerate(folds_of(stand_in, draws, ready.evaluation))}
+    table["cluster"] = content_clusters(stand_in, CLUSTERS)
     pd.DataFrame(table).to_parquet(folders.result / "credits.parquet", index=False)
     save_file({name: np.asarray(value) for name, value in vars(stand_in).items()}, folders.result / ARRAYS)
     everything = np.ones(rows)
@@ -59,9 +62,20 @@ def stand_in_job(run: Run, item: None, folders: Folders, progress: Progress) -> 
         "length": stand_in.length,
         "wanted": float(np.mean(gains)),
         "gained": float((stand_in.losses(0 * everything) - stand_in.losses(everything)).mean()),
-        "sum": float(credit.sum()),
+        "sum": float(draws.mean(0).sum()),
     }
     write_json(folders.result / "probe.json", facts, sort_keys=True)
+
+
+def folds_of(stand_in: StandIn, draws: np.ndarray, evaluation: EncodedRows) -> np.ndarray:
+    """What each fold of the evaluation says of every row, nats [folds, rows].
+
+    How folds differ from each other is asked along all weights alike, which needs no draws.
+    """
+    even = np.full(len(evaluation), 1 / len(evaluation))
+    readings = np.hstack([even[:, None], fold_weights(evaluation.row_ids, even)])
+    whole, *folds = path_credits(stand_in, draws.shape[1], readings)
+    return np.asarray(draws.mean(0) + np.stack(folds) - whole)
 
 
 def probe_of(model: Any, train: EncodedRows, evaluation: EncodedRows) -> Probe:
@@ -123,10 +137,11 @@ def predicted_utility(folder: Path, kept: bytes, rows: int) -> float:
         return -float(load_stand_in(folder).losses(weights).mean())
 
 
-def credits_of(folder: Path, row_ids: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Credit of every row, nats [rows], and what each fold of the evaluation says, [folds, rows]."""
-    table = pd.read_parquet(folder / "credits.parquet").set_index("row_id").loc[row_ids]
-    return table["credit"].to_numpy(), table[[f"fold_{number}" for number in range(FOLDS)]].to_numpy().T
+def credits_of(folder: Path, row_ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What each draw and each fold of the evaluation say of every row, nats [draws or folds, rows], and its cluster."""
+    table = pd.read_parquet(folder / "credits.parquet").set_index("row_id").loc[list(row_ids)]
+    draws, folds = (table.filter(regex=rf"^{kind}_\d+$").to_numpy().T for kind in ("draw", "fold"))
+    return draws, folds, table["cluster"].to_numpy()
 
 
 def _key(run: Run, item: None) -> Key:

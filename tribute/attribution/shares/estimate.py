@@ -45,6 +45,10 @@ class Spread:
         inside = clusters[:, None] == np.arange(clusters.max() + 1)
         return np.asarray(self.row * a @ b.T + self.shared * (a @ inside) @ (b @ inside).T)
 
+    def plus(self, other: "Spread") -> "Spread":
+        """Of what varies with either."""
+        return Spread(self.row + other.row, self.shared + other.shared)
+
     def times(self, factor: float) -> "Spread":
         """Every variance times `factor`."""
         return Spread(self.row * factor, self.shared * factor)
@@ -108,6 +112,10 @@ class RowEstimate:
         seeds, self.mean = len(table.credit), table.credit.mean(0)
         residuals = (table.credit - self.mean) * np.sqrt(seeds / max(seeds - 1, 1))
         self.scatter = Spread.of(residuals, clusters).times(1 / seeds)
+        if len(table.draws):
+            count = len(table.draws)
+            drawn = Spread.of((table.draws - table.draws.mean(0)) * np.sqrt(count / (count - 1)), clusters)
+            self.scatter = self.scatter.plus(drawn.times(1 / count))
         self.observe = np.vstack([*(design.members() for design in designs), np.ones((1, len(clusters)))])
         self.effects = np.concatenate([*(design.effects for design in designs), [gain]])
         self.off = Spread.of(table.distance[None], clusters)
@@ -145,11 +153,12 @@ class RowEstimate:
         weights = np.array(list(self.plausible.values()))
         credit = weights @ np.stack(credits)
         known += weights @ (np.stack(credits) - credit) ** 2
-        return Estimate(credit, known + self._of_folds(names), scatter + self._of_folds(names), self.dof)
+        folds, total = self._by_fold(names), self.table.folds.sum(1)
+        apart = folds - total[:, None] * credit / self.effects[-1]
+        return Estimate(credit, known + _of_mean(folds), scatter + _of_mean(apart), self.dof)
 
     def _spread(self, b: float) -> Spread:
-        off = self.off.times(b)
-        return Spread(self.scatter.row + off.row, self.scatter.shared + off.shared)
+        return self.scatter.plus(self.off.times(b))
 
     def _noise(self, noise: float) -> np.ndarray:
         """Var ε of every observation; the total has none."""
@@ -165,8 +174,8 @@ class RowEstimate:
         seen = self.scatter.between(self.observe, self.observe, self.clusters) + np.diag(self._noise(noise))
         return np.asarray(np.array(own) - 2 * (linear * mixed).sum(1) + ((linear @ seen) * linear).sum(1))
 
-    def _of_folds(self, names: np.ndarray) -> np.ndarray:
-        """The variance from the evaluation having just these rows: what a bootstrap of folds goes to."""
+    def _by_fold(self, names: np.ndarray) -> np.ndarray:
+        """The credits of names as each fold of the evaluation alone has them, [folds, names]."""
         folds = self.table.folds
         apart = folds @ names.T
         measured = [*(design.folds for design in self.designs), folds.sum(1, keepdims=True)]
@@ -174,7 +183,7 @@ class RowEstimate:
         for (b, noise), likely in self.plausible.items():
             linear = self._spread(b).between(names, self.observe, self.clusters) @ self._inverse(b, noise)
             apart = apart + likely * missed @ linear.T
-        return np.asarray(apart.var(0, ddof=1) / len(apart))
+        return np.asarray(apart)
 
     def _plausible(self) -> dict[tuple[float, float], float]:
         """b and σ² on a grid, with their posterior weights."""
@@ -188,3 +197,8 @@ class RowEstimate:
         top = max(logs.values())
         weights = {key: float(np.exp(value - top)) for key, value in logs.items()}
         return {key: value / sum(weights.values()) for key, value in weights.items()}
+
+
+def _of_mean(folds: np.ndarray) -> np.ndarray:
+    """The variance of the mean over folds [folds, names]: what a bootstrap of folds goes to."""
+    return np.asarray(folds.var(0, ddof=1) / len(folds))

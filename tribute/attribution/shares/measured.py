@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tribute.artifacts import Artifact, check_files
+from tribute.attribution.credit.stand_in import CLUSTERS
 from tribute.attribution.credit.stand_in_artifact import credits_of, predicted_utility
 from tribute.attribution.gradients import sample
 from tribute.attribution.measurement import Work, input_names, seed_of
@@ -16,7 +17,7 @@ from tribute.attribution.retraining import jobs
 from tribute.attribution.retraining.designs import control_variate, rate_effects
 from tribute.attribution.retraining.jobs import Job, TrainedRows
 from tribute.attribution.shares.estimate import Design, Estimate, RowEstimate
-from tribute.attribution.shares.row_credits import CLUSTERS, InRunCredit, RowCredits, StandInCredit, row_credits
+from tribute.attribution.shares.row_credits import InRunCredit, RowCredits, StandInCredit, row_credits
 from tribute.contributions.dataset import read_description
 
 
@@ -84,8 +85,8 @@ class Measurements:
 
     @cached_property
     def clusters(self) -> np.ndarray:
-        """Groups of rows that no name decides, int [rows]."""
-        return self.rows.groups(CLUSTERS)
+        """Groups of rows that no name decides, int [rows]: of like content, where a stand-in says which are."""
+        return self.stand_in.clusters if self.stand_in else self.rows.groups(CLUSTERS)
 
     @cached_property
     def in_run(self) -> list[InRunCredit]:
@@ -97,7 +98,7 @@ class Measurements:
         """What the stand-in says; None where none was trained."""
         for artifact in self.probes:
             facts = artifact.json("probe.json")
-            return StandInCredit(*credits_of(artifact.path, list(self.rows.row_ids)), facts["wanted"], facts["gained"])
+            return StandInCredit(*credits_of(artifact.path, self.rows.row_ids), facts["wanted"], facts["gained"])
         return None
 
     @cached_property
