@@ -51,7 +51,7 @@ def made_probe(root, dataset, credit, wanted=1.0):
 
 
 def test_without_retraining_both_witnesses_count(witnessed):
-    """Two parts in-run, three parts stand-in, on the total of the run; their distance is in the intervals, not in the standard errors."""
+    """Two parts in-run, three parts stand-in, on the run's total; their distance is in the intervals, not in `se`."""
     apart, alone = witnessed.estimate(), with_others(witnessed, probes=[]).estimate()
 
     scaled = np.array([0.6, 0.2, 0.2, 0]) * witnessed.gain

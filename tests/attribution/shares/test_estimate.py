@@ -1,5 +1,7 @@
 """Names' credits from rows': efficient, blind to names figure by figure, and going to the truth that is measured."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -139,6 +141,31 @@ def test_the_choice_of_evaluation_rows_widens_the_intervals():
 
     added = np.sqrt(wider.known - same.known)
     assert added == pytest.approx(0.01 * np.sqrt(np.bincount(OWNER)) / np.sqrt(8), rel=0.7)
+
+
+def test_what_an_evaluation_changes_for_all_alike_changes_no_pay():
+    """Folds that gain more or less of the same shares widen intervals of credit, but add nothing to standard errors."""
+    _, table = world(0)
+    louder = table.folds * (1 + 0.3 * np.random.default_rng(0).normal(size=(8, 1)))
+
+    same = RowEstimate(table, CLUSTERS, 0.5).named(OWNER)
+    loud = RowEstimate(RowCredits(table.credit, louder, table.distance, 1.0), CLUSTERS, 0.5).named(OWNER)
+
+    assert loud.standard_errors() == pytest.approx(same.standard_errors())
+    assert (loud.errors() > 1.2 * same.errors()).any()
+
+
+def test_the_draws_of_a_stand_in_are_in_the_standard_errors():
+    """Sixteen draws whose rows differ by 0.02 nats add that, over 16, for every row of a name."""
+    _, table = world(0)
+    draws = table.credit.mean(0) + np.random.default_rng(0).normal(0, 0.02, (16, ROWS))
+
+    still = RowEstimate(table, CLUSTERS, 0.5).named(OWNER)
+    drawn = RowEstimate(replace(table, draws=draws), CLUSTERS, 0.5).named(OWNER)
+
+    added = drawn.standard_errors() ** 2 - still.standard_errors() ** 2
+    size = np.bincount(OWNER)
+    assert added == pytest.approx(0.02**2 / 16 * size * (1 - size / ROWS), rel=0.35)
 
 
 @pytest.mark.parametrize("count", [0, 2])
