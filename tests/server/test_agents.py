@@ -95,3 +95,34 @@ def test_an_unknown_receipt_is_not_traced(workspace):
 
     assert ended.code == 2
     assert "is unknown" in ended.err
+
+
+def test_a_key_makes_sub_keys_with_less(address, secret, classifier, agent):
+    """The sub-key calls within its own budget, more than the parent has is 403, and the parent ends it."""
+    parent = {"Authorization": f"Bearer {secret()}"}
+
+    def post(path, body, headers=parent):
+        return httpx.post(f"{address}{path}", json=body, headers=headers)
+
+    made = post("/v1/keys", {"budget": 150, "call_cap": 150, "models": ["tiny"], "agent": agent})
+    below = {"Authorization": f"Bearer {made.json()['secret']}"}
+    asked = {"model": classifier, "input": "matrix"}
+
+    assert (made.json()["agent"], made.json()["budget"]) == (agent, 150)
+    assert post("/classify", asked, below).status_code == 200
+    assert post("/classify", asked, below).status_code == 402
+    for more in ({"budget": 10**9}, {"expires": "2999-01-01T00:00:00.000000Z"}, {"call_cap": 10**9, "budget": 1}):
+        assert post("/v1/keys", more).status_code == 403
+    assert post("/v1/keys", {"budget": -1}).status_code == 400
+    assert post("/v1/keys", {"expires": "soon", "budget": 1}).status_code in (403, 422)
+    assert post(f"/v1/keys/{made.json()['key']}/revoke", {}, below | {}).status_code == 200
+    assert post("/classify", asked, below).status_code == 401
+
+
+def test_a_key_ends_only_keys_below_itself(address, secret, services):
+    """Another key of the same payer, and one that is none, do not exist for it."""
+    own, other = secret(), secret()
+    for name in (services.keys.recognise(other).id, "key-0", "..%2Fkeys"):
+        told = httpx.post(f"{address}/v1/keys/{name}/revoke", json={}, headers={"Authorization": f"Bearer {own}"})
+        assert told.status_code == 404
+    assert services.keys.recognise(other)

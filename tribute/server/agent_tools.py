@@ -187,7 +187,7 @@ def _word(name: str) -> str:
     return name
 
 
-def http_routes(tools: MCPServer, check: Callable[[Request], None]) -> list[BaseRoute]:
+def http_routes(tools: MCPServer, check: Callable[[Request], object]) -> list[BaseRoute]:
     """The routes of `/mcp`: stateless, answers as JSON. Its sessions have to run, see `running`.
 
     `check` raises ServiceError for a request without a valid key. No other site's page can send a key's header, so
@@ -203,7 +203,7 @@ def http_routes(tools: MCPServer, check: Callable[[Request], None]) -> list[Base
 class _Guarded(Route):
     """A route that answers only who has a key."""
 
-    def __init__(self, route: Route, check: Callable[[Request], None]) -> None:
+    def __init__(self, route: Route, check: Callable[[Request], object]) -> None:
         super().__init__(route.path, route.endpoint)
         self._check = check
 

@@ -110,6 +110,24 @@ class Message(BaseModel):
         return content
 
 
+class KeyBody(BaseModel):
+    """Of /v1/keys: the limits of a sub-key; what is not named is the parent's, the budget what the parent has left."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    budget: Annotated[int, Field(ge=0)] | None = None
+    call_cap: Annotated[int, Field(ge=0)] | None = None
+    expires: str | None = None
+    models: Annotated[list[str], Field(min_length=1)] | None = None
+    window: Literal["total", "month", "day"] | None = None
+    agent: str | None = None
+
+
+class NoBody(BaseModel):
+    """An empty object."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
 class OpeningBody(BaseModel):
     """Of /v1/calls: the most that an agent's call may cost, in 10⁻⁶ of the currency's unit."""
 

@@ -32,6 +32,11 @@ class Caller:
     parent: str | None = None
     """The agent's call that this one is a part of."""
 
+    @property
+    def body(self) -> bytes:
+        """The body of the request."""
+        return self.request.partition(b"\n")[2]
+
 
 @dataclass(frozen=True)
 class Work:

@@ -6,7 +6,7 @@ from typing import Any
 
 import anyio
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from tribute.errors import ServiceError
@@ -88,14 +88,24 @@ class SettledStream(StreamingResponse):
                 await run_in_threadpool(self._stream.finish)
 
 
-def replayed(settlement: Settlement) -> bytes:
-    """The events of an earlier stream, as they were sent."""
-    return settlement.content + END
-
-
 def _next(pieces: Iterator[Piece]) -> Piece | None:
     return next(pieces, None)
 
 
 def _event(data: dict[str, Any]) -> bytes:
     return b"data: " + json.dumps(data, ensure_ascii=False).encode("utf-8", "replace") + b"\n\n"
+
+
+def settled(settlement: Settlement, is_stream: bool, is_repeated: bool = False) -> Response:
+    """A settled answer with its receipt, its cost in 10⁻⁶ of the unit, and the salt of the receipt's hashes."""
+    headers = {
+        "Tribute-Receipt": settlement.receipt,
+        "Tribute-Cost": str(settlement.micro),
+        "Tribute-Salt": settlement.salt.hex(),
+        "Cache-Control": "no-store",
+    }
+    if is_repeated:
+        headers["Idempotent-Replayed"] = "true"
+    if is_stream:
+        return Response(settlement.content + END, headers=headers, media_type=MEDIA_TYPE)
+    return Response(settlement.content, headers=headers, media_type="application/json")
