@@ -82,6 +82,18 @@ def test_credits_add_up_to_what_the_sources_changed(answered, services, writer):
     assert not {"fay", "gil", "hal"} & {line["contributor"] for line in receipt["retrieved"]}
 
 
+def test_trace_leads_to_rows_and_people(answered, workspace):
+    """`tribute trace` of the receipt names the rows and whose they are, where the payer reads pseudonyms."""
+    _, receipt = answered()
+    traced = tribute("trace", receipt["id"], "-w", workspace.root, "--json").data
+    [call] = traced["calls"]
+
+    assert {line["contributor"] for line in call["retrieved"]} == {"fay", "gil", "hal"}
+    assert [line["credit"] for line in call["retrieved"]] == [line["credit"] for line in receipt["retrieved"]]
+    lines = tribute("trace", receipt["id"], "-w", workspace.root).out
+    assert f"{call['retrieved'][0]['rows'][0]} of fay: " in lines
+
+
 def test_a_stream_credits_the_same(answered, client, services, writer):
     """Streamed or whole: the same sources, credits and price."""
     _, receipt = answered()

@@ -1,6 +1,6 @@
 """Follow the chain: from a payout to its rows, from a contribution to runs and payouts, from a call to its tree."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
@@ -10,10 +10,11 @@ from tribute.cli._command import command
 from tribute.cli._options import HERE, StoreUrl, WorkspaceFolder
 from tribute.cli._output import Output, Table
 from tribute.cli._text import shortened
+from tribute.ids import contribution_of
 
 if TYPE_CHECKING:
     from tribute.pipeline.verification.lineage import Part, Payout, Use
-    from tribute.services.meter import CallNode
+    from tribute.workspace import Workspace
 
 ROWS_SHOWN = 10
 TEXT_WIDTH = 72
@@ -122,6 +123,7 @@ def _calls(receipt: str, store: str | None, workspace: Path) -> Output[Traced]:
 
     with administration(workspace, store) as admin:
         tree = call_tree(admin.store, receipt)
+        owners = _owners(admin.workspace)
     calls: list[TracedCall] = [
         {
             "receipt_id": node.receipt,
@@ -130,7 +132,7 @@ def _calls(receipt: str, store: str | None, workspace: Path) -> Output[Traced]:
             "served_model": node.model,
             "kept_micro": node.kept,
             "total_micro": node.total,
-            "retrieved": [dict(line) for line in node.retrieved],
+            "retrieved": [{**line, "contributor": _owner(line, owners)} for line in node.retrieved],
             "training_credit": node.training,
         }
         for node in tree.nodes()
@@ -143,17 +145,30 @@ def _calls(receipt: str, store: str | None, workspace: Path) -> Output[Traced]:
         "calls": calls,
     }
     lines = [f"{tree.payer} paid {paid} for {receipt}"]
-    lines += [f"{'  ' * (node.depth + 1)}{_kept(node)}" for node in tree.nodes()]
+    for node in tree.nodes():
+        indent = "  " * (node.depth + 1)
+        training = node.training if isinstance(node.training, str) else "explained"
+        lines.append(f"{indent}{node.model} keeps {micro_in_words(node.kept)}, training {training}")
+        lines += [f"{indent}  {_moved(line, owners)}" for line in node.retrieved]
     return Output(data, lines)
 
 
-def _kept(node: "CallNode") -> str:
-    from tribute.server.administration import micro_in_words
+def _owners(workspace: "Workspace") -> dict[str, str]:
+    """Contribution → contributor, of all that were ever recorded."""
+    from tribute.contributions.registry import Registry
 
-    retrieved = [f"{line['contributor']} {line['credit']}" for line in node.retrieved]
-    training = node.training if isinstance(node.training, str) else "explained"
-    parts = [*([f"retrieved {', '.join(retrieved)}"] if retrieved else []), f"training: {training}"]
-    return f"{node.model} keeps {micro_in_words(node.kept)} ({'; '.join(parts)})"
+    entries = Registry.open(workspace).entries()
+    return {entry.subject: entry.details["contributor_id"] for entry in entries if entry.event == "contribute"}
+
+
+def _owner(line: Mapping[str, Any], owners: dict[str, str]) -> str:
+    """Whose the retrieved rows of a receipt's line are: receipts themselves have pseudonyms."""
+    return owners.get(contribution_of(line["rows"][0]), str(line["contributor"]))
+
+
+def _moved(line: Mapping[str, Any], owners: dict[str, str]) -> str:
+    shown = f"{', '.join(line['rows'])} of {_owner(line, owners)}"
+    return f"{shown}: shown" if line["credit"] is None else f"{shown}: {float(line['credit']):+.6f} {line['unit']}"
 
 
 def _payout(payout: "Payout") -> Output[Traced]:
