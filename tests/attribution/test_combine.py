@@ -97,6 +97,28 @@ def test_the_attribution_sums_to_what_was_measured(dataset, seeds, tmp_path):
     assert shares.loc["dan", "share"] == 0
 
 
+def test_few_evaluation_rows_give_no_interval(dataset, tmp_path):
+    """Credits stay, their intervals are not given, and nobody can be told from distinct content."""
+    credit = {"ada": 0.3, "bob": 0.1, "cyd": 0.6, "dan": -0.2}
+    few = [made_credit(tmp_path, dataset, seed, credit, sample=9) for seed in (0, 1)]
+    made = attribution(tmp_path, dataset, few, {})
+
+    shares, card = pd.read_parquet(made.file("shares.parquet")), json.loads(made.file("card.json").read_text())
+    assert shares[["low", "high"]].isna().all(axis=None)
+    assert shares["credit"].notna().all()
+    assert not card["intervals"]
+    assert card["told_from_content"] == {"names": 0, "of": 4}
+
+
+def test_credits_are_told_from_content(dataset, seeds, tmp_path):
+    """These are far apart and hardly scatter; the same rows' content is nearly even."""
+    card = json.loads(attribution(tmp_path, dataset, seeds, {}).file("card.json").read_text())
+
+    assert card["intervals"]
+    assert card["told_from_content"]["of"] == 4
+    assert card["told_from_content"]["names"] >= 1
+
+
 def test_an_effect_is_what_the_loss_rises_without_the_contributor(dataset, seeds, tmp_path):
     """In nats, positive where it helped; the mean over seeds, with its standard error."""
     made = attribution(tmp_path, dataset, seeds, {"cyd": 0.25, "dan": -0.125})

@@ -33,8 +33,10 @@ def make_attribution(store: Store, measurements: Measurements, config: Attributi
         scores_table(measurements).to_parquet(folder / "scores.parquet", index=False)
         shares.to_parquet(folder / "shares.parquet", index=False)
         effects.to_parquet(folder / "effects.parquet", index=False)
-        tokens_table(measurements).to_parquet(folder / "tokens.parquet", index=False)
-        write_json(folder / "card.json", attribution_card(measurements, shares, effects, config), sort_keys=True)
+        tokens = tokens_table(measurements)
+        tokens.to_parquet(folder / "tokens.parquet", index=False)
+        card = attribution_card(measurements, shares, effects, config) | basis_figures(measurements, tokens, config)
+        write_json(folder / "card.json", card, sort_keys=True)
 
     return store.make(ATTRIBUTION, measurements.inputs(), config.model_dump(mode="json"), build)
 
@@ -47,7 +49,7 @@ def find_attribution(store: Store, measurements: Measurements, config: Attributi
 def shares_table(measurements: Measurements, config: AttributionConfig) -> pd.DataFrame:
     """`shares.parquet` for all contributors of the version."""
     everybody = sorted(read_description(measurements.dataset)["contributors"])
-    return sharing.shares_table(
+    table = sharing.shares_table(
         measurements.estimate(),
         measurements.rows.names,
         everybody,
@@ -56,6 +58,21 @@ def shares_table(measurements: Measurements, config: AttributionConfig) -> pd.Da
         len(measurements.credits),
         measurements.trainings(),
     )
+    return table if _has_basis(measurements) else table.assign(low=np.nan, high=np.nan)
+
+
+def _has_basis(measurements: Measurements) -> bool:
+    """Whether there are rows enough for an interval."""
+    sample = int(measurements.credits[0].json("credit.json")["sample"])
+    return min(sample, len(measurements.rows.row_ids)) >= sharing.LEAST_ROWS
+
+
+def basis_figures(measurements: Measurements, tokens: pd.DataFrame, config: AttributionConfig) -> dict[str, Any]:
+    """What the intervals rest on, and how many names' credit can be told from a division by distinct content."""
+    names, given = measurements.rows.names, _has_basis(measurements)
+    content = tokens.set_index("contributor_id")["content"].loc[list(names)].to_numpy()
+    apart = sharing.told_from_content(measurements.estimate(), content, config.confidence) if given else 0
+    return {"intervals": given, "told_from_content": {"names": apart, "of": len(names)}}
 
 
 def scores_table(measurements: Measurements) -> pd.DataFrame:

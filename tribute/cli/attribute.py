@@ -1,6 +1,7 @@
 """Attribute the trained adapters' improvement to rows and contributors, without Prefect."""
 
-from typing import TypedDict
+from math import isnan
+from typing import Any, TypedDict
 
 from tribute.cli._command import command
 from tribute.cli._options import HERE, ConfigFile, DryRun, MetricsFile, Overrides, WorkspaceFolder
@@ -11,8 +12,8 @@ from tribute.cli._text import Plan, would
 class Share(TypedDict):
     contributor: str
     credit: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     share: float
 
 
@@ -54,7 +55,7 @@ def attribute(
     track_attribution(home, run, dataset, attribution)
     shares = pd.read_parquet(attribution.file("shares.parquet")).sort_values("credit", ascending=False)
     rows = [
-        (share.contributor_id, f"{share.credit:+.4f}", f"{share.low:+.4f} … {share.high:+.4f}", f"{share.share:.2%}")
+        (share.contributor_id, f"{share.credit:+.4f}", _interval(share.low, share.high), f"{share.share:.2%}")
         for share in shares.itertuples()
     ]
     columns = ("contributor", "credit (nats)", f"{run.attribution.confidence:.0%} interval", "share")
@@ -63,10 +64,29 @@ def attribute(
         {
             "contributor": share.contributor_id,
             "credit": float(share.credit),
-            "low": float(share.low),
-            "high": float(share.high),
+            "low": None if isnan(share.low) else float(share.low),
+            "high": None if isnan(share.high) else float(share.high),
             "share": float(share.share),
         }
         for share in shares.itertuples()
     ]
-    return Output({"attribution": attribution.id, "shares": records}, tables=[table])
+    return Output({"attribution": attribution.id, "shares": records}, _doubts(attribution.json("card.json")), [table])
+
+
+def _doubts(card: dict[str, Any]) -> list[str]:
+    """What to know before the shares are used."""
+    stand_in = card["stand_in"]
+    lines = []
+    if stand_in and not stand_in["weight"]:
+        lines.append(
+            f"the {stand_in['name']} that stands in for the model gained {stand_in['gained']:.4f} of "
+            f"{stand_in['wanted']:.4f} nats, less than half: the shares rest on in-run credit alone, which can be far "
+            "from what retraining says; set attribution.budget to correct them"
+        )
+    if not card["told_from_content"]["names"]:
+        lines.append("no share can be told from a division by distinct content: more rows or more seeds are needed")
+    return lines
+
+
+def _interval(low: float, high: float) -> str:
+    return "too few rows" if isnan(low) else f"{low:+.4f} … {high:+.4f}"

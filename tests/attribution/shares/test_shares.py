@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tribute.attribution.retraining.jobs import TrainedRows
 from tribute.attribution.shares import shares as sharing
-from tribute.attribution.shares.estimate import RowEstimate
+from tribute.attribution.shares.estimate import Estimate, RowEstimate
 from tribute.attribution.shares.row_credits import RowCredits
 
 few = settings(max_examples=40)
@@ -132,3 +132,18 @@ def test_a_contributor_without_rows_has_credit_zero():
     table = shares_of([scores(["ada"], [1.0, 1.0])] * 2, ["ada", "copycat"])
 
     assert tuple(table.loc["copycat", ["credit", "share", "low", "high"]]) == (0, 0, 0, 0)
+
+
+def test_what_is_told_from_content_is_rare_where_nothing_differs():
+    """Credits that scatter about the division by content are told from it in no more than the promised cases."""
+    chance = np.random.default_rng(3)
+    content, told = np.array([30, 20, 10, 40]), 0
+    for _ in range(400):
+        credit = content / content.sum() + chance.normal(0, 0.05, 4)
+        estimate = Estimate(credit, np.full(4, 0.05**2), np.full(4, 0.05**2), dof=1e6)
+        told += sharing.told_from_content(estimate, content, 0.9) > 0
+    surely = Estimate(np.array([0.9, 0.0, 0.0, 0.1]), np.full(4, 1e-4), np.full(4, 1e-4), dof=30)
+
+    assert told / 400 < 0.13
+    assert sharing.told_from_content(surely, content, 0.9) == 4
+    assert sharing.told_from_content(surely, np.zeros(4), 0.9) == 0

@@ -32,6 +32,7 @@ def test_a_full_card_is_told_figure_by_figure():
         "planted shuffled labels": ("−0.031 nats (−0.050 to −0.012)", "all below 0"),
         "two halves of the seeds": ("0.121", "0"),
         "credits against the gain": ("0.052", "0"),
+        "shares told from content": ("3 of 4 differ", "one or more"),
         "leave-one-out rank of the credits": ("0.700", "0.950 (seed against seed)"),
         "leave-one-out slope": ("1.040", "1"),
         "random rows removed (LDS)": ("0.861", "0.774 (seed against seed)"),
@@ -48,7 +49,10 @@ def test_a_full_card_is_told_figure_by_figure():
 
 def test_what_was_not_measured_says_so():
     """No figure is blank, and none is made up; that no proxy was used is a fact, not a gap."""
-    shown = found(UNMEASURED | {"seed_split": None, "mismatch": None, "seed_agreement": None, "trainings": None})
+    nothing = {"told_from_content": None}
+    shown = found(
+        UNMEASURED | {"seed_split": None, "mismatch": None, "seed_agreement": None, "trainings": None} | nothing
+    )
 
     measured = {name for name, (value, _) in shown.items() if value != "not measured"}
     assert measured == {"stand-in for full trainings"}

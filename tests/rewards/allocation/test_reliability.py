@@ -52,11 +52,26 @@ def worse(path, value):
         ("controls.shuffled.high", -0.001, "1.000"),
         ("controls.shuffled.high", 0.0312, "0.500"),
         ("controls.shuffled.credit", 0.0, "1.000"),
+        ("told_from_content.names", 1, "1.000"),
     ],
 )
 def test_each_figure_falls_evenly_from_its_limit(path, value, counts):
     """1 within the limit, half way at half way, 0 at 2.5 times the limit; the rest of the card is good."""
     assert str(w(worse(path, value))) == counts
+
+
+def test_where_nobody_can_be_told_from_content_it_pays():
+    """A policy that asks for it pays by content alone, and says why; one that does not ask is paid as before."""
+    card = worse("told_from_content.names", 0)
+
+    verdict = judge(card, Gate(told_from_content=True), "content")
+
+    assert verdict.reliability == 0
+    assert verdict.weakest == "shares told from content"
+    assert "by distinct content, not by credit" in verdict.sentence
+    assert {check.found for check in verdict.checks if check.name == verdict.weakest} == {"0 of 4 differ"}
+    assert w(card) == 1
+    assert w({key: value for key, value in CARD.items() if key != "told_from_content"}, told_from_content=True) == 0
 
 
 @often

@@ -10,6 +10,8 @@ CARD = {
     "seed_agreement": 0.931,
     "seed_split": 0.121,
     "mismatch": [0.031, -0.052, 0.017],
+    "intervals": True,
+    "told_from_content": {"names": 3, "of": 4},
     "proxy": None,
     "leave_one_out": {
         "contributors": ["numpy", "scipy", "pandas", "sympy", "scrambler"],

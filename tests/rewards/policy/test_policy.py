@@ -35,14 +35,15 @@ def test_the_shipped_policy_is_good():
 
 
 def test_the_gate_is_the_contract_s(tmp_path):
-    """The shipped policy writes out the defaults, which are the contract's; null skips a check."""
+    """The shipped policy writes out the contract's defaults and asks for one check more; null skips a check."""
     shipped = load_policy(ROOT / "configs" / "policy.yaml").gate
     path = tmp_path / "policy.yaml"
     path.write_text('id: p\nversion: v1.0.0\ndescription: d\ngate: {seed_split: null, leave_one_out_margin: "0.05"}\n')
 
     gate = load_policy(path).gate
 
-    assert shipped == Gate()
+    assert shipped == Gate(told_from_content=True)
+    assert gate.told_from_content is None
     assert (shipped.leave_one_out_margin, shipped.seed_split) == ("0.1", "0.3")
     assert (shipped.duplicate_excluded, shipped.shuffled_below_zero) == (True, True)
     assert gate == Gate(seed_split=None, leave_one_out_margin="0.05")

@@ -22,6 +22,24 @@ def interval(estimate: Estimate, confidence: float) -> tuple[np.ndarray, np.ndar
     return estimate.credit - estimate.margin(confidence), estimate.credit + estimate.margin(confidence)
 
 
+LEAST_ROWS = 10
+"""Of training and of evaluation: on fewer, how seeds and folds of the evaluation scatter says nothing, and there are
+no intervals."""
+
+
+def told_from_content(estimate: Estimate, content: np.ndarray, confidence: float) -> int:
+    """How many credits differ from what the total divided by distinct content [names] would be.
+
+    `confidence` holds for all names at once (Bonferroni), so none differs by chance but in one case of
+    1 / (1 − confidence).
+    """
+    if not content.sum():
+        return 0
+    even = estimate.credit.sum() * content / content.sum()
+    margin = estimate.margin(1 - (1 - confidence) / len(content))
+    return int((np.abs(estimate.credit - even) > margin).sum())
+
+
 def shares_table(
     estimate: Estimate,
     names: Sequence[str],

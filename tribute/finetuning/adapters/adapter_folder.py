@@ -136,8 +136,10 @@ def export_merged(adapter: Artifact, config: FinetuningConfig, folder: Path) -> 
 
 
 def add_shares(folder: Path, shares: Sequence[tuple[str, float, float, float]]) -> None:
-    """Append the contributors' shares to the card: id, share, and the bounds of its credit in nats."""
-    lines = [f"| {id_} | {share:.4f} | {low:.4f} | {high:.4f} |" for id_, share, low, high in shares]
+    """Append the contributors' shares to the card: id, share, and the bounds of its credit in nats, NaN without any."""
+    lines = [
+        f"| {id_} | {share:.4f} | {low:.4f} | {high:.4f} |".replace("nan", "–") for id_, share, low, high in shares
+    ]
     head = ["## Attribution", "", "| contributor | share | credit from (nats) | to |", "|---|---|---|---|"]
     with (folder / CARD).open("a", encoding="utf-8") as card:
         card.write("\n" + "\n".join([*head, *lines]) + "\n")

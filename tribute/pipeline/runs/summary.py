@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Sequence
+from math import isfinite
 from pathlib import Path
+from typing import Any
 
 from tribute.artifacts import Artifact
 from tribute.attribution.measurement import seed_of
@@ -81,12 +83,16 @@ def _shares(attribution: Artifact, confidence: float) -> list[str]:
 
     shares = pd.read_parquet(attribution.file("shares.parquet")).sort_values("credit", ascending=False)
     rows = [
-        f"| {share.contributor_id} | {share.share:.2%} | {share.credit:+.4f} | {share.low:+.4f} to {share.high:+.4f} |"
+        f"| {share.contributor_id} | {share.share:.2%} | {share.credit:+.4f} | {_interval(share)} |"
         for share in shares.head(MOST).itertuples()
     ]
     rest = [f"\n{len(shares) - MOST} contributors more."] if len(shares) > MOST else []
     head = f"| contributor | share | credit (nats) | {confidence:.0%} interval |"
     return ["## Shares", "", head, "|---|--:|--:|--:|", *rows, *rest]
+
+
+def _interval(share: Any) -> str:
+    return f"{share.low:+.4f} to {share.high:+.4f}" if isfinite(share.low) else "too few rows"
 
 
 def _card(attribution: Artifact) -> list[str]:

@@ -18,6 +18,7 @@ DUPLICATE = "planted duplicates"
 SHUFFLED = "planted shuffled labels"
 SEED_SPLIT = "two halves of the seeds"
 MISMATCH = "credits against the gain"
+APART = "shares told from content"
 
 IN_RUN_ALONE = (
     " The intervals hold how the credits scatter between trainings and evaluation rows, not how far in-run credit may "
@@ -61,6 +62,12 @@ def largest_mismatch(card: Card) -> Decimal | None:
     """The largest |integrated ÷ measured − 1| of a training, to three decimals; None where none was measured."""
     values = measured(card, "mismatch")
     return rounded(max(map(abs, values))) if values else None
+
+
+def told_apart(card: Card) -> str:
+    """How many credits differ from what distinct content would give."""
+    names, of = (measured(card, "told_from_content", key) for key in ("names", "of"))
+    return NOT_MEASURED if names is None or of is None else f"{names:,} of {of:,} differ"
 
 
 def duplicates(card: Card) -> str:
@@ -132,6 +139,13 @@ def _gated(card: Card) -> list[Figure]:
             "How far all credits of a training are from the improvement it measured, as a part of it; the largest",
             rank(largest_mismatch(card)),
             "0",
+        ),
+        Figure(
+            APART,
+            "How many credits are surely not what distinct content alone would give: with none, the measurement tells "
+            "nobody apart",
+            told_apart(card),
+            "one or more",
         ),
     ]
 

@@ -161,6 +161,9 @@ def _checks(card: Card, gate: Gate) -> Iterator[Check]:
         split = rounded(measured(card, "seed_split"))
         close = split is not None and split <= Decimal(gate.seed_split)
         yield Check(cards.SEED_SPLIT, rank(measured(card, "seed_split")), f"{gate.seed_split} or less", close)
+    if gate.told_from_content:
+        differs = bool(measured(card, "told_from_content", "names"))
+        yield Check(cards.APART, cards.told_apart(card), "one or more", differs)
 
 
 def _leave_one_out(card: Card, margin: Decimal) -> Check:
@@ -202,6 +205,9 @@ def _counts(name: str, card: Card, gate: Gate) -> Decimal | None:
         return _falling(missing, gate.leave_one_out_margin, zero_at)
     if name == cards.SEED_SPLIT:
         return _falling(rounded(measured(card, "seed_split")), gate.seed_split, zero_at)
+    if name == cards.APART:
+        names = measured(card, "told_from_content", "names")
+        return None if names is None else grades.FULL if names else grades.NONE
     if name == cards.MISMATCH:
         return _falling(cards.largest_mismatch(card), gate.mismatch, zero_at)
     raise ValueError(f"the check {name!r} says nowhere how far it counts")

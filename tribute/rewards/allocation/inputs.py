@@ -47,9 +47,15 @@ class Share:
 
     credit: Decimal
     se: Decimal
-    low: Decimal
-    high: Decimal
+    low: Decimal | None
+    """None, as `high`: too few rows for an interval."""
+    high: Decimal | None
     seeds: int
+
+    @property
+    def surely_below(self) -> Decimal:
+        """What has to be below 0 for a credit to be surely so: the upper end, or where there is none, never."""
+        return max(self.credit, Decimal(0)) if self.high is None else self.high
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,7 @@ class Sources:
         for name, about in sorted(self.dataset["contributors"].items()):
             share = self.shares.get(name)
             submitted = int(about["rows_submitted"])
-            credit, se, high = (share.credit, share.se, share.high) if share else (nothing, nothing, nothing)
+            credit, se, high = (share.credit, share.se, share.surely_below) if share else (nothing, nothing, nothing)
             counts = (submitted, trained[name], excluded[name])
             content = (self.content or {}).get(name, 0)
             claims.append(ContributorScore(name, credit, se, *counts, high, self.tokens.get(name, 0), content))
@@ -156,16 +162,27 @@ def _shares(path: Path) -> dict[str, Share]:
         name = row["contributor_id"]
         try:
             # pandas writes NaN as null.
-            credit, se, low, high = (
-                exact_score(math.nan if row[key] is None else row[key], key, name)
-                for key in ("credit", "se", "low", "high")
+            credit, se = (
+                exact_score(math.nan if row[key] is None else row[key], key, name) for key in ("credit", "se")
             )
+            low, high = _interval(row, name)
         except RewardError as error:
             raise RewardError(f"{path}: {error}; {_remedy(path.parent)}") from error
         if se < 0:
             raise RewardError(f"{path}: {name}: se is {se}, expected 0 or more; {_remedy(path.parent)}")
         shares[name] = Share(credit, se, low, high, int(row["seeds"]))
     return shares
+
+
+def _interval(row: Mapping[str, Any], name: str) -> tuple[Decimal | None, Decimal | None]:
+    """Both ends, or neither where there are too few rows. Raises RewardError for one alone."""
+    ends = [row["low"], row["high"]]
+    if ends == [None, None]:
+        return None, None
+    low, high = (
+        exact_score(math.nan if end is None else end, key, name) for key, end in zip(("low", "high"), ends, strict=True)
+    )
+    return low, high
 
 
 def _counts(path: Path, column: str) -> dict[str, int] | None:

@@ -8,6 +8,7 @@ shuffled labels as far as their credit lies below 0. A worse figure never counts
     mismatch                    largest |integrated ÷ measured − 1| gate.mismatch           falling(x, L)
     two halves of the seeds     Σ|Δ| of shares                      gate.seed_split         falling(x, L)
     leave-one-out rank          ceiling − rank                      leave_one_out_margin    falling(x, L)
+    shares told from content    credits that surely differ          –                       1 if there is one, else 0
     planted duplicates          excluded ÷ planted                  –                       x
     planted shuffled labels     credit c, upper end h of interval   –                       1 if h < 0, 0 if c ≥ 0,
                                                                                             else c ÷ (c − h)

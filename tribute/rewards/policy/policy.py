@@ -36,6 +36,8 @@ class Gate(Strict):
     """How far the shares from two disjoint halves of the seeds may differ, Σ|Δ| from 0 to 2."""
     mismatch: Exact | None = "0.2"
     """`content`: how far the credits of a training may sum from the improvement it measured, as a part of it."""
+    told_from_content: bool | None = None
+    """At least one credit is surely not what a division by distinct content would give."""
     zero_at: Exact = "2.5"
     """`content`: at so many times its limit a figure counts 0."""
     unmeasured: Exact = "0"

@@ -92,9 +92,9 @@ class Documents:
         }
 
     def _credit(self, records: ContributorRecords) -> dict[str, str] | None:
-        """The credit on the evaluation set with its interval, which lies evenly about it."""
+        """The credit on the evaluation set with its interval, which lies evenly about it; None where it has none."""
         row = next((row for row in records.lines if self.now.policy.pools[row.pool].pays == "shares"), None)
-        if row is None or not row.rows_canonical:
+        if row is None or not row.rows_canonical or not self.now.card.get("intervals", True):
             return None
         score, high = row.score, row.score_high
         claim, kappa = self.now.claim(row), self.now.policy.exact_kappa
