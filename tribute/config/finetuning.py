@@ -107,6 +107,11 @@ class FinetuningConfig(Strict):
     prompts: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=2000)], ...], Field(max_length=8)] = ()
     """Up to eight texts that base and adapter answer for report and MLflow. Take none from the evaluation rows: the
     report would show them."""
+    metrics: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Metrics of the task: functions of prompts, answers and references, as `package.module:function` or by the name of
+    an entry point of the group `tribute.metrics`."""
+    metric_rows: Positive = 64
+    """At most this many evaluation rows are answered for them, before and after the training."""
     trace_states: Annotated[int, Field(ge=4, le=LARGEST)] = 34
     """LoRA and optimiser states kept along the training: attribution takes evaluation gradients there."""
     trace_precision: TracePrecision = "float32"

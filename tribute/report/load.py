@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from tribute.artifacts import Artifact
 from tribute.attribution.measurement import recorded_measurements
-from tribute.finetuning.adapters.adapters import GENERATIONS
+from tribute.finetuning.adapters.answers import GENERATIONS, METRICS
 from tribute.report.figures import Point
 from tribute.report.load_contributors import contributors_of, parquet_rows, pay_of
 from tribute.report.sources import json_of, read_sources
@@ -59,6 +59,7 @@ def read_view(workspace: Workspace, run_id: str) -> View:
         evaluation_cut=cut["evaluation"]["cut"],
         slices=_largest(evaluation["slices"]),
         answers=_answers(sources.champion),
+        metrics=_metrics(sources.champion),
         excluded=Counter((line["contributor_id"], line["reason"]) for line in exclusions),
         examples=_examples(exclusions, train),
         contributions=_contributions(about),
@@ -77,6 +78,11 @@ def _answers(adapter: Artifact) -> list[tuple[str, str, str]]:
     return list(zip(written["prompt"], written["before"], written["after"], strict=True))
 
 
+def _metrics(adapter: Artifact) -> Mapping[str, Any]:
+    path = adapter.file(METRICS)
+    return json_of(path) if path.exists() else {"rows": 0, "metrics": {}}
+
+
 def _checks(attribution: Artifact) -> dict[str, str]:
     """The measurements beside the credits, which stand beside their seeds."""
     return {
@@ -86,12 +92,23 @@ def _checks(attribution: Artifact) -> dict[str, str]:
     }
 
 
+def _accuracy(summary: Mapping[str, Any]) -> float | None:
+    """Of labels; a response of many tokens is hardly ever right as a whole, and is judged by loss and perplexity."""
+    return None if "perplexity" in summary else summary.get("accuracy")
+
+
 def _scores(evaluation: Mapping[str, Any]) -> tuple[Score, Score]:
     """Before the training and after it."""
     before = evaluation["before"]
     return (
-        Score("before", before["loss"], before.get("accuracy"), ours=False),
-        Score("this run’s adapter", evaluation["loss"], evaluation.get("accuracy"), ours=True),
+        Score("before", before["loss"], _accuracy(before), ours=False, perplexity=before.get("perplexity")),
+        Score(
+            "this run’s adapter",
+            evaluation["loss"],
+            _accuracy(evaluation),
+            ours=True,
+            perplexity=evaluation.get("perplexity"),
+        ),
     )
 
 
@@ -127,7 +144,7 @@ def _seeds(
                 mlflow_run=run["mlflow_runs"].get(seed, ""),
                 champion=seed == str(run["champion_seed"]),
                 loss=result["loss"],
-                accuracy=result.get("accuracy"),
+                accuracy=_accuracy(result),
                 measured=card["measured"][place],
                 integrated=card["integrated"][place],
                 mismatch=card["mismatch"][place],
@@ -138,7 +155,7 @@ def _seeds(
 
 def _baselines(baselines: Mapping[str, Mapping[str, float | None] | None]) -> list[Score]:
     return [
-        Score(BASELINE_LABELS.get(name, name), score.get("loss"), score.get("accuracy"), ours=False)
+        Score(BASELINE_LABELS.get(name, name), score.get("loss"), _accuracy(score), ours=False)
         for name, score in baselines.items()
         if score is not None  # a label with one row has no cross-validation
     ]

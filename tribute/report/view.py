@@ -73,7 +73,10 @@ class Score:
     label: str
     loss: float | None
     accuracy: float | None
+    """None where responses are learned."""
     ours: bool
+    perplexity: float | None = None
+    """Of responses."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,8 @@ class View:
     evaluation_cut: int
     slices: Mapping[str, Mapping[str, float]]
     """Slice of the evaluation → rows, loss, accuracy; of responses also perplexity and token accuracy."""
+    metrics: Mapping[str, Any]
+    """`metrics.json`: metrics of the task by plug-in, before and after."""
     answers: Sequence[tuple[str, str, str]]
     """Prompt of the config, the base's answer, the adapter's."""
     excluded: Mapping[tuple[str, str], int]

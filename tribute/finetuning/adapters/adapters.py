@@ -13,9 +13,10 @@ from tribute.contributions.dataset import read_description
 from tribute.digests import canonical_digest
 from tribute.files import write_json
 from tribute.finetuning.adapters.adapter_folder import ROWS, TEMPLATE, cut_rows, write_card
+from tribute.finetuning.adapters.answers import write_answers
+from tribute.finetuning.adapters.task_metrics import metric_digests
 from tribute.finetuning.encoding.chat import BASE
-from tribute.finetuning.models.base_models import TOKENIZER_FILES, base_digest, base_folder, load_config, load_tokenizer
-from tribute.finetuning.models.lora import load_adapter
+from tribute.finetuning.models.base_models import TOKENIZER_FILES, base_digest, base_folder, load_config
 from tribute.finetuning.preparation.preparation import Prepared, prepare, training_inputs
 from tribute.finetuning.preparation.task_types import task_type
 from tribute.finetuning.workers import Folders, Key, Recipe
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 BASELINES = Kind("baselines", __name__)
 ADAPTER = Kind("adapter", __name__)
 RETRAINING = Kind("retraining", __name__)
-GENERATIONS = "generations.json"
 
 
 def baselines(dataset: Artifact, config: FinetuningConfig) -> Recipe:
@@ -40,7 +40,9 @@ def baselines(dataset: Artifact, config: FinetuningConfig) -> Recipe:
 def adapter(dataset: Artifact, config: FinetuningConfig, seed: int) -> Recipe:
     """The training of one seed: adapter, trace and evaluation."""
     inputs, settings = training_inputs(dataset, config)
-    asked = {"prompts": list(config.prompts)} if config.prompts else {}
+    asked: dict[str, Any] = {"prompts": list(config.prompts)} if config.prompts else {}
+    if config.metrics:
+        asked |= {"metrics": metric_digests(config), "metric_rows": config.metric_rows}
     key = Key(inputs, settings | asked | {"seed": seed})
     return Recipe(ADAPTER, key, adapter_job, (dataset, config, seed), config.timeout_minutes)
 
@@ -82,22 +84,7 @@ def adapter_job(dataset: Artifact, config: FinetuningConfig, seed: int, folders:
     write_json(folders.result / "curve.json", {"training": training.curve}, sort_keys=True)
     save_trace(folders.result, training.trace, training.states)
     _describe(dataset, config, ready, folders.result)
-    if config.prompts:
-        write_json(folders.result / GENERATIONS, _generations(dataset, config, ready, folders.result))
-
-
-def _generations(dataset: Artifact, config: FinetuningConfig, ready: Prepared, folder: Path) -> dict[str, list[str]]:
-    """The answers to the config's prompts of the base (`before`) and with the adapter in `folder` (`after`)."""
-    model, task, tokenizer = ready.model, task_type(dataset), load_tokenizer(base_folder(config.base))
-    if ready.train.hidden is not None:
-        # Of the trained model only the upper layers are left.
-        model = task.build(base_folder(config.base), config.precision)
-        load_adapter(model, folder)
-    model.eval()
-    with model.network.disable_adapter():
-        before = task.answers(model, config.prompts, tokenizer, config)
-    after = task.answers(model, config.prompts, tokenizer, config)
-    return {"prompt": list(config.prompts), "before": list(before.iloc[:, 0]), "after": list(after.iloc[:, 0])}
+    write_answers(dataset, config, ready, folders.result)
 
 
 def _describe(dataset: Artifact, config: FinetuningConfig, ready: Prepared, folder: Path) -> None:

@@ -38,7 +38,9 @@ class Prepared:
 def training_inputs(dataset: Artifact, config: FinetuningConfig) -> tuple[dict[str, str], dict[str, Any]]:
     """The digests and the settings that decide what a training gives, for the artifact's key."""
     inputs = {"dataset": dataset.id, "base": base_digest(base_folder(config.base))}
-    settings = config.model_dump(mode="json", exclude={"base", "seeds", "timeout_minutes", "prompts"})
+    settings = config.model_dump(
+        mode="json", exclude={"base", "seeds", "timeout_minutes", "prompts", "metrics", "metric_rows"}
+    )
     if config.device == "auto":
         settings["device"] = compute_device(config)
     return inputs, settings

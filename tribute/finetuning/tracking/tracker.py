@@ -10,7 +10,7 @@ from typing import Any
 from tribute.artifacts import Artifact
 from tribute.config import FinetuningConfig
 from tribute.contributions.dataset import read_description
-from tribute.finetuning.adapters.adapters import GENERATIONS
+from tribute.finetuning.adapters.answers import GENERATIONS, METRICS
 from tribute.finetuning.recording.curve import Point
 from tribute.finetuning.tracking.connection import Connection
 from tribute.finetuning.tracking.live import PARENT, LiveRun, log_metrics
@@ -183,6 +183,11 @@ def _log_evaluation(client: Any, run_id: str, model_id: str, adapter: Path) -> N
     steps = len(_points(adapter))
     slices = numbers({"evaluation": evaluation.get("slices", {})})
     before = [(f"evaluation_{name}", value, 0) for name, value in evaluation["before"].items()]
+    if (adapter / METRICS).exists():
+        for name, value in parse_json((adapter / METRICS).read_bytes())["metrics"].items():
+            key = f"metric_{name.replace(':', '.')}"
+            before.append((key, value["before"], 0))
+            slices[key] = value["after"]
     log_metrics(client, run_id, [*before, *((name, value, steps) for name, value in slices.items())])
     for name in evaluation["before"]:
         client.log_metric(run_id, f"evaluation_{name}", evaluation[name], step=steps, model_id=model_id)

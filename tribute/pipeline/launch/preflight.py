@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tribute.config import RunConfig, load_config
 from tribute.errors import ConfigError
+from tribute.finetuning.adapters.task_metrics import load_metric
 from tribute.finetuning.models.base_models import base_folder
 from tribute.pipeline.stages.data import is_released
 from tribute.rewards.policy import load_policy
@@ -21,12 +22,14 @@ def checked_config(path: Path, overrides: Iterable[str]) -> RunConfig:
 
 
 def refuse_training(workspace: Workspace, config: RunConfig) -> None:
-    """Raise RegistryError, ContributionError or BaseModelError where dataset or base is missing.
+    """Raise RegistryError, ContributionError, BaseModelError or ConfigError where dataset, base or a metric is missing.
 
     Raises TrainingError where a guard of the base (`base_guards.py`) says that it cannot learn a released version.
     """
     released = is_released(workspace, config.dataset)
     refuse_base(config)
+    for name in config.finetuning.metrics:
+        load_metric(name)
     if released and config.finetuning.base.hub is None:
         _refuse_pair(workspace, config)
 
