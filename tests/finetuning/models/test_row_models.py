@@ -106,11 +106,42 @@ def test_a_network_adapted_at_the_bottom_is_left_whole(dataset, config, layers):
     assert rows.hidden is None
 
 
-def test_a_causal_model_is_never_cut(dialogues, causal_config):
-    """Only encoders of BERT's shape are."""
+def test_a_decoder_starts_above_its_cached_layers(dialogues, causal_config):
+    """Losses, and so gradients of what is adapted, are those of the whole network."""
+    rows, lora = encode(dialogues, causal_config, "train")[1], LoraConfig(layers=(1,), target_modules=("q_proj",))
+    whole, cut = build_model(dialogues, causal_config), build_model(dialogues, causal_config)
+
+    (cached,) = cache_lower_layers(cut, lora, rows)
+    for model in (whole, cut):
+        add_lora(model, lora, 0)
+
+    assert cached.hidden is not None
+    for chunk in rows.chunks(range(len(rows))):
+        losses = [model.row_losses(part.collate(chunk)) for model, part in ((whole, rows), (cut, cached))]
+        assert torch.allclose(*losses, rtol=1e-5, atol=1e-5)
+        for loss in losses:
+            loss.sum().backward()
+    for one, other in zip(whole.trainable().values(), cut.trainable().values(), strict=True):
+        assert torch.allclose(one.grad, other.grad, rtol=1e-3, atol=1e-6)
+
+
+def test_a_decoder_that_does_more_than_its_layers_is_left_whole(dialogues, causal_config):
+    """Where a network changes what it is given before the first layer, the cached states would be changed twice."""
     model, rows = build_model(dialogues, causal_config), encode(dialogues, causal_config, "train")[1]
+    decoder = model.network.model
+
+    def scaled(module, args, kwargs):
+        given = kwargs.get("inputs_embeds")
+        given = decoder.embed_tokens(kwargs["input_ids"]) if given is None else given
+        return args, kwargs | {"input_ids": None, "inputs_embeds": 3.0 * given}
+
+    decoder.register_forward_pre_hook(scaled, with_kwargs=True)
+    with torch.no_grad():
+        before = model.row_losses(rows.collate(range(4)))
 
     assert cache_lower_layers(model, LoraConfig(layers=(1,)), rows) == [rows]
+    with torch.no_grad():
+        assert torch.equal(model.row_losses(rows.collate(range(4))), before)
 
 
 def test_a_fresh_adapter_changes_nothing(dataset, config):

@@ -103,7 +103,7 @@ def _response_tokens(model: Any, rows: EncodedRows) -> tuple[np.ndarray, np.ndar
     with torch.no_grad():
         for chunk in sorted(rows.chunks(range(len(rows))), key=min):
             batch = model.placed(rows.collate(chunk))
-            asked = {name: batch[name] for name in ("input_ids", "attention_mask")}
+            asked = {name: value for name, value in batch.items() if name != "labels"}
             output = model.network(**asked, output_hidden_states=True)
             labels = batch["labels"][:, 1:]
             row, place = (labels != IGNORED).nonzero(as_tuple=True)

@@ -120,17 +120,18 @@ class ResponseModel(RowModel):
         self.network = network
 
     def embed(self, batch: Batch) -> Tensor:
-        """See RowModel: the mean of the input tokens' vectors."""
+        """See RowModel: the mean of the input tokens' vectors, or of what the cached lower layers made of them."""
         placed = self.placed(batch)
-        vectors = at_least_float32(self.network.get_input_embeddings()(placed["input_ids"]))
-        return mean_pooled(vectors, placed["attention_mask"])
+        known = placed.get("inputs_embeds")
+        vectors = self.network.get_input_embeddings()(placed["input_ids"]) if known is None else known
+        return mean_pooled(at_least_float32(vectors), placed["attention_mask"])
 
     def log_probabilities(self, batch: Batch) -> Tensor:
         """See RowModel."""
         return self._logits(self.placed(batch)).log_softmax(-1)
 
     def _logits(self, batch: Batch) -> Tensor:
-        logits: Tensor = self.network(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+        logits: Tensor = self.network(**{name: value for name, value in batch.items() if name != "labels"}).logits
         return at_least_float32(logits)
 
     def row_results(self, batch: Batch) -> tuple[Tensor, Tensor]:
