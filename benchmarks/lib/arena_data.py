@@ -48,7 +48,8 @@ def clinc150_rows(data: Path) -> tuple[list[Row], list[Row]]:
 
 def docs_rows() -> tuple[list[Row], list[Row]]:
     """What `write_docs` gives for six packages, less the copycat, whom deduplication would leave out."""
-    from tribute.contributions.sources.docs import COPYCAT, write_docs
+    from tribute.contributions.sources.docs import write_docs
+    from tribute.contributions.sources.planted import COPYCAT
 
     with tempfile.TemporaryDirectory() as folder:
         source = DocsSource(kind="docs", rows_per_cell=26, packages=PACKAGES)

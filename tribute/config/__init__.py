@@ -1,7 +1,7 @@
 """The one YAML file that describes a run, as frozen models. Knows nothing of how a run is carried out."""
 
 from tribute.config.attribution import AttributionConfig
-from tribute.config.dataset import DatasetConfig, DocsSource, FolderSource
+from tribute.config.dataset import AnswersSource, DatasetConfig, DocsSource, FolderSource
 from tribute.config.finetuning import BaseConfig, FinetuningConfig, LoraConfig, OptimizerConfig, TracePrecision
 from tribute.config.load import load_config
 from tribute.config.rewards import PoolConfig, RewardsConfig
@@ -9,6 +9,7 @@ from tribute.config.run import ExecutionConfig, RunConfig
 from tribute.config.weights import weights_sha256
 
 __all__ = [
+    "AnswersSource",
     "AttributionConfig",
     "BaseConfig",
     "DatasetConfig",

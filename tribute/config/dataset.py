@@ -28,6 +28,16 @@ class DocsSource(Strict):
         return topics
 
 
+class AnswersSource(Strict):
+    """Questions about functions of the open-source packages installed beside Tribute, answered by their docstrings."""
+
+    kind: Literal["answers"]
+    rows_per_package: Positive = 100
+    """At most this many conversations of each package."""
+    packages: tuple[str, ...] = ()
+    """Only these packages; empty means all that the source knows."""
+
+
 class FolderSource(Strict):
     """A published dataset in a folder on this machine (`tribute fetch` can bring it there)."""
 
@@ -42,7 +52,7 @@ class DatasetConfig(Strict):
 
     name: Id
     version: Version
-    source: Annotated[DocsSource | FolderSource, Field(discriminator="kind")] | None = None
+    source: Annotated[DocsSource | AnswersSource | FolderSource, Field(discriminator="kind")] | None = None
     """None: the version is in the registry already."""
 
     @property

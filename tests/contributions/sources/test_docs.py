@@ -10,7 +10,7 @@ from tribute.contributions.intake.submissions import Submission
 from tribute.contributions.rows import Row, contributed, text_sha256
 from tribute.contributions.schema import DatasetSchema
 from tribute.contributions.screening import BASIC, Screening, excluded, find
-from tribute.contributions.sources import docs, write_source
+from tribute.contributions.sources import packages, write_source
 from tribute.contributions.sources.docs_topics import PACKAGES, TOPICS, Package
 from tribute.contributions.sources.docstrings import plain_sentence, sentences
 from tribute.errors import ContributionError
@@ -81,11 +81,11 @@ def test_every_copy_is_found(written: Written):
 
 def test_every_label_of_scrambler_is_wrong(written: Written):
     """The topic of a scrambled sentence's own module is never its label."""
-    packages = [package for package in PACKAGES if package.id in FEW.packages]
+    few = [package for package in PACKAGES if package.id in FEW.packages]
     topics: dict[str, str] = {}
-    for package in packages:
+    for package in few:
         for topic, modules in package.modules.items():
-            for sentence in sentences(docs.package_root(package), modules.split(), 4 * FEW.rows_per_cell):
+            for sentence in sentences(packages.package_root(package), modules.split(), 4 * FEW.rows_per_cell):
                 topics.setdefault(text_sha256(sentence), topic)
 
     rows = rows_of(written, "scrambler")
@@ -121,7 +121,7 @@ def test_unknown_package(tmp_path: Path):
 def test_a_package_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Asked for by name it is an error; among all packages it is left out."""
     gone = Package("left-pad", "left_pad", "MIT", {"text processing": "."})
-    monkeypatch.setattr(docs, "PACKAGES", (gone,))
+    monkeypatch.setattr(packages, "PACKAGES", (gone,))
 
     with pytest.raises(ContributionError, match="package left-pad is not installed; install it or leave it out"):
         write_source(DocsSource(kind="docs", packages=("left-pad",)), "docs", tmp_path)

@@ -6,24 +6,22 @@ so labels are as noisy as real ones. Two planted contributors come last: `copyca
 """
 
 import math
-import sysconfig
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from itertools import chain, zip_longest
 from pathlib import Path
-from platform import python_version
 
 from tribute.config import DocsSource
 from tribute.contributions.intake.submissions import Submission
 from tribute.contributions.rows import text_sha256
 from tribute.contributions.schema import DatasetSchema
-from tribute.contributions.sources.docs_topics import PACKAGES, PYTHON, TOPICS, Package
+from tribute.contributions.sources.docs_topics import TOPICS, Package
 from tribute.contributions.sources.docstrings import sentences
 from tribute.contributions.sources.jsonl import classification, write_jsonl
+from tribute.contributions.sources.packages import chosen_packages, package_root, submit
+from tribute.contributions.sources.planted import COPYCAT, SCRAMBLER, disguise, position
 from tribute.errors import ContributionError
 
-COPYCAT, SCRAMBLER = "copycat", "scrambler"
 CELLS = 2.4
 """A topic takes as many training rows as this many full cells, so that no topic outweighs the others."""
 EVALUATION, KEPT_BACK = 0.24, 0.03
@@ -32,7 +30,6 @@ CANDIDATES = 4
 """Sentences read for each row that a cell may have."""
 COPIED, SCRAMBLED, TESTED = 2, 3 / 16, 8 / 5
 """Rows of `copycat` in all, of `scrambler` and the evaluation for each topic; all times `rows_per_cell`."""
-HOME_PAGES = ("homepage", "home", "home-page", "repository", "source", "source code", "github", "code")
 Cells = dict[tuple[str, str], list[str]]
 
 
@@ -47,26 +44,13 @@ class Corpus:
 
 def write_docs(source: DocsSource, name: str, folder: Path) -> tuple[DatasetSchema, list[Submission], Path]:
     """Write one file per contributor and one for the evaluation; the same packages give the same bytes."""
-    packages, topics = _chosen(source.packages), _topics(source.topics)
+    packages, topics = chosen_packages(source.packages), _topics(source.topics)
     corpus = _select(_split(_read(packages, topics, source.rows_per_cell)), topics, source.rows_per_cell)
     files = {package.id: _rows(corpus.train, package.id) for package in packages}
-    submissions = [_submit(folder, package, name, files[package.id]) for package in packages if files[package.id]]
+    submissions = [submit(folder, package, name, files[package.id]) for package in packages if files[package.id]]
     submissions += _planted(folder, name, files, corpus, topics, source.rows_per_cell)
     evaluation = write_jsonl(folder / "evaluation.jsonl", _rows(corpus.evaluation))
     return DatasetSchema(name=name, task="sequence-classification", labels=topics), submissions, evaluation
-
-
-def _chosen(names: Sequence[str]) -> list[Package]:
-    known = {package.id: package for package in PACKAGES}
-    for name in names:
-        if name not in known:
-            raise ContributionError(f"the docs source does not know package {name!r}; it knows {', '.join(known)}")
-        if not _is_installed(known[name]):
-            raise ContributionError(f"package {name} is not installed; install it or leave it out of the source")
-    chosen = [one for one in PACKAGES if (one.id in names if names else _is_installed(one))]
-    if not chosen:
-        raise ContributionError("none of the packages of the docs source is installed; install Tribute anew")
-    return chosen
 
 
 def _topics(names: Sequence[str]) -> tuple[str, ...]:
@@ -74,17 +58,6 @@ def _topics(names: Sequence[str]) -> tuple[str, ...]:
         if name not in TOPICS:
             raise ContributionError(f"the docs source does not know topic {name!r}; it knows {', '.join(TOPICS)}")
     return tuple(topic for topic in TOPICS if topic in names) if names else TOPICS
-
-
-def _is_installed(package: Package) -> bool:
-    return package.id == PYTHON or any(True for _ in metadata.distributions(name=package.id))
-
-
-def package_root(package: Package) -> Path:
-    """The folder that a package's module paths start from."""
-    if package.id == PYTHON:
-        return Path(sysconfig.get_path("stdlib"))
-    return Path(str(metadata.distribution(package.id).locate_file(package.folder))).resolve()
 
 
 def _read(packages: Iterable[Package], topics: Sequence[str], rows_per_cell: int) -> Cells:
@@ -106,15 +79,10 @@ def _split(cells: Cells) -> Corpus:
     """Assign each sentence to a part by its hash."""
     bounds = ((0.0, EVALUATION), (EVALUATION, EVALUATION + KEPT_BACK), (EVALUATION + KEPT_BACK, 1.0))
     evaluation, kept_back, train = (
-        {cell: [text for text in texts if low <= _position(text) < high] for cell, texts in cells.items()}
+        {cell: [text for text in texts if low <= position(text) < high] for cell, texts in cells.items()}
         for low, high in bounds
     )
     return Corpus(train, evaluation, kept_back)
-
-
-def _position(text: str) -> float:
-    """A number from 0 to 1, computed from the normalised text alone."""
-    return int(text_sha256(text)[-8:], 16) / 16**8
 
 
 def _select(corpus: Corpus, topics: Sequence[str], rows_per_cell: int) -> Corpus:
@@ -142,30 +110,6 @@ def _rows(cells: Cells, package: str | None = None) -> list[dict[str, str]]:
     return [classification(text, chosen[text]) for text in sorted(chosen, key=text_sha256)]
 
 
-def _submit(folder: Path, package: Package, dataset: str, rows: Sequence[Mapping[str, str]]) -> Submission:
-    file = write_jsonl(folder / f"{package.id}.jsonl", rows)
-    if package.id == PYTHON:
-        home = "https://www.python.org"
-        return Submission(file, PYTHON, dataset, package.licence, "Python", python_version(), home)
-    distribution = metadata.metadata(package.id)
-    licence = _licence(distribution, package)
-    return Submission(
-        file, package.id, dataset, licence, distribution["Name"], distribution["Version"], _home_page(distribution)
-    )
-
-
-def _licence(distribution: metadata.PackageMetadata, package: Package) -> str:
-    """The SPDX expression that the package declares; for older packages, which declare none, the table's."""
-    return str((distribution.get_all("License-Expression") or [package.licence])[0])
-
-
-def _home_page(distribution: metadata.PackageMetadata) -> str:
-    links = [link.split(",", 1) for link in distribution.get_all("Project-URL") or ()]
-    urls = {label.strip().lower(): url.strip() for label, url in links}
-    named = [urls[label] for label in HOME_PAGES if label in urls]
-    return str((distribution.get_all("Home-page") or named or list(urls.values()) or [""])[0])
-
-
 def _planted(
     folder: Path,
     dataset: str,
@@ -175,18 +119,13 @@ def _planted(
     rows_per_cell: int,
 ) -> list[Submission]:
     victim = max(files, key=lambda id_: len(files[id_]))
-    copies = [row | {"text": _disguise(row["text"])} for row in files[victim][: COPIED * rows_per_cell]]
+    copies = [row | {"text": disguise(row["text"])} for row in files[victim][: COPIED * rows_per_cell]]
     planted = {COPYCAT: copies, SCRAMBLER: _scrambled(corpus.kept_back, topics)}
     return [
         Submission(write_jsonl(folder / f"{id_}.jsonl", rows), id_, dataset, "CC0-1.0", id_.title())
         for id_, rows in planted.items()
         if rows
     ]
-
-
-def _disguise(text: str) -> str:
-    """The text in another case and spacing, with the same normalised form."""
-    return "  ".join(word.upper() if place % 2 else word for place, word in enumerate(text.split()))
 
 
 def _scrambled(cells: Cells, topics: Sequence[str]) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""Plain sentences from the docstrings of a package's source. Reads with `ast`; imports and runs nothing.
+"""Docstrings of a package's source, and plain sentences from them. Reads with `ast`; imports and runs nothing.
 
 Knows nothing of topics or contributors.
 """
@@ -7,6 +7,7 @@ import ast
 import inspect
 import re
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from tribute.contributions.rows import text_sha256
@@ -33,8 +34,8 @@ def sentences(root: Path, prefixes: Iterable[str], enough: int) -> list[str]:
     Files are read in the order of their paths' hashes: a sample across all modules, the same on every machine.
     """
     by_hash: dict[str, str] = {}
-    for path in sorted(_modules(root, prefixes), key=lambda module: text_sha256(module.relative_to(root).as_posix())):
-        for docstring in _docstrings(path):
+    for path in modules(root, prefixes):
+        for _, docstring in documented(path):
             sentence = plain_sentence(docstring)
             if sentence is not None:
                 by_hash.setdefault(text_sha256(sentence), sentence)
@@ -48,11 +49,12 @@ def plain_sentence(docstring: str) -> str | None:
     paragraphs = [part for part in re.split(r"\n\s*\n", inspect.cleandoc(docstring)) if part.strip()]
     if paragraphs and SIGNATURE.match(paragraphs[0].strip()):
         paragraphs = paragraphs[1:]
-    text = _without_markup(" ".join(paragraphs[0].split())) if paragraphs else ""
+    text = without_markup(" ".join(paragraphs[0].split())) if paragraphs else ""
     return text if _is_plain(text) else None
 
 
-def _without_markup(text: str) -> str:
+def without_markup(text: str) -> str:
+    """Roles, links, emphasis and the modules before a name go; words stay."""
     text = ROLE.sub(lambda role: TARGET.sub("", role[1]).lstrip("~!"), text)
     text = QUOTES.sub("", LINK.sub(r"\1", text))
     return " ".join(DOTTED.sub(r"\1", text).split())
@@ -69,33 +71,40 @@ def _is_plain(text: str) -> bool:
     )
 
 
-def _modules(root: Path, prefixes: Iterable[str]) -> Iterator[Path]:
-    for prefix in prefixes:
-        for path in [root / prefix] if (root / prefix).exists() else root.glob(prefix):
-            files = path.rglob("*.py") if path.is_dir() else [path]
-            yield from (file for file in files if not TESTS & set(file.relative_to(root).parts))
+def modules(root: Path, prefixes: Iterable[str]) -> list[Path]:
+    """The Python files below `root` that the prefixes name, but for tests, in the order of their paths' hashes."""
+    named = (
+        path for prefix in prefixes for path in ([root / prefix] if (root / prefix).exists() else root.glob(prefix))
+    )
+    files = chain.from_iterable(path.rglob("*.py") if path.is_dir() else [path] for path in named)
+    kept = {file for file in files if not TESTS & set(file.relative_to(root).parts)}
+    return sorted(kept, key=lambda file: text_sha256(file.relative_to(root).as_posix()))
 
 
-def _docstrings(path: Path) -> Iterator[str]:
+def documented(path: Path) -> Iterator[tuple[str, str]]:
+    """The public functions and classes of a module that have a docstring: (`Class.method`, docstring).
+
+    A name is empty where a compiled function gets its docstring.
+    """
     try:
         module = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError):
         # Templates and test data that only look like modules; what they hold is not documentation.
         return
-    yield from _public(module)
+    yield from _public(module, "")
 
 
-def _public(node: Definition) -> Iterator[str]:
+def _public(node: Definition, prefix: str) -> Iterator[tuple[str, str]]:
     for child in node.body:
         if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             if not child.name.startswith("_"):
                 docstring = ast.get_docstring(child, clean=False)
                 if docstring:
-                    yield docstring
+                    yield prefix + child.name, docstring
                 if isinstance(child, ast.ClassDef):
-                    yield from _public(child)
+                    yield from _public(child, f"{prefix}{child.name}.")
         elif (docstring := _added(child)) is not None:
-            yield docstring
+            yield "", docstring
 
 
 def _added(node: ast.stmt) -> str | None:

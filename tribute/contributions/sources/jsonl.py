@@ -14,7 +14,7 @@ def classification(text: str, label: str, slice_: str | None = None) -> dict[str
     return {"text": text, "label": label} | ({} if slice_ is None else {"slice": slice_})
 
 
-def write_jsonl(path: Path, rows: Iterable[Mapping[str, str]]) -> Path:
+def write_jsonl(path: Path, rows: Iterable[Mapping[str, object]]) -> Path:
     """Write one JSON object per line; returns the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")

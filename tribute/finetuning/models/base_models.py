@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from tribute.strict import parse_json
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
 TEXT_FILES = ("config.json", *TOKENIZER_FILES)
+TEXT_PATTERNS = ("*.json", "*.jinja", "*.txt", "*.model")
+"""Of a hub's files: everything but weights."""
 
 
 def base_folder(base: BaseConfig) -> Path:
@@ -27,9 +30,16 @@ def base_folder(base: BaseConfig) -> Path:
     elif base.folder is not None:
         folder = base.folder
     else:
-        folder = _hub_folder(str(base.hub), str(base.revision))
+        folder = _hub_folder(str(base.hub), str(base.revision), (*TEXT_PATTERNS, "*.safetensors"))
     _check(folder, base)
     return folder
+
+
+def text_folder(base: BaseConfig) -> Path:
+    """A folder that holds config and tokenizer: of a hub's model only these are downloaded. Raises BaseModelError."""
+    if base.hub is None:
+        return base_folder(base)
+    return _hub_folder(base.hub, str(base.revision), TEXT_PATTERNS)
 
 
 def base_digest(folder: Path) -> str:
@@ -153,12 +163,11 @@ def _package_folder(package: str) -> Path:
     return Path(module.get_model_path())
 
 
-def _hub_folder(hub: str, revision: str) -> Path:
+def _hub_folder(hub: str, revision: str, patterns: Sequence[str]) -> Path:
     from huggingface_hub import snapshot_download
 
-    patterns = ["*.json", "*.jinja", "*.txt", "*.safetensors", "*.model"]
     try:
-        return Path(snapshot_download(hub, revision=revision, allow_patterns=patterns))
+        return Path(snapshot_download(hub, revision=revision, allow_patterns=list(patterns)))
     except (OSError, ValueError) as error:
         raise BaseModelError(f"cannot fetch {hub} at {revision} from the hub: {error}") from error
 
@@ -170,6 +179,7 @@ def _check(folder: Path, base: BaseConfig) -> None:
     if missing:
         raise BaseModelError(
             f"{folder / missing[0]}: missing; a base needs config.json and {WEIGHTS}, or {SHARDS} and its shards"
+            + ("" if folder.exists() else "; `tribute base make` pre-trains a small one")
         )
     digest = weights_sha256(folder) if base.sha256 is not None else None
     if digest != base.sha256:
