@@ -8,6 +8,7 @@ ROOMS = (
     "effects",
     "shares",
     "plan",
+    "workload",
     "card",
     "answers",
     "content",

@@ -25,7 +25,7 @@ PANELS = {
         *("release", "versions", "show", "diff", "card", "sync", "terms", "withdraw", "erase"),
         *("organisation", "key", "vault"),
     ),
-    "Fine-tune": ("config", "inspect", "finetune", "retrain", "export"),
+    "Fine-tune": ("base", "config", "plan", "inspect", "finetune", "retrain", "export"),
     "Attribute": ("attribute", "explain"),
     "Serve": ("price", "payer", "agent", "serve", "mcp"),
     "Pay": ("policy", "period", "reward", "statement", "dispute", "pay"),
@@ -40,6 +40,8 @@ def load(word: str) -> Any:
     module = import_module(f"tribute.cli.{_stem(word)}")
     commands = commands_of(module)
     app = typer.Typer(cls=Group, help=module.__doc__, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+    if list(commands) != [word]:
+        app.callback()(lambda: None)  # Typer takes a single command for the group itself.
     for name, function in commands.items():
         app.command(name, help=function.__doc__ or module.__doc__)(function)
     return typer.main.get_command(app)

@@ -1,0 +1,93 @@
+"""A plan counts what the run then does, and reads neither weights nor a workspace where there is none."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.finetuning.helpers.tiny import write_llama
+from tests.helpers.terminal import tribute
+from tribute.finetuning.recording.trace import load_trace
+from tribute.workspace import Workspace
+
+WITH_SOURCE = """run: assistant
+dataset: {name: answers, version: v1.0.0, source: {kind: answers, rows_per_package: 12, packages: [rich, aiohttp]}}
+finetuning:
+  base: {folder: base}
+  lora: {target_modules: all-linear}
+  max_tokens: 64
+  truncate: true
+  template: "{% for m in messages %}{{ m.content }}{{ eos_token }}{% endfor %}"
+"""
+
+
+def planned(*arguments: object) -> dict:
+    ended = tribute("plan", *arguments, "--json")
+    assert ended.code == 0, ended.err
+    return ended.data
+
+
+def test_a_plan_counts_what_the_run_did(tiny: Path, finished: Path):
+    """Rows, steps, states and trained parameters are those of the training, and its folder is as large as planned."""
+    said = planned(tiny / "config.yaml", "-w", finished)
+    store = Workspace.open(finished).store
+    adapters = list(store.all("adapter"))
+    trace = load_trace(adapters[0].path)
+
+    assert said["screened"]
+    assert said["step_count"] == len(trace.steps)
+    assert said["state_count"] == len(trace.states)
+    assert said["trained_count"] == len(trace.states[0].theta)
+    assert said["rows_training"] == len({row for step in trace.steps for row in step})
+    states = sum((adapter.path / "trace" / "states.safetensors").stat().st_size for adapter in adapters)
+    assert said["planned_stages"][0]["disk_bytes"] == pytest.approx(states, rel=0.2)
+
+
+def test_stages_are_those_of_the_config(tiny: Path, finished: Path):
+    """More validation and a budget ask for more work; every stage has its time and memory."""
+    small = planned(tiny / "config.yaml", "-w", finished, "--set", "attribution.validation=off")
+    large = planned(
+        *(tiny / "config.yaml", "-w", finished, "--set", "attribution.validation=full"),
+        *("--set", "attribution.budget=10"),
+    )
+
+    assert [stage["stage"] for stage in small["planned_stages"]] == ["fine-tune", "credit", "stand-in"]
+    assert [stage["stage"] for stage in large["planned_stages"]][3:] == ["controls", "predict effects", "retrain"]
+    assert large["hours"] > 3 * small["hours"]
+    assert all(stage["flop"] > 0 and stage["device_bytes"] > 0 for stage in large["planned_stages"])
+
+
+def test_without_workspace_rows_come_from_the_source(tmp_path: Path):
+    """Weights are not read, and nothing is left behind."""
+    (tmp_path / "config.yaml").write_text(WITH_SOURCE)
+    write_llama(tmp_path / "base")
+    (tmp_path / "base" / "model.safetensors").write_bytes(b"no weights")
+
+    said = planned(tmp_path / "config.yaml", "-w", tmp_path / "nowhere", "--gpu", "l4", "--price", "0.5")
+
+    assert not said["screened"]
+    assert said["rows_training"] > 24
+    assert said["machine"] == "l4"
+    assert said["fits"]
+    assert all(stage["cost"] == pytest.approx(stage["hours"] / 2) for stage in said["planned_stages"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["base", "config.yaml"]
+
+
+def test_what_cannot_be_planned_is_said(tiny: Path, tmp_path: Path):
+    """A machine that is not known, and a dataset that is neither released nor has a source."""
+    unknown = tribute("plan", tiny / "config.yaml", "--gpu", "h900")
+    nowhere = tribute("plan", tiny / "config.yaml", "-w", tmp_path, "--set", "dataset.source=null")
+
+    assert unknown.code == nowhere.code == 2
+    assert "the plan does not know 'h900'; it knows cpu, a100-80gb" in unknown.err
+    assert "there is no dataset version" in nowhere.err
+
+
+def test_a_base_that_is_too_large_is_said(tiny: Path, finished: Path, monkeypatch: pytest.MonkeyPatch):
+    """The last line says which settings help."""
+    from tribute.pipeline.planning import machines
+
+    monkeypatch.setitem(machines.GPUS, "l4", machines.Machine("l4", 1e12, 1e6, "https://example.org"))
+    ended = tribute("plan", tiny / "config.yaml", "-w", finished, "--gpu", "l4", "--price", "2")
+
+    assert "l4 has too little memory: set finetuning.precision: bfloat16" in ended.out
+    assert "cost" in ended.out

@@ -1,0 +1,214 @@
+"""What every stage of a run takes, from shapes and counts alone: FLOP, time, memory of device and host, disk.
+
+Counts come from the code that will do the work (schedule, states, jobs). What a stage takes beside them is written
+here and held against measured runs by benchmarks/plan.py.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil
+
+from tribute.attribution.workload import workload
+from tribute.config import RunConfig
+from tribute.finetuning.encoding.encoding import IGNORED, EncodedRows
+from tribute.finetuning.recording.trace import longest_gap, state_steps
+from tribute.finetuning.training.schedule import learning_rates, schedule
+from tribute.pipeline.planning.machines import Machine
+from tribute.pipeline.planning.rows import PlannedRows
+from tribute.pipeline.planning.shape import Shape
+
+IMPORTS = 0.42e9
+"""Bytes of a process that has imported torch, transformers and peft, on Linux and a CPU."""
+CONTEXT = 0.6e9
+"""Bytes that a process takes of a GPU before it does anything."""
+WALK = 1.22
+"""Trainings that walking a trace takes (docs/benchmarks/throughput.md)."""
+LAYER_SECONDS = 0.6e-3
+"""CPU time of a layer's forward and backward beside its products of matrices, a micro-batch."""
+BYTES = {"float32": 4, "bfloat16": 2}
+
+
+@dataclass(frozen=True)
+class StageCost:
+    """One stage; memory is of one process, FLOP, hours and disk of the whole stage."""
+
+    stage: str
+    what: str
+    tokens: float
+    """Trained or read, padding included."""
+    flop: float
+    hours: float
+    """Of one process."""
+    device: float
+    """Bytes of the device's memory; of the host's where there is no GPU."""
+    host: float
+    """Bytes beside `device`."""
+    disk: float
+    """Bytes that stay."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run takes."""
+
+    machine: Machine
+    shape: Shape
+    rows: PlannedRows
+    steps: int
+    """Of a training."""
+    states: int
+    """Of a trace."""
+    stages: tuple[StageCost, ...]
+    processes: int
+
+    @property
+    def hours(self) -> float:
+        """With all processes at work; on one GPU they take turns."""
+        total = sum(stage.hours for stage in self.stages)
+        return total if self.machine.is_gpu else total / self.processes
+
+    @property
+    def fits(self) -> bool:
+        """Whether every stage has room on the device."""
+        return self.machine.memory is None or max(stage.device for stage in self.stages) <= self.machine.memory
+
+
+def plan_run(config: RunConfig, rows: PlannedRows, shape: Shape, machine: Machine) -> Plan:
+    """The plan of a run."""
+    work = _Work(config, rows, shape, machine)
+    return Plan(machine, shape, rows, work.steps, work.states, tuple(work.stages()), config.execution.processes)
+
+
+class _Work:
+    """The counts that several stages share."""
+
+    def __init__(self, config: RunConfig, rows: PlannedRows, shape: Shape, machine: Machine) -> None:
+        self.config, self.rows, self.shape, self.machine = config, rows, shape, machine
+        tuning = config.finetuning
+        steps = schedule(len(rows.train), tuning, tuning.seeds[0])
+        self.steps = len(steps)
+        rates = learning_rates(tuning, self.steps)
+        self.states = len(state_steps(rates, tuning.trace_states, longest_gap(tuning.optimizer.beta1)))
+        chunks = [chunk for step in steps for chunk in rows.train.chunks(step, tuning.tokens_at_once)]
+        lengths = rows.train.lengths()
+        self.trained = float(sum(len(chunk) * lengths[list(chunk)].max() for chunk in chunks))
+        self.batches = len(chunks)
+        self.length = float(lengths.mean())
+        self.read = float(rows.evaluation.lengths().sum())
+        self.read_batches = ceil(self.read / tuning.tokens_at_once)
+        self.seeds, slices = len(tuning.seeds), Counter(rows.evaluation.slices)
+        self.asked = workload(config.attribution, self.seeds, rows.contributors, slices, shape.trained)
+
+    def stages(self) -> Iterator[StageCost]:
+        """Every stage, in the order of a run."""
+        yield self._finetuning()
+        yield self._credit()
+        yield self._stand_in()
+        if self.asked.checked:
+            yield self._controls(self.asked.checked)
+            yield self._effects(self.asked.checked)
+        if self.asked.retrained:
+            yield self._retraining(self.asked.retrained)
+
+    def _training(self) -> tuple[float, float]:
+        """FLOP and seconds of a training's forward and backward."""
+        flop = self.shape.training(self.trained, self.length)
+        return flop, self._seconds(flop, self.batches)
+
+    def _reading(self, backward: bool = False) -> tuple[float, float]:
+        """FLOP and seconds of looking at all evaluation rows."""
+        take = self.shape.training if backward else self.shape.forward
+        flop = take(self.read, self.length)
+        return flop, self._seconds(flop, self.read_batches)
+
+    def _seconds(self, flop: float, batches: float) -> float:
+        apart = 0.0 if self.machine.is_gpu else LAYER_SECONDS * self.shape.computed * batches
+        return flop / self.machine.flops + apart
+
+    def _stage(
+        self, stage: str, what: str, times: float, cost: tuple[float, float, float], **space: float
+    ) -> StageCost:
+        """`cost`: tokens, FLOP and seconds of each of `times`; `space`: `memory` beside the model's, and `disk`."""
+        tokens, flop, seconds = (part * times for part in cost)
+        memory = self._model() + space.get("memory", 0.0)
+        host = IMPORTS + (self._weights() if self.machine.is_gpu else 0.0)
+        device = memory + (CONTEXT if self.machine.is_gpu else 0.0)
+        return StageCost(stage, what, tokens, flop, seconds / 3600, device, host, space.get("disk", 0.0))
+
+    def _weights(self) -> float:
+        return self.shape.parameters * float(BYTES[self.config.finetuning.precision])
+
+    def _model(self) -> float:
+        """Bytes of weights, adapters with gradients and moments, and a micro-batch's activations."""
+        at_once, shape = self.config.finetuning.tokens_at_once, self.shape
+        # Korthikanti et al. 2022, equation 2, in elements, with the inner width apart; half of it where two backwards
+        # are made of one forward.
+        kept = 1 if self.config.finetuning.gradient_checkpointing else shape.computed
+        activations = at_once * kept * (9 * shape.width + 4 * shape.inner) * BYTES[self.config.finetuning.precision]
+        return self._weights() + 16.0 * shape.trained + activations + 12.0 * at_once * shape.vocabulary
+
+    def _state_bytes(self) -> float:
+        return self.shape.trained * float(4 + 2 * BYTES[self.config.finetuning.trace_precision])
+
+    def _finetuning(self) -> StageCost:
+        (flop, seconds), (read, reading) = self._training(), self._reading()
+        cached = self.shape.layers > self.shape.computed
+        lower = (self.rows.train.lengths().sum() + self.read) * self.shape.width * 4.0 if cached else 0.0
+        # The adapter, its copy in MLflow, and the trace.
+        disk = self.seeds * (8.0 * self.shape.trained + self.states * self._state_bytes()) + lower
+        cost = (self.trained, flop + 2 * read, seconds + 2 * reading)
+        return self._stage("fine-tune", _count(self.seeds, "seed"), self.seeds, cost, memory=lower, disk=disk)
+
+    def _walked(self) -> tuple[float, float, float]:
+        """Tokens, FLOP and seconds of one trace's credit."""
+        (flop, seconds), (read, reading) = self._training(), self._reading(backward=True)
+        looks = self.asked.looks
+        return self.trained, WALK * flop + looks * read, WALK * seconds + looks * reading
+
+    def _walking(self) -> float:
+        """Bytes of a walk: six vectors in float64, and a look's gradients by slice and fold at six places."""
+        return self.shape.trained * (48.0 + 24.0 * self.asked.columns)
+
+    def _credit(self) -> StageCost:
+        return self._stage("credit", _count(self.seeds, "seed"), self.seeds, self._walked(), memory=self._walking())
+
+    def _controls(self, count: int) -> StageCost:
+        tokens, flop, seconds = self._walked()
+        trained, training = self._training()
+        cost = (2 * tokens, flop + trained, seconds + training)
+        return self._stage("controls", _count(count, "seed"), count, cost, memory=self._walking())
+
+    def _stand_in(self) -> StageCost:
+        read = float(self.rows.train.lengths().sum()) + self.read
+        flop = self.shape.forward(read, self.length)
+        kept = 0.0
+        if self.shape.vocabulary:
+            asked, taught = _labelled(self.rows.evaluation), _labelled(self.rows.train)
+            flop += 2 * asked * taught * self.shape.width
+            kept = 8.0 * asked * len(self.rows.train)
+        cost = (read, flop, self._seconds(flop, read / self.config.finetuning.tokens_at_once))
+        return self._stage("stand-in", "once", 1, cost, memory=2 * kept, disk=kept)
+
+    def _effects(self, count: int) -> StageCost:
+        draws = self.asked.draws
+        flop, seconds = self._training()
+        (read, reading), looks = self._reading(), len(self.rows.contributors)
+        part = (draws + 2 * len(self.rows.train)) / (len(self.rows.train) * self.config.finetuning.epochs)
+        cost = (part * self.trained, part * flop + looks * read, part * seconds + looks * reading)
+        return self._stage(
+            "predict effects", _count(count, "seed"), count, cost, memory=4.0 * self.shape.trained * draws
+        )
+
+    def _retraining(self, trainings: float) -> StageCost:
+        (flop, seconds), (read, reading) = self._training(), self._reading()
+        cost = (self.trained, flop + 2 * read, seconds + 2 * reading)
+        return self._stage("retrain", f"{trainings:.1f} × all rows", trainings, cost)
+
+
+def _labelled(rows: EncodedRows) -> float:
+    return float(sum(sum(label != IGNORED for label in labels) for labels in rows.targets))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
