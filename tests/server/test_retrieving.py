@@ -107,6 +107,26 @@ def test_a_stream_credits_the_same(answered, client, services, writer):
     assert streamed["price"] == receipt["price"]
 
 
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_an_answer_whose_credit_fails_is_settled(is_stream, client, services, writer, monkeypatch):
+    """The answer is given and charged; its rows stand in the receipt without credit."""
+
+    def fail(*_):
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr(services.engine, "score", fail)
+    raw = client.chat.completions.with_raw_response.create(
+        model=writer, **ASK, stream=is_stream, extra_body={"retrieve": "facts@v1.0.0"}
+    )
+    raw.http_response.read()
+    receipt = receipt_of(services, client, raw.headers["Tribute-Receipt"])
+
+    assert receipt["price"]["micro"] > 100
+    assert {line["credit"] for line in receipt["retrieved"]} == {None}
+    told = client.get("/budget", cast_to=object)
+    assert told["budget"] - told["remaining"] == receipt["price"]["micro"]
+
+
 def test_neighbours_vote_on_a_label(client, services, classifier):
     """Probabilities sum to 1, and the credits to what the vote changed of the label's probability."""
     asked = {"model": classifier, "input": "the matrix and a vector", "retrieve": {"from": "tiny@v1.0.0", "top": 3}}

@@ -62,6 +62,11 @@ class Sources:
             for hit in self.hits
         ]
 
+    def uncredited(self) -> list[Mapping[str, Any]]:
+        """As a receipt has rows that were shown, and weighed against no answer."""
+        lines = self.lines([ChunkCredit((hit.row,), hit.contributor, 0.0) for hit in self.hits], "")
+        return [{**line, "credit": None, "unit": None} for line in lines]
+
     def lines(self, credits: Sequence[ChunkCredit], unit: str) -> list[Mapping[str, Any]]:
         """As a receipt has them."""
         return [
@@ -97,11 +102,7 @@ def search(services: Services, entry: CatalogueEntry, body: SearchBody, payer: s
         usage = {"prompt_tokens": tokens, "completion_tokens": 0, "total_tokens": tokens}
         return {**page, "has_more": False, "next_page": None, "usage": usage}, 0
 
-    def credit() -> list[Mapping[str, Any]]:
-        lines = sources.lines([ChunkCredit((hit.row,), hit.contributor, 0.0) for hit in sources.hits], "")
-        return [{**line, "credit": None, "unit": None} for line in lines]
-
-    return Work(named, tokens, 0, int(time.time()), answer, credit=credit)
+    return Work(named, tokens, 0, int(time.time()), answer, credit=sources.uncredited)
 
 
 def prepared(services: Services, entry: CatalogueEntry, body: Any, payer: str, prepare: Prepare | None) -> Work:
@@ -127,7 +128,7 @@ def prepared(services: Services, entry: CatalogueEntry, body: Any, payer: str, p
             if not count or error.code != "context_length_exceeded":
                 raise
         else:
-            return _sourced(recorder, work, body, fitting)
+            return _sourced(services, recorder, work, (body, fitting))
     raise AssertionError("a request without sources was prepared or refused")
 
 
@@ -147,9 +148,9 @@ class _Recorder:
             yield piece
 
 
-def _sourced(recorder: _Recorder, work: Work, body: Any, sources: Sources) -> Work:
+def _sourced(services: Services, recorder: _Recorder, work: Work, asked_with: tuple[Any, Sources]) -> Work:
     """Work that cites its sources and credits them by all their subsets."""
-    original, model = work.answer, work.entry.model.artifact
+    (body, sources), original, model = asked_with, work.answer, work.entry.model.artifact
     assert original is not None
 
     def answer(asked: Work, held: Hold) -> Any:
@@ -166,7 +167,14 @@ def _sourced(recorder: _Recorder, work: Work, body: Any, sources: Sources) -> Wo
             prompt = _encoded(recorder.engine, model, _with(body, sources.hits, chosen))
             return sum(recorder.engine.score(model, prompt, recorder.ids))
 
-        return sources.lines(chunk_credits(sources.hits, value) if recorder.ids else [], "nats")
+        if not recorder.ids:
+            return sources.uncredited()
+        try:
+            return sources.lines(chunk_credits(sources.hits, value), "nats")
+        except Exception as error:
+            # An answer that was sent is settled, whatever becomes of its explanation.
+            services.log.warning("sources are not credited: %s", type(error).__name__)
+            return sources.uncredited()
 
     return replace(work, answer=answer, credit=credit)
 
