@@ -57,6 +57,8 @@ def challenge(tracker, dataset, config, tmp_path):
             measured = {"loss": loss, "accuracy": 0.5, "before": {"loss": before, "accuracy": 0.25}}
             (folder / "evaluation.json").write_text(json.dumps(measured))
             (folder / "base.json").write_text("{}")
+            scored = {"rows": 4, "metrics": {"words:shared": {"before": 0.25, "after": 0.5}}}
+            (folder / "metrics.json").write_text(json.dumps(scored))
             return tracker.finish(tracker.begin(Subject("demo", dataset, config), seed), folder)
 
         return Store(tmp_path).make(ADAPTER, {}, {"loss": loss, "before": before}, build)
@@ -95,6 +97,8 @@ def test_a_run_holds_parameters_and_metrics(challenge, client, config):
     assert (run.data.metrics["evaluation_loss"], run.data.metrics["evaluation_accuracy"]) == (1.5, 0.5)
     history = client.get_metric_history(run.info.run_id, "evaluation_loss")
     assert sorted((point.step, point.value) for point in history) == [(0, 2.0), (2, 1.5)]
+    own = client.get_metric_history(run.info.run_id, "metric_words.shared")
+    assert sorted((point.step, point.value) for point in own) == [(0, 0.25), (2, 0.5)]
     losses = client.get_metric_history(run.info.run_id, "training_loss")
     assert sorted((point.step, point.value) for point in losses) == [(0, 2.0), (1, 1.0)]
 
