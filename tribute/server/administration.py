@@ -16,8 +16,8 @@ from pathlib import Path
 
 from tribute.contributions.registry import Registry, registry_key, verify_keys
 from tribute.errors import ConfigError, ServiceError
-from tribute.server.setup import store_url
 from tribute.services.accounts import MILLION, Accounts, Keys, Limits, Window
+from tribute.services.opening import store_url
 from tribute.services.prices import Price, PriceList, Prices, sign_prices
 from tribute.services.store import Store, as_text, parse_time
 from tribute.settings import Strict, read_yaml, validate

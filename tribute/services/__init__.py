@@ -1,4 +1,16 @@
 """Paid calls of released models: who may call, what it costs, a receipt per answer, and the seal of a month's usage."""
 
-ROOMS = ("store", "accounts", "prices", "receipts", "meter", "seal", "catalogue", "engines", "retrieval")
+ROOMS = (
+    "store",
+    "accounts",
+    "prices",
+    "receipts",
+    "meter",
+    "seal",
+    "catalogue",
+    "engines",
+    "retrieval",
+    "explaining",
+    "opening",
+)
 """In order: each knows only those before it."""

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tribute.keys import Key, public_half
 from tribute.services.accounts import Accounts, Keys, Limits
-from tribute.services.meter import Answer, Call, Meter, Texts
+from tribute.services.meter import STEPS, Answer, Call, Figures, Meter, Texts, Training, masked, nats
 from tribute.services.prices import Price, PriceList, Prices, sign_prices
 from tribute.services.receipts import Certificate, ServedModel, Signer, certify
 from tribute.services.store import Store
@@ -26,6 +26,20 @@ PRICES = PriceList(
     version=1, currency="EUR", models={"docs": Price(request=100, input=2000, output=8000), "free": Price()}
 )
 CREDIT = 1_000_000
+PAIRS = [((1, 2, 3, 4, 5), (6, 7))]
+"""The tokens of a question and an answer."""
+
+
+def training(credits=None, status="explained", mask="00" * 32):
+    """An addendum that names these contributors: id → credit in 10⁻¹² nats."""
+    sizes = {name: (own, abs(own)) for name, own in (credits or {}).items()}
+    figures = Figures(status, STEPS, sum(own for own, _ in sizes.values() if own > 0))
+    lines = [
+        {"contributor": masked(mask, name), "credit": nats(own), "absolute": nats(size)}
+        for name, (own, size) in sizes.items()
+    ]
+    said = {"status": status, "probability": nats(STEPS), "positive": nats(figures.positive), "contributors": lines}
+    return Training(said, figures, sizes)
 
 
 @dataclass
@@ -72,7 +86,7 @@ class Market:
 
     def answer(self, hold, text=b"because", output=10, **other):
         """Settle with an answer."""
-        return self.meter.settle(hold, Answer(text, 5, output, **other))
+        return self.meter.settle(hold, Answer(text, 5, output, **({"pairs": PAIRS} | other)))
 
     def call(self, key, text=b"why?", name=None):
         """A whole call: its settlement."""

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 import pytest
 
-from tests.services.helpers.market import CREDIT, MODEL, SERVING, Clock, market, signer
+from tests.services.helpers.market import CREDIT, MODEL, SERVING, Clock, market, signer, training
 from tests.services.helpers.postgres import server
 from tribute.dsse import Envelope
 from tribute.errors import ServiceError
@@ -243,19 +243,19 @@ def test_a_refund_names_what_it_corrects(shop):
 
 def test_an_addendum_completes_a_receipt_once(shop):
     """The same figures give the same addendum, others are refused."""
-    done, shares = shop.call(shop.key()), {"ada": {"share": "0.7", "low": "0.5", "high": "0.9"}}
+    done, shares = shop.call(shop.key()), training({"ada": 7, "bob": -2})
     addendum = add_addendum(shop.meter, done.receipt, shares)
 
     assert add_addendum(shop.meter, done.receipt, shares) == addendum
-    assert json.loads(Envelope.parse(addendum, "").payload)["training"] == shares
-    assert "other figures" in refused(409, add_addendum, shop.meter, done.receipt, {})
+    assert json.loads(Envelope.parse(addendum, "").payload)["training"] == shares.field
+    assert "other figures" in refused(409, add_addendum, shop.meter, done.receipt, training())
 
 
 def test_texts_are_forgotten_when_explained_and_a_day_old(shop):
     """Not before either; a forgotten call stays charged and is not charged again."""
     key = shop.key()
     first, second = shop.call(key, name="n1"), shop.call(key, name="n2")
-    add_addendum(shop.meter, first.receipt, {})
+    add_addendum(shop.meter, first.receipt, training())
 
     assert shop.meter.texts.forget_due() == 0
     assert shop.meter.texts.open(first.receipt).request == b"why?"

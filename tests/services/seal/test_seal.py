@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tests.services.helpers.market import CREDIT, KEYS, NEVER, PUBLIC, market
+from tests.services.helpers.market import CREDIT, KEYS, NEVER, PUBLIC, market, training
 from tribute.digests import canonical
 from tribute.errors import RewardError, ServiceError
 from tribute.files import write_json
@@ -34,7 +34,8 @@ def busy(url):
         shop.done = [shop.call(key) for _ in range(5)]
         shop.call(own)
         shop.call(test)
-        add_addendum(shop.meter, shop.done[0].receipt, {"ada": "1"})
+        moved = training({"ada": 3, "bob": -1}, mask=shop.meter.texts.mask("acme"))
+        add_addendum(shop.meter, shop.done[0].receipt, moved)
         refund(shop.meter, shop.done[1].receipt, 40, "refund-1", "wrong")
         shop.read_with = key
         shop.clock.pass_(days=2)
@@ -51,24 +52,26 @@ def refused(call, *arguments):
 
 def test_a_sealed_month_holds_and_adds_up(busy, tmp_path):
     """Totals are what each payer was charged; affiliated payers and test keys fund nothing."""
-    folder = seal_month(busy.store, "2026-11", tmp_path)
+    folder = seal_month(busy.meter.texts, "2026-11", tmp_path)
     seal = json.loads((folder / SEAL).read_text())
 
     assert verify_month(folder, KEYS, processes=2) == []
     assert (seal["size"], seal["totals"]["events"], seal["totals"]["corrections"]) == (9, 8, 1)
-    assert seal["totals"]["paid"] == [
-        {"payer": "acme", "currency": "EUR", "micro": 5 * COST - 40},
-        {"payer": "owner", "currency": "EUR", "micro": COST},
-    ]
-    assert seal["totals"]["funding"] == seal["totals"]["paid"][:1]
-    assert seal["totals"]["test"] == [{"payer": "acme", "currency": "EUR", "micro": COST}]
+    acme, owner = (
+        {"payer": busy.meter.texts.pseudonym(name), "dataset": "docs", "currency": "EUR"} for name in ("acme", "owner")
+    )
+    paid = {line["payer"]: line for line in seal["totals"]["paid"]}
+    assert paid == {acme["payer"]: acme | {"micro": 5 * COST - 40}, owner["payer"]: owner | {"micro": COST}}
+    assert seal["totals"]["funding"] == [acme | {"micro": 5 * COST - 40}]
+    assert seal["totals"]["test"] == [acme | {"micro": COST}]
+    assert seal["funds"] == [acme | {"brought": 0, "micro": 910, "minor": 0, "carried": 910}]
     assert busy.accounts.balance("acme").spent == 5 * COST - 40
 
 
 def test_the_same_events_give_the_same_bytes(busy, tmp_path):
     """A seal that is made again, after a kill say, is the same file by file."""
-    first = seal_month(busy.store, "2026-11", tmp_path / "a")
-    second = seal_month(busy.store, "2026-11", tmp_path / "b")
+    first = seal_month(busy.meter.texts, "2026-11", tmp_path / "a")
+    second = seal_month(busy.meter.texts, "2026-11", tmp_path / "b")
 
     assert {path.name: path.read_bytes() for path in first.iterdir()} == {
         path.name: path.read_bytes() for path in second.iterdir()
@@ -79,15 +82,15 @@ def test_late_events_go_into_the_open_month(busy, tmp_path):
     """A call of November that settles after its seal, and a refund, are December's; November's bytes stay."""
     hold = busy.ask(busy.read_with)
     busy.clock.moment = busy.clock.moment.replace(day=1, month=12)
-    folder = seal_month(busy.store, "2026-11", tmp_path)
+    folder = seal_month(busy.meter.texts, "2026-11", tmp_path)
     busy.answer(hold)
     refund(busy.meter, busy.done[2].receipt, 10, "refund-2", "late")
     busy.clock.pass_(days=31)
-    december = seal_month(busy.store, "2026-12", tmp_path)
+    december = seal_month(busy.meter.texts, "2026-12", tmp_path)
 
     assert verify_month(folder, KEYS) == verify_month(december, KEYS) == []
     assert json.loads((december / SEAL).read_text())["totals"]["micro"] == COST - 10
-    assert "is sealed" in refused(add_addendum, busy.meter, busy.done[3].receipt, {})
+    assert "is sealed" in refused(add_addendum, busy.meter, busy.done[3].receipt, training())
 
 
 def test_a_clock_set_back_opens_no_sealed_month(url, tmp_path):
@@ -95,23 +98,23 @@ def test_a_clock_set_back_opens_no_sealed_month(url, tmp_path):
     with market(url) as shop:
         shop.call(shop.key())
         shop.clock.pass_(days=2)
-        seal_month(shop.store, "2026-11", tmp_path)
+        seal_month(shop.meter.texts, "2026-11", tmp_path)
     with market(url, new=False) as shop:
         shop.call(shop.key())
 
         assert usage(shop.store, shop.keys.find(shop.key().id), "2026-11") == []
         assert verify_month(tmp_path / "2026-11", KEYS) == []
         shop.clock.pass_(days=60)
-        assert json.loads((seal_month(shop.store, "2026-12", tmp_path) / SEAL).read_text())["size"] == 1
+        assert json.loads((seal_month(shop.meter.texts, "2026-12", tmp_path) / SEAL).read_text())["size"] == 1
 
 
 def test_months_are_sealed_in_order_and_when_they_are_over(busy, tmp_path):
     """Neither a month that runs, nor one after an unsealed one, nor what is no month."""
-    assert "not over" in refused(seal_month, busy.store, "2026-12", tmp_path)
+    assert "not over" in refused(seal_month, busy.meter.texts, "2026-12", tmp_path)
     busy.clock.pass_(days=31)
-    assert "2026-11 is not sealed yet" in refused(seal_month, busy.store, "2026-12", tmp_path)
+    assert "2026-11 is not sealed yet" in refused(seal_month, busy.meter.texts, "2026-12", tmp_path)
     with pytest.raises(RewardError, match="is not a month"):
-        seal_month(busy.store, "../x", tmp_path)
+        seal_month(busy.meter.texts, "../x", tmp_path)
 
 
 def rewritten(folder, name, change):
@@ -135,6 +138,14 @@ def affiliated(rows):
     rows[0]["affiliated"] = True
 
 
+def richer(rows):
+    """A credit that the addendum does not say."""
+    for row in rows:
+        for name in ("positive", "signed"):
+            if row.get(name):
+                row[name] += 1
+
+
 def signed_by_nobody(rows):
     """A signature that is another's."""
     rows[0]["signature"] = rows[1]["signature"]
@@ -153,6 +164,9 @@ def another_payload(rows):
         ("usage.parquet", cheaper, "is missing or says otherwise"),
         ("usage.parquet", affiliated, "do not add up"),
         ("usage.parquet", lambda rows: rows.pop(), "no event is of this receipt"),
+        ("usage.parquet", richer, "the addendum of"),
+        ("credits.parquet", richer, "the addendum of"),
+        ("credits.parquet", lambda rows: rows.pop(), "the addendum of"),
         ("receipts.parquet", signed_by_nobody, "signature is not that of the key"),
         ("receipts.parquet", another_payload, "its leaf is not that of its payload"),
         ("receipts.parquet", lambda rows: rows.reverse(), "does not follow on"),
@@ -161,7 +175,7 @@ def another_payload(rows):
 )
 def test_every_change_is_found(busy, tmp_path, name, change, fault):
     """Even by somebody who makes the hashes of the files fit."""
-    folder = seal_month(busy.store, "2026-11", tmp_path)
+    folder = seal_month(busy.meter.texts, "2026-11", tmp_path)
     rewritten(folder, name, change)
 
     assert any(fault in found for found in verify_month(folder, KEYS))
@@ -169,7 +183,7 @@ def test_every_change_is_found(busy, tmp_path, name, change, fault):
 
 def test_a_changed_file_and_another_registry_are_found(busy, tmp_path):
     """By the hash in seal.json, and by the certificate's signature."""
-    folder = seal_month(busy.store, "2026-11", tmp_path)
+    folder = seal_month(busy.meter.texts, "2026-11", tmp_path)
     stranger = [public_half(Ed25519PrivateKey.generate())]
 
     assert "certificate: signed by a key that is none" in verify_month(folder, stranger)[0]
@@ -190,7 +204,7 @@ def checked(bundle, tmp_path, *options):
 def test_a_receipt_is_verified_offline(busy, tmp_path):
     """Signature, certificate, addendum, texts and the proof to the month's root, by a file that needs no Tribute."""
     done = busy.done[0]
-    folder = seal_month(busy.store, "2026-11", tmp_path)
+    folder = seal_month(busy.meter.texts, "2026-11", tmp_path)
     proofs = Proofs(folder)
     bundle = receipt_bundle(busy.store, busy.read_with, done.receipt)
     bundle |= {"proof": proofs(done.receipt), "addendum_proof": proofs(f"{done.receipt}-addendum")}

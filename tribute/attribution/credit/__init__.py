@@ -1,9 +1,12 @@
-"""Methods that credit rows without retraining: in-run credit and a stand-in."""
+"""Methods that credit rows without retraining: in-run credit and a stand-in; and a stand-in's credit on answers."""
 
+from tribute.attribution.credit.answer_credit import AnswerCredits, answer_credit_job
 from tribute.attribution.credit.probe import Probe
 from tribute.attribution.credit.stand_in import path_credits
 
 __all__ = [
+    "AnswerCredits",
     "Probe",
+    "answer_credit_job",
     "path_credits",
 ]

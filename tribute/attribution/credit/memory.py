@@ -24,6 +24,16 @@ LENGTHS = np.geomspace(1e-3, 1e3, 121)
 BLOCK = 512
 """Evaluation tokens that meet all training tokens at a time."""
 
+Kernel = tuple[np.ndarray, float]
+"""Centre of the states [width], and twice the squared width."""
+
+
+def kernel_of(train: np.ndarray, evaluation: np.ndarray) -> Kernel:
+    """The kernel for states float [tokens, width] of training and evaluation."""
+    centre = np.concatenate([train, evaluation]).mean(0)
+    sizes = [float(np.median(((part - centre) ** 2).sum(1))) for part in (train, evaluation)]
+    return centre, 2 * WIDTH**2 * max(sum(sizes), 1e-12)
+
 
 @dataclass(frozen=True)
 class Memory:
@@ -47,15 +57,16 @@ class Memory:
         rows: tuple[np.ndarray, np.ndarray],
         before: np.ndarray,
         count: int,
+        kernel: Kernel | None = None,
     ) -> "Memory":
         """From states float [tokens, width], token ids [tokens] and rows int [tokens] of training and evaluation.
 
-        `before` is p₀, `count` the number of training rows.
+        `before` is p₀, `count` the number of training rows. Other rows than the evaluation's are asked with the
+        `kernel` of the evaluation.
         """
-        centre = np.concatenate(states).mean(0)
+        centre, wide = kernel or kernel_of(*states)
         train, asked = (part - centre for part in states)
         train_size, asked_size = (train**2).sum(1), (asked**2).sum(1)
-        wide = 2 * WIDTH**2 * max(float(np.median(train_size) + np.median(asked_size)), 1e-12)
         inside = (rows[0][:, None] == np.arange(count)).astype(np.float32)
         near, agreeing = [], []
         for first in range(0, len(asked), BLOCK):

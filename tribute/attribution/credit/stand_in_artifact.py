@@ -92,12 +92,12 @@ def probe_of(model: Any, train: EncodedRows, evaluation: EncodedRows) -> Probe:
 
 def memory_of(model: Any, train: EncodedRows, evaluation: EncodedRows) -> Memory:
     """The memory of a ResponseModel before any adapter, not yet fitted."""
-    learned, asked = _response_tokens(model, train), _response_tokens(model, evaluation)
+    learned, asked = response_tokens(model, train), response_tokens(model, evaluation)
     states, labels, owners = zip(learned[:3], asked[:3], strict=True)
     return Memory.of(states, labels, owners, asked[3], len(train))
 
 
-def _response_tokens(model: Any, rows: EncodedRows) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def response_tokens(model: Any, rows: EncodedRows) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """States [tokens, width], labels, rows and the base's probabilities of all response tokens, [tokens] each."""
     parts: list[list[np.ndarray]] = [[] for _ in range(4)]
     with torch.no_grad():

@@ -14,7 +14,7 @@ from sqlalchemy import Row, select
 from tribute.digests import canonical
 from tribute.errors import ServiceError
 from tribute.services.accounts import MOST, Key, read_agent
-from tribute.services.meter.calls import Answer, Call, Hold, Settlement
+from tribute.services.meter.calls import NEVER, Answer, Call, Hold, Settlement
 from tribute.services.meter.meter import Meter
 from tribute.services.meter.nested import hold_of
 from tribute.services.receipts import ServedModel, Trace
@@ -73,7 +73,7 @@ def end_call(meter: Meter, key: Key, receipt: str, content: bytes) -> Settlement
         row = connection.execute(opened).one_or_none() if receipt.isprintable() else None
     if row is None:
         return meter.ended(key, receipt, content)
-    return meter.settle(_hold(row, key), Answer(content, 0, 0, explain=False))
+    return meter.settle(_hold(row, key), Answer(content, 0, 0, explain=NEVER))
 
 
 def _hold(row: Row[tuple[object, ...]], key: Key) -> Hold:

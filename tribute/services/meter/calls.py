@@ -7,6 +7,12 @@ from typing import Any
 from tribute.services.accounts import Key
 from tribute.services.receipts import ServedModel, Trace
 
+LATER, AT_ONCE, NEVER = "later", "at_once", "never"
+EXPLAIN = (LATER, AT_ONCE, NEVER)
+"""When a payer lets an answer be explained: with others before the close, right after it was given, or not at all."""
+Pair = tuple[Sequence[int], int | Sequence[int]]
+"""The tokens of a question, and what was answered: the place of a label, or tokens."""
+
 
 @dataclass(frozen=True)
 class Call:
@@ -69,8 +75,10 @@ class Answer:
     """False where the stream broke."""
     retrieved: Sequence[Mapping[str, Any]] = ()
     """The rows that were retrieved, and their credits as texts."""
-    explain: bool = True
-    """Whether an addendum will say which contributors moved the answer; False where the payer forbids it."""
+    explain: str = LATER
+    """When an addendum will say which contributors moved the answer: one of `EXPLAIN`."""
+    pairs: Sequence[Pair] = ()
+    """What it is explained by. An answer without them, such as an embedding, has no probability."""
     policy: str = ""
     """The version of the policy by which its price is divided."""
 

@@ -1,8 +1,8 @@
 """What follows a settled call: a refund, which is a new event that names the receipt, and the signed addendum."""
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, func, select, update
 
@@ -53,26 +53,62 @@ def refund(meter: Meter, receipt: str, micro: int, refund_id: str, reason: str) 
         return meter.chain.append(connection, place, RECEIPT, event["receipt"], body)
 
 
-def add_addendum(meter: Meter, receipt: str, training: Mapping[str, Any]) -> bytes:
+STEPS = 10**12
+"""Credits and probabilities are integers of 10⁻¹²."""
+
+
+def nats(steps: int) -> str:
+    """An integer of 10⁻¹² as an addendum writes it, with 12 decimals."""
+    whole, rest = divmod(abs(steps), STEPS)
+    return f"{'-' if steps < 0 else ''}{whole}.{rest:012d}"
+
+
+class Figures(NamedTuple):
+    """What an addendum says beside whom it names: see `tables.explanation`."""
+
+    status: str
+    probability: int
+    positive: int
+
+
+@dataclass(frozen=True)
+class Training:
+    """What an addendum says, and what the seal writes of it."""
+
+    field: Mapping[str, Any]
+    """The field that the receipt left `pending`; it names contributors by the payer's pseudonyms."""
+    figures: Figures
+    credits: Mapping[str, tuple[int, int]]
+    """Contributor → signed and absolute credit in 10⁻¹² nats."""
+
+
+def add_addendum(meter: Meter, receipt: str, training: Training) -> bytes:
     """Complete a receipt by who moved the answer: the signed addendum in its envelope, in the receipt's month.
 
-    `training` is the field that the receipt left `pending`. A receipt has one addendum; adding the same again gives
-    it back. Raises ServiceError: 404 without that receipt, 409 where it has another addendum, 422 where its month is
-    sealed.
+    A receipt has one addendum; adding the same again gives it back. Raises ServiceError: 404 without that receipt, 409
+    where it has another addendum, 422 where its month is sealed.
     """
     with meter.store.writing() as connection:
         event = _event(connection, receipt)
         is_it = (tables.record.c.receipt == receipt) & (tables.record.c.kind == ADDENDUM)
         earlier = connection.execute(select(tables.record.c.id, tables.record.c.payload).where(is_it)).one_or_none()
         if earlier is not None:
-            if canonical(parse_json(earlier.payload)["training"]) != canonical(dict(training)):
+            if canonical(parse_json(earlier.payload)["training"]) != canonical(dict(training.field)):
                 raise ServiceError(f"{receipt} has its addendum already, with other figures", 409)
             return envelope_of(connection, earlier.id)
         place = meter.chain.next(connection)
         if event.month <= connection.execute(select(tables.book.c.sealed)).scalar_one():
             raise ServiceError(f"{receipt} is of {event.month}, which is sealed; an addendum comes before", 422)
         mark_explained(connection, receipt)
-        body = {"receipt": receipt, "training": dict(training)}
+        common = {"receipt": receipt, "month": event.month}
+        rows = [
+            common | {"contributor": name, "signed": signed, "absolute": absolute}
+            for name, (signed, absolute) in training.credits.items()
+        ]
+        connection.execute(tables.explanation.insert().values(receipt=receipt, **training.figures._asdict()))
+        if rows:
+            connection.execute(tables.credit.insert(), rows)
+        body = {"receipt": receipt, "training": dict(training.field)}
         return meter.chain.append(connection, replace(place, month=event.month), ADDENDUM, receipt, body)
 
 
@@ -87,7 +123,8 @@ def _event(connection: Connection, receipt: str) -> Row[Any]:
 
 def _correction(meter: Meter, charged: Row[Any], micro: int, refund_id: str) -> dict[str, Any]:
     """The event that gives back `micro` of what an event charged."""
-    kept = ("subject", "agent", "path", "model", "artifact", "price_version", "currency", "test", "complete", "parent")
+    kept = ("subject", "agent", "path", "model", "artifact", "price_version", "currency", "test", "complete", "explain")
+    kept += ("parent",)
     return {
         **{name: charged._mapping[name] for name in kept},
         "source": meter.source,

@@ -5,15 +5,15 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from tribute.services.meter.calls import Answer, Hold
+from tribute.services.meter.calls import NEVER, Answer, Hold
 from tribute.services.meter.nested import Within
 from tribute.services.receipts import Place, salted
 from tribute.services.store import tables
 
 CALL, AGENT_CALL, CORRECTION = "tribute.call", "tribute.agent-call", "tribute.correction"
 """The types of events."""
-PENDING, NEVER = "pending", "never"
-"""What a receipt says of training until an addendum completes it, or where the payer forbids to explain."""
+PENDING = "pending"
+"""What a receipt says of training until an addendum completes it; NEVER where the payer forbids to explain."""
 
 
 def call_event(source: str, hold: Hold, answer: Answer, micro: int, currency: str) -> dict[str, Any]:
@@ -34,6 +34,7 @@ def call_event(source: str, hold: Hold, answer: Answer, micro: int, currency: st
         "micro": micro,
         "test": hold.key.test,
         "complete": answer.complete,
+        "explain": answer.explain,
         "idempotency_key": hold.call.idempotency_key,
         "fingerprint": hold.fingerprint,
         "corrects": None,
@@ -53,7 +54,7 @@ def call_receipt(event: dict[str, Any], hold: Hold, answer: Answer, salt: bytes,
         "trace": asdict(hold.call.trace) if hold.call.trace else None,
         "children": list(inner.children),
         "retrieved": [dict(row) for row in answer.retrieved],
-        "training": PENDING if answer.explain else NEVER,
+        "training": NEVER if answer.explain == NEVER else PENDING,
         "policy": answer.policy,
     }
 

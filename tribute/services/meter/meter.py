@@ -6,6 +6,7 @@ killed server held is released at its next start, and costs nothing; an answer t
 a retry with the same Idempotency-Key gets it without a second charge.
 """
 
+import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,7 +19,7 @@ from tribute.digests import canonical
 from tribute.dsse import Envelope
 from tribute.errors import ServiceError
 from tribute.services.accounts import MILLION, Key, release, reserve, spend
-from tribute.services.meter.calls import Answer, Call, Hold, Settlement
+from tribute.services.meter.calls import NEVER, Answer, Call, Hold, Settlement
 from tribute.services.meter.events import AGENT_CALL, add_event, call_event, call_receipt
 from tribute.services.meter.nested import Within, give_back, hold_of, parent_of, pay_from, room_for, take, within
 from tribute.services.meter.texts import Text, Texts
@@ -135,7 +136,9 @@ class Meter:
             add_event(connection, event, place)
             body = call_receipt(event, hold, answer, salt, inner) | {"payer": self.texts.pseudonym(key.payer)}
             content = self.chain.append(connection, place, RECEIPT, event["receipt"], body)
-            self.texts.keep(connection, event["receipt"], Text(hold.call.request, answer.content, salt), place.time)
+            pairs = [] if answer.explain == NEVER else [[list(asked), given] for asked, given in answer.pairs]
+            text = Text(hold.call.request, answer.content, salt, json.dumps(pairs).encode())
+            self.texts.keep(connection, event["receipt"], text, place.time)
         total = micro + inner.micro
         return Settlement(event["receipt"], total, answer.content, answer.complete, salt, content)
 

@@ -8,6 +8,7 @@ import json
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from datetime import timedelta
+from hashlib import sha256
 from hmac import digest
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.keywrap import aes_key_unwrap, aes_key_wrap
 from sqlalchemy import ColumnElement, Connection, delete, select, update
 
 from tribute.errors import ServiceError
+from tribute.services.meter.calls import Pair
 from tribute.services.store import Store, as_text, parse_time, tables
 from tribute.strict import parse_json
 
@@ -26,11 +28,18 @@ _NONCE = bytes(12)
 
 @dataclass(frozen=True)
 class Text:
-    """A call's request and answer, and the salt of their hashes in its receipt."""
+    """A call's request and answer, the salt of their hashes in its receipt, and the tokens that explain it."""
 
     request: bytes
     answer: bytes
     salt: bytes
+    tokens: bytes = b"[]"
+    """`Answer.pairs` as JSON; empty where the answer is not to be explained."""
+
+    @property
+    def pairs(self) -> list[Pair]:
+        """See Answer."""
+        return [(question, answer) for question, answer in parse_json(self.tokens)]
 
 
 class Texts:
@@ -50,12 +59,16 @@ class Texts:
         """The name under which receipts speak of a payer."""
         return f"payer-{self.fingerprint(b'payer', payer.encode())[:16]}"
 
+    def mask(self, payer: str) -> str:
+        """What hides contributors from this payer, 64 hex digits: see `masked`."""
+        return self.fingerprint(b"contributors", payer.encode())
+
     def keep(self, connection: Connection, receipt: str, text: Text, time: str) -> None:
-        """Store a call's texts under a new key."""
+        """Store a call's texts under a new key; without tokens there is nothing to wait for."""
         key = AESGCM.generate_key(256)
         fields = {name: b64encode(value).decode() for name, value in vars(text).items()}
         content = AESGCM(key).encrypt(_NONCE, json.dumps(fields).encode(), receipt.encode())
-        values = {"receipt": receipt, "settled": time, "explained": False, "content": content}
+        values = {"receipt": receipt, "settled": time, "explained": text.tokens == b"[]", "content": content}
         connection.execute(tables.text.insert().values(values))
         connection.execute(tables.text_key.insert().values(receipt=receipt, wrapped=aes_key_wrap(self._key, key)))
 
@@ -92,6 +105,11 @@ class Texts:
         old = as_text(parse_time(self.store.now()) - RETRIES)
         with self.store.writing() as connection:
             return forget(connection, (tables.text.c.settled < f"{month}~") & (tables.text.c.settled <= old))
+
+
+def masked(mask: str, contributor: str) -> str:
+    """The name under which a payer's receipts speak of a contributor; another payer's speak of them by another."""
+    return f"contributor-{sha256(bytes.fromhex(mask) + contributor.encode()).hexdigest()[:16]}"
 
 
 def mark_explained(connection: Connection, receipt: str) -> None:

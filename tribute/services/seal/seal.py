@@ -1,11 +1,15 @@
 """Sealing a month: no event enters it any more, and its usage and records are written in a fixed order.
 
-    usage.parquet       an event per row: what rewards reads
+    usage.parquet       an event per row, payers by pseudonym, with the status of its explanation
+    credits.parquet     whom the addenda name: contributor, signed and absolute credit in 10⁻¹² nats
     receipts.parquet    a receipt or addendum per row, in the order of the leaves: by instance, then number
     certificates.json   the registry's certificates of the keys that signed them
-    seal.json           month, Merkle root and size, control totals, the sha256 of the other files
+    masks.json          payer → what hides contributors from that payer
+    seal.json           month, Merkle root and size, control totals, what each payer funds, the sha256 of the month
+                        before's seal.json and of the other files
 
-A leaf is RFC 9162's over the record's payload, sha256(0x00 ‖ payload). The same events give the same bytes.
+Rewards reads usage, credits and seal. A leaf is RFC 9162's over the record's payload, sha256(0x00 ‖ payload). The same
+events give the same bytes.
 """
 
 from collections.abc import Iterator
@@ -21,12 +25,15 @@ from tribute.errors import ServiceError
 from tribute.files import making, write_json
 from tribute.merkle import Tree, leaf
 from tribute.months import checked_period
+from tribute.services.meter import Texts
+from tribute.services.seal.funding import funds
 from tribute.services.seal.totals import Totals
 from tribute.services.store import Store, month_of, tables
 from tribute.strict import parse_json
 
 SEAL, USAGE, RECEIPTS, CERTIFICATES = "seal.json", "usage.parquet", "receipts.parquet", "certificates.json"
-FILES = (USAGE, RECEIPTS, CERTIFICATES)
+CREDITS, MASKS = "credits.parquet", "masks.json"
+FILES = (USAGE, CREDITS, RECEIPTS, CERTIFICATES, MASKS)
 BATCH = 20_000
 """Rows that are in memory at a time, and rows of a Parquet row group."""
 
@@ -45,11 +52,16 @@ _TEXTS = (
     "receipt",
 )
 _INTEGERS = ("input_tokens", "output_tokens", "price_version", "micro")
+_EXPLANATION = ("status", "probability", "positive")
 _FLAGS = ("test", "affiliated", "complete")
 USAGE_SCHEMA = pa.schema(
     [(name, pa.string()) for name in _TEXTS]
     + [(name, pa.int64()) for name in _INTEGERS]
     + [(name, pa.bool_()) for name in _FLAGS]
+    + [("explain", pa.string()), ("status", pa.string()), ("probability", pa.int64()), ("positive", pa.int64())]
+)
+CREDITS_SCHEMA = pa.schema(
+    [("receipt", pa.string()), ("contributor", pa.string()), ("signed", pa.int64()), ("absolute", pa.int64())]
 )
 RECEIPTS_SCHEMA = pa.schema(
     [(name, pa.string()) for name in ("id", "kind", "receipt", "instance", "certificate", "signature")]
@@ -57,19 +69,25 @@ RECEIPTS_SCHEMA = pa.schema(
 )
 
 
-def seal_month(store: Store, month: str, folder: Path) -> Path:
+def seal_month(texts: Texts, month: str, folder: Path) -> Path:
     """Seal a month that is over into `folder/<month>`, for good; a seal that was interrupted is completed.
 
-    Raises ServiceError: 409 where the month is not over or an earlier one has to be sealed first, and RewardError for
-    what is no month.
+    `texts` names payers by their pseudonyms. Raises ServiceError: 409 where the month is not over or an earlier one has
+    to be sealed first, and RewardError for what is no month.
     """
     checked_period(month)
     target = folder / month
     if not target.exists():
-        _close(store, month)
+        _close(texts.store, month)
         with making(target) as beside:
-            _write(store, month, beside)
+            _write(texts, month, beside, before(target))
     return target
+
+
+def before(sealed: Path) -> Path | None:
+    """The month that was sealed before one, beside which it lies; None for the first."""
+    earlier = sorted(path for path in sealed.parent.glob("????-??") if path.name < sealed.name)
+    return earlier[-1] if earlier else None
 
 
 def _close(store: Store, month: str) -> None:
@@ -87,14 +105,20 @@ def _close(store: Store, month: str) -> None:
         connection.execute(update(tables.book).values(sealed=month))
 
 
-def _write(store: Store, month: str, folder: Path) -> None:
+def _write(texts: Texts, month: str, folder: Path, previous: Path | None) -> None:
     """Write the files of a month."""
-    totals, leaves = Totals(), list[bytes]()
+    store, totals, leaves, certificates = texts.store, Totals(), list[bytes](), set[str]()
+    masks = dict[str, str]()
     with pq.ParquetWriter(folder / USAGE, USAGE_SCHEMA, compression="zstd") as writer:
         for rows in _batches(store, _events(month)):
+            payers = {row["payer"]: texts.pseudonym(row["payer"]) for row in rows}
+            masks |= {name: texts.mask(payer) for payer, name in payers.items()}
+            rows = [row | {"payer": payers[row["payer"]]} for row in rows]
             totals.add(rows)
             writer.write_table(pa.Table.from_pylist(rows, USAGE_SCHEMA))
-    certificates = set[str]()
+    with pq.ParquetWriter(folder / CREDITS, CREDITS_SCHEMA, compression="zstd") as writer:
+        for rows in _batches(store, _credits(month)):
+            writer.write_table(pa.Table.from_pylist(rows, CREDITS_SCHEMA))
     with pq.ParquetWriter(folder / RECEIPTS, RECEIPTS_SCHEMA, compression="zstd") as writer:
         for rows in _batches(store, _records(month)):
             for row in rows:
@@ -103,11 +127,16 @@ def _write(store: Store, month: str, folder: Path) -> None:
             certificates |= {row["certificate"] for row in rows}
             writer.write_table(pa.Table.from_pylist(rows, RECEIPTS_SCHEMA))
     write_json(folder / CERTIFICATES, _certificates(store, certificates), sort_keys=True)
+    write_json(folder / MASKS, masks, sort_keys=True)
+    counted = totals.document()
+    earlier = [] if previous is None else parse_json((previous / SEAL).read_bytes())["funds"]
     seal = {
         "month": month,
         "root": Tree(leaves).root.hex(),
         "size": len(leaves),
-        "totals": totals.document(),
+        "totals": counted,
+        "funds": funds(counted["funding"], earlier),
+        "previous": "" if previous is None else file_sha256(previous / SEAL),
         "files": {name: file_sha256(folder / name) for name in FILES},
     }
     write_json(folder / SEAL, seal, sort_keys=True)
@@ -116,10 +145,20 @@ def _write(store: Store, month: str, folder: Path) -> None:
 def _events(month: str) -> Select[Any]:
     """The month's events in the order of their receipts."""
     row = tables.event.c
-    columns = [row["subject" if name == "payer" else name].label(name) for name in USAGE_SCHEMA.names]
-    chain = (tables.record.c.instance, tables.record.c.number)
-    joined = select(*columns).join(tables.record, tables.record.c.id == row.receipt)
+    names = [name for name in USAGE_SCHEMA.names if name not in _EXPLANATION]
+    columns = [row["subject" if name == "payer" else name].label(name) for name in names]
+    chain, said = (tables.record.c.instance, tables.record.c.number), tables.explanation
+    joined = select(*columns, *(said.c[name] for name in _EXPLANATION))
+    joined = joined.join(tables.record, tables.record.c.id == row.receipt)
+    joined = joined.outerjoin(said, said.c.receipt == row.receipt)
     return joined.where(row.month == month).order_by(*chain)
+
+
+def _credits(month: str) -> Select[Any]:
+    """The credits of the month's addenda, by receipt and contributor."""
+    row = tables.credit.c
+    columns = [row[name] for name in CREDITS_SCHEMA.names]
+    return select(*columns).where(row.month == month).order_by(row.receipt, row.contributor)
 
 
 def _records(month: str) -> Select[Any]:

@@ -1,6 +1,7 @@
 """Does a sealed month hold? Hashes of files, leaves and root, chains, totals, and every signature."""
 
-from collections.abc import Collection, Iterator, Mapping
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -10,13 +11,15 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from tribute.digests import canonical, file_sha256
+from tribute.digests import canonical, canonical_digest, file_sha256
 from tribute.dsse import pae
 from tribute.errors import IntegrityError
 from tribute.keys import check_signature
 from tribute.merkle import Tree, leaf
+from tribute.services.meter import NEVER, masked, nats
 from tribute.services.receipts import KINDS, RECEIPT, Certificate, read_certificate
-from tribute.services.seal.seal import BATCH, CERTIFICATES, FILES, RECEIPTS, SEAL, USAGE
+from tribute.services.seal.funding import funds
+from tribute.services.seal.seal import BATCH, CERTIFICATES, CREDITS, FILES, MASKS, RECEIPTS, SEAL, USAGE, before
 from tribute.services.seal.totals import Totals
 from tribute.strict import parse_json
 
@@ -32,6 +35,10 @@ class _Month:
     """Instance → number and digest of its last record."""
     charges: dict[str, tuple[object, ...]] = field(default_factory=dict)
     """Receipt → what it says that was charged."""
+    payers: dict[str, str] = field(default_factory=dict)
+    """Receipt of a call → its payer's pseudonym."""
+    explanations: dict[str, str] = field(default_factory=dict)
+    """Receipt → digest of what its addendum says, see `_explanation`."""
 
 
 def verify_month(folder: Path, registry: Collection[str], *, signatures: bool = True, processes: int = 1) -> list[str]:
@@ -48,7 +55,8 @@ def verify_month(folder: Path, registry: Collection[str], *, signatures: bool = 
     root = Tree(month.leaves).root.hex()
     if (root, len(month.leaves)) != (seal["root"], seal["size"]):
         faults.append(f"{folder / RECEIPTS}: {len(month.leaves)} leaves have root {root[:12]}…, not the sealed one")
-    faults += _usage(folder / USAGE, month.charges, seal["totals"])
+    faults += _usage(folder, month, seal["totals"])
+    faults += _funds(folder, seal)
     return faults + (list(_signatures(folder, registry, processes)) if signatures else [])
 
 
@@ -74,27 +82,79 @@ def _records(batch: list[Record], month: _Month, name: str) -> Iterator[str]:
         month.leaves.append(record["leaf"])
         if record["kind"] == RECEIPT:
             month.charges[record["id"]] = _charge(body)
+            month.payers[record["id"]] = body["payer"]
+        else:
+            said = body["training"]
+            credits = [(line["contributor"], line["credit"], line["absolute"]) for line in said["contributors"]]
+            month.explanations[body["receipt"]] = _explanation(
+                said["status"], said["probability"], said["positive"], credits
+            )
 
 
 def _charge(body: Mapping[str, Any]) -> tuple[object, ...]:
     """What a receipt says that was charged; `usage.parquet` has to say the same."""
     price, tokens = body["price"], body["tokens"]
     charge = (price["micro"], price["currency"], price["version"], tokens["input"], tokens["output"])
-    return (*charge, body["test"], body["agent"], body["corrects"], body["event"]["id"])
+    forbidden = body.get("training") == NEVER
+    return (*charge, body["test"], body["agent"], body["corrects"], body["event"]["id"], body["payer"], forbidden)
 
 
-def _usage(path: Path, charges: dict[str, tuple[object, ...]], sealed: dict[str, Any]) -> Iterator[str]:
-    """Check every event against its receipt, and the totals against the sealed ones."""
-    totals = Totals()
+def _explanation(status: str, probability: str, positive: str, credits: Iterable[tuple[str, str, str]]) -> str:
+    """What an addendum says, as one digest."""
+    return canonical_digest([status, probability, positive, sorted(map(list, credits))])
+
+
+def _usage(folder: Path, month: _Month, sealed: dict[str, Any]) -> Iterator[str]:
+    """Check every event against its receipt and addendum, and the totals against the sealed ones."""
+    totals, charges, explanations = Totals(), month.charges, month.explanations
+    credits = _CreditsOf(folder)
     names = ("micro", "currency", "price_version", "input_tokens", "output_tokens", "test", "agent", "corrects", "id")
-    for batch in _batches(path):
+    for batch in _batches(folder / USAGE):
         totals.add(batch)
         for event in batch:
-            if charges.pop(event["receipt"], None) != tuple(event[name] for name in names):
-                yield f"event {event['id']}: its receipt {event['receipt']} is missing or says otherwise"
+            receipt = event["receipt"]
+            forbidden = event["explain"] == NEVER and event["corrects"] is None
+            said = (*(event[name] for name in names), event["payer"], forbidden)
+            if charges.pop(receipt, None) != said:
+                yield f"event {event['id']}: its receipt {receipt} is missing or says otherwise"
+            if event["status"] is not None and explanations.pop(receipt, None) != credits.explanation(event):
+                yield f"event {event['id']}: the addendum of {receipt} is missing or says otherwise"
     yield from (f"{receipt}: no event is of this receipt" for receipt in charges)
+    yield from (f"{receipt}: no event is explained by its addendum" for receipt in explanations)
+    yield from (f"{receipt}: {CREDITS} has credits that no addendum has" for receipt in credits.left)
     if totals.document() != sealed:
-        yield f"{path}: the events do not add up to the sealed totals"
+        yield f"{folder / USAGE}: the events do not add up to the sealed totals"
+
+
+class _CreditsOf:
+    """`credits.parquet` by receipt, with contributors under their payer's pseudonyms."""
+
+    def __init__(self, folder: Path) -> None:
+        self._masks = parse_json((folder / MASKS).read_bytes())
+        self.left: dict[str, list[tuple[str, int, int]]] = {}
+        for batch in _batches(folder / CREDITS):
+            for row in batch:
+                line = (sys.intern(row["contributor"]), row["signed"], row["absolute"])
+                self.left.setdefault(row["receipt"], []).append(line)
+
+    def explanation(self, event: Mapping[str, Any]) -> str:
+        """What the addendum of an event has to say; its credits are taken out of `left`."""
+        mask = self._masks[event["payer"]]
+        credits = [(masked(mask, name), *map(nats, sizes)) for name, *sizes in self.left.pop(event["receipt"], [])]
+        return _explanation(event["status"], nats(event["probability"]), nats(event["positive"]), credits)
+
+
+def _funds(folder: Path, seal: Mapping[str, Any]) -> Iterator[str]:
+    """Check what each payer funds against the totals and the month sealed before, where that lies beside."""
+    previous = before(folder)
+    earlier: list[dict[str, Any]] = []
+    if seal["previous"]:
+        if previous is None or file_sha256(previous / SEAL) != seal["previous"]:
+            yield f"{folder / SEAL}: the month sealed before does not lie beside it, or is another one"
+            return
+        earlier = parse_json((previous / SEAL).read_bytes())["funds"]
+    if funds(seal["totals"]["funding"], earlier) != seal["funds"]:
+        yield f"{folder / SEAL}: what payers fund does not follow from the totals and what was brought forward"
 
 
 def _signatures(folder: Path, registry: Collection[str], processes: int) -> Iterator[str]:

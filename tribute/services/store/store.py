@@ -41,17 +41,20 @@ class Store:
         self._writer = threading.Lock() if engine.dialect.name == "sqlite" else None
 
     @classmethod
-    def open(cls, url: str, instance: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> "Store":
+    def open(
+        cls, url: str, instance: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC), *, beside: bool = False
+    ) -> "Store":
         """Open the store at `sqlite:///PATH` or `postgresql://…`, made where there is none, as this instance.
 
-        Raises ServiceError: 503 where another process is this instance (for SQLite: has this file open) or the
-        database does not answer; 500 for a URL or a name that cannot be one.
+        `beside` is for an instance that serves nobody, and works while a server has SQLite's file open. Raises
+        ServiceError: 503 where another process is this instance (for SQLite: serves from this file) or the database
+        does not answer; 500 for a URL or a name that cannot be one.
         """
         if not is_id(instance):
             raise ServiceError(f"instance {instance!r}: expected {ID_IN_WORDS}", 500)
         store = cls(_engine(url), instance, clock)
         try:
-            store._lock = store._locked()
+            store._lock = store._locked(f".{instance}.lock" if beside else ".lock")
             store._create()
             with store.writing() as connection:
                 store._start(connection)
@@ -114,10 +117,10 @@ class Store:
             self._latest = max(self._latest, as_text(self._clock()))
             return self._latest
 
-    def _locked(self) -> "IO[str] | Connection":
+    def _locked(self, suffix: str) -> "IO[str] | Connection":
         """What keeps other processes from being this instance, until it is closed."""
         if self._writer is not None:
-            path = Path(str(self.engine.url.database) + ".lock")
+            path = Path(str(self.engine.url.database) + suffix)
             path.parent.mkdir(parents=True, exist_ok=True)
             file = path.open("a")
             try:

@@ -1,8 +1,8 @@
 """The tables of the usage store, the same on SQLite and PostgreSQL.
 
 Amounts (`micro`, `held`, `spent`, `credit`, `budget`, `call_cap`) are integers of 10⁻⁶ of the currency's unit. Times
-are texts of `times`. `event`, `record`, `topup` and `price` are append-only; `held`, `spent`, `credit`, the head of
-an instance's chain and `hold` change; `text_key` forgets.
+are texts of `times`. `event`, `record`, `explanation`, `credit`, `topup` and `price` are append-only; `held`, `spent`,
+an account's `credit`, the head of an instance's chain and `hold` change; `text_key` forgets.
 """
 
 from sqlalchemy import (
@@ -144,6 +144,7 @@ event = Table(
     Column("test", Boolean, nullable=False),
     Column("affiliated", Boolean, nullable=False),
     Column("complete", Boolean, nullable=False),
+    Column("explain", Text, nullable=False),
     Column("idempotency_key", Text),
     Column("fingerprint", Text, nullable=False),
     Column("body_sha256", Text, nullable=False),
@@ -174,6 +175,26 @@ record = Table(
     comment="Signed receipts and addenda: the chain of each instance, and the leaves of a month's tree.",
 )
 
+explanation = Table(
+    "explanation",
+    metadata,
+    Column("receipt", Text, primary_key=True),
+    Column("status", Text, nullable=False),
+    Column("probability", BigInteger, nullable=False),
+    Column("positive", BigInteger, nullable=False),
+    comment="What the addendum of a receipt says: with which probability (in 10⁻¹²) it was drawn, and the sum of the "
+    "rows' credits above 0 in 10⁻¹² nats.",
+)
+credit = Table(
+    "credit",
+    metadata,
+    Column("receipt", Text, primary_key=True),
+    Column("contributor", Text, primary_key=True),
+    Column("month", Text, nullable=False, index=True),
+    Column("signed", BigInteger, nullable=False),
+    Column("absolute", BigInteger, nullable=False),
+    comment="Whom the addendum of a receipt names by pseudonym: sums over their rows in 10⁻¹² nats.",
+)
 certificate = Table(
     "certificate",
     metadata,
