@@ -21,10 +21,10 @@ import pyarrow as pa
 
 from tribute.rewards.allocation.allocate import Terms
 from tribute.rewards.allocation.payers import PayerDivision, by_contributor
-from tribute.rewards.allocation.queries import Payment, QueryCredits, baskets
 from tribute.rewards.allocation.recorded_queries import credit_of_queries
 from tribute.rewards.allocation.weights import CREDIT, ContributorScore, summed
 from tribute.rewards.policy.policy import RECORDED, Pool
+from tribute.rewards.usage.queries import Payment, QueryCredits, baskets
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "markets.md"
 CONTRIBUTORS, QUERIES, ROWS, PAYERS, ASKED = 20, 60, 4, 30, 300

@@ -47,6 +47,11 @@ def titled(what: str) -> Callable[[], str]:
     return title
 
 
+def paid_month(config: RunConfig) -> str:
+    """The month that a config pays. Raises ConfigError where it pays nobody."""
+    return parameters.rewards_of(config).period
+
+
 def paid_period() -> str:
     """What names a run of the flow that pays."""
     rewards = flow_run.parameters["config"].rewards

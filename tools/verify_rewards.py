@@ -118,6 +118,14 @@ def check_allocation(folder, given):
             (row["rule"], row["period"]) == (rule, period), file, f"{row['contributor_id']}: another rule or period"
         )
     require(lines.keys() == pools.keys(), file, f"other pools than {sorted(pools)}")
+    if "usage" in given and (folder / "usage.json").exists():
+        seal, by = json.loads((folder / "usage.json").read_bytes()), defaultdict(dict)
+        for line in seal["funds"]:
+            if line["dataset"] == given["usage"]["dataset"] and line["minor"]:
+                by[line["currency"]][line["payer"]] = str(line["minor"])
+        good = seal["root"] == given["usage"]["receipts_root"] and seal["month"] == period
+        paid = {one["currency"]: one["payers_minor"] for one in given["funding"] if "payers_minor" in one}
+        require(good and by == paid, "usage.json", "not the month or the payers' money of the manifest")
     by_payers = check_payers(folder, given)
     for key, own in lines.items():
         weights = {row["contributor_id"]: Fraction(int(row["weight_num"]), int(row["weight_den"])) for row in own}

@@ -38,10 +38,21 @@ def largest_remainder(pool, weights, period):  # → whole amounts, and quotas i
 
 
 def check_payers(folder, given):  # → by pool, the part of all payers' money that goes to each contributor
-    file, kappa, payers, parts = "payers.csv", Fraction(given["policy"]["kappa"]), defaultdict(list), {}
+    file, kappa, payers, parts, funded = "payers.csv", Fraction(given["policy"]["kappa"]), defaultdict(list), {}, {}
     for row in rows_of(folder, "payers") if (folder / file).exists() else []:
-        payers[row["pool"], row["payer"], int(row["paid"])].append(row)
-    for (pool, payer, paid), rows in payers.items():
+        pool, basis = (row["pool"], row.get("currency", "")), row["basis"] if "currency" in row else ""
+        payers[pool, row["payer"], basis, int(row["paid"])].append(row)
+        funded.setdefault(pool, {}).setdefault(row["payer"], {})[basis] = int(row["paid"])
+    for one in (one for one in given["funding"] if funded and "payers_minor" in one):
+        paid = {name: int(amount) for name, amount in one["payers_minor"].items()}
+        paid |= {"operator": rest} if (rest := int(one["net_minor"]) - sum(paid.values())) else {}
+        for (_, currency), own in funded.items():
+            if currency == one["currency"]:
+                units = {name: sum(parts.values()) for name, parts in own.items()}
+                unit = {units.get(name, 0) // amount for name, amount in paid.items()}
+                good = len(unit) == 1 and units == {name: amount * min(unit) for name, amount in paid.items()}
+                require(good, file, f"the {currency} are not what the manifest says that payers fund")
+    for (pool, payer, _, paid), rows in payers.items():
         weights = {row["contributor_id"]: Fraction(row["score"]) - kappa * Fraction(row["score_se"]) for row in rows}
         good = min(weights.values()) > 0 and len(weights) == len(rows) and len({row["basis"] for row in rows}) == 1
         amounts = {row["contributor_id"]: int(row["part"]) for row in rows}
@@ -68,7 +79,8 @@ def check_weights(rows, given, gate, counts, by_payers):
     credit = {name: max(Fraction(0), value) for name, value in above.items()}
     weights = {row["contributor_id"]: Fraction(int(row["weight_num"]), int(row["weight_den"])) for row in rows}
     content, tokens = ({name: good * counts[name][n] for name, good in surely.items()} for n in (1, 0))
-    if by_query and not (by_payers := by_payers.get(first["pool"])):
+    key = (first["pool"], first["currency"] if "usage" in given else "")
+    if by_query and not (by_payers := by_payers.get(key)):
         return print(f"! payers.csv is not here: the weights of pool {first['pool']} are taken as they stand")
     credit = {name: by_payers.get(name, Fraction(0)) for name in credit} if by_query else credit
     expected = credit if rule == "credit" else tokens

@@ -129,6 +129,11 @@ class Workspace:
         return self.root / "rewards"
 
     @property
+    def usage(self) -> Path:
+        """`usage/<month>/`: the sealed usage of a month, from which rewards pays."""
+        return self.root / "usage"
+
+    @property
     def statements(self) -> Path:
         """`statements/<period>/<contributor id>.json` and `.html`: made on demand from rewards and registry."""
         return self.root / "statements"

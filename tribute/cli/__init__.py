@@ -27,7 +27,7 @@ PANELS = {
     ),
     "Fine-tune": ("base", "config", "plan", "inspect", "finetune", "retrain", "export"),
     "Attribute": ("attribute", "explain"),
-    "Serve": ("price", "payer", "agent", "serve", "mcp"),
+    "Serve": ("price", "payer", "agent", "serve", "mcp", "usage"),
     "Pay": ("policy", "period", "reward", "statement", "dispute", "pay"),
     "Operate": ("status", "up", "demo", "run", "runs", "year", "verify", "trace", "attack", "gc"),
 }

@@ -8,15 +8,13 @@ from contextlib import contextmanager
 from contextvars import copy_context
 from typing import TypeVar
 
-from tribute.config import RunConfig
-
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def run_each(work: Callable[[Item], Result], items: Iterable[Item], config: RunConfig) -> list[Result]:
+def run_each(work: Callable[[Item], Result], items: Iterable[Item], processes: int) -> list[Result]:
     """Work on several items at a time, each in a child process; results in the order of `items`."""
-    with ThreadPoolExecutor(config.execution.processes) as pool, ending_children():
+    with ThreadPoolExecutor(processes) as pool, ending_children():
         # A thread works in a copy of this context, so that who listens to its progress here hears it.
         futures = [pool.submit(copy_context().run, work, item) for item in items]
         try:

@@ -48,7 +48,9 @@ def attribute(
     if dry_run:
         return would(f"attribute {len(adapters)} adapters on {run.dataset.tag}")
     trained = measuring.open_run(home, run, dataset, adapters)
-    measurements = measuring.measure_all(trained, lambda measure, work: run_each(measure, work, run))
+    measurements = measuring.measure_all(
+        trained, lambda measure, work: run_each(measure, work, run.execution.processes)
+    )
     attribution = results.combine(trained, measurements)
     if metrics is not None:
         write_json(metrics, attribution_metrics(attribution))

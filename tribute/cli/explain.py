@@ -86,11 +86,11 @@ def explain(
     if dry_run:
         return would(f"explain an answer of run {run} by {len(adapters)} adapters")
     attribution = home.store.get("attribution", record["attribution"])
-    trained = open_run(home, config, dataset, adapters)
-    removals = answers.damping_removals(trained, attribution, lambda retrain, jobs: run_each(retrain, jobs, config))
+    trained, processes = open_run(home, config, dataset, adapters), config.execution.processes
+    removals = answers.damping_removals(trained, attribution, lambda retrain, jobs: run_each(retrain, jobs, processes))
     first = answers.index(trained, adapters[0], removals)
     damping = damping_of(first)
-    others = run_each(lambda adapter: answers.index(trained, adapter, damping), adapters[1:], config)
+    others = run_each(lambda adapter: answers.index(trained, adapter, damping), adapters[1:], processes)
     explanation = answers.explain(trained, [first, *others], question)
     if html is not None:
         write_atomically(html, render(explanation, record).encode())

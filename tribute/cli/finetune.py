@@ -102,7 +102,11 @@ def train_seeds(home: "Workspace", config: "RunConfig") -> tuple[dict[str, Adapt
 
     dataset = materialised(home, config.dataset.tag, config.finetuning.base)
     try:
-        adapters = run_each(lambda seed: training.train(home, config, dataset, seed), config.finetuning.seeds, config)
+        adapters = run_each(
+            lambda seed: training.train(home, config, dataset, seed),
+            config.finetuning.seeds,
+            config.execution.processes,
+        )
         training.refuse_rise(adapters)
         training.measure_baselines(home, config, dataset)
         results.register(home, config, dataset, adapters)

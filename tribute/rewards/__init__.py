@@ -3,6 +3,7 @@
 ROOMS = (
     "tables",
     "policy",
+    "usage",
     "allocation",
     "ledger",
     "period",

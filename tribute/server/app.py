@@ -82,7 +82,8 @@ def _add_reading(app: FastAPI, services: Services) -> None:
 
     def add(path: str, read: Callable[[Services, Key, Request], Any]) -> None:
         def endpoint(request: Request) -> Response:
-            return reading.json_response(read(services, key_of(services, request), request))
+            answer = read(services, key_of(services, request), request)
+            return answer if isinstance(answer, Response) else reading.json_response(answer)
 
         app.add_api_route(path, endpoint, methods=["GET"], name=path)
 
@@ -91,6 +92,7 @@ def _add_reading(app: FastAPI, services: Services) -> None:
     add("/v1/receipts/{receipt}", reading.receipt)
     add("/v1/receipts/{receipt}/credits", reading.credits)
     add("/v1/statements/{month}", reading.statement)
+    add("/v1/receipts/{receipt}/proof", reading.proof)
     add("/v1/usage", reading.usage_of_key)
     add("/v1/budget", reading.budget)
     for path, tell in (

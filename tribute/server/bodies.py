@@ -20,6 +20,8 @@ class _Asked(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
     model: Annotated[str, Field(min_length=1)]
+    explain: Literal["later", "at_once", "never"] = "later"
+    """When an addendum may say who moved the answer: before the month is closed, at once, or never."""
 
 
 class Retrieve(BaseModel):

@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tribute.errors import ServiceError
+from tribute.server.at_once import explain_soon
 from tribute.server.problems import PriceOfCall, RequestError
 from tribute.server.setup import MOST_CALLS, Services
 from tribute.services.accounts import Key
 from tribute.services.catalogue import CatalogueEntry
-from tribute.services.engines import Piece
-from tribute.services.meter import Answer, Call, Hold, Settlement
+from tribute.services.engines import Piece, Tokens
+from tribute.services.meter import AT_ONCE, LATER, Answer, Call, Hold, Pair, Settlement
 from tribute.services.receipts import AS_CONFIGURED, Trace
 
 
@@ -46,13 +47,17 @@ class Work:
     input_tokens: int
     most_output_tokens: int
     created: int
-    answer: "Callable[[Work, Hold], tuple[dict[str, Any], int]] | None" = None
-    """(body without cost, tokens written)."""
+    answer: "Callable[[Work, Hold], tuple[dict[str, Any], int, Sequence[Pair]]] | None" = None
+    """(body without cost, tokens written, what explains it)."""
     pieces: Callable[[], Iterator[Piece]] | None = None
     chunk: "Callable[[Work, Hold, Piece], dict[str, Any]] | None" = None
     """A piece as the data of an event."""
     include_usage: bool = False
     """Whether the last event of a stream says what it used and cost."""
+    question: Tokens = ()
+    """The prompt of an answer that is written, as tokens."""
+    explain: str = LATER
+    """See `meter.EXPLAIN`."""
     credit: Callable[[], Sequence[Mapping[str, Any]]] | None = None
     """What was retrieved, with who of it moved the answer, once there is one: see Answer.retrieved."""
 
@@ -111,6 +116,8 @@ def settle(services: Services, held: Hold, answer: Answer) -> Settlement:
     metrics.calls.labels(model).inc()
     metrics.tokens.labels(model, "input").inc(answer.input_tokens)
     metrics.tokens.labels(model, "output").inc(answer.output_tokens)
+    if answer.explain == AT_ONCE:
+        explain_soon(services, held)
     metrics.micro.labels(model, services.prices.version(held.price_version).currency).inc(settlement.micro)
     return settlement
 
@@ -132,10 +139,11 @@ def answer_whole(services: Services, caller: Caller, work: Work) -> tuple[Settle
     if isinstance(held, Settlement):
         return held, True
     try:
-        body, written = work.answer(work, held)
+        body, written, pairs = work.answer(work, held)
         body["usage"] |= cost(services, held, work.input_tokens, written)
         content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
-        return settle(services, held, Answer(content, work.input_tokens, written, retrieved=work.retrieved())), False
+        about: dict[str, Any] = {"retrieved": work.retrieved(), "explain": work.explain, "pairs": pairs}
+        return settle(services, held, Answer(content, work.input_tokens, written, **about)), False
     except BaseException:
         services.meter.release(held)
         raise

@@ -3,6 +3,7 @@
 import time
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from struct import pack
 from typing import Any
 
@@ -11,8 +12,10 @@ from tribute.server.calls import Work
 from tribute.server.problems import RequestError
 from tribute.services.catalogue import CatalogueEntry
 from tribute.services.engines import LocalEngine, Piece, Sampling, Tokens
-from tribute.services.meter import Hold
+from tribute.services.meter import Hold, Pair
 
+Answered = tuple[dict[str, Any], int, Sequence[Pair]]
+"""The body of an answer, tokens written, and what it is explained by."""
 LONGEST_ANSWER = 256
 """Tokens of an answer where the request names no other number; the hold is for that many."""
 COMPLETION = 16
@@ -25,19 +28,17 @@ def classify(engine: LocalEngine, entry: CatalogueEntry, body: TextsBody) -> Wor
     if not entry.labels:
         raise RequestError(f"{entry.model.name} has no labels; ask /v1/chat/completions", param="model")
 
-    def answer(work: Work, held: Hold) -> tuple[dict[str, Any], int]:
+    def answer(work: Work, held: Hold) -> Answered:
+        probabilities = engine.classify(entry.model.artifact, rows)
+        best = [max(range(len(chances)), key=chances.__getitem__) for chances in probabilities]
         data = [
-            {
-                "index": index,
-                "label": entry.labels[max(range(len(probabilities)), key=probabilities.__getitem__)],
-                "probs": probabilities,
-                "num_classes": len(probabilities),
-            }
-            for index, probabilities in enumerate(engine.classify(entry.model.artifact, rows))
+            {"index": index, "label": entry.labels[label], "probs": chances, "num_classes": len(chances)}
+            for index, (label, chances) in enumerate(zip(best, probabilities, strict=True))
         ]
-        return {**_head(work, held, "classify", "list"), "labels": entry.labels, "data": data, **_usage(work)}, 0
+        body = {**_head(work, held, "classify", "list"), "labels": entry.labels, "data": data, **_usage(work)}
+        return body, 0, list(zip(rows, best, strict=True))
 
-    return _texts_work(entry, rows, answer)
+    return _texts_work(entry, rows, body, answer)
 
 
 def embed(engine: LocalEngine, entry: CatalogueEntry, body: TextsBody) -> Work:
@@ -46,15 +47,15 @@ def embed(engine: LocalEngine, entry: CatalogueEntry, body: TextsBody) -> Work:
     if not entry.labels:
         raise RequestError(f"{entry.model.name} has no embeddings; ask a model that classifies", param="model")
 
-    def answer(work: Work, held: Hold) -> tuple[dict[str, Any], int]:
+    def answer(work: Work, held: Hold) -> Answered:
         vectors = engine.embed(entry.model.artifact, rows)
         data = [
             {"object": "embedding", "index": index, "embedding": _encoded(vector, body.encoding_format)}
             for index, vector in enumerate(vectors)
         ]
-        return {**_head(work, held, "embd", "list"), "data": data, **_usage(work)}, 0
+        return {**_head(work, held, "embd", "list"), "data": data, **_usage(work)}, 0, []
 
-    return _texts_work(entry, rows, answer)
+    return _texts_work(entry, rows, body, answer)
 
 
 def complete(engine: LocalEngine, entry: CatalogueEntry, body: CompletionBody) -> Work:
@@ -66,10 +67,11 @@ def complete(engine: LocalEngine, entry: CatalogueEntry, body: CompletionBody) -
     def choice(text: str, finish: str | None) -> dict[str, Any]:
         return {"index": 0, "text": text, "logprobs": None, "finish_reason": finish}
 
-    def answer(work: Work, held: Hold) -> tuple[dict[str, Any], int]:
-        text, finish, written = _joined(pieces())
+    def answer(work: Work, held: Hold) -> Answered:
+        text, finish, written, ids = _joined(pieces())
         head = _head(work, held, "cmpl", "text_completion")
-        return {**head, "choices": [choice(text, finish)], **_usage(work, written)}, written
+        body = {**head, "choices": [choice(text, finish)], **_usage(work, written)}
+        return body, written, [(prompt, ids)] if ids else []
 
     def chunk(work: Work, held: Hold, piece: Piece) -> dict[str, Any]:
         return {**_head(work, held, "cmpl", "text_completion"), "choices": [choice(piece.text, piece.finish)]}
@@ -77,7 +79,8 @@ def complete(engine: LocalEngine, entry: CatalogueEntry, body: CompletionBody) -
     def pieces() -> Iterator[Piece]:
         return engine.generate(entry.model.artifact, prompt, _sampling(body, most))
 
-    return Work(entry, len(prompt), most, _now(), answer, pieces, chunk, _wants_usage(body))
+    kept = Work(entry, len(prompt), most, _now(), answer, pieces, chunk, _wants_usage(body))
+    return replace(kept, question=prompt, explain=body.explain)
 
 
 def chat(engine: LocalEngine, entry: CatalogueEntry, body: ChatBody) -> Work:
@@ -87,12 +90,12 @@ def chat(engine: LocalEngine, entry: CatalogueEntry, body: ChatBody) -> Work:
     prompt = engine.encode_chat(entry.model.artifact, messages)
     most = _most(entry, prompt, body.max_completion_tokens or body.max_tokens, LONGEST_ANSWER)
 
-    def answer(work: Work, held: Hold) -> tuple[dict[str, Any], int]:
-        text, finish, written = _joined(pieces())
+    def answer(work: Work, held: Hold) -> Answered:
+        text, finish, written, ids = _joined(pieces())
         message = {"role": "assistant", "content": text, "refusal": None}
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
         head = _head(work, held, "chatcmpl", "chat.completion")
-        return {**head, "choices": [choice], **_usage(work, written)}, written
+        return {**head, "choices": [choice], **_usage(work, written)}, written, [(prompt, ids)] if ids else []
 
     def chunk(work: Work, held: Hold, piece: Piece) -> dict[str, Any]:
         delta = {"role": "assistant", "content": piece.text}
@@ -102,7 +105,8 @@ def chat(engine: LocalEngine, entry: CatalogueEntry, body: ChatBody) -> Work:
     def pieces() -> Iterator[Piece]:
         return engine.generate(entry.model.artifact, prompt, _sampling(body, most))
 
-    return Work(entry, len(prompt), most, _now(), answer, pieces, chunk, _wants_usage(body))
+    kept = Work(entry, len(prompt), most, _now(), answer, pieces, chunk, _wants_usage(body))
+    return replace(kept, question=prompt, explain=body.explain)
 
 
 def usage_event(work: Work, held: Hold, written: int, paid: dict[str, Any]) -> dict[str, Any]:
@@ -111,8 +115,8 @@ def usage_event(work: Work, held: Hold, written: int, paid: dict[str, Any]) -> d
     return {**work.chunk(work, held, Piece("", 0)), "choices": [], "usage": _usage(work, written)["usage"] | paid}
 
 
-def _texts_work(entry: CatalogueEntry, rows: Sequence[Tokens], answer: Any) -> Work:
-    return Work(entry, sum(map(len, rows)), 0, _now(), answer)
+def _texts_work(entry: CatalogueEntry, rows: Sequence[Tokens], body: TextsBody, answer: Any) -> Work:
+    return Work(entry, sum(map(len, rows)), 0, _now(), answer, explain=body.explain)
 
 
 def _refuse_classifier(entry: CatalogueEntry) -> None:
@@ -155,10 +159,11 @@ def _wants_usage(body: ChatBody | CompletionBody) -> bool:
     return body.stream_options is not None and body.stream_options.include_usage
 
 
-def _joined(pieces: Iterator[Piece]) -> tuple[str, str | None, int]:
-    """Text, reason of the end and number of tokens of a whole answer."""
+def _joined(pieces: Iterator[Piece]) -> tuple[str, str | None, int, list[int]]:
+    """Text, reason of the end, number of tokens, and the tokens of a whole answer."""
     parts = list(pieces)
-    return "".join(part.text for part in parts), parts[-1].finish, sum(part.tokens for part in parts)
+    ids = [token for part in parts for token in part.ids]
+    return "".join(part.text for part in parts), parts[-1].finish, sum(part.tokens for part in parts), ids
 
 
 def _head(work: Work, held: Hold, prefix: str, kind: str) -> dict[str, Any]:

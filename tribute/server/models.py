@@ -99,6 +99,15 @@ def read_candidate(workspace: Workspace, run_id: str) -> Candidate:
     return Candidate(config, adapter, store.get("dataset", record["dataset"]), attribution.json("card.json"))
 
 
+def load_served(workspace: Workspace, engine: LocalEngine, adapter: str) -> CatalogueEntry:
+    """Load the adapter of this id, whether or not it would be served today. Raises ServiceError 404 without it."""
+    for _, load in _finished(workspace):
+        candidate: Candidate = load()
+        if candidate.adapter.id == adapter:
+            return _loaded(candidate, engine)
+    raise ServiceError(f"adapter {adapter[:12]} is in no finished run, so it cannot be run again", 404)
+
+
 def _loaded(candidate: Candidate, engine: LocalEngine) -> CatalogueEntry:
     """Load and check an adapter: its entry."""
     adapter, description, config = candidate.adapter, candidate.description, candidate.config.finetuning

@@ -2,6 +2,8 @@
 
 import json
 from base64 import b64decode, urlsafe_b64encode
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
@@ -13,10 +15,12 @@ from tribute.ids import is_id
 from tribute.months import is_period
 from tribute.server.bodies import QuoteBody
 from tribute.server.problems import RequestError
+from tribute.server.receipt_page import render
 from tribute.server.setup import Services
 from tribute.services.accounts import Accounts, Key
 from tribute.services.catalogue import CatalogueEntry
 from tribute.services.meter import receipt_bundle, usage
+from tribute.services.seal import Proofs
 from tribute.services.store import month_of
 from tribute.strict import parse_json
 
@@ -40,9 +44,11 @@ def model(services: Services, key: Key, request: Request) -> dict[str, Any]:
     return _shown(services, entry)
 
 
-def receipt(services: Services, key: Key, request: Request) -> dict[str, Any]:
-    """A receipt's bundle, as tools/verify_receipt.py reads it, and its salt while the texts are kept."""
+def receipt(services: Services, key: Key, request: Request) -> dict[str, Any] | Response:
+    """A receipt's bundle, as tools/verify_receipt.py reads it, with its salt while the texts are kept; or its page."""
     name = request.path_params["receipt"]
+    if "text/html" in request.headers.get("accept", ""):
+        return receipt_page(services, key, request)
     bundle: dict[str, Any] = dict(receipt_bundle(services.store, key, name))
     try:
         bundle["salt"] = services.meter.texts.open(name).salt.hex()
@@ -90,6 +96,46 @@ def statement(services: Services, key: Key, request: Request) -> dict[str, Any]:
 def _payload(envelope: str) -> dict[str, Any]:
     content: dict[str, Any] = parse_json(Envelope.parse(envelope.encode(), "receipt").payload)
     return content
+
+
+def receipt_page(services: Services, key: Key, request: Request) -> Response:
+    """The same receipt as a page, with question and answer while they are kept."""
+    name = request.path_params["receipt"]
+    bundle = receipt_bundle(services.store, key, name)
+    body = _payload(bundle["receipt"])
+    training = _payload(bundle["addendum"])["training"] if "addendum" in bundle else body.get("training", "unpaid")
+    try:
+        kept = services.meter.texts.open(name)
+        texts = [text.decode("utf-8", "replace") for text in (kept.request.partition(b"\n")[2], kept.answer)]
+        shown = (texts[0], texts[1])
+    except ServiceError as error:
+        if error.status != 410:
+            raise
+        shown = None
+    headers = {"Cache-Control": "no-store"}
+    return Response(render(body, training, shown), media_type="text/html; charset=utf-8", headers=headers)
+
+
+def proof(services: Services, key: Key, request: Request) -> dict[str, Any]:
+    """`proof` and, if there is an addendum, `addendum_proof`: the ways to the root of the receipt's sealed month.
+
+    Raises ServiceError 404 where the month is not sealed yet.
+    """
+    name = request.path_params["receipt"]
+    bundle = receipt_bundle(services.store, key, name)
+    month = _payload(bundle["receipt"])["month"]
+    folder = services.workspace.usage / month
+    if not folder.exists():
+        raise ServiceError(f"{month} is not sealed yet; the proof exists when it is", 404)
+    proofs = proofs_of(folder)
+    ways = {"proof": proofs(name), "addendum_proof": proofs(f"{name}-addendum")}
+    return {kind: way for kind, way in ways.items() if way is not None}
+
+
+@lru_cache(maxsize=2)
+def proofs_of(folder: Path) -> Proofs:
+    """The proofs of a sealed month, which never changes."""
+    return Proofs(folder)
 
 
 def usage_of_key(services: Services, key: Key, request: Request) -> dict[str, Any]:

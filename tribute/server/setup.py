@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -43,6 +44,7 @@ class Services:
     catalogue: Catalogue = field(default_factory=lambda: Catalogue({}, {}))
     metrics: Metrics = field(default_factory=Metrics)
     slots: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(MOST_CALLS))
+    background: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "tribute-explain"))
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("tribute.server"))
 
     @property
@@ -74,4 +76,6 @@ def open_services(
         engine = UpstreamEngine(upstream, os.environ.get(UPSTREAM_KEY)) if upstream else LocalEngine()
         stack.callback(engine.close)
         keys, shelf, signer = Keys(meter.store), Shelf(workspace), meter.chain.signer
-        yield Services(workspace, meter.store, keys, meter, engine, shelf, registry, signer)
+        services = Services(workspace, meter.store, keys, meter, engine, shelf, registry, signer)
+        stack.callback(services.background.shutdown, cancel_futures=True)
+        yield services

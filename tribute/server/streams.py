@@ -28,6 +28,7 @@ class AnswerStream:
         """`at_end` is called once when the call is settled."""
         self._services, self._work, self._held, self._at_end = services, work, held, at_end
         self._sent, self._written, self._complete, self._finished = list[bytes](), 0, False, False
+        self._ids = list[int]()
 
     async def events(self) -> AsyncIterator[bytes]:
         """The answer's pieces, and last what it cost if the client asked for that."""
@@ -42,6 +43,7 @@ class AnswerStream:
                 # Only now is it on its way: a client that hung up before does not pay for it.
                 self._sent.append(event)
                 self._written += piece.tokens
+                self._ids += piece.ids
             self._complete = True
             await run_in_threadpool(self.finish)
             if work.include_usage:
@@ -62,7 +64,9 @@ class AnswerStream:
         try:
             if self._sent:
                 content, work = b"".join(self._sent), self._work
-                answer = Answer(content, work.input_tokens, self._written, self._complete, retrieved=work.retrieved())
+                pairs = [(work.question, self._ids)] if self._ids else []
+                about: dict[str, Any] = {"retrieved": work.retrieved(), "explain": work.explain, "pairs": pairs}
+                answer = Answer(content, work.input_tokens, self._written, self._complete, **about)
                 settle(self._services, self._held, answer)
             else:
                 self._services.meter.release(self._held)

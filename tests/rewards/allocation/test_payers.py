@@ -12,8 +12,8 @@ from tests.rewards.helpers.books import proved
 from tribute.errors import RewardError
 from tribute.rewards.allocation.allocate import largest_remainder
 from tribute.rewards.allocation.payers import PayerDivision, by_contributor, counted
-from tribute.rewards.allocation.queries import PAID_STEPS, Payment, QueryCredits, baskets, refuse_unknown
 from tribute.rewards.allocation.weights import ContributorScore
+from tribute.rewards.usage.queries import PAID_STEPS, Payment, QueryCredits, baskets, refuse_unknown
 
 QUERIES = ("q1", "q2", "q3")
 NAMES = "abcd"

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from tests.rewards.helpers.books import proved
 from tribute.errors import RewardError
 from tribute.rewards.allocation.allocate import Terms, allocate
-from tribute.rewards.allocation.queries import Payment
 from tribute.rewards.allocation.recorded_queries import credit_of_queries, query_weights
 from tribute.rewards.allocation.weights import ContributorScore
 from tribute.rewards.policy.policy import Pool
+from tribute.rewards.usage.queries import Payment
 
 POOL = Pool(part="1", pays="queries")
 QUERIES = ("q1", "q2", "q3")

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from tests.rewards.helpers.books import proved
 from tribute.errors import RewardError
-from tribute.rewards.allocation.queries import Payment, read_usage
 from tribute.rewards.allocation.recorded_queries import WEIGHT_STEPS, query_weights
+from tribute.rewards.usage.queries import Payment, read_usage
 
 QUERIES = ("q1", "q2", "q3")
 

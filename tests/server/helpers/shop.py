@@ -12,11 +12,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pandas as pd
 import uvicorn
 import yaml
 
+from tests.attribution.helpers.runs import run_of
 from tests.finetuning.helpers import tiny
 from tribute.artifacts import Artifact, Kind, Store, add_provenance
+from tribute.attribution.measurement import measure
+from tribute.attribution.plan import STAND_IN
 from tribute.config import FinetuningConfig
 from tribute.contributions.intake import Submission
 from tribute.contributions.registry import Registry
@@ -103,12 +107,9 @@ def release_rows(registry: Registry, root: Path) -> None:
 def finish_run(workspace: Workspace, name: str, dataset: Artifact, config: FinetuningConfig, seed: int = 0) -> Artifact:
     """Train one seed and record a run of it: its adapter."""
     adapter = tiny.make_adapter(workspace.root, dataset, config, seed)
-    card = Store(workspace.root).make(
-        Kind("attribution", "tribute.attribution.combine"),
-        {"adapter": adapter.id},
-        {},
-        lambda folder: write_json(folder / "card.json", {}),
-    )
+    stand_in = measure(run_of(workspace.root, dataset, [adapter], config), STAND_IN, None)
+    inputs = {"adapter-0": adapter.id, "probe-0": stand_in.id}
+    card = Store(workspace.root).make(Kind("attribution", "tribute.attribution.combine"), inputs, {}, write_attribution)
     settings = {
         "run": name,
         "dataset": {"name": "tiny", "version": "v1.0.0", "source": {"kind": "clinc150", "folder": "source"}},
@@ -132,6 +133,14 @@ def finish_run(workspace: Workspace, name: str, dataset: Artifact, config: Finet
     }
     write_json(folder / "run.json", record)
     return adapter
+
+
+def write_attribution(folder: Path) -> None:
+    """A card, and credits on the evaluation that are as sure as they can be."""
+    everybody = pd.DataFrame({"contributor_id": tiny.CONTRIBUTORS, "credit": 1.0})
+    everybody.to_parquet(folder / "scores.parquet", index=False)
+    everybody.assign(low=0.9, high=1.1).to_parquet(folder / "shares.parquet", index=False)
+    write_json(folder / "card.json", {})
 
 
 @contextmanager

@@ -18,12 +18,13 @@ from tribute.attribution.credit.probe import Probe
 from tribute.attribution.credit.stand_in import StandIn, path_credits
 from tribute.attribution.credit.stand_in_artifact import load_stand_in, response_tokens
 from tribute.config import FinetuningConfig
-from tribute.finetuning.embeddings import embed_rows
-from tribute.finetuning.encoding import EncodedRows
+from tribute.finetuning.encoding.encoding import EncodedRows
 from tribute.finetuning.evaluation import evaluate
-from tribute.finetuning.models import RowModel, add_lora
-from tribute.finetuning.preparation import build_model, check_base, prepare
-from tribute.finetuning.trace import assign, trace_of
+from tribute.finetuning.models.embeddings import embed_rows
+from tribute.finetuning.models.lora import add_lora
+from tribute.finetuning.models.row_models import RowModel
+from tribute.finetuning.preparation.preparation import build_model, check_base, prepare
+from tribute.finetuning.recording.trace import assign, trace_of
 from tribute.progress import Progress
 
 
@@ -86,7 +87,7 @@ def _stand_in(
         return model, replace(fitted, evaluation=vectors, answers=labels)
     ready = prepare(dataset, finetuning, scratch)
     learned, evaluated, asked = (response_tokens(ready.model, part) for part in (ready.train, ready.evaluation, rows))
-    states, labels, owners = zip(learned[:3], asked[:3], strict=True)
+    states, tokens, owners = zip(learned[:3], asked[:3], strict=True)
     kernel = kernel_of(learned[0], evaluated[0])
-    memory = Memory.of(states, labels, owners, asked[3], len(ready.train), kernel)
+    memory = Memory.of(states, tokens, owners, asked[3], len(ready.train), kernel)
     return ready.model, replace(memory, length=fitted.length)

@@ -44,7 +44,7 @@ def draft_period(
         policy=rewards.policy,
         period=rewards.period,
         fees=[(pool.amount, pool.currency) for pool in rewards.pools],
-        usage=rewards.usage,
+        usage=workspace.usage / rewards.period if rewards.is_metered else rewards.usage,
     )
     write_early(workspace, rewards.period)
     return draft

@@ -10,7 +10,7 @@ from typing import Any
 
 from tribute.artifacts import Artifact, check_files, read_artifact
 from tribute.attribution.measurement import Run
-from tribute.config import RunConfig, load_config
+from tribute.config import load_config
 from tribute.errors import RewardError
 from tribute.pipeline.runs.runs import all_runs, read_run
 from tribute.pipeline.stages.measuring import open_run, retrain_in_full
@@ -19,7 +19,7 @@ from tribute.rewards.period import PeriodFolder
 from tribute.rewards.tables import AllocationRow, as_text
 from tribute.workspace import Workspace
 
-Each = Callable[[Callable[[int], Any], Sequence[int], RunConfig], list[Any]]
+Each = Callable[[Callable[[int], Any], Sequence[int], int], list[Any]]
 """Does one kind of work for several seeds; results in their order."""
 
 
@@ -46,7 +46,9 @@ def recheck(workspace: Workspace, dispute: Dispute, each: Each) -> dict[str, Any
     seeds = config.finetuning.seeds
     adapters = [workspace.store.get("adapter", run["adapters"][str(seed)]) for seed in seeds]
     trained = open_run(workspace, config, dataset, adapters)
-    retrainings = each(lambda seed: _leave_out(trained, dispute.contributor_id, seed), seeds, config)
+    retrainings = each(
+        lambda seed: _leave_out(trained, dispute.contributor_id, seed), seeds, config.execution.processes
+    )
     whole, without = ([_loss(training) for training in trainings] for trainings in (adapters, retrainings))
     effects = [after - before for before, after in zip(whole, without, strict=True)]
     return {

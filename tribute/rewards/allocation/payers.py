@@ -10,9 +10,9 @@ from decimal import Decimal
 from fractions import Fraction
 
 from tribute.rewards.allocation.allocate import largest_remainder
-from tribute.rewards.allocation.queries import Basket, QueryCredits, Score, shape
-from tribute.rewards.allocation.weights import SCORE_STEP, ContributorScore
+from tribute.rewards.allocation.weights import ContributorScore
 from tribute.rewards.tables import PayerRow
+from tribute.rewards.usage.queries import SCORE_STEP, Basket, QueryCredits, Score, shape
 
 ANSWERS, EVALUATION, CONTENT, TOKENS = "answers", "evaluation", "content", "tokens"
 """What a payer's money is divided by."""
@@ -45,8 +45,8 @@ class PayerDivision:
             key = shape(basket)
             if key not in known:
                 known[key] = credits.of_basket(basket.paid, beta)
-            rows += self._divided(basket, known[key])
-            self._add(basket.total, known[key])
+            rows += self.divided(basket.payer, basket.total, known[key])
+            self.add(basket.total, known[key])
         return rows
 
     def scores(self) -> dict[str, Score]:
@@ -56,13 +56,21 @@ class PayerDivision:
             for name, (score, error) in self._sums.items()
         }
 
-    def _add(self, paid: int, answers: Mapping[str, Score]) -> None:
+    def add(self, paid: int, answers: Mapping[str, Score]) -> None:
+        """Count a payer's scores in `scores`."""
         self._paid += paid
         for name, (score, error) in answers.items():
             before = self._sums.get(name, (0, 0))
             self._sums[name] = (before[0] + paid * int(score / SCORE_STEP), before[1] + paid * int(error / SCORE_STEP))
 
-    def _divided(self, basket: Basket, answers: Mapping[str, Score]) -> Iterable[PayerRow]:
+    def counts(self, answers: Mapping[str, Score]) -> bool:
+        """Whether anybody's credit exceeds its uncertainty."""
+        return any(counted(*score, self.kappa) for score in answers.values())
+
+    def divided(
+        self, payer: str, paid: int, answers: Mapping[str, Score], currency: str | None = None
+    ) -> list[PayerRow]:
+        """To whom `paid` goes; without answers that count, as the evaluation pool's money."""
         for basis, scores in ((ANSWERS, answers), *self.bases):  # noqa: B007
             weights = {name: counted(*score, self.kappa) for name, score in scores.items()}
             weights = {name: weight for name, weight in weights.items() if weight}
@@ -70,9 +78,9 @@ class PayerDivision:
                 break
         else:
             return []
-        parts = largest_remainder(basket.total, weights, self.period)
+        parts = largest_remainder(paid, weights, self.period)
         return [
-            PayerRow(self.pool, basket.payer, basis, basket.total, name, *scores[name], parts[name])
+            PayerRow(self.pool, payer, basis, paid, name, *scores[name], parts[name], currency)
             for name in sorted(parts)
         ]
 

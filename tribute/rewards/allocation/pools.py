@@ -7,15 +7,17 @@ from fractions import Fraction
 from pathlib import Path
 
 from tribute.errors import RewardError
-from tribute.rewards.allocation import payers, queries, recorded_queries
+from tribute.rewards.allocation import answers, payers, recorded_queries
 from tribute.rewards.allocation.allocate import PoolAllocation, Terms, allocate
 from tribute.rewards.allocation.funding import Funding
 from tribute.rewards.allocation.gate import Verdict, judge
 from tribute.rewards.allocation.inputs import Sources
-from tribute.rewards.allocation.queries import Payment, QueryCredits
 from tribute.rewards.allocation.weights import ContributorScore
 from tribute.rewards.policy.policy import Policy, Pool
 from tribute.rewards.tables import PayerRow
+from tribute.rewards.usage import queries
+from tribute.rewards.usage.queries import Payment, QueryCredits
+from tribute.rewards.usage.sealed_usage import SealedUsage
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,10 @@ class PeriodAllocation:
 def allocate_period(
     sources: Sources, policy: Policy, period: str, fundings: Sequence[Funding], usage: Path | None
 ) -> PeriodAllocation:
-    """Judge the card by the policy's gate and allocate what its pools pay. `usage` is a CSV of query, user, amount."""
+    """Judge the card by the policy's gate and allocate what its pools pay.
+
+    `usage` is a CSV of query, user, amount, or the folder of a sealed month.
+    """
     if policy.fallback == "content" and sources.content is None:
         raise RewardError(
             f"{sources.card_file.with_name('tokens.parquet')}: no column content, by which policy {policy.id} "
@@ -39,13 +44,21 @@ def allocate_period(
         )
     verdict = judge(sources.card, policy.gate, policy.fallback)
     terms = Terms(policy.exact_kappa, verdict.rule, verdict.credit_part)
-    payments = queries.read_usage(usage) if usage else None
+    sealed = SealedUsage(usage, sources.dataset["name"]) if usage and usage.is_dir() else None
+    payments = queries.read_usage(usage) if usage and sealed is None else None
     allocation = PeriodAllocation(verdict, [])
     for name, pool in sorted(policy.pools.items()):
         claims = sources.claims()
         if pool.pays == "queries" and not pool.by_payers:
             scores = recorded_queries.credit_of_queries(sources.scores, pool, payments, name)
             claims = [_with_score(claim, scores) for claim in claims]
+        elif pool.by_payers and sealed is not None:
+            for funding in fundings:
+                rows, claims = _metered(sources, terms, sealed, (name, policy), funding)
+                allocation.payers.extend(rows)
+                lines = allocate(claims, pool=funding.pools[name], terms=terms, period=period)
+                allocation.pools.append(PoolAllocation(name, funding.currency, lines))
+            continue
         elif pool.by_payers:
             division = payers.PayerDivision(name, policy.exact_kappa, period, claims, policy.fallback)
             rows = _payer_rows(sources, division, pool, payments)
@@ -57,6 +70,24 @@ def allocate_period(
             lines = allocate(claims, pool=funding.pools[name], terms=terms, period=period)
             allocation.pools.append(PoolAllocation(name, funding.currency, lines))
     return allocation
+
+
+def _metered(
+    sources: Sources, terms: Terms, sealed: SealedUsage, named: tuple[str, Policy], funding: Funding
+) -> tuple[list[PayerRow], list[ContributorScore]]:
+    """The lines of payers.csv of one pool and currency, and everybody's claim by them.
+
+    Contributors whom answers name and who are no longer in the dataset have a claim, too: they earned it.
+    """
+    name, policy = named
+    claims = sources.claims()
+    division = payers.PayerDivision(name, terms.kappa, sealed.period, claims, policy.fallback)
+    evaluation = QueryCredits.of(sources.scores, {name: share.se for name, share in sources.shares.items()})
+    rows = answers.payer_rows(sealed, division, funding, evaluation, Fraction(policy.pools[name].beta))
+    parts, scores, nothing = payers.by_contributor(rows), division.scores(), payers.NOTHING
+    gone = sorted(parts.keys() - {claim.contributor_id for claim in claims})
+    claims += [ContributorScore(name, nothing, nothing, 0, 0, 0, nothing, 0) for name in gone]
+    return rows, [_by_payers(_with_score(claim, scores), parts) for claim in claims]
 
 
 def _payer_rows(

@@ -22,9 +22,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tribute.errors import RewardError
-from tribute.rewards.allocation.queries import STEPS, Payment
-from tribute.rewards.allocation.weights import SCORE_STEP
 from tribute.rewards.policy.policy import Pool
+from tribute.rewards.usage.queries import SCORE_STEP, STEPS, Payment
 
 WEIGHT_STEPS = 10**18
 

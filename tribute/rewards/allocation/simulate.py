@@ -12,6 +12,7 @@ from tribute.rewards.allocation.inputs import read_sources
 from tribute.rewards.allocation.pools import allocate_period
 from tribute.rewards.policy.policy import Policy, refuse_period
 from tribute.rewards.tables import USAGE_FILE
+from tribute.rewards.usage.sealed_usage import COPY
 from tribute.workspace import Workspace
 
 
@@ -41,8 +42,9 @@ def simulate_period(workspace: Workspace, folder: Path, policy: Policy) -> Simul
     store, inputs = workspace.store, artifact.inputs
     sources = read_sources(store.get("dataset", inputs["dataset"]), store.get("attribution", inputs["attribution"]))
     fundings = divide_again(map(Funding.parse, artifact.identity["config"]["funding"]), policy, period)
-    usage = folder / USAGE_FILE
-    allocation = allocate_period(sources, policy, period, fundings, usage if usage.exists() else None)
+    sealed, listed = workspace.usage / period, folder / USAGE_FILE
+    usage = sealed if (folder / COPY).exists() else listed if listed.exists() else None
+    allocation = allocate_period(sources, policy, period, fundings, usage)
     would: dict[tuple[str, str], int] = {}
     for pool in allocation.pools:
         for line in pool.lines:

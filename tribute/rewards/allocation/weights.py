@@ -23,9 +23,8 @@ from typing import Literal
 
 from tribute.errors import RewardError
 from tribute.rewards.tables import AllocationRow
+from tribute.rewards.usage.queries import SCORE_STEP
 
-SCORE_STEP = Decimal("1e-12")
-"""Credits and standard errors are rounded to this many nats when they enter; exact from there on."""
 LARGEST_SCORE = 1_000_000
 """Evaluation losses are a few nats; anything of this size is a fault upstream."""
 Rule = Literal["blend", "credit", "tokens"]

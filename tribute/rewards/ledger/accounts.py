@@ -5,6 +5,7 @@ Assets:Claims:<id>                         what a contributor was paid too much,
 Expenses:BankFees                          what banks kept of payments and returns
 Expenses:DataRewards                       what the data cost
 Income:Platform, Liabilities:ModelOwner    the parts of the net fee that are not the contributors'
+Assets:Payers:<id>                         what a payer's use funded, less what the bank received for it
 Liabilities:Pool                           funded for the period; empty after its accruals
 Liabilities:Reserve                        for corrections; takes what is clawed back
 Liabilities:Contributor:<id>:Accrued       earned, and open to dispute
@@ -21,6 +22,7 @@ BANK_FEES = "Expenses:BankFees"
 EXPENSE = "Expenses:DataRewards"
 PLATFORM = "Income:Platform"
 MODEL_OWNER = "Liabilities:ModelOwner"
+PAYERS = "Assets:Payers:"
 POOL = "Liabilities:Pool"
 RESERVE = "Liabilities:Reserve"
 TAX = "Liabilities:Tax"

@@ -81,6 +81,8 @@ def _sample(currency: str) -> str:
 
 def _beancount_account(account: str) -> str:
     owner, _ = accounts.owner(account)
+    if account.startswith(accounts.PAYERS):
+        owner = account.removeprefix(accounts.PAYERS)
     if not owner:
         return account
     return account.replace(f":{owner}", f":Id-{owner.replace('_', 'U')}", 1)

@@ -12,8 +12,8 @@ from datetime import date, timedelta
 from fractions import Fraction
 
 from tribute import months
-from tribute.rewards.allocation.allocate import AllocationLine, PoolAllocation
-from tribute.rewards.allocation.funding import Funding
+from tribute.rewards.allocation.allocate import AllocationLine, PoolAllocation, largest_remainder
+from tribute.rewards.allocation.funding import OPERATOR, Funding
 from tribute.rewards.ledger import accounts
 from tribute.rewards.ledger.books import Ledger
 from tribute.rewards.ledger.entries import Entry, Event, move
@@ -132,9 +132,11 @@ def funded(funding: Funding, day: str) -> list[Entry]:
         (accounts.MODEL_OWNER, funding.model_owner),
     )
     credits = tuple((account, -amount) for account, amount in parts if amount)
+    kept = _reserved_of(funding, period)
+    paid = {name: amount - kept.get(name, 0) for name, amount in funding.funders.items()}
     fund = Entry(
         "FUND",
-        ((accounts.EXPENSE, funding.net - funding.reserve), *credits),
+        (*_debits(paid), *credits),
         day,
         currency,
         f"{period}/FUND/{currency}",
@@ -142,8 +144,24 @@ def funded(funding: Funding, day: str) -> list[Entry]:
     )
     if not funding.reserve:
         return [fund]
-    key = f"{period}/RESERVE/{currency}"
-    return [fund, reserved(funding.reserve, currency, day, key, "part_of_net_fee")]
+    lines = (*_debits(kept), (accounts.RESERVE, -funding.reserve))
+    key, reason = f"{period}/RESERVE/{currency}", "part_of_net_fee"
+    return [fund, Entry("RESERVE", lines, day, currency, key, reason_code=reason)]
+
+
+def _reserved_of(funding: Funding, period: str) -> dict[str, int]:
+    """What of each funder's money is set aside."""
+    funders = {name: Fraction(amount) for name, amount in funding.funders.items()}
+    return largest_remainder(funding.reserve, funders, period)
+
+
+def _debits(paid: Mapping[str, int]) -> list[tuple[str, int]]:
+    """The operator's is an expense; a payer's is owed by the payer, or was paid in advance."""
+    return [
+        (accounts.EXPENSE if name == OPERATOR else f"{accounts.PAYERS}{name}", amount)
+        for name, amount in paid.items()
+        if amount
+    ]
 
 
 def reserved(amount: int, currency: str, day: str, key: str, reason: str) -> Entry:

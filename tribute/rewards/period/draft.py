@@ -11,6 +11,7 @@
     tokens.csv            training tokens per contributor, and distinct content where that is the fallback
     payers.csv            to whom each payer's money goes, where a pool pays by query
     usage.csv             what users paid for which query, where a pool pays by query and a file says so
+    usage.json            the seal of the month's metered usage, where that funds the period
     manifest.json         what it was made from and the sha256 of every file; kind `rewards`
     and what package.finish adds
 
@@ -57,6 +58,7 @@ from tribute.rewards.period.closed import closers_of, previous_id, terms_of
 from tribute.rewards.period.provenance import origin
 from tribute.rewards.policy.policy import Policy, load_policy, refuse_period
 from tribute.rewards.tables import TokenRow
+from tribute.rewards.usage.sealed_usage import COPY, SEAL, SealedUsage
 from tribute.workspace import Workspace
 
 REWARDS = Kind("rewards", __name__)
@@ -79,6 +81,7 @@ class _DraftSpec:
     previous: str
     closers: Mapping[str, str]
     seeds: Sequence[int]
+    sealed: SealedUsage | None
     evaluation: str
     """sha256 of the rows that credit was measured on, which is thereby committed to."""
 
@@ -99,6 +102,7 @@ class _DraftSpec:
             "closers": dict(self.closers),
             "seeds": list(self.seeds),
             "evaluation_sha256": self.evaluation,
+            **({"usage": self.sealed.record} if self.sealed else {}),
             **({"calendar": calendar} if (calendar := self.books.calendar.record) else {}),
         }
 
@@ -131,14 +135,17 @@ def write_period(
     """Draft what a period pays, or find that exactly this is written already.
 
     `fees` are net fees with their currencies, plain decimal text in major units, each currency once; `usage` is a
-    CSV of query, user, amount. Raises ConfigError for a bad policy, RewardError for what cannot be paid; then nothing
-    is left behind.
+    CSV of query, user, amount, or the folder of a sealed month, whose payers' money is added to the fees. Raises
+    ConfigError for a bad policy, RewardError for what cannot be paid; then nothing is left behind.
     """
     started, rules = time.monotonic(), load_policy(policy)
     refuse_period(period, rules)
-    divided = [divide(parse_amount(amount, currency), currency, rules, period) for amount, currency in fees]
-    fundings = sorted(divided, key=lambda funding: funding.currency)
-    files = {"policy": policy, **({"usage": usage} if usage else {})}
+    sealed = _sealed(usage, paid_from.dataset, period) if usage and usage.is_dir() else None
+    net = {currency: parse_amount(amount, currency) for amount, currency in fees}
+    fundings = _fundings(net, sealed, rules, period)
+    files = {"policy": policy}
+    if usage is not None:
+        files |= {"usage": usage} if sealed is None else {"sealed-usage": usage / SEAL}
     inputs = paid_from.ids | {name: file_sha256(path) for name, path in files.items()}
     workspace.rewards.mkdir(exist_ok=True)
     with ledger.writing(workspace) as books:
@@ -150,6 +157,7 @@ def write_period(
             policy=rules,
             fundings=fundings,
             usage=usage,
+            sealed=sealed,
             inputs=inputs,
             books=books,
             terms={**terms_of(workspace.rewards, books.closed), period: rules},
@@ -166,6 +174,24 @@ def write_period(
         sources = read_sources(paid_from.dataset, paid_from.attribution)
         _make(final, order, sources, paid_from.mlflow_runs, started)
     return replace(read_artifact(final), found=False)
+
+
+def _sealed(folder: Path, dataset: Artifact, period: str) -> SealedUsage:
+    sealed = SealedUsage(folder, str(dataset.json("dataset.json")["name"]))
+    sealed.check(period)
+    return sealed
+
+
+def _fundings(net: Mapping[str, int], sealed: SealedUsage | None, policy: Policy, period: str) -> list[Funding]:
+    """The net fees with what payers fund, divided, by currency. Raises RewardError where there is nothing to pay."""
+    funds = sealed.funds() if sealed else {}
+    if not net and not funds:
+        raise RewardError(f"{period}: nobody's use funds it; give an amount, or pay the next month")
+    payers = {currency: funds.get(currency, {}) for currency in sorted(net.keys() | funds.keys())}
+    return [
+        divide(net.get(currency, 0) + sum(own.values()), currency, policy, period, own)
+        for currency, own in payers.items()
+    ]
 
 
 def _closed(folder: Path, fundings: Sequence[Funding], inputs: Mapping[str, str]) -> Artifact:
@@ -205,7 +231,9 @@ def _fill(folder: Path, order: _DraftSpec, sources: Sources) -> None:
     if allocation.payers:
         tables.write(folder / tables.PAYERS_FILE, tables.PAYERS, tables.PAYERS.ordered(allocation.payers))
     shutil.copyfile(sources.card_file, folder / "card.json")
-    if order.usage:
+    if order.sealed:
+        shutil.copyfile(order.sealed.folder / SEAL, folder / COPY)
+    elif order.usage:
         shutil.copyfile(order.usage, folder / tables.USAGE_FILE)
 
 

@@ -21,6 +21,7 @@ from tribute.rewards.ledger.journal import Posting, read_journal
 from tribute.rewards.period.closed import policy_of
 from tribute.rewards.policy.policy import Policy
 from tribute.rewards.tables import AllocationRow, Balance, ExclusionRow, LeafRow, PayableRow, PayerRow, UsageRow
+from tribute.rewards.usage.sealed_usage import COPY, read_seal
 from tribute.strict import parse_json
 
 
@@ -130,12 +131,16 @@ class PeriodFolder:
         claim = claim_of(row, self.tokens.get(name, 0), self.content.get(name, 0))
         if not self.policy.pools[row.pool].by_payers:
             return claim
-        return replace(claim, by_payers=self._payer_parts.get(row.pool, {}).get(name, Fraction(0)))
+        # Where use was not metered, the same parts hold in every currency.
+        key = (row.pool, row.currency if self.seal else None)
+        return replace(claim, by_payers=self._payer_parts.get(key, {}).get(name, Fraction(0)))
 
     @cached_property
-    def _payer_parts(self) -> dict[str, dict[str, Fraction]]:
-        pools = sorted({row.pool for row in self.payers})
-        return {pool: by_contributor(row for row in self.payers if row.pool == pool) for pool in pools}
+    def _payer_parts(self) -> dict[tuple[str, str | None], dict[str, Fraction]]:
+        groups: dict[tuple[str, str | None], list[PayerRow]] = {}
+        for row in self.payers:
+            groups.setdefault((row.pool, row.currency), []).append(row)
+        return {key: by_contributor(rows) for key, rows in groups.items()}
 
     @cached_property
     def terms(self) -> Terms:
@@ -152,6 +157,17 @@ class PeriodFolder:
         """What users paid for which query; None where no file said so."""
         path = self.path / tables.USAGE_FILE
         return path if path.exists() else None
+
+    @cached_property
+    def seal(self) -> dict[str, Any] | None:
+        """The seal of the month's metered usage; None where that did not fund the period."""
+        path = self.path / COPY
+        return read_seal(path) if path.exists() else None
+
+    @property
+    def usage_source(self) -> Path | None:
+        """What says what was paid for answers: the file of this folder, or the sealed month in its workspace."""
+        return self.path.parent.parent / "usage" / self.period if self.seal else self.usage_file
 
     @cached_property
     def usage(self) -> list[UsageRow]:

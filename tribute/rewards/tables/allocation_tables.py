@@ -72,18 +72,21 @@ class PayerRow(NamedTuple):
 
     pool: Text
     payer: Text
-    """The pseudonym in usage.csv, or without that file the evaluation slice."""
+    """The pseudonym in usage.csv or in the sealed usage, where `operator` is who funds the rest; or without either the
+    evaluation slice."""
     basis: Text
     """What the money is divided by: `answers`; `evaluation` where no answer's credit exceeds its uncertainty; `content`
     where that of the evaluation does not either."""
     paid: Minor
-    """What the payer paid, in units of 1e-18 of the currency."""
+    """What the payer paid of what goes by this basis, in units of 1e-18 of the currency."""
     contributor_id: Contributor
     score: Exact
     """Without unit by `answers`, nats by `evaluation`, shingles by `content`; part ∝ score − κ · score_se."""
     score_se: Exact
     part: Minor
     """Of `paid`, by largest remainder."""
+    currency: Annotated[str | None, Column(required=False)] = None
+    """Where use was metered; other periods leave it out, since the same parts hold in every currency."""
 
 
 class ExclusionRow(NamedTuple):
@@ -116,7 +119,7 @@ class UsageRow(NamedTuple):
 
 ALLOCATION = Table("allocation", AllocationRow, ("pool", "currency", "contributor_id"))
 TOKENS = Table("tokens", TokenRow, ("contributor_id",))
-PAYERS = Table("payers", PayerRow, ("pool", "payer", "contributor_id"))
+PAYERS = Table("payers", PayerRow, ("pool", "currency", "payer", "basis", "contributor_id"))
 EXCLUSIONS = Table("exclusions", ExclusionRow)
 USAGE = Table("usage", UsageRow)
 USAGE_FILE = "usage.csv"

@@ -1,5 +1,6 @@
 """The checks of a period's money: from fee to pools, from weights to amounts, from amounts to journal and balances."""
 
+from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import groupby
@@ -10,21 +11,26 @@ from tribute.money import exponent
 from tribute.rewards import tables
 from tribute.rewards.allocation.allocate import largest_remainder, quotas, status
 from tribute.rewards.allocation.allocation_table import blend_columns
-from tribute.rewards.allocation.funding import divide
+from tribute.rewards.allocation.funding import Funding, divide
 from tribute.rewards.allocation.payers import counted
-from tribute.rewards.allocation.queries import baskets, read_usage
 from tribute.rewards.allocation.weights import BLEND, TOKENS, weight_of
 from tribute.rewards.ledger import accounts, balances, journal
 from tribute.rewards.period.folder import PeriodFolder
 from tribute.rewards.tables import AllocationRow
+from tribute.rewards.usage.queries import PAID_STEPS, baskets, read_usage
+from tribute.rewards.usage.sealed_usage import COPY, funds_of
 
 
 def check_funding(read: PeriodFolder) -> str:
     """Each net fee is divided as the policy says."""
     for document, funding in zip(read.config["funding"], read.fundings, strict=True):
         currency = funding.currency
-        if divide(funding.net, currency, read.policy, read.period).document() != document:
+        if divide(funding.net, currency, read.policy, read.period, funding.payers).document() != document:
             raise read.wrong("manifest.json", f"the {currency} are not divided as the policy's split and pools say")
+    if read.seal is not None:
+        metered = funds_of(read.seal, read.config["usage"]["dataset"])
+        if metered != {funding.currency: funding.payers for funding in read.fundings if funding.payers}:
+            raise read.wrong("manifest.json", f"payers do not fund what {COPY} says that they used")
     fees = [formatting.plain_money(funding.net, funding.currency) for funding in read.fundings]
     return f"the net fee of {' and '.join(fees)} is divided by the policy"
 
@@ -66,10 +72,13 @@ def check_payers(read: PeriodFolder) -> str:
     file, kappa = tables.PAYERS_FILE, read.policy.exact_kappa
     if not tables.PAYERS.in_order(read.payers):
         raise read.wrong(file, "expected one line per pool, payer and contributor, in their order")
-    totals: dict[str, dict[str, int]] = {}
-    for (pool, payer), group in groupby(read.payers, lambda row: (row.pool, row.payer)):
+    totals: dict[tuple[str, str | None], Counter[str]] = {}
+    for (pool, currency, payer, _), group in groupby(
+        read.payers, lambda row: (row.pool, row.currency, row.payer, row.basis if read.seal else "")
+    ):
         rows = list(group)
-        paid = totals.setdefault(pool, {})[payer] = rows[0].paid
+        paid = rows[0].paid
+        totals.setdefault((pool, currency), Counter())[payer] += paid
         weights = {row.contributor_id: counted(row.score, row.score_se, kappa) for row in rows}
         if {row.paid for row in rows} != {paid} or len({row.basis for row in rows}) > 1:
             raise read.wrong(file, f"{payer}: lines that differ in basis or paid")
@@ -77,11 +86,21 @@ def check_payers(read: PeriodFolder) -> str:
             paid, weights, read.period
         ):
             raise read.wrong(file, f"{payer}: the parts do not follow from max(0, score − {kappa}·score_se)")
-    if read.usage_file:
+    if read.seal:
+        funders = {funding.currency: _funded(funding) for funding in read.fundings}
+        if any(paid != funders.get(str(currency)) for (_, currency), paid in totals.items()):
+            raise read.wrong(file, "not what the manifest says that payers and operator fund")
+    elif read.usage_file:
         expected = {basket.payer: basket.total for basket in baskets(read_usage(read.usage_file))}
         if any(paid != expected for paid in totals.values()):
             raise read.wrong(file, f"not what {tables.USAGE_FILE} says that users paid")
     return f"the money of {sum(map(len, totals.values()))} payers is paid out within what each asked"
+
+
+def _funded(funding: Funding) -> dict[str, int]:
+    """Funder → what it funds, in the unit of payers.csv."""
+    unit = PAID_STEPS // 10 ** exponent(funding.currency)
+    return {name: minor * unit for name, minor in funding.funders.items()}
 
 
 def check_amounts(read: PeriodFolder) -> str:

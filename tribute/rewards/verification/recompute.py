@@ -19,6 +19,7 @@ from tribute.rewards.allocation.inputs import read_sources
 from tribute.rewards.allocation.pools import allocate_period
 from tribute.rewards.period.folder import PeriodFolder
 from tribute.rewards.tables import USAGE_FILE
+from tribute.rewards.usage.sealed_usage import COPY, SealedUsage
 
 
 def verify_deep(folder: Path, store: Store) -> list[str]:
@@ -37,7 +38,14 @@ def _check_sources(read: PeriodFolder, attribution: Artifact) -> list[str]:
     usage = read.path / USAGE_FILE
     if "usage" in read.artifact.inputs and file_sha256(usage) != read.artifact.inputs["usage"]:
         raise read.wrong(USAGE_FILE, "not the usage that the period was made from")
-    return [f"the card is that of attribution {attribution.id[:12]}, which is intact"]
+    checks = [f"the card is that of attribution {attribution.id[:12]}, which is intact"]
+    if read.usage_source and read.seal:
+        sealed = SealedUsage(read.usage_source, read.config["usage"]["dataset"])
+        sealed.check(read.period)
+        if sealed.record != read.config["usage"]:
+            raise read.wrong(COPY, f"not the seal of {sealed.folder}")
+        checks.append(f"the usage is that of {sealed.folder.name}, as it was sealed")
+    return checks
 
 
 def _check_allocation(read: PeriodFolder, dataset: Artifact, attribution: Artifact) -> str:
@@ -46,7 +54,7 @@ def _check_allocation(read: PeriodFolder, dataset: Artifact, attribution: Artifa
     if not _plain(evidence).equals(_plain(read.evidence)):
         raise read.wrong("evidence.parquet", f"not the scores of attribution {attribution.id[:12]}")
     fundings = divide_again(read.fundings, read.policy, read.period)
-    allocation = allocate_period(sources, read.policy, read.period, fundings, read.usage_file)
+    allocation = allocate_period(sources, read.policy, read.period, fundings, read.usage_source)
     if allocation_rows(read.period, allocation.pools, evidence) != read.allocation:
         raise read.wrong("allocation.csv", "not what shares, evidence and policy allocate")
     if any(pool.by_payers for pool in read.policy.pools.values()) and allocation.payers != read.payers:

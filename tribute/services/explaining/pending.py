@@ -42,8 +42,11 @@ def pending(store: Store, month: str | None = None) -> list[PendingAnswer]:
     waits &= row.month == month if month else row.month > select(tables.book.c.sealed).scalar_subquery()
     columns = (row.receipt, row.month, row.subject, row.artifact, row.explain, row.micro + refunds)
     with store.reading() as connection:
-        found = connection.execute(select(*columns, row.test | row.affiliated).where(waits).order_by(row.receipt))
-        return [PendingAnswer(*line[:5], 0 if line[6] else int(line[5])) for line in found]
+        lines = connection.execute(select(*columns, row.test | row.affiliated).where(waits).order_by(row.receipt))
+        return [
+            PendingAnswer(receipt, its_month, payer, artifact, explain, 0 if is_free else int(paid))
+            for receipt, its_month, payer, artifact, explain, paid, is_free in lines
+        ]
 
 
 def draw(answers: Sequence[PendingAnswer], budget: int | None = None) -> dict[str, int]:

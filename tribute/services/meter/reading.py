@@ -32,6 +32,12 @@ def usage(store: Store, key: Key, month: str) -> list[Usage]:
         return [Usage(line[0], *map(int, line[1:])) for line in lines]
 
 
+def bundle_of(store: Store, receipt: str) -> dict[str, str]:
+    """The bundle of any receipt, for the operator. Raises ServiceError 404."""
+    with store.reading() as connection:
+        return _bundle(connection, receipt)
+
+
 def receipt_bundle(store: Store, key: Key, receipt: str) -> dict[str, str]:
     """`receipt, certificate` and, if any, `addendum, addendum_certificate`: what tools/verify_receipt.py reads.
 
@@ -42,12 +48,16 @@ def receipt_bundle(store: Store, key: Key, receipt: str) -> dict[str, str]:
         # PostgreSQL's texts hold no zero byte, and asking for one would be an error.
         if not receipt.isprintable() or connection.execute(mine).scalar() is None:
             raise ServiceError(f"receipt {receipt!r} is unknown to this key", 404)
-        bundle = _signed(connection, receipt, "receipt", "certificate")
-        added = (tables.record.c.receipt == receipt) & (tables.record.c.kind == ADDENDUM)
-        addendum = connection.execute(select(tables.record.c.id).where(added)).scalar()
-        if addendum is not None:
-            bundle |= _signed(connection, addendum, "addendum", "addendum_certificate")
-        return bundle
+        return _bundle(connection, receipt)
+
+
+def _bundle(connection: Connection, receipt: str) -> dict[str, str]:
+    bundle = _signed(connection, receipt, "receipt", "certificate")
+    added = (tables.record.c.receipt == receipt) & (tables.record.c.kind == ADDENDUM)
+    addendum = connection.execute(select(tables.record.c.id).where(added)).scalar()
+    if addendum is not None:
+        bundle |= _signed(connection, addendum, "addendum", "addendum_certificate")
+    return bundle
 
 
 def _signed(connection: Connection, record: str, *names: str) -> dict[str, str]:
@@ -55,8 +65,9 @@ def _signed(connection: Connection, record: str, *names: str) -> dict[str, str]:
     both = select(tables.certificate.c.envelope).join(
         tables.record, tables.record.c.certificate == tables.certificate.c.id
     )
+    content = envelope_of(connection, record).decode()
     certificate = bytes(connection.execute(both.where(tables.record.c.id == record)).scalar_one())
-    return dict(zip(names, (envelope_of(connection, record).decode(), certificate.decode()), strict=True))
+    return dict(zip(names, (content, certificate.decode()), strict=True))
 
 
 def _below(key: Key) -> ColumnElement[bool]:

@@ -147,10 +147,10 @@ def _events(month: str) -> Select[Any]:
     row = tables.event.c
     names = [name for name in USAGE_SCHEMA.names if name not in _EXPLANATION]
     columns = [row["subject" if name == "payer" else name].label(name) for name in names]
-    chain, said = (tables.record.c.instance, tables.record.c.number), tables.explanation
-    joined = select(*columns, *(said.c[name] for name in _EXPLANATION))
+    chain, explanation = (tables.record.c.instance, tables.record.c.number), tables.explanation
+    joined = select(*columns, *(explanation.c[name] for name in _EXPLANATION))
     joined = joined.join(tables.record, tables.record.c.id == row.receipt)
-    joined = joined.outerjoin(said, said.c.receipt == row.receipt)
+    joined = joined.outerjoin(explanation, explanation.c.receipt == row.receipt)
     return joined.where(row.month == month).order_by(*chain)
 
 

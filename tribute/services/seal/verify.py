@@ -35,8 +35,6 @@ class _Month:
     """Instance → number and digest of its last record."""
     charges: dict[str, tuple[object, ...]] = field(default_factory=dict)
     """Receipt → what it says that was charged."""
-    payers: dict[str, str] = field(default_factory=dict)
-    """Receipt of a call → its payer's pseudonym."""
     explanations: dict[str, str] = field(default_factory=dict)
     """Receipt → digest of what its addendum says, see `_explanation`."""
 
@@ -82,12 +80,11 @@ def _records(batch: list[Record], month: _Month, name: str) -> Iterator[str]:
         month.leaves.append(record["leaf"])
         if record["kind"] == RECEIPT:
             month.charges[record["id"]] = _charge(body)
-            month.payers[record["id"]] = body["payer"]
         else:
-            said = body["training"]
-            credits = [(line["contributor"], line["credit"], line["absolute"]) for line in said["contributors"]]
+            training = body["training"]
+            credits = [(line["contributor"], line["credit"], line["absolute"]) for line in training["contributors"]]
             month.explanations[body["receipt"]] = _explanation(
-                said["status"], said["probability"], said["positive"], credits
+                training["status"], said["probability"], said["positive"], credits
             )
 
 
@@ -114,8 +111,8 @@ def _usage(folder: Path, month: _Month, sealed: dict[str, Any]) -> Iterator[str]
         for event in batch:
             receipt = event["receipt"]
             forbidden = event["explain"] == NEVER and event["corrects"] is None
-            said = (*(event[name] for name in names), event["payer"], forbidden)
-            if charges.pop(receipt, None) != said:
+            charge = (*(event[name] for name in names), event["payer"], forbidden)
+            if charges.pop(receipt, None) != charge:
                 yield f"event {event['id']}: its receipt {receipt} is missing or says otherwise"
             if event["status"] is not None and explanations.pop(receipt, None) != credits.explanation(event):
                 yield f"event {event['id']}: the addendum of {receipt} is missing or says otherwise"
@@ -140,7 +137,8 @@ class _CreditsOf:
     def explanation(self, event: Mapping[str, Any]) -> str:
         """What the addendum of an event has to say; its credits are taken out of `left`."""
         mask = self._masks[event["payer"]]
-        credits = [(masked(mask, name), *map(nats, sizes)) for name, *sizes in self.left.pop(event["receipt"], [])]
+        lines = self.left.pop(event["receipt"], [])
+        credits = [(masked(mask, name), nats(own), nats(size)) for name, own, size in lines]
         return _explanation(event["status"], nats(event["probability"]), nats(event["positive"]), credits)
 
 

@@ -34,8 +34,9 @@ import pyarrow.compute as pc
 from tribute.errors import RewardError
 from tribute.ids import ID_IN_WORDS, is_id
 from tribute.rewards import tables
-from tribute.rewards.allocation.weights import SCORE_STEP
 
+SCORE_STEP = Decimal("1e-12")
+"""Credits and standard errors are rounded to this many nats when they enter; exact from there on."""
 STEPS = 10**12
 """12 decimals, as integers."""
 PAID_STEPS = 10**18

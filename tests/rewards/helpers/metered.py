@@ -1,0 +1,94 @@
+"""A sealed month of usage as the services column seals it, made of answers that a test names.
+
+Why it is adequate: rewards reads nothing but these files; that the services column writes such files is tested there
+and by tests/test_usage.py, which goes from calls to money.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tribute.digests import file_sha256
+from tribute.files import write_json
+from tribute.services.seal.funding import funds
+from tribute.services.seal.seal import CREDITS_SCHEMA, SEAL, USAGE_SCHEMA
+from tribute.services.seal.totals import Totals
+
+STEPS = 10**12
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A paid answer: contributor → credit in 10⁻¹² nats."""
+
+    payer: str
+    micro: int
+    credits: dict[str, int] = field(default_factory=dict)
+    status: str | None = "explained"
+    probability: int = STEPS
+    affiliated: bool = False
+    refund: int = 0
+    currency: str = "EUR"
+
+
+def sealed(folder: Path, answers: Iterable[Answer], month: str = "2026-11") -> Path:
+    """Write the month's folder."""
+    folder = folder / month
+    folder.mkdir(parents=True)
+    events, credits = [], []
+    for number, answer in enumerate(answers):
+        receipt = f"receipt-{number:06}"
+        call = _event(answer, receipt, answer.micro) | {
+            "status": answer.status,
+            "probability": None if answer.status is None else answer.probability,
+            "positive": None if answer.status is None else sum(own for own in answer.credits.values() if own > 0),
+        }
+        events.append(call)
+        if answer.refund:
+            events.append(_event(answer, f"{receipt}-refund", -answer.refund) | {"corrects": receipt})
+        credits += [
+            {"receipt": receipt, "contributor": name, "signed": own, "absolute": abs(own)}
+            for name, own in sorted(answer.credits.items())
+        ]
+    pq.write_table(pa.Table.from_pylist(events, USAGE_SCHEMA), folder / "usage.parquet")
+    pq.write_table(pa.Table.from_pylist(credits, CREDITS_SCHEMA), folder / "credits.parquet")
+    totals = Totals()
+    totals.add(events)
+    seal = {
+        "month": month,
+        "root": "0" * 64,
+        "size": len(events),
+        "totals": totals.document(),
+        "funds": funds(totals.document()["funding"], []),
+        "previous": "",
+        "files": {name: file_sha256(folder / name) for name in ("usage.parquet", "credits.parquet")},
+    }
+    write_json(folder / SEAL, seal, sort_keys=True)
+    return folder
+
+
+def _event(answer: Answer, receipt: str, micro: int) -> dict:
+    return {
+        "source": "urn:tribute:server",
+        "id": receipt,
+        "type": "tribute.call",
+        "time": "2026-11-29T12:00:00.000000Z",
+        "payer": answer.payer,
+        "agent": None,
+        "model": "docs@0123456789abcdef",
+        "artifact": "a" * 64,
+        "currency": answer.currency,
+        "corrects": None,
+        "receipt": receipt,
+        "input_tokens": 1,
+        "output_tokens": 1,
+        "price_version": 1,
+        "micro": micro,
+        "test": False,
+        "affiliated": answer.affiliated,
+        "complete": True,
+        "explain": "later",
+    }
