@@ -84,7 +84,7 @@ def _records(batch: list[Record], month: _Month, name: str) -> Iterator[str]:
             training = body["training"]
             credits = [(line["contributor"], line["credit"], line["absolute"]) for line in training["contributors"]]
             month.explanations[body["receipt"]] = _explanation(
-                training["status"], said["probability"], said["positive"], credits
+                training["status"], training["probability"], training["positive"], credits
             )
 
 
