@@ -123,10 +123,9 @@ def _event(connection: Connection, receipt: str) -> Row[Any]:
 
 def _correction(meter: Meter, charged: Row[Any], micro: int, refund_id: str) -> dict[str, Any]:
     """The event that gives back `micro` of what an event charged."""
-    kept = ("subject", "agent", "path", "model", "artifact", "price_version", "currency", "test", "complete", "explain")
-    kept += ("parent",)
+    kept = ("subject", "agent", "path", "model", "artifact", "price_version", "currency", "test", "complete")
     return {
-        **{name: charged._mapping[name] for name in kept},
+        **{name: charged._mapping[name] for name in (*kept, "explain", "parent")},
         "source": meter.source,
         "id": refund_id,
         "type": CORRECTION,
