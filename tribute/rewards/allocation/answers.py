@@ -84,6 +84,8 @@ class _Payer:
     def credit(self, answer: _Answer, row: Mapping[str, Any]) -> None:
         """Count a contributor's credit on an answer."""
         name, weight, divisor = row["contributor"], answer.weight, max(answer.positive, self.floor)
+        if not divisor:
+            return
         share = row["signed"] * STEPS // divisor
         self.signed[name] = self.signed.get(name, 0) + weight * share
         self.absolute[name] = self.absolute.get(name, 0) + weight * (row["absolute"] * STEPS // divisor)
