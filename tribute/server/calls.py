@@ -18,7 +18,7 @@ from tribute.server.setup import MOST_CALLS, Services
 from tribute.services.accounts import Key
 from tribute.services.catalogue import CatalogueEntry
 from tribute.services.engines import Piece, Tokens
-from tribute.services.meter import AT_ONCE, LATER, Answer, Call, Hold, Pair, Settlement
+from tribute.services.meter import AT_ONCE, LATER, NEVER, Answer, Call, Hold, Pair, Settlement
 from tribute.services.receipts import AS_CONFIGURED, Trace
 
 
@@ -110,7 +110,7 @@ def hold(services: Services, caller: Caller, work: Work) -> Hold | Settlement:
 def settle(services: Services, held: Hold, answer: Answer) -> Settlement:
     """See Meter.settle; counted for Prometheus."""
     if held.call.model.verdict == AS_CONFIGURED:
-        answer = replace(answer, explain=False)
+        answer = replace(answer, explain=NEVER)
     settlement = services.meter.settle(held, answer)
     model, metrics = held.call.model.name, services.metrics
     metrics.calls.labels(model).inc()

@@ -12,6 +12,7 @@ from typing import Any
 
 from tribute.server.bodies import ChatBody, ClassifyBody, CompletionBody, Retrieve, SearchBody, TextsBody
 from tribute.server.calls import Work
+from tribute.server.inference import Answered
 from tribute.server.problems import RequestError
 from tribute.server.setup import Services
 from tribute.services.catalogue import CatalogueEntry
@@ -87,7 +88,7 @@ def search(services: Services, entry: CatalogueEntry, body: SearchBody, payer: s
     tokens = len(services.engine.encode(entry.model.artifact, body.query))
     named = replace(entry, model=ServedModel(body.dataset, "", entry.model.base, "retrieval"))
 
-    def answer(_: Work, __: Hold) -> tuple[dict[str, Any], int]:
+    def answer(_: Work, __: Hold) -> Answered:
         data = [
             {
                 "file_id": hit.row,
@@ -100,7 +101,7 @@ def search(services: Services, entry: CatalogueEntry, body: SearchBody, payer: s
         ]
         page = {"object": "vector_store.search_results.page", "search_query": [body.query], "data": data}
         usage = {"prompt_tokens": tokens, "completion_tokens": 0, "total_tokens": tokens}
-        return {**page, "has_more": False, "next_page": None, "usage": usage}, 0
+        return {**page, "has_more": False, "next_page": None, "usage": usage}, 0, []
 
     return Work(named, tokens, 0, int(time.time()), answer, credit=sources.uncredited)
 
