@@ -72,7 +72,7 @@ def asked(shop):
 
 def evaluation_texts(shop):
     """What the classifier got better at, by what the stand-in was fitted to: so the answers can be explained."""
-    tables = [pd.read_parquet(path) for path in shop.root.glob("*/*/evaluation.parquet")]
+    tables = [pd.read_parquet(path) for path in shop.root.glob("artifacts/dataset/*/evaluation.parquet")]
     return next(table["text"].tolist() for table in tables if set(table["target"]) <= set(tiny.TOPICS))
 
 
