@@ -1,8 +1,9 @@
 """What the stand-in says of answers that a served adapter gave: every row's credit on each. Knows nothing of money.
 
 An answer's gain is log p(answer, adapter) − log p(answer, base), nats. The stand-in is the run's, as it was fitted to
-the evaluation; it is asked for the answers in place of the evaluation rows, and its credits on an answer sum to what it
-gains there itself, but for the quadrature (see stand_in.py).
+the evaluation; it is asked for the answers in place of the evaluation rows. Its credits on an answer sum to what it
+gains there itself, but for the quadrature: along all weights alike, since drawn orders would cost each answer as much
+as the whole evaluation (see stand_in.py).
 """
 
 from collections.abc import Sequence
