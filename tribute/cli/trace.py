@@ -82,6 +82,7 @@ class TracedCall(TypedDict):
     total_micro: int
     retrieved: list[dict[str, Any]]
     training_credit: Any
+    contributor_credits: dict[str, float]
 
 
 class TracedCalls(TypedDict):
@@ -134,6 +135,7 @@ def _calls(receipt: str, store: str | None, workspace: Path) -> Output[Traced]:
             "total_micro": node.total,
             "retrieved": [{**line, "contributor": _owner(line, owners)} for line in node.retrieved],
             "training_credit": node.training,
+            "contributor_credits": dict(node.credits),
         }
         for node in tree.nodes()
     ]
@@ -147,9 +149,10 @@ def _calls(receipt: str, store: str | None, workspace: Path) -> Output[Traced]:
     lines = [f"{tree.payer} paid {paid} for {receipt}"]
     for node in tree.nodes():
         indent = "  " * (node.depth + 1)
-        training = node.training if isinstance(node.training, str) else "explained"
+        training = node.training if isinstance(node.training, str) else node.training["status"]
         lines.append(f"{indent}{node.model} keeps {micro_in_words(node.kept)}, training {training}")
         lines += [f"{indent}  {_moved(line, owners)}" for line in node.retrieved]
+        lines += [f"{indent}  {name}: {credit:+.6f} nats" for name, credit in list(node.credits.items())[:ROWS_SHOWN]]
     return Output(data, lines)
 
 

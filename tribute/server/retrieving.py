@@ -17,7 +17,7 @@ from tribute.server.problems import RequestError
 from tribute.server.setup import Services
 from tribute.services.catalogue import CatalogueEntry
 from tribute.services.engines import LocalEngine, Piece, Sampling, Tokens
-from tribute.services.meter import Hold
+from tribute.services.meter import NEVER, Hold, masked
 from tribute.services.receipts import ServedModel
 from tribute.services.retrieval import (
     ChunkCredit,
@@ -103,7 +103,7 @@ def search(services: Services, entry: CatalogueEntry, body: SearchBody, payer: s
         usage = {"prompt_tokens": tokens, "completion_tokens": 0, "total_tokens": tokens}
         return {**page, "has_more": False, "next_page": None, "usage": usage}, 0, []
 
-    return Work(named, tokens, 0, int(time.time()), answer, credit=sources.uncredited)
+    return Work(named, tokens, 0, int(time.time()), answer, explain=NEVER, credit=sources.uncredited)
 
 
 def prepared(services: Services, entry: CatalogueEntry, body: Any, payer: str, prepare: Prepare | None) -> Work:
@@ -155,13 +155,13 @@ def _sourced(services: Services, recorder: _Recorder, work: Work, asked_with: tu
     assert original is not None
 
     def answer(asked: Work, held: Hold) -> Any:
-        whole, *rest = original(asked, held)
+        whole, written, pairs = original(asked, held)
         choice = whole["choices"][0]
         shown = choice.get("message", choice)
         citations = cite(shown.get("content", shown.get("text")) or "", sources.hits)
         shown["annotations"] = as_annotations(citations, sources.hits, sources.tag)
         shown["citations"] = as_citations(citations, sources.hits, sources.tag)
-        return ({**whole, "retrieved": sources.shown()}, *rest)
+        return {**whole, "retrieved": sources.shown()}, written, pairs
 
     def credit() -> list[Mapping[str, Any]]:
         def value(chosen: Sequence[int]) -> float:
@@ -187,14 +187,14 @@ def _voted(work: Work, sources: Sources) -> Work:
     chosen = dict[str, float]()
 
     def answer(asked: Work, held: Hold) -> Any:
-        whole, *rest = original(asked, held)
+        whole, written, [(row, _)] = original(asked, held)
         [line] = whole["data"]
         alone = line["probs"]
         mixed = vote(sources.hits, labels, alone)
         best = max(range(len(mixed)), key=mixed.__getitem__)
         chosen[labels[best]] = alone[best]
         data = [{**line, "label": labels[best], "probs": mixed, "probs_without": alone}]
-        return ({**whole, "data": data, "retrieved": sources.shown()}, *rest)
+        return {**whole, "data": data, "retrieved": sources.shown()}, written, [(row, best)]
 
     def credit() -> list[Mapping[str, Any]]:
         [(label, probability)] = chosen.items()
@@ -214,13 +214,8 @@ def _find(services: Services, entry: CatalogueEntry, payer: str, asked: tuple[st
     today = date.fromisoformat(services.store.now()[:10])
     index = services.shelf.index(tag, entry.model.base, embed, today)
     hits = few_players(index.search(query, embed([query])[0], most))
-    return Sources(tag, hits, {hit.contributor: _pseudonym(services, payer, hit.contributor) for hit in hits})
-
-
-def _pseudonym(services: Services, payer: str, contributor: str) -> str:
-    """Another payer's receipts speak of the contributor by another name."""
-    print_ = services.meter.texts.fingerprint(b"contributor", payer.encode(), contributor.encode())
-    return f"contributor-{print_[:16]}"
+    mask = services.meter.texts.mask(payer)
+    return Sources(tag, hits, {hit.contributor: masked(mask, hit.contributor) for hit in hits})
 
 
 def _question(body: Any) -> str:

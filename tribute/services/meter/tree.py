@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from tribute.errors import ServiceError
+from tribute.services.meter.corrections import STEPS
 from tribute.services.receipts import ADDENDUM, RECEIPT
 from tribute.services.store import Store, tables
 from tribute.strict import parse_json
@@ -26,6 +27,8 @@ class CallNode:
     """What was retrieved, with credits, as the receipt says it."""
     training: Any
     """Who moved the answer, by the addendum; before it, what the receipt says."""
+    credits: Mapping[str, float]
+    """Contributor → credit for the training behind the answer, nats, the largest first; empty before the addendum."""
     children: "Sequence[CallNode]"
 
     @property
@@ -82,5 +85,14 @@ def _node(connection: Connection, row: Row[Any], depth: int) -> CallNode:
         kept=row.micro,
         retrieved=body["retrieved"],
         training=body["training"] if addendum is None else parse_json(addendum)["training"],
+        credits=_credits(connection, row.receipt),
         children=[_node(connection, child, depth + 1) for child in children],
     )
+
+
+def _credits(connection: Connection, receipt: str) -> dict[str, float]:
+    """Addenda themselves name contributors by pseudonyms."""
+    row = tables.credit.c
+    named = select(row.contributor, row.signed).where(row.receipt == receipt)
+    ordered = connection.execute(named.order_by(row.signed.desc(), row.contributor))
+    return {line.contributor: line.signed / STEPS for line in ordered}
