@@ -107,3 +107,7 @@ def test_answers_are_explained_and_sealed(shop):
             assert sum(credits) == pytest.approx(float(training["gain"]), abs=1e-9)
             assert all(line["contributor"].startswith("contributor-") for line in training["contributors"])
     assert told[receipts["labels"]]["status"] == "explained"
+    traced = tribute("trace", receipts["labels"], "-w", shop.root, "--json").data["calls"][0]
+    gain = float(told[receipts["labels"]]["gain"])
+    assert sum(traced["contributor_credits"].values()) == pytest.approx(gain, abs=1e-9)
+    assert set(traced["contributor_credits"]) <= set(tiny.CONTRIBUTORS)
