@@ -1,10 +1,5 @@
-"""The HTTP application: one function per endpoint, and what all have in common: keys, errors, log and metrics.
+"""The HTTP application: one function per endpoint, and what all have in common: keys, errors, log."""
 
-The log has a line per request: method, path of the endpoint, status, milliseconds. It has no key, no text and no
-message of an error that may hold one.
-"""
-
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
@@ -14,7 +9,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tribute.errors import ServiceError
 from tribute.server import inference, reading
@@ -33,6 +27,7 @@ from tribute.server.callers import caller_of, key_of
 from tribute.server.calls import Caller, PaymentRequiredError, Work, answer_whole, hold, slot
 from tribute.server.delegation import add_delegation
 from tribute.server.problems import Problem
+from tribute.server.request_log import RequestLog
 from tribute.server.retrieving import prepared
 from tribute.server.setup import Services
 from tribute.server.streams import AnswerStream, SettledStream, settled
@@ -56,7 +51,7 @@ def create_app(services: Services) -> FastAPI:
     app.router.routes.extend(http_routes(tools, lambda request: key_of(services, request)))
     app.add_exception_handler(ServiceError, _refused)
     app.add_exception_handler(HTTPException, _unknown)
-    app.add_middleware(_Accounted, services=services)
+    app.add_middleware(RequestLog, services=services)
     return app
 
 
@@ -148,44 +143,3 @@ def _unknown(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     message = "there is no such endpoint" if error.status_code == 404 else str(error.detail)
     return Problem(error.status_code, message).response()
-
-
-class _Accounted:
-    """A line in the log and a count for Prometheus, for every request."""
-
-    def __init__(self, app: ASGIApp, services: Services) -> None:
-        self._app, self._services = app, services
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        started, status = time.monotonic(), 0
-
-        async def counted(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, counted)
-        except Exception as error:
-            # The message of an unforeseen error may hold a request's text: it is neither logged nor raised further.
-            self._services.log.error("%s at %s", type(error).__name__, _place(error))
-            if not status:
-                await Problem(500, "the server failed; nothing was charged").response()(scope, receive, counted)
-        finally:
-            seconds = time.monotonic() - started
-            route = getattr(scope.get("route"), "path", "other")
-            self._services.metrics.requests.labels(route, status).inc()
-            self._services.metrics.seconds.labels(route).observe(seconds)
-            self._services.log.info("%s %s %s %.1f ms", scope["method"], route, status, 1000 * seconds)
-
-
-def _place(error: BaseException) -> str:
-    """File and line where an error was raised."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return "nowhere" if trace is None else f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"

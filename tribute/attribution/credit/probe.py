@@ -77,7 +77,7 @@ class Probe:
 
     def _losses(self, weights: Tensor) -> Tensor:
         rows, head = _tensor(self.train), _tensor(self.head)
-        onehot = functional.one_hot(torch.tensor(self.targets), len(head)).float()
+        onehot = functional.one_hot(torch.as_tensor(self.targets), len(head)).float()
         # A moves by head'·error'·rows, so the labels' vectors head·(1 + A) move by head·head'·error'·rows.
         kin = head @ head.T
 
@@ -91,7 +91,7 @@ class Probe:
             step = gradient(labels, weights)
             labels = labels - self.length * step / (step.square().sum() + small).sqrt()
         logits = self.scale * _tensor(self.evaluation) @ labels.T
-        return functional.cross_entropy(logits, torch.tensor(self.answers), reduction="none")
+        return functional.cross_entropy(logits, torch.as_tensor(self.answers), reduction="none")
 
 
 def _smallest(gained: Callable[[float], float], gain: float, enough: float) -> float:
@@ -103,4 +103,5 @@ def _smallest(gained: Callable[[float], float], gain: float, enough: float) -> f
 
 
 def _tensor(values: np.ndarray) -> Tensor:
-    return torch.tensor(np.asarray(values), dtype=torch.float32)
+    """In float32; an array that is, is not copied."""
+    return torch.as_tensor(values, dtype=torch.float32)

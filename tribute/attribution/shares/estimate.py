@@ -18,8 +18,9 @@ A name's credit is a sum over its rows, and its variance a sum over pairs of the
 are in which cluster and group: merging two names gives what one name with all rows would have had, figure by figure.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 
 import numpy as np
@@ -131,7 +132,7 @@ class RowEstimate:
         missed = self.effects - self.observe @ self.mean
         rows = np.zeros(len(self.mean))
         for (b, noise), likely in self.plausible.items():
-            pulled = self._inverse(b, noise) @ missed @ self.observe
+            pulled = self._inverses[b, noise] @ missed @ self.observe
             spread = self._spread(b)
             shared = np.bincount(self.clusters, weights=pulled)[self.clusters]
             rows += likely * (spread.row * pulled + spread.shared * shared)
@@ -141,11 +142,11 @@ class RowEstimate:
         """The credits of names, from `owner` int [rows]: the position of each row's name."""
         names = (owner == np.arange(int(owner.max()) + 1)[:, None]).astype(float)
         missed, whole = self.effects - self.observe @ self.mean, names @ self.mean
-        credits, known, scatter = [], np.zeros(len(names)), np.zeros(len(names))
+        credits, pulls, known, scatter = [], {}, np.zeros(len(names)), np.zeros(len(names))
         for (b, noise), likely in self.plausible.items():
             spread = self._spread(b)
             seen = spread.between(names, self.observe, self.clusters)
-            linear = seen @ self._inverse(b, noise)
+            linear = pulls[b, noise] = seen @ self._inverses[b, noise]
             credits.append(whole + linear @ missed)
             prior = np.array([spread.between(name[None], name[None], self.clusters)[0, 0] for name in names])
             known += likely * (prior - (linear * seen).sum(1))
@@ -153,7 +154,7 @@ class RowEstimate:
         weights = np.array(list(self.plausible.values()))
         credit = weights @ np.stack(credits)
         known += weights @ (np.stack(credits) - credit) ** 2
-        folds, total = self._by_fold(names), self.table.folds.sum(1)
+        folds, total = self._by_fold(names, pulls), self.table.folds.sum(1)
         apart = folds - total[:, None] * credit / self.effects[-1]
         return Estimate(credit, known + _of_mean(folds), scatter + _of_mean(apart), self.dof)
 
@@ -163,6 +164,11 @@ class RowEstimate:
     def _noise(self, noise: float) -> np.ndarray:
         """Var ε of every observation; the total has none."""
         return np.append(noise * self.observe[:-1].sum(1), 0.0)
+
+    @cached_property
+    def _inverses(self) -> dict[tuple[float, float], np.ndarray]:
+        """(b, σ²) → the inverse of the observations' covariance."""
+        return {(b, noise): self._inverse(b, noise) for b, noise in self.plausible}
 
     def _inverse(self, b: float, noise: float) -> np.ndarray:
         seen = self._spread(b).between(self.observe, self.observe, self.clusters)
@@ -174,15 +180,14 @@ class RowEstimate:
         seen = self.scatter.between(self.observe, self.observe, self.clusters) + np.diag(self._noise(noise))
         return np.asarray(np.array(own) - 2 * (linear * mixed).sum(1) + ((linear @ seen) * linear).sum(1))
 
-    def _by_fold(self, names: np.ndarray) -> np.ndarray:
+    def _by_fold(self, names: np.ndarray, pulls: Mapping[tuple[float, float], np.ndarray]) -> np.ndarray:
         """The credits of names as each fold of the evaluation alone has them, [folds, names]."""
         folds = self.table.folds
         apart = folds @ names.T
         measured = [*(design.folds for design in self.designs), folds.sum(1, keepdims=True)]
         missed = np.hstack(measured) - folds @ self.observe.T
-        for (b, noise), likely in self.plausible.items():
-            linear = self._spread(b).between(names, self.observe, self.clusters) @ self._inverse(b, noise)
-            apart = apart + likely * missed @ linear.T
+        for place, likely in self.plausible.items():
+            apart = apart + likely * missed @ pulls[place].T
         return np.asarray(apart)
 
     def _plausible(self) -> dict[tuple[float, float], float]:
