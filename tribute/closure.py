@@ -22,12 +22,12 @@ _PARSING = Lock()
 @cache
 def closure(module: str) -> frozenset[Path]:
     """The files of Tribute that `module` (`tribute.a.b`) runs when it does its work."""
-    found, waiting = set[Path](), set(_files(module))
+    files, waiting = set[Path](), set(_files(module))
     while waiting:
         path = waiting.pop()
-        found.add(path)
-        waiting |= {file for name in _imported(path) for file in _files(name)} - found
-    return frozenset(found)
+        files.add(path)
+        waiting |= {file for name in _imported(path) for file in _files(name)} - files
+    return frozenset(files)
 
 
 @cache

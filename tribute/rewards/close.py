@@ -57,7 +57,7 @@ def close(workspace: Workspace, period: str, signer: str, key: Key, day: str, re
         draft = _checked_draft(workspace, period, books)
         own = _signature(draft, signer, key)
         before = [approval for approval in approvals(workspace.rewards, draft) if approval.signer != signer]
-        if any(one.public == own.public for one in before):
+        if any(approval.public == own.public for approval in before):
             raise RewardError(f"{signer} signs with the key of {before[0].signer}; four eyes need two different keys")
         signatures = [*before, own]
         if rehearse:
@@ -76,9 +76,9 @@ def approvals(rewards: Path, draft: Artifact) -> list[Signature]:
         return []
     try:
         content = parse_json(path.read_text(encoding="utf-8"))
-        signatures = [Signature(**one) for one in content["signatures"]] if content["id"] == draft.id else []
-        for one in signatures:
-            seal.check_period_signature(draft.identity, one, str(path))
+        signatures = [Signature(**entry) for entry in content["signatures"]] if content["id"] == draft.id else []
+        for signature in signatures:
+            seal.check_period_signature(draft.identity, signature, str(path))
     except (ValueError, KeyError, TypeError, IntegrityError) as error:
         raise IntegrityError(f"{path}: not what `tribute period close` wrote ({error}); remove it") from error
     return signatures

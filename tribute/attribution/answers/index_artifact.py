@@ -66,9 +66,9 @@ def picking_jobs(rows: TrainedRows, seed: int, made: Collection[str], proxy: boo
     removed = [Job(design="removal", seed=seed, number=number) for number in range(REMOVALS)]
     without = [Job(design=IN_FULL if proxy else "leave-out", seed=seed, contributor=name) for name in rows.names]
     usable = without if proxy else removed + without
-    found = [job for job in usable if f"retrained-{job}" in made][: PICKED_ON[1]]
-    added = [job for job in removed if job not in found][: max(0, PICKED_ON[0] - len(found))]
-    return found, added
+    reused = [job for job in usable if f"retrained-{job}" in made][: PICKED_ON[1]]
+    added = [job for job in removed if job not in reused][: max(0, PICKED_ON[0] - len(reused))]
+    return reused, added
 
 
 def removals(rows: TrainedRows, jobs: Sequence[Job], retrainings: Sequence[Artifact]) -> list[Removal]:
@@ -144,8 +144,8 @@ def damping_of(index: Artifact) -> Damping:
 def _curvature(ready: Prepared, trace: Trace, path: Path, progress: Callable[[int, int], None]) -> Curvature:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        found = fit(ready.model, ready.train, midpoints(trace), trace.metric, trace.seed, progress)
-        found.save(path)
+        curvature = fit(ready.model, ready.train, midpoints(trace), trace.metric, trace.seed, progress)
+        curvature.save(path)
     # Also what was fitted just now is read back, so that a job that was cut off ends with the same bytes.
     return Curvature.load(path)
 
@@ -157,7 +157,7 @@ def _width(curvature: Curvature) -> int:
 def _groups(ready: Prepared, names: Sequence[str], removals: Sequence[Removal]) -> Tensor:
     """Which rows belong to each contributor and each removal, float32 [contributors + removals, rows]."""
     owned = [[float(owner == name) for owner in ready.contributors] for name in names]
-    removed = [[float(row_id in one.removed) for row_id in ready.train.row_ids] for one in removals]
+    removed = [[float(row_id in removal.removed) for row_id in ready.train.row_ids] for removal in removals]
     return torch.tensor(owned + removed)
 
 

@@ -23,7 +23,7 @@ SPLIT = 10
 
 def excluded_duplicates(frame: pd.DataFrame) -> dict[str, int]:
     """How many of some planted copies, in another case and spacing, screening excludes."""
-    rows = [Row(line, one.text, one.target, one.slice) for line, one in enumerate(frame.itertuples(), 1)]
+    rows = [Row(line, row.text, row.target, row.slice) for line, row in enumerate(frame.itertuples(), 1)]
     copies = [
         Row(row.line, "  ".join(row.text.upper().split()), row.target, row.slice) for row in rows[: planted_size(frame)]
     ]

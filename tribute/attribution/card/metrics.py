@@ -54,13 +54,16 @@ def across_seeds(predicted: Mapping[Any, np.ndarray], measured: Mapping[int, np.
     Never of a seed with itself: its own noise would be predicted too. The key None is a prediction of no seed.
     """
     return mean(
-        rank_correlation(one, measured[seed]) for own, one in predicted.items() for seed in measured if seed != own
+        rank_correlation(effects, measured[seed])
+        for own, effects in predicted.items()
+        for seed in measured
+        if seed != own
     )
 
 
 def mean(figures: Iterable[float | None]) -> float | None:
     """The mean of those that are defined."""
-    known = [one for one in figures if one is not None]
+    known = [figure for figure in figures if figure is not None]
     return float(np.mean(known)) if known else None
 
 
@@ -72,11 +75,11 @@ def seed_split(seeds: np.ndarray) -> float | None:
     """
     if len(seeds) < 2:
         return None
-    found = []
+    distances = []
     for half in _halves(len(seeds)):
         chosen = np.isin(np.arange(len(seeds)), half)
-        found.append(np.abs(clipped_shares(seeds[chosen].mean(0)) - clipped_shares(seeds[~chosen].mean(0))).sum())
-    return float(np.mean(found))
+        distances.append(np.abs(clipped_shares(seeds[chosen].mean(0)) - clipped_shares(seeds[~chosen].mean(0))).sum())
+    return float(np.mean(distances))
 
 
 def _halves(count: int) -> Iterable[Sequence[int]]:

@@ -19,13 +19,13 @@ def gradient_dots(ready: Prepared, directions: Tensor) -> np.ndarray:
     dots = np.zeros((len(ready.train), len(directions)))
     with capture(ready.model) as opened:
         for chunk in ready.train.chunks(range(len(ready.train))):
-            found = torch.zeros(len(chunk), len(directions), device=directions.device)
+            products = torch.zeros(len(chunk), len(directions), device=directions.device)
 
-            def score(name: str, part: slice, gradients: Tensor, found: Tensor = found) -> None:
-                found[part] += gradients.flatten(1) @ directions[:, opened.places[name]].T
+            def score(name: str, part: slice, gradients: Tensor, products: Tensor = products) -> None:
+                products[part] += gradients.flatten(1) @ directions[:, opened.places[name]].T
 
             stream_gradients(ready.model, opened, ready.train.collate(chunk), score)
-            dots[list(chunk)] = found.double().cpu().numpy()
+            dots[list(chunk)] = products.double().cpu().numpy()
     return dots
 
 

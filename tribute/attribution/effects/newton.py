@@ -88,9 +88,9 @@ def effects_of_leaving_out(
     steps = newton_steps(sums, slower, drawn, whose, damping, way, lambda: advance(0))
     assign(model.trainable(), end)
     before, effects = evaluate(model, evaluation).losses.mean(), np.zeros(contributors)
-    for one, step in enumerate(steps):
+    for place, step in enumerate(steps):
         assign(model.trainable(), end + metric * step)
-        effects[one] = evaluate(model, evaluation).losses.mean() - before
+        effects[place] = evaluate(model, evaluation).losses.mean() - before
         advance(len(evaluation))
     assign(model.trainable(), end)
     return effects
@@ -131,20 +131,20 @@ def newton_steps(
     toward = sums + (damping - penalties) * way
     kernel, seen = gram(drawn).double(), (drawn @ toward.T).double()
     weights = torch.zeros(len(sums), len(drawn), device=drawn.device)
-    for one in slower.nonzero()[:, 0].tolist():
-        rest = np.flatnonzero(whose != one)
+    for left in slower.nonzero()[:, 0].tolist():
+        rest = np.flatnonzero(whose != left)
         inner = kernel[rest][:, rest]
-        inner.diagonal().add_(float(penalties[one]))
-        weights[one, rest] = torch.cholesky_solve(seen[rest, one, None], torch.linalg.cholesky(inner))[:, 0].float()
+        inner.diagonal().add_(float(penalties[left]))
+        weights[left, rest] = torch.cholesky_solve(seen[rest, left, None], torch.linalg.cholesky(inner))[:, 0].float()
         working()
     return torch.where(slower[:, None] > 0, (toward - weights @ drawn) / penalties, -way)
 
 
 def gram(rows: Tensor) -> Tensor:
     """rows @ rows.T, of which only half is computed: it is symmetric, and the largest part of a step's work."""
-    found = rows.new_empty(len(rows), len(rows))
+    products = rows.new_empty(len(rows), len(rows))
     for start in range(0, len(rows), BLOCK):
         own = slice(start, start + BLOCK)
-        found[own, : own.stop] = rows[own] @ rows[: own.stop].T
-        found[:start, own] = found[own, :start].T
-    return found
+        products[own, : own.stop] = rows[own] @ rows[: own.stop].T
+        products[:start, own] = products[own, :start].T
+    return products

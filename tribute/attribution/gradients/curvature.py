@@ -61,9 +61,9 @@ class Curvature:
         """(G + λI)⁻¹ g in Adam's metric, [n, parameters]; λ is `damping` times G's mean eigenvalue."""
         offset = damping * self.eigenvalues.mean()
         turned = turn(gradients * self.metric, self.shapes, self.bases)
-        found = turned / (self.eigenvalues + offset)
-        found[:, self.strongest] = turned[:, self.strongest] @ self.vectors / (self.values + offset) @ self.vectors.T
-        return turn(found, self.shapes, self.bases, back=True) * self.metric
+        solved = turned / (self.eigenvalues + offset)
+        solved[:, self.strongest] = turned[:, self.strongest] @ self.vectors / (self.values + offset) @ self.vectors.T
+        return turn(solved, self.shapes, self.bases, back=True) * self.metric
 
     def coordinates(self, gradients: Tensor, count: int) -> Tensor:
         """The `count` strongest coordinates, each divided by the root of its damped eigenvalue, [n, count].
@@ -92,8 +92,10 @@ class Curvature:
     def load(cls, path: Path) -> "Curvature":
         """Read what `save` wrote. Raises IntegrityError where it is not as it was written."""
         tensors = load_checked(path)
-        shapes = {name.removeprefix("shape/"): one.tolist() for name, one in tensors.items() if name[:6] == "shape/"}
-        bases = {name.removeprefix("basis/"): one for name, one in tensors.items() if name[:6] == "basis/"}
+        shapes = {
+            name.removeprefix("shape/"): tensor.tolist() for name, tensor in tensors.items() if name[:6] == "shape/"
+        }
+        bases = {name.removeprefix("basis/"): tensor for name, tensor in tensors.items() if name[:6] == "basis/"}
         named = ("metric", "eigenvalues", "strongest", "vectors", "values")
         return cls(shapes=dict(sorted(shapes.items())), bases=bases, **{name: tensors[name] for name in named})
 
@@ -183,8 +185,8 @@ def _eigenbases(draws: Iterator[Tensor], shapes: Mapping[str, Sequence[int]]) ->
     for gradients in draws:
         for name, place, (height, width) in _sides(shapes):
             part = gradients[:, place].reshape(-1, height, width)
-            for side, one in ((0, part.transpose(1, 2)), (1, part)):
-                flat = one.flatten(0, 1)
+            for side, side_rows in ((0, part.transpose(1, 2)), (1, part)):
+                flat = side_rows.flatten(0, 1)
                 product = flat.T @ flat if flat.shape[1] <= LONGEST_SIDE else flat.square().sum(0)
                 key = f"{name}/{side}"
                 sums[key] = sums[key] + product if key in sums else product
@@ -192,11 +194,11 @@ def _eigenbases(draws: Iterator[Tensor], shapes: Mapping[str, Sequence[int]]) ->
     for name, _, _ in _sides(shapes):
         values = []
         for key in (f"{name}/0", f"{name}/1"):
-            one = sums[key]
-            if one.dim() == 2:
-                found, vectors = torch.linalg.eigh(one.double())
-                one, bases[key] = found.clamp_min(0).float(), vectors.float().contiguous()
-            values.append(one)
+            total = sums[key]
+            if total.dim() == 2:
+                eigenvalues, vectors = torch.linalg.eigh(total.double())
+                total, bases[key] = eigenvalues.clamp_min(0).float(), vectors.float().contiguous()
+            values.append(total)
         expected.append(torch.outer(*values).flatten() / values[0].sum().clamp_min(1e-30))
     return bases, torch.cat(expected)
 

@@ -21,7 +21,7 @@ def draw(model: RowModel, rows: EncodedRows, generator: torch.Generator) -> tupl
         drawn = torch.multinomial(chances.flatten(0, -2), 1, generator=generator).view(chances.shape[:-1])
         for place, row in enumerate(chunk):
             targets[row] = int(drawn[place]) if drawn.dim() == 1 else _relabelled(rows.targets[row], drawn[place])
-    tokens = [1 if isinstance(one, int) else sum(label != IGNORED for label in one) for one in targets]
+    tokens = [1 if isinstance(target, int) else sum(label != IGNORED for label in target) for target in targets]
     return replace(rows, targets=targets), torch.tensor(tokens, dtype=torch.float32)
 
 

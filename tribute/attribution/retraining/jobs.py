@@ -143,9 +143,9 @@ def validation_jobs(
         jobs += [Job(design=IN_FULL, seed=seed, contributor=name) for name in left_out for seed in used[:1]]
     if config.validation == "full":
         jobs += [Job(design="alone", seed=seed, contributor=name) for name in left_out for seed in used]
-        jobs += [Job(design="removal", seed=seed, number=one) for one in range(REMOVALS) for seed in used[:2]]
+        jobs += [Job(design="removal", seed=seed, number=number) for number in range(REMOVALS) for seed in used[:2]]
         count = COALITIONS * len(rows.names)
-        jobs += [Job(design="coalition", seed=used[one % len(used)], number=one) for one in range(count)]
+        jobs += [Job(design="coalition", seed=used[number % len(used)], number=number) for number in range(count)]
     return jobs
 
 

@@ -63,12 +63,12 @@ def distinct(keys: NDArray[Number]) -> NDArray[Number]:
 
 def jaccard(left: Any, right: Any, left_sizes: Ids, right_sizes: Ids, a: Ids, b: Ids) -> NDArray[np.float64]:
     """|A ∩ B| / (|A| + |B| − |A ∩ B|) for each pair (a[i] of `left`, b[i] of `right`), from `Sets.matrix`."""
-    found = [np.zeros(0)]
+    similarities = [np.zeros(0)]
     for start in range(0, len(a), PAIRS):
-        one, other = a[start : start + PAIRS], b[start : start + PAIRS]
-        common = np.asarray(left[one].multiply(right[other]).sum(axis=1)).ravel().astype(np.float64)
-        found.append(common / (left_sizes[one] + right_sizes[other] - common))
-    return np.concatenate(found)
+        some, other = a[start : start + PAIRS], b[start : start + PAIRS]
+        common = np.asarray(left[some].multiply(right[other]).sum(axis=1)).ravel().astype(np.float64)
+        similarities.append(common / (left_sizes[some] + right_sizes[other] - common))
+    return np.concatenate(similarities)
 
 
 def best(a: Ids, b: Ids, similarity: NDArray[np.float64], count: int) -> tuple[Ids, NDArray[np.float64]]:

@@ -112,5 +112,5 @@ def _added(node: ast.stmt) -> str | None:
     call = getattr(node, "value", None)
     if not isinstance(call, ast.Call) or not ast.unparse(call.func).endswith("add_docstr"):
         return None
-    texts = [one.value for one in ast.walk(call) if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+    texts = [node.value for node in ast.walk(call) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
     return max(texts, key=len, default=None)

@@ -30,14 +30,16 @@ def clone(url: str, commit: str, folder: Path) -> None:
 def pairs(folder: Path, commit: str, least: int) -> list[dict[str, str]]:
     """Every pair at the commit whose author has at least `least` of them, page by page."""
     authors = first_authors(folder, commit)
-    found = [
+    authored = [
         (platform, name, description, command, authors[name, description])
         for (platform, name), text in _pages(folder, commit)
         for description, command in PAIR.findall(text)
         if (name, description) in authors
     ]
-    counts = Counter(author for *_, (author, _) in found)
-    ranked = sorted((author for author in counts if counts[author] >= least), key=lambda one: (-counts[one], one))
+    counts = Counter(author for *_, (author, _) in authored)
+    ranked = sorted(
+        (author for author in counts if counts[author] >= least), key=lambda author: (-counts[author], author)
+    )
     pseudonyms = {author: f"tldr-{rank:04}" for rank, author in enumerate(ranked)}
     return [
         {
@@ -48,7 +50,7 @@ def pairs(folder: Path, commit: str, least: int) -> list[dict[str, str]]:
             "response": plain_command(command),
             "day": day,
         }
-        for platform, name, description, command, (author, day) in found
+        for platform, name, description, command, (author, day) in authored
         if author in pseudonyms
     ]
 

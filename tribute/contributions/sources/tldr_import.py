@@ -27,13 +27,13 @@ def import_tldr(registry: Registry, folder: Path, until: str, dataset: str, sinc
     registry.declare(
         DatasetSchema(name=dataset, task="sequence-classification", labels=labels, licences=(tldr.LICENCE,))
     )
-    with tempfile.TemporaryDirectory() as made:
+    with tempfile.TemporaryDirectory() as scratch:
         if evaluation_path(dataset) + ".dvc" not in registry.snapshot().tree:
             sealed = [pair for pair in pairs if tldr.held_out(pair["prompt"])]
-            registry.seal_evaluation(dataset, write_jsonl(Path(made) / "evaluation.jsonl", tldr.as_rows(sealed)))
+            registry.seal_evaluation(dataset, write_jsonl(Path(scratch) / "evaluation.jsonl", tldr.as_rows(sealed)))
         submissions = [
             Submission(
-                write_jsonl(Path(made) / f"{author}-{month}.jsonl", tldr.as_rows(own)),
+                write_jsonl(Path(scratch) / f"{author}-{month}.jsonl", tldr.as_rows(own)),
                 author,
                 dataset,
                 tldr.LICENCE,
@@ -58,7 +58,7 @@ def _by_month(pairs: list[dict[str, Any]]) -> dict[tuple[str, str], list[dict[st
         (pair for pair in pairs if not tldr.held_out(pair["prompt"])),
         key=lambda pair: (pair["day"], pair["contributor_id"]),
     )
-    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for pair in ordered:
-        found.setdefault((pair["day"][:7], pair["contributor_id"]), []).append(pair)
-    return dict(sorted(found.items(), key=lambda item: item[0][0]))
+        groups.setdefault((pair["day"][:7], pair["contributor_id"]), []).append(pair)
+    return dict(sorted(groups.items(), key=lambda item: item[0][0]))

@@ -39,7 +39,7 @@ def pending(workspace: Workspace) -> list[Pending]:
     registry = Registry.open(workspace)
     held, gone = _Held(registry), set(Snapshot({}, registry.entries()).gone)
     runs = list(_runs(workspace))
-    found = []
+    pending = []
     for run in runs:
         taken_back = held.at(run["tag"]) & gone
         name = run_name(run["run_id"])
@@ -47,10 +47,10 @@ def pending(workspace: Workspace) -> list[Pending]:
         if not taken_back or any(not held.at(tag) & gone for tag in later):
             continue
         dataset = parse_tag(run["tag"])[0]
-        clean = [one.version for one in registry.versions(dataset) if not held.at(one.tag) & gone]
+        clean = [version.version for version in registry.versions(dataset) if not held.at(version.tag) & gone]
         version = max(clean, key=number, default=None)
-        found.append(Pending(run["run_id"], run["tag"], run["adapters"], tuple(sorted(taken_back)), version))
-    return found
+        pending.append(Pending(run["run_id"], run["tag"], run["adapters"], tuple(sorted(taken_back)), version))
+    return pending
 
 
 def mark_retrained(workspace: Workspace, run: Pending, tag: str, adapters: dict[str, str]) -> None:

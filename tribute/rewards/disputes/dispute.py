@@ -127,7 +127,7 @@ def read_dispute(workspace: Workspace, id_: str) -> Dispute:
     """One dispute. Raises RewardError where there is none, IntegrityError for the first event that was changed."""
     path = workspace.disputes / id_ / FILE
     if not is_dispute_id(id_) or not path.exists():
-        known = ", ".join(one.parent.name for one in sorted(workspace.disputes.glob(f"*/{FILE}"))) or "none"
+        known = ", ".join(file.parent.name for file in sorted(workspace.disputes.glob(f"*/{FILE}"))) or "none"
         raise RewardError(f"there is no dispute {id_}; there are: {known}")
     try:
         events = parse_json(path.read_text(encoding="utf-8"))

@@ -43,11 +43,12 @@ def check(tree: Mapping[str, bytes], dispute: Dispute, policy: Policy, by: str, 
     if any(opinion["key"] == public and opinion["by"] != by for opinion in dispute.opinions):
         raise RewardError(f"{by} signs with the key of another reviewer; two different keys have to decide")
     # Chain and signatures tell that an event is whole, not that a reviewer wrote it.
-    for one in dispute.opinions:
-        _check_reviewer(dispute, policy, one["by"])
-        if one["key"] not in public_keys(tree, one["by"]):
+    for opinion in dispute.opinions:
+        reviewer = opinion["by"]
+        _check_reviewer(dispute, policy, reviewer)
+        if opinion["key"] not in public_keys(tree, reviewer):
             raise IntegrityError(
-                f"dispute {dispute.id}: a decision of {one['by']} is signed with a key that {one['by']} never had; "
+                f"dispute {dispute.id}: a decision of {reviewer} is signed with a key that {reviewer} never had; "
                 "restore its dispute.json"
             )
 

@@ -66,7 +66,7 @@ def _accruals(books: Ledger, dispute: Dispute) -> list[str]:
     """The entries by which the disputed period accrued something to the contributor."""
     wanted = ("ACCRUE", dispute.contributor_id, dispute.currency)
     period = books.of_period(dispute.period)
-    accruals = [one for one in period if (one.event, one.contributor_id, one.currency) == wanted]
+    accruals = [posting for posting in period if (posting.event, posting.contributor_id, posting.currency) == wanted]
     return list(dict.fromkeys(posting.entry_id for posting in accruals))
 
 

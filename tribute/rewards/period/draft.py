@@ -167,8 +167,8 @@ def write_period(
             evaluation=str(paid_from.dataset.identity["files"]["evaluation.parquet"]),
         )
         final = workspace.rewards / period
-        if (found := _find(final, order)) is not None:
-            return found
+        if (earlier := _find(final, order)) is not None:
+            return earlier
         for source in (paid_from.dataset, paid_from.attribution):
             verify_artifact(source.path)
         sources = read_sources(paid_from.dataset, paid_from.attribution)
@@ -197,7 +197,7 @@ def _fundings(net: Mapping[str, int], sealed: SealedUsage | None, policy: Policy
 def _closed(folder: Path, fundings: Sequence[Funding], inputs: Mapping[str, str]) -> Artifact:
     """A closed period, found where it was made from the same. Raises RewardError where not."""
     artifact = read_artifact(folder)
-    funding = [one.document() for one in fundings]
+    funding = [funding.document() for funding in fundings]
     if (artifact.inputs, artifact.identity["config"]["funding"]) == (inputs, funding):
         return artifact
     raise RewardError(

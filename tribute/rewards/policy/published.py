@@ -87,7 +87,7 @@ def refuse_unpublished(workspace: Workspace, policy: Policy, sha256: str) -> Non
 
 def _check_closer(tree: Mapping[str, bytes], policy: Policy, by: str) -> None:
     """Who closes by a policy names who closes by its next version, so that nobody else can name themselves."""
-    earlier = [one for one in _versions(tree, policy) if _number(one) < _number(policy.version)]
+    earlier = [version for version in _versions(tree, policy) if _number(version) < _number(policy.version)]
     if not earlier:
         return
     before = _parsed(tree[f"policies/{policy.id}/{max(earlier, key=_number)}.yaml"])
@@ -117,8 +117,8 @@ def _tree(workspace: Workspace) -> Mapping[str, bytes]:
 
 def _signature(tree: Mapping[str, bytes], path: str) -> dict[str, str]:
     try:
-        found = parse_json(tree[_beside(path)])
-        return {name: str(found[name]) for name in ("by", "key", "signature")}
+        content = parse_json(tree[_beside(path)])
+        return {name: str(content[name]) for name in ("by", "key", "signature")}
     except (ValueError, KeyError, TypeError) as error:
         raise IntegrityError(f"{_beside(path)}: missing or damaged in the registry; restore it") from error
 

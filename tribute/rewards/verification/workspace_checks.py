@@ -113,14 +113,14 @@ def _check_statements(folder: Path, read: PeriodFolder, every: bool) -> str:
     root = read.config["merkle"]["root"]
     names = [row.contributor_id for row in read.leaves]
     chosen = names if every else random.Random(read.artifact.id).sample(names, min(SAMPLE, len(names)))
-    made = 0
+    written = 0
     for name in chosen:
         proof, path = proofs(name), folder / f"{name}.json"
         if proof is None or not leaves.proves(proof, root):
             raise read.wrong("leaves.csv", f"{name}: no proof leads to the root")
-        # Those of a draft may be of an earlier one; they are made again when it is closed.
+        # Those of a draft may be of an earlier one; they are written again when it is closed.
         if path.exists() and (read.path / SEAL).exists():
-            made += 1
+            written += 1
             try:
                 document = parse_json(path.read_text(encoding="utf-8"))
                 told = tuple(document[key] for key in ("contributor_id", "period", "proof"))
@@ -129,7 +129,7 @@ def _check_statements(folder: Path, read: PeriodFolder, every: bool) -> str:
             if told != (name, read.period, proof):
                 raise IntegrityError(f"{path}: its name, period or proof are not those of {read.path}; make it again")
     which = f"{len(chosen)} of {len(names)}" if len(chosen) < len(names) else str(len(names))
-    return f"{which} statements' proofs lead to the root, and {made} that were made carry theirs"
+    return f"{which} statements' proofs lead to the root, and {written} that were made carry theirs"
 
 
 def _check_registry(workspace: Workspace, read: PeriodFolder) -> str:
