@@ -66,4 +66,4 @@ def _capitals() -> Mapping[int, str]:
 def _table() -> tuple[tuple[int, str, bool], ...]:
     lines = [line for line in TABLE.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
     parts = [(line.startswith("!"), line.removeprefix("!").split()) for line in lines]
-    return tuple((int(code, 16), "".join(chr(int(one, 16)) for one in rest), mark) for mark, (code, *rest) in parts)
+    return tuple((int(code, 16), "".join(chr(int(part, 16)) for part in rest), mark) for mark, (code, *rest) in parts)

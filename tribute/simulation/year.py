@@ -167,7 +167,7 @@ def _dispute(workspace: Workspace, period: str) -> None:
     name, _, minor, _ = _earned(workspace, period)[2]
     before, day = months.shifted(period, -1), _on(workspace, f"{period}-10")
     id_ = f"{before}-{name}-1"
-    if id_ not in [one.id for one in all_disputes(workspace)]:
+    if id_ not in [dispute.id for dispute in all_disputes(workspace)]:
         step = Step(name, "my rows taught more than that", day)
         open_dispute(workspace, before, name, step)
     dispute = read_dispute(workspace, id_)

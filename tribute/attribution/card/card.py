@@ -129,7 +129,7 @@ def baselines(
     for name in BASELINES:
         scores = np.ones(len(rows.owner)) if name == "rows" else influence[name].to_numpy(dtype=float)
         sums = dict(zip(rows.names, rows.sums(scores), strict=True))
-        left_out = np.array([sums[one] for one in effects["contributor_id"]])
+        left_out = np.array([sums[name] for name in effects["contributor_id"]])
         found[name] = {
             "leave_one_out": metrics.across_seeds({None: left_out}, measured),
             "lds": metrics.mean(metrics.rank_correlation(stays @ scores, values) for stays, values in by_seed.values()),

@@ -72,7 +72,7 @@ def _of_source(config: RunConfig) -> Tables:
         )
     with tempfile.TemporaryDirectory() as folder:
         schema, submissions, evaluation = write_source(dataset.source, dataset.name, Path(folder))
-        files = [(one.file, one.contributor_id) for one in submissions]
+        files = [(submission.file, submission.contributor_id) for submission in submissions]
         frames = [
             pd.DataFrame(
                 {

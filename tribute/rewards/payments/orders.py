@@ -54,7 +54,7 @@ class Orders:
                 yield replace(answer, doubt=NEVER_ORDERED) if unknown else answer
             else:
                 spread = list(self._spread(answer, named if KINDS[message.kind].names_members else (), refused))
-                named |= {one.end_to_end_id for one in spread}
+                named |= {answer.end_to_end_id for answer in spread}
                 yield from spread
 
     def _spread(self, batch: BatchAnswer, named: Container[str], refused: Container[str]) -> Iterator[Answer]:
