@@ -17,15 +17,37 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tribute.keys import public_half
+from tribute.rewards.allocation.answers import payer_rows
+from tribute.rewards.allocation.funding import Funding
+from tribute.rewards.allocation.payers import PayerDivision
+from tribute.rewards.allocation.weights import ContributorScore
+from tribute.rewards.usage.queries import QueryCredits
+from tribute.rewards.usage.sealed_usage import SealedUsage
 from tribute.services.accounts import Accounts, Key, Keys, Limits
-from tribute.services.meter import Answer, Call, Hold, Meter, Texts, tie_out
+from tribute.services.meter import (
+    STEPS,
+    Answer,
+    Call,
+    Figures,
+    Hold,
+    Meter,
+    Texts,
+    Training,
+    append_addendum,
+    masked,
+    nats,
+    tie_out,
+)
 from tribute.services.meter.events import add_event, call_event, call_receipt
+from tribute.services.meter.nested import Within
 from tribute.services.prices import Price, PriceList, Prices, sign_prices
 from tribute.services.receipts import RECEIPT, Certificate, ServedModel, Signer, certify
 from tribute.services.seal import Proofs, seal_month, verify_month
@@ -38,6 +60,8 @@ EVER = "2999-01-01T00:00:00.000000Z"
 PLENTY = Limits(10**15, 10**15, EVER)
 THREADS = 8
 BATCH = 1000
+CONTRIBUTORS = ("ada", "bob", "cyd", "dan")
+"""Whom each addendum names."""
 ABOUT = """# What metering costs
 
 Written by `python benchmarks/services.py` on {machine}, Python {python}; {load:.1f} other processes were running when
@@ -48,7 +72,7 @@ and a settlement with event, signed receipt and encrypted answer (another); each
 
 {table}
 
-{receipts} receipts of one month:
+{receipts} receipts of one month, each with an addendum that names four contributors:
 
 {sealed}
 
@@ -155,8 +179,9 @@ def month_table(folder: Path, count: int) -> str:
         # The month is over for the store alone.
         meter.store._latest = "2998-01-01T00:00:00.000000Z"
         steps = {f"write, {BATCH} per transaction ({written / count * 1e6:.0f} µs each)": (written, 0.0)}
-        steps["seal"] = clocked(lambda: seal_month(meter.store, month, folder))
+        steps["seal"] = clocked(lambda: seal_month(meter.texts, month, folder))
     sealed, public = folder / month, [public_half(REGISTRY)]
+    steps["divide the payers' money by their answers"] = clocked(lambda: divided(sealed))
     steps["proof"] = clocked(lambda: Proofs(sealed)(""))
     steps["verify hashes, leaves, chain, totals"] = clocked(
         lambda: faultless(verify_month(sealed, public, signatures=False))
@@ -171,9 +196,32 @@ def month_table(folder: Path, count: int) -> str:
     return "\n".join([*lines, "", f"Memory {memory:.2f} GB; the sealed folder has {size:.0f} MB."])
 
 
+def divided(sealed: Path) -> None:
+    """To whom the month's money goes, as rewards divides it."""
+    usage = SealedUsage(sealed, "docs")
+    payers = usage.funds()["EUR"]
+    funding = Funding("EUR", sum(payers.values()), 0, 0, 0, {}, payers)
+    claims = [ContributorScore(name, Decimal(1), Decimal(0), 1, 1, 0, Decimal(1), 1, 1) for name in CONTRIBUTORS]
+    evaluation = QueryCredits({}, {(name, "all"): STEPS for name in CONTRIBUTORS}, {}, {})
+    division = PayerDivision("answers", Fraction(1), usage.period, claims, "content")
+    assert payer_rows(usage, division, funding, evaluation, Fraction("0.05"))
+
+
 def fill(meter: Meter, key: Key, count: int) -> None:
-    """Settled calls, without holds and texts, many per transaction."""
-    hold = Hold("", key, call(), 0, 1, EVER, "f" * 64)
+    """Settled and explained calls, without holds and texts, many per transaction."""
+    hold, payer, mask = (
+        Hold("", key, call(), 0, 1, EVER, "f" * 64),
+        meter.texts.pseudonym("acme"),
+        meter.texts.mask("acme"),
+    )
+    credits = {name: (10**9 * place, 10**9 * place) for place, name in enumerate(CONTRIBUTORS, start=1)}
+    named = [
+        {"contributor": masked(mask, name), "credit": nats(own), "absolute": nats(size)}
+        for name, (own, size) in credits.items()
+    ]
+    figures = Figures("explained", STEPS, sum(own for own, _ in credits.values()))
+    numbers = {"probability": nats(STEPS), "positive": nats(figures.positive)}
+    training = Training({"status": figures.status, **numbers, "contributors": named}, figures, credits)
     for first in range(0, count, BATCH):
         with meter.store.writing() as connection:
             for number in range(first, min(first + BATCH, count)):
@@ -181,8 +229,9 @@ def fill(meter: Meter, key: Key, count: int) -> None:
                 event = call_event(meter.source, hold, ANSWER, 620, "EUR")
                 event |= {"id": f"call-{number:024x}", "receipt": f"receipt-{number:024x}", "body_sha256": "0" * 64}
                 add_event(connection, event, place)
-                body = call_receipt(event, hold, ANSWER, number.to_bytes(32)) | {"payer": "payer-0"}
+                body = call_receipt(event, hold, ANSWER, number.to_bytes(32), Within()) | {"payer": payer}
                 meter.chain.append(connection, place, RECEIPT, event["receipt"], body)
+                append_addendum(meter.chain, connection, event, training)
 
 
 def clocked(work: Callable[[], object]) -> tuple[float, float]:

@@ -11,7 +11,7 @@ import pytest
 from tests.finetuning.helpers import tiny
 from tests.helpers.terminal import tribute
 from tests.server.helpers.shop import build_workspace, listening
-from tribute.pipeline.usage.seal import seal, verify
+from tribute.pipeline.usage.seal import verify
 from tribute.server.setup import open_services
 
 NOVEMBER, DECEMBER = datetime(2026, 11, 20, 12, tzinfo=UTC), datetime(2026, 12, 2, tzinfo=UTC)
@@ -46,6 +46,19 @@ class Calendar(datetime):
         return cls.moment
 
 
+@pytest.fixture(scope="module")
+def november(shop):
+    """Receipts of November's calls, all explained, and the sealed month; the clock shows December."""
+    receipts, secret = asked(shop)
+    done, again = (tribute("usage", "explain", "-w", shop.root, "--json") for _ in range(2))
+    assert done.code == 0, done.err
+    assert again.data["addendum_count"] == 0
+    Calendar.moment = DECEMBER
+    ended = tribute("usage", "seal", "2026-11", "-w", shop.root, "--json")
+    assert ended.code == 0, ended.err
+    return receipts, secret, shop.usage / "2026-11"
+
+
 def asked(shop):
     """Calls of both models, one of which nobody may explain and one that asks for an embedding: their receipts."""
     with open_services(shop) as services:
@@ -61,13 +74,14 @@ def asked(shop):
                 return answer.headers["Tribute-Receipt"]
 
             messages = [{"role": "user", "content": "the matrix of a vector"}]
-            return {
+            receipts = {
                 "labels": ask(CLASSIFY, names[True], input=evaluation_texts(shop), truncate_prompt_tokens=-1),
                 "chat": ask(CHAT, names[False], messages=messages, max_tokens=8),
                 "forbidden": ask(CLASSIFY, names[True], input="the route", explain="never"),
                 "vector": ask("/v1/embeddings", names[True], input="the route"),
                 "at_once": ask(CLASSIFY, names[True], input="the packet of the port", explain="at_once"),
             }
+            return receipts, secret
 
 
 def evaluation_texts(shop):
@@ -83,19 +97,12 @@ def addenda_of(folder):
     return {body["receipt"]: body["training"] for body in bodies}
 
 
-def test_answers_are_explained_and_sealed(shop):
+def test_answers_are_explained_and_sealed(shop, november):
     """Credits add up to what the adapter gains, contributors have pseudonyms, and what cannot be told says so."""
-    receipts = asked(shop)
-    done = tribute("usage", "explain", "-w", shop.root, "--json")
-    assert done.code == 0, done.err
-    again = tribute("usage", "explain", "-w", shop.root, "--json")
-    Calendar.moment = DECEMBER
-    folder = seal(shop, "2026-11")
+    receipts, _, folder = november
     told = addenda_of(folder)
 
-    assert len(told) == 4, "one of which the server explained at once"
-    assert done.data["addendum_count"] in (3, 4)
-    assert again.data["addendum_count"] == 0
+    assert len(told) == 4
     assert len(verify(shop, "2026-11")) == 2
     assert receipts["forbidden"] not in told
     assert told[receipts["vector"]]["status"] == "no_probability"
@@ -111,3 +118,37 @@ def test_answers_are_explained_and_sealed(shop):
     gain = float(told[receipts["labels"]]["gain"])
     assert sum(traced["contributor_credits"].values()) == pytest.approx(gain, abs=1e-9)
     assert set(traced["contributor_credits"]) <= set(tiny.CONTRIBUTORS)
+
+
+def test_a_receipt_has_a_page_and_a_proof(shop, november):
+    """The page shows a bar a contributor; the proof leads to the sealed month's root; nobody else sees either."""
+    receipts, secret, folder = november
+    root = json.loads((folder / "seal.json").read_text())["root"]
+    with open_services(shop) as services, listening(services) as url:
+        headers = {"Authorization": f"Bearer {secret}"}
+        address = f"{url}/v1/receipts/{receipts['labels']}"
+        page = httpx.get(address, headers=headers | {"Accept": "text/html"})
+        unnamed = httpx.get(f"{url}/v1/receipts/{receipts['vector']}", headers=headers | {"Accept": "text/html"})
+        proof = httpx.get(f"{address}/proof", headers=headers).json()
+        stranger = httpx.get(f"{address}/proof")
+
+    assert page.headers["content-type"].startswith("text/html")
+    assert page.text.count("contributor-") >= 1 or "cannot be told apart from zero" in page.text
+    assert "has no probability" in unnamed.text
+    assert {proof["proof"]["root"], proof["addendum_proof"]["root"]} == {root}
+    assert stranger.status_code == 401
+
+
+def test_a_receipt_and_a_month_are_verified_by_their_operator(shop, november):
+    """Signatures and the way to the root; of an unknown receipt and month a clear error."""
+    receipts, _, _ = november
+    good = tribute("verify", "receipt", receipts["labels"], "-w", shop.root)
+    month = tribute("verify", "usage", "2026-11", "-w", shop.root)
+    unknown = tribute("verify", "receipt", "receipt-0", "-w", shop.root)
+    unsealed = tribute("verify", "usage", "2026-12", "-w", shop.root)
+
+    assert "it is under the root" in good.out, good.err
+    assert "what payers fund follows" in month.out, month.err
+    assert (unknown.code, unsealed.code) == (2, 2)
+    assert "is unknown" in unknown.err
+    assert "no such sealed month" in unsealed.err

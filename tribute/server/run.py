@@ -1,6 +1,7 @@
 """A server from its start to its end, and the thread that follows what the workspace releases and takes back."""
 
 import logging
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -44,6 +45,8 @@ def serve(workspace: Workspace, at: Listening, ready: Callable[[Services], None]
             config = uvicorn.Config(
                 create_app(services), host=at.host, port=at.port, log_config=None, access_log=False, server_header=False
             )
+            # uvicorn ends the calls in flight and then raises the signal again, which has to leave time to close.
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
             uvicorn.Server(config).run()
 
 

@@ -2,7 +2,7 @@
 
 from tribute.services.meter.agent_calls import Opening, end_call, open_call
 from tribute.services.meter.calls import AT_ONCE, EXPLAIN, LATER, NEVER, Answer, Call, Hold, Pair, Settlement
-from tribute.services.meter.corrections import STEPS, Figures, Training, add_addendum, nats, refund
+from tribute.services.meter.corrections import STEPS, Figures, Training, add_addendum, append_addendum, nats, refund
 from tribute.services.meter.meter import Meter
 from tribute.services.meter.reading import Usage, bundle_of, receipt_bundle, usage
 from tribute.services.meter.texts import Texts, masked
@@ -29,6 +29,7 @@ __all__ = [
     "Training",
     "Usage",
     "add_addendum",
+    "append_addendum",
     "bundle_of",
     "call_tree",
     "end_call",

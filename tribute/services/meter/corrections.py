@@ -12,7 +12,7 @@ from tribute.ids import ID_IN_WORDS, is_id
 from tribute.services.meter.events import CORRECTION, add_event, common_fields
 from tribute.services.meter.meter import Meter
 from tribute.services.meter.texts import forget, mark_explained
-from tribute.services.receipts import ADDENDUM, RECEIPT, envelope_of
+from tribute.services.receipts import ADDENDUM, RECEIPT, Chain, Place, envelope_of
 from tribute.services.store import tables
 from tribute.strict import parse_json
 
@@ -100,16 +100,24 @@ def add_addendum(meter: Meter, receipt: str, training: Training) -> bytes:
         if event.month <= connection.execute(select(tables.book.c.sealed)).scalar_one():
             raise ServiceError(f"{receipt} is of {event.month}, which is sealed; an addendum comes before", 422)
         mark_explained(connection, receipt)
-        common = {"receipt": receipt, "month": event.month}
-        rows = [
-            common | {"contributor": name, "signed": signed, "absolute": absolute}
-            for name, (signed, absolute) in training.credits.items()
-        ]
-        connection.execute(tables.explanation.insert().values(receipt=receipt, **training.figures._asdict()))
-        if rows:
-            connection.execute(tables.credit.insert(), rows)
-        body = {"receipt": receipt, "training": dict(training.field)}
-        return meter.chain.append(connection, replace(place, month=event.month), ADDENDUM, receipt, body)
+        return append_addendum(meter.chain, connection, {"receipt": receipt, "month": event.month}, training, place)
+
+
+def append_addendum(
+    chain: Chain, connection: Connection, event: Mapping[str, Any], training: Training, place: Place | None = None
+) -> bytes:
+    """Sign and store an addendum that nothing speaks against: of `receipt`, in its `month`, or in the open one."""
+    place = place or chain.next(connection)
+    receipt, month = event["receipt"], event.get("month", place.month)
+    rows = [
+        {"receipt": receipt, "month": month, "contributor": name, "signed": signed, "absolute": absolute}
+        for name, (signed, absolute) in training.credits.items()
+    ]
+    connection.execute(tables.explanation.insert().values(receipt=receipt, **training.figures._asdict()))
+    if rows:
+        connection.execute(tables.credit.insert(), rows)
+    body = {"receipt": receipt, "training": dict(training.field)}
+    return chain.append(connection, replace(place, month=month), ADDENDUM, receipt, body)
 
 
 def _event(connection: Connection, receipt: str) -> Row[Any]:
