@@ -71,6 +71,8 @@ def asked(shop):
                 headers = {"Authorization": f"Bearer {secret}"}
                 answer = httpx.post(url + path, json={"model": model} | body, headers=headers, timeout=60)
                 assert answer.status_code == 200, answer.text
+                (shop.root.parent / "request.json").write_text(json.dumps({"model": model} | body))
+                (shop.root.parent / "answer.json").write_bytes(answer.content)
                 return answer.headers["Tribute-Receipt"]
 
             messages = [{"role": "user", "content": "the matrix of a vector"}]
@@ -152,3 +154,22 @@ def test_a_receipt_and_a_month_are_verified_by_their_operator(shop, november):
     assert (unknown.code, unsealed.code) == (2, 2)
     assert "is unknown" in unknown.err
     assert "no such sealed month" in unsealed.err
+
+
+def test_a_receipt_is_replayed(shop, november):
+    """The model of the receipt gives the answer again; another answer is found."""
+    receipts, _, _ = november
+    request, answer, other = (shop.root.parent / name for name in ("request.json", "answer.json", "other.json"))
+    changed = json.loads(answer.read_text())
+    changed["data"][0]["label"] = next(name for name in changed["labels"] if name != changed["data"][0]["label"])
+    other.write_text(json.dumps(changed))
+
+    def replay(file):
+        files = ("--request", request, "--answer", file)
+        return tribute("verify", "receipt", receipts["at_once"], "--replay", *files, "-w", shop.root)
+
+    good, bad = replay(answer), replay(other)
+
+    assert "gives this answer" in good.out, good.err
+    assert bad.code == 2
+    assert "answers otherwise" in bad.err

@@ -113,7 +113,8 @@ def _write(texts: Texts, month: str, folder: Path, previous: Path | None) -> Non
         for rows in _batches(store, _events(month)):
             payers = {row["payer"]: texts.pseudonym(row["payer"]) for row in rows}
             masks |= {name: texts.mask(payer) for payer, name in payers.items()}
-            rows = [row | {"payer": payers[row["payer"]]} for row in rows]
+            for row in rows:
+                row["payer"] = payers[row["payer"]]
             totals.add(rows)
             writer.write_table(pa.Table.from_pylist(rows, USAGE_SCHEMA))
     with pq.ParquetWriter(folder / CREDITS, CREDITS_SCHEMA, compression="zstd") as writer:
