@@ -32,6 +32,7 @@ COMMANDS = (
         "sync",
         "import",
         "clone",
+        "commit",
         "status",
         "key",
         "vault",
@@ -46,7 +47,7 @@ WRITES = {
     *("export", "gc", "attack"),
     *("init", "contribute", "release", "finetune", "attribute", "reward", "run", "demo", "fetch"),
     *("screening", "accept", "reject", "decide", "card", "terms", "withdraw", "erase", "retrain"),
-    *("organisation", "import", "clone"),
+    *("organisation", "import", "clone", "commit"),
     *("explain", "statement", "year"),
 }
 

@@ -21,6 +21,8 @@ KEPT_OUT = (
     *("own-exact", "own-soft-hyphen"),
 )
 """Attacks whose every row is refused or left out, whatever the rows are."""
+COMMITTED = ("front-run-committed", "front-run-labels-committed")
+"""The same, where the victim had committed to its rows."""
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +49,7 @@ def test_trained_table_has_the_bytes_of_the_honest_run(world: World, tokenizer: 
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("name", KEPT_OUT)
+@pytest.mark.parametrize("name", [*KEPT_OUT, *COMMITTED])
 def test_kept_out_rows_leave_the_trained_rows_as_they_were(name: str, seed: int, corpus: Corpus, tokenizer: Tokenizer):
     """In every world the rows that are trained on, and their names, are those without the attack."""
     world = draw_world(corpus, seed, SMALL)

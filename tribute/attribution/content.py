@@ -5,25 +5,23 @@ own only shingle). A shingle counts once in the whole version, for the earliest 
 repeats, copies and what others said before count nothing. A label is no content; a response is.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from tribute.contributions.normal_form import normalise
+from tribute.contributions.normal_form import words
 
 if TYPE_CHECKING:
     import pandas as pd
 
 WORDS = 3
 """Words in a shingle: one alone is vocabulary, and a filler put into a copy renews as many shingles as it has words."""
-_WORD = re.compile(r"\w+")
 
 
 def shingles(text: str) -> Iterator[str]:
     """The runs of three words of a text's normal form, perhaps repeated; nothing for a text without a word."""
-    words = _WORD.findall(normalise(text))
-    for start in range(max(len(words) - WORDS + 1, min(len(words), 1))):
-        yield " ".join(words[start : start + WORDS])
+    sequence = words(text)
+    for start in range(max(len(sequence) - WORDS + 1, min(len(sequence), 1))):
+        yield " ".join(sequence[start : start + WORDS])
 
 
 def distinct_content(rows: "pd.DataFrame", description: Mapping[str, Any]) -> dict[str, int]:

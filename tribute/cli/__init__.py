@@ -21,8 +21,8 @@ from tribute.errors import TributeError
 
 PANELS = {
     "Contribute data": (
-        *("init", "clone", "contribute", "import", "fetch", "screening", "review", "accept", "reject", "decide"),
-        *("release", "versions", "show", "diff", "card", "sync", "terms", "withdraw", "erase"),
+        *("init", "clone", "commit", "contribute", "import", "fetch", "screening", "review", "accept", "reject"),
+        *("decide", "release", "versions", "show", "diff", "card", "sync", "terms", "withdraw", "erase"),
         *("organisation", "key", "vault"),
     ),
     "Fine-tune": ("base", "config", "plan", "inspect", "finetune", "retrain", "export"),

@@ -86,6 +86,10 @@ def contribute(
         bool, typer.Option("--skip-faulty", help="Leave faulty rows out instead of rejecting the file.")
     ] = False,
     terms: Annotated[Path | None, typer.Option(metavar="FILE", help="YAML file: consent, purposes, expires.")] = None,
+    reveal: Annotated[
+        Path | None,
+        typer.Option(metavar="OPENING", help="The rows keep a commitment, and count from it before the next release."),
+    ] = None,
     key: OptionalKeyFile = None,
     tokenizer: TokenizerFolder = None,
     workspace: WorkspaceFolder = HERE,
@@ -101,6 +105,8 @@ def contribute(
     registry = Registry.open(home)
     if evaluation and len(files) > 1:
         raise ConfigError(f"--evaluation takes one file, found {len(files)}; put all evaluation rows into one")
+    if reveal and (evaluation or len(files) > 1):
+        raise ConfigError("--reveal OPENING belongs to one file of contributed rows; give one, and no --evaluation")
     declared = None if schema is None else load_schema(schema)
     columns, consent = _columns(map_ or []), load_terms(terms) if terms else None
     submissions = [
@@ -111,6 +117,7 @@ def contribute(
             skip_faulty=skip_faulty,
             terms=consent,
             key=key,
+            opening=reveal,
         )
         for file in files
     ]

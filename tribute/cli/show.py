@@ -79,6 +79,8 @@ class Contributor(TypedDict):
     removed_contributions: dict[str, str]
     rows: int
     rows_by_reason: dict[str, int]
+    commitment_count: int
+    unrevealed_count: int
     earnings: list[dict[str, str]]
 
 
@@ -157,9 +159,13 @@ def _row(registry: "Registry", row_id: str) -> Output[Shown]:
 
 def _contributor(home: "Workspace", registry: "Registry", contributor: str) -> Output[Shown]:
     from tribute.contributions.releases import contributor_view
+    from tribute.contributions.rights import commitments_of
+    from tribute.formatting import counted
     from tribute.pipeline.verification.lineage import parts_of
 
     view = contributor_view(registry, contributor)
+    promised = commitments_of(registry.snapshot(), contributor)
+    unrevealed = sum(not commitment.revealed for commitment in promised)
     earned = [
         {"contribution": part.contribution, "version": part.dataset, "run": part.run, "paid": part.paid}
         for part in parts_of(home, contributor)
@@ -170,6 +176,8 @@ def _contributor(home: "Workspace", registry: "Registry", contributor: str) -> O
         "removed_contributions": view.removed,
         "rows": view.rows,
         "rows_by_reason": view.left_out,
+        "commitment_count": len(promised),
+        "unrevealed_count": unrevealed,
         "earnings": earned,
     }
     columns = ("contribution", "dataset", "rows", "licence", "log entry")
@@ -179,6 +187,8 @@ def _contributor(home: "Workspace", registry: "Registry", contributor: str) -> O
         paid = [tuple(part.values()) for part in earned]
         tables.append(Table("What they earned", ("contribution", "version", "run", "paid"), paid))
     lines = [f"{view.rows} rows; left out or waiting now: {_worded(view.left_out)}"]
+    if promised:
+        lines.append(f"{counted(len(promised), 'commitment')}, {unrevealed} of them never revealed")
     lines += [f"{id_}: {'erased' if event == 'erase' else 'withdrawn'}" for id_, event in view.removed.items()]
     return Output(data, lines, tables)
 

@@ -20,6 +20,8 @@ BLANK = "\u2800"
 MIXED = regex.compile(r"(?=\S*[A-Za-z])\S*[^\x00-\x7f]\S*")
 """A word with an ASCII letter and a character beyond ASCII: one alphabet may be hidden in the other."""
 
+_WORD = regex.compile(r"\w+")
+
 
 def normalise(text: str, form: int = NORMAL_FORM) -> str:
     """A text in a normal form, white space collapsed to single blanks and stripped at both ends.
@@ -35,6 +37,11 @@ def normalise(text: str, form: int = NORMAL_FORM) -> str:
     folded = MIXED.sub(lambda word: word[0].translate(_capitals()), visible).casefold()
     plain = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", folded)).translate(_prototypes())
     return " ".join(without_ignorables(plain).split())
+
+
+def words(text: str) -> list[str]:
+    """The words of a text's normal form in their order, without punctuation."""
+    return _WORD.findall(normalise(text))
 
 
 def without_ignorables(text: str) -> str:

@@ -39,7 +39,7 @@ class DatasetSchema(Strict):
     """The SPDX expressions a contribution may come under; empty allows any that is known."""
     max_characters: Positive = 2000
     """Longest text, label or response; of a conversation: all turns before the last answer, and the answer."""
-    near_evaluation: Annotated[float, Field(gt=0, le=1)] = 0.7
+    near_evaluation: Annotated[float, Field(gt=0, le=1)] = 0.9
     """Rows at least this close to an evaluation row never reach training.
 
     Jaccard similarity of the sets of 5-character shingles of the normalised texts.

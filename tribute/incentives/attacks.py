@@ -6,7 +6,7 @@ a defence that won by knowing a generator would prove nothing.
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from tribute.incentives.disguises import COMMON, DISGUISES, Disguise, filler, padding, soft_hyphen, two_words
@@ -84,15 +84,15 @@ def mislabelled(world: World, chance: random.Random) -> list[Upload]:
     return [*_others(world), Upload(ATTACKER, rows)]
 
 
-def front_run(world: World, chance: random.Random) -> list[Upload]:
-    """A victim's rows, word for word, before the victim."""
-    return [Upload(ATTACKER, world.rows_of(VICTIM)), *world.uploads]
+def front_run(committed: bool, world: World, chance: random.Random) -> list[Upload]:
+    """A victim's rows, word for word, before the victim shows them."""
+    return [Upload(ATTACKER, world.rows_of(VICTIM)), *_victim_as(committed, world)]
 
 
-def front_run_labels(world: World, chance: random.Random) -> list[Upload]:
+def front_run_labels(committed: bool, world: World, chance: random.Random) -> list[Upload]:
     """A victim's texts under wrong labels before the victim, whose own rows then conflict."""
     rows = [_flipped(*row, world, chance) for row in world.rows_of(VICTIM)]
-    return [Upload(BURNER, rows), *world.uploads]
+    return [Upload(BURNER, rows), *_victim_as(committed, world)]
 
 
 def dilute(world: World, chance: random.Random) -> list[Upload]:
@@ -131,12 +131,20 @@ def _plain() -> list[Attack]:
         Attack("burner", "harmful rows near own topics under another name, repaired by own rows", burner),
         Attack("flips", "others' rows under wrong labels and another name", flips_under_burner),
         Attack("mislabelled", "a fifth of own rows under wrong labels", mislabelled),
-        Attack("front-run", "a victim's rows before the victim", front_run),
-        Attack("front-run-labels", "a victim's texts under wrong labels before the victim", front_run_labels),
+        *_front_runs("", False),
+        *_front_runs(" who had committed to them", True),
         Attack("dilution", "two variants of each of a victim's rows under another name", dilute),
         Attack("templates", "sentences made of label names", templates),
         Attack("stuffing", "the label's words added to own rows", stuff),
         Attack("honest-doubling", "no attack: twice as many real rows, to compare with", double),
+    ]
+
+
+def _front_runs(how: str, committed: bool) -> list[Attack]:
+    end, labels = "-committed" * committed, f"a victim's texts under wrong labels before the victim{how}"
+    return [
+        Attack(f"front-run{end}", f"a victim's rows before the victim{how}", partial(front_run, committed)),
+        Attack(f"front-run-labels{end}", labels, partial(front_run_labels, committed)),
     ]
 
 
@@ -159,6 +167,10 @@ def _others(world: World) -> list[Upload]:
 
 def _more(world: World, name: str, rows: Sequence[Pair]) -> list[Upload]:
     return [*world.uploads, Upload(name, list(rows))]
+
+
+def _victim_as(committed: bool, world: World) -> list[Upload]:
+    return [replace(upload, committed=committed and upload.contributor_id == VICTIM) for upload in world.uploads]
 
 
 def _flipped(text: str, label: str, world: World, chance: random.Random) -> Pair:

@@ -43,9 +43,10 @@ def schema_of(world: World, tokenizer: Tokenizer | None) -> DatasetSchema:
 def trained_rows(world: World, uploads: Sequence[Upload], tokenizer: Tokenizer | None) -> Trained:
     """What is left of `uploads` after intake and screening against the world's sealed evaluation."""
     schema = schema_of(world, tokenizer)
+    in_place = sorted(uploads, key=lambda upload: not upload.committed)
     rows = [
         row
-        for number, upload in enumerate(uploads)
+        for number, upload in enumerate(in_place)
         for row in contributed(f"c{number:04d}", upload.contributor_id, _accepted(upload.rows, schema))
     ]
     sealed = contributed("evaluation", "", _accepted(world.evaluation, schema))

@@ -30,6 +30,8 @@ class Upload:
 
     contributor_id: str
     rows: Sequence[Pair]
+    committed: bool = field(default=False, compare=False)
+    """Whether the rows were committed to before anybody's came in, and revealed in time."""
 
 
 @dataclass(frozen=True)

@@ -37,25 +37,15 @@ ADA = rows("ada", "Draw a red line on the second axis", "Take the mean of all th
         "on the second axis Draw a red line",
         "Draw a blue line on the second axis",
         "draw A red  LINE on the second axis",
+        "Draw, a red line - on the (second) axis!",
     ],
 )
 def test_near_copies_by_another(copy: str):
-    """Reordered, a word changed, other case: the later row gives way to the earlier one."""
+    """Reordered, a word changed, other case or punctuation: the later row gives way to the earlier one."""
     (found,) = near_duplicates([*ADA, *rows("bob", copy)], 0.6, same_target=True)
 
     assert (found.row.contributor_id, found.canonical) == ("bob", ADA[0])
     assert found.threshold <= found.similarity <= 1
-
-
-def test_one_word_of_two_is_a_near_copy():
-    """However short the rows are, and however high the threshold: but not where two words differ, or the length."""
-    ada = rows("ada", "list files", "show the present folder")
-    bob = rows("bob", "list folders", "show a present directory", "show the present big folder")
-
-    (found,) = near_duplicates([*ada, *bob], 0.9, same_target=True)
-
-    assert (found.row.row.text, found.canonical, found.detector) == ("list folders", ada[0], "one_word")
-    assert found.similarity == found.threshold == 0.5
 
 
 @pytest.mark.parametrize(
@@ -100,8 +90,7 @@ def test_near_duplicates_are_exact(texts: list[list[str]]):
     expected = []
 
     def near(one: list[str], other: list[str]) -> bool:
-        apart = sum(a != b for a, b in zip(one, other, strict=False)) if len(one) == len(other) > 1 else 0
-        return apart == 1 or len({*one} & {*other}) / len({*one} | {*other}) >= 0.6
+        return len({*one} & {*other}) / len({*one} | {*other}) >= 0.6
 
     for row, text in zip(those, texts, strict=True):
         if any(near(text, other) for other in kept):
@@ -197,7 +186,7 @@ def test_paraphrases_are_only_flagged(encoder):
     those = [*rows("ada", "draw a line"), *rows("bob", "draw this stroke"), *rows("ada", "draw it")]
     schema = DatasetSchema(name="docs", task="sequence-classification", labels=("plotting",))
 
-    found = find(Screening(those, [], schema, ScreeningPolicy(length=None), encoder))
+    found = find(Screening(those, [], schema, ScreeningPolicy(length=None, following=None), encoder))
 
     assert flagged(paraphrases(those, encoder, 0.9, same_target=True)) == [
         ("bob:1", "paraphrase"),

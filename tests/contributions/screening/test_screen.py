@@ -73,8 +73,8 @@ def test_prompts_may_have_several_responses():
 
 
 def test_near_evaluation():
-    """A row that differs from an evaluation row in one word is out, whatever its label."""
-    near = rows("ada", ("Compute the median of a sorted array", "plotting"), ("Draw a line", "plotting"))
+    """A row that differs from an evaluation row in one letter is out, whatever its label."""
+    near = rows("ada", ("Compute the median of a sorted lists", "plotting"), ("Draw a line", "plotting"))
 
     found = screen(near, EVALUATION, SCHEMA)
 

@@ -20,6 +20,7 @@ Event = Literal[
     "publish",
     "key",
     "organisation",
+    "commit",
     "contribute",
     "terms",
     "seal",

@@ -191,6 +191,7 @@ class Registry(RegistryReader):
             place.mkdir()
             declared = schema if schema and schema.name == submission.dataset else now.schema(submission.dataset)
             checked.append(check_submission(submission, declared, place, today))
+        _refuse_unknown_commitments(now, checked)
         refuse_look_alikes([submission.submission.contributor_id for submission in checked], now.contributors())
         return checked
 
@@ -213,7 +214,18 @@ def _signed_meta(now: Snapshot, checked: CheckedSubmission) -> dict[str, Any]:
 def _contributed(checked: CheckedSubmission) -> LedgerRecord:
     files = [meta_path(checked.id), data_path(checked.id) + POINTER]
     details = {"contributor_id": checked.submission.contributor_id, "rows": checked.rows, "sha256": checked.sha256}
+    if checked.commitment:
+        details["commitment"] = checked.commitment
     return LedgerRecord("contribute", checked.submission.dataset, checked.id, files, details)
+
+
+def _refuse_unknown_commitments(now: Snapshot, checked: Sequence[CheckedSubmission]) -> None:
+    for submission in checked:
+        if submission.commitment and submission.commitment not in now.commitments:
+            raise RegistryError(
+                f"{submission.submission.opening}: commitment {submission.commitment} is not in the registry's log; "
+                "record it with `tribute commit` first, or leave --reveal out"
+            )
 
 
 def _refuse_other_schema(now: Snapshot, schema: DatasetSchema) -> None:

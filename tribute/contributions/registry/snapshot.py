@@ -29,7 +29,10 @@ from tribute.strict import parse_yaml
 
 @dataclass(frozen=True)
 class Contribution:
-    """One recorded contribution. `md5` is DVC's name for its data, `seq` the number of its entry in the log."""
+    """One recorded contribution. `md5` is DVC's name for its data.
+
+    `seq` is the number of the log's entry from which it counts: its own, or that of the commitment that it revealed.
+    """
 
     id: str
     contributor_id: str
@@ -82,8 +85,9 @@ class Snapshot:
         return self._model(path, ScreeningPolicy) if path in self.tree else BASIC
 
     def contributions(self, dataset: str) -> list[Contribution]:
-        """A dataset's contributions that were not withdrawn, earliest first."""
-        return [self._contribution(entry) for entry in self.live.values() if entry.dataset == dataset]
+        """A dataset's contributions that were not withdrawn, in the order in which they count."""
+        recorded = [self._contribution(entry) for entry in self.live.values() if entry.dataset == dataset]
+        return sorted(recorded, key=lambda contribution: contribution.seq)
 
     def recorded(self, contribution_id: str) -> Contribution | None:
         """The contribution with this id, if there is one that was not withdrawn."""
@@ -114,6 +118,23 @@ class Snapshot:
             elif entry.event in ("withdraw", "erase"):
                 live.pop(entry.subject, None)
         return live
+
+    @cached_property
+    def commitments(self) -> dict[str, Entry]:
+        """Root → the entry that recorded the commitment, earliest first."""
+        return {entry.subject: entry for entry in self.entries if entry.event == "commit"}
+
+    def place(self, entry: Entry) -> int:
+        """The number of the entry from which a contribution counts.
+
+        That of its commitment, unless the dataset was released in between: a released version never changes.
+        """
+        committed = self.commitments.get(entry.details.get("commitment", ""))
+        if committed is None:
+            return entry.seq
+        between = self.entries[committed.seq : entry.seq - 1]
+        released = any(other.event == "release" and other.dataset == entry.dataset for other in between)
+        return entry.seq if released else committed.seq
 
     @cached_property
     def gone(self) -> dict[str, Entry]:
@@ -150,7 +171,7 @@ class Snapshot:
         try:
             meta = parse_yaml(self.tree[path])
             md5 = pointer_md5(self.tree[data_path(entry.subject) + POINTER], path)
-            return Contribution(**meta, md5=md5, seq=entry.seq)
+            return Contribution(**meta, md5=md5, seq=self.place(entry))
         except (KeyError, TypeError, ValueError, yaml.YAMLError) as error:
             raise IntegrityError(f"contributions/{entry.subject}: its meta or pointer is missing or damaged") from error
 

@@ -1,5 +1,6 @@
-"""Keys and organisations, the vault of people, terms, withdrawal and erasure."""
+"""Keys and organisations, commitments, the vault of people, terms, withdrawal and erasure."""
 
+from tribute.contributions.rights.commitment import Commitment, commit, commitments_of
 from tribute.contributions.rights.erasure import PLACES
 from tribute.contributions.rights.keys_and_members import refuse_key, register_key, rotate_key, set_members
 from tribute.contributions.rights.payees import missing_to_pay, normal_details, payment_name
@@ -10,9 +11,12 @@ from tribute.contributions.rights.withdrawal import Withdrawal, contributions_of
 
 __all__ = [
     "PLACES",
+    "Commitment",
     "People",
     "Withdrawal",
     "changed_conditions",
+    "commit",
+    "commitments_of",
     "contributions_of",
     "erase",
     "forget_erased",

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tribute.contributions.normal_form import normalise
+from tribute.contributions.normal_form import normalise, words
 from tribute.contributions.rows import ContributedRow
 from tribute.contributions.screening.findings import Check, Finding, Reason, Screening, TokenKeys
 from tribute.contributions.screening.token_sets import Ids, Sets, best, distinct, from_pairs, jaccard
@@ -42,6 +42,14 @@ def same_tokens_as_sealed(
     for row, key in zip(rows, token_keys(rows), strict=True):
         if key is not None and key in sealed:
             yield Finding(row, NEAR_EVALUATION, sealed[key], 1.0, 1.0, "token_ids")
+
+
+def same_words_as_sealed(rows: Sequence[ContributedRow], evaluation: Sequence[ContributedRow]) -> Iterator[Finding]:
+    """Rows with the words of an evaluation row, whatever the punctuation."""
+    sealed = {_words(row): row for row in evaluation}
+    for row in rows:
+        if (key := _words(row)) and key in sealed:
+            yield Finding(row, NEAR_EVALUATION, sealed[key], 1.0, 1.0, "words")
 
 
 def nearest(texts: Sequence[str], others: Sequence[str], threshold: float) -> tuple[Ids, NDArray[np.float64]]:
@@ -123,12 +131,17 @@ def _distinct(owners: Ids, hashed: NDArray[np.uint64], count: int) -> Ids:
     return np.bincount((keys >> np.uint64(50)).astype(np.int64), minlength=count)
 
 
+def _words(row: ContributedRow) -> tuple[str, ...]:
+    return tuple(words(row.row.text))
+
+
 def _find(screening: Screening) -> list[Finding]:
     if not screening.evaluation:
         return []
     rows, evaluation, keys = screening.rows, screening.evaluation, screening.token_keys
     near = near_evaluation(rows, evaluation, screening.schema.near_evaluation)
-    return [*near, *(same_tokens_as_sealed(rows, evaluation, keys) if keys else ())]
+    same = same_words_as_sealed(rows, evaluation)
+    return [*near, *same, *(same_tokens_as_sealed(rows, evaluation, keys) if keys else ())]
 
 
 CHECK = Check(NEAR_EVALUATION, "row", _find)

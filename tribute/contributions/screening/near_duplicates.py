@@ -1,8 +1,8 @@
-"""Rows that nearly repeat an earlier row of another contributor: a word changed, or the words in another order.
+"""Rows with nearly the words of an earlier row of another contributor, in whatever order and punctuation.
 
-A single changed word is found exactly (one_word_changes.py). For the rest MinHash signatures in bands propose pairs
-(Broder 1997; Leskovec, Rajaraman and Ullman, "Mining of Massive Datasets", ch. 3), and the exact Jaccard similarity
-decides.
+MinHash signatures in bands propose pairs (Broder 1997; Leskovec, Rajaraman and Ullman, "Mining of Massive Datasets",
+ch. 3), and the exact Jaccard similarity decides. Short honest rows often differ in a word or two only, so what lies
+below the threshold is judged by contribution, not by row (following.py).
 """
 
 import hashlib
@@ -13,10 +13,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from tribute.contributions.normal_form import normalise
+from tribute.contributions.normal_form import normalise, words
 from tribute.contributions.rows import ContributedRow
 from tribute.contributions.screening.findings import Check, Finding, Reason, Screening
-from tribute.contributions.screening.one_word_changes import one_word_apart
 from tribute.contributions.screening.token_sets import (
     Ids,
     Sets,
@@ -46,13 +45,13 @@ def near_duplicates(
 ) -> Iterator[Finding]:
     """Rows near an earlier kept row of another contributor, in the order of `rows`.
 
-    Near are rows that differ in a single word, and those whose sets of words are at least `threshold` similar, after
-    normalising; with `same_target` only rows with equal targets are compared, else the target's words count as well.
-    `skip` holds the positions of rows that are excluded already.
+    Near are rows whose sets of words are at least `threshold` similar, after normalising; with `same_target` only rows
+    with equal targets are compared, else the target's words count as well. `skip` holds the positions of rows that are
+    excluded already.
     """
     positions = np.setdiff1d(np.arange(len(rows)), np.fromiter(skip, dtype=np.int64, count=len(skip)))
     chosen = [rows[position] for position in positions]
-    later, earlier, similarity, needed = _near_pairs(chosen, threshold, same_target)
+    later, earlier, similarity = _near_pairs(chosen, threshold, same_target)
     out: set[int] = set()
     for start, end in _runs(later):
         # Most similar first, of equals the earliest.
@@ -60,9 +59,8 @@ def near_duplicates(
             if int(earlier[pair]) not in out:
                 row, canonical = chosen[later[pair]], chosen[earlier[pair]]
                 out.add(int(later[pair]))
-                value, least = (round(float(figures[pair]), 6) for figures in (similarity, needed))
-                detector = "word_jaccard" if least == threshold else "one_word"
-                yield Finding(row, NEAR_DUPLICATE, canonical, value, least, detector)
+                value = round(float(similarity[pair]), 6)
+                yield Finding(row, NEAR_DUPLICATE, canonical, value, threshold, "word_jaccard")
                 break
 
 
@@ -71,10 +69,10 @@ def word_sequences(rows: Sequence[ContributedRow], *, same_target: bool) -> tupl
     numbers: dict[str, int] = {}
     items, bounds = array("q"), array("q", [0])
     for row in rows:
-        words = normalise(row.row.text).split()
+        sequence = words(row.row.text)
         if not same_target:
-            words += [f"\0{word}" for word in normalise(row.row.target).split()]
-        items.extend(numbers.setdefault(word, len(numbers)) for word in words)
+            sequence += [f"\0{word}" for word in words(row.row.target)]
+        items.extend(numbers.setdefault(word, len(numbers)) for word in sequence)
         bounds.append(len(items))
     hashed = [int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "little") for word in numbers]
     sequences = Sets(np.frombuffer(items, dtype=np.int64), np.frombuffer(bounds, dtype=np.int64))
@@ -109,8 +107,8 @@ def band_keys(sets: Sets, hashed: NDArray[np.uint64], groups: NDArray[np.uint64]
 
 def _near_pairs(
     rows: Sequence[ContributedRow], threshold: float, same_target: bool
-) -> tuple[Ids, Ids, NDArray[np.float64], NDArray[np.float64]]:
-    """(later row, earlier row, similarity, least similarity) of every near pair, sorted by the later row."""
+) -> tuple[Ids, Ids, NDArray[np.float64]]:
+    """(later row, earlier row, similarity) of every near pair, sorted by the later row."""
     sequences, hashed = word_sequences(rows, same_target=same_target)
     sets = from_pairs(sequences.of_item(), sequences.items, len(rows))
     numbers: dict[str, int] = {}
@@ -127,14 +125,9 @@ def _near_pairs(
         later, earlier = later[apart], earlier[apart]
         near = jaccard(matrix, matrix, sets.sizes, sets.sizes, later, earlier) >= threshold
         parts.append(later[near] * len(rows) + earlier[near])
-    later, earlier = one_word_apart(sequences, hashed, groups, people)
-    pairs = distinct(concatenated([*parts, later * len(rows) + earlier]))
+    pairs = distinct(concatenated(parts))
     later, earlier = pairs // max(1, len(rows)), pairs % max(1, len(rows))
-    similarity = jaccard(matrix, matrix, sets.sizes, sets.sizes, later, earlier)
-    # Pairs below the threshold come from the search for one changed word: all other places are the same.
-    rest = 1 - 1 / np.maximum(sequences.sizes[later], 1)
-    alike = similarity >= threshold
-    return later, earlier, np.where(alike, similarity, rest), np.where(alike, threshold, rest)
+    return later, earlier, jaccard(matrix, matrix, sets.sizes, sets.sizes, later, earlier)
 
 
 def _runs(values: Ids) -> Iterator[tuple[int, int]]:

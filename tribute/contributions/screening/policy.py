@@ -17,11 +17,15 @@ class ScreeningPolicy(Strict):
     Exact duplicates, conflicting labels and rows near the evaluation are always looked for.
     """
 
-    near_duplicate: Share | None = 0.8
+    near_duplicate: Share | None = 1.0
     """Rows at least this close to an earlier row of another contributor, with the same target, wait for a person.
 
-    Jaccard similarity of the sets of words of the normalised texts (causal-lm: of prompt and response). So do rows
-    that differ from such a row in a single word, however short they are.
+    Jaccard similarity of the sets of words of the normalised texts (causal-lm: of prompt and response).
+    """
+    following: Share | None = 0.15
+    """Contributions wait of which more rows follow one row of others, or of the evaluation, than chance explains.
+
+    The share of honest rows that follow one; by a binomial test at 0.001.
     """
     paraphrase: Share | None = 0.9
     """Rows at least this close in meaning to an earlier row of another contributor are flagged.
@@ -48,6 +52,7 @@ class ScreeningPolicy(Strict):
 
 BASIC = ScreeningPolicy(
     near_duplicate=None,
+    following=None,
     paraphrase=None,
     personal_data=None,
     secrets=None,

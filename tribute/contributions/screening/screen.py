@@ -10,6 +10,7 @@ from dataclasses import replace
 from tribute.contributions.screening import (
     contamination,
     exact_duplicates,
+    following,
     label_noise,
     language,
     near_duplicates,
@@ -34,6 +35,7 @@ CHECKS = (
     exact_duplicates.CONFLICT_CHECK,
     contamination.CHECK,
     near_duplicates.CHECK,
+    following.CHECK,
     secrets.CHECK,
     personal_data.CHECK,
     language.CHECK,

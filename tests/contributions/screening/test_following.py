@@ -1,0 +1,86 @@
+"""Theorem: copies and paraphrases of many rows wait, whoever's they are; honest rows of the same kind do not."""
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from tribute.contributions.rows import ContributedRow, Row, contributed
+from tribute.contributions.screening.following import FEW, following
+
+SHARE = 0.15
+VOCABULARY = [f"word{number}" for number in range(400)]
+FREQUENCY = [1 / (number + 5) for number in range(400)]
+
+
+def honest(seed: int, count: int = 40) -> list[str]:
+    """Sentences of one kind, of nine words that are as frequent as words are."""
+    draw = random.Random(seed)
+    return [" ".join(draw.choices(VOCABULARY, FREQUENCY, k=9)) for _ in range(count)]
+
+
+def rows(name: str, texts: list[str], contribution: str = "0") -> list[ContributedRow]:
+    lines = [Row(line, text, "bank", "bank") for line, text in enumerate(texts, 1)]
+    return contributed(f"{name}-{contribution}", name, lines)
+
+
+def waiting(*parts: list[ContributedRow], sealed: tuple[str, ...] = ()) -> list[str]:
+    everything = [row for part in parts for row in part]
+    return [finding.row.row_id for finding in following(everything, rows("evaluation", list(sealed)), SHARE)]
+
+
+def frame(text: str) -> str:
+    return f"Would you kindly say again: {text}?"
+
+
+def changed(text: str) -> str:
+    return " ".join([*text.split()[:7], "word3", "word8"])
+
+
+HONEST = [rows(f"h{seed}", honest(seed)) for seed in range(6)]
+
+
+@pytest.mark.parametrize("disguise", [frame, changed, str.upper, lambda text: text.replace(" ", ", ", 3)])
+def test_a_contribution_of_copies_waits_as_a_whole(disguise: Callable[[str], str]):
+    """Whether a frame, other words or only commas: all of it waits, and nobody else's rows do."""
+    copies = rows("copyist", [disguise(row.row.text) for row in HONEST[2]])
+
+    assert waiting(*HONEST, copies) == [row.row_id for row in copies]
+
+
+def test_copies_of_the_evaluation_wait_and_nothing_says_which():
+    """Most of a contribution repeats sealed rows: all of it waits, with counts for evidence and no canonical row."""
+    sealed = honest(77)
+    mixed = rows("leaker", [*honest(78, 12), *(frame(text) for text in sealed[:28])])
+    everything = [row for part in (*HONEST, mixed) for row in part]
+
+    found = list(following(everything, rows("evaluation", sealed), SHARE))
+
+    assert [finding.row for finding in found] == mixed
+    assert {finding.canonical for finding in found} == {None}
+    assert len({finding.evidence for finding in found}) == 1
+    assert "of the sealed evaluation" in found[0].evidence
+
+
+def test_copies_under_many_small_names_wait():
+    """Three rows are too few to tell, but all small contributions together are not: the rows that follow wait."""
+    texts = [frame(row.row.text) for row in HONEST[1]]
+    small = [rows(f"s{start}", texts[start : start + 3]) for start in range(0, 39, 3)]
+
+    held = set(waiting(*HONEST, *small))
+
+    assert len(small[0]) < FEW
+    assert len(held) >= 25
+    assert held <= {row.row_id for part in small for row in part}
+
+
+def test_honest_contributions_do_not_wait():
+    """Rows of one kind by many names, and one's own rows said again, follow no more than chance explains."""
+    again = rows("h0", [frame(row.row.text) for row in HONEST[0]], "1")
+
+    assert waiting(*HONEST, again, sealed=tuple(honest(99))) == []
+
+
+def test_nothing_to_compare():
+    """No rows, or one alone, wait for nothing."""
+    assert waiting([]) == waiting(rows("ada", ["Why me"])) == []

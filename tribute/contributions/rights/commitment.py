@@ -1,0 +1,49 @@
+"""Commitments in the registry's log: who promised how many rows, and which promises were kept."""
+
+from dataclasses import dataclass
+
+from tribute.contributions.intake.submissions import check_id
+from tribute.contributions.registry.log import LedgerRecord
+from tribute.contributions.registry.registry import Registry
+from tribute.contributions.registry.snapshot import Snapshot
+from tribute.errors import RegistryError
+
+
+@dataclass(frozen=True)
+class Commitment:
+    """A recorded promise of rows; `revealed` is the contribution that kept it, empty before."""
+
+    root: str
+    contributor_id: str
+    dataset: str
+    rows: int
+    seq: int
+    revealed: str = ""
+
+
+def commit(registry: Registry, root: str, contributor_id: str, dataset: str, rows: int) -> Commitment:
+    """Record a commitment, 64 hex digits. Raises RegistryError for one that is recorded already."""
+    if len(root) != 64 or set(root) - set("0123456789abcdef"):
+        raise RegistryError(f"{root!r} is no commitment; expected 64 hex digits, as `tribute commit` prints them")
+    check_id(contributor_id, "contributor")
+
+    def body() -> Commitment:
+        now = registry.snapshot()
+        now.schema(dataset)
+        if root in now.commitments:
+            raise RegistryError(f"commitment {root} is recorded already, in log entry {now.commitments[root].seq}")
+        details = {"contributor_id": contributor_id, "rows": rows}
+        registry.record(LedgerRecord("commit", dataset, root, details=details))
+        return Commitment(root, contributor_id, dataset, rows, len(now.entries) + 1)
+
+    return registry.repository.transact(f"Commit {rows} rows to {dataset}", body)
+
+
+def commitments_of(now: Snapshot, contributor_id: str) -> list[Commitment]:
+    """A contributor's commitments, earliest first."""
+    kept = {entry.details["commitment"]: entry.subject for entry in now.entries if "commitment" in entry.details}
+    return [
+        Commitment(root, contributor_id, entry.dataset, entry.details["rows"], entry.seq, kept.get(root, ""))
+        for root, entry in now.commitments.items()
+        if entry.details["contributor_id"] == contributor_id
+    ]
