@@ -18,7 +18,7 @@ test: $(READY)      ## Run the tests
 
 attacks: $(READY)   ## Measure what every attack on the rewards earns, 200 worlds each; says first how long, and resumes
 	$(BIN)/tribute attack all --draws 200 --dry-run
-	$(BIN)/tribute attack all --draws 200
+	$(BIN)/tribute attack all --draws 200 --card attacks
 
 numeric: $(READY)   ## Run the tests of numbers (ATEN_CPU_CAPABILITY=default|avx2|avx512 picks the instruction set)
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m numeric

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypedDict
+from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
 import typer
 
 from tribute.cli._command import command
 from tribute.cli._options import DryRun
 from tribute.cli._output import Output, Table
-from tribute.errors import ConfigError
+from tribute.errors import ConfigError, RewardError
 
 if TYPE_CHECKING:
     from tribute.incentives.attacks import Attack
@@ -38,6 +38,7 @@ class AttackResult(TypedDict):
     exact_count: int
     kept_out: float
     credit_ratio: PaidRatio
+    certain_ratio: PaidRatio
     content_ratio: PaidRatio
     victim_ratio: PaidRatio
     loss_change: float
@@ -48,6 +49,7 @@ class Attacks(TypedDict):
     draws_left: int
     expected_seconds: float
     attack_results: list[AttackResult]
+    pages: list[str]
 
 
 @command
@@ -59,9 +61,24 @@ def attack(
     results: Annotated[
         Path, typer.Option(metavar="FILE", help="Where draws are kept; those that are there are not made again.")
     ] = RESULTS,
+    defence: Annotated[
+        Literal["exact", "screening"],
+        typer.Option(help="Which checks run: those of every dataset, or all at their defaults."),
+    ] = "screening",
+    card: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write the incentive card of all kept draws there.")
+    ] = None,
+    figures: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write what was measured there, for --against.")
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Fail where an attack earns more than these figures say.")
+    ] = None,
     dry_run: DryRun = False,
 ) -> Output[Attacks]:
     from tribute.incentives.attacks import ATTACKS
+    from tribute.incentives.card import write_card
+    from tribute.incentives.gate import worse, write_figures
     from tribute.incentives.suite import CODE, read_draws, summarise
 
     chosen = _chosen(names or [], ATTACKS)
@@ -69,12 +86,12 @@ def attack(
     if not chosen:
         rows = [(item["attack"], item["summary"]) for item in listed]
         return Output(
-            {"attacks": listed, "draws_left": 0, "expected_seconds": 0.0, "attack_results": []},
+            {"attacks": listed, "draws_left": 0, "expected_seconds": 0.0, "attack_results": [], "pages": []},
             ["`tribute attack NAME` measures one, `tribute attack all` every one"],
             [Table("Attacks", ("attack", "what the attacker contributes"), rows)],
         )
     before = read_draws(results, CODE)
-    done = {(draw.attack, draw.seed) for draw in before}
+    done = {(draw.attack, draw.seed) for draw in before if draw.defence == defence}
     left = sum((item.name, seed) not in done for item in chosen for seed in range(draws))
     each = sum(draw.seconds for draw in before) / len(before) if before else SECONDS
     data: Attacks = {
@@ -82,13 +99,22 @@ def attack(
         "draws_left": left,
         "expected_seconds": round(left * each, 1),
         "attack_results": [],
+        "pages": [],
     }
     if dry_run:
         return Output(data, [f"would make {left} of {len(chosen) * draws} draws, about {left * each / 60:.0f} minutes"])
-    measured = _measure(chosen, draws, results)
+    measured = _measure(chosen, draws, results, defence)
     summaries = [summarise([draw for draw in measured if draw.attack == item.name]) for item in chosen]
     data["attack_results"] = [_result(summary) for summary in summaries]
-    return Output(data, [f"{draws} worlds each; the draws are in {results}"], [_table(summaries)])
+    if figures:
+        write_figures(summaries, figures)
+    if against and (risen := list(worse(summaries, against))):
+        raise RewardError(f"attacks earn more than {against} says: {'; '.join(risen)}. Mend the defence")
+    if card:
+        about = {item.name: item.summary for item in ATTACKS.values()}
+        data["pages"] = [str(page) for page in write_card(read_draws(results, CODE), about, card)]
+    written = [f"wrote {page}" for page in data["pages"]]
+    return Output(data, [f"{draws} worlds each; the draws are in {results}", *written], [_table(summaries)])
 
 
 def _chosen(names: Sequence[str], attacks: dict[str, "Attack"]) -> list["Attack"]:
@@ -99,11 +125,11 @@ def _chosen(names: Sequence[str], attacks: dict[str, "Attack"]) -> list["Attack"
     return [attacks[name] for name in dict.fromkeys(names)]
 
 
-def _measure(attacks: Sequence["Attack"], draws: int, file: Path) -> list["Draw"]:
+def _measure(attacks: Sequence["Attack"], draws: int, file: Path, defence: str) -> list["Draw"]:
     from tribute.incentives.bases import docs_suite
     from tribute.progress import reporter
 
-    return docs_suite().run(attacks, draws, file, reporter("attack"))
+    return docs_suite(defence).run(attacks, draws, file, reporter("attack"))
 
 
 def _result(summary: "Summary") -> AttackResult:
@@ -113,6 +139,7 @@ def _result(summary: "Summary") -> AttackResult:
         "exact_count": summary.exact,
         "kept_out": summary.removed,
         "credit_ratio": _ratio(summary.credit),
+        "certain_ratio": _ratio(summary.certain),
         "content_ratio": _ratio(summary.content),
         "victim_ratio": _ratio(summary.victim),
         "loss_change": summary.loss,
@@ -128,12 +155,12 @@ def _table(summaries: Sequence["Summary"]) -> Table:
         (
             summary.attack,
             f"{summary.removed:.0%}",
-            *(_cell(ratio, summary) for ratio in (summary.credit, summary.content, summary.victim)),
+            *(_cell(ratio, summary) for ratio in (summary.certain, summary.credit, summary.content, summary.victim)),
             f"{summary.loss:+.3f}",
         )
         for summary in summaries
     ]
-    columns = ("attack", "rows kept out", "credit", "content", "victim's credit", "loss")
+    columns = ("attack", "rows kept out", "credit, κ 1", "credit, κ 0", "content", "victim's credit", "loss")
     return Table("Pay with the attack ÷ pay without it, 95 % interval", columns, rows, right=columns[1:])
 
 

@@ -41,7 +41,7 @@ def normalise(text: str, form: int = NORMAL_FORM) -> str:
 
 def words(text: str) -> list[str]:
     """The words of a text's normal form in their order, without punctuation."""
-    return _WORD.findall(normalise(text))
+    return list(_WORD.findall(normalise(text)))
 
 
 def without_ignorables(text: str) -> str:

@@ -1,8 +1,9 @@
 """What each name earns with the rows that were trained on: credit by the stand-in, and distinct content.
 
 The stand-in is the product's own probe on the base's embeddings (attribution/credit/probe.py), its credits by row are
-those of a run that had no other witness. Pay is a blend, w · credit + (1 − w) · content, so a ratio of pay lies between
-the ratios of its two parts. κ is 0 here: one stand-in has no standard error.
+those of a run that had no other witness. The standard error of a name's credit is that over FOLDS parts of the
+evaluation: one stand-in has no seeds to differ. Pay is a blend, w · credit + (1 − w) · content, so a ratio of pay lies
+between the ratios of its two parts.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,6 +18,8 @@ from tribute.contributions.rows import ContributedRow
 from tribute.finetuning.models.row_models import LOGIT_SCALE
 from tribute.incentives.world import World
 
+FOLDS = 8
+"""Parts of the evaluation, as the product has them (attribution/gradients/sample.py)."""
 Embed = Callable[[Sequence[str]], np.ndarray]
 """Texts → unit-length embeddings, float32 [texts, width]."""
 
@@ -40,6 +43,9 @@ class Earnings:
     """Parts of the pool by name, each summing to 1, and the loss after the training, nats."""
 
     credit: dict[str, float]
+    """By credit itself, κ = 0."""
+    certain: dict[str, float]
+    """By credit less one standard error, κ = 1, as policies pay by default."""
     content: dict[str, float]
     loss: float
 
@@ -61,18 +67,22 @@ def probe_of(world: World, rows: Sequence[ContributedRow], embeddings: Embedding
 
 def earnings(probe: Probe, rows: Sequence[ContributedRow]) -> Earnings:
     """What every name with a trained row earns."""
-    count = len(probe.answers)
-    (credit,) = path_credits(probe, len(rows), np.full((count, 1), 1 / count))
+    names = list(dict.fromkeys(row.contributor_id for row in rows))
+    owner = np.array([names.index(row.contributor_id) for row in rows])
+    by_fold = path_credits(probe, len(rows), _folds(len(probe.answers))) @ np.eye(len(names))[owner]
+    credit, error = by_fold.mean(0), by_fold.std(0, ddof=1) / np.sqrt(FOLDS)
     return Earnings(
-        _parts(_by_name(rows, credit)), _parts(_content(rows)), float(probe.losses(np.ones(len(rows))).mean())
+        _parts(dict(zip(names, credit.tolist(), strict=True))),
+        _parts(dict(zip(names, (credit - error).tolist(), strict=True))),
+        _parts(_content(rows)),
+        float(probe.losses(np.ones(len(rows))).mean()),
     )
 
 
-def _by_name(rows: Sequence[ContributedRow], credit: np.ndarray) -> dict[str, float]:
-    sums: dict[str, float] = {}
-    for row, value in zip(rows, credit, strict=True):
-        sums[row.contributor_id] = sums.get(row.contributor_id, 0.0) + float(value)
-    return sums
+def _folds(count: int) -> np.ndarray:
+    """Weights of the evaluation rows in each fold, [rows, FOLDS]; the mean over folds is close to that over all."""
+    inside = np.eye(FOLDS)[np.arange(count) % FOLDS]
+    return np.asarray(inside / inside.sum(0))
 
 
 def _content(rows: Sequence[ContributedRow]) -> dict[str, float]:

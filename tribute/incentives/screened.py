@@ -10,12 +10,14 @@ from tribute.contributions.intake import RowError, check_values
 from tribute.contributions.releases import Tokenizer, named_ids
 from tribute.contributions.rows import ContributedRow, Row, as_row, contributed
 from tribute.contributions.schema import DatasetSchema
-from tribute.contributions.screening import Screening, ScreeningPolicy, excluded, find
+from tribute.contributions.screening import BASIC, Screening, ScreeningPolicy, excluded, find
 from tribute.incentives.world import Pair, Upload, World
 
 NAME = "attacked"
 POLICY = ScreeningPolicy()
 """Every check at its default. What a check holds waits for a person, and is not trained on here."""
+DEFENCES: dict[str, ScreeningPolicy] = {"exact": BASIC, "screening": POLICY}
+"""Name → which checks run: those that every dataset has, or all at their defaults."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,9 @@ def schema_of(world: World, tokenizer: Tokenizer | None) -> DatasetSchema:
     return DatasetSchema(name=NAME, task="sequence-classification", labels=world.labels, tokenizer=reads)
 
 
-def trained_rows(world: World, uploads: Sequence[Upload], tokenizer: Tokenizer | None) -> Trained:
+def trained_rows(
+    world: World, uploads: Sequence[Upload], tokenizer: Tokenizer | None, policy: ScreeningPolicy = POLICY
+) -> Trained:
     """What is left of `uploads` after intake and screening against the world's sealed evaluation."""
     schema = schema_of(world, tokenizer)
     in_place = sorted(uploads, key=lambda upload: not upload.committed)
@@ -51,7 +55,7 @@ def trained_rows(world: World, uploads: Sequence[Upload], tokenizer: Tokenizer |
     ]
     sealed = contributed("evaluation", "", _accepted(world.evaluation, schema))
     keys = named_ids(schema, tokenizer) if tokenizer else None
-    out = excluded(rows, find(Screening(rows, sealed, schema, POLICY, token_keys=keys)), {})
+    out = excluded(rows, find(Screening(rows, sealed, schema, policy, token_keys=keys)), {})
     left_out = {finding.row.row_id for finding in out}
     reasons: dict[str, int] = {}
     for finding in out:

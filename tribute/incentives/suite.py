@@ -18,7 +18,7 @@ from tribute.closure import code_digest
 from tribute.contributions.releases import Tokenizer
 from tribute.incentives.attacks import Attack
 from tribute.incentives.pay import Earnings, Embeddings, earnings, probe_of
-from tribute.incentives.screened import Trained, trained_rows
+from tribute.incentives.screened import DEFENCES, Trained, trained_rows
 from tribute.incentives.world import ATTACKER, VICTIM, Corpus, Size, World, draw_world
 from tribute.progress import Progress, ignore
 from tribute.strict import parse_json
@@ -35,6 +35,7 @@ class Draw:
     """One attack in one world. Parts of the pool: [honest, attacked]."""
 
     attack: str
+    defence: str
     seed: int
     code: str
     exact: bool
@@ -42,10 +43,13 @@ class Draw:
     removed: float
     """Of the rows that the attack adds, the part that is not trained on."""
     credit: tuple[float, float]
+    certain: tuple[float, float]
     content: tuple[float, float]
     victim_credit: tuple[float, float]
     victim_content: tuple[float, float]
     loss: tuple[float, float]
+    price: float
+    """Of the honest world's rows, the part that is not trained on."""
     seconds: float
 
 
@@ -68,14 +72,20 @@ class Summary:
     """What the draws of one attack say."""
 
     attack: str
+    defence: str
     draws: int
     exact: int
     """Draws in which the ratio is 1 by construction."""
     removed: float
     credit: Ratio
+    """By credit itself."""
+    certain: Ratio
+    """By credit less one standard error."""
     content: Ratio
     victim: Ratio
     """The victim's credit."""
+    price: float
+    """Of honest rows, the part that is not trained on where nobody attacks."""
     loss: float
     """Attacked less honest, nats; above 0: the model is worse."""
 
@@ -83,7 +93,15 @@ class Summary:
 class Suite:
     """Worlds by their seed, and attacks on them."""
 
-    def __init__(self, corpus: Corpus, embeddings: Embeddings, tokenizer: Tokenizer | None, size: Size) -> None:
+    def __init__(
+        self,
+        corpus: Corpus,
+        embeddings: Embeddings,
+        tokenizer: Tokenizer | None,
+        size: Size,
+        defence: str = "screening",
+    ) -> None:
+        self.defence = defence
         self.corpus, self.embeddings, self.tokenizer, self.size = corpus, embeddings, tokenizer, size
         self._honest = lru_cache(maxsize=4)(self._measure_honest)
 
@@ -92,7 +110,7 @@ class Suite:
         start = time.perf_counter()
         world, honest, before, length = self._honest(seed)
         uploads = attack.uploads(world, random.Random(f"{attack.name} {seed}"))
-        trained = trained_rows(world, uploads, self.tokenizer)
+        trained = trained_rows(world, uploads, self.tokenizer, DEFENCES[self.defence])
         exact, after = trained.content == honest.content, before
         if not exact:
             after = earnings(probe_of(world, trained.rows, self.embeddings, length), trained.rows)
@@ -100,21 +118,24 @@ class Suite:
         lost = trained.refused + sum(trained.excluded.values()) - honest.refused - sum(honest.excluded.values())
         return Draw(
             attack=attack.name,
+            defence=self.defence,
             seed=seed,
             code=CODE,
             exact=exact,
             removed=lost / added if added else 0.0,
             credit=(_of(before.credit, {ATTACKER}), _gained(after.credit, world)),
+            certain=(_of(before.certain, {ATTACKER}), _gained(after.certain, world)),
             content=(_of(before.content, {ATTACKER}), _gained(after.content, world)),
             victim_credit=(_of(before.credit, {VICTIM}), _of(after.credit, {VICTIM})),
             victim_content=(_of(before.content, {VICTIM}), _of(after.content, {VICTIM})),
             loss=(before.loss, after.loss),
+            price=(honest.refused + sum(honest.excluded.values())) / sum(len(upload.rows) for upload in world.uploads),
             seconds=time.perf_counter() - start,
         )
 
     def run(self, attacks: Sequence[Attack], draws: int, file: Path, progress: Progress = ignore) -> list[Draw]:
         """All draws, seed by seed, each appended to `file` as it is done."""
-        done = {(draw.attack, draw.seed): draw for draw in read_draws(file, CODE)}
+        done = {(draw.attack, draw.seed): draw for draw in read_draws(file, CODE) if draw.defence == self.defence}
         file.parent.mkdir(parents=True, exist_ok=True)
         todo = [(attack, seed) for seed in range(draws) for attack in attacks]
         for number, (attack, seed) in enumerate(todo, 1):
@@ -127,7 +148,7 @@ class Suite:
 
     def _measure_honest(self, seed: int) -> tuple[World, Trained, Earnings, float]:
         world = draw_world(self.corpus, seed, self.size)
-        trained = trained_rows(world, world.uploads, self.tokenizer)
+        trained = trained_rows(world, world.uploads, self.tokenizer, DEFENCES[self.defence])
         probe = probe_of(world, trained.rows, self.embeddings)
         return world, trained, earnings(probe, trained.rows), probe.length
 
@@ -144,12 +165,15 @@ def summarise(draws: Sequence[Draw]) -> Summary:
     """The ratios of one attack's draws."""
     return Summary(
         attack=draws[0].attack,
+        defence=draws[0].defence,
         draws=len(draws),
         exact=sum(draw.exact for draw in draws),
         removed=float(np.mean([draw.removed for draw in draws])),
         credit=paired_ratio([draw.credit for draw in draws]),
+        certain=paired_ratio([draw.certain for draw in draws]),
         content=paired_ratio([draw.content for draw in draws]),
         victim=paired_ratio([draw.victim_credit for draw in draws]),
+        price=float(np.mean([draw.price for draw in draws])),
         loss=float(np.mean([draw.loss[1] - draw.loss[0] for draw in draws])),
     )
 

@@ -1,0 +1,117 @@
+"""The incentive card: what every attack earns against every defence, and what the defences cost, as HTML and Markdown.
+
+Knows no attack: it shows summaries of draws.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tribute.files import write_atomically
+from tribute.html import template
+from tribute.incentives.suite import Draw, Ratio, Summary, summarise
+
+PAYS, BARELY = 1.25, 1.05
+"""Above the first a trick pays, up to the second it does not."""
+PARTS = (("certain", "credit, κ 1"), ("credit", "credit, κ 0"), ("content", "content"), ("victim", "victim"))
+"""Figures of a summary that the card shows for each defence; of the last a high value is good."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A ratio as text, and how it is coloured: `good`, `even`, `bad`, or nothing where there is no draw."""
+
+    text: str
+    interval: str
+    tone: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """One attack against all defences."""
+
+    attack: str
+    summary: str
+    kept_out: str
+    cells: Sequence[Cell]
+
+
+def write_card(draws: Sequence[Draw], about: dict[str, str], folder: Path) -> list[Path]:
+    """`incentives.html` and `incentives.md` of the draws; `about` maps an attack to a sentence."""
+    summaries = by_defence(draws)
+    defences = list(summaries)
+    names = [name for name in about if any(name in known for known in summaries.values())]
+    lines = [_line(name, about[name], [summaries[defence].get(name) for defence in defences]) for name in names]
+    facts = [_facts(defence, summaries[defence], draws) for defence in defences]
+    folder.mkdir(parents=True, exist_ok=True)
+    page = template("tribute.incentives", "card.html").render(
+        lines=lines, defences=defences, parts=[words for _, words in PARTS], facts=facts
+    )
+    files = {"incentives.html": page, "incentives.md": _markdown(lines, defences, facts)}
+    for name, content in files.items():
+        write_atomically(folder / name, content.encode())
+    return [folder / name for name in files]
+
+
+def by_defence(draws: Sequence[Draw]) -> dict[str, dict[str, Summary]]:
+    """Defence → attack → what its draws say, in the order of the draws."""
+    groups: dict[str, dict[str, list[Draw]]] = {}
+    for draw in draws:
+        groups.setdefault(draw.defence, {}).setdefault(draw.attack, []).append(draw)
+    return {
+        defence: {attack: summarise(group) for attack, group in attacks.items()} for defence, attacks in groups.items()
+    }
+
+
+def _line(name: str, about: str, summaries: Sequence[Summary | None]) -> Line:
+    last = summaries[-1]
+    cells = [
+        _cell(getattr(summary, part), summary, is_harm=part == "victim") if summary else Cell("–", "", "")
+        for summary in summaries
+        for part, _ in PARTS
+    ]
+    return Line(name, about, f"{last.removed:.0%}" if last else "–", cells)
+
+
+def _cell(ratio: Ratio, summary: Summary, *, is_harm: bool) -> Cell:
+    if summary.exact == summary.draws:
+        return Cell("1", "exactly", "good")
+    gain = 2 - ratio.ratio if is_harm else ratio.ratio
+    tone = "good" if gain <= BARELY else "even" if gain <= PAYS else "bad"
+    return Cell(f"{ratio.ratio:.2f}", f"{ratio.low:.2f}–{ratio.high:.2f}", tone)
+
+
+def _facts(defence: str, summaries: dict[str, Summary], draws: Sequence[Draw]) -> dict[str, str]:
+    """What the defence costs honest contributors, and how much equal work is paid unequally anyway."""
+    of = {draw.seed: draw for draw in draws if draw.defence == defence}
+    parts = np.array([draw.certain[0] for draw in of.values()])
+    doubled = summaries.get("honest-doubling")
+    return {
+        "defence": defence,
+        "worlds": str(len(of)),
+        "price": f"{np.mean([draw.price for draw in of.values()]):.2%}",
+        "scatter": f"{parts.mean():.1%} ± {parts.std():.1%}",
+        "doubling": f"{doubled.certain.ratio:.2f}" if doubled else "–",
+    }
+
+
+def _markdown(lines: Sequence[Line], defences: Sequence[str], facts: Sequence[dict[str, str]]) -> str:
+    columns = [f"{defence}: {words}" for defence in defences for _, words in PARTS]
+    head = ["attack", *columns, "kept out"]
+    rows = [[f"`{line.attack}`", *(_with_interval(cell) for cell in line.cells), line.kept_out] for line in lines]
+    costs = ["defence", "worlds", "honest rows kept out", "an equal contributor's part", "honest doubling"]
+    prices = [[fact[key] for key in ("defence", "worlds", "price", "scatter", "doubling")] for fact in facts]
+    return f"# Incentive card\n\n{_table(head, rows)}\n\n{_table(costs, prices)}\n"
+
+
+def _with_interval(cell: Cell) -> str:
+    if cell.interval == "exactly":
+        return "1 exactly"
+    return f"{cell.text} ({cell.interval})" if cell.interval else cell.text
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
