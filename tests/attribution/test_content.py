@@ -1,10 +1,14 @@
 """Theorems of distinct content: who says it first has it, and saying it again, by whoever, counts nothing."""
 
+import random
+
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tribute.attribution.content import distinct_content, shingles
+from tribute.contributions.normal_form import words
 
 SAID = ["how", "do", "i", "cancel", "my", "card", "please", "today"]
 WORDS = st.lists(st.sampled_from(SAID), min_size=1, max_size=8).map(" ".join)
@@ -27,14 +31,14 @@ def content(rows, labels=("l",), target="l", seq=None):
 
 def test_runs_of_three_words_in_the_normal_form():
     """Case, punctuation and invisible characters make no new words; a short text is one run."""
-    assert list(shingles("How do I can\u00adcel the CARD?")) == [
+    assert list(shingles(words("How do I can\u00adcel the CARD?"))) == [
         "how do i",
         "do i cancel",
         "i cancel the",
         "cancel the card",
     ]
-    assert list(shingles("Thanks!")) == ["thanks"]
-    assert list(shingles("…")) == []
+    assert list(shingles(words("Thanks!"))) == ["thanks"]
+    assert list(shingles(words("…"))) == []
 
 
 def test_the_first_in_the_log_keeps_what_several_have():
@@ -60,9 +64,32 @@ def test_repeats_and_copies_add_nothing(rows, data):
 
 @often
 @given(ROWS)
-def test_all_content_is_counted_once(rows):
-    """Everybody's counts sum to the distinct runs of the whole version."""
-    assert sum(content(rows).values()) == len({run for _, text in rows for run in shingles(text)})
+def test_no_content_is_counted_twice(rows):
+    """Everybody's counts sum to no more than the distinct runs of the whole version."""
+    assert sum(content(rows).values()) <= len({run for _, text in rows for run in shingles(words(text))})
+
+
+DRAWN = [" ".join(random.Random(seed).choices([f"word{number}" for number in range(300)], k=9)) for seed in range(30)]
+
+
+@pytest.mark.parametrize("name", ["ada", "bob"])
+def test_fillers_renew_nothing(name: str):
+    """Words put into a row make every run new; the row still says what it said, whoever hands it in."""
+    rows = [("ada", text) for text in DRAWN]
+    padded = [
+        (name, " ".join(f"{word} filler{place}" if place % 3 else word for place, word in enumerate(text.split())))
+        for text in DRAWN
+    ]
+
+    assert sum(content(rows).values()) == sum(content([*rows, *padded]).values()) == 7 * len(DRAWN)
+
+
+def test_the_label_in_a_text_is_no_content():
+    """A text stuffed with its label, or made of it, counts what is left."""
+    texts = [("ada", f"{text} loan offer loan") for text in DRAWN]
+
+    assert content(texts, labels=("loan offer",), target="loan offer") == {"ada": 7 * len(DRAWN)}
+    assert content([("ada", "loan offer")], labels=("loan offer",), target="loan offer") == {"ada": 0}
 
 
 def test_a_response_is_content_and_a_label_is_not():

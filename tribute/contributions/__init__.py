@@ -5,6 +5,7 @@ ROOMS = (
     "terms",
     "schema",
     "normal_form",
+    "word_sets",
     "conversations",
     "rows",
     "dataset",

@@ -9,7 +9,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from tribute.incentives.disguises import COMMON, DISGUISES, Disguise, filler, padding, soft_hyphen, two_words
+from tribute.incentives.disguises import (
+    COMMON,
+    DISGUISES,
+    Disguise,
+    filler,
+    padding,
+    paraphrase,
+    soft_hyphen,
+    two_words,
+)
 from tribute.incentives.world import ATTACKER, VICTIM, Pair, Upload, World
 
 Generator = Callable[[World, random.Random], list[Upload]]
@@ -17,6 +26,8 @@ BURNER = "burner"
 JUNK_NAMES, JUNK_ROWS, JUNK_WORDS = 20, 12, 7
 BURNED = 40
 FLIPPED = 0.2
+MIXED, SMALL = 0.3, 3
+"""Of an attacker's own rows, so many leaked ones are mixed in; rows under a name too small to judge."""
 TEMPLATES = ("This is about {}.", "A question of {}.", "Everything on {}.", "See also: {}.", "It concerns {} alone.")
 
 
@@ -38,6 +49,20 @@ def leak(disguise: Disguise, world: World, chance: random.Random) -> list[Upload
     """Sealed evaluation rows, disguised, as many as the attacker has rows of its own."""
     sealed = chance.sample(list(world.evaluation), min(len(world.own), len(world.evaluation)))
     return _more(world, ATTACKER, [(disguise(text, chance), label) for text, label in sealed])
+
+
+def leak_mixed(world: World, chance: random.Random) -> list[Upload]:
+    """Paraphrased evaluation rows among own rows in one file, few enough to pass for chance: knows the policy."""
+    rows = [*world.own, *_paraphrased_leak(world, round(MIXED * len(world.own)), chance)]
+    chance.shuffle(rows)
+    return [*_others(world), Upload(ATTACKER, rows)]
+
+
+def leak_small_names(world: World, chance: random.Random) -> list[Upload]:
+    """Paraphrased evaluation rows under names with so few rows that none can be judged alone: knows the policy."""
+    rows = _paraphrased_leak(world, len(world.own), chance)
+    parts = range(0, len(rows), SMALL)
+    return [*world.uploads, *(Upload(f"small-{start:03d}", rows[start : start + SMALL]) for start in parts)]
 
 
 def repeat(disguises: Sequence[Disguise], world: World, chance: random.Random) -> list[Upload]:
@@ -122,6 +147,8 @@ def double(world: World, chance: random.Random) -> list[Upload]:
 def _plain() -> list[Attack]:
     repeats = (filler, padding)
     return [
+        Attack("leak-mixed", "paraphrased evaluation rows, few among own rows in one file", leak_mixed),
+        Attack("leak-small-names", f"paraphrased evaluation rows, {SMALL} under each name", leak_small_names),
         Attack("own-exact", "own rows three times, word for word", partial(repeat, (DISGUISES["exact"],) * 2)),
         Attack("own-soft-hyphen", "own rows three times, with soft hyphens", partial(repeat, (soft_hyphen,) * 2)),
         Attack("own-fillers", "own rows three times, with fillers and common words put in", partial(repeat, repeats)),
@@ -159,6 +186,11 @@ def _disguised() -> list[Attack]:
 
 ATTACKS: dict[str, Attack] = {attack.name: attack for attack in (*_disguised(), *_plain())}
 """Name → attack."""
+
+
+def _paraphrased_leak(world: World, count: int, chance: random.Random) -> list[Pair]:
+    sealed = chance.sample(list(world.evaluation), min(count, len(world.evaluation)))
+    return [(paraphrase(text, chance), label) for text, label in sealed]
 
 
 def _others(world: World) -> list[Upload]:

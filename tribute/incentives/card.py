@@ -4,7 +4,7 @@ Knows no attack: it shows summaries of draws.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,10 @@ PAYS, BARELY = 1.25, 1.05
 """Above the first a trick pays, up to the second it does not."""
 PARTS = (("certain", "credit, κ 1"), ("credit", "credit, κ 0"), ("content", "content"), ("victim", "victim"))
 """Figures of a summary that the card shows for each defence; of the last a high value is good."""
+
+
+HONEST = "no attack"
+"""What the sentence about an honest comparison begins with: its ratios are neither good nor bad."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,8 @@ def _line(name: str, about: str, summaries: Sequence[Summary | None]) -> Line:
         for summary in summaries
         for part, _ in PARTS
     ]
+    if about.startswith(HONEST):
+        cells = [replace(cell, tone="") for cell in cells]
     return Line(name, about, f"{last.removed:.0%}" if last else "–", cells)
 
 

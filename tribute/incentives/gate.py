@@ -12,8 +12,8 @@ from tribute.files import write_json
 from tribute.incentives.suite import Summary
 from tribute.strict import parse_json
 
-FIGURES = ("certain", "content")
-"""What pay is a blend of."""
+FIGURES = ("credit", "content")
+"""What pay is a blend of; by credit less an error, an honest attacker may earn nothing to compare with."""
 BOUND = 1.05
 
 

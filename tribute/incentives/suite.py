@@ -189,7 +189,8 @@ def paired_ratio(pairs: Sequence[tuple[float, float]]) -> Ratio:
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = sums[:, 1] / sums[:, 0]
         ratio = float(table[:, 1].sum() / table[:, 0].sum())
-    return Ratio(ratio, *(float(np.nanpercentile(ratios, at)) for at in (LOWER, UPPER)))
+    # No mean of two ratios: one of them may be infinite.
+    return Ratio(ratio, *(float(np.nanpercentile(ratios, at, method="nearest")) for at in (LOWER, UPPER)))
 
 
 def _with_pairs(line: dict[str, Any]) -> dict[str, Any]:

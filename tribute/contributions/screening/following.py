@@ -3,8 +3,8 @@
 An honest row resembles several rows of its topic about equally; a copy in other words resembles its source, and every
 other row much less. A row *follows* another where the distance to the nearest row is at most half of that to the
 second nearest (the ratio test of Lowe 2004, "Distinctive image features from scale-invariant keypoints", 7.1).
-Distances are 1 − Jaccard over words, each weighted by how rare it is; compared are the earlier rows of other
-contributors and the sealed evaluation, whatever their labels.
+Distances are 1 − similarity (word_sets.py); compared are the earlier rows of other contributors and the sealed
+evaluation, whatever their labels.
 
 Of honest contributors' rows 2 to 12 % follow one (docs/incentives.md), of copies half to all: what tells them apart is
 a count that a binomial test with the policy's share hardly ever gives.
@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tribute.contributions.normal_form import words
 from tribute.contributions.screening.findings import Check, Finding, Reason, Rows, Screening
-from tribute.contributions.screening.token_sets import Ids, from_pairs
+from tribute.contributions.screening.token_sets import Ids
+from tribute.contributions.word_sets import WordSets
 
 FOLLOWING = Reason(
     "following",
@@ -34,8 +34,6 @@ FEW = 8
 """Contributions with fewer rows are judged together: one row more or less says nothing."""
 LOOKED_AT = 100
 """Rows of a contribution that are compared, evenly from its first to its last: bounds the time."""
-COMMON, RARE, KNOWN = 0.1, 20, 5000
-"""Words in more than this part of the rows, and in more than RARE rows, or in more than KNOWN, tell nothing."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +54,9 @@ def following(rows: Rows, evaluation: Rows, share: float) -> Iterator[Finding]:
     if not rows:
         return
     groups = _grouped([row.contribution_id for row in rows])
-    index = _Index([row.row.text for row in (*rows, *evaluation)])
+    sets = WordSets([row.row.text for row in (*rows, *evaluation)])
     people = np.unique([row.contributor_id for row in rows], return_inverse=True)[1]
-    found = {name: _followers(index, places, people, len(rows)) for name, places in groups.items()}
+    found = {name: _followers(sets, places, people, len(rows)) for name, places in groups.items()}
     alone = [name for name in groups if len(groups[name]) >= FEW and _is_beyond_chance([found[name]], share)]
     out = {place: _evidence(found[name]) for name in alone for place in groups[name].tolist()}
     for names in _together(rows, {name: places for name, places in groups.items() if name not in set(alone)}):
@@ -87,12 +85,12 @@ def _together(rows: Rows, groups: dict[str, Ids]) -> Iterator[list[str]]:
     yield [name for name, places in groups.items() if len(places) < FEW]
 
 
-def _followers(index: "_Index", places: Ids, people: Ids, count: int) -> _Followers:
+def _followers(sets: WordSets, places: Ids, people: Ids, count: int) -> _Followers:
     """Against the earlier rows of others and the evaluation, whose places begin at `count`."""
     chosen = places[np.linspace(0, len(places) - 1, min(LOOKED_AT, len(places))).astype(int)]
     earlier = np.flatnonzero(people[: places[0]] != people[places[0]])
-    others = np.concatenate([earlier, np.arange(count, len(index.weight))])
-    nearest, first, second = index.two_nearest(chosen, others)
+    others = np.concatenate([earlier, np.arange(count, sets.count)])
+    nearest, first, second = sets.two_nearest(chosen, others)
     follows = (first >= LEAST) & (1 - first <= RATIO * (1 - second)) & (second < 1)
     return _Followers(chosen, follows, follows & (nearest >= count))
 
@@ -111,40 +109,6 @@ def _evidence(*parts: _Followers) -> tuple[float, str]:
     follow, sealed = sum(int(part.follows.sum()) for part in parts), sum(int(part.sealed.sum()) for part in parts)
     evidence = f"{follow} of {count} rows follow one row each, {sealed} of them one of the sealed evaluation"
     return round(follow / count, 6), evidence
-
-
-class _Index:
-    """The sets of words of all texts, and what each word weighs: the logarithm of how rare it is."""
-
-    def __init__(self, texts: Sequence[str]) -> None:
-        from scipy.sparse import diags
-
-        numbers: dict[str, int] = {}
-        sequences = [[numbers.setdefault(word, len(numbers)) for word in words(text)] for text in texts]
-        owners = np.repeat(np.arange(len(texts)), [len(items) for items in sequences])
-        items = np.array([item for text in sequences for item in text], dtype=np.int64)
-        self.has = from_pairs(owners, items, len(texts)).matrix(len(numbers)).astype(np.float64)
-        holders = np.asarray(self.has.sum(0)).ravel()
-        tells = holders <= min(max(COMMON * len(texts), RARE), KNOWN)
-        self.has = (self.has @ diags(tells.astype(np.float64))).tocsr()
-        self.has.eliminate_zeros()
-        self.weighted = (self.has @ diags(np.log(len(texts) / np.maximum(holders, 1)))).tocsr()
-        self.weight = np.asarray(self.weighted.sum(1)).ravel()
-
-    def two_nearest(self, places: Ids, others: Ids) -> tuple[Ids, NDArray[np.float64], NDArray[np.float64]]:
-        """For each place the most similar of the others, its similarity, and that of the second, 0 where none is."""
-        common = (self.weighted[places] @ self.has[others].T).tocsr()
-        row = np.repeat(np.arange(len(places)), np.diff(common.indptr))
-        other = others[common.indices]
-        similarity = common.data / np.maximum(self.weight[places[row]] + self.weight[other] - common.data, 1e-12)
-        order = np.lexsort((other, -similarity, row))
-        ordered = row[order]
-        rank = np.arange(len(order)) - np.searchsorted(ordered, ordered)
-        nearest, figures = np.full(len(places), -1), np.zeros((2, len(places)))
-        nearest[ordered[rank == 0]] = other[order[rank == 0]]
-        for place in (0, 1):
-            figures[place, ordered[rank == place]] = similarity[order[rank == place]]
-        return nearest, figures[0], figures[1]
 
 
 def _find(screening: Screening) -> list[Finding]:

@@ -1,0 +1,72 @@
+"""How much two texts have in common: Jaccard similarity of their sets of words, each weighted by how rare it is.
+
+    s(A, B) = Σ w over A ∩ B ÷ Σ w over A ∪ B,    w = log(texts ÷ texts with the word)
+
+Words are those of the normal form, without punctuation or order. Words that very many texts have weigh nothing.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tribute.contributions.normal_form import words
+
+COMMON, RARE, KNOWN = 0.1, 20, 5000
+"""Words in more than this part of the texts, and in more than RARE texts, or in more than KNOWN, weigh nothing."""
+CHUNK = 500
+"""Texts that are compared with all others at a time: bounds memory."""
+
+
+class WordSets:
+    """The sets of words of texts, known by their places."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        from scipy.sparse import csr_matrix, diags
+
+        numbers: dict[str, int] = {}
+        sequences = [list({numbers.setdefault(word, len(numbers)): None for word in words(text)}) for text in texts]
+        bounds = np.cumsum([0, *map(len, sequences)])
+        items = np.array([item for sequence in sequences for item in sequence], dtype=np.int64)
+        has = csr_matrix((np.ones(len(items)), items, bounds), shape=(len(texts), len(numbers)))
+        holders = np.asarray(has.sum(0)).ravel()
+        weighs = holders <= min(max(COMMON * len(texts), RARE), KNOWN)
+        self._has = (has @ diags(weighs.astype(np.float64))).tocsr()
+        self._has.eliminate_zeros()
+        self._weighted = (self._has @ diags(np.log(len(texts) / np.maximum(holders, 1)))).tocsr()
+        self._weight = np.asarray(self._weighted.sum(1)).ravel()
+        self.count = len(texts)
+
+    def two_nearest(
+        self, places: NDArray[np.int64], others: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+        """For each place the most similar of the others, its similarity, and that of the second, 0 where none is."""
+        row, other, similarity = self._pairs(places, others)
+        order = np.lexsort((other, -similarity, row))
+        ordered = row[order]
+        rank = np.arange(len(order)) - np.searchsorted(ordered, ordered)
+        nearest, figures = np.full(len(places), -1), np.zeros((2, len(places)))
+        nearest[ordered[rank == 0]] = other[order[rank == 0]]
+        for place in (0, 1):
+            figures[place, ordered[rank == place]] = similarity[order[rank == place]]
+        return nearest, figures[0], figures[1]
+
+    def nearest_earlier(self) -> NDArray[np.float64]:
+        """The similarity of each text with the most similar one before it, 0 for the first."""
+        best = np.zeros(self.count)
+        for start in range(0, self.count, CHUNK):
+            places = np.arange(start, min(start + CHUNK, self.count))
+            row, other, similarity = self._pairs(places, np.arange(places[-1] + 1))
+            earlier = other < places[row]
+            np.maximum.at(best, places[row[earlier]], similarity[earlier])
+        return best
+
+    def _pairs(
+        self, places: NDArray[np.int64], others: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+        """(position in `places`, other text, similarity) of every pair with a word in common."""
+        common = (self._weighted[places] @ self._has[others].T).tocsr()
+        row = np.repeat(np.arange(len(places)), np.diff(common.indptr))
+        other = others[common.indices]
+        union = self._weight[places[row]] + self._weight[other] - common.data
+        return row, other, common.data / np.maximum(union, 1e-12)
