@@ -35,6 +35,7 @@ from tribute.contributions.releases.release import release_version
 from tribute.contributions.rows import ContributedRow, Row, contributed, recorded_rows
 from tribute.contributions.schema import DatasetSchema
 from tribute.contributions.screening import Screening, excluded, find
+from tribute.contributions.screening.following import following
 from tribute.contributions.screening.near_duplicates import near_duplicates
 from tribute.contributions.screening.paraphrases import paraphrases
 from tribute.contributions.screening.policy import BASIC, ScreeningPolicy
@@ -71,7 +72,9 @@ def _screen(folder: Path, sending: object) -> None:
     rows: list[ContributedRow] = []
     for number, file in enumerate(sorted(folder.glob("part-*.jsonl"))):
         rows += contributed(f"c-{number:04}", f"c-{number:04}", recorded_rows(file, SCHEMA))
-    policy = BASIC.model_copy(update={"near_duplicate": ScreeningPolicy().near_duplicate})
+    policy = BASIC.model_copy(
+        update={name: getattr(ScreeningPolicy(), name) for name in ("near_duplicate", "following")}
+    )
     out = excluded(rows, find(Screening(rows, evaluation, SCHEMA, policy)), {})
     seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
     reasons: dict[str, int] = {}
@@ -171,18 +174,31 @@ def sketches() -> None:
 
 
 def copies() -> None:
-    """Recall of planted copies by another contributor, and honest rows that are flagged, at several thresholds."""
+    """Recall of planted copies by another contributor, and honest rows that wait: by row, and by contribution."""
     for name, rows in (("clinc150", _clinc150()), ("tldr", _tldr())):
         chance = random.Random(0)
         chosen = chance.sample(range(len(rows)), PLANTS)
         words = np.array([word for row in rows for word in row.row.text.split()])
         print(f"{name}: {len(rows)} honest rows of {len({row.contributor_id for row in rows})} contributors")
-        for threshold in (0.5, 0.6, 0.7, 0.8):
+        planted = {
+            kind: [_as(rows[place], change(rows[place].row.text, words, chance)) for place in chosen]
+            for kind, change in CHANGES.items()
+        }
+        share = ScreeningPolicy().following
+        held = {
+            kind: sum(1 for one in following([*rows, *copies], [], share) if one.row.contributor_id == "thief")
+            for kind, copies in planted.items()
+        }
+        told = ", ".join(f"{kind} {count / PLANTS:.3f}" for kind, count in held.items())
+        print(
+            f"  following: recall {told}; honest rows {len(list(following(rows, [], share))) / len(rows):.2%}",
+            flush=True,
+        )
+        for threshold in (0.8, 0.9, 1.0):
             honest = sum(1 for _ in near_duplicates(rows, threshold, same_target=True)) / len(rows)
             recalls = {}
-            for kind, change in CHANGES.items():
-                planted = [_as(rows[place], change(rows[place].row.text, words, chance)) for place in chosen]
-                recalls[kind] = _recall(rows, planted, threshold)
+            for kind in CHANGES:
+                recalls[kind] = _recall(rows, planted[kind], threshold)
             told = ", ".join(f"{kind} {value:.3f}" for kind, value in recalls.items())
             mean = statistics.mean(recalls.values())
             print(f"  threshold {threshold}: recall {mean:.3f} ({told}); honest rows flagged {honest:.2%}", flush=True)

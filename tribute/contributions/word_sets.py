@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from tribute.contributions.normal_form import words
 
-COMMON, RARE, KNOWN = 0.1, 20, 5000
+COMMON, RARE, KNOWN = 0.1, 20, 2000
 """Words in more than this part of the texts, and in more than RARE texts, or in more than KNOWN, weigh nothing."""
+LEAST = 0.1
+"""Less in common is nothing in common."""
 CHUNK = 500
 """Texts that are compared with all others at a time: bounds memory."""
 
@@ -31,17 +33,19 @@ class WordSets:
         has = csr_matrix((np.ones(len(items)), items, bounds), shape=(len(texts), len(numbers)))
         holders = np.asarray(has.sum(0)).ravel()
         weighs = holders <= min(max(COMMON * len(texts), RARE), KNOWN)
-        self._has = (has @ diags(weighs.astype(np.float64))).tocsr()
-        self._has.eliminate_zeros()
-        self._weighted = (self._has @ diags(np.log(len(texts) / np.maximum(holders, 1)))).tocsr()
+        has = (has @ diags(weighs.astype(np.float64))).tocsr()
+        has.eliminate_zeros()
+        self._holders = has.T.tocsr()
+        self._weighted = (has @ diags(np.log(len(texts) / np.maximum(holders, 1)))).tocsr()
         self._weight = np.asarray(self._weighted.sum(1)).ravel()
         self.count = len(texts)
 
     def two_nearest(
-        self, places: NDArray[np.int64], others: NDArray[np.int64]
+        self, places: NDArray[np.int64], allowed: NDArray[np.bool_]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-        """For each place the most similar of the others, its similarity, and that of the second, 0 where none is."""
-        row, other, similarity = self._pairs(places, others)
+        """For each place the most similar of the `allowed` [texts], its similarity, and that of the second, else 0."""
+        row, other, similarity = self._pairs(places)
+        row, other, similarity = (values[allowed[other]] for values in (row, other, similarity))
         order = np.lexsort((other, -similarity, row))
         ordered = row[order]
         rank = np.arange(len(order)) - np.searchsorted(ordered, ordered)
@@ -56,17 +60,15 @@ class WordSets:
         best = np.zeros(self.count)
         for start in range(0, self.count, CHUNK):
             places = np.arange(start, min(start + CHUNK, self.count))
-            row, other, similarity = self._pairs(places, np.arange(places[-1] + 1))
+            row, other, similarity = self._pairs(places)
             earlier = other < places[row]
             np.maximum.at(best, places[row[earlier]], similarity[earlier])
         return best
 
-    def _pairs(
-        self, places: NDArray[np.int64], others: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-        """(position in `places`, other text, similarity) of every pair with a word in common."""
-        common = (self._weighted[places] @ self._has[others].T).tocsr()
+    def _pairs(self, places: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+        """(position in `places`, text, similarity) of every pair that is at least LEAST similar."""
+        common = (self._weighted[places] @ self._holders).tocsr()
         row = np.repeat(np.arange(len(places)), np.diff(common.indptr))
-        other = others[common.indices]
-        union = self._weight[places[row]] + self._weight[other] - common.data
-        return row, other, common.data / np.maximum(union, 1e-12)
+        union = self._weight[places[row]] + self._weight[common.indices] - common.data
+        near = common.data >= LEAST * union
+        return row[near], common.indices[near].astype(np.int64), common.data[near] / np.maximum(union[near], 1e-12)

@@ -63,7 +63,7 @@ def test_copies_of_the_evaluation_wait_and_nothing_says_which():
 
 
 def test_copies_under_many_small_names_wait():
-    """Three rows are too few to tell, but all small contributions together are not: the rows that follow wait."""
+    """Three rows are too few to tell, but all small contributions together are not: those wait that follow."""
     texts = [frame(row.row.text) for row in HONEST[1]]
     small = [rows(f"s{start}", texts[start : start + 3]) for start in range(0, 39, 3)]
 

@@ -32,7 +32,7 @@ CHANCE = 0.001
 """How often honest rows that follow others at the policy's share come with so many by chance."""
 FEW = 8
 """Contributions with fewer rows are judged together: one row more or less says nothing."""
-LOOKED_AT = 100
+LOOKED_AT = 64
 """Rows of a contribution that are compared, evenly from its first to its last: bounds the time."""
 
 
@@ -49,7 +49,8 @@ class _Followers:
 def following(rows: Rows, evaluation: Rows, share: float) -> Iterator[Finding]:
     """All rows of contributions of which more follow others than chance explains where each does with this share.
 
-    Of the rest, the rows that follow others where all of one contributor's together are too many, or all small ones'.
+    Of the rest, those with a row that follows where all of one contributor's together are too many, or all small ones:
+    whole, too, since single rows would tell which ones the evaluation has.
     """
     if not rows:
         return
@@ -62,7 +63,8 @@ def following(rows: Rows, evaluation: Rows, share: float) -> Iterator[Finding]:
     for names in _together(rows, {name: places for name, places in groups.items() if name not in set(alone)}):
         parts = [found[name] for name in names]
         if _is_beyond_chance(parts, share):
-            out |= {place: _evidence(*parts) for part in parts for place in part.looked_at[part.follows].tolist()}
+            held = [name for name in names if found[name].follows.any()]
+            out |= {place: _evidence(*parts) for name in held for place in groups[name].tolist()}
     for place in sorted(out):
         part, evidence = out[place]
         yield Finding(rows[place], FOLLOWING, None, part, share, "nearest_ratio", evidence)
@@ -88,9 +90,10 @@ def _together(rows: Rows, groups: dict[str, Ids]) -> Iterator[list[str]]:
 def _followers(sets: WordSets, places: Ids, people: Ids, count: int) -> _Followers:
     """Against the earlier rows of others and the evaluation, whose places begin at `count`."""
     chosen = places[np.linspace(0, len(places) - 1, min(LOOKED_AT, len(places))).astype(int)]
-    earlier = np.flatnonzero(people[: places[0]] != people[places[0]])
-    others = np.concatenate([earlier, np.arange(count, sets.count)])
-    nearest, first, second = sets.two_nearest(chosen, others)
+    allowed = np.zeros(sets.count, dtype=bool)
+    allowed[: places[0]] = people[: places[0]] != people[places[0]]
+    allowed[count:] = True
+    nearest, first, second = sets.two_nearest(chosen, allowed)
     follows = (first >= LEAST) & (1 - first <= RATIO * (1 - second)) & (second < 1)
     return _Followers(chosen, follows, follows & (nearest >= count))
 
