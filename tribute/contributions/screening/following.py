@@ -38,12 +38,10 @@ LOOKED_AT = 64
 
 @dataclass(frozen=True)
 class _Followers:
-    """The rows of one contribution or of several that were compared, and which of them follow one."""
+    """Of the rows of a contribution that were compared, which ones follow a row, and which ones a sealed one."""
 
-    looked_at: Ids
     follows: NDArray[np.bool_]
     sealed: NDArray[np.bool_]
-    """Which of them follow a row of the evaluation."""
 
 
 def following(rows: Rows, evaluation: Rows, share: float) -> Iterator[Finding]:
@@ -57,13 +55,13 @@ def following(rows: Rows, evaluation: Rows, share: float) -> Iterator[Finding]:
     groups = _grouped([row.contribution_id for row in rows])
     sets = WordSets([row.row.text for row in (*rows, *evaluation)])
     people = np.unique([row.contributor_id for row in rows], return_inverse=True)[1]
-    found = {name: _followers(sets, places, people, len(rows)) for name, places in groups.items()}
-    alone = [name for name in groups if len(groups[name]) >= FEW and _is_beyond_chance([found[name]], share)]
-    out = {place: _evidence(found[name]) for name in alone for place in groups[name].tolist()}
+    followers = {name: _followers(sets, places, people, len(rows)) for name, places in groups.items()}
+    alone = [name for name in groups if len(groups[name]) >= FEW and _is_beyond_chance([followers[name]], share)]
+    out = {place: _evidence(followers[name]) for name in alone for place in groups[name].tolist()}
     for names in _together(rows, {name: places for name, places in groups.items() if name not in set(alone)}):
-        parts = [found[name] for name in names]
+        parts = [followers[name] for name in names]
         if _is_beyond_chance(parts, share):
-            held = [name for name in names if found[name].follows.any()]
+            held = [name for name in names if followers[name].follows.any()]
             out |= {place: _evidence(*parts) for name in held for place in groups[name].tolist()}
     for place in sorted(out):
         part, evidence = out[place]
@@ -95,7 +93,7 @@ def _followers(sets: WordSets, places: Ids, people: Ids, count: int) -> _Followe
     allowed[count:] = True
     nearest, first, second = sets.two_nearest(chosen, allowed)
     follows = (first >= LEAST) & (1 - first <= RATIO * (1 - second)) & (second < 1)
-    return _Followers(chosen, follows, follows & (nearest >= count))
+    return _Followers(follows, follows & (nearest >= count))
 
 
 def _is_beyond_chance(parts: Sequence[_Followers], share: float) -> bool:
