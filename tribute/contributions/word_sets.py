@@ -45,7 +45,8 @@ class WordSets:
     ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
         """For each place the most similar of the `allowed` [texts], its similarity, and that of the second, else 0."""
         row, other, similarity = self._pairs(places)
-        row, other, similarity = (values[allowed[other]] for values in (row, other, similarity))
+        kept = allowed[other]
+        row, other, similarity = row[kept], other[kept], similarity[kept]
         order = np.lexsort((other, -similarity, row))
         ordered = row[order]
         rank = np.arange(len(order)) - np.searchsorted(ordered, ordered)
