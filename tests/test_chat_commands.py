@@ -1,7 +1,14 @@
 """Conversations on the command line: contributed in two formats, released, inspected, learned and attributed."""
 
+import base64
 import json
+import os
 import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -25,6 +32,7 @@ finetuning:
   batch_size: 8
   learning_rate: 0.01
   max_tokens: 48
+  validation: {fraction: 0.15, every: 2}
   seeds: [0, 1]
   trace_states: 8
 attribution: {sample: 12, validation: off}
@@ -93,7 +101,7 @@ def test_conversations_are_inspected(chat: tuple[Path, Path, dict[str, Ended]]):
     """The text as the template writes it, with every answer and its end marked; no row is cut."""
     inspection = chat[2]["inspect"].data
 
-    assert inspection["rows_trained"] == 24
+    assert inspection["rows_trained"] == 21
     assert inspection["rows_cut_by_contributor"] == {}
     assert inspection["shown"][0]["marked"] == (
         "<s>u:draw matrix 0</s>a:⟦a vector</s>⟧u:trace with a matrix</s>a:⟦solve the trace</s>⟧"
@@ -106,7 +114,7 @@ def test_conversations_are_learned_and_attributed(chat: tuple[Path, Path, dict[s
     (first, *_) = said["finetune"].data["adapters"].values()
     folder = Workspace.open(workspace).store.get("adapter", first["adapter"]).path
 
-    assert json.loads((folder / "rows.json").read_text())["train"] == {"rows": 24, "cut": {}}
+    assert json.loads((folder / "rows.json").read_text())["train"] == {"rows": 21, "cut": {}}
     evaluation = json.loads((folder / "evaluation.json").read_text())
     assert evaluation["loss"] < evaluation["before"]["loss"]
     assert all(name in said["attribute"].out for name in ("ada", "bob"))
@@ -130,6 +138,102 @@ def test_a_run_is_exported(chat: tuple[Path, Path, dict[str, Ended]], tmp_path: 
     assert "| ada | 0." in card
     assert (again.code, again.err.count("\n")) == (2, 1)
     assert "exists; name a new folder" in again.err
+
+
+def test_a_run_is_pushed(chat: tuple[Path, Path, dict[str, Ended]], hub: "Hub"):
+    """A private repository is made, and one commit holds what an export does; the token comes from the environment."""
+    workspace = chat[1]
+    (run,) = (path.name for path in (workspace / "runs").iterdir())
+
+    code, out, err = pushed(hub.address, run, "--to", "lab/chat", "-w", workspace)
+
+    assert code == 0, err
+    assert f"pushed the adapter: {hub.address}/lab/chat/commit/" in out
+    assert hub.made == [{"name": "chat", "organization": "lab", "private": True}]
+    assert hub.tokens == {"Bearer hf_secret"}
+    assert {"adapter_config.json", "adapter_model.safetensors", "tokenizer.json"} <= set(hub.files)
+    assert "## Attribution" in hub.files["README.md"].decode()
+
+
+@pytest.mark.parametrize("to", ["lab/refused", "no name"])
+def test_a_push_that_is_refused_is_told_in_one_line(chat: tuple[Path, Path, dict[str, Ended]], hub: "Hub", to: str):
+    """By the hub, or before it is asked; where nobody listens, too."""
+    workspace = chat[1]
+    (run,) = (path.name for path in (workspace / "runs").iterdir())
+
+    for address in (hub.address, "http://127.0.0.1:9"):
+        code, _, err = pushed(address, run, "--to", to, "-w", workspace)
+
+        assert (code, err.count("\n")) == (2, 1), err
+        assert to in err
+        assert "hf_secret" not in err
+    assert hub.files == {}
+
+
+def pushed(address: str, *arguments: object) -> tuple[int, str, str]:
+    """`tribute push` in a process of its own: the hub's library reads its address once."""
+    environment = os.environ | {"HF_ENDPOINT": address, "HF_TOKEN": "hf_secret", "HF_HUB_OFFLINE": "0"}
+    command = [sys.executable, "-m", "tribute", "push", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    return done.returncode, done.stdout, done.stderr
+
+
+class Hub:
+    """What a model hub answers to a push, as far as huggingface_hub asks; all files are taken in the commit itself."""
+
+    def __init__(self) -> None:
+        self.made: list[dict[str, object]] = []
+        self.files: dict[str, bytes] = {}
+        self.tokens: set[str | None] = set()
+        hub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                hub.tokens.add(self.headers["Authorization"])
+                status, answer = hub.answer(self.path, body)
+                content = json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def do_GET(self) -> None:
+                self.send_error(404)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def answer(self, path: str, body: bytes) -> tuple[int, dict[str, object]]:
+        if path == "/api/repos/create":
+            asked = json.loads(body)
+            if asked["name"] == "refused":
+                return 403, {"error": "You don't have the rights to create a model under the namespace"}
+            self.made.append({name: asked[name] for name in ("name", "organization", "private")})
+            return 200, {"url": f"{self.address}/lab/{asked['name']}"}
+        if "/preupload/" in path:
+            names = [file["path"] for file in json.loads(body)["files"]]
+            return 200, {"files": [{"path": name, "uploadMode": "regular", "shouldIgnore": False} for name in names]}
+        if "/commit/" in path:
+            for line in map(json.loads, body.splitlines()):
+                if line["key"] == "file":
+                    self.files[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
+            commit = "0" * 40
+            return 200, {"success": True, "commitOid": commit, "commitUrl": f"{self.address}/lab/chat/commit/{commit}"}
+        return 200, {"errors": [], "warnings": []}
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    """A hub that listens."""
+    running = Hub()
+    yield running
+    running.server.shutdown()
 
 
 def test_without_a_template_nothing_is_trained(chat: tuple[Path, Path, dict[str, Ended]]):

@@ -22,7 +22,7 @@ from tribute.workspace import Workspace
 
 COMMANDS = (
     *("init", "contribute", "release", "versions", "finetune", "attribute", "reward", "run", "demo", "verify"),
-    *("export", "runs", "gc", "up", "attack", "serve", "price", "payer"),
+    *("export", "push", "runs", "gc", "up", "attack", "serve", "price", "payer"),
     *("config", "inspect", "trace", "fetch", "explain"),
     *("screening", "review", "accept", "reject", "diff", "show", "card", "withdraw", "erase", "retrain"),
     *(
@@ -44,7 +44,7 @@ COMMANDS = (
 )
 GROUPS = ("config", "key", "vault", "period", "policy", "pay", "payer", "dispute")
 WRITES = {
-    *("export", "gc", "attack"),
+    *("export", "push", "gc", "attack"),
     *("init", "contribute", "release", "finetune", "attribute", "reward", "run", "demo", "fetch"),
     *("screening", "accept", "reject", "decide", "card", "terms", "withdraw", "erase", "retrain"),
     *("organisation", "import", "clone", "commit"),

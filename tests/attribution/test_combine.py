@@ -42,7 +42,9 @@ def made_credit(root, dataset, seed, credit, parts=1 / 12, **facts):
         found.to_parquet(folder / "scores.parquet", index=False)
         folds = {f"fold_{fold}": found["credit"] for fold in range(8)}
         found[["row_id"]].assign(**folds).to_parquet(folder / "folds.parquet", index=False)
-        train[["row_id", "contributor_id"]].assign(tokens=7).to_parquet(folder / "rows.parquet", index=False)
+        train[["row_id", "contributor_id"]].assign(tokens=7, held_out=False).to_parquet(
+            folder / "rows.parquet", index=False
+        )
         (folder / "credit.json").write_text(json.dumps(written))
 
     return Store(root).make(

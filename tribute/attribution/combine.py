@@ -164,7 +164,7 @@ def control_figures(measurements: Measurements, config: AttributionConfig) -> di
     """What attribution said of the planted rows; None where none were planted."""
     if not measurements.controls:
         return None
-    first = pd.read_parquet(measurements.controls[0].file("rows.parquet"))
+    first = pd.read_parquet(measurements.controls[0].file("rows.parquet")).query("not held_out")
     rows = TrainedRows.of(first["row_id"].tolist(), first["contributor_id"].tolist())
     size, clusters = np.bincount(rows.owner), rows.groups(CLUSTERS)
     in_run = [in_run_credit(control, rows) for control in measurements.controls]

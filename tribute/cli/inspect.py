@@ -22,6 +22,7 @@ class EncodedRow(TypedDict):
 class Inspection(TypedDict):
     shown: list[EncodedRow]
     rows_trained: int
+    rows_held_out: int
     rows_cut: int
     rows_cut_by_contributor: dict[str, int]
     rows_cut_of_evaluation: int
@@ -37,6 +38,7 @@ def inspect(
     from tribute.finetuning.adapters.adapter_folder import cut_rows
     from tribute.finetuning.models.base_models import base_folder, load_tokenizer
     from tribute.finetuning.preparation.preparation import encode
+    from tribute.finetuning.preparation.split import split
     from tribute.pipeline.launch.preflight import checked_config
     from tribute.pipeline.stages.data import materialised
     from tribute.workspace import Workspace
@@ -45,12 +47,14 @@ def inspect(
     dataset = materialised(home, run.dataset.tag, run.finetuning.base)
     frame, encoded = encode(dataset, run.finetuning, "train")
     evaluation = encode(dataset, run.finetuning, "evaluation")[1]
+    held_out = len(split(dataset, run.finetuning.validation, ["row_id"])[1])
     cut = cut_rows(encoded, list(frame["contributor_id"]), evaluation)
     tokenizer = load_tokenizer(base_folder(run.finetuning.base))
     shown = [_row(encoded, index, tokenizer, frame["target"].iloc[index]) for index in range(min(rows, len(encoded)))]
     data: Inspection = {
         "shown": shown,
-        "rows_trained": len(encoded),
+        "rows_trained": len(encoded) - held_out,
+        "rows_held_out": held_out,
         "rows_cut": len(encoded.cut),
         "rows_cut_by_contributor": cut["train"]["cut"],
         "rows_cut_of_evaluation": len(evaluation.cut),
@@ -62,6 +66,8 @@ def inspect(
 def _summary(data: Inspection, average: float, most: int) -> list[str]:
     summary = f"{data['rows_cut']} cut at {most}" if data["rows_cut"] else "none cut"
     lines = [f"{data['rows_trained']} training rows, {average:.1f} tokens on average, {summary}"]
+    if data["rows_held_out"]:
+        lines.append(f"{data['rows_held_out']} more rows are held out for validation")
     if data["rows_cut_by_contributor"]:
         lines.append("cut: " + ", ".join(f"{name} {count}" for name, count in data["rows_cut_by_contributor"].items()))
     if data["rows_cut_of_evaluation"]:

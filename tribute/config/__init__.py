@@ -2,7 +2,14 @@
 
 from tribute.config.attribution import AttributionConfig
 from tribute.config.dataset import AnswersSource, DatasetConfig, DocsSource, FolderSource
-from tribute.config.finetuning import BaseConfig, FinetuningConfig, LoraConfig, OptimizerConfig, TracePrecision
+from tribute.config.finetuning import (
+    BaseConfig,
+    FinetuningConfig,
+    LoraConfig,
+    OptimizerConfig,
+    TracePrecision,
+    ValidationConfig,
+)
 from tribute.config.load import load_config
 from tribute.config.rewards import PoolConfig, RewardsConfig
 from tribute.config.run import ExecutionConfig, RunConfig
@@ -23,6 +30,7 @@ __all__ = [
     "RewardsConfig",
     "RunConfig",
     "TracePrecision",
+    "ValidationConfig",
     "load_config",
     "weights_sha256",
 ]

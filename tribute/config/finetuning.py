@@ -71,6 +71,18 @@ class OptimizerConfig(Strict):
     """The most that the norm of a step's gradient may be; 0 does not clip."""
 
 
+class ValidationConfig(Strict):
+    """Rows held out of the training, on which it is evaluated while it runs; the best step's adapter is its result."""
+
+    fraction: Annotated[float, Field(gt=0, le=0.5)] = 0.1
+    """Part of the training rows, drawn by the content of all of them, the same for every seed. They are not trained
+    on, so they earn no credit. The sealed evaluation has no part in the choice."""
+    every: Positive = 50
+    """Steps between two evaluations; the last step is evaluated too."""
+    patience: Annotated[int, Field(ge=0, le=LARGEST)] = 0
+    """Evaluations without a lower loss after which a training stops; 0 trains to the end."""
+
+
 TracePrecision = Literal["float32", "bfloat16"]
 
 
@@ -87,14 +99,19 @@ class FinetuningConfig(Strict):
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     """How the rate goes on from there: `linear` and `cosine` fall to 0."""
     optimizer: OptimizerConfig = OptimizerConfig()
+    validation: ValidationConfig | None = None
+    """None: all rows are trained on, and the last step is the result."""
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     """Where trainings and their attribution compute; `auto` takes a GPU where torch sees one."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """Of the frozen base; what is trained stays float32."""
+    precision: Literal["float32", "bfloat16", "nf4"] = "float32"
+    """Of the frozen base; what is trained stays float32. `nf4` keeps its linear layers in 4 bits, which needs
+    bitsandbytes, and computes in float32."""
     gradient_checkpointing: bool = False
     """Compute activations again on the way back instead of keeping them: less memory, a third more time."""
     tokens_at_once: Positive = 512
     """Padded tokens of a micro-batch: what drives memory, where `batch_size` does not."""
+    packing: bool = False
+    """Train on responses packed end to end instead of padded, without attention from one row to another."""
     max_tokens: Annotated[int, Field(ge=8, le=8192)] = 64
     """Longer rows are cut here; `tribute inspect` shows what the model sees."""
     template: str = ""
@@ -114,6 +131,9 @@ class FinetuningConfig(Strict):
     """At most this many evaluation rows are answered for them, before and after the training."""
     trace_states: Annotated[int, Field(ge=4, le=LARGEST)] = 34
     """LoRA and optimiser states kept along the training: attribution takes evaluation gradients there."""
+    trace_segments: bool = False
+    """Keep no states beyond `trace_states` in a long training. Attribution trains the steps between two states that
+    are more than 40 steps apart forward again: a smaller trace, for about one training more per seed."""
     trace_precision: TracePrecision = "float32"
     """Of Adam's moments in those states. `bfloat16` makes a trace a third smaller and attribution's walk along it
     less exact; docs/engineer.md has the figures."""
@@ -124,8 +144,8 @@ class FinetuningConfig(Strict):
     def _whole_modules_are_exact(self) -> "FinetuningConfig":
         if self.precision != "float32" and self.lora.modules_to_save:
             raise ValueError(
-                "precision: bfloat16 and lora.modules_to_save do not go together: modules that are trained whole are "
-                "part of the base; use float32 or take them out"
+                f"precision: {self.precision} and lora.modules_to_save do not go together: modules that "
+                "are trained whole are part of the base; use float32 or take them out"
             )
         return self
 

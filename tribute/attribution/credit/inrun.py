@@ -28,6 +28,7 @@ from tribute.attribution.gradients.capture import capture, stream_gradients
 from tribute.attribution.gradients.evaluation import slice_weights, weighted_gradients
 from tribute.attribution.gradients.row_layers import Capture
 from tribute.attribution.gradients.sample import FOLDS, fold_weights
+from tribute.attribution.gradients.segments import short_pieces
 from tribute.attribution.gradients.trace_walk import check_trace, walk_back
 from tribute.errors import AttributionError
 from tribute.finetuning.encoding.encoding import EncodedRows
@@ -180,8 +181,11 @@ class _Credit:
 
         Returns the drift of `walk_back`.
         """
-        with capture(self.model) as opened:
-            return walk_back(self.model, self.trace, start, end, lambda update: self._score(opened, update, between))
+        with short_pieces(self.model, self.train, self.trace, start, end) as pieces, capture(self.model) as opened:
+            return max(
+                walk_back(self.model, self.trace, *piece, lambda update: self._score(opened, update, between))
+                for piece in pieces
+            )
 
     def _score(self, opened: Capture, update: Update, between: Tensor) -> Tensor:
         self.trace.optimizer.carry_back(self.ahead, between, update, self.trace.batch_size)

@@ -39,7 +39,9 @@ def control_job(run: Run, seed: int, folders: Folders, progress: Progress) -> No
     finetuning = run.config.finetuning
     ready = prepare(run.dataset, finetuning, folders.scratch, seed, planted)
     before = evaluate(ready.model, ready.evaluation).losses.mean()
-    training = train(ready.model, ready.train, finetuning, seed, folders.checkpoints, progress=progress)
+    training = train(
+        ready.model, ready.train, finetuning, seed, folders.checkpoints, validation=ready.validation, progress=progress
+    )
     measured = float(before - evaluate(ready.model, ready.evaluation).losses.mean())
     _write_credit(folders.result, ready, training.trace, measured, run.config.attribution.sample, progress)
 
@@ -63,8 +65,7 @@ def _write_credit(
     by_fold = pd.DataFrame(credit.folds, columns=[f"fold_{fold}" for fold in range(credit.folds.shape[1])])
     by_fold.insert(0, "row_id", list(ready.train.row_ids))
     by_fold.to_parquet(folder / "folds.parquet", index=False)
-    rows = {"row_id": list(ready.train.row_ids), "contributor_id": ready.contributors, "tokens": ready.train.lengths()}
-    pd.DataFrame(rows).to_parquet(folder / "rows.parquet", index=False)
+    _seen(ready).to_parquet(folder / "rows.parquet", index=False)
     facts = {
         "seed": trace.seed,
         "measured": measured,
@@ -75,6 +76,27 @@ def _write_credit(
         "weight_decay": credit.weight_decay,
     }
     write_json(folder / "credit.json", facts, sort_keys=True)
+
+
+def _seen(ready: Prepared) -> pd.DataFrame:
+    """Every row that the model saw, with its tokens: those it was trained on, then those `held_out`."""
+    parts = [(ready.train, ready.contributors, False)]
+    if ready.validation is not None:
+        parts.append((ready.validation, list(ready.held_out), True))
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "row_id": list(rows.row_ids),
+                    "contributor_id": contributors,
+                    "tokens": rows.lengths(),
+                    "held_out": held_out,
+                }
+            )
+            for rows, contributors, held_out in parts
+        ],
+        ignore_index=True,
+    )
 
 
 def _credit_key(run: Run, seed: int) -> Key:

@@ -28,6 +28,7 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from tribute.attribution.gradients.segments import short_pieces
 from tribute.attribution.gradients.trace_walk import check_trace, walk_back
 from tribute.errors import AttributionError
 from tribute.finetuning.encoding.encoding import EncodedRows
@@ -62,8 +63,10 @@ def replay_scores(
         progress(total - update.step, total)
         return gradient
 
-    for start, end in reversed(list(pairwise(trace.states))):
-        walk_back(model, trace, start, end, visit)
+    for ends in reversed(list(pairwise(trace.states))):
+        with short_pieces(model, train, trace, *ends) as pieces:
+            for piece in pieces:
+                walk_back(model, trace, *piece, visit)
     return replay.scores
 
 

@@ -42,7 +42,7 @@ def walk_back(model: RowModel, trace: Trace, start: State, end: State, visit: Vi
         theta = (theta + update.preconditioner * m) / (1 - update.decay)
         assign(model.trainable(), theta)
         m, v = trace.optimizer.moments_before(m, v, update.clip * visit(update).double())
-    return _drift(theta.cpu(), m.cpu(), start, end)
+    return check_drift(theta.cpu(), m.cpu(), start, end)
 
 
 def check_trace(model: RowModel, train: EncodedRows, trace: Trace) -> None:
@@ -57,13 +57,17 @@ def check_trace(model: RowModel, train: EncodedRows, trace: Trace) -> None:
         raise AttributionError(f"the trace saw row {min(unknown)}, which the dataset version does not hold")
 
 
-def _drift(theta: Tensor, m: Tensor, start: State, end: State) -> float:
+def check_drift(theta: Tensor, m: Tensor, start: State, end: State) -> float:
+    """How far θ and m, rebuilt from `end`, are from the recorded `start`, relative to the way between them.
+
+    Raises AttributionError where that is too far.
+    """
     way = _relative(theta - start.theta, end.theta - start.theta)
     # Across one step θ follows from the end state alone; only m shows whether the rows are the recorded ones.
     drift = max(way, _relative(m - start.m, torch.maximum(start.m.abs(), end.m.abs())))
     if not drift <= DRIFT_LIMITS[end.precision]:  # so that NaN fails too
         raise AttributionError(
-            f"walking the trace back from step {end.step} misses the recorded state of step {start.step} by "
+            f"walking the trace from step {end.step} misses the recorded state of step {start.step} by "
             f"{drift:.1%}; trace, base model and rows do not belong together (delete the adapter's folder and "
             "fine-tune again), or the training went astray (lower finetuning.learning_rate)"
         )

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from tribute.artifacts import Artifact
 from tribute.attribution.measurement import Run
 from tribute.attribution.retraining import designs
-from tribute.config import AttributionConfig
+from tribute.config import AttributionConfig, ValidationConfig
+from tribute.finetuning.preparation.split import split
 from tribute.settings import Strict
 
 FACTORS = (31, 15, 7)
@@ -72,12 +72,11 @@ class TrainedRows:
         return cls(list(row_ids), names.tolist(), owner, list(slices) or [""] * len(row_ids))
 
     @classmethod
-    def trained(cls, dataset: Artifact) -> "TrainedRows":
-        """The rows of a dataset version's train.parquet, by their content."""
+    def trained(cls, dataset: Artifact, validation: ValidationConfig | None = None) -> "TrainedRows":
+        """The rows of a dataset version's train.parquet that are not held out, by their content."""
         columns = ["row_id", "contributor_id", "slice"]
-        table = pq.read_table(dataset.file("train.parquet"), columns=[*columns, "content_sha256"])
-        table = table.sort_by("content_sha256")
-        return cls.of(*(table[name].to_pylist() for name in columns))
+        frame, _ = split(dataset, validation, columns)
+        return cls.of(*(list(frame[name]) for name in columns))
 
     def sums(self, scores: np.ndarray) -> np.ndarray:
         """Sum row scores [..., rows] to [..., contributors]."""

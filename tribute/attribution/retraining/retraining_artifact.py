@@ -22,7 +22,8 @@ def retraining_job(run: Run, job: Job, folders: Folders, progress: Progress) -> 
 
 
 def _recipe(run: Run, job: Job) -> Recipe:
-    rows, finetuning = TrainedRows.trained(run.dataset), run.config.finetuning
+    finetuning = run.config.finetuning
+    rows = TrainedRows.trained(run.dataset, finetuning.validation)
     kept = [row_id for row_id, stays in zip(rows.row_ids, row_mask(job, rows), strict=True) if stays]
     by_proxy = run.config.attribution.proxy and job.design != IN_FULL
     return adapters.retraining(run.dataset, adapters.proxy_of(finetuning) if by_proxy else finetuning, job.seed, kept)

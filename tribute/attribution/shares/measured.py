@@ -18,6 +18,7 @@ from tribute.attribution.retraining.designs import control_variate, rate_effects
 from tribute.attribution.retraining.jobs import Job, TrainedRows
 from tribute.attribution.shares.estimate import Design, Estimate, RowEstimate
 from tribute.attribution.shares.row_credits import InRunCredit, RowCredits, StandInCredit, row_credits
+from tribute.config import ValidationConfig
 from tribute.contributions.dataset import read_description
 
 
@@ -81,7 +82,8 @@ class Measurements:
     @cached_property
     def rows(self) -> TrainedRows:
         """The trained rows."""
-        return TrainedRows.trained(self.dataset)
+        settings = self.adapters[0].identity["config"].get("validation")
+        return TrainedRows.trained(self.dataset, settings and ValidationConfig.model_validate(settings))
 
     @cached_property
     def clusters(self) -> np.ndarray:

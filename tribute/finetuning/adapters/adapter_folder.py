@@ -86,6 +86,7 @@ def write_card(
         "## Format",
         format_in_words(config, description),
         _cut_in_words(cut, config.max_tokens),
+        *_held_out_in_words(cut),
         "## Contributors",
         "\n".join(["| id | name | licence | rows |", "|---|---|---|---|", *rows]),
     ]
@@ -115,6 +116,16 @@ def _cut_in_words(cut: Mapping[str, Any], max_tokens: int) -> str:
         f"Cut at {max_tokens} tokens: {training}{f' ({names})' if names else ''} and {evaluation}; "
         f"{cut['without_prompt']} lost their whole prompt."
     )
+
+
+def _held_out_in_words(cut: Mapping[str, Any]) -> list[str]:
+    if "validation" not in cut:
+        return []
+    names = ", ".join(f"{name} {count}" for name, count in cut["validation"]["held_out"].items())
+    return [
+        f"{cut['validation']['rows']} rows ({names}) were held out of the training; their loss decided after which "
+        "step it ended."
+    ]
 
 
 def export_adapter(adapter: Artifact, folder: Path) -> None:

@@ -1,6 +1,7 @@
 """The artifacts of this column: baselines, adapters with their traces, and retrainings without some rows."""
 
 import shutil
+from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,8 @@ RETRAINING = Kind("retraining", __name__)
 
 def baselines(dataset: Artifact, config: FinetuningConfig) -> Recipe:
     """`baselines.json`: what simple methods reach on the same rows."""
-    key = Key(training_inputs(dataset, config)[0], {"max_tokens": config.max_tokens})
+    inputs, settings = training_inputs(dataset, config)
+    key = Key(inputs, {name: settings[name] for name in ("max_tokens", "validation")})
     return Recipe(BASELINES, key, baselines_job, (dataset, config), config.timeout_minutes)
 
 
@@ -90,6 +92,8 @@ def adapter_job(dataset: Artifact, config: FinetuningConfig, seed: int, folders:
 def _describe(dataset: Artifact, config: FinetuningConfig, ready: Prepared, folder: Path) -> None:
     """Write `rows.json`, the config's template and the model card beside an adapter."""
     cut = cut_rows(ready.train, ready.contributors, ready.evaluation)
+    if ready.validation is not None:
+        cut |= {"validation": {"rows": len(ready.held_out), "held_out": dict(sorted(Counter(ready.held_out).items()))}}
     write_json(folder / ROWS, cut, sort_keys=True)
     if config.template not in ("", BASE):
         (folder / TEMPLATE).write_text(config.template, encoding="utf-8")
@@ -131,6 +135,7 @@ def _train_between_evaluations(
         seed,
         folders.checkpoints,
         dropped=dropped or frozenset(),
+        validation=ready.validation,
         recorded=dropped is None,
         progress=progress,
     )

@@ -1,6 +1,7 @@
 """Where frozen base models come from: an installed package, a local folder or a pinned revision on the hub."""
 
 import importlib
+import importlib.metadata
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,8 @@ TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_ma
 TEXT_FILES = ("config.json", *TOKENIZER_FILES)
 TEXT_PATTERNS = ("*.json", "*.jinja", "*.txt", "*.model")
 """Of a hub's files: everything but weights."""
+QUANTIZED = "nf4"
+"""The `finetuning.precision` that needs bitsandbytes: linear layers in 4 bits (Dettmers et al. 2023)."""
 
 
 def base_folder(base: BaseConfig) -> Path:
@@ -46,6 +49,19 @@ def base_digest(folder: Path) -> str:
     """What identifies a base: sha256 over the digests of its weights, config and tokenizer, 64 hex digits."""
     names = [name for name in TEXT_FILES if (folder / name).exists()] + weight_files(folder)
     return canonical_digest({name: file_digest(folder / name) for name in names})
+
+
+def quantizer_version(precision: str) -> str | None:
+    """The version of bitsandbytes where a precision needs it, else None. Raises BaseModelError where it is missing."""
+    if precision != QUANTIZED:
+        return None
+    try:
+        return importlib.metadata.version("bitsandbytes")
+    except importlib.metadata.PackageNotFoundError:
+        raise BaseModelError(
+            f"finetuning.precision: {precision} needs bitsandbytes, which is not installed; run `pip install "
+            "'tribute[quantization]'`, or set bfloat16"
+        ) from None
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -102,7 +118,7 @@ def _frozen(factory: Any, folder: Path, precision: str, **options: Any) -> Any:
         model, report = factory.from_pretrained(
             folder,
             config=config,
-            dtype=getattr(torch, precision),
+            **_as_precision(precision),
             use_safetensors=True,
             local_files_only=True,
             trust_remote_code=False,
@@ -121,8 +137,25 @@ def _frozen(factory: Any, folder: Path, precision: str, **options: Any) -> Any:
     for module in model.modules():
         if isinstance(module, torch.nn.modules.dropout._DropoutNd):
             module.p = 0.0
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            # bitsandbytes would round the weights once more at the first evaluation on some processors.
+            module.support_avx512bf16_for_cpu = False
     model.requires_grad_(False)
     return model.eval()
+
+
+def _as_precision(precision: str) -> dict[str, Any]:
+    """What `from_pretrained` takes for a `finetuning.precision`."""
+    import torch
+
+    if precision != QUANTIZED:
+        return {"dtype": getattr(torch, precision)}
+    from transformers import BitsAndBytesConfig
+
+    quantization = BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.float32
+    )
+    return {"dtype": torch.float32, "quantization_config": quantization}
 
 
 def _read_config(factory: Any, folder: Path) -> Any:

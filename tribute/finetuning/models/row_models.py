@@ -131,7 +131,10 @@ class ResponseModel(RowModel):
         return self._logits(self.placed(batch)).log_softmax(-1)
 
     def _logits(self, batch: Batch) -> Tensor:
-        logits: Tensor = self.network(**{name: value for name, value in batch.items() if name != "labels"}).logits
+        inputs = {name: value for name, value in batch.items() if name not in ("labels", "row")}
+        # With a cache transformers would take the positions of a pack for those of one row.
+        cache = {"use_cache": False} if "row" in batch else {}
+        logits: Tensor = self.network(**inputs, **cache).logits
         return at_least_float32(logits)
 
     def row_results(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -140,15 +143,24 @@ class ResponseModel(RowModel):
         return scores.losses, scores.right
 
     def row_scores(self, batch: Batch) -> RowScores:
-        """See RowModel."""
+        """See RowModel; the batch may be a pack."""
         logits = self._logits(batch)
         labels = batch["labels"][:, 1:]
         counted = labels != IGNORED
         losses = functional.cross_entropy(
             logits[:, :-1].transpose(1, 2), labels, reduction="none", ignore_index=IGNORED
         )
-        tokens, right = counted.sum(1), ((logits[:, :-1].argmax(-1) == labels) & counted).sum(1)
-        return RowScores(losses.sum(1) / tokens, (right == tokens).float(), tokens.float(), right.float())
+        hits = (logits[:, :-1].argmax(-1) == labels) & counted
+        losses, tokens, right = (_by_row(values.to(losses.dtype), batch) for values in (losses, counted, hits))
+        return RowScores(losses / tokens, (right == tokens).float(), tokens, right)
+
+
+def _by_row(values: Tensor, batch: Batch) -> Tensor:
+    """Sums of values [rows, tokens − 1], of all tokens but each row's first, over every row."""
+    if "row" not in batch:
+        return values.sum(1)
+    row = batch["row"][0]
+    return values.new_zeros(int(row[-1]) + 1).index_add(0, row[1:], values[0])
 
 
 def build_classifier(

@@ -7,12 +7,15 @@ import torch
 
 from tribute.errors import TrainingError
 from tribute.finetuning.encoding.encoding import Batch, EncodedRows
+from tribute.finetuning.encoding.packing import pack
 from tribute.finetuning.models.row_models import RowModel
 from tribute.finetuning.preparation.base_guards import too_few_positions
 from tribute.finetuning.preparation.task_types import TaskType
 
 TRIED = 8
 """Tokens of the rows on which a model is tried."""
+PACKED = 0.02
+"""Losses of packed rows may differ by this, in nats or relative: a base in bfloat16 rounds."""
 CLOSEST = 1e-6
 """Labels' embeddings, of length 1, that are no further apart than rounding moves them."""
 
@@ -33,6 +36,17 @@ def check_model(model: RowModel, rows: EncodedRows, task: TaskType, max_tokens: 
     batch = model.placed({name: value[:, :TRIED] if value.dim() > 1 else value for name, value in whole.items()})
     for guard in MODEL_GUARDS:
         guard(Loaded(model, batch, task, max_tokens))
+
+
+def check_packing(model: RowModel, rows: EncodedRows, task: TaskType) -> None:
+    """Rows of a pack must have the losses that they have alone. Raises TrainingError where they have not."""
+    if task.reads_ahead:
+        raise TrainingError("finetuning.packing is for causal-lm: a label is of a whole text; set it to false")
+    tried = list(range(min(3, len(rows))))
+    with torch.no_grad():
+        packed, padded = (model.row_losses(batch) for batch in (pack(rows, tried, 0), rows.collate(tried)))
+    if not torch.allclose(packed, padded, rtol=PACKED, atol=PACKED):
+        raise TrainingError("finetuning.packing: the base lets packed rows see each other; set it to false")
 
 
 def shifted_positions_suffice(loaded: Loaded) -> None:

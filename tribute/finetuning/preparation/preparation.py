@@ -1,6 +1,6 @@
 """From a dataset artifact and a config to a model and rows that can be trained."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,14 @@ from tribute.digests import canonical_digest
 from tribute.errors import AttributionError, TrainingError
 from tribute.files import replacing
 from tribute.finetuning.encoding.encoding import EncodedRows
-from tribute.finetuning.models.base_models import base_digest, base_folder, load_tokenizer
+from tribute.finetuning.models.base_models import base_digest, base_folder, load_tokenizer, quantizer_version
 from tribute.finetuning.models.lora import add_lora
 from tribute.finetuning.models.lower_layers import cache_lower_layers
 from tribute.finetuning.models.row_models import RowModel
 from tribute.finetuning.preparation.base_guards import check_before_loading
-from tribute.finetuning.preparation.model_guards import check_model
+from tribute.finetuning.preparation.model_guards import check_model, check_packing
 from tribute.finetuning.preparation.row_guards import check_cut, check_rows
+from tribute.finetuning.preparation.split import split
 from tribute.finetuning.preparation.task_types import task_type
 
 
@@ -33,6 +34,10 @@ class Prepared:
     evaluation: EncodedRows
     contributors: list[str]
     """Contributor of every training row."""
+    validation: EncodedRows | None = None
+    """Rows held out of the training, where the config holds some out."""
+    held_out: Sequence[str] = ()
+    """Contributor of every validation row."""
 
 
 def training_inputs(dataset: Artifact, config: FinetuningConfig) -> tuple[dict[str, str], dict[str, Any]]:
@@ -43,6 +48,8 @@ def training_inputs(dataset: Artifact, config: FinetuningConfig) -> tuple[dict[s
     )
     if config.device == "auto":
         settings["device"] = compute_device(config)
+    if version := quantizer_version(config.precision):
+        settings["bitsandbytes"] = version
     return inputs, settings
 
 
@@ -88,45 +95,58 @@ def prepare(
     Raises TrainingError or BaseModelError where a guard (`*_guards.py`) stops the training, or there is no GPU.
     """
     check_files(dataset)
-    # In an order that no name decides: the batches, and with them every credit, are the same whoever owns the rows.
-    frame = pd.read_parquet(dataset.file("train.parquet")).sort_values("content_sha256", ignore_index=True)
+    frame, held_out = split(dataset, config.validation)
     frame = alter(frame)
     task = task_type(dataset)
     task.check_training_rows(frame)
     check_before_loading(config, task)
     device = compute_device(config)
     model = build_model(dataset, config)
-    train = replace(encode_frame(dataset, config, frame), budget=config.tokens_at_once)
-    evaluation = replace(encode(dataset, config, "evaluation")[1], budget=config.tokens_at_once)
-    check_rows(model, train, evaluation)
-    check_cut(train, evaluation, config, task)
+    train, *others = (
+        replace(encode_frame(dataset, config, part), budget=config.tokens_at_once)
+        for part in (frame, pd.read_parquet(dataset.file("evaluation.parquet")), held_out)
+        if len(part) or part is not held_out
+    )
+    check_rows(model, train, *others)
+    check_cut([train, *others[1:]], others[0], config, task)
     check_model(model, train, task, config.max_tokens)
+    if config.packing:
+        check_packing(model, train, task)
     inputs, _ = training_inputs(dataset, config)
     cut = [config.max_tokens, config.lora.layers, config.lora.modules_to_save, config.precision, config.tokens_at_once]
     key = canonical_digest([inputs, list(frame["text"]), *cut, package_versions()])[:24]
-    train, evaluation = _with_lower_layers(model, config, train, evaluation, scratch / f"lower-{key}.safetensors")
+    train, evaluation, *validation = _with_lower_layers(
+        model, config, [train, *others], scratch / f"lower-{key}.safetensors"
+    )
     if seed is not None:
         add_lora(model, config.lora, seed)
     if config.gradient_checkpointing:
         again = {"use_reentrant": False, "context_fn": model.tokens_in_pass.for_checkpoint}
         model.network.gradient_checkpointing_enable(gradient_checkpointing_kwargs=again)
-    return Prepared(model.to(device), train, evaluation, list(frame["contributor_id"]))
+    return Prepared(
+        model.to(device),
+        train,
+        evaluation,
+        list(frame["contributor_id"]),
+        validation[0] if validation else None,
+        list(held_out["contributor_id"]),
+    )
 
 
 def _with_lower_layers(
-    model: RowModel, config: FinetuningConfig, train: EncodedRows, evaluation: EncodedRows, file: Path
-) -> tuple[EncodedRows, EncodedRows]:
+    model: RowModel, config: FinetuningConfig, parts: Sequence[EncodedRows], file: Path
+) -> list[EncodedRows]:
     if file.exists():
         hidden = load_file(file)
-        train, evaluation = train.with_flat(hidden["train"]), evaluation.with_flat(hidden["evaluation"])
+        cached = [part.with_flat(hidden[str(place)]) for place, part in enumerate(parts)]
         cache_lower_layers(model, config.lora)
     else:
-        train, evaluation = cache_lower_layers(model, config.lora, train, evaluation)
-        if train.hidden is not None:
+        cached = cache_lower_layers(model, config.lora, *parts)
+        if cached[0].hidden is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
             with replacing(file) as beside:
-                save_file({"train": train.flat(), "evaluation": evaluation.flat()}, beside)
-    return train, evaluation
+                save_file({str(place): part.flat() for place, part in enumerate(cached)}, beside)
+    return cached
 
 
 def check_base(dataset: Artifact, adapter: Artifact, finetuning: FinetuningConfig) -> None:

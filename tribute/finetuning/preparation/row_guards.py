@@ -1,5 +1,7 @@
 """What must hold of encoded rows before they are trained on: tokens that the base knows, and nothing cut unasked."""
 
+from collections.abc import Sequence
+
 from tribute.config import FinetuningConfig
 from tribute.errors import TrainingError
 from tribute.finetuning.encoding.encoding import EncodedRows
@@ -21,14 +23,14 @@ def check_rows(model: RowModel, *parts: EncodedRows) -> None:
                 )
 
 
-def check_cut(train: EncodedRows, evaluation: EncodedRows, config: FinetuningConfig, task: TaskType) -> None:
+def check_cut(seen: Sequence[EncodedRows], evaluation: EncodedRows, config: FinetuningConfig, task: TaskType) -> None:
     """A row without its prompt teaches stumps, and a cut evaluation row measures another task.
 
     Raises TrainingError unless the config says `truncate`; a label is learned from a text's start as well.
     """
     if task.reads_ahead or config.truncate:
         return
-    stumps = [row_id for part in (train, evaluation) for row_id, has_prompt in part.cut.items() if not has_prompt]
+    stumps = [row_id for part in (*seen, evaluation) for row_id, has_prompt in part.cut.items() if not has_prompt]
     for rows, what in (
         (stumps, "would lose the whole prompt"),
         (list(evaluation.cut), "of the evaluation would be cut"),

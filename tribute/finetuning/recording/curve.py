@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,19 +15,23 @@ CURVE = "curve.jsonl"
 
 
 class Point(NamedTuple):
-    """A step: loss in nats on its rows, learning rate, and when it was done, in milliseconds since 1970."""
+    """A step: loss in nats on its rows, learning rate, and when it was done, in milliseconds since 1970.
+
+    After a step with an evaluation also the validation rows' loss, in nats.
+    """
 
     step: int
     loss: float
     learning_rate: float
     time: int
+    validation_loss: float | None = None
 
 
 class CurveFile(TrainerCallback):
     """Appends a line per step; a resumed training goes on in the same file."""
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / CURVE
+    def __init__(self, folder: Path, validation: Mapping[int, float]) -> None:
+        self.path, self.validation = folder / CURVE, validation
 
     def on_log(
         self,
@@ -41,6 +45,7 @@ class CurveFile(TrainerCallback):
         if logs and "loss" in logs:
             # Steps count from 0, as in the schedule.
             point = Point(state.global_step - 1, logs["loss"], logs["learning_rate"], int(1000 * time.time()))
+            point = point._replace(validation_loss=self.validation.get(state.global_step))
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(point._asdict()) + "\n")
 

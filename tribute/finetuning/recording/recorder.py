@@ -30,8 +30,12 @@ class Recorder(TrainerCallback):
         self.progress(state.global_step, self.total)
         place = self.places.get(state.global_step)
         if place is not None:
-            parameters = list(self.model.trainable().values())
-            moments = others["optimizer"].state
-            self.file.write(place, "theta", parameters)
-            self.file.write(place, "m", (moments[parameter]["exp_avg"] for parameter in parameters))
-            self.file.write(place, "v", (moments[parameter]["exp_avg_sq"] for parameter in parameters))
+            write_state(self.file, place, self.model, others["optimizer"])
+
+
+def write_state(file: StatesFile, place: int, model: RowModel, optimizer: Any) -> None:
+    """Fill a place with the parameters and the moments after a step; `optimizer` may be accelerate's wrapper."""
+    parameters = list(model.trainable().values())
+    file.write(place, "theta", parameters)
+    for name, moment in (("m", "exp_avg"), ("v", "exp_avg_sq")):
+        file.write(place, name, (optimizer.state[parameter][moment] for parameter in parameters))

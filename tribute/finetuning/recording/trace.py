@@ -85,10 +85,11 @@ def state_steps(rates: np.ndarray, count: int, longest: int = LONGEST_GAP) -> li
     spread = {int(np.abs(path - part).argmin()) for part in 1 - (1 - ranks) ** 2}
     moving = int(np.flatnonzero(rates)[0]) + 3
     kept = sorted(spread | set(range(min(moving, len(path)))) | {len(rates)})
-    return sorted({step for start, end in pairwise(kept) for step in _filled(start, end, longest)})
+    return sorted({step for start, end in pairwise(kept) for step in filled(start, end, longest)})
 
 
-def _filled(start: int, end: int, longest: int) -> list[int]:
+def filled(start: int, end: int, longest: int) -> list[int]:
+    """Steps from `start` to `end`, both included, no two further apart than `longest`."""
     parts = ceil((end - start) / longest)
     return [start + round((end - start) * part / parts) for part in range(parts + 1)]
 

@@ -92,6 +92,16 @@ class StatesFile:
                 file.write(flat.view(torch.uint8).numpy().data)
 
 
+def copy_states(states: Sequence[State], parameters: int, path: Path) -> list[State]:
+    """The same states in a file of their own; one vector is held at a time."""
+    file = StatesFile(path, len(states), parameters, states[-1].precision)
+    file.create()
+    for place, state in enumerate(states):
+        for name in VECTORS:
+            file.write(place, name, [state.read(name)])
+    return read_states(path, [state.step for state in states])
+
+
 def read_states(path: Path, steps: Sequence[int]) -> list[State]:
     """The states of these steps in a file, none of which is read yet.
 

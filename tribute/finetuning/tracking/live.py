@@ -66,11 +66,7 @@ class LiveRun:
         log_batches(
             client,
             self.id,
-            [
-                Metric(name, value, point.time, point.step)
-                for point in new
-                for name, value in (("training_loss", point.loss), ("learning_rate", point.learning_rate))
-            ],
+            [Metric(name, value, point.time, point.step) for point in new for name, value in _figures(point)],
         )
         self._sent = max((point.step for point in new), default=self._sent)
 
@@ -85,6 +81,13 @@ class LiveRun:
         with suppress(TrackingError), self.connection.client() as client:
             client.set_terminated(self.id, status)
             client.set_terminated(client.get_run(self.id).data.tags[PARENT], status)
+
+
+def _figures(point: Point) -> Iterator[tuple[str, float]]:
+    yield "training_loss", point.loss
+    yield "learning_rate", point.learning_rate
+    if point.validation_loss is not None:
+        yield "validation_loss", point.validation_loss
 
 
 def log_metrics(client: Any, run_id: str, metrics: Sequence[tuple[str, float, int]]) -> None:

@@ -172,7 +172,7 @@ def _points(adapter: Path) -> list[Point]:
     """The finished curve; steps that were not seen while it ran were done before now."""
     curve = parse_json((adapter / "curve.json").read_bytes())["training"]
     now = int(1000 * time.time())
-    return [Point(int(point["step"]), point["loss"], point["learning_rate"], now) for point in curve]
+    return [Point(**point, time=now) for point in curve]
 
 
 def _log_evaluation(client: Any, run_id: str, model_id: str, adapter: Path) -> None:

@@ -2,26 +2,41 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import DataLoader
-from transformers import Trainer, TrainingArguments
+from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from tribute.config import FinetuningConfig
 from tribute.errors import TrainingError
 from tribute.finetuning.encoding.encoding import EncodedRows
+from tribute.finetuning.encoding.packing import batches
 from tribute.finetuning.evaluation import NO_NUMBER
 from tribute.finetuning.models.row_models import RowModel
 from tribute.finetuning.optimizers.adam import RootAdam, adam_of
 from tribute.finetuning.recording.curve import CurveFile
 from tribute.finetuning.recording.recorder import Recorder
 from tribute.finetuning.training.schedule import SCHEDULERS, warmup_steps
+from tribute.finetuning.training.validation import Validator
 
 CHECKPOINTS = 4
 """How often a training is saved, so that an interrupted one goes on from there."""
+
+
+class Watching(NamedTuple):
+    """Who watches a training."""
+
+    recorder: Recorder
+    validator: Validator | None
+
+    def callbacks(self, scratch: Path) -> list[TrainerCallback]:
+        """In the order in which they are called; the curve has what the others measured."""
+        if self.validator is None:
+            return [self.recorder, CurveFile(scratch, {})]
+        return [self.recorder, self.validator, CurveFile(scratch, self.validator.losses)]
 
 
 class ScheduledTrainer(Trainer):
@@ -34,7 +49,7 @@ class ScheduledTrainer(Trainer):
         steps: Sequence[Sequence[int]],
         config: FinetuningConfig,
         scratch: Path,
-        recorder: Recorder,
+        watching: Watching,
     ) -> None:
         arguments = TrainingArguments(
             output_dir=str(scratch),
@@ -58,10 +73,11 @@ class ScheduledTrainer(Trainer):
         )
         # The order of a batch's rows must not hang on how many GPUs there are.
         arguments._n_gpu = min(1, arguments.n_gpu)
-        super().__init__(model=model, args=arguments, callbacks=[recorder, CurveFile(scratch)])
+        super().__init__(model=model, args=arguments, callbacks=watching.callbacks(scratch))
         for callback in ("PrinterCallback", "ProgressCallback"):
             self._remove_by_name(callback)
         self.rows, self.steps, self.batch_size, self.adam = rows, steps, config.batch_size, adam_of(config)
+        self.are_packed = config.packing
 
     def create_optimizer(self, model: Any = None) -> RootAdam:
         """Adam whose steps can be differentiated."""
@@ -85,12 +101,13 @@ class ScheduledTrainer(Trainer):
         # A batch that lost all of its rows still needs a loss with a gradient of 0.
         loss: Tensor = torch.stack([value.sum() for value in model.trainable().values()]).sum() * 0.0
         torch.autograd.backward(loss)
-        for chunk in self.rows.chunks(inputs["rows"].tolist()):
-            part = model.row_losses(self.rows.collate(chunk, self.state.global_step)).sum() / self.batch_size
+        step, indices = self.state.global_step, inputs["rows"].tolist()
+        for batch in batches(self.rows, indices, step, are_packed=self.are_packed):
+            part = model.row_losses(batch).sum() / self.batch_size
             torch.autograd.backward(part)
             loss = loss + part.detach()
         if not torch.isfinite(loss):
-            raise TrainingError(f"step {self.state.global_step}: {NO_NUMBER}")
+            raise TrainingError(f"step {step}: {NO_NUMBER}")
         return loss.detach()
 
     def _remove_by_name(self, name: str) -> None:

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -13,14 +13,18 @@ from tribute.errors import TrainingError
 from tribute.finetuning.encoding.encoding import EncodedRows
 from tribute.finetuning.models.row_models import RowModel
 from tribute.finetuning.optimizers.adam import CLIP_EPS, adam_of
+from tribute.finetuning.recording.curve import CURVE
 from tribute.finetuning.recording.recorder import Recorder
-from tribute.finetuning.recording.trace import STATES, Trace, longest_gap, state_steps
-from tribute.finetuning.recording.trace_states import StatesFile, read_states
+from tribute.finetuning.recording.trace import STATES, Trace, assign, longest_gap, state_steps
+from tribute.finetuning.recording.trace_states import State, StatesFile, copy_states, read_states
 from tribute.finetuning.training.schedule import learning_rates, schedule
-from tribute.finetuning.training.trainer import ScheduledTrainer
+from tribute.finetuning.training.trainer import ScheduledTrainer, Watching
+from tribute.finetuning.training.validation import Validator
 from tribute.progress import Progress, ignore
 from tribute.strict import parse_json
 
+BEST, CHOSEN = "best.safetensors", "chosen.safetensors"
+"""The state with the least validation loss, and all states up to it."""
 NO_MEMORY = (
     "the GPU's memory is full; lower finetuning.tokens_at_once, or set finetuning.gradient_checkpointing: true or "
     "finetuning.precision: bfloat16"
@@ -35,6 +39,7 @@ class Training:
     """Its states lie in `states`: it can be walked as long as that file is there."""
     states: Path
     curve: list[dict[str, float]]
+    """A point per step that was trained, also where the trace ends at an earlier one, the best."""
 
 
 def train(
@@ -45,6 +50,7 @@ def train(
     scratch: Path,
     *,
     dropped: frozenset[int] = frozenset(),
+    validation: EncodedRows | None = None,
     recorded: bool = True,
     progress: Progress = ignore,
 ) -> Training:
@@ -53,17 +59,22 @@ def train(
     The caller removes `scratch` once the result is safe.
 
     Rows in `dropped` are taken out of their batches while the loss is still divided by the batch size. A training that
-    nobody will walk again need not be `recorded`: its trace then has no states, which may take gigabytes.
+    nobody will walk again need not be `recorded`: its trace then has no states, which may take gigabytes. With
+    `validation` rows, `config.validation` says when they are evaluated; model and trace end at the best of these steps.
     Raises TrainingError where the loss is not a number, or the GPU's memory is full.
     """
     steps = [[row for row in step if row not in dropped] for step in schedule(len(rows), config, seed)]
     rates = learning_rates(config, len(steps))
     adam = adam_of(config)
-    states = state_steps(rates, config.trace_states, longest_gap(adam.beta1)) if recorded else []
+    longest = len(steps) if config.trace_segments else longest_gap(adam.beta1)
+    states = state_steps(rates, config.trace_states, longest) if recorded else []
     parameters = sum(value.numel() for value in model.trainable().values())
     file = StatesFile(scratch / STATES, len(states), parameters, config.trace_precision)
-    recorder = Recorder(model, len(steps), states, file, progress)
-    trainer = ScheduledTrainer(model, rows, steps, config, scratch, recorder)
+    recorder, validator = Recorder(model, len(steps), states, file, progress), None
+    if validation is not None and config.validation is not None:
+        best = StatesFile(scratch / BEST, 1, parameters, config.trace_precision)
+        validator = Validator(model, validation, config.validation, best, scratch / CURVE)
+    trainer = ScheduledTrainer(model, rows, steps, config, scratch, Watching(recorder, validator))
     try:
         trainer.train(resume_from_checkpoint=last_checkpoint(scratch))
     except torch.OutOfMemoryError as error:
@@ -72,7 +83,7 @@ def train(
     entries = [entry for entry in trainer.state.log_history if "loss" in entry]
     curve = [
         {"step": entry["step"] - 1, "loss": entry["loss"], "learning_rate": float(rate)}
-        for entry, rate in zip(entries, rates, strict=True)
+        for entry, rate in zip(entries, rates, strict=False)
     ]
     trace = Trace(
         seed,
@@ -84,7 +95,27 @@ def train(
         read_states(file.path, states) if recorded else [],
         clip_factors([entry["grad_norm"] for entry in entries], config.optimizer.clip),
     )
-    return Training(trace, file.path, curve)
+    if validator is None:
+        return Training(trace, file.path, curve)
+    for step, loss in validator.losses.items():
+        curve[step - 1]["validation_loss"] = loss
+    last = read_states(validator.best.path, [validator.best_step])[0]
+    assign(model.trainable(), last.theta)
+    return Training(_ended(trace, last, scratch / CHOSEN), scratch / CHOSEN, curve)
+
+
+def _ended(trace: Trace, last: State, path: Path) -> Trace:
+    """The trace as if it had ended with the state `last`; its states are copied to `path`."""
+    states = [state for state in trace.states if state.step < last.step]
+    if trace.states:
+        states = copy_states([*states, last], len(last.theta), path)
+    return replace(
+        trace,
+        learning_rates=trace.learning_rates[: last.step],
+        steps=trace.steps[: last.step],
+        states=states,
+        clips=trace.clips[: last.step],
+    )
 
 
 def last_checkpoint(scratch: Path) -> str | None:

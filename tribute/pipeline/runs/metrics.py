@@ -17,11 +17,11 @@ def training_metrics(adapters: Mapping[int, Artifact]) -> dict[str, Any]:
 
 
 def training_curve(adapters: Mapping[int, Artifact]) -> list[dict[str, Any]]:
-    """The training loss (nats) of every step, a mean over the seeds: tools that plot draw one line per file."""
+    """The training loss (nats) of every step that all seeds took, a mean over them: plots draw one line per file."""
     curves = [adapter.json("curve.json")["training"] for adapter in adapters.values()]
     return [
         {"step": points[0]["step"], "loss": fmean(point["loss"] for point in points)}
-        for points in zip(*curves, strict=True)
+        for points in zip(*curves, strict=False)
     ]
 
 

@@ -20,7 +20,7 @@ def damping_removals(
     from tribute.attribution.answers import picking_jobs, removals
     from tribute.attribution.retraining import TrainedRows
 
-    rows = TrainedRows.trained(run.dataset)
+    rows = TrainedRows.trained(run.dataset, run.config.finetuning.validation)
     seed, proxy = run.config.finetuning.seeds[0], run.config.attribution.proxy
     recorded, added = picking_jobs(rows, seed, attribution.inputs, proxy)
     # By id, so that also retrainings which earlier code made are not made again.

@@ -1,0 +1,248 @@
+"""What the settings of a training cost: memory, disk and time, side by side; on random weights.
+
+    python benchmarks/training.py [--jsonl gsm8k.jsonl]
+
+A JSONL file has a `prompt` and a `response` a line; without one rows have random lengths. Memory is the peak of a
+process per variant, time the CPU seconds of one thread, medians over neighbours in time. Writes
+docs/benchmarks/training.md.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from lib.llama import HEADS, LINEAR, SIZES, causal_rows
+from lib.timing import Variant, against, measure
+from tribute.attribution.credit.inrun import in_run_credit
+from tribute.config import FinetuningConfig, LoraConfig
+from tribute.finetuning.encoding.encoding import EncodedRows
+from tribute.finetuning.encoding.packing import batches
+from tribute.finetuning.models.lora import add_lora
+from tribute.finetuning.models.row_models import ResponseModel
+from tribute.finetuning.recording.trace import longest_gap, state_steps
+from tribute.finetuning.training.schedule import learning_rates
+from tribute.finetuning.training.training import train
+
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "training.md"
+RANK = 1779
+"""LoRA of this rank on the small Llama has 41.9 million parameters, as rank 16 has on one of 8 billion."""
+LONG = 4689
+"""Steps of 50,000 rows, three epochs, in batches of 32."""
+SHORT = 16
+"""Steps that are run here."""
+GIGABYTE = 1e9
+
+
+def main() -> None:
+    """Measure and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jsonl", type=Path, help="rows whose lengths are packed and padded")
+    parser.add_argument("--variant", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    if arguments.variant:
+        print(json.dumps(one_training(json.loads(arguments.variant))))
+        return
+    lines = ["# Training", "", f"Written by `benchmarks/training.py`; torch {torch.__version__}, one thread."]
+    lines += [*scale_table(), *batch_table(), *time_table(arguments.jsonl), *segments_table()]
+    PAGE.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def settings(**changes: Any) -> FinetuningConfig:
+    """Of a training on random rows."""
+    base = {"base": {"package": "none"}, "seeds": [0], "batch_size": 8, "learning_rate": 1e-3}
+    return FinetuningConfig.model_validate(base | changes)
+
+
+def model_of(lora: Mapping[str, Any]) -> ResponseModel:
+    """A small Llama with fresh adapters on all linear layers."""
+    heads, groups = HEADS["small"]
+    config = LlamaConfig(**SIZES["small"], num_attention_heads=heads, num_key_value_heads=groups)
+    torch.manual_seed(0)
+    model = ResponseModel(LlamaForCausalLM(config).requires_grad_(False).eval())
+    add_lora(model, LoraConfig(**{"target_modules": LINEAR} | lora), 0)
+    return model
+
+
+def rows_of(count: int, tokens: int) -> EncodedRows:
+    """Random rows of one length."""
+    return causal_rows(torch.randint(4096, (count, tokens), generator=torch.Generator().manual_seed(0)).tolist())
+
+
+def one_training(variant: Mapping[str, Any]) -> dict[str, float]:
+    """Runs in a process of its own: a peak is the whole process's."""
+    config, rows = settings(**variant["settings"]), rows_of(variant["rows"], variant["tokens"])
+    model = model_of(variant["lora"])
+    with tempfile.TemporaryDirectory() as scratch:
+        training = train(model, rows, config, 0, Path(scratch), recorded=variant["recorded"])
+        disk = training.states.stat().st_size if variant["recorded"] else 0
+    return {
+        "peak": int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) * 1024,
+        "disk": disk,
+        "states": len(training.trace.states),
+        "parameters": sum(value.numel() for value in model.trainable().values()),
+    }
+
+
+def measured(**variant: Any) -> dict[str, float]:
+    """`one_training` in a process of its own."""
+    command = [sys.executable, __file__, "--variant", json.dumps(variant)]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+
+
+def scale_table() -> list[str]:
+    """Memory and disk of a trace at 41.9 million trained parameters, and what a long training would leave."""
+    variants = {
+        "recorded in no state": {"recorded": False},
+        "as by default": {"trace_states": 34},
+        "`trace_segments`, 10 states": {"trace_states": 10, "trace_segments": True},
+        "the same, moments in bfloat16": {"trace_states": 10, "trace_segments": True, "trace_precision": "bfloat16"},
+    }
+    lines = []
+    for name, changes in variants.items():
+        recorded = changes.pop("recorded", True)
+        short = {**changes, "trace_states": 5} if recorded else {}
+        facts = measured(
+            settings={"epochs": SHORT, **short}, lora={"r": RANK, "alpha": 16}, rows=8, tokens=16, recorded=recorded
+        )
+        config = settings(**changes)
+        gap = LONG if config.trace_segments else longest_gap(0.9)
+        states = len(state_steps(learning_rates(config, LONG), config.trace_states, gap)) if recorded else 0
+        size = facts["disk"] / max(facts["states"], 1)
+        lines.append(
+            f"| {name} | {facts['peak'] / GIGABYTE:.2f} GB | {facts['states']:.0f} states, "
+            f"{facts['disk'] / GIGABYTE:.2f} GB | {states} states, {states * size / GIGABYTE:.1f} GB |"
+        )
+    return [
+        "",
+        "## The trace of 41.9 million trained parameters",
+        "",
+        f"{facts['parameters'] / 1e6:.1f} M parameters, {SHORT} steps of 8 short rows, at most 5 states and those of "
+        f"the first steps. The last column is computed from the size of a state: {LONG:,} steps.",
+        "",
+        f"| trace | peak memory | on disk, {SHORT} steps | on disk, {LONG:,} steps |",
+        "|---|---|---|---|",
+        *lines,
+    ]
+
+
+def batch_table() -> list[str]:
+    """What a batch costs in memory at different budgets of tokens at once."""
+    lines = []
+    for budget in (512, 2048, 8192):
+        facts = measured(
+            settings={"epochs": 2, "batch_size": 64, "tokens_at_once": budget},
+            lora={"r": 8, "alpha": 16},
+            rows=64,
+            tokens=128,
+            recorded=False,
+        )
+        lines.append(f"| {budget:,} | {facts['peak'] / GIGABYTE:.2f} GB |")
+    return [
+        "",
+        "## Micro-batches",
+        "",
+        "Batches of 64 rows of 128 tokens.",
+        "",
+        "| `tokens_at_once` | peak |",
+        "|---|---|",
+        *lines,
+    ]
+
+
+def time_table(jsonl: Path | None) -> list[str]:
+    """A step's forward and backward: padded, packed, with dropout."""
+    chance = np.random.Generator(np.random.Philox(0))
+    lengths = chance.integers(20, 300, 512) if jsonl is None else lengths_of(jsonl)
+    rows = causal_rows([chance.integers(4096, size=length).tolist() for length in lengths])
+    model, dropping = model_of({"r": 8, "alpha": 16}), model_of({"r": 8, "alpha": 16, "dropout": 0.1})
+
+    def step(stepped: ResponseModel, are_packed: bool, _: Any, indices: list[int]) -> None:
+        for batch in batches(rows, indices, 0, are_packed=are_packed):
+            torch.autograd.backward(stepped.row_losses(batch).sum())
+
+    variants: dict[str, Variant] = {
+        "padded": (nullcontext, partial(step, model, False)),
+        "packed": (nullcontext, partial(step, model, True)),
+        "padded, dropout 0.1": (nullcontext, partial(step, dropping, False)),
+    }
+    timed = measure(variants, [list(range(start, start + 32)) for start in range(0, 320, 32)])
+    lines = [
+        f"| {name} | {1000 * statistics.median(times):.0f} ms | {against(timed, name, 'padded'):.2f} |"
+        for name, times in timed.items()
+    ]
+    where = f"lengths of {jsonl.stem}" if jsonl else "20 to 300 tokens"
+    return [
+        "",
+        "## Packing and dropout",
+        "",
+        f"Batches of 32 rows, {where}; LoRA of rank 8 on all linear layers; the median of 10 steps.",
+        "",
+        "| forward and backward | CPU time | against padded |",
+        "|---|---|---|",
+        *lines,
+    ]
+
+
+def lengths_of(jsonl: Path) -> list[int]:
+    """Tokens of each row, at four characters a token."""
+    records = [json.loads(line) for line in jsonl.read_text(encoding="utf-8").splitlines()[:512]]
+    return [max(8, (len(record["prompt"]) + len(record["response"])) // 4) for record in records]
+
+
+def segments_table() -> list[str]:
+    """In-run credit along a default trace and one in segments: time, drift, credits."""
+    rows = rows_of(64, 24)
+    sample = rows.take(range(16))
+    weights = np.full(len(sample), 1 / len(sample))
+    found, timed = {}, {}
+    runs: dict[str, Callable[[], Any]] = {}
+    for name, changes in {
+        "by default": {},
+        "`trace_segments`, 10 states": {"trace_states": 10, "trace_segments": True},
+    }.items():
+        config, model = settings(epochs=25, **changes), model_of({"r": 8, "alpha": 16})
+        scratch = tempfile.mkdtemp()
+        trace = train(model, rows, config, 0, Path(scratch)).trace
+        runs[name] = partial(walk, found, name, model, rows, sample, weights, trace)
+    timed = measure(
+        {name: (nullcontext, lambda *_, run=run: run()) for name, run in runs.items()}, range(3), warm=False
+    )
+    first = next(iter(runs))
+    lines = []
+    for name in runs:
+        (credit, states), expected = found[name], found[first][0].scores.sum(1)
+        scores = credit.scores.sum(1)
+        moved = np.abs(scores - expected).sum() / np.abs(expected).sum()
+        lines.append(f"| {name} | {states} | {against(timed, name, first):.2f} | {credit.drift:.1e} | {moved:.4f} |")
+    return [
+        "",
+        "## Segments",
+        "",
+        "200 steps of 8 rows; 16 of the rows stand for an evaluation. Medians of 3 walks.",
+        "",
+        "| trace | states | time of the walk | drift | Σ\\|difference\\| of rows' credits, relative |",
+        "|---|---|---|---|---|",
+        *lines,
+    ]
+
+
+def walk(found: dict[str, Any], name: str, *arguments: Any) -> None:
+    """In-run credit and the number of states, kept by name."""
+    found[name] = in_run_credit(*arguments), len(arguments[-1].states)
+
+
+if __name__ == "__main__":
+    main()

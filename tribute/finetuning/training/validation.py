@@ -1,0 +1,55 @@
+"""Evaluation of a training while it runs, on rows held out of it: the best step's state is kept."""
+
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from tribute.config import ValidationConfig
+from tribute.finetuning.encoding.encoding import EncodedRows
+from tribute.finetuning.evaluation import evaluate
+from tribute.finetuning.models.row_models import RowModel
+from tribute.finetuning.recording.curve import CurveReader
+from tribute.finetuning.recording.recorder import write_state
+from tribute.finetuning.recording.trace_states import StatesFile
+
+
+class Validator(TrainerCallback):
+    """Evaluates every few steps and after the last, and stops a training that does not get better.
+
+    What a training that resumes measured before it was cut is read from its curve.
+    """
+
+    def __init__(
+        self, model: RowModel, rows: EncodedRows, config: ValidationConfig, best: StatesFile, curve: Path
+    ) -> None:
+        self.model, self.rows, self.config, self.best, self.curve = model, rows, config, best, curve
+        self.losses: dict[int, float] = {}
+        """Steps done → mean loss of the validation rows, nats."""
+        self._known: dict[int, float] = {}
+
+    @property
+    def best_step(self) -> int:
+        """After how many steps the loss was least, the first time."""
+        return min(self.losses, key=lambda step: (self.losses[step], step))
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Take up where an interrupted training was."""
+        points = CurveReader(self.curve).new()
+        self._known = {point.step + 1: point.validation_loss for point in points if point.validation_loss is not None}
+        self.losses.update({step: loss for step, loss in self._known.items() if step <= state.global_step})
+        if not self.best.path.exists():
+            self.best.create()
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: Any) -> None:
+        """Evaluate, if it is time."""
+        step = state.global_step
+        if step % self.config.every and step != state.max_steps:
+            return
+        # A step that is done again keeps the loss it had, and so does the choice.
+        loss = self._known.get(step)
+        self.losses[step] = float(evaluate(self.model, self.rows).losses.mean()) if loss is None else loss
+        if self.best_step == step:
+            write_state(self.best, 0, self.model, others["optimizer"])
+        since = sum(later > self.best_step for later in self.losses)
+        control.should_training_stop |= bool(self.config.patience) and since >= self.config.patience
