@@ -149,7 +149,7 @@ def test_a_run_is_pushed(chat: tuple[Path, Path, dict[str, Ended]], hub: "Hub"):
 
     assert code == 0, err
     assert f"pushed the adapter: {hub.address}/lab/chat/commit/" in out
-    assert hub.made == [{"name": "chat", "organization": "lab", "private": True}]
+    assert hub.made == [{"name": "chat", "organization": "lab", "visibility": "private"}]
     assert hub.tokens == {"Bearer hf_secret"}
     assert {"adapter_config.json", "adapter_model.safetensors", "tokenizer.json"} <= set(hub.files)
     assert "## Attribution" in hub.files["README.md"].decode()
@@ -214,7 +214,7 @@ class Hub:
             asked = json.loads(body)
             if asked["name"] == "refused":
                 return 403, {"error": "You don't have the rights to create a model under the namespace"}
-            self.made.append({name: asked[name] for name in ("name", "organization", "private")})
+            self.made.append({name: asked[name] for name in ("name", "organization", "visibility")})
             return 200, {"url": f"{self.address}/lab/{asked['name']}"}
         if "/preupload/" in path:
             names = [file["path"] for file in json.loads(body)["files"]]

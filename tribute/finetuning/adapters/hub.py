@@ -11,7 +11,7 @@ def push_folder(folder: Path, repository: str, message: str, *, is_public: bool)
     A repository that exists keeps its visibility. The token is that of `hf auth login` or HF_TOKEN.
     Raises ConfigError where the hub cannot be reached or refuses.
     """
-    from httpx import HTTPError
+    from httpx2 import HTTPError
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils.tqdm import disable_progress_bars
@@ -31,4 +31,4 @@ def push_folder(folder: Path, repository: str, message: str, *, is_public: bool)
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
+    return str(error).strip().partition("\n")[0].rstrip(".")
