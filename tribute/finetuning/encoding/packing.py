@@ -21,7 +21,7 @@ def batches(rows: EncodedRows, indices: Sequence[int], step: int, *, are_packed:
 
 
 def pack(rows: EncodedRows, indices: Sequence[int], step: int) -> Batch:
-    """Rows of responses as one sequence: `input_ids` or `inputs_embeds`, and `labels`, `row`, and so on, [1, tokens]."""
+    """Rows of responses as one sequence: `input_ids` or `inputs_embeds`, `labels`, `row` and more, [1, tokens]."""
     tokens = [list(rows.tokens[index]) for index in indices]
     lengths = [len(ids) for ids in tokens]
     keys = token_keys(tokens, step, max(lengths))
