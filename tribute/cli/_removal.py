@@ -1,6 +1,6 @@
 """What `tribute withdraw` and `tribute erase` share."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from tribute.cli._output import Table
@@ -27,6 +27,11 @@ def learned_from(workspace: "Workspace", contributions: Sequence[str]) -> Runs:
 
     runs = [run for contribution in contributions for run in stale_runs.learned_from(workspace, contribution)]
     return list({run["run_id"]: run for run in runs}.values())
+
+
+def erased_lines(removed: Mapping[str, Sequence[str]]) -> list[str]:
+    """How much an erasure removed from which place."""
+    return [f"removed from {place}: {len(paths)}" for place, paths in removed.items() if paths]
 
 
 def withdrawn(record: "Withdrawal", runs: Runs) -> Withdrawn:

@@ -28,7 +28,7 @@ def erase(
     dry_run: DryRun = False,
 ) -> Output[Erased]:
     from tribute.cli._registry import open_registry
-    from tribute.cli._removal import adapters, learned_from, withdrawn
+    from tribute.cli._removal import adapters, erased_lines, learned_from, withdrawn
     from tribute.pipeline.operations.erasure import erase_contributions, resolve
     from tribute.workspace import Workspace
 
@@ -45,7 +45,7 @@ def erase(
         for record in records
         if record.bytes_kept
     ]
-    lines += [f"removed from {place}: {len(paths)}" for place, paths in removed.items() if paths]
+    lines += erased_lines(removed)
     words, tables = adapters(runs)
     data: Erased = {"erasures": [withdrawn(record, runs) for record in records], "cleaned": removed}
     return Output(data, [*lines, *words], tables)

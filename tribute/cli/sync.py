@@ -9,10 +9,12 @@ from tribute.cli._output import Output
 
 class Synced(TypedDict):
     log_entries: int
+    cleaned: dict[str, list[str]]
 
 
 @command
 def sync(workspace: WorkspaceFolder = HERE) -> Output[Synced]:
+    from tribute.cli._removal import erased_lines
     from tribute.contributions.registry import Registry
     from tribute.pipeline.operations.erasure import erase_recorded
     from tribute.workspace import Workspace
@@ -20,6 +22,7 @@ def sync(workspace: WorkspaceFolder = HERE) -> Output[Synced]:
     home = Workspace.open(workspace)
     registry = Registry.open(home)
     registry.sync()
-    erase_recorded(home, registry)
+    removed = erase_recorded(home, registry)
     entries = registry.entries()
-    return Output({"log_entries": len(entries)}, [f"the registry's log has {len(entries)} entries"])
+    lines = [f"the registry's log has {len(entries)} entries", *erased_lines(removed)]
+    return Output({"log_entries": len(entries), "cleaned": removed}, lines)

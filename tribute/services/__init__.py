@@ -12,5 +12,6 @@ ROOMS = (
     "retrieval",
     "explaining",
     "opening",
+    "erasure",
 )
 """In order: each knows only those before it."""

@@ -1,7 +1,7 @@
 """Keys and organisations, commitments, the vault of people, terms, withdrawal and erasure."""
 
 from tribute.contributions.rights.commitment import Commitment, commit, commitments_of
-from tribute.contributions.rights.erasure import PLACES
+from tribute.contributions.rights.erasure import PLACES, cards_of, texts_of
 from tribute.contributions.rights.keys_and_members import refuse_key, register_key, rotate_key, set_members
 from tribute.contributions.rights.payees import missing_to_pay, normal_details, payment_name
 from tribute.contributions.rights.payees_file import read_payees
@@ -14,6 +14,7 @@ __all__ = [
     "Commitment",
     "People",
     "Withdrawal",
+    "cards_of",
     "changed_conditions",
     "commit",
     "commitments_of",
@@ -31,6 +32,7 @@ __all__ = [
     "renew_terms",
     "rotate_key",
     "set_members",
+    "texts_of",
     "withdraw",
     "write_people",
     "write_person",

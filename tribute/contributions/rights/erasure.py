@@ -1,12 +1,15 @@
 """The contributions' own places that hold texts of rows, and how each forgets those of erased contributions."""
 
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from pathlib import Path
 
 from tribute.artifacts import ERASED, Artifact, read_erased
-from tribute.contributions.dataset import read_description
+from tribute.contributions.conversations import read_transcript
+from tribute.contributions.dataset import read_description, read_rows
 from tribute.contributions.registry.registry import Registry
 from tribute.contributions.rights.withdrawal import forget_erased
+from tribute.contributions.schema import MESSAGES
 from tribute.contributions.text_places import Erasure, TextPlace, forget_pages
 from tribute.digests import file_sha256
 from tribute.files import write_json
@@ -15,6 +18,32 @@ from tribute.workspace import Workspace
 
 TEXTS = ("text", "target", "slice")
 """Columns of a dataset's tables that hold what a contributor wrote."""
+
+
+def texts_of(workspace: Workspace, contributions: Collection[str]) -> set[str]:
+    """What the rows of contributions say, as far as the registry or a built version still has them; labels are none."""
+    registry = Registry.open(workspace)
+    now, texts = registry.snapshot(), set[str]()
+    for name in now.datasets():
+        if any(item.id in contributions for item in now.contributions(name)):
+            schema = now.schema(name)
+            rows = (row for row in registry.rows(now, name) if row.contribution_id in contributions)
+            texts |= _texts_in(((row.row.text, row.row.target) for row in rows), schema.task, schema.rows)
+    for dataset in workspace.store.all("dataset"):
+        description = read_description(dataset)
+        if not set(description["contributions"]).isdisjoint(contributions):
+            table = read_rows(dataset, "train")
+            chosen = table[table["contribution_id"].isin(contributions)]
+            pairs = zip(chosen["text"], chosen["target"], strict=True)
+            texts |= _texts_in(pairs, description["task"], description.get("rows", ""))
+    return texts - {""}
+
+
+def _texts_in(rows: Iterable[tuple[str, str]], task: str, form: str) -> set[str]:
+    """The texts of (text, target) rows; of conversations what every turn says."""
+    if form == MESSAGES:
+        return {str(turn["content"]) for row in rows for turn in read_transcript(*row)[0]}
+    return {text for row in rows for text in (row if task == "causal-lm" else row[:1])}
 
 
 def erase_registry_data(workspace: Workspace, _erasure: Erasure) -> list[str]:
@@ -40,14 +69,20 @@ def erase_dataset_texts(workspace: Workspace, erasure: Erasure) -> list[str]:
 
 def erase_cards(workspace: Workspace, erasure: Erasure) -> list[str]:
     """Remove the cards of versions that held the rows: their tables are copies."""
-    removed = []
-    for folder in sorted(workspace.cards.glob("*")):
-        description = folder / "dataset.json"
-        held = parse_json(description.read_text(encoding="utf-8"))["contributions"] if description.exists() else {}
-        if set(held) & set(erasure.contributions):
-            shutil.rmtree(folder)
-            removed.append(str(folder))
-    return removed
+    folders = cards_of(workspace, erasure.contributions)
+    for folder in folders:
+        shutil.rmtree(folder)
+    return [str(folder) for folder in folders]
+
+
+def cards_of(workspace: Workspace, contributions: Collection[str]) -> list[Path]:
+    """The folders of cards of versions that held any of the contributions."""
+    descriptions = sorted(workspace.cards.glob("*/dataset.json"))
+    return [
+        file.parent
+        for file in descriptions
+        if not set(parse_json(file.read_text(encoding="utf-8"))["contributions"]).isdisjoint(contributions)
+    ]
 
 
 def erase_receipts(workspace: Workspace, erasure: Erasure) -> list[str]:

@@ -88,11 +88,13 @@ def erase(registry: Registry, contribution: str, by: str, why: str, key: Path | 
 
 
 def contributions_of(registry: Registry, contributor: str) -> list[str]:
-    """The contributions of a contributor that are not erased, earliest first. Raises RegistryError where none is."""
+    """The contributions of a contributor, earliest first: erased ones, too, of which something may be left.
+
+    Raises RegistryError where there was none.
+    """
     entries = registry.entries()
     by = [entry.subject for entry in entries if entry.event == "contribute" and _by(entry) == contributor]
-    gone = {id_: entry.event for id_, entry in Snapshot({}, entries).gone.items()}
-    known = [id_ for id_ in dict.fromkeys(by) if gone.get(id_) != "erase"]
+    known = list(dict.fromkeys(by))
     if not known:
         raise RegistryError(f"there is no contribution of {contributor}; `tribute show DATASET` lists contributors")
     return known

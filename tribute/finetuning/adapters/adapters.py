@@ -42,7 +42,8 @@ def baselines(dataset: Artifact, config: FinetuningConfig) -> Recipe:
 def adapter(dataset: Artifact, config: FinetuningConfig, seed: int) -> Recipe:
     """The training of one seed: adapter, trace and evaluation."""
     inputs, settings = training_inputs(dataset, config)
-    asked: dict[str, Any] = {"prompts": list(config.prompts)} if config.prompts else {}
+    # Prompts by their digest: a manifest cannot forget, and a prompt may quote somebody's row.
+    asked: dict[str, Any] = {"prompts_sha256": canonical_digest(list(config.prompts))} if config.prompts else {}
     if config.metrics:
         asked |= {"metrics": metric_digests(config), "metric_rows": config.metric_rows}
     key = Key(inputs, settings | asked | {"seed": seed})

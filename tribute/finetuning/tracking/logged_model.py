@@ -49,7 +49,7 @@ def _save(folder: Path, subject: Subject, adapter: Path, description: Mapping[st
             data / SERVED,
             {
                 "dataset": {key: description[key] for key in ("task", "tag", "labels", "rows") if key in description},
-                "finetuning": subject.config.model_dump(mode="json"),
+                "finetuning": subject.config.model_dump(mode="json", exclude={"prompts"}),
             },
         )
         with warnings.catch_warnings():

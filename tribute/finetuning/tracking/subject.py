@@ -38,8 +38,8 @@ class Subject:
         }
 
     def params(self) -> dict[str, str]:
-        """The settings of the training by dotted names, such as `lora.r`."""
-        settings = self.config.model_dump(mode="json", exclude={"seeds", "timeout_minutes"})
+        """The settings of the training by dotted names, such as `lora.r`; MLflow cannot forget a parameter's text."""
+        settings = self.config.model_dump(mode="json", exclude={"seeds", "timeout_minutes", "prompts"})
         return {name: str(value)[:LONGEST_PARAM] for name, value in flat(settings)}
 
     def input(self) -> Any:

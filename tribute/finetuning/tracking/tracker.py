@@ -2,7 +2,7 @@
 
 import getpass
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from tribute.config import FinetuningConfig
 from tribute.contributions.dataset import read_description
 from tribute.finetuning.adapters.answers import GENERATIONS, METRICS
 from tribute.finetuning.recording.curve import Point
-from tribute.finetuning.tracking.connection import Connection
+from tribute.finetuning.tracking.connection import DATABASE, Connection
 from tribute.finetuning.tracking.live import PARENT, LiveRun, log_metrics
 from tribute.finetuning.tracking.logged_model import log_model
 from tribute.finetuning.tracking.registration import (
@@ -24,6 +24,7 @@ from tribute.finetuning.tracking.registration import (
     standing,
 )
 from tribute.finetuning.tracking.subject import Subject, numbers
+from tribute.ids import parse_tag
 from tribute.strict import parse_json
 
 
@@ -32,6 +33,10 @@ class Tracker:
 
     def __init__(self, folder: Path) -> None:
         self.connection = Connection(folder)
+
+    def exists(self) -> bool:
+        """Whether MLflow may know of runs: it is a server, or has its database here."""
+        return bool(self.connection.server) or (self.connection.folder / DATABASE).exists()
 
     def begin(self, subject: Subject, seed: int) -> LiveRun:
         """Open the run of a seed's training below the run of Tribute, before anything is trained.
@@ -82,6 +87,19 @@ class Tracker:
             for file in files:
                 client.log_artifact(run_id, str(file))
             client.set_terminated(run_id)
+
+    def erase_texts(self, tags: Collection[str]) -> list[str]:
+        """Remove the pages and the model's answers that were logged for runs on dataset versions: `run id/file`."""
+        with self.connection.client() as client:
+            names = sorted({parse_tag(tag)[0] for tag in tags})
+            experiments = filter(None, (client.get_experiment_by_name(name) for name in names))
+            return [
+                f"{run.info.run_id}/{name}"
+                for experiment in experiments
+                for run in _all_runs(client, experiment.experiment_id)
+                if run.data.tags.get("tribute.dataset") in tags
+                for name in _erase_texts(client, run)
+            ]
 
     def end(self, dataset: str, run_id: str, status: str) -> None:
         """Say how the run of Tribute ended, where MLflow knows of it: FINISHED, FAILED or KILLED."""
@@ -143,6 +161,26 @@ class Tracker:
 def _find_run(client: Any, experiment: str, run_id: str) -> str | None:
     mine = f"tags.`tribute.run_id` = '{run_id}' AND tags.`tribute.kind` = 'run'"
     return next((str(run.info.run_id) for run in client.search_runs([experiment], mine, max_results=1)), None)
+
+
+def _all_runs(client: Any, experiment: str) -> Iterator[Any]:
+    """Every run of an experiment, deleted ones included: their files are still there."""
+    from mlflow.entities import ViewType
+
+    token: str | None = ""
+    while token is not None:
+        page = client.search_runs([experiment], run_view_type=ViewType.ALL, page_token=token)
+        yield from page
+        token = page.token or None
+
+
+def _erase_texts(client: Any, run: Any) -> Iterator[str]:
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    for file in client.list_artifacts(run.info.run_id):
+        if file.path == GENERATIONS or file.path.endswith(".html"):
+            get_artifact_repository(run.info.artifact_uri).delete_artifacts(file.path)
+            yield file.path
 
 
 @contextmanager

@@ -8,10 +8,13 @@ from tribute.artifacts import ERASED, Artifact, read_erased
 from tribute.contributions.dataset import read_description, read_rows
 from tribute.contributions.registry import Registry
 from tribute.contributions.rights import PLACES as CONTRIBUTED
-from tribute.contributions.rights import Withdrawal, contributions_of, erase
+from tribute.contributions.rights import Withdrawal, cards_of, contributions_of, erase, texts_of
 from tribute.contributions.text_places import Erasure, TextPlace
 from tribute.digests import file_sha256
 from tribute.files import write_json
+from tribute.pipeline.operations import quotes
+from tribute.pipeline.operations.quotes import datasets_with
+from tribute.services import erasure as services
 from tribute.workspace import Workspace
 
 ARRAYS = "probe.safetensors"
@@ -21,11 +24,7 @@ ROW_AXIS = {"train": 0, "near": 1, "agreeing": 1}
 
 def erase_indexes(workspace: Workspace, erasure: Erasure) -> list[str]:
     """Remove the indexes of versions that held the rows: they hold a vector per row, and are made again when needed."""
-    datasets = {
-        dataset.id
-        for dataset in workspace.store.all("dataset")
-        if set(read_description(dataset)["contributions"]) & set(erasure.contributions)
-    }
+    datasets = datasets_with(workspace, erasure)
     stored = [index for kind in ("index", "retrieval") for index in workspace.store.all(kind)]
     indexes = [index for index in stored if index.inputs["dataset"] in datasets]
     for index in indexes:
@@ -35,12 +34,14 @@ def erase_indexes(workspace: Workspace, erasure: Erasure) -> list[str]:
 
 def erase_stand_ins(workspace: Workspace, erasure: Erasure) -> list[str]:
     """Blank what every stand-in holds of the rows; the rest stays, so that runs can be verified."""
-    datasets = {dataset.id: dataset for dataset in workspace.store.all("dataset")}
+    datasets = datasets_with(workspace, erasure)
     blanked = []
     for probe in list(workspace.store.all("probe")):
         dataset, before = datasets.get(probe.inputs["dataset"]), read_erased(probe.path).contributions
-        held = set(read_description(dataset)["contributions"]) if dataset else set()
-        if dataset and (gone := held & set(erasure.contributions)) and not gone <= set(before):
+        if dataset is None:
+            continue
+        gone = set(read_description(dataset)["contributions"]) & set(erasure.contributions)
+        if not gone <= set(before):
             _blank_rows(probe, dataset, sorted({*before, *gone}))
             blanked.append(str(probe.path))
     return blanked
@@ -102,12 +103,16 @@ def _removed(pages: Sequence[Path]) -> list[str]:
 
 
 PLACES: tuple[TextPlace, ...] = (
+    # First what is found by the rows' texts, which the tables of versions still have.
+    *services.PLACES,
+    *quotes.PLACES,
     *CONTRIBUTED,
     TextPlace("indexes", "a vector per row, to explain answers and to find rows", erase_indexes),
     TextPlace("probes", "the base's embedding of every row, in the stand-in", erase_stand_ins),
     TextPlace("scratch", "checkpoints, and the frozen layers' output for every row", erase_scratch),
     TextPlace("statements", "a contributor's rows, on the page of a statement", erase_statements),
     TextPlace("reports", "rows on the pages of runs", erase_reports),
+    quotes.MLFLOW,
 )
 """Whatever comes to hold texts, token ids or vectors of rows adds its place here."""
 
@@ -127,24 +132,27 @@ def erase_contributions(
 
     Running it again finishes what was interrupted. Raises RegistryError like `erase`.
     """
+    # Of what is erased already, the versions that are left may still have the texts.
+    texts = texts_of(workspace, contributions)
     records = [erase(registry, contribution, by, why, key) for contribution in contributions]
     if registry.repository.dry_run:
         return records, {}
-    erasure = Erasure(frozenset(contributions), frozenset(record.contributor_id for record in records))
+    contributors = frozenset(record.contributor_id for record in records)
+    erasure = Erasure(frozenset(contributions), contributors, texts)
     return records, {place.name: list(place.erase(workspace, erasure)) for place in PLACES}
 
 
 def erase_recorded(workspace: Workspace, registry: Registry) -> dict[str, list[str]]:
     """Walk all places for what the log says was erased, as another steward's erasure asks; place → what was removed.
 
-    Nothing is looked for where no built version or card holds erased rows any more.
+    Only the registry's own data is looked for where no built version or card holds erased rows any more.
     """
     gone = [entry for entry in registry.snapshot().gone.values() if entry.event == "erase"]
-    erasure = Erasure(
-        frozenset(entry.subject for entry in gone),
-        frozenset(str(entry.details["contributor_id"]) for entry in gone),
-    )
-    first = {place.name: list(place.erase(workspace, erasure)) for place in CONTRIBUTED[:3]} if gone else {}
-    if not any(first.values()):
-        return first
-    return first | {place.name: list(place.erase(workspace, erasure)) for place in PLACES[3:]}
+    if not gone:
+        return {}
+    contributions = frozenset(entry.subject for entry in gone)
+    contributors = frozenset(str(entry.details["contributor_id"]) for entry in gone)
+    texts = texts_of(workspace, contributions)
+    places = PLACES if texts or cards_of(workspace, contributions) else CONTRIBUTED[:1]
+    erasure = Erasure(contributions, contributors, texts)
+    return {place.name: list(place.erase(workspace, erasure)) for place in places}

@@ -5,7 +5,7 @@ from tribute.services.meter.calls import AT_ONCE, EXPLAIN, LATER, NEVER, Answer,
 from tribute.services.meter.corrections import STEPS, Figures, Training, add_addendum, append_addendum, nats, refund
 from tribute.services.meter.meter import Meter
 from tribute.services.meter.reading import Usage, bundle_of, receipt_bundle, usage
-from tribute.services.meter.texts import Texts, masked
+from tribute.services.meter.texts import Text, Texts, masked
 from tribute.services.meter.tie_out import tie_out
 from tribute.services.meter.tree import CallNode, CallTree, call_tree
 
@@ -25,6 +25,7 @@ __all__ = [
     "Opening",
     "Pair",
     "Settlement",
+    "Text",
     "Texts",
     "Training",
     "Usage",

@@ -6,10 +6,12 @@ stays at least a day for retries, and until it is explained; a refund, an erasur
 
 import json
 from base64 import b64decode, b64encode
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
 from hmac import digest
+from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.keywrap import aes_key_unwrap, aes_key_wrap
@@ -24,6 +26,9 @@ RETRIES = timedelta(hours=24)
 """For how long an answer is kept at least, so that a retry gets it."""
 _NONCE = bytes(12)
 """The same for all: a call's key encrypts once."""
+_KEPT = select(tables.text.c.receipt, tables.text.c.content, tables.text_key.c.wrapped).join(
+    tables.text_key, tables.text.c.receipt == tables.text_key.c.receipt
+)
 
 
 @dataclass(frozen=True)
@@ -74,15 +79,10 @@ class Texts:
 
     def read(self, connection: Connection, receipt: str) -> Text:
         """A call's texts. Raises ServiceError 410 where they are forgotten."""
-        both = select(tables.text.c.content, tables.text_key.c.wrapped).join(
-            tables.text_key, tables.text.c.receipt == tables.text_key.c.receipt
-        )
-        row = connection.execute(both.where(tables.text.c.receipt == receipt)).one_or_none()
+        row = connection.execute(_KEPT.where(tables.text.c.receipt == receipt)).one_or_none()
         if row is None:
             raise ServiceError(f"the texts of {receipt} are forgotten; the receipt remains", 410)
-        key = aes_key_unwrap(self._key, row.wrapped)
-        fields = parse_json(AESGCM(key).decrypt(_NONCE, row.content, receipt.encode()))
-        return Text(**{name: b64decode(value) for name, value in fields.items()})
+        return self._decrypt(row)
 
     def open(self, receipt: str) -> Text:
         """A call's texts, to explain its answer. Raises ServiceError 410."""
@@ -94,11 +94,28 @@ class Texts:
         with self.store.writing() as connection:
             forget(connection, tables.text.c.receipt == receipt)
 
+    def forget_where(self, matches: Callable[[Text], bool]) -> list[str]:
+        """Forget the calls whose texts match, and what the database's own log has of them: their receipts' ids."""
+        with self.store.reading() as connection:
+            kept = connection.execute(_KEPT.order_by(tables.text.c.receipt))
+            chosen = [str(row.receipt) for row in kept if matches(self._decrypt(row))]
+        with self.store.writing() as connection:
+            for receipt in chosen:
+                forget(connection, tables.text.c.receipt == receipt)
+        self.store.sweep()
+        return chosen
+
     def forget_due(self) -> int:
         """Forget what is explained and older than a day: how many calls' texts."""
         old = as_text(parse_time(self.store.now()) - RETRIES)
         with self.store.writing() as connection:
             return forget(connection, tables.text.c.explained & (tables.text.c.settled <= old))
+
+    def _decrypt(self, row: Any) -> Text:
+        """A row of `_KEPT`."""
+        key = aes_key_unwrap(self._key, row.wrapped)
+        fields = parse_json(AESGCM(key).decrypt(_NONCE, row.content, row.receipt.encode()))
+        return Text(**{name: b64decode(value) for name, value in fields.items()})
 
     def forget_month(self, month: str) -> int:
         """Forget what was settled up to a sealed month and is a day old, explained or not: how many calls' texts."""

@@ -8,7 +8,7 @@ server that lost its lock without noticing, because the database was started aga
 import fcntl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -106,6 +106,12 @@ class Store:
         """A transaction that only reads; on SQLite it waits for no writer. Raises ServiceError 503."""
         with _answering(), self.engine.connect() as connection:
             yield connection.execution_options(reads=True)
+
+    def sweep(self) -> None:
+        """Let SQLite's log of recent changes forget what was deleted; a server that writes just now does it later."""
+        if self._writer is not None:
+            with self._writer, closing(self.engine.raw_connection()) as connection:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def insert(self, table: Table) -> "sqlite.Insert | postgresql.Insert":
         """An INSERT that knows `on_conflict_do_nothing`, in the database's dialect."""
