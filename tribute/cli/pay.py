@@ -106,7 +106,7 @@ def file(
 def reconcile(
     file: Annotated[
         Path,
-        typer.Argument(metavar="FILE", help="The bank's answer: camt.05x, pain.002 or CSV, or a ZIP of them."),
+        typer.Argument(metavar="FILE", help="The bank's answer: camt.05x, pain.002, MT940 or CSV, or a ZIP of them."),
     ],
     date: Day = None,
     workspace: WorkspaceFolder = HERE,

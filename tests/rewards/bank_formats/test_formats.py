@@ -109,7 +109,7 @@ def test_another_payments_amount_is_not_read(read, text):
         (banks.statement((ID, "NaN", "DBIT")), f"payment {ID}: amount 'NaN' is not a plain positive decimal"),
         (banks.statement((ID, "", "DBIT")), "amount '' is not a plain positive decimal"),
         (re.sub("<Amt Ccy.*?</Amt>", "", banks.statement((ID, "", "DBIT"))), f"payment {ID}: the message has no Amt"),
-        ("", "columns '', expected 'end_to_end_id,currency,"),
+        ("", "the file is empty; give the file that the bank sent"),
         ("a,b\n1,2\n", "columns 'a,b', expected 'end_to_end_id,currency,"),
         (banks.table(), "holds no payment, only the header"),
         (banks.table((ID, "13,24", "paid")), "line 2: 7 fields, expected 6"),

@@ -225,3 +225,72 @@ def test_another_number_of_payments_is_for_a_person(bank):
     """A report on a file of three is no report on ours of more."""
     assert bank.answer(banks.status(bank.message, group="RJCT", count=99)) == {"batch_differs": 1}
     assert bank.events() == []
+
+
+@pytest.mark.parametrize("kind", ["camt.053", "pain.002", "batch"])
+def test_a_bank_that_writes_capitals_means_our_ids(bank, kind):
+    """Some programs turn all letters into capitals; ids of others stay what they are."""
+    text, count = {
+        "camt.053": (banks.account(banks.entry(bank.amounts[0], banks.detail(bank.ids[0], bank.amounts[0]))), 1),
+        "pain.002": (banks.status("x", banks.batch_status("x", banks.payment_status(bank.ids[0], "ACSC"))), 1),
+        "batch": (banks.account(banks.entry(bank.total, batch=BATCH.format(bank=bank))), len(bank.rows)),
+    }[kind]
+    for id_ in (bank.ids[0], bank.batch):
+        text = text.replace(id_, id_.upper())
+
+    assert bank.answer(text) == {"paid": count}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "the file is empty"),
+        (b" \r\n", "the file is empty"),
+        (b"\x1f\x8b\x08", "compressed with gzip"),
+        (b"%PDF-1.7", "a PDF document"),
+        (b"\xd0\xcf\x11\xe0", "an Excel workbook"),
+    ],
+)
+def test_what_is_no_message_is_named(bank, content, message):
+    """By its first bytes, as contributed files are."""
+    ended = bank.run("reconcile", bank.file(content))
+
+    assert ended.code == 2
+    assert message in ended.err
+
+
+def test_a_workbook_is_no_zip_of_messages(bank):
+    """An .xlsx is a ZIP, too."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as file:
+        file.writestr("[Content_Types].xml", "<Types/>")
+    ended = bank.run("reconcile", bank.file(packed.getvalue()))
+
+    assert "the file is an Office document" in ended.err
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_csv_as_spreadsheets_save_it(bank, separator):
+    """Where columns are not separated by commas, decimals may be; days are written in one form."""
+    columns = ("end_to_end_id", "currency", "amount", "status", "booked_at", "reason")
+    amount = bank.amounts[0] if separator == "," else bank.amounts[0].replace(".", ",")
+
+    def table(day):
+        rows = (columns, (bank.ids[0], "EUR", amount, "paid", day, ""))
+        return "\ufeff" + "".join(separator.join(row) + "\r\n" for row in rows)
+
+    faulty = bank.run("reconcile", bank.file(table("04.01.2027")))
+
+    assert "line 2: booked_at: '04.01.2027' is not a day" in faulty.err
+    assert bank.answer(table("2027-01-04")) == {"paid": 1}
+
+
+@pytest.mark.parametrize("kind", ["camt.052", "camt.053", "camt.054"])
+def test_a_booking_is_not_posted_before_its_day(bank, kind):
+    """The posting's day is a later one, or the bank's file is wrong."""
+    entry = banks.entry(bank.amounts[0], banks.detail(bank.ids[0], bank.amounts[0]), day="2027-01-06")
+    ended = bank.run("reconcile", bank.file(banks.account(entry, kind=kind)))
+
+    assert ended.code == 2
+    assert "was booked on 2027-01-06, after 2027-01-05" in ended.err
+    assert bank.events() == []

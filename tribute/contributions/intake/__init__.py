@@ -1,6 +1,7 @@
 """Contributed files: read, checked row by row, and made ready to be recorded."""
 
 from tribute.contributions.intake.commitments import Opening, make_opening, write_opening
+from tribute.contributions.intake.file_signatures import known_kind
 from tribute.contributions.intake.ingest import Fault, grouped
 from tribute.contributions.intake.row_checks import check_values, read_jsonl
 from tribute.contributions.intake.submissions import CheckedSubmission, Submission
@@ -14,7 +15,11 @@ __all__ = [
     "Submission",
     "check_values",
     "grouped",
+<<<<<<< HEAD
     "make_opening",
+=======
+    "known_kind",
+>>>>>>> 03825b1 (Read MT940, and banks' files as spreadsheets leave them)
     "read_jsonl",
     "write_opening",
 ]

@@ -40,11 +40,8 @@ PARQUET = b"PAR1"
 
 def refuse_other(head: bytes, name: str) -> None:
     """Raise ContributionError where a file that begins with `head` is known to hold no rows that can be read."""
-    for signature, what, remedy in SIGNATURES:
-        if head.startswith(signature):
-            if signature.startswith(b"PK"):
-                what, remedy = _zip_content(head) or (what, remedy)
-            raise ContributionError(f"{name}: the file is {what}; {remedy}")
+    if known := known_kind(head):
+        raise ContributionError(f"{name}: the file is {known[0]}; {known[1]}")
     if DVC_POINTER.match(head):
         raise ContributionError(
             f"{name}: the file is a DVC pointer, not the data; fetch the data with `dvc pull` and give that file"
@@ -56,6 +53,14 @@ def refuse_other(head: bytes, name: str) -> None:
     for mark, encoding in WIDE:
         if head.startswith(mark):
             raise ContributionError(f"{name}: the file is in {encoding}; save it as UTF-8")
+
+
+def known_kind(head: bytes) -> tuple[str, str] | None:
+    """What a file that begins with `head` is, and how to get rows from it; None where its first bytes do not tell."""
+    for signature, what, remedy in SIGNATURES:
+        if head.startswith(signature):
+            return _zip_content(head) or (what, remedy) if signature.startswith(b"PK") else (what, remedy)
+    return None
 
 
 def is_utf16(head: bytes) -> bool:

@@ -1,5 +1,6 @@
 """What a bank says, in one form for all its messages: about one payment, or about a whole file or batch of ours."""
 
+import re
 from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -11,6 +12,8 @@ from tribute.money import parse_amount
 Outcome = Literal["paid", "returned", "rejected", "pending"]
 NEVER_ORDERED = "never_ordered"
 SIGN_DIFFERS = "sign_differs"
+_OUR_FORM = re.compile(r"\d{6}-[0-9a-f]{24}|\d{4}-\d{2}-[0-9a-f]{20}(-\d+)?")
+"""An end-to-end id, or the id of a file or batch, as Tribute makes them."""
 NO_ID = ("", "NOTPROVIDED")
 """What stands for an end-to-end id that nobody gave."""
 Money = tuple[int, str]
@@ -77,6 +80,16 @@ class Kind(NamedTuple):
 
 Reader = Callable[[Element, Container[str]], BankMessage]
 """Reads the body of one message; amounts are read of what is ours alone."""
+
+
+def looks_like_ours(id_: str) -> bool:
+    """Whether Tribute could have given this id; all others are somebody else's business."""
+    return bool(_OUR_FORM.fullmatch(id_))
+
+
+def in_our_case(id_: str) -> str:
+    """An id of our form as we write it, in lower case; any other as it is."""
+    return id_.lower() if looks_like_ours(id_.lower()) else id_
 
 
 def text_of(element: Element, path: str) -> str:

@@ -43,6 +43,8 @@ def _unpacked(path: Path, content: bytes) -> Iterator[tuple[str, bytes]]:
             if not member.is_dir() and not member.filename.startswith("__MACOSX/")
             if not PurePosixPath(member.filename).name.startswith(".")
         ]
+        if any(member.filename == "[Content_Types].xml" for member in members):
+            raise RewardError(f"{path}: the file is an Office document; give the bank's message, or save it as CSV")
         if not members:
             raise RewardError(f"{path}: a ZIP that holds no file; give the file that the bank sent")
         if sum(member.file_size for member in members) > LARGEST:

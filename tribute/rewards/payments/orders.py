@@ -1,22 +1,21 @@
 """What the bank was told to pay, and which of its answers are about that: by end-to-end id, batch or whole file."""
 
-import re
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from tribute.rewards.bank_formats.formats import KINDS
-from tribute.rewards.bank_formats.messages import NEVER_ORDERED, Answer, BankMessage, BatchAnswer
+from tribute.rewards.bank_formats.messages import (
+    NEVER_ORDERED,
+    Answer,
+    BankMessage,
+    BatchAnswer,
+    in_our_case,
+    looks_like_ours,
+)
 from tribute.rewards.bank_formats.pain001 import Row, batches, message_id
 
 BATCH_DIFFERS = "batch_differs"
-_OUR_FORM = re.compile(r"\d{6}-[0-9a-f]{24}|\d{4}-\d{2}-[0-9a-f]{20}(-\d+)?")
-"""An end-to-end id, or the id of a file or batch, as Tribute makes them."""
-
-
-def looks_like_ours(id_: str) -> bool:
-    """Whether Tribute could have given this id; all others are somebody else's business."""
-    return bool(_OUR_FORM.fullmatch(id_))
 
 
 class Orders:
@@ -33,8 +32,9 @@ class Orders:
                 self.batches |= of_file | {message_id(rows, period): [row for some in of_file.values() for row in some]}
 
     def __contains__(self, id_: object) -> bool:
-        """Whether this is the id of a payment, batch or file of ours."""
-        return id_ in self.payments or id_ in self.batches
+        """Whether this is the id of a payment, batch or file of ours, in capitals or not."""
+        own = in_our_case(str(id_))
+        return own in self.payments or own in self.batches
 
     def expected_minor(self, id_: str, currency: str) -> int | None:
         """The amount of a payment, or the sum of a batch in one currency; None of what is not ours."""

@@ -19,7 +19,7 @@ from tribute.errors import RewardError
 from tribute.files import sync, sync_one, write_json
 from tribute.ids import parse_payee_ref
 from tribute.rewards import tables
-from tribute.rewards.bank_formats.formats import read_bank_file
+from tribute.rewards.bank_formats.formats import KINDS, read_bank_file
 from tribute.rewards.bank_formats.messages import BankMessage
 from tribute.rewards.bank_formats.pain001 import Row
 from tribute.rewards.ledger import accounts, balances, journal, ledger
@@ -69,6 +69,7 @@ def reconcile(workspace: Workspace, file: Path, day: str, rehearse: bool = False
             verdicts, entries = _judged(workspace.rewards, books, orders, messages, day)
             after = books.with_entries(entries)
             lines = [_line(verdict, orders, after) for verdict in verdicts]
+            _refuse_early(lines, day)
             if not rehearse:
                 names = [_digest(message) for message in messages]
                 _write(making, lines, {"file_sha256": digest, "message_sha256": " ".join(names)}, after.head)
@@ -114,6 +115,16 @@ def _new_messages(
 def _digest(message: BankMessage) -> str:
     """Stands for a bank's message: two banks may give theirs the same id."""
     return hashlib.sha256(repr((message.kind, message.sender, message.message)).encode()).hexdigest()
+
+
+def _refuse_early(lines: Sequence[Row], day: str) -> None:
+    """Raise RewardError where the bank has booked a payment of ours after the day of posting."""
+    for row in lines:
+        if row["payment_id"] and KINDS[row["kind"]].books and row["booked_at"][:10] > day:
+            raise RewardError(
+                f"payment {row['payment_id']} was booked on {row['booked_at']}, after {day}; "
+                "post it on that day or a later one (--date)"
+            )
 
 
 def _judged(

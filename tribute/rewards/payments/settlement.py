@@ -98,7 +98,7 @@ def _settle_paid(payment: Payment, postings: Postings, amount: int | None, is_fr
     key = payment.standing
     if key and moved <= ordered:
         raise RewardError(
-            f"{_name(payment)} is recorded as paid, {money(ordered, currency)}; nothing is left to settle"
+            f"{_name(payment)} is recorded as paid (ordered: {money(ordered, currency)}); nothing is left to settle"
         )
     if not key and payment.posted and not (len(payment.posted) == 1 and is_free()):
         raise RewardError(f"{_name(payment)} came back and a later payables.csv has its money; settle that payment")
