@@ -9,7 +9,7 @@ from tribute.cli._output import Output
 if TYPE_CHECKING:
     from tribute.contributions.registry import Registry
     from tribute.contributions.releases import Decided as Group
-    from tribute.contributions.releases import Verdict
+    from tribute.contributions.releases import Tokenizer, Verdict
 
 
 class Decision(TypedDict):
@@ -25,18 +25,21 @@ class Decided(TypedDict):
 
 
 def record_decision(
-    verdict: "Verdict", rows: Sequence[str], by: str, why: str, workspace: Path, dry_run: bool
+    registry: "Registry", verdict: "Verdict", rows: Sequence[str], by: str, why: str, tokenizer: Path | None
 ) -> Output[Decided]:
-    """Record a verdict on rows, one log entry per dataset."""
-    from tribute.cli._registry import open_registry
-    from tribute.contributions.releases import decide
+    """Record a verdict on rows, one log entry per dataset; a wrong `tokenizer` is refused before that."""
+    from tribute.cli._tokenizer import named_tokenizer
+    from tribute.contributions.releases import decide, expand
+    from tribute.ids import contribution_of
 
-    registry = open_registry(workspace, dry_run)
-    return decided(registry, decide(registry, verdict, rows, by, why), dry_run)
+    now = registry.snapshot()
+    datasets = {now.live[contribution_of(row)].dataset for text in rows for row in expand(now, text)}
+    reads = [named_tokenizer(registry, dataset, tokenizer) for dataset in sorted(datasets)]
+    return decided(registry, decide(registry, verdict, rows, by, why), next(iter(reads), None))
 
 
-def decided(registry: "Registry", groups: "Sequence[Group]", dry_run: bool) -> Output[Decided]:
-    """What was decided, and which decisions change nothing."""
+def decided(registry: "Registry", groups: "Sequence[Group]", tokenizer: "Tokenizer | None") -> Output[Decided]:
+    """What was decided, and which decisions change nothing; with `tokenizer` rows compare as the base reads them."""
     from tribute.contributions.releases import without_effect
     from tribute.formatting import counted
 
@@ -44,12 +47,15 @@ def decided(registry: "Registry", groups: "Sequence[Group]", dry_run: bool) -> O
         {"dataset": group.dataset, "verdict": group.verdict, "row_ids": list(group.rows), "log_seq": group.seq}
         for group in groups
     ]
+    would = registry.repository.dry_run
     lines = [
-        f"{f'would {group.verdict}' if dry_run else f'{group.verdict}ed'} {counted(len(group.rows), 'row')} of "
-        f"{group.dataset}, "
-        f"log entry {group.seq}"
+        f"{f'would {group.verdict}' if would else f'{group.verdict}ed'} {counted(len(group.rows), 'row')} of "
+        f"{group.dataset}, log entry {group.seq}"
         for group in groups
     ]
-    idle = dict(without_effect(registry, groups))
+    idle = dict(without_effect(registry, groups, tokenizer))
     lines += [f"{row}: no effect; {why}" for row, why in idle.items()]
+    now = registry.snapshot()
+    unread = sorted({group.dataset for group in groups if now.schema(group.dataset).tokenizer and not tokenizer})
+    lines += [f"{name}: not compared as its base reads rows; give --tokenizer for that" for name in unread]
     return Output({"decisions": decisions, "without_effect": idle}, lines)

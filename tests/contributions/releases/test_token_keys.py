@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.contributions.conftest import write_rows
+from tests.helpers.terminal import Ended, tribute
 from tribute.contributions.cards import write_receipts
 from tribute.contributions.intake.submissions import CheckedSubmission, Submission
 from tribute.contributions.registry.registry import Registry
@@ -72,6 +73,37 @@ def test_without_the_tokenizer_there_is_no_release(filled: Registry, tokenizer: 
     for given in (None, other):
         with pytest.raises(RegistryError, match=r"compares rows as the tokenizer .* --tokenizer"):
             release_version(filled, "docs@v1.0.0", given)
+
+
+@pytest.mark.parametrize("command", ["accept", "decide"])
+def test_a_row_that_a_person_accepts_is_compared_as_the_base_reads_it(
+    filled: Registry, workspace: Workspace, tmp_path: Path, command: str
+):
+    """With the tokenizer the command says that the copy stays out; without it, that it did not look; never another."""
+    bob = filled.snapshot().contributions("docs")[1].id
+    decisions, other = tmp_path / "decisions.csv", tmp_path / "other"
+    decisions.write_text(f"row,verdict,why\n{bob}:1,accept,why not\n{bob}:2,accept,why not\n")
+    other.mkdir()
+    (other / "tokenizer.json").write_text((tmp_path / "tokenizer.json").read_text().replace("bars", "bar"))
+    arguments = {
+        "accept": ("accept", f"{bob}:1-2", "--why", "why not"),
+        "decide": ("decide", "docs", decisions),
+    }[command]
+
+    def run(*more: object) -> Ended:
+        return tribute(*arguments, "--by", "grace", *more, "-w", workspace.root)
+
+    blind, before = run(), len(filled.entries())
+    wrong = run("--tokenizer", other)
+    after, seeing = len(filled.entries()), run("--tokenizer", tmp_path)
+
+    assert "docs: not compared as its base reads rows; give --tokenizer for that" in blind.out
+    assert "stays out" not in blind.out
+    assert (wrong.code, after) == (2, before)
+    assert "Give the base model's folder with --tokenizer" in wrong.err
+    assert f"{bob}:1: no effect; it stays out" in seeing.out
+    assert f"{bob}:2: no effect; nothing speaks against it" in seeing.out
+    assert "not compared" not in seeing.out
 
 
 def test_keys_are_kept_nowhere(filled: Registry, tokenizer: Tokenizer, workspace: Workspace):

@@ -98,7 +98,7 @@ def decide_all(
 ) -> list[Decided]:
     """Record verdicts on rows, all of them or none; of two on one row the last one holds.
 
-    With `dataset` a row of another dataset is refused.
+    A verdict may name rows as `decide` does. With `dataset` a row of another dataset is refused.
 
     Raises RegistryError for a row that does not exist, or without who and why.
     """
@@ -110,8 +110,9 @@ def decide_all(
     def body() -> list[Decided]:
         now = registry.snapshot()
         groups: dict[tuple[Verdict, str, str], list[str]] = {}
-        for row, verdict, why in {verdict.row: verdict for verdict in verdicts}.values():
-            owner = _dataset_of(now, row)
+        by_row = {row: stated for stated in verdicts for row in expand(now, stated.row)}
+        for row, (_, verdict, why) in by_row.items():
+            owner = now.live[contribution_of(row)].dataset
             if dataset not in (None, owner):
                 raise RegistryError(f"row {row} belongs to dataset {owner}, not to {dataset}")
             groups.setdefault((verdict, why, owner), []).append(row)
@@ -128,8 +129,13 @@ def decide_all(
     return registry.repository.transact(f"{first} {_subject([verdict.row for verdict in verdicts])}", body)
 
 
-def without_effect(registry: Registry, decided: Iterable[Decided]) -> Mapping[str, str]:
-    """Row → why the verdict on it changes nothing: the row is out or in whatever a person says."""
+def without_effect(
+    registry: Registry, decided: Iterable[Decided], tokenizer: Tokenizer | None = None
+) -> Mapping[str, str]:
+    """Row → why the verdict on it changes nothing: the row is out or in whatever a person says.
+
+    With the tokenizer that the schema names, rows that only it takes for copies are out, too.
+    """
     reasons: dict[str, str] = {}
     now = registry.snapshot()
     rejected = {(row, entry.seq) for entry in now.entries if entry.event == "reject" for row in entry.details["rows"]}
@@ -139,7 +145,7 @@ def without_effect(registry: Registry, decided: Iterable[Decided]) -> Mapping[st
             continue
         if dataset not in screened:
             screened[dataset] = {}
-            for finding in screen_dataset(registry, dataset):
+            for finding in screen_dataset(registry, dataset, tokenizer=tokenizer):
                 screened[dataset].setdefault(finding.row.row_id, []).append(finding)
         findings = screened[dataset]
         for row in rows:
@@ -176,8 +182,3 @@ def _refuse_anonymous(verdict: Verdict, by: str, why: str) -> None:
 
 def _subject(rows: Sequence[str]) -> str:
     return rows[0] if len(rows) == 1 else f"{len(rows)} rows"
-
-
-def _dataset_of(now: Snapshot, row: str) -> str:
-    expand(now, row)
-    return now.live[contribution_of(row)].dataset
