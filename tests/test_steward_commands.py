@@ -1,12 +1,16 @@
 """The steward's commands on a workspace in which models learned: decide, compare, take back, train again."""
 
 import json
+import sqlite3
 import subprocess
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from tests.helpers.remains import Rows, remains
 from tests.helpers.terminal import tree, tribute
@@ -98,6 +102,36 @@ def rows_of(workspace: Path, base: Path, texts: set[str]) -> Rows:
     return Rows(chosen, ids, stored, np.asarray(sentence_encoder(BaseConfig(folder=base))(chosen)))
 
 
+def quote_everywhere(workspace: Path, config: Path, run: str, texts: Sequence[str], harmless: str) -> list[str]:
+    """Let a run's prompts, Prefect's database and three paid calls quote the texts; returns four receipts."""
+    from tribute.services.meter import Text, Texts
+    from tribute.services.store import Store
+
+    prompts = [texts[0], harmless]
+    said("finetune", config, "--set", f"finetuning.prompts={json.dumps(prompts)}", "-w", workspace)
+    settings = yaml.safe_load((workspace / "runs" / run / "config.yaml").read_text())
+    settings["finetuning"]["prompts"] = prompts = [f"Is {texts[0]} a question?", harmless]
+    (workspace / "runs" / run / "config.yaml").write_text(yaml.safe_dump(settings))
+    (workspace / "prefect").mkdir(exist_ok=True)
+    with closing(sqlite3.connect(workspace / "prefect" / "prefect.db")) as database, database:
+        for table in ("flow_run", "deployment"):
+            database.execute(f"CREATE TABLE {table} (id TEXT, name TEXT, parameters JSON)")
+        flows = [("1", "of-bob", json.dumps({"config": settings})), ("2", "of-nobody", json.dumps({"of": [harmless]}))]
+        database.executemany("INSERT INTO flow_run VALUES (?, ?, ?)", flows)
+    asked = json.dumps({"messages": [{"role": "user", "content": f"  {texts[1]}  "}]})
+    pieces = [f'data: {{"choices": [{{"delta": {{"content": {json.dumps(part)}}}}}]}}\n\n' for part in texts[2]]
+    bodies = [(asked, "{}"), ('{"input": "x"}', json.dumps({"text": texts[1]})), ("{}", "".join(pieces)), ("{}", "{}")]
+    key = workspace / "keys" / "store.key"
+    key.write_bytes(b"k" * 32)
+    key.chmod(0o600)
+    receipts = [f"receipt-{number}" for number in range(len(bodies))]
+    with Store.attach(f"sqlite:///{workspace / 'services' / 'usage.db'}") as store, store.writing() as connection:
+        for receipt, (request, answer) in zip(receipts, bodies, strict=True):
+            text = Text(f"POST /v1/x\n{request}".encode(), answer.encode(), b"salt")
+            Texts(store, key.read_bytes()).keep(connection, receipt, text, store.now())
+    return receipts
+
+
 def test_erasure_leaves_nothing_and_breaks_no_trail(spare: Path, tiny: Path, tmp_path: Path):
     """No text, token ids or vectors of the rows are left anywhere; everybody else's trail goes on and says so."""
     registry, run = Registry.open(Workspace.open(spare)), next((spare / "runs").iterdir()).name
@@ -111,6 +145,8 @@ def test_erasure_leaves_nothing_and_breaks_no_trail(spare: Path, tiny: Path, tmp
     said("review", "tiny", "--html", tmp_path / "review.html", "-w", spare)
     said("explain", run, "--text", question, "--html", tmp_path / "explain.html", "-w", spare)
     said("statement", "2026-11", "bob", "-w", spare)
+    quoted = sorted(texts)[:4]
+    calls = quote_everywhere(spare, tiny / "config.yaml", run, quoted, question)
     traces = rows_of(spare, tiny / "base", texts)
     np.save(spare / "scratch" / "lower.npy", traces.vectors.astype("float32") * 3)
     (spare / "scratch" / "ids.json").write_text(json.dumps({"rows": [list(map(int, row)) for row in traces.ids]}))
@@ -120,13 +156,18 @@ def test_erasure_leaves_nothing_and_breaks_no_trail(spare: Path, tiny: Path, tmp
 
     refused = tribute("erase", bob, *WHO, "-w", spare)
     gone = said("erase", "bob", *WHO, "--yes", "-w", spare)
-    again = said("erase", bob, *WHO, "--yes", "-w", spare)
+    again = said("erase", "bob", *WHO, "--yes", "-w", spare)
 
     assert refused.code == 2
     assert "give --yes" in refused.err
-    assert {"train.parquet", "000000.safetensors", "ids.json", "lower.npy", "probe.safetensors"} <= {
-        path.name for path in before
-    }
+    assert {
+        *("train.parquet", "000000.safetensors", "ids.json", "lower.npy", "probe.safetensors"),
+        *("generations.json", "config.yaml", "prefect.db"),
+    } <= {path.name for path in before}
+    assert len(gone["cleaned"]["mlflow"]) == len(gone["cleaned"]["answers"]) == 2
+    assert gone["cleaned"]["calls"] == calls[:3]
+    assert gone["cleaned"]["prefect"] == ["flow_run of-bob"]
+    assert yaml.safe_load((spare / "runs" / run / "config.yaml").read_text())["finetuning"]["prompts"] == [question]
     assert remains(spare, traces) == set()
     assert indexed
     assert holding(spare, texts) == set()
@@ -143,9 +184,7 @@ def test_erasure_leaves_nothing_and_breaks_no_trail(spare: Path, tiny: Path, tmp
     trained = tribute("finetune", spare / "runs" / run / "config.yaml", "--set", "finetuning.epochs=3", "-w", spare)
     verified = tribute("verify", "run", run, "-w", spare)
     deep = tribute("verify", "period", "2026-11", "--deep", "-w", spare)
-    drafted = tribute(
-        "reward", spare / "runs" / run / "config.yaml", "--set", "rewards.pool.amount='7.00'", "-w", spare
-    )
+    drafted = tribute("reward", tiny / "config.yaml", "--set", "rewards.pool.amount='7.00'", "-w", spare)
 
     assert (shown["event"], shown["facts"]["by"], shown["facts"]["rows"]) == ("erase", "grace", 30)
     assert card.code == trained.code == 2
@@ -198,6 +237,8 @@ def test_review_on_a_page(spare: Path, tmp_path: Path):
     decisions.write_text(f'row,verdict,why\r\n"{zoe}:2",accept,"both, really"\r\n{zoe}:1,accept,why not\r\n')
     decided = said("decide", "tiny", decisions, "--by", "grace", "-w", spare)
     shown, whole = said("show", f"{zoe}:2", "-w", spare), said("show", "zoe", "-w", spare)
+    decisions.write_bytes(f"\ufeffrow;verdict;why\r\n{zoe}:1-2;Reject;a\r\n;;\r\n\r\n{zoe};accept;b\r\n".encode())
+    ranges = said("decide", "tiny", decisions, "--by", "grace", "--dry-run", "-w", spare)
     decisions.write_text(f"row,verdict,why\n{zoe}:1,maybe,x\n")
     faulty = tribute("decide", "tiny", decisions, "--by", "grace", "-w", spare)
 
@@ -213,6 +254,7 @@ def test_review_on_a_page(spare: Path, tmp_path: Path):
     assert decided["without_effect"] == {f"{zoe}:1": "it stays out: it repeats a row that was recorded earlier"}
     assert (shown["row_state"], shown["decision"]["why"]) == ("counts from the next version on", "both, really")
     assert (whole["rows"], whole["rows_by_reason"]) == (2, {"duplicate": 1})
+    assert [(one["verdict"], one["row_ids"]) for one in ranges["decisions"]] == [("accept", [f"{zoe}:1", f"{zoe}:2"])]
     assert "decisions.csv:2: verdict 'maybe'; expected accept or reject" in faulty.err
 
 
@@ -227,6 +269,8 @@ def test_terms_are_renewed_and_never_dropped_in_silence(spare: Path, tmp_path: P
     [first] = said(*command)["contributions"]
     terms.write_text("{consent: I agree., expires: 2000-01-01}")
     expired = tribute(*command, "--terms", terms)
+    terms.write_text("{consent: ' ', purposes: []}")
+    empty = tribute(*command, "--terms", terms)
     terms.write_text("{consent: I agree., expires: 2999-01-01}")
     [again] = said(*command, "--terms", terms)["contributions"]
     id_ = first["contribution"]
@@ -236,6 +280,8 @@ def test_terms_are_renewed_and_never_dropped_in_silence(spare: Path, tmp_path: P
 
     assert first["unchanged"] == []
     assert "the terms expired on 2000-01-01" in expired.err
+    assert "consent: " in empty.err
+    assert "purposes: " in empty.err
     assert again["unchanged"] == [
         f"recorded before without terms; the terms are not changed. Change them with `tribute terms {id_}`"
     ]
@@ -355,6 +401,11 @@ def test_an_import_grows_by_months(data: Path, tmp_path: Path):
         (("withdraw", "nobody-00000000", *WHO), "there is no contribution nobody-00000000"),
         (("key", "rotate", "ada"), "give the old key's file with --key and the new one's with --out"),
         (("vault", "show", "ada"), "nothing is known about ada"),
+        (("withdraw", "nobody-00000000", "--by", "grace", "--why", " "), "--why is blank; it is recorded"),
+        (("erase", "nobody-00000000", "--by", "", "--why", "asked for"), "--by is blank; it is recorded"),
+        (("dispute", "open", "2026-11-ada", "--by", "\t", "--why", "x"), "--by is blank; it is recorded"),
+        (("pay", "settle", "2026-11-ada-EUR", "paid", "--by", "anna", "--why", ""), "--why is blank; it is recorded"),
+        (("period", "claw-back", "x", "--contributor", "a", "--amount", "5", "--why", ""), "--why is blank"),
     ],
 )
 def test_slips(arguments: tuple[str, ...], message: str, finished: Path):

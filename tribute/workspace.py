@@ -11,8 +11,8 @@ from tribute.files import write_atomically
 from tribute.strict import parse_json
 
 MARKER = "tribute.json"
-UNFIT = "?#%"
-"""Characters that the URLs of MLflow's and Prefect's databases would read as more than part of a path."""
+UNFIT = "?#%{}"
+"""Characters that the URLs of MLflow's and Prefect's databases, or DVC's messages, read as more than part of a path."""
 FORMAT = 1
 
 
@@ -38,7 +38,7 @@ class Workspace:
         root = root.resolve()
         if unfit := set(UNFIT) & set(str(root)):
             raise WorkspaceError(
-                f"{root}: the path contains {' and '.join(sorted(unfit))}, which the URL of a database cannot hold; "
+                f"{root}: the path contains {' and '.join(sorted(unfit))}, which a database's URL or DVC cannot hold; "
                 "choose another folder"
             )
         if (root / MARKER).exists():

@@ -5,11 +5,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tribute.errors import RewardError
+from tribute.errors import ConfigError, RewardError
 
 if TYPE_CHECKING:
     from tribute.rewards.second_name import Signing
     from tribute.workspace import Workspace
+
+
+def refuse_blank(context: typer.Context, parameter: typer.CallbackParam, text: str) -> str:
+    """What is given is recorded for good, so it has to say something. Raises ConfigError."""
+    source = context.get_parameter_source(parameter.name or "")
+    if not text.strip() and source is not None and source.name == "COMMANDLINE":
+        raise ConfigError(f"--{parameter.name} is blank; it is recorded, so say it in a few words")
+    return text
+
 
 WorkspaceFolder = Annotated[
     Path, typer.Option("--workspace", "-w", envvar="TRIBUTE_WORKSPACE", help="The workspace's folder.")
@@ -44,8 +53,8 @@ StoreUrl = Annotated[
     ),
 ]
 
-By = Annotated[str, typer.Option(metavar="ID", help="Who decides; recorded.")]
-Why = Annotated[str, typer.Option(metavar="TEXT", help="The reason, in a few words; recorded.")]
+By = Annotated[str, typer.Option(metavar="ID", callback=refuse_blank, help="Who decides; recorded.")]
+Why = Annotated[str, typer.Option(metavar="TEXT", callback=refuse_blank, help="The reason, in a few words; recorded.")]
 Signer = Annotated[str, typer.Option("--as", metavar="ID", help="Your id, as the registry has it.")]
 KeyFile = Annotated[Path, typer.Option("--key", metavar="FILE", help="Your private key, to sign with.")]
 SecondSigner = Annotated[

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 import typer
 
 from tribute.cli._command import command
-from tribute.cli._options import HERE, Day, DryRun, KeyFile, Signer, Why, WorkspaceFolder, posting_day
+from tribute.cli._options import HERE, Day, DryRun, KeyFile, Signer, Why, WorkspaceFolder, posting_day, refuse_blank
 from tribute.cli._output import Output, Table
 from tribute.errors import RewardError
 from tribute.formatting import plain_money as money
@@ -20,7 +20,9 @@ DisputeId = Annotated[str, typer.Argument(metavar="DISPUTE", help="The dispute's
 By = Annotated[
     str,
     typer.Option(
-        metavar="ID", help="Who says so: the contributor, their organisation or a steward of the policy; recorded."
+        metavar="ID",
+        callback=refuse_blank,
+        help="Who says so: the contributor, their organisation or a steward of the policy; recorded.",
     ),
 ]
 

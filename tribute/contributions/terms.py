@@ -4,7 +4,9 @@ import hashlib
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from tribute.errors import ContributionError
 from tribute.settings import Strict, read_yaml, validate
@@ -18,9 +20,9 @@ RETRIEVING: Purpose = "retrieval"
 class Terms(Strict):
     """Consent to certain purposes. Without terms the licence alone says what is allowed."""
 
-    consent: str
+    consent: Annotated[str, Field(pattern=r"\S")]
     """The text that the contributor agreed to."""
-    purposes: tuple[Purpose, ...] = (LEARNING,)
+    purposes: Annotated[tuple[Purpose, ...], Field(min_length=1)] = (LEARNING,)
     """What the rows may be used for."""
     expires: date | None = None
     """The last day on which they may; None: no end."""

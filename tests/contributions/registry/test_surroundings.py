@@ -163,7 +163,7 @@ def test_a_registry_that_exists_takes_no_new_place(option: str, workspace: Works
         Registry.create(workspace, **{option: "/elsewhere"})
 
 
-@pytest.mark.parametrize("name", ["what?", "no#1", "50%20off"])
+@pytest.mark.parametrize("name", ["what?", "no#1", "50%20off", "set{1}"])
 def test_a_path_that_a_database_cannot_have_is_refused(name: str, tmp_path: Path):
     """MLflow and Prefect would put their databases elsewhere."""
     with pytest.raises(WorkspaceError, match="choose another folder"):

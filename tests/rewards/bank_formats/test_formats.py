@@ -102,7 +102,7 @@ def test_another_payments_amount_is_not_read(read, text):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("<Document><Other/></Document>", "neither camt.052, camt.053, camt.054 nor pain.002"),
+        ("<Document><Other/></Document>", "neither camt.052, camt.053, camt.054, mt940 nor pain.002"),
         ("<Document>", "not a bank's answer that can be read"),
         ("<!DOCTYPE a [<!ENTITY b 'c'>]><Document/>", "holds a DOCTYPE"),
         (banks.statement((ID, "1.005", "DBIT")), "has 3 decimals, EUR has 2"),

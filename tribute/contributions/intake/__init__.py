@@ -15,11 +15,8 @@ __all__ = [
     "Submission",
     "check_values",
     "grouped",
-<<<<<<< HEAD
-    "make_opening",
-=======
     "known_kind",
->>>>>>> 03825b1 (Read MT940, and banks' files as spreadsheets leave them)
+    "make_opening",
     "read_jsonl",
     "write_opening",
 ]

@@ -7,6 +7,7 @@ from typing import IO
 
 from tribute.contributions.intake.raw import Raw, lines
 from tribute.errors import ContributionError
+from tribute.formatting import counted
 
 SEPARATORS = (",", ";", "\t")
 NAMES = {",": "commas", ";": "semicolons", "\t": "tabs"}
@@ -34,7 +35,7 @@ def csv_rows(file: IO[bytes], most: int, name: str) -> Iterator[Raw]:
                 header = _header(fields, f"{name}:{line}")
             elif len(fields) != len(header):
                 fault = (
-                    f"found {len(fields)} fields, the header has {len(header)}; "
+                    f"found {counted(len(fields), 'field')}, the header has {len(header)}; "
                     f"quote fields that hold {NAMES[separator]}"
                 )
                 yield Raw(line, None, fault)

@@ -64,7 +64,7 @@ def ingest(
         for raw, values, message in _checked(file, schema, columns or {}, format_ or schema.format or None):
             if values is None:
                 if len(faults) >= FAULTS_KEPT:
-                    raise ContributionError(f"{_message(file, faults)}. More than {FAULTS_KEPT} rows are faulty")
+                    raise ContributionError(_joined(_message(file, faults), f"More than {FAULTS_KEPT} rows are faulty"))
                 faults.append(Fault(raw.line, message))
                 continue
             line = json.dumps(values, ensure_ascii=False).encode() + b"\n"
@@ -73,7 +73,7 @@ def ingest(
             good_lines.write(f"{raw.line}\n")
             rows += 1
     if not rows:
-        raise ContributionError(f"{_message(file, faults)}. No row is good")
+        raise ContributionError(_joined(_message(file, faults), "No row is good"))
     if faults and not skip_faulty:
         raise ContributionError(_message(file, faults))
     return IntakeResult(data, lines, rows, digest.hexdigest(), tuple(faults))
@@ -101,7 +101,12 @@ def _message(file: Path, faults: Sequence[Fault]) -> str:
     others = grouped(faults[1:])
     more = f"; and {len(others) - MESSAGES_SHOWN} more reasons" if len(others) > MESSAGES_SHOWN else ""
     reasons = "; ".join(others[:MESSAGES_SHOWN])
-    return f"{first}. {len(faults)} rows are faulty (--skip-faulty leaves them out): {reasons}{more}"
+    return _joined(first, f"{len(faults)} rows are faulty (--skip-faulty leaves them out): {reasons}{more}")
+
+
+def _joined(first: str, second: str) -> str:
+    """Two sentences; the first may end with a question."""
+    return f"{first} {second}" if first.endswith("?") else f"{first}. {second}"
 
 
 def _checked(

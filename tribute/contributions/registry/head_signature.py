@@ -22,11 +22,19 @@ ENVIRONMENT = "TRIBUTE_REGISTRY_KEY"
 
 
 def registry_key(folder: Path, *, make: bool = False) -> Key:
-    """The registry's private key, from the environment or `folder/registry.pem`, which `make` makes if missing."""
+    """The registry's private key, from the environment or `folder/registry.pem`, which `make` makes if missing.
+
+    Raises RegistryError where it is missing otherwise.
+    """
     if ENVIRONMENT in os.environ:
         return parse_key(os.environ[ENVIRONMENT].encode(), ENVIRONMENT)
     path = folder / FILE
-    return make_key(path) if make and not path.exists() else load_key(path)
+    if not path.exists() and not make:
+        raise RegistryError(
+            f"{path}: the registry's key is not here; copy it from the workspace that released first, or set "
+            f"{ENVIRONMENT}"
+        )
+    return load_key(path) if path.exists() else make_key(path)
 
 
 def sign_head(repository: Repository, key: Key, head: str) -> None:

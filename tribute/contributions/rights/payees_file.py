@@ -8,6 +8,7 @@ from tribute.contributions.intake.submissions import check_id
 from tribute.contributions.rights.payees import payee_faults
 from tribute.contributions.rights.vault import People
 from tribute.errors import ContributionError, RegistryError
+from tribute.formatting import counted
 
 CONTRIBUTOR = "contributor"
 DETAILS = ("name", "iban", "bic")
@@ -36,7 +37,7 @@ def read_payees(path: Path) -> People:
     except csv.Error as error:
         raise RegistryError(f"{path}: line {reader.line_num}: {error}; nothing was imported") from error
     if faults:
-        raise RegistryError(f"{path}: {len(faults)} faults, nothing was imported: {'; '.join(faults)}")
+        raise RegistryError(f"{path}: {counted(len(faults), 'fault')}, nothing was imported: {'; '.join(faults)}")
     if not people:
         raise RegistryError(f"{path}: holds no payee, only the header; give one line per payee")
     return people
