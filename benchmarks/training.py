@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,8 @@ def rows_of(count: int, tokens: int) -> EncodedRows:
 
 def one_training(variant: Mapping[str, Any]) -> dict[str, float]:
     """Runs in a process of its own: a peak is the whole process's."""
-    config, rows = settings(**variant["settings"]), rows_of(variant["rows"], variant["tokens"])
+    config = settings(**variant["settings"])
+    rows = replace(rows_of(variant["rows"], variant["tokens"]), budget=config.tokens_at_once)
     model = model_of(variant["lora"])
     with tempfile.TemporaryDirectory() as scratch:
         training = train(model, rows, config, 0, Path(scratch), recorded=variant["recorded"])
