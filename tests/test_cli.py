@@ -22,7 +22,7 @@ from tribute.workspace import Workspace
 
 COMMANDS = (
     *("init", "contribute", "release", "versions", "finetune", "attribute", "reward", "run", "demo", "verify"),
-    *("export", "push", "runs", "gc", "up", "attack", "serve", "price", "payer"),
+    *("export", "push", "runs", "gc", "up", "attack", "serve", "price", "payer", "agent", "mcp", "usage", "base", "plan"),
     *("config", "inspect", "trace", "fetch", "explain"),
     *("screening", "review", "accept", "reject", "diff", "show", "card", "withdraw", "erase", "retrain"),
     *(
@@ -42,7 +42,7 @@ COMMANDS = (
     ),
     *("statement", "dispute", "year"),
 )
-GROUPS = ("config", "key", "vault", "period", "policy", "pay", "payer", "dispute")
+GROUPS = ("config", "key", "vault", "period", "policy", "pay", "payer", "agent", "usage", "base", "dispute")
 WRITES = {
     *("export", "push", "gc", "attack"),
     *("init", "contribute", "release", "finetune", "attribute", "reward", "run", "demo", "fetch"),

@@ -185,11 +185,13 @@ def test_erasure_leaves_nothing_and_breaks_no_trail(spare: Path, tiny: Path, tmp
     verified = tribute("verify", "run", run, "-w", spare)
     deep = tribute("verify", "period", "2026-11", "--deep", "-w", spare)
     drafted = tribute("reward", tiny / "config.yaml", "--set", "rewards.pool.amount='7.00'", "-w", spare)
+    exported = tribute("export", run, "--out", tmp_path / "exported", "-w", spare)
 
     assert (shown["event"], shown["facts"]["by"], shown["facts"]["rows"]) == ("erase", "grace", 30)
     assert card.code == trained.code == 2
     assert f"tiny@v1.0.0 held contribution {bob}, which was erased" in card.err
     assert (verified.code, deep.code, drafted.code) == (0, 0, 0), verified.err + deep.err + drafted.err
+    assert exported.code == 0, exported.err
     assert f"the texts of {bob} were erased" in verified.out
     assert f"not measured again: the rows of {bob} were erased" in deep.out
     for what in (f"2026-11/{'ada'}", ada, bob, f"{bob}:1", "bob"):

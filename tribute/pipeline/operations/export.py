@@ -35,7 +35,7 @@ class Export:
 
     def write(self, folder: Path) -> None:
         """Fill a folder."""
-        check_files(self.adapter, lambda name: "/" not in name)
+        check_files(self.adapter, lambda name: "/" not in name, without_erased=True)
         shares = pd.read_parquet(self.attribution.file("shares.parquet"))
         if self.merge:
             export_merged(self.adapter, self.finetuning, folder)
