@@ -114,6 +114,6 @@ def test_one_failure_ends_the_others(untrained: Path, tiny: Path, monkeypatch: p
 
     begun = time.monotonic()
     with pytest.raises(OSError, match="the second seed's disk is full"):
-        run_each(fail_second, [1, 0], config)
+        run_each(fail_second, [1, 0], config.execution.processes)
 
     assert time.monotonic() - begun < 60

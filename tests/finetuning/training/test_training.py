@@ -306,7 +306,8 @@ def test_a_gpu_that_is_not_there_is_refused(dataset, config, tmp_path, monkeypat
 
 def test_a_full_gpu_says_what_helps(dataset, config, tmp_path, monkeypatch):
     """In one line, with the step and the settings that take less."""
+    ready = prepare(dataset, config, tmp_path, 0)
     monkeypatch.setattr(SentenceClassifier, "row_losses", lambda *_: (_ for _ in ()).throw(torch.OutOfMemoryError))
 
     with pytest.raises(TrainingError, match=r"step 0: the GPU's memory is full; lower finetuning\.tokens_at_once"):
-        run(dataset, config, tmp_path)
+        train(ready.model, ready.train, config, 0, tmp_path / "own")
