@@ -22,7 +22,8 @@ from tribute.workspace import Workspace
 
 COMMANDS = (
     *("init", "contribute", "release", "versions", "finetune", "attribute", "reward", "run", "demo", "verify"),
-    *("export", "push", "runs", "gc", "up", "attack", "serve", "price", "payer", "agent", "mcp", "usage", "base", "plan"),
+    *("export", "push", "runs", "gc", "up", "attack", "base", "plan"),
+    *("serve", "price", "payer", "agent", "mcp", "usage"),
     *("config", "inspect", "trace", "fetch", "explain"),
     *("screening", "review", "accept", "reject", "diff", "show", "card", "withdraw", "erase", "retrain"),
     *(
