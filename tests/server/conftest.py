@@ -7,7 +7,7 @@ import openai
 import pytest
 
 from tests.helpers.terminal import tribute
-from tests.server.helpers.shop import build_workspace, listening
+from tests.server.helpers.shop import listening, open_shop
 from tribute.server.setup import Services, open_services
 from tribute.workspace import Workspace
 
@@ -15,16 +15,7 @@ from tribute.workspace import Workspace
 @pytest.fixture(scope="session")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A workspace with prices and a payer with money."""
-    root = tmp_path_factory.mktemp("shop")
-    built = build_workspace(root)
-    for command in (
-        ("price", root / "prices.yaml"),
-        ("payer", "add", "acme", "--currency", "EUR"),
-        ("payer", "top-up", "acme", "100.00", "--entry", "entry-1"),
-    ):
-        ended = tribute(*command, "-w", built.root)
-        assert ended.code == 0, ended.err
-    return built
+    return open_shop(tmp_path_factory.mktemp("shop"))
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.helpers.terminal import tribute
-from tests.server.helpers.shop import build_workspace
+from tests.server.helpers.shop import open_shop
 
 ENDS = 60
 """Seconds after which a process that does not start or end is a fault, on the slowest machine."""
@@ -56,16 +56,7 @@ def ask(port: int, secret: str, model: str, name: str) -> subprocess.CompletedPr
 @pytest.fixture(scope="module")
 def process_shop(tmp_path_factory):
     """A workspace of the module's own, with prices and a payer."""
-    root = tmp_path_factory.mktemp("process")
-    workspace = build_workspace(root)
-    for command in (
-        ("price", root / "prices.yaml"),
-        ("payer", "add", "acme", "--currency", "EUR"),
-        ("payer", "top-up", "acme", "100.00", "--entry", "entry-1"),
-    ):
-        ended = tribute(*command, "-w", workspace.root)
-        assert ended.code == 0, ended.err
-    return workspace
+    return open_shop(tmp_path_factory.mktemp("process"))
 
 
 @pytest.fixture

@@ -5,21 +5,16 @@ adapters; so what this process asks and reads is tested, and not what vLLM compu
 """
 
 import json
-import socket
-import threading
-import time
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import openai
 import pytest
-import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 
-from tests.server.helpers.shop import listening
+from tests.server.helpers.shop import listening, running
 from tests.server.test_retrieving import receipt_of
 from tribute.errors import ServiceError
 from tribute.server.models import refresh
@@ -73,25 +68,6 @@ class Stub:
             if self.breaks:
                 raise RuntimeError("the upstream dies")
         yield f"data: {json.dumps({'choices': [], 'usage': {'completion_tokens': written}})}\n\ndata: [DONE]\n\n"
-
-
-@contextmanager
-def running(app):
-    """An application on a port of the loopback: its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join(30)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from tests.finetuning.helpers import tiny
 from tests.helpers.terminal import tribute
-from tests.server.helpers.shop import build_workspace, listening
+from tests.server.helpers.shop import listening, open_shop
 from tribute.pipeline.usage.seal import verify
 from tribute.server.setup import open_services
 
@@ -23,16 +23,7 @@ def shop(tmp_path_factory):
     """A workspace of the module's own, whose clock shows November."""
     monkeypatch = pytest.MonkeyPatch()
     monkeypatch.setattr("tribute.services.store.store.datetime", Calendar)
-    root = tmp_path_factory.mktemp("usage")
-    workspace = build_workspace(root)
-    for command in (
-        ("price", root / "prices.yaml"),
-        ("payer", "add", "acme", "--currency", "EUR"),
-        ("payer", "top-up", "acme", "100.00", "--entry", "entry-1"),
-    ):
-        ended = tribute(*command, "-w", workspace.root)
-        assert ended.code == 0, ended.err
-    yield workspace
+    yield open_shop(tmp_path_factory.mktemp("usage"))
     monkeypatch.undo()
 
 

@@ -9,15 +9,17 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pandas as pd
 import uvicorn
 import yaml
+from fastapi import FastAPI
 
 from tests.attribution.helpers.runs import run_of
 from tests.finetuning.helpers import tiny
+from tests.helpers.terminal import tribute
 from tribute.artifacts import Artifact, Kind, Store, add_provenance
 from tribute.attribution.measurement import measure
 from tribute.attribution.plan import STAND_IN
@@ -60,6 +62,19 @@ models:
   tiny: {request: "0.0001", input: "0.002", output: "0.008"}
   facts: {request: "0.0002"}
 """
+
+
+def open_shop(root: Path) -> Workspace:
+    """The workspace with prices and a payer with money, as commands put them there."""
+    workspace = build_workspace(root)
+    for command in (
+        ("price", root / "prices.yaml"),
+        ("payer", "add", "acme", "--currency", "EUR"),
+        ("payer", "top-up", "acme", "100.00", "--entry", "entry-1"),
+    ):
+        ended = tribute(*command, "-w", workspace.root)
+        assert ended.code == 0, ended.err
+    return workspace
 
 
 def build_workspace(root: Path) -> Workspace:
@@ -143,13 +158,18 @@ def write_attribution(folder: Path) -> None:
     write_json(folder / "card.json", {})
 
 
-@contextmanager
-def listening(services: Services) -> Iterator[str]:
+def listening(services: Services) -> AbstractContextManager[str]:
     """A server of open services: its address."""
+    return running(create_app(services))
+
+
+@contextmanager
+def running(app: FastAPI) -> Iterator[str]:
+    """An application on a port of the loopback: its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    config = uvicorn.Config(create_app(services), host="127.0.0.1", port=port, log_config=None, access_log=False)
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
