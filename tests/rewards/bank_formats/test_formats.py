@@ -105,6 +105,7 @@ def test_another_payments_amount_is_not_read(read, text):
         ("<Document><Other/></Document>", "neither camt.052, camt.053, camt.054, mt940 nor pain.002"),
         ("<Document>", "not a bank's answer that can be read"),
         ("<!DOCTYPE a [<!ENTITY b 'c'>]><Document/>", "holds a DOCTYPE"),
+        ("<!doctype html><html><body>Sign in</body></html>", "is a web page"),
         (banks.statement((ID, "1.005", "DBIT")), "has 3 decimals, EUR has 2"),
         (banks.statement((ID, "NaN", "DBIT")), f"payment {ID}: amount 'NaN' is not a plain positive decimal"),
         (banks.statement((ID, "", "DBIT")), "amount '' is not a plain positive decimal"),

@@ -17,6 +17,7 @@ LARGEST = 2**28
 """Bytes of a bank's file, packed or not: 256 MiB, more than a million entries."""
 _DECLARATION = re.compile(r"<\?xml\s[^>]*\?>")
 _ENCODING = re.compile(rb"""<\?xml\s[^>]*encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
+_WEB_PAGE = re.compile(r"\s*(?:<!doctype\s+html|<html)", re.IGNORECASE)
 _MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
 
@@ -68,6 +69,8 @@ def documents_of(content: bytes) -> list[Element]:
     Raises RewardError for a document type, and ParseError, LookupError or UnicodeDecodeError for what is no XML.
     """
     text = "".join(_decoded(content)).replace("\ufeff", "")
+    if _WEB_PAGE.match(text):
+        raise RewardError("the file is a web page, not the bank's message; download the message itself")
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise RewardError("holds a DOCTYPE, which no bank's message does; ask for the file as the bank sent it")
     parser = XMLParser()
