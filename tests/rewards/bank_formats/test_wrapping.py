@@ -88,7 +88,7 @@ def test_kinds_may_be_mixed(tmp_path):
         (packed(), "a ZIP that holds no file"),
         (packed(a=ONE)[:-30], "a ZIP that cannot be unpacked"),
         (packed(a=packed(b=ONE)), "a.xml is a ZIP in a ZIP"),
-        (packed(a=ONE, b="<html><body>Session expired</body></html>"), "b.xml: neither camt.052"),
+        (packed(a=ONE, b="<html><body>Session expired</body></html>"), "b.xml: the file is a web page"),
         (packed(a="Statement of January"), "a.xml: columns 'Statement of January'"),
         (b"<messages/>", "neither camt.052"),
         (b"<?xml version='1.0'?>", "not a bank's answer that can be read (no element"),
