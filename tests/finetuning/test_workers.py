@@ -140,3 +140,26 @@ def test_an_interruption_stops_the_child():
 
     with pytest.raises(ProcessLookupError):
         os.kill(pids[0], 0)
+
+
+def test_no_orphan_works_on():
+    """kill -9 of who wanted the work, in a long step without progress: the child is gone within seconds."""
+    code = (
+        "import tests.finetuning.test_workers as own; from tribute.finetuning.workers import run_child; "
+        "tell = lambda pid, _: print(pid, flush=True); "
+        "run_child(own.sleep, True, timeout_seconds=100, progress=tell)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
+        child = int(parent.stdout.readline())
+        os.kill(child, 0)
+        parent.kill()
+
+    ends = time.monotonic() + 10
+    while time.monotonic() < ends:
+        try:
+            os.kill(child, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    os.kill(child, signal.SIGKILL)
+    pytest.fail("the child works on")

@@ -6,9 +6,11 @@ work is.
 
 import multiprocessing
 import os
+import select
 import shutil
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -166,6 +168,17 @@ def _stop(child: Any) -> None:
     child.join()
 
 
+def _end_with_reader(pipe: int) -> None:
+    """End this process group once nobody can read the pipe any more: who wanted the work was killed.
+
+    Work that goes on might meet its successor at the same files.
+    """
+    reader = select.poll()
+    reader.register(pipe, 0)
+    reader.poll()
+    os.killpg(0, signal.SIGKILL)
+
+
 def _main(pipe: Connection, work: Work, arguments: tuple[Any, ...]) -> None:
     import warnings
 
@@ -173,6 +186,7 @@ def _main(pipe: Connection, work: Work, arguments: tuple[Any, ...]) -> None:
     from threadpoolctl import threadpool_limits
 
     os.setsid()
+    threading.Thread(target=_end_with_reader, args=(pipe.fileno(),), daemon=True).start()
     leave_launchers()
     torch.set_num_threads(1)
     threadpool_limits(1)
