@@ -8,11 +8,12 @@ from flows import attribution as attributing
 from flows import finetuning as learning
 from flows.contributions import contributions
 from flows.rewards import rewards
+from flows.services import usage
 from tasks.approval import wait_for_approval
 from tasks.attribution import find_attribution, show_shares
 from tasks.contributions import find_dataset
 from tasks.finetuning import find_adapters
-from tasks.parameters import CONFIG_FILE, begin, open_workspace, titled
+from tasks.parameters import CONFIG_FILE, begin, explained_month, month_of, open_workspace, titled
 from tasks.release_check import compare_releases, verify_registry
 from tasks.rewards import show_period
 from tribute.config import RunConfig
@@ -67,6 +68,18 @@ def pay_period(
     paid = rewards(home, settings, dataset, adapters, attribution)
     show_period(home, settings)
     return paid
+
+
+@flow(name="explain-usage", flow_run_name=explained_month)
+def explain_usage(workspace: str = "", month: str = "last", budget: int | None = None) -> str | None:
+    """Explain a month's paid answers and seal the month, for a config whose pool is `{from: usage}` to pay it.
+
+    Args:
+        workspace: The workspace's folder on the worker; empty: what TRIBUTE_WORKSPACE names there.
+        month: The month, YYYY-MM, or `last` for the one before the run's scheduled start.
+        budget: About how many answers to explain, drawn in proportion to price; empty: all.
+    """
+    return usage(open_workspace(workspace), month_of(month), budget)
 
 
 @flow(name="release-check", flow_run_name="release check")

@@ -8,17 +8,18 @@ from flows.runner import with_runner
 from tasks.attribution import find_attribution
 from tasks.contributions import find_dataset
 from tasks.finetuning import find_adapters
+from tasks.outcome import id_of
 from tasks.parameters import CONFIG_FILE, begin, paid_month, titled
 from tasks.services import add_addenda, explain, find_answers, seal
 from tribute.config import RunConfig
 
 
-@flow(name="usage", flow_run_name="usage of {month}", task_runner=ThreadPoolTaskRunner(max_workers=2))
-def usage(workspace: str, month: str, budget: int | None = None) -> str:
-    """Explain what waits of a month that is over, and seal it; returns the sealed folder."""
+@flow(name="usage", flow_run_name="explain and seal {month}", task_runner=ThreadPoolTaskRunner(max_workers=2))
+def usage(workspace: str, month: str, budget: int | None = None) -> str | None:
+    """Explain what waits of a month that is over, and seal it; returns its folder, None where nothing is served."""
     futures = [explain.submit(workspace, batch) for batch in find_answers(workspace, month, budget)]
     add_addenda(workspace, [future.result() for future in futures])
-    return seal(workspace, month)
+    return id_of(seal(workspace, month))
 
 
 @flow(name="services", flow_run_name=titled("usage and pay"))

@@ -47,6 +47,16 @@ def titled(what: str) -> Callable[[], str]:
     return title
 
 
+def month_of(month: str) -> str:
+    """The month that a form names: YYYY-MM, or `last` for the one before the run's scheduled start."""
+    return parameters.period_of(month, flow_run.scheduled_start_time)
+
+
+def explained_month() -> str:
+    """What names a run of the flow that explains a month's usage."""
+    return f"usage of {month_of(flow_run.parameters['month'])}"
+
+
 def paid_month(config: RunConfig) -> str:
     """The month that a config pays. Raises ConfigError where it pays nobody."""
     return parameters.rewards_of(config).period

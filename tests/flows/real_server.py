@@ -85,8 +85,13 @@ def post(client: httpx.Client, path: str, content: dict[str, Any]) -> Any:
 
 def run(client: httpx.Client, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """`python -m command` in the checkout, against this server."""
+    return python(client, "-m", *command, **variables)
+
+
+def python(client: httpx.Client, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Python in the checkout, against this server."""
     settings = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     settings |= QUIET | {"PREFECT_API_URL": str(client.base_url).rstrip("/")} | variables
     return subprocess.run(
-        [sys.executable, "-m", *command], cwd=ROOT, env=settings, capture_output=True, text=True, timeout=STARTS
+        [sys.executable, *arguments], cwd=ROOT, env=settings, capture_output=True, text=True, timeout=STARTS
     )

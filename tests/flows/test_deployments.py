@@ -15,12 +15,12 @@ from tasks.setup import POOL
 ROOT = Path(__file__).parents[2]
 PROJECT = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))
 DEPLOYMENTS = {deployment["name"]: deployment for deployment in PROJECT["deployments"]}
-SCHEDULED = {"finetune", "pay-period", "release-check"}
+SCHEDULED = {"finetune", "explain-usage", "pay-period", "release-check"}
 
 
 def test_the_deployments_have_the_names_of_their_flows():
     """Each can be deployed and started by a name of its own."""
-    assert list(DEPLOYMENTS) == ["pipeline", "finetune", "attribute", "pay-period", "release-check"]
+    assert list(DEPLOYMENTS) == ["pipeline", "finetune", "attribute", "explain-usage", "pay-period", "release-check"]
 
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)
@@ -53,7 +53,7 @@ def test_the_default_config_is_there():
 
 
 def test_schedules():
-    """A nightly, a weekly and a monthly schedule, each with a time zone; the attribution follows the fine-tune."""
+    """A nightly, a weekly and monthly schedules, each with a time zone; the attribution follows the fine-tune."""
     schedules = {name: each["schedules"] for name, each in DEPLOYMENTS.items() if "schedules" in each}
 
     assert set(schedules) == SCHEDULED

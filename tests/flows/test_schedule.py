@@ -55,7 +55,7 @@ def deployed(server: tuple[httpx.Client, Path]) -> dict[str, dict[str, Any]]:
 
 def test_deployments_as_the_server_has_them(deployed: dict[str, dict[str, Any]]):
     """Each has its name, a version from git, and no path of this machine; its form needs nothing filled in."""
-    assert set(deployed) == {"pipeline", "finetune", "attribute", "pay-period", "release-check"}
+    assert set(deployed) == {"pipeline", "finetune", "attribute", "explain-usage", "pay-period", "release-check"}
     for deployment in deployed.values():
         assert deployment["version"]
         assert "checkout" not in deployment["version"]
@@ -78,7 +78,8 @@ def test_set_up_twice_is_set_up_once(deployed: dict[str, dict[str, Any]], server
 
 
 @pytest.mark.parametrize(
-    ("name", "time"), [("release-check", "T02:00"), ("finetune", "T03:00"), ("pay-period", "T06:00")]
+    ("name", "time"),
+    [("release-check", "T02:00"), ("finetune", "T03:00"), ("explain-usage", "T04:00"), ("pay-period", "T06:00")],
 )
 def test_our_schedules_create_runs(
     name: str, time: str, deployed: dict[str, dict[str, Any]], server: tuple[httpx.Client, Path]

@@ -14,13 +14,15 @@ import pytest
 
 from tests.helpers.terminal import tribute
 from tests.server.helpers.shop import open_shop
+from tribute.cli._serving import serving
+from tribute.errors import ServiceError
 
 ENDS = 60
 """Seconds after which a process that does not start or end is a fault, on the slowest machine."""
 
 
 @contextmanager
-def serving(workspace, port: int) -> Iterator[subprocess.Popen]:
+def started(workspace, port: int) -> Iterator[subprocess.Popen]:
     """A server process that listens; what is left of it is killed."""
     command = [sys.executable, "-m", "tribute", "serve", "--port", str(port), "-w", workspace.root]
     process = subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True, start_new_session=True)
@@ -70,18 +72,18 @@ def port() -> int:
 def test_a_server_ends_starts_again_and_is_killed(process_shop, port):
     """A retry gets the answer of an earlier life without a second charge; a second server of the file is refused."""
     secret = tribute("payer", "key", "acme", "--budget", "1.00", "--json", "-w", process_shop.root).data["secret"]
-    with serving(process_shop, port) as process:
+    with started(process_shop, port) as process:
         models = json.loads(curl(port, "/v1/models", "-H", f"Authorization: Bearer {secret}").stdout)["data"]
         model = next(entry["id"] for entry in models if entry["labels"])
         first = ask(port, secret, model, "q-1")
         second = tribute("serve", "--port", str(port), "-w", process_shop.root)
         process.send_signal(signal.SIGTERM)
         ended = process.wait(ENDS)
-    with serving(process_shop, port) as process:
+    with started(process_shop, port) as process:
         again = ask(port, secret, model, "q-1")
         os.kill(process.pid, signal.SIGKILL)
         process.wait(ENDS)
-    with serving(process_shop, port):
+    with started(process_shop, port):
         killed = ask(port, secret, model, "q-1")
         other = ask(port, secret, model, "q-2")
         spent = json.loads(curl(port, "/v1/budget", "-H", f"Authorization: Bearer {secret}").stdout)
@@ -94,6 +96,43 @@ def test_a_server_ends_starts_again_and_is_killed(process_shop, port):
     assert "idempotent-replayed: true" in again.stdout.lower()
     assert "200 OK" in other.stdout
     assert 1_000_000 - spent["remaining"] == 2 * _cost(first.stdout)
+
+
+PARENT = """
+import sys, time
+from pathlib import Path
+from tribute.cli._serving import serving
+from tribute.workspace import Workspace
+with serving(Workspace.open(Path(sys.argv[1]))) as address:
+    print(address, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_server_does_not_outlive_the_command_that_started_it(process_shop):
+    """Not even a command that is killed: the server's standard input ends, and so does the server."""
+    command = [sys.executable, "-c", PARENT, str(process_shop.root)]
+    parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    port = int(parent.stdout.readline().rpartition(":")[2])
+    answered = curl(port, "/health").returncode
+    parent.kill()
+    parent.communicate()
+    deadline = time.monotonic() + ENDS
+    while not curl(port, "/health").returncode and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+    assert answered == 0
+    assert curl(port, "/health").returncode != 0
+    # Nobody has the store open any more: the next server starts.
+    with serving(process_shop) as address:
+        assert curl(int(address.rpartition(":")[2]), "/health").returncode == 0
+
+
+def test_a_server_that_cannot_start_says_why(process_shop):
+    """The last line of its log is the error; nothing is left behind."""
+    refused = pytest.raises(ServiceError, match="another server has this store open")
+    with serving(process_shop), refused, serving(process_shop):
+        pass
 
 
 def _cost(answer: str) -> int:

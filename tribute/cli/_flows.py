@@ -25,6 +25,8 @@ PARTS = {
     "retrain": "contributors left out",
 }
 """The part of a run that a report of progress belongs to."""
+RESULTS = "shares, rewards and report"
+"""The part after them."""
 
 
 def run_pipeline(home: Workspace, config: RunConfig, dry_run: bool) -> Output[Paid | Attributed | Plan]:
@@ -33,20 +35,26 @@ def run_pipeline(home: Workspace, config: RunConfig, dry_run: bool) -> Output[Pa
     refuse_training(home, config)
     if dry_run:
         return would(f"run {config.id} in {home.root}")
-    with timed(PARTS, "shares, rewards and report") as seconds:
-        set_prefect_environment(home)
-        find_flows()
-        from flows.server import prepare_server
-
-        prepare_server()
+    with timed(PARTS, RESULTS) as seconds:
+        start_prefect(home)
         from flows.pipeline import pipeline
 
         with ending_children():
             run_id = pipeline(str(home.root), config)
     ended = outcome(home, config, run_id)
-    return replace(ended, tables=[*ended.tables, _times(seconds)])
+    return replace(ended, tables=[*ended.tables, times(seconds)])
 
 
-def _times(seconds: Mapping[str, float]) -> Table:
+def start_prefect(home: Workspace) -> None:
+    """Find the flows and a server for them, which may be a local one in the workspace."""
+    set_prefect_environment(home)
+    find_flows()
+    from flows.server import prepare_server
+
+    prepare_server()
+
+
+def times(seconds: Mapping[str, float]) -> Table:
+    """How long each part took."""
     rows = [(part, f"{spent:.0f}") for part, spent in (*seconds.items(), ("in all", sum(seconds.values())))]
     return Table("Time", ("part", "seconds"), rows, right=("seconds",))

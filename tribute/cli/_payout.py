@@ -1,5 +1,6 @@
 """What `tribute run`, `demo` and `reward` print in the end: who is paid how much, and for what."""
 
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from tribute.cli._output import Output, Table
@@ -68,7 +69,7 @@ def payout(home: "Workspace", config: "RunConfig", run_id: str) -> Output[Any]:
     """What a run with rewards paid, and what of it was there already."""
     from tribute.pipeline.runs.runs import read_run
     from tribute.rewards.allocation import fallback_note
-    from tribute.rewards.period import read_rewards
+    from tribute.rewards.period import PeriodFolder, read_rewards
 
     record, rewards = read_run(home, run_id), config.rewards
     assert rewards is not None, "a run that pays has rewards"
@@ -84,7 +85,8 @@ def payout(home: "Workspace", config: "RunConfig", run_id: str) -> Output[Any]:
         "report": str(report),
         "payouts": _payouts(lines),
     }
-    table = _table(f"Net fee of {rewards.total} for {rewards.period}", lines)
+    by_use = {name for name, pool in PeriodFolder(folder).policy.pools.items() if pool.pays == "queries"}
+    table = _table(f"Net fee of {rewards.total} for {rewards.period}", lines, by_use)
     return Output(data, [*_cached(record), f"run {run_id}{fallback_note(folder)}, report: {report}"], [table])
 
 
@@ -99,19 +101,34 @@ def _payouts(lines: Any) -> dict[str, dict[str, str]]:
     return {code: {name: format_amount(amount, code) for name, amount in owed.items()} for code, owed in minor.items()}
 
 
-def _table(title: str, lines: Any) -> Table:
-    pools = lines["pool"].nunique() > 1
-    rows = [
-        (
-            line.contributor_id,
-            *([line.pool] if pools else []),
-            str(line.rows_canonical),
-            str(line.rows_excluded),
-            f"{line.score:+.4f}",
-            f"{line.amount} {line.currency}",
-            status_text(line.status),
-        )
-        for line in lines.itertuples()
-    ]
-    columns = ("contributor", *(["pool"] if pools else []), "rows", "excluded", "credit (nats)", "amount", "status")
-    return Table(title, columns, rows, right=columns[-5:-1])
+def _table(title: str, lines: Any, by_use: Collection[str]) -> Table:
+    """A row per contributor and currency; where there are several pools, with what each pays.
+
+    Scores of the pools that pay by use are no credit on the evaluation.
+    """
+    pools = sorted(set(lines["pool"])) if lines["pool"].nunique() > 1 else []
+    owed: dict[tuple[str, str], dict[str, Any]] = {}
+    for line in sorted(lines.itertuples(), key=lambda line: line.pool in by_use):
+        owed.setdefault((line.contributor_id, line.currency), {})[line.pool] = line
+    rows = [_row(own, pools, by_use) for own in owed.values()]
+    columns = ("contributor", "rows", "excluded", "credit (nats)", *pools, "amount", "status")
+    ordered = sorted(rows, key=lambda row: (-row[0], row[1]))
+    return Table(title, columns, [row for _, row in ordered], right=columns[1:-1])
+
+
+def _row(own: dict[str, Any], pools: Sequence[str], by_use: Collection[str]) -> tuple[int, Sequence[str]]:
+    """Minor units in all, and the cells of one contributor's lines by pool; the first is what it is told by."""
+    from tribute.money import format_amount
+
+    lines = list(own.values())
+    total, main = sum(line.amount_minor for line in lines), max(lines, key=lambda line: line.amount_minor > 0)
+    cells = (
+        lines[0].contributor_id,
+        str(lines[0].rows_canonical),
+        str(lines[0].rows_excluded),
+        "" if lines[0].pool in by_use else f"{lines[0].score:+.4f}",
+        *(str(own[pool].amount) if pool in own else "" for pool in pools),
+        f"{format_amount(total, lines[0].currency)} {lines[0].currency}",
+        status_text(main.status),
+    )
+    return total, cells

@@ -25,6 +25,10 @@ def serve(
         str | None,
         typer.Option(metavar="URL", help="What writes answers, such as vLLM's address without /v1; by default here."),
     ] = None,
+    until_eof: Annotated[
+        bool,
+        typer.Option("--until-eof", help="Stop when standard input ends, as when what started the server is gone."),
+    ] = False,
     store: StoreUrl = None,
     workspace: WorkspaceFolder = HERE,
 ) -> Output[Served]:
@@ -44,5 +48,5 @@ def serve(
         typer.echo(f"listening on {url}; interrupt to stop", err=True)
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    serve(Workspace.open(workspace), Listening(host, port, store, upstream), ready)
+    serve(Workspace.open(workspace), Listening(host, port, store, upstream, until_eof), ready)
     return Output({"address": url, "served": models}, ["stopped"])

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tribute.contributions.registry import Registry, registry_key, verify_keys
 from tribute.errors import ConfigError, ServiceError
+from tribute.pipeline.usage.clock import clock_of
 from tribute.services.accounts import MILLION, Accounts, Keys, Limits, Window
 from tribute.services.opening import store_url
 from tribute.services.prices import Price, PriceList, Prices, sign_prices
@@ -74,7 +75,7 @@ class Administration:
 def administration(root: Path, url: str | None) -> Iterator[Administration]:
     """The usage store of a workspace, or of a URL."""
     workspace = Workspace.open(root)
-    with Store.attach(store_url(workspace, url)) as store:
+    with Store.attach(store_url(workspace, url), clock_of(workspace)) as store:
         yield Administration(workspace, store, Accounts(store), Keys(store))
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +30,8 @@ class Listening:
     port: int
     store: str | None = None
     upstream: str | None = None
+    until_eof: bool = False
+    """Whether the server ends with its standard input, which whoever started it holds open."""
 
 
 def serve(workspace: Workspace, at: Listening, ready: Callable[[Services], None]) -> None:
@@ -47,7 +50,16 @@ def serve(workspace: Workspace, at: Listening, ready: Callable[[Services], None]
             )
             # uvicorn ends the calls in flight and then raises the signal again, which has to leave time to close.
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            uvicorn.Server(config).run()
+            server = uvicorn.Server(config)
+            if at.until_eof:
+                threading.Thread(target=_end_at_eof, args=(server,), name="tribute-eof", daemon=True).start()
+            server.run()
+
+
+def _end_at_eof(server: uvicorn.Server) -> None:
+    """End the server when nobody holds its standard input open any more, however the one who did has ended."""
+    sys.stdin.buffer.read()
+    server.should_exit = True
 
 
 @contextmanager

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from threading import BoundedSemaphore
 
 from tribute.contributions.registry import Registry, verify_keys
+from tribute.pipeline.usage.clock import clock_of
 from tribute.server.metrics import Metrics
 from tribute.server.models import refresh
 from tribute.services.accounts import Keys
@@ -63,16 +64,16 @@ def open_services(
     url: str | None = None,
     instance: str = SERVER,
     upstream: str | None = None,
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    clock: Callable[[], datetime] | None = None,
 ) -> Iterator[Services]:
     """A workspace's services with an empty catalogue; makes the keys that are missing.
 
-    `upstream` is the URL of what writes answers, by default this process.
+    `upstream` is the URL of what writes answers, by default this process; `clock` by default the workspace's.
     Raises ServiceError 503 where another server has the store open, RegistryError without the registry's key.
     """
     registry = verify_keys(Registry.open(workspace).snapshot().tree)
     with ExitStack() as stack:
-        meter = stack.enter_context(open_meter(workspace, url, instance, clock))
+        meter = stack.enter_context(open_meter(workspace, url, instance, clock or clock_of(workspace)))
         engine = UpstreamEngine(upstream, os.environ.get(UPSTREAM_KEY)) if upstream else LocalEngine()
         stack.callback(engine.close)
         keys, shelf, signer = Keys(meter.store), Shelf(workspace), meter.chain.signer

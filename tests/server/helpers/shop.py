@@ -31,6 +31,7 @@ from tribute.contributions.schema import DatasetSchema
 from tribute.contributions.terms import Terms
 from tribute.files import write_json
 from tribute.finetuning.tracking import Subject, Tracker
+from tribute.rewards.ledger import simulate
 from tribute.server.app import create_app
 from tribute.server.setup import Services
 from tribute.workspace import Workspace
@@ -64,9 +65,11 @@ models:
 """
 
 
-def open_shop(root: Path) -> Workspace:
-    """The workspace with prices and a payer with money, as commands put them there."""
+def open_shop(root: Path, day: str = "") -> Workspace:
+    """The workspace with prices and a payer with money, as commands put them there; a simulation from `day` on."""
     workspace = build_workspace(root)
+    if day:
+        simulate(workspace.rewards, day)
     for command in (
         ("price", root / "prices.yaml"),
         ("payer", "add", "acme", "--currency", "EUR"),

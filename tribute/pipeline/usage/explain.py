@@ -15,6 +15,7 @@ from tribute.errors import ServiceError, TributeError
 from tribute.finetuning.encoding.encoding import IGNORED, EncodedRows
 from tribute.finetuning.models.base_models import base_folder, load_tokenizer
 from tribute.finetuning.workers import run_child
+from tribute.pipeline.usage.clock import clock_of
 from tribute.pipeline.usage.served_runs import ServedRun, served_run
 from tribute.progress import reporter
 from tribute.services.explaining import (
@@ -100,7 +101,7 @@ def explain_batch(workspace: Workspace, batch: Batch, url: str | None = None) ->
 
 def add_addenda(workspace: Workspace, addenda: Addenda, url: str | None = None) -> int:
     """Sign and add them, and forget the texts that nobody needs any more: how many addenda."""
-    with open_meter(workspace, url, EXPLAINER) as meter:
+    with open_meter(workspace, url, EXPLAINER, clock_of(workspace)) as meter:
         return add_all(meter, addenda)
 
 
