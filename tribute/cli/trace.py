@@ -1,7 +1,6 @@
 """Follow the chain: from a payout to its rows, from a contribution to runs and payouts, from a call to its tree."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import typer
@@ -10,11 +9,10 @@ from tribute.cli._command import command
 from tribute.cli._options import HERE, StoreUrl, WorkspaceFolder
 from tribute.cli._output import Output, Table
 from tribute.cli._text import shortened
-from tribute.ids import contribution_of
+from tribute.cli._trace_calls import TracedCalls, traced_calls
 
 if TYPE_CHECKING:
     from tribute.pipeline.verification.lineage import Part, Payout, Use
-    from tribute.workspace import Workspace
 
 ROWS_SHOWN = 10
 TEXT_WIDTH = 72
@@ -73,25 +71,6 @@ class TracedRun(TypedDict):
     rewards: str | None
 
 
-class TracedCall(TypedDict):
-    receipt_id: str
-    parent_receipt: str | None
-    agent: str | None
-    served_model: str
-    kept_micro: int
-    total_micro: int
-    retrieved: list[dict[str, Any]]
-    training_credit: Any
-    contributor_credits: dict[str, float]
-
-
-class TracedCalls(TypedDict):
-    payer: str
-    currency: str
-    paid_micro: int
-    calls: list[TracedCall]
-
-
 Traced = TracedPayout | TracedUses | TracedParts | TracedRun | TracedCalls
 
 
@@ -107,7 +86,7 @@ def trace(
     from tribute.workspace import Workspace
 
     if what.startswith("receipt-") and len(what) == RECEIPT_LENGTH:
-        return _calls(what, store, workspace)
+        return traced_calls(what, store, workspace)
     link = lineage.trace(Workspace.open(workspace), what)
     if isinstance(link, lineage.Payout):
         return _payout(link)
@@ -116,62 +95,6 @@ def trace(
     if isinstance(link[0], lineage.Use):
         return _uses(what, link)
     return _parts(what, link)
-
-
-def _calls(receipt: str, store: str | None, workspace: Path) -> Output[Traced]:
-    from tribute.server.administration import administration, micro_in_words
-    from tribute.services.meter import call_tree
-
-    with administration(workspace, store) as admin:
-        tree = call_tree(admin.store, receipt)
-        owners = _owners(admin.workspace)
-    calls: list[TracedCall] = [
-        {
-            "receipt_id": node.receipt,
-            "parent_receipt": node.parent,
-            "agent": node.agent,
-            "served_model": node.model,
-            "kept_micro": node.kept,
-            "total_micro": node.total,
-            "retrieved": [{**line, "contributor": _owner(line, owners)} for line in node.retrieved],
-            "training_credit": node.training,
-            "contributor_credits": dict(node.credits),
-        }
-        for node in tree.nodes()
-    ]
-    paid = f"{micro_in_words(tree.root.total)} {tree.currency}"
-    data: TracedCalls = {
-        "payer": tree.payer,
-        "currency": tree.currency,
-        "paid_micro": tree.root.total,
-        "calls": calls,
-    }
-    lines = [f"{tree.payer} paid {paid} for {receipt}"]
-    for node in tree.nodes():
-        indent = "  " * (node.depth + 1)
-        training = node.training if isinstance(node.training, str) else node.training["status"]
-        lines.append(f"{indent}{node.model} keeps {micro_in_words(node.kept)}, training {training}")
-        lines += [f"{indent}  {_moved(line, owners)}" for line in node.retrieved]
-        lines += [f"{indent}  {name}: {credit:+.6f} nats" for name, credit in list(node.credits.items())[:ROWS_SHOWN]]
-    return Output(data, lines)
-
-
-def _owners(workspace: "Workspace") -> dict[str, str]:
-    """Contribution → contributor, of all that were ever recorded."""
-    from tribute.contributions.registry import Registry
-
-    entries = Registry.open(workspace).entries()
-    return {entry.subject: entry.details["contributor_id"] for entry in entries if entry.event == "contribute"}
-
-
-def _owner(line: Mapping[str, Any], owners: dict[str, str]) -> str:
-    """Whose the retrieved rows of a receipt's line are: receipts themselves have pseudonyms."""
-    return owners.get(contribution_of(line["rows"][0]), str(line["contributor"]))
-
-
-def _moved(line: Mapping[str, Any], owners: dict[str, str]) -> str:
-    shown = f"{', '.join(line['rows'])} of {_owner(line, owners)}"
-    return f"{shown}: shown" if line["credit"] is None else f"{shown}: {float(line['credit']):+.6f} {line['unit']}"
 
 
 def _payout(payout: "Payout") -> Output[Traced]:

@@ -12,7 +12,9 @@ from tribute.finetuning.adapters.answers import GENERATIONS, METRICS
 from tribute.report.figures import Point
 from tribute.report.load_contributors import contributors_of, parquet_rows, pay_of
 from tribute.report.sources import json_of, read_sources
+from tribute.report.usage_flows import read_use
 from tribute.report.view import Contribution, Effect, Excluded, Score, Seed, Stage, View
+from tribute.rewards.period import PeriodFolder
 from tribute.workspace import Workspace
 
 BASELINE_LABELS = {
@@ -36,6 +38,7 @@ def read_view(workspace: Workspace, run_id: str) -> View:
     before, after = _scores(evaluation)
     recorded = sources.champion.path / "rows.json"
     cut: dict[str, Any] = json_of(recorded) if recorded.exists() else {"train": {"cut": {}}, "evaluation": {"cut": 0}}
+    pay = None if sources.rewards is None else pay_of(sources.rewards)
     return View(
         run=run,
         dataset=about,
@@ -43,7 +46,8 @@ def read_view(workspace: Workspace, run_id: str) -> View:
         base=sources.champion.inputs["base"],
         checks=_checks(attribution),
         card=card,
-        pay=None if sources.rewards is None else pay_of(sources.rewards),
+        pay=pay,
+        use=read_use(PeriodFolder(sources.rewards.path), pay.currency) if pay and sources.rewards else None,
         rows=train.num_rows,
         evaluation_rows=evaluation["rows"],
         before=before,

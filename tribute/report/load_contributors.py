@@ -33,7 +33,9 @@ def _one_currency(allocation: Sequence[AllocationRow]) -> list[AllocationRow]:
     for line in allocation:
         if line.currency == allocation[0].currency:
             before = lines.get(line.contributor_id, line._replace(amount_minor=0))
-            lines[line.contributor_id] = before._replace(amount_minor=before.amount_minor + line.amount_minor)
+            status = before.status if before.amount_minor or not line.amount_minor else line.status
+            total = before.amount_minor + line.amount_minor
+            lines[line.contributor_id] = before._replace(amount_minor=total, status=status)
     return list(lines.values())
 
 

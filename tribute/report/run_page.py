@@ -18,6 +18,8 @@ from tribute.report.money_flows import NO_TOPIC, flows
 from tribute.report.sankey import narrow_sankey, sankey
 from tribute.report.sankey_layout import CONTRIBUTORS
 from tribute.report.svg import Scale, scale_over
+from tribute.report.usage_flows import Use, shown_use
+from tribute.report.usage_sankey import narrow_usage_sankey, usage_sankey
 from tribute.report.view import Contributor, Effect, View
 from tribute.rewards.allocation import BLEND, NOT_MEASURED, TOKENS, figures, made_by, measured
 from tribute.rewards.allocation import rank as rank_words
@@ -64,6 +66,7 @@ def _figures(view: View) -> dict[str, Any]:
     currency, verdict = (view.pay.currency, view.pay.verdict) if view.pay else ("", None)
     return {
         "pay": view.pay,
+        "use": None if view.use is None else _use(view.use),
         "sankey": sankey(paths, currency) if paths else "",
         "narrow_sankey": narrow_sankey(paths, currency) if paths else "",
         "by_topic": all(flow.topic != NO_TOPIC for flow in paths),
@@ -80,6 +83,11 @@ def _figures(view: View) -> dict[str, Any]:
         "by_tokens": verdict is not None and verdict.rule == TOKENS,
         "by_content": verdict is not None and verdict.rule == BLEND and verdict.credit_part < 1,
     }
+
+
+def _use(use: Use) -> dict[str, Any]:
+    figures = (usage_sankey(use.paths, use.currency), narrow_usage_sankey(use.paths, use.currency))
+    return shown_use(use) | dict(zip(("sankey", "narrow_sankey"), figures, strict=True))
 
 
 def _card(view: View) -> dict[str, Any]:

@@ -43,14 +43,14 @@ def narrow_sankey(flows: Iterable[Flow], currency: str) -> Markup:
     """The same for a small screen: without the pool, with the labels on the ribbons, and without tips to hover over."""
     drawn = columns(flows, 0.0, NARROW - BAR)
     labels = [
-        tag("text", _cut(node.name, 22), x=BAR + 6, y=_baseline(node), class_="on-flow") for node in drawn.topics
+        tag("text", cut(node.name, 22), x=BAR + 6, y=baseline(node), class_="on-flow") for node in drawn.topics
     ] + [
         tag(
             "text",
-            _cut(node.name, 16),
+            cut(node.name, 16),
             tag("tspan", amount(node.minor, currency), class_="strong", dx=6),
             x=NARROW - BAR - 6,
-            y=_baseline(node),
+            y=baseline(node),
             text_anchor="end",
             class_="on-flow",
         )
@@ -72,7 +72,7 @@ def narrow_sankey(flows: Iterable[Flow], currency: str) -> Markup:
 def _ribbons_from_pool(pool: Node, topics: Sequence[Node], currency: str) -> list[Markup]:
     tops = accumulate((topic.height for topic in topics), initial=pool.y)
     return [
-        _ribbon(
+        ribbon(
             replace(pool, y=y, height=topic.height), topic, topic.colour, _flow_tip(pool, topic, topic.minor, currency)
         )
         for topic, y in zip(topics, tops, strict=False)
@@ -90,7 +90,7 @@ def _ribbons(drawn: Columns, currency: str | None) -> list[Markup]:
             if flow := minor.get((topic.name, payee.name), 0):
                 thick = topic.height * flow / topic.minor
                 start, end = replace(topic, y=y, height=thick), replace(payee, y=arrived[payee.name], height=thick)
-                ribbons.append(_ribbon(start, end, topic.colour, _flow_tip(topic, payee, flow, currency)))
+                ribbons.append(ribbon(start, end, topic.colour, _flow_tip(topic, payee, flow, currency)))
                 y += thick
                 arrived[payee.name] += thick
     return ribbons
@@ -100,7 +100,7 @@ def _flow_tip(start: Node, end: Node, minor: int, currency: str | None) -> str |
     return f"{start.name} → {end.name}: {money(minor, currency)}" if currency else None
 
 
-def _ribbon(start: Node, end: Node, colour: str, tip: str | None) -> Markup:
+def ribbon(start: Node, end: Node, colour: str, tip: str | None) -> Markup:
     """From the right of one bar, or of a part of it, to the left of another one; both are as high as the ribbon."""
     x0, x1, y0, y1 = start.x + BAR, end.x, start.y, end.y
     mid, bottom0, bottom1 = (x0 + x1) / 2, start.y + start.height, end.y + start.height
@@ -145,21 +145,21 @@ def _pool_label(pool: Node, currency: str) -> Markup:
 
 def _topic_label(node: Node, currency: str) -> Markup:
     share = tag("tspan", f"  {amount(node.minor, currency)}", class_="muted", dx=6)
-    return tag(
-        "text", _cut(node.name, 26), share, x=TOPIC_X - 9, y=_baseline(node), text_anchor="end", class_="on-flow"
-    )
+    return tag("text", cut(node.name, 26), share, x=TOPIC_X - 9, y=baseline(node), text_anchor="end", class_="on-flow")
 
 
 def _contributor_label(node: Node, currency: str) -> Markup:
-    y = _baseline(node)
-    return tag("text", _cut(node.name, 20), x=CONTRIBUTOR_X + BAR + 10, y=y) + tag(
+    y = baseline(node)
+    return tag("text", cut(node.name, 20), x=CONTRIBUTOR_X + BAR + 10, y=y) + tag(
         "text", amount(node.minor, currency), x=WIDTH - 2, y=y, text_anchor="end", class_="strong"
     )
 
 
-def _baseline(node: Node) -> float:
+def baseline(node: Node) -> float:
+    """Where a label in the middle of a bar stands."""
     return node.y + node.height / 2 + 4.5
 
 
-def _cut(name: str, letters: int) -> str:
+def cut(name: str, letters: int) -> str:
+    """A name that fits beside a bar."""
     return name if len(name) <= letters else f"{name[: letters - 1]}…"

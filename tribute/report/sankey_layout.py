@@ -54,8 +54,8 @@ def columns(flows: Iterable[Flow], topic_x: float, contributor_x: float) -> Colu
     contributors = _column(paid, contributor_x, sorted(paid, key=lambda name: (_is_rest(name), -paid[name], name)))
     topics = _column(taught, topic_x, _uncrossed(taught, contributors, merged))
     topics = [replace(topic, colour=_colour(topic.name, place)) for place, topic in enumerate(topics)]
-    height = max(_height(topics), _height(contributors))
-    return Columns(merged, _spread(topics, height), _spread(contributors, height), height)
+    height = max(height_of(topics), height_of(contributors))
+    return Columns(merged, spread(topics, height), spread(contributors, height), height)
 
 
 def _totals(flows: Sequence[Flow], end: Literal["topic", "contributor"]) -> Counter[str]:
@@ -91,11 +91,12 @@ def _slot(node: Node) -> float:
     return max(SLOT, node.height + GAP)
 
 
-def _height(nodes: Sequence[Node]) -> float:
-    return max(MONEY_HEIGHT, sum(_slot(node) for node in nodes))
+def height_of(nodes: Sequence[Node], least: float = MONEY_HEIGHT) -> float:
+    """How high a column is."""
+    return max(least, sum(_slot(node) for node in nodes))
 
 
-def _spread(nodes: Sequence[Node], height: float) -> list[Node]:
+def spread(nodes: Sequence[Node], height: float) -> list[Node]:
     """Stack the slots from top to bottom, each bar in the middle of its slot."""
     spare = (height - sum(_slot(node) for node in nodes)) / len(nodes) if nodes else 0.0
     placed, y = [], TOP

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tribute.report.figures import Point
+from tribute.report.usage_flows import Use
 from tribute.rewards.allocation import Card, Verdict
 
 
@@ -149,6 +150,8 @@ class View:
     evaluation_rows: int
     before: Score
     after: Score
+    use: Use | None
+    """The use of its models that funded the period; None where none did."""
     contributors: Sequence[Contributor]
     topic_credit: Mapping[str, Mapping[str, float]]
     effects: Sequence[Effect]

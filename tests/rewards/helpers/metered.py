@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from tribute.digests import file_sha256
 from tribute.files import write_json
+from tribute.services.meter.events import AGENT_CALL, CALL
 from tribute.services.seal.funding import funds
 from tribute.services.seal.seal import CREDITS_SCHEMA, SEAL, USAGE_SCHEMA
 from tribute.services.seal.totals import Totals
@@ -32,6 +33,9 @@ class Answer:
     affiliated: bool = False
     refund: int = 0
     currency: str = "EUR"
+    agent: str | None = None
+    model: str = "docs@0123456789abcdef"
+    test: bool = False
 
 
 def sealed(folder: Path, answers: Iterable[Answer], month: str = "2026-11") -> Path:
@@ -74,11 +78,11 @@ def _event(answer: Answer, receipt: str, micro: int) -> dict:
     return {
         "source": "urn:tribute:server",
         "id": receipt,
-        "type": "tribute.call",
+        "type": AGENT_CALL if answer.model.startswith("agent:") else CALL,
         "time": "2026-11-29T12:00:00.000000Z",
         "payer": answer.payer,
-        "agent": None,
-        "model": "docs@0123456789abcdef",
+        "agent": answer.agent,
+        "model": answer.model,
         "artifact": "a" * 64,
         "currency": answer.currency,
         "corrects": None,
@@ -87,7 +91,7 @@ def _event(answer: Answer, receipt: str, micro: int) -> dict:
         "output_tokens": 1,
         "price_version": 1,
         "micro": micro,
-        "test": False,
+        "test": answer.test,
         "affiliated": answer.affiliated,
         "complete": True,
         "explain": "later",

@@ -2,6 +2,7 @@
 
 from tribute.rewards.statements.periods import IN_FLIGHT, PAID, RETURNED, Books, Payment, PeriodSums, read_books
 from tribute.rewards.statements.statements import period_folder, whose, write_early, write_statements
+from tribute.rewards.statements.use import reached
 from tribute.rewards.statements.wording import STATUS
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Payment",
     "PeriodSums",
     "period_folder",
+    "reached",
     "read_books",
     "whose",
     "write_early",

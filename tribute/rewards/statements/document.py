@@ -22,6 +22,7 @@ from tribute.rewards.ledger.journal import Posting
 from tribute.rewards.period import leaves
 from tribute.rewards.statements.comparison import Comparison
 from tribute.rewards.statements.records import ContributorRecords, PeriodRecords
+from tribute.rewards.statements.use import PeriodUse, UsedModel
 from tribute.rewards.statements.wording import EVENTS
 from tribute.rewards.tables import PayableRow, as_text
 
@@ -60,6 +61,7 @@ class Documents:
         self.now, self.before, self.effects = now, before, effects
         self.disputes = [dispute for dispute in disputes if dispute.period == now.period]
         self.proofs = leaves.Proofs.read(now.path)
+        self.use = PeriodUse(now.folder).by_model()
         self.comparisons = (
             {code: Comparison(before.side(code), now.side(code)) for code in now.currencies} if before else {}
         )
@@ -82,6 +84,8 @@ class Documents:
             "slices": [{"slice": name, "credit": text(credit)} for name, credit in records.slices],
             "not_counted": _not_counted(records),
             "without_you": self._without(contributor_id),
+            "use_seal": self.now.artifact.identity["config"].get("usage"),
+            "use": [_used(line) for line in self.use.get(contributor_id, [])],
             "card": self.now.verdict.document(),
             "held_until": after(self.now.period, self.now.policy.holdback.days),
             "dispute": {"days": days, "until": after(self.now.period, days)},
@@ -153,6 +157,18 @@ def after(period: str, days: int) -> str:
 def text(value: Decimal) -> str:
     """A credit as text, without an exponent."""
     return f"{value:f}"
+
+
+def _used(line: UsedModel) -> dict[str, str]:
+    """What a contributor earned by a model's answers: `earned_minor` exact to 12 decimals, credit in nats."""
+    return {
+        "model": line.model,
+        "currency": line.currency,
+        "earned_minor": text(decimal_floor(line.earned)),
+        "answers": str(line.answers),
+        "moved": str(line.moved),
+        "credit": text(Decimal(line.credit).scaleb(-12)),
+    }
 
 
 def _disputed(dispute: Dispute) -> dict[str, Any]:

@@ -6,6 +6,7 @@ always escaped, and comes from the registry as it is now: what was erased stands
 """
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -33,11 +34,8 @@ class Pages:
 
     def __init__(self, folder: PeriodRecords) -> None:
         self.folder = folder
-        trained = [
-            records.lines[0]
-            for records in folder.contributors.values()
-            if records.lines and records.lines[0].rows_canonical
-        ]
+        measured = [self._measured(records.lines) for records in folder.contributors.values()]
+        trained = [line for line in measured if line and line.rows_canonical]
         self.scores = sorted(line.score for line in trained)
         self.all_credit = sum((max(score, Decimal(0)) for score in self.scores), Decimal(0))
         self.common = {
@@ -54,7 +52,7 @@ class Pages:
     def render(self, document: Document, texts: RegistryTexts) -> str:
         """One contributor's page."""
         lines = list(map(ALLOCATION.parse, document["proof"]["figures"]["allocation"]))
-        main = max(lines, key=lambda row: row.amount_minor, default=None)
+        main = max(lines, key=lambda row: (self._by_shares(row), row.amount_minor), default=None)
         return template(__package__, "statement.html", unbroken=formatting.unbroken).render(
             **self.common,
             document=document,
@@ -79,8 +77,16 @@ class Pages:
             by_tokens=bool(main and main.rule == TOKENS),
             divided_by=self._divided_by(),
             disputes=page_parts.disputes(document),
+            use=page_parts.use(document),
             ids=page_parts.ids(document, texts),
         )
+
+    def _measured(self, lines: Sequence[AllocationRow]) -> AllocationRow | None:
+        """The line whose score is the credit on the evaluation, in nats; of who has none the first."""
+        return max(lines, key=self._by_shares, default=None)
+
+    def _by_shares(self, row: AllocationRow) -> bool:
+        return self.folder.policy.pools[row.pool].pays == "shares"
 
     def _card(self) -> dict[str, Any]:
         """The figures of the card that no check asks for, and what each check is about."""

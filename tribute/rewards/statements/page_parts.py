@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from tribute import formatting
@@ -196,6 +197,19 @@ def _first(canonical: str, contributor_id: str) -> str:
     return canonical and ("your own" if canonical == contributor_id else "another contributor’s")
 
 
+def use(document: Document) -> list[dict[str, str]]:
+    """What each served model's answers earned; the answers that name the contributor, and their credit."""
+    return [
+        {
+            "model": line["model"],
+            "earned": formatting.quota(Fraction(line["earned_minor"]), line["currency"]),
+            "moved": f"{int(line['moved']):,} of {int(line['answers']):,}",
+            "credit": formatting.signed(float(line["credit"]), 4),
+        }
+        for line in document["use"]
+    ]
+
+
 def disputes(document: Document) -> list[dict[str, str]]:
     """What became of each dispute about the statement."""
     return [{"id": dispute["id"], "outcome": _outcome(dispute)} for dispute in document["disputes"]]
@@ -220,6 +234,8 @@ def _outcome(dispute: Mapping[str, Any]) -> str:
 def ids(document: Document, texts: RegistryTexts) -> list[tuple[str, str]]:
     """Names and digests of what the statement was made from."""
     named = {name.replace("-", " ").capitalize(): id_ for name, id_ in document["made_from"].items()}
+    if document["use_seal"]:
+        named["Receipts of the month, root"] = document["use_seal"]["receipts_root"]
     evidence = {
         f"Evidence, pool {row['pool']}": row["evidence_sha256"] for row in document["proof"]["figures"]["allocation"]
     }

@@ -43,6 +43,7 @@ class CallTree:
 
     payer: str
     currency: str
+    month: str
     root: CallNode
 
     def nodes(self) -> Iterator[CallNode]:
@@ -60,7 +61,7 @@ def call_tree(store: Store, receipt: str) -> CallTree:
         row = _event(connection, tables.event.c.receipt == receipt)[:1]
         if not row:
             raise ServiceError(f"receipt {receipt!r} is unknown, or its call is not ended", 404)
-        return CallTree(row[0].subject, row[0].currency, _node(connection, row[0], 0))
+        return CallTree(row[0].subject, row[0].currency, row[0].month, _node(connection, row[0], 0))
 
 
 def _event(connection: Connection, which: Any) -> list[Row[Any]]:

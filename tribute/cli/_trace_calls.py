@@ -1,0 +1,127 @@
+"""`tribute trace` of a paid call: from its receipt to the tree below it, to people and their money."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from tribute.cli._output import Output
+from tribute.ids import contribution_of
+
+if TYPE_CHECKING:
+    from tribute.services.meter import CallNode, CallTree
+    from tribute.workspace import Workspace
+
+ROWS_SHOWN = 10
+
+
+class TracedCall(TypedDict):
+    receipt_id: str
+    parent_receipt: str | None
+    agent: str | None
+    served_model: str
+    kept_micro: int
+    total_micro: int
+    retrieved: list[dict[str, Any]]
+    training_credit: Any
+    contributor_credits: dict[str, float]
+    paid_on: dict[str, float]
+    """Whom what the call keeps reached in its drafted or closed period, in 10⁻⁶ of the unit."""
+
+
+class TracedCalls(TypedDict):
+    payer: str
+    currency: str
+    paid_micro: int
+    calls: list[TracedCall]
+
+
+def traced_calls(receipt: str, store: str | None, workspace: Path) -> Output[TracedCalls]:
+    """The tree below a call: what each node keeps, who moved its answer, and whom that money reached."""
+    from tribute.server.administration import administration, micro_in_words
+    from tribute.services.meter import call_tree
+    from tribute.services.opening import open_texts
+
+    with administration(workspace, store) as admin:
+        tree = call_tree(admin.store, receipt)
+        owners = _owners(admin.workspace)
+        payer = open_texts(admin.workspace, admin.store).pseudonym(tree.payer)
+        reached = [_reached(admin.workspace, payer, node, tree) for node in tree.nodes()]
+    calls: list[TracedCall] = [
+        {
+            "receipt_id": node.receipt,
+            "parent_receipt": node.parent,
+            "agent": node.agent,
+            "served_model": node.model,
+            "kept_micro": node.kept,
+            "total_micro": node.total,
+            "retrieved": [{**line, "contributor": _owner(line, owners)} for line in node.retrieved],
+            "training_credit": node.training,
+            "contributor_credits": dict(node.credits),
+            "paid_on": paid_on,
+        }
+        for node, paid_on in zip(tree.nodes(), reached, strict=True)
+    ]
+    paid = f"{micro_in_words(tree.root.total)} {tree.currency}"
+    data: TracedCalls = {
+        "payer": tree.payer,
+        "currency": tree.currency,
+        "paid_micro": tree.root.total,
+        "calls": calls,
+    }
+    lines = [f"{tree.payer} paid {paid} for {receipt}"]
+    for node in tree.nodes():
+        indent = "  " * (node.depth + 1)
+        training = node.training if isinstance(node.training, str) else node.training["status"]
+        lines.append(f"{indent}{node.model} keeps {micro_in_words(node.kept)}, training {training}")
+        lines += [f"{indent}  {_moved(line, owners)}" for line in node.retrieved]
+        lines += [f"{indent}  {name}: {credit:+.6f} nats" for name, credit in list(node.credits.items())[:ROWS_SHOWN]]
+    if whom := _summed(reached):
+        lines.append(f"{tree.month} pays of it, by all that {tree.payer} asked in the month:")
+        lines += [f"  {micro_in_words(round(micro))} {tree.currency}  {name}" for name, micro in whom]
+        lines.append(f"`tribute trace {tree.month}/CONTRIBUTOR` shows the rows behind an amount")
+    return Output(data, lines)
+
+
+def _summed(parts: Sequence[Mapping[str, float]]) -> list[tuple[str, float]]:
+    """Sums by name, the largest first."""
+    sums = Counter[str]()
+    for part in parts:
+        sums.update(part)
+    return sorted(sums.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _reached(workspace: "Workspace", payer: str, node: "CallNode", tree: "CallTree") -> dict[str, float]:
+    """Whom what a call keeps reached: the agent, or as its payer's money for the model was divided in the period."""
+    from tribute.report.usage_flows import read_use
+    from tribute.rewards.period import PeriodFolder
+
+    folder = workspace.rewards / tree.month
+    if not (folder / "usage.json").exists():
+        return {}
+    use = read_use(PeriodFolder(folder), tree.currency)
+    model = None if node.model.startswith("agent:") else node.model
+    ways = [way for way in (use.paths if use else []) if (way.payer, way.model) == (payer, model)]
+    total = sum(way.micro for way in ways)
+    reached: dict[str, float] = {}
+    for way in ways:
+        reached[way.target] = reached.get(way.target, 0.0) + node.kept * way.micro / total
+    return reached
+
+
+def _owners(workspace: "Workspace") -> dict[str, str]:
+    """Contribution → contributor, of all that were ever recorded."""
+    from tribute.contributions.registry import Registry
+
+    entries = Registry.open(workspace).entries()
+    return {entry.subject: entry.details["contributor_id"] for entry in entries if entry.event == "contribute"}
+
+
+def _owner(line: Mapping[str, Any], owners: dict[str, str]) -> str:
+    """Whose the retrieved rows of a receipt's line are: receipts themselves have pseudonyms."""
+    return owners.get(contribution_of(line["rows"][0]), str(line["contributor"]))
+
+
+def _moved(line: Mapping[str, Any], owners: dict[str, str]) -> str:
+    shown = f"{', '.join(line['rows'])} of {_owner(line, owners)}"
+    return f"{shown}: shown" if line["credit"] is None else f"{shown}: {float(line['credit']):+.6f} {line['unit']}"
