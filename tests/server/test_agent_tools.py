@@ -72,10 +72,18 @@ def test_a_question_from_quote_to_receipt(play, classifier, writer):
         before = await call("budget")
         label = await call("classify", model=classifier, texts=["matrix"])
         written = await call(
-            "generate", model=writer, prompt="matrix vector", max_tokens=6, call={"idempotency_key": name}
+            "generate",
+            model=writer,
+            prompt="matrix vector",
+            max_tokens=6,
+            call={"idempotency_key": name, "explain": "never"},
         )
         again = await call(
-            "generate", model=writer, prompt="matrix vector", max_tokens=6, call={"idempotency_key": name}
+            "generate",
+            model=writer,
+            prompt="matrix vector",
+            max_tokens=6,
+            call={"idempotency_key": name, "explain": "never"},
         )
         after = await call("budget")
         receipt = await call("receipt", receipt=written["receipt"])
@@ -94,6 +102,7 @@ def test_a_question_from_quote_to_receipt(play, classifier, writer):
     assert before["result"]["remaining"] - after["result"]["remaining"] == spent
     assert {"receipt", "certificate"} <= receipt["result"].keys()
     assert explained["result"]["receipt"] == written["receipt"]
+    assert explained["result"]["training"] == "never"
 
 
 def test_refusals_are_tool_errors(play, classifier):

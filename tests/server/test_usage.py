@@ -1,7 +1,9 @@
 """From calls to money: answers are explained by the stand-in, a month is sealed, and its file says what each paid."""
 
 import json
-from datetime import UTC, datetime
+import subprocess
+import sys
+from pathlib import Path
 
 import httpx
 import pandas as pd
@@ -12,29 +14,17 @@ from tests.finetuning.helpers import tiny
 from tests.helpers.terminal import tribute
 from tests.server.helpers.shop import listening, open_shop
 from tribute.pipeline.usage.seal import verify
+from tribute.rewards.ledger import simulate
 from tribute.server.setup import open_services
 
-NOVEMBER, DECEMBER = datetime(2026, 11, 20, 12, tzinfo=UTC), datetime(2026, 12, 2, tzinfo=UTC)
+TOOL = Path(__file__).parents[2] / "tools" / "verify_receipt.py"
 CLASSIFY, CHAT = "/classify", "/v1/chat/completions"
 
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
-    """A workspace of the module's own, whose clock shows November."""
-    monkeypatch = pytest.MonkeyPatch()
-    monkeypatch.setattr("tribute.services.store.store.datetime", Calendar)
-    yield open_shop(tmp_path_factory.mktemp("usage"))
-    monkeypatch.undo()
-
-
-class Calendar(datetime):
-    """The clock of every store that is opened in this module."""
-
-    moment = NOVEMBER
-
-    @classmethod
-    def now(cls, tz=None):
-        return cls.moment
+    """A workspace of the module's own, a simulation that has reached November."""
+    return open_shop(tmp_path_factory.mktemp("usage"), "2026-11-15")
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +34,7 @@ def november(shop):
     done, again = (tribute("usage", "explain", "-w", shop.root, "--json") for _ in range(2))
     assert done.code == 0, done.err
     assert again.data["addendum_count"] == 0
-    Calendar.moment = DECEMBER
+    simulate(shop.rewards, "2026-12-01")
     ended = tribute("usage", "seal", "2026-11", "-w", shop.root, "--json")
     assert ended.code == 0, ended.err
     return receipts, secret, shop.usage / "2026-11"
@@ -145,6 +135,29 @@ def test_a_receipt_and_a_month_are_verified_by_their_operator(shop, november):
     assert (unknown.code, unsealed.code) == (2, 2)
     assert "is unknown" in unknown.err
     assert "no such sealed month" in unsealed.err
+
+
+def test_a_payer_checks_a_receipt_alone(shop, november, tmp_path):
+    """With the receipt, the proof and what is published: the tool says what holds; another root does not."""
+    receipts, secret, folder = november
+    root = json.loads((folder / "seal.json").read_text())["root"]
+    with open_services(shop) as services, listening(services) as url:
+        headers, address = {"Authorization": f"Bearer {secret}"}, f"{url}/v1/receipts/{receipts['labels']}"
+        (tmp_path / "receipt.json").write_bytes(httpx.get(address, headers=headers).content)
+        (tmp_path / "proof.json").write_bytes(httpx.get(f"{address}/proof", headers=headers).content)
+        key = services.registry_keys[-1]
+
+    def check(root):
+        files = [str(tmp_path / name) for name in ("receipt.json", "proof.json")]
+        command = [sys.executable, "-I", TOOL, *files, "--registry", key, "--root", root]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    good, bad = check(root), check("0" * 64)
+
+    assert good.returncode == 0, good.stdout + good.stderr
+    assert "the proof leads to its root" in good.stdout
+    assert "the root is the one you gave" in bad.stderr
+    assert bad.returncode == 1
 
 
 def test_a_receipt_is_replayed(shop, november):

@@ -8,7 +8,7 @@ sessions.
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 from mcp.server.mcpserver import Context, MCPServer
@@ -40,10 +40,12 @@ PASSED = ("traceparent",)
 
 
 class CallOptions(BaseModel):
-    """How a paid call is named, and the agent's open call that pays for it."""
+    """How a paid call is named, the agent's open call that pays for it, and when it is told who moved the answer."""
 
     idempotency_key: str | None = None
     parent: str | None = None
+    explain: Literal["later", "at_once", "never"] | None = None
+    """Of `classify` and `generate`."""
 
 
 Connect = Callable[[], httpx.AsyncClient]
@@ -66,7 +68,7 @@ class _Api:
         call = sent.get("call") or CallOptions()
         named = {"Idempotency-Key": call.idempotency_key, "Tribute-Parent": call.parent}
         headers |= {header: value for header, value in named.items() if value}
-        given = {name: value for name, value in body.items() if value is not None}
+        given = {name: value for name, value in {**body, "explain": call.explain}.items() if value is not None}
         try:
             async with self.connect() as client:
                 answer = await client.request(method, path, json=given if method == "POST" else None, headers=headers)
@@ -122,8 +124,8 @@ def _add_spending(tools: MCPServer, api: _Api) -> None:
         call: CallOptions | None = None,
     ) -> dict[str, Any]:
         """Answer a question. `retrieve` names a version whose rows are quoted."""
-        messages = [{"role": "user", "content": prompt}]
-        body = {"model": model, "messages": messages, "max_tokens": max_tokens, "retrieve": retrieve}
+        asked = {"messages": [{"role": "user", "content": prompt}], "max_tokens": max_tokens}
+        body = {"model": model, **asked, "retrieve": retrieve}
         path = "/v1/chat/completions"
         return await api.ask(context, "POST", path, body=body, call=call)
 
@@ -171,7 +173,12 @@ def _add_reading(tools: MCPServer, api: _Api) -> None:
 
     @tools.tool(annotations=READS)
     async def explain(context: Context[Any, Any], receipt: str) -> dict[str, Any]:
-        """Who moved an answer: the retrieved rows with their credits, and the contributors, or `pending`."""
+        """Who moved an answer: the retrieved rows with their credits, and the contributors by pseudonyms.
+
+        Price: nothing, the answer's price paid for it. Limit: answers of this key and the keys below it. It says
+        `pending` until the operator explains the month's answers, `never` where the call forbade it, and is told soon
+        after a call with `explain: at_once`.
+        """
         return await api.ask(context, "GET", f"/v1/receipts/{_word(receipt)}/credits")
 
     @tools.tool(annotations=READS)

@@ -8,8 +8,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tribute.formatting import minus
+from tribute.formatting import day, minus
 from tribute.html import template
+from tribute.server.administration import micro_in_words
+from tribute.server.receipt_texts import answer_of, question_of
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Characters that are no text: browsers would act on them."""
@@ -35,10 +37,26 @@ WORDS = {
 
 def render(receipt: Mapping[str, Any], training: Any, texts: tuple[str, str] | None) -> str:
     """The page; `training` is the addendum's field, or what the receipt says without one; `texts` question, answer."""
-    lines = training["contributors"] if isinstance(training, dict) else []
-    status = training["status"] if isinstance(training, dict) else training
+    measured = {"contributors": [], "gain": "0"} | (training if isinstance(training, dict) else {"status": training})
+    drawn, price = bars(measured["contributors"]), receipt["price"]
     return template(__package__, "receipt.html", plain=plain).render(
-        receipt=receipt, texts=texts, why=WORDS.get(status, ""), bars=bars(lines), training=training
+        receipt=receipt,
+        price=minus(micro_in_words(price["micro"])),
+        total=minus(micro_in_words(price["total"])),
+        what="an agent’s work" if receipt.get("children") else "an answer",
+        model=receipt.get("model"),
+        is_whole=receipt.get("complete", True),
+        retrieved=receipt.get("retrieved", []),
+        reason=receipt.get("reason", ""),
+        day=day(receipt["time"][:10]),
+        time=receipt["time"][11:19],
+        texts=texts,
+        asked=question_of(texts[0]) if texts else "",
+        answered=answer_of(texts[1]) if texts else "",
+        why=WORDS.get(measured["status"], ""),
+        bars=drawn,
+        whiskers=any(bar["reach"] for bar in drawn),
+        gain=minus(f"{float(measured['gain']):.3f}"),
     )
 
 
@@ -65,6 +83,7 @@ def bars(lines: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
             "start": place(min(0.0, row["share"])),
             "width": place(max(0.0, row["share"])) - place(min(0.0, row["share"])),
             "whisker": place(row["low"]),
+            "zero": place(0.0),
             "reach": place(row["high"]) - place(row["low"]),
             "grey": row.get("grey", False),
         }
