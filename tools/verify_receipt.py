@@ -1,9 +1,10 @@
-"""Verify a receipt offline, without Tribute: python verify_receipt.py BUNDLE.json --registry PUBLIC_KEY [...]
+"""Verify a receipt offline, without Tribute: python verify_receipt.py BUNDLE.json [PROOF.json] --registry KEY
 
-Needs Python 3.11 and `cryptography`. The bundle holds `receipt` and `certificate`, and may hold `proof`, `addendum`,
-`addendum_certificate` and `addendum_proof`. --registry is the registry's public key in base64, which you know from
-elsewhere. --root is the month's Merkle root from the signed manifest of the closed period. --request, --answer (files)
-and --salt (hex) show that the receipt is about these texts. Exits 1 at the first thing that does not hold.
+Needs Python 3.11 and `cryptography`. The bundle holds `receipt` and `certificate`, and may hold `addendum` and
+`addendum_certificate`; it or a second file may hold `proof` and `addendum_proof`. --registry is the registry's public
+key in base64, which you know from elsewhere. --root is the month's Merkle root from the signed manifest of the closed
+period. --request, --answer (files) and --salt (hex) show that the receipt is about these texts. Exits 1 at the first
+thing that does not hold.
 """
 
 import argparse
@@ -59,14 +60,14 @@ def included(payload, proof):
 
 def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("bundle", type=Path)
+    options.add_argument("bundle", type=Path, nargs="+")
     options.add_argument("--registry", required=True)
     for name in ("--root", "--salt"):
         options.add_argument(name)
     for name in ("--request", "--answer"):
         options.add_argument(name, type=Path)
     given = options.parse_args()
-    bundle = json.loads(given.bundle.read_text(encoding="utf-8"))
+    bundle = {name: part for path in given.bundle for name, part in json.loads(path.read_bytes()).items()}
     for name, signer, proof in (
         ("receipt", "certificate", "proof"),
         ("addendum", "addendum_certificate", "addendum_proof"),
