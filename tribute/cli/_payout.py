@@ -116,7 +116,7 @@ def _table(title: str, lines: Any, by_use: Collection[str]) -> Table:
     return Table(title, columns, [row for _, row in ordered], right=columns[1:-1])
 
 
-def _row(own: dict[str, Any], pools: Sequence[str], by_use: Collection[str]) -> tuple[int, Sequence[str]]:
+def _row(own: dict[str, Any], pools: Sequence[str], by_use: Collection[str]) -> tuple[int, tuple[str, ...]]:
     """Minor units in all, and the cells of one contributor's lines by pool; the first is what it is told by."""
     from tribute.money import format_amount
 

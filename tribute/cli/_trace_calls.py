@@ -1,6 +1,5 @@
 """`tribute trace` of a paid call: from its receipt to the tree below it, to people and their money."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -85,9 +84,9 @@ def traced_calls(receipt: str, store: str | None, workspace: Path) -> Output[Tra
 
 def _summed(parts: Sequence[Mapping[str, float]]) -> list[tuple[str, float]]:
     """Sums by name, the largest first."""
-    sums = Counter[str]()
-    for part in parts:
-        sums.update(part)
+    sums: dict[str, float] = {}
+    for name, micro in (item for part in parts for item in part.items()):
+        sums[name] = sums.get(name, 0.0) + micro
     return sorted(sums.items(), key=lambda item: (-item[1], item[0]))
 
 

@@ -37,7 +37,8 @@ WORDS = {
 
 def render(receipt: Mapping[str, Any], training: Any, texts: tuple[str, str] | None) -> str:
     """The page; `training` is the addendum's field, or what the receipt says without one; `texts` question, answer."""
-    measured = {"contributors": [], "gain": "0"} | (training if isinstance(training, dict) else {"status": training})
+    measured: dict[str, Any] = {"contributors": [], "gain": "0"}
+    measured |= training if isinstance(training, dict) else {"status": training}
     drawn, price = bars(measured["contributors"]), receipt["price"]
     return template(__package__, "receipt.html", plain=plain).render(
         receipt=receipt,
