@@ -9,9 +9,9 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from tribute.config import RunConfig
 
-TOLD = ("MLFLOW_TRACKING_URI", "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL")
-"""What a cluster's workers take from here: where trainings are tracked, and that Prefect's log lines, which Ray prints
-a second time, stay out of the terminal. Prefect hands its own addresses on."""
+TOLD = ("MLFLOW_TRACKING_URI", "TRIBUTE_ARTIFACTS", "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL")
+"""What a cluster's workers take from here: where trainings are tracked and artifacts shared, and that Prefect's log
+lines, which Ray prints a second time, stay out of the terminal. Prefect hands its own addresses on."""
 
 
 def with_runner(flow: Flow[Any, Any], config: RunConfig) -> Flow[Any, Any]:

@@ -10,6 +10,8 @@
     ├── AttributionError    a trace, adapter and evaluation set do not fit together
     ├── ServiceError        a paid call is refused, or cannot be recorded
     ├── RewardError         a pool, policy or set of shares cannot be paid
+    ├── StorageError        the bucket of shared artifacts cannot be used as it is set up
+    │   └── StorageAwayError    … does not answer just now
     └── IntegrityError      stored bytes are not the ones that were recorded
 
 A message says what was found, what was expected and what to do; it names file and line.
@@ -67,6 +69,14 @@ class ServiceError(TributeError):
 
 class RewardError(TributeError):
     """Raised when a pool, a policy or a set of shares cannot be paid."""
+
+
+class StorageError(TributeError):
+    """Raised when the bucket of shared artifacts cannot be used as it is set up."""
+
+
+class StorageAwayError(StorageError, ConnectionError):
+    """Raised when the bucket of shared artifacts does not answer: it may later."""
 
 
 class IntegrityError(TributeError):

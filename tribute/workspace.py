@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from tribute.artifacts import Store
+from tribute.artifacts import Store, shared_artifacts
 from tribute.errors import WorkspaceError
 from tribute.files import write_atomically
 from tribute.strict import parse_json
@@ -70,8 +70,8 @@ class Workspace:
 
     @property
     def store(self) -> Store:
-        """The immutable artifacts."""
-        return Store(self.root)
+        """The immutable artifacts, shared through the bucket that TRIBUTE_ARTIFACTS names, if any."""
+        return Store(self.root, shared_artifacts())
 
     @property
     def registry(self) -> Path:

@@ -17,6 +17,7 @@ from tribute.artifacts.manifest import (
     package_versions,
     write_manifest,
 )
+from tribute.artifacts.remote import Remote, shared_artifacts
 from tribute.artifacts.store import Store, stamp
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Artifact",
     "Erased",
     "Kind",
+    "Remote",
     "Store",
     "add_provenance",
     "artifact_key",
@@ -34,6 +36,7 @@ __all__ = [
     "package_versions",
     "read_artifact",
     "read_erased",
+    "shared_artifacts",
     "stamp",
     "verify_artifact",
     "write_manifest",

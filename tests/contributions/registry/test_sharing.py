@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.contributions.conftest import SCHEMA, write_rows
+from tests.helpers.s3 import served_bucket
 from tests.helpers.terminal import in_process_of_its_own
 from tribute.contributions.intake.submissions import Submission
 from tribute.contributions.registry.registry import Registry
@@ -168,19 +169,8 @@ def release_and_erase(registry: Registry, tmp_path: Path) -> None:
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The URL of a bucket at a server that speaks S3."""
     pytest.importorskip("dvc_s3")
-    server = pytest.importorskip("moto.server").ThreadedMotoServer(port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
-    settings = {"ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test", "DEFAULT_REGION": "us-east-1"}
-    for name, value in settings.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    import boto3
-
-    boto3.client("s3", endpoint_url=endpoint).create_bucket(Bucket="registry")
-    yield "s3://registry/data"
-    server.stop()
+    with served_bucket(monkeypatch, "registry") as url:
+        yield f"{url}/data"
 
 
 def test_s3(bucket: str, tmp_path: Path):

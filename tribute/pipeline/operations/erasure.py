@@ -14,6 +14,7 @@ from tribute.digests import file_sha256
 from tribute.files import write_json
 from tribute.pipeline.operations import quotes
 from tribute.pipeline.operations.quotes import datasets_with
+from tribute.pipeline.operations.shared_copies import erase_copies
 from tribute.services import erasure as services
 from tribute.workspace import Workspace
 
@@ -102,16 +103,28 @@ def _removed(pages: Sequence[Path]) -> list[str]:
     return [str(page) for page in pages]
 
 
+_INDEXES = TextPlace("indexes", "a vector per row, to explain answers and to find rows", erase_indexes)
+_STAND_INS = TextPlace("probes", "the base's embedding of every row, in the stand-in", erase_stand_ins)
+_IN_ARTIFACTS = ("datasets", "answers")
+
+
+def erase_shared(workspace: Workspace, erasure: Erasure) -> list[str]:
+    """Erase what the bucket of shared artifacts holds, that of other machines included."""
+    own = [place for place in (*CONTRIBUTED, *quotes.PLACES) if place.name in _IN_ARTIFACTS]
+    return erase_copies(workspace, erasure, [*own, _STAND_INS])
+
+
 PLACES: tuple[TextPlace, ...] = (
     # First what is found by the rows' texts, which the tables of versions still have.
     *services.PLACES,
     *quotes.PLACES,
     *CONTRIBUTED,
-    TextPlace("indexes", "a vector per row, to explain answers and to find rows", erase_indexes),
-    TextPlace("probes", "the base's embedding of every row, in the stand-in", erase_stand_ins),
+    _INDEXES,
+    _STAND_INS,
     TextPlace("scratch", "checkpoints, and the frozen layers' output for every row", erase_scratch),
     TextPlace("statements", "a contributor's rows, on the page of a statement", erase_statements),
     TextPlace("reports", "rows on the pages of runs", erase_reports),
+    TextPlace("bucket", "copies of datasets, answers, stand-ins and indexes that machines share", erase_shared),
     quotes.MLFLOW,
 )
 """Whatever comes to hold texts, token ids or vectors of rows adds its place here."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tribute.artifacts import Artifact, add_provenance, read_artifact
+from tribute.artifacts import Artifact, read_artifact
 from tribute.attribution.measurement import seed_of
 from tribute.config import RunConfig
 from tribute.errors import AttributionError, TrainingError
@@ -40,7 +40,7 @@ def train(workspace: Workspace, config: RunConfig, dataset: Artifact, seed: int)
         recorded = read_artifact(adapter.path).provenance
         if "mlflow_run_id" not in recorded:
             recorded = tracker.finish(live or tracker.begin(subject, seed), adapter.path)
-            return add_provenance(adapter, recorded)
+            return workspace.store.add_provenance(adapter, recorded)
     if live is not None:
         tracker.discard(live)
     return replace(adapter, provenance=recorded)
