@@ -14,6 +14,7 @@ from tasks.setup import TAGGED
 from tribute.artifacts import Artifact
 from tribute.config import RunConfig
 from tribute.pipeline.launch.notify import ADDRESS, address_of_messages
+from tribute.pipeline.runs import telemetry
 from tribute.pipeline.runs.summary import failed_checks
 from tribute.workspace import Workspace
 
@@ -38,10 +39,11 @@ def create_notifications() -> None:
                 client.create_automation(automation)
 
 
-def tell_of_failed_checks(workspace: Workspace, config: RunConfig, draft: Artifact | None) -> None:
-    """Tell the server which checks of a new draft's attribution card failed; nothing where all passed."""
+def tell_of_draft(workspace: Workspace, config: RunConfig, draft: Artifact | None) -> None:
+    """Tell whoever watches of a new draft, and the server which checks of its attribution card failed, if any."""
     if draft is None or draft.found or config.rewards is None:
         return
+    telemetry.tell_draft(draft)
     period = config.rewards.period
     if failed := failed_checks(workspace, period):
         resource = {"prefect.resource.id": f"{PERIOD}{period}", "prefect.resource.name": f"period {period}"}

@@ -4,17 +4,28 @@ from functools import partial
 from typing import Any
 
 from prefect import task
+from prefect.runtime import flow_run, task_run
 from prefect.states import Completed, State
 
 from tribute.artifacts import Artifact
+from tribute.config import RunConfig
+from tribute.pipeline.runs import telemetry
 from tribute.workspace import Workspace
 
 
 def ended(artifact: Artifact) -> State[Any]:
-    """The artifact's id, completed or, if it was there already, cached."""
-    if artifact.found:
-        return Completed(data=artifact.id, name="Cached", message=f"found {artifact.kind} {artifact.id[:12]}")
-    return Completed(data=artifact.id, message=f"made {artifact.kind} {artifact.id[:12]}")
+    """The artifact's id, completed or, if it was there already, cached. Whoever watches is told."""
+    name, verb = ("Cached", "found") if artifact.found else ("Completed", "made")
+    if telemetry.is_on():
+        telemetry.tell_stage(artifact, name == "Cached", _run_here())
+    return Completed(data=artifact.id, name=name, message=f"{verb} {artifact.kind} {artifact.id[:12]}")
+
+
+def _run_here() -> dict[str, str]:
+    """What names the run that this task is part of."""
+    config = (flow_run.parameters or {}).get("config")
+    known = {"run": config.id, "dataset": config.dataset.tag} if isinstance(config, RunConfig) else {}
+    return known | {"flow_run": str(flow_run.id or ""), "task": str(task_run.name or "")}
 
 
 def skipped(why: str) -> State[Any]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from prefect.states import State
 
-from tasks.notifications import tell_of_failed_checks
+from tasks.notifications import tell_of_draft
 from tasks.outcome import ended, get, skipped, stage
 from tasks.pages import publish
 from tribute.config import RunConfig
@@ -19,7 +19,7 @@ def pay(workspace: str, config: RunConfig, dataset: str, adapters: list[str], at
     [data], [shares] = get(workspace, "dataset", dataset), get(workspace, "attribution", attribution)
     home, trained = Workspace.open_at(workspace), get(workspace, "adapter", *adapters)
     draft = results.draft_period(home, config, data, trained, shares)
-    tell_of_failed_checks(home, config, draft)
+    tell_of_draft(home, config, draft)
     return skipped("the config has no rewards") if draft is None else ended(draft)
 
 

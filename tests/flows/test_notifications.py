@@ -22,11 +22,11 @@ TELL = """
 import os
 from pathlib import Path
 from types import SimpleNamespace
-from tasks.notifications import tell_of_failed_checks
+from tasks.notifications import tell_of_draft
 from tribute.config import load_config
 from tribute.workspace import Workspace
 new = SimpleNamespace(found=False)
-tell_of_failed_checks(Workspace.open_at(os.environ["WORKSPACE"]), load_config(Path(os.environ["CONFIG"])), new)
+tell_of_draft(Workspace.open_at(os.environ["WORKSPACE"]), load_config(Path(os.environ["CONFIG"])), new)
 """
 
 

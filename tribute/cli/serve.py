@@ -34,6 +34,7 @@ def serve(
 ) -> Output[Served]:
     import logging
 
+    from tribute.pipeline.runs.telemetry import JsonLines, wants_json
     from tribute.server.run import Listening, serve
     from tribute.workspace import Workspace
 
@@ -48,5 +49,7 @@ def serve(
         typer.echo(f"listening on {url}; interrupt to stop", err=True)
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    if wants_json():
+        logging.getLogger().handlers[0].setFormatter(JsonLines())
     serve(Workspace.open(workspace), Listening(host, port, store, upstream, until_eof), ready)
     return Output({"address": url, "served": models}, ["stopped"])

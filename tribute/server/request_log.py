@@ -1,15 +1,19 @@
 """A line in the log and a count for Prometheus, for every request.
 
-The line has method, path of the endpoint, status and milliseconds. It has no key, no text and no message of an error
-that may hold one.
+The line has method, path of the endpoint, status and milliseconds, and as `extra` the same with the receipt's id. It
+has no key, no text and no message of an error that may hold one.
 """
 
 import time
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tribute.server.problems import Problem
 from tribute.server.setup import Services
+
+RECEIPT = "Tribute-Receipt"
+"""The answer's header with the receipt's id."""
 
 
 class RequestLog:
@@ -23,12 +27,12 @@ class RequestLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started, status = time.monotonic(), 0
+        started, status, receipt = time.monotonic(), 0, ""
 
         async def counted(message: Message) -> None:
-            nonlocal status
+            nonlocal status, receipt
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, receipt = message["status"], Headers(raw=message["headers"]).get(RECEIPT, "")
             await send(message)
 
         try:
@@ -43,7 +47,8 @@ class RequestLog:
             route = getattr(scope.get("route"), "path", "other")
             self._services.metrics.requests.labels(route, status).inc()
             self._services.metrics.seconds.labels(route).observe(seconds)
-            self._services.log.info("%s %s %s %.1f ms", scope["method"], route, status, 1000 * seconds)
+            about = {"method": scope["method"], "path": route, "status": status, "ms": round(1000 * seconds, 1)}
+            self._services.log.info("%s %s %s %s ms", *about.values(), extra=about | {"receipt": receipt})
 
 
 def _place(error: BaseException) -> str:

@@ -1,13 +1,15 @@
-"""What would stop a run after its first stages, looked at before it starts. Asks no network."""
+"""What would stop a run after its first stages, looked at before it starts. Asks no server but the shared bucket's."""
 
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
+from tribute.artifacts import shared_artifacts
 from tribute.config import RunConfig, load_config
 from tribute.errors import ConfigError
 from tribute.finetuning.adapters.task_metrics import load_metric
 from tribute.finetuning.models.base_models import base_folder
+from tribute.pipeline.runs.telemetry import refuse_telemetry
 from tribute.pipeline.stages.data import is_released
 from tribute.rewards.policy import load_policy
 from tribute.workspace import Workspace
@@ -24,8 +26,11 @@ def checked_config(path: Path, overrides: Iterable[str]) -> RunConfig:
 def refuse_training(workspace: Workspace, config: RunConfig) -> None:
     """Raise RegistryError, ContributionError, BaseModelError or ConfigError where dataset, base or a metric is missing.
 
-    Raises TrainingError where a guard of the base (`base_guards.py`) says that it cannot learn a released version.
+    Raises TrainingError where a guard of the base (`base_guards.py`) says that it cannot learn a released version, and
+    StorageError where the bucket of shared artifacts cannot be used.
     """
+    refuse_bucket()
+    refuse_telemetry()
     released = is_released(workspace, config.dataset)
     refuse_base(config)
     for name in config.finetuning.metrics:
@@ -42,6 +47,13 @@ def _refuse_pair(workspace: Workspace, config: RunConfig) -> None:
     schema = Registry.open(workspace).snapshot().schema(config.dataset.name)
     description = {"task": schema.task, "tag": config.dataset.tag, "labels": schema.labels, "rows": schema.rows}
     check_before_loading(config.finetuning, described_task(description))
+
+
+def refuse_bucket() -> None:
+    """Raise StorageError where TRIBUTE_ARTIFACTS names a bucket that cannot be used."""
+    shared = shared_artifacts()
+    if shared is not None:
+        shared.bucket.check()
 
 
 def refuse_base(config: RunConfig) -> None:
