@@ -79,6 +79,8 @@ class Connection:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         # A server that is not there is told in seconds; by default MLflow asks it for minutes.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+        # Of a server's runs it prints the addresses on standard output, which is a command's JSON.
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
         # Without it every file of a model draws a progress bar.
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         import mlflow
