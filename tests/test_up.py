@@ -7,17 +7,19 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
-from urllib.request import ProxyHandler, build_opener
+from urllib.request import HTTPCookieProcessor, ProxyHandler, build_opener
 
 import pytest
 
 from tests.helpers.terminal import started, tribute
 from tribute.cli._services import Ports, commands, environment
 from tribute.errors import WorkspaceError
+from tribute.keys import make_key
+from tribute.report.serving import create_app, reports_token
 from tribute.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]
-PATIENCE = 120
+PATIENCE = 300
 """Seconds to wait at most; the reports were served after 2."""
 
 
@@ -29,10 +31,12 @@ def until(condition: Callable[[], object], what: str) -> None:
         time.sleep(0.2)
 
 
-def answers(port: int) -> bool:
+def answers(port: int, path: str = "/") -> bool:
     """Whether a page is served on the port."""
     try:
-        with build_opener(ProxyHandler({})).open(f"http://127.0.0.1:{port}/", timeout=5) as answer:
+        with build_opener(ProxyHandler({}), HTTPCookieProcessor()).open(
+            f"http://127.0.0.1:{port}{path}", timeout=5
+        ) as answer:
             return answer.status == 200
     except OSError:
         return False
@@ -46,14 +50,16 @@ def processes(text: str) -> list[int]:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Workspace:
-    """An empty workspace."""
-    return Workspace.create(tmp_path / "workspace")
+    """A workspace with the key that a release makes."""
+    workspace = Workspace.create(tmp_path / "workspace")
+    make_key(workspace.keys / "registry.pem")
+    return workspace
 
 
 @pytest.fixture
 def ports() -> Ports:
     """Ports on which nothing listens."""
-    sockets = [socket.socket() for _ in range(3)]
+    sockets = [socket.socket() for _ in range(4)]
     for each in sockets:
         each.bind(("127.0.0.1", 0))
     numbers = [each.getsockname()[1] for each in sockets]
@@ -62,23 +68,29 @@ def ports() -> Ports:
     return Ports(*numbers)
 
 
-def test_services_start_again_and_stop(home: Workspace, ports: Ports):
+def test_services_start_again_and_stop(tmp_path: Path, ports: Ports):
     """A killed service is served again within seconds; SIGTERM ends all of them and their children."""
+    home = Workspace.create(tmp_path / "workspace")
     pytest.importorskip("honcho", reason="the environment is older than requirements.lock")
     options = [f"--{name}-port={port}" for name, port in vars(ports).items()]
     process = started("up", "-w", home.root, *options, start_new_session=True)
     try:
-        until(lambda: answers(ports.reports), "page of reports")
-        server = processes(f"http.server {ports.reports}")[-1]
-        os.kill(server, SIGKILL)
-        until(lambda: server not in processes("http.server") and answers(ports.reports), "second page of reports")
+        page = f"/?token={reports_token(home)}"
+        until(lambda: answers(ports.reports, page), "page of reports")
+        assert not answers(ports.reports)
+        [served, *_] = reversed(processes(f"tribute.report.serving .* {ports.reports}"))
+        os.kill(served, SIGKILL)
+        until(
+            lambda: served not in processes("tribute.report.serving") and answers(ports.reports, page),
+            "second page of reports",
+        )
     finally:
         process.send_signal(SIGTERM)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=120)
 
     assert process.returncode == 0, err
     for name, address in ports.addresses().items():
-        assert f"{name}: {address}" in err
+        assert (f"{name}: {address}" in err) == (name != "service"), "nothing is released, so nothing is served"
     assert "it starts again" in out
     until(lambda: not processes(str(home.root)), "end of all services")
 
@@ -87,9 +99,52 @@ def test_everything_listens_on_this_machine_alone(home: Workspace, ports: Ports)
     """No service is given another address than the loopback's."""
     lines = commands(home, ports, ROOT)
 
-    assert list(lines) == ["prefect", "worker", "mlflow", "reports"]
-    assert all("127.0.0.1" in lines[name] for name in ("prefect", "mlflow", "reports"))
+    assert set(lines) == {"prefect", "worker", "mlflow", "reports", "service"}
+    assert all("127.0.0.1" in lines[name] for name in ("prefect", "mlflow", "service"))
     assert not any("0.0.0.0" in line for line in lines.values())
+
+
+def test_the_service_needs_a_release(tmp_path: Path, ports: Ports, monkeypatch: pytest.MonkeyPatch):
+    """Before the first one there is no key to sign with, and the others start."""
+    monkeypatch.delenv("TRIBUTE_REGISTRY_KEY", raising=False)
+
+    lines = commands(Workspace.create(tmp_path / "bare"), ports, ROOT)
+
+    assert set(lines) == {"prefect", "worker", "mlflow", "reports"}
+
+
+def test_nothing_secret_is_in_a_command(home: Workspace, ports: Ports):
+    """Every account of a machine can read commands; a database's password and the token are in the environment."""
+    base = {"MLFLOW_BACKEND_STORE_URI": "postgresql+pg8000://tribute:s3cret@db/mlflow"}
+    shell, lines = environment(base, home, ports, ROOT), commands(home, ports, ROOT)
+
+    assert shell["MLFLOW_BACKEND_STORE_URI"] == base["MLFLOW_BACKEND_STORE_URI"]
+    assert shell["MLFLOW_TRACKING_URI"] == f"http://127.0.0.1:{ports.mlflow}"
+    assert "MLFLOW_TRACKING_URI" not in environment({}, home, ports, ROOT)
+    for secret in ("s3cret", reports_token(home)):
+        assert secret in "".join(shell.values())
+        assert secret not in "".join(lines.values())
+    assert (home.keys / "reports.token").stat().st_mode & 0o777 == 0o600
+
+
+def test_reports_are_shown_to_those_with_the_token(home: Workspace):
+    """Once by the address, then by the cookie; whoever has neither sees nothing, and nobody can write."""
+    from starlette.testclient import TestClient
+
+    home.reports.mkdir()
+    (home.reports / "run.html").write_text("<p>a report</p>")
+    app = create_app(home.reports, "t0ken")
+    stranger, reader = TestClient(app), TestClient(app)
+
+    listing = reader.get("/?token=t0ken")
+
+    assert {stranger.get(path).status_code for path in ("/", "/run.html", "/?token=other")} == {403}
+    assert listing.status_code == 200
+    assert "/run.html" in listing.text
+    assert "t0ken" not in str(listing.url)
+    assert reader.get("/run.html").text == "<p>a report</p>"
+    assert reader.get("/../tribute.json").status_code == 404
+    assert reader.post("/run.html").status_code == 405
 
 
 def test_services_know_each_other(home: Workspace, ports: Ports):
@@ -111,11 +166,11 @@ def test_a_taken_port_is_named(home: Workspace):
         port = taken.getsockname()[1]
 
         with pytest.raises(WorkspaceError, match=f"port {port} is taken; choose another one with --mlflow-port"):
-            Ports(1, port, 2).refuse_taken()
+            Ports(1, port, 2, 3).refuse_taken()
 
 
 def test_a_wheel_cannot_deploy(home: Workspace, tmp_path: Path):
     """Without a checkout there is nothing to deploy; no workspace is one line as everywhere."""
     with pytest.raises(WorkspaceError, match="needs a checkout"):
-        commands(home, Ports(1, 2, 3), tmp_path)
+        commands(home, Ports(1, 2, 3, 4), tmp_path)
     assert tribute("up", "-w", tmp_path / "nowhere").code == 2

@@ -1,4 +1,4 @@
-"""Start Prefect's server, a worker, MLflow and the reports on this machine, until Ctrl-C."""
+"""Start Prefect's server, a worker, MLflow, the service and the reports on this machine, until Ctrl-C."""
 
 from typing import Annotated, TypedDict
 
@@ -19,6 +19,7 @@ def up(
     prefect_port: Annotated[int, typer.Option(metavar="PORT", help="Prefect's web page and API.")] = 4200,
     mlflow_port: Annotated[int, typer.Option(metavar="PORT", help="MLflow's web page and API.")] = 5000,
     reports_port: Annotated[int, typer.Option(metavar="PORT", help="The workspace's reports, read-only.")] = 8321,
+    service_port: Annotated[int, typer.Option(metavar="PORT", help="The paid models, as `tribute serve`.")] = 8080,
 ) -> Output[Stopped]:
     import os
     import sys
@@ -28,18 +29,23 @@ def up(
     from tribute.cli._services import Ports, commands, environment
     from tribute.workspace import Workspace
 
-    home, ports, place = Workspace.open(workspace), Ports(prefect_port, mlflow_port, reports_port), checkout()
+    home, place = Workspace.open(workspace), checkout()
+    ports = Ports(prefect_port, mlflow_port, reports_port, service_port)
     services = commands(home, ports, place)
     ports.refuse_taken()
     keep_loopback_off_proxies()
     from honcho.manager import Manager
+
+    from tribute.report.serving import TOKEN
 
     shell = environment(os.environ, home, ports, place)
     manager = Manager()
     for name, line in services.items():
         manager.add_process(name, line, env=shell, cwd=str(place))
     for name, address in ports.addresses().items():
-        print(f"{name}: {address}", file=sys.stderr)
+        if name in services:
+            shown = f"{address}/?token={shell[TOKEN]}" if name == "reports" else address
+            print(f"{name}: {shown}", file=sys.stderr)
     print("Ctrl-C stops all of them", file=sys.stderr, flush=True)
     manager.loop()
     return Output({"addresses": ports.addresses()}, ["stopped"])
