@@ -20,31 +20,37 @@ from tribute.config import RunConfig
 
 
 @flow(name="finetune", flow_run_name=titled("fine-tune"))
-def finetune(workspace: str = "", config: RunConfig | None = None, config_file: str = CONFIG_FILE) -> dict[str, Any]:
+def finetune(
+    workspace: str = "", config: RunConfig | None = None, config_file: str = CONFIG_FILE, dataset: str = ""
+) -> dict[str, Any]:
     """Train every seed on the config's dataset version; returns the ids of what was made.
 
     Args:
         workspace: The workspace's folder on the worker; empty: what TRIBUTE_WORKSPACE names there.
         config: The settings, in place of the file's.
         config_file: The run's YAML file; a relative path starts at the worker's checkout.
+        dataset: A released version, NAME@vX.Y.Z, to learn from in place of the config's; empty: the config's.
     """
-    home, settings = begin(workspace, config, config_file)
-    dataset = contributions(home, settings.dataset, settings.finetuning.base)
-    return {"dataset": dataset} | learning.run(home, settings, dataset)
+    home, settings = begin(workspace, config, config_file, tag=dataset)
+    built = contributions(home, settings.dataset, settings.finetuning.base)
+    return {"dataset": built} | learning.run(home, settings, built)
 
 
 @flow(name="attribute", flow_run_name=titled("attribute"))
-def attribute(workspace: str = "", config: RunConfig | None = None, config_file: str = CONFIG_FILE) -> dict[str, Any]:
+def attribute(
+    workspace: str = "", config: RunConfig | None = None, config_file: str = CONFIG_FILE, dataset: str = ""
+) -> dict[str, Any]:
     """Divide the improvement of adapters that are trained already; returns the attribution's id.
 
     Args:
         workspace: The workspace's folder on the worker; empty: what TRIBUTE_WORKSPACE names there.
         config: The settings, in place of the file's.
         config_file: The run's YAML file; a relative path starts at the worker's checkout.
+        dataset: A released version, NAME@vX.Y.Z, to learn from in place of the config's; empty: the config's.
     """
-    home, settings = begin(workspace, config, config_file)
-    dataset = find_dataset(home, settings.dataset.tag, settings.finetuning.base)
-    return attributing.run(home, settings, dataset, find_adapters(home, settings, dataset))
+    home, settings = begin(workspace, config, config_file, tag=dataset)
+    built = find_dataset(home, settings.dataset.tag, settings.finetuning.base)
+    return attributing.run(home, settings, built, find_adapters(home, settings, built))
 
 
 @flow(name="pay-period", flow_run_name=titled("pay"), persist_result=True)

@@ -2,7 +2,7 @@
 
 from tasks.server import check_server
 
-__all__ = ["check_server", "prepare_server"]
+__all__ = ["check_server", "prepare_server", "tell_of_release"]
 
 
 def prepare_server() -> None:
@@ -12,3 +12,11 @@ def prepare_server() -> None:
     from tasks.limits import create_limits
 
     create_limits()
+
+
+def tell_of_release(tag: str) -> None:
+    """Tell the server of a released dataset version, so that deployments follow. Raises WorkspaceError."""
+    check_server()
+    from tasks import events
+
+    events.tell_of_release(tag)

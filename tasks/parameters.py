@@ -19,11 +19,13 @@ STARTS = 3
 """How often a run may be started; an automation starts it again when its process has died."""
 
 
-def begin(workspace: str, config: RunConfig | None, config_file: str, period: str = "") -> tuple[str, RunConfig]:
+def begin(
+    workspace: str, config: RunConfig | None, config_file: str, period: str = "", tag: str = ""
+) -> tuple[str, RunConfig]:
     """The workspace's path and the config, once all that can be known of faults was looked for."""
     parameters.refuse_repeated_crash(flow_run.run_count or 1, STARTS)
     check_limits()
-    home, settings = parameters.workspace_of(workspace, CHECKOUT), _config(config, config_file, period)
+    home, settings = parameters.workspace_of(workspace, CHECKOUT), _config(config, config_file, period, tag)
     parameters.refuse(home, settings)
     return str(home.root), settings
 
@@ -39,7 +41,7 @@ def titled(what: str) -> Callable[[], str]:
     def title() -> str:
         given = flow_run.parameters
         try:
-            config = _config(given["config"], given["config_file"], given.get("period", ""))
+            config = _config(given["config"], given["config_file"], given.get("period", ""), given.get("dataset", ""))
         except (TributeError, OSError):
             return f"{what} {given['config_file']}".strip()
         return f"{what} {config.run} {config.dataset.tag}".strip()
@@ -76,6 +78,6 @@ def end_tracking(_flow: Any, run: Any, state: Any) -> None:
     tracked.track_end(parameters.workspace_of(given.get("workspace", ""), CHECKOUT), settings, status)
 
 
-def _config(config: RunConfig | None, config_file: str, period: str) -> RunConfig:
+def _config(config: RunConfig | None, config_file: str, period: str, tag: str) -> RunConfig:
     month = parameters.period_of(period, flow_run.scheduled_start_time)
-    return parameters.config_of(config, config_file, CHECKOUT, month)
+    return parameters.config_of(config, config_file, CHECKOUT, month, tag)

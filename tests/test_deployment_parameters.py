@@ -36,6 +36,20 @@ def test_another_period_is_paid(as_object: bool, tiny: Path):
     assert changed.model_dump(exclude={"rewards": {"period"}}) == config.model_dump(exclude={"rewards": {"period"}})
 
 
+@pytest.mark.parametrize("as_object", [False, True])
+def test_another_version_is_learned_from(as_object: bool, tiny: Path):
+    """A released version takes the place of the config's; one of another dataset is one clear line."""
+    config = load_config(tiny / "config.yaml")
+    given = config if as_object else None
+
+    changed = parameters.config_of(given, "config.yaml", tiny, tag="tiny@v1.2.0")
+
+    assert (changed.dataset.tag, changed.dataset.source) == ("tiny@v1.2.0", None)
+    assert changed.model_dump(exclude={"dataset"}) == config.model_dump(exclude={"dataset"})
+    with pytest.raises(ConfigError, match=r"docs@v1\.0\.0 is no version of tiny"):
+        parameters.config_of(given, "config.yaml", tiny, tag="docs@v1.0.0")
+
+
 @pytest.mark.parametrize(("period", "expected"), [("last", "2026-11"), ("2026-03", "2026-03"), ("", "")])
 def test_periods(period: str, expected: str):
     """`last` is the month before the scheduled start, which stays when a run is suspended over the month's end."""

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
@@ -31,25 +31,34 @@ def until(seconds: float, what: str, log: Path, attempt: Callable[[], Any]) -> A
 
 
 @contextmanager
-def running_server(tmp_path: Path) -> Iterator[tuple[httpx.Client, Path]]:
+def running_server(tmp_path: Path, **variables: str) -> Iterator[tuple[httpx.Client, Path]]:
     """A server with a home and a port of its own, and its log; a process beside the harness of the other tests."""
+    settings = QUIET | {"PREFECT_HOME": str(tmp_path / "home")} | variables
+    with running_service(tmp_path / "server.log", ("prefect", "server", "start"), "/api", settings) as served:
+        yield served
+
+
+@contextmanager
+def running_service(
+    log: Path, command: tuple[str, ...], path: str, settings: Mapping[str, str]
+) -> Iterator[tuple[httpx.Client, Path]]:
+    """`python -m command` on a free port, until it answers to `path`/health; requests to `path`, and its log."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    log = tmp_path / "server.log"
-    settings = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    shell = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     with log.open("wb") as said:
         process = subprocess.Popen(
-            [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", port],
-            cwd=tmp_path,
-            env=settings | QUIET | {"PREFECT_HOME": str(tmp_path / "home")},
+            [sys.executable, "-m", *command, "--host", "127.0.0.1", "--port", port],
+            cwd=log.parent,
+            env={**shell, **settings},
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}/api", timeout=30) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}{path}", timeout=30) as client:
             until(STARTS, "healthy server", log, lambda: process.poll() is not None or healthy(client))
             assert process.poll() is None, log.read_text(errors="replace")[-4000:]
             yield client, log

@@ -1,16 +1,21 @@
 """Theorem: every deployment of prefect.yaml is named after its flow, starts with nothing filled in, on any machine."""
 
+import asyncio
 import re
+from datetime import datetime
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
 from prefect.client.schemas.schedules import CronSchedule
 
+from tasks.events import DATASET, RELEASED
 from tasks.parameters import CONFIG_FILE
 from tasks.setup import POOL
+from tribute.config import load_config
 
 ROOT = Path(__file__).parents[2]
 PROJECT = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))
@@ -63,6 +68,28 @@ def test_schedules():
     assert trigger["match_related"]["prefect.resource.name"] == "finetune"
 
 
+def test_what_a_trigger_gives_is_in_the_form():
+    """Every parameter that an event fills in is one of the flow's; the event is the one that a release sends."""
+    from prefect.flows import load_flow_from_entrypoint
+
+    for deployment in DEPLOYMENTS.values():
+        known = load_flow_from_entrypoint(deployment["entrypoint"]).parameters.properties
+        for trigger in deployment.get("triggers", ()):
+            assert set(trigger["parameters"]) <= set(known)
+    [trigger] = DEPLOYMENTS["finetune"]["triggers"]
+    assert trigger["expect"] == [RELEASED]
+    assert trigger["match"]["prefect.resource.id"] == f"{DATASET}{load_config(ROOT / CONFIG_FILE).dataset.name}"
+
+
+def test_daylight_saving():
+    """A time that clocks skip in spring runs once, an hour earlier; one that they repeat in autumn runs once."""
+    at_half_past_two = CronSchedule(cron="30 2 * * *", timezone="Europe/Berlin")
+    spring, autumn = (_days(at_half_past_two, start) for start in (datetime(2027, 3, 27), datetime(2027, 10, 30)))
+
+    assert spring == ["27 02:30 CET", "28 01:30 CET", "29 02:30 CEST"]
+    assert autumn == ["30 02:30 CEST", "31 02:30 CEST", "01 02:30 CET"]
+
+
 def test_nothing_holds_a_path_of_the_deployers_machine():
     """No pull step names a folder, and nothing else is absolute."""
     text = (ROOT / "prefect.yaml").read_text(encoding="utf-8")
@@ -70,6 +97,15 @@ def test_nothing_holds_a_path_of_the_deployers_machine():
 
     assert PROJECT["pull"] == []
     assert not re.search(r"""(?:^|[\s"'])/\w""", settings)
+
+
+def _days(schedule: CronSchedule, start: datetime) -> list[str]:
+    """The first three runs from midnight of a day on, by the clock of the schedule's place."""
+    from prefect.server.schemas.schedules import CronSchedule as ServersSchedule
+
+    zone = ZoneInfo(schedule.timezone)
+    runs = asyncio.run(ServersSchedule(**schedule.model_dump()).get_dates(3, start=start.replace(tzinfo=zone)))
+    return [run.astimezone(zone).strftime("%d %H:%M %Z") for run in runs]
 
 
 def _flows(parameter: str) -> list:

@@ -91,3 +91,44 @@ def test_our_schedules_create_runs(
     runs = until(SCHEDULES, "scheduled run", log, lambda: post(client, "/flow_runs/filter", mine))
 
     assert {each["expected_start_time"][10:16] for each in runs} == {time}
+
+
+def test_an_unknown_parameter_is_refused(deployed: dict[str, dict[str, Any]], server: tuple[httpx.Client, Path]):
+    """Before a run exists; the answer names it."""
+    client, _ = server
+
+    done = run(client, "prefect", "deployment", "run", "release-check/release-check", "-p", "nope=1")
+
+    assert done.returncode != 0
+    assert "nope" in done.stdout + done.stderr
+
+
+def test_a_release_starts_a_fine_tune(
+    deployed: dict[str, dict[str, Any]], server: tuple[httpx.Client, Path], tiny: Path, tmp_path: Path
+):
+    """`tribute release` tells the server, and a run of `finetune` on the new version is scheduled; of others none."""
+    client, log = server
+    release = ("tribute", "release", "--config", str(tiny / "config.yaml"), "-w", str(tmp_path / "workspace"))
+    for command in (("tribute", "init", release[-1]), release, (*release, "--set", "dataset.name=docs")):
+        done = run(client, *command)
+        assert done.returncode == 0, done.stderr
+
+    runs = until(SCHEDULES, "run on the new version", log, lambda: _on_a_version(client, deployed["finetune"]["id"]))
+
+    assert [each["parameters"]["dataset"] for each in runs] == ["docs@v1.0.0"]
+
+
+def test_a_release_needs_no_server(tiny: Path, tmp_path: Path):
+    """Where none answers the version is released all the same, and a line says that nobody was told."""
+    with httpx.Client(base_url="http://127.0.0.1:9/api") as nowhere:
+        assert run(nowhere, "tribute", "init", str(tmp_path / "workspace")).returncode == 0
+        options = ("--config", str(tiny / "config.yaml"), "-w", str(tmp_path / "workspace"))
+        done = run(nowhere, "tribute", "release", *options)
+
+    assert done.returncode == 0
+    assert "tiny@v1.0.0 is released, but no deployment was told: PREFECT_API_URL" in done.stderr
+
+
+def _on_a_version(client: httpx.Client, deployment: str) -> list[dict[str, Any]]:
+    runs = post(client, "/flow_runs/filter", {"flow_runs": {"deployment_id": {"any_": [deployment]}}})
+    return [each for each in runs if each["parameters"].get("dataset")]

@@ -1,5 +1,6 @@
 """Screen a dataset's contributions and release them as a version."""
 
+import os
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ from tribute.cli._command import command
 from tribute.cli._options import HERE, DryRun, Overrides, TokenizerFolder, WorkspaceFolder
 from tribute.cli._output import Output
 from tribute.cli._version import Release, record
-from tribute.errors import ConfigError
+from tribute.errors import ConfigError, TributeError
 
 if TYPE_CHECKING:
     from tribute.config import RunConfig
@@ -65,7 +66,26 @@ def release(
         reasons = Counter(finding.reason for finding in excluded)
         lines = [f"would release {tag}: {len(excluded)} rows excluded", *_in_words(reasons)]
         return Output({"tag": tag, "rows_excluded": len(excluded), "reasons": dict(sorted(reasons.items()))}, lines)
-    return _released(release_version(registry, tag, reads))
+    version = release_version(registry, tag, reads)
+    _tell(tag)
+    return _released(version)
+
+
+def _tell(tag: str) -> None:
+    """Tell the Prefect server that PREFECT_API_URL names, if any; the version is released whatever it answers."""
+    if not os.environ.get("PREFECT_API_URL"):
+        return
+    from tribute.cli._checkout import find_flows
+    from tribute.cli._prefect import keep_loopback_off_proxies
+
+    find_flows()
+    keep_loopback_off_proxies()
+    from flows.server import tell_of_release
+
+    try:
+        tell_of_release(tag)
+    except TributeError as error:
+        typer.echo(f"{tag} is released, but no deployment was told: {error}", err=True)
 
 
 def _in_words(reasons: Mapping[str, int]) -> list[str]:
@@ -86,7 +106,10 @@ def _release_source(home: "Workspace", config: "RunConfig", dry_run: bool) -> Ou
         released = is_released(home, dataset)
         line = f"{dataset.tag} is released already" if released else f"would contribute and release {dataset.tag}"
         return Output({"tag": dataset.tag, "exists": released}, [line])
+    new = not is_released(home, dataset)
     take_in(home, dataset, config.finetuning.base)
+    if new:
+        _tell(dataset.tag)
     return _released(Registry.open(home).version(dataset.tag))
 
 

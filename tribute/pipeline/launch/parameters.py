@@ -4,8 +4,9 @@ import os
 from datetime import datetime
 from pathlib import Path
 
-from tribute.config import RewardsConfig, RunConfig
+from tribute.config import DatasetConfig, RewardsConfig, RunConfig
 from tribute.errors import ConfigError, WorkspaceError
+from tribute.ids import parse_tag
 from tribute.months import checked_period, shifted
 from tribute.pipeline.launch.preflight import checked_config, refuse_engine, refuse_training
 from tribute.settings import validate
@@ -29,17 +30,31 @@ def workspace_of(folder: str, checkout: Path) -> Workspace:
     return Workspace.open(checkout / place)
 
 
-def config_of(config: RunConfig | None, file: str, checkout: Path, period: str = "") -> RunConfig:
-    """The config, or what the file holds where there is none; `period` is paid in place of the config's own.
+def config_of(config: RunConfig | None, file: str, checkout: Path, period: str = "", tag: str = "") -> RunConfig:
+    """The config, or what the file holds where there is none.
 
-    A relative file starts at the checkout. Raises ConfigError and what the config's reader raises.
+    `period` is paid, and the dataset version `tag` learned from, in place of the config's own. A relative file starts
+    at the checkout. Raises ConfigError for a version of another dataset, and what the config's reader raises.
     """
     if config is None:
-        return checked_config(checkout / file, [f"rewards.period={period}"] if period else [])
+        return _on_version(checked_config(checkout / file, [f"rewards.period={period}"] if period else []), tag)
     if not period:
-        return config
+        return _on_version(config, tag)
     rewards = validate(RewardsConfig, rewards_of(config).model_dump() | {"period": period}, Path("rewards"))
-    return config.model_copy(update={"rewards": rewards})
+    return _on_version(config.model_copy(update={"rewards": rewards}), tag)
+
+
+def _on_version(config: RunConfig, tag: str) -> RunConfig:
+    if not tag:
+        return config
+    name, version = parse_tag(tag)
+    if name != config.dataset.name:
+        raise ConfigError(
+            f"{tag} is no version of {config.dataset.name}, the dataset of the config of {config.run}; give that one's "
+            "config_file"
+        )
+    # It is released, so it has no source to be taken from.
+    return config.model_copy(update={"dataset": DatasetConfig(name=name, version=version)})
 
 
 def rewards_of(config: RunConfig) -> RewardsConfig:
