@@ -5,6 +5,7 @@ from tribute.contributions.rights.erasure import PLACES, cards_of, texts_of
 from tribute.contributions.rights.keys_and_members import refuse_key, register_key, rotate_key, set_members
 from tribute.contributions.rights.payees import missing_to_pay, normal_details, payment_name
 from tribute.contributions.rights.payees_file import read_payees
+from tribute.contributions.rights.same_payee import same_payees
 from tribute.contributions.rights.terms_renewal import changed_conditions, renew_terms
 from tribute.contributions.rights.vault import People, forget_person, read_vault, write_people, write_person
 from tribute.contributions.rights.withdrawal import Withdrawal, contributions_of, erase, forget_erased, withdraw
@@ -31,6 +32,7 @@ __all__ = [
     "register_key",
     "renew_terms",
     "rotate_key",
+    "same_payees",
     "set_members",
     "texts_of",
     "withdraw",

@@ -4,20 +4,33 @@ from tribute.rewards.allocation.allocate import largest_remainder
 from tribute.rewards.allocation.card_figures import NOT_MEASURED, Card, figures, made_by, measured, rank
 from tribute.rewards.allocation.gate import Verdict, fallback_note, judge, read_verdict
 from tribute.rewards.allocation.simulate import simulate_period
-from tribute.rewards.allocation.weights import BLEND, TOKENS
+from tribute.rewards.allocation.weights import (
+    BLEND,
+    TOKENS,
+    BlendParts,
+    ContributorScore,
+    blend_parts,
+    exact_score,
+    net,
+)
 
 __all__ = [
     "BLEND",
     "NOT_MEASURED",
     "TOKENS",
+    "BlendParts",
     "Card",
+    "ContributorScore",
     "Verdict",
+    "blend_parts",
+    "exact_score",
     "fallback_note",
     "figures",
     "judge",
     "largest_remainder",
     "made_by",
     "measured",
+    "net",
     "rank",
     "read_verdict",
     "simulate_period",

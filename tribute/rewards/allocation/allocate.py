@@ -37,6 +37,8 @@ ZERO_CREDIT_BELOW_ZERO = "zero_credit_below_zero"
 """Z_k < 0, by the rule `tokens` H_k < 0, by `blend` one of both: the model is better without the rows."""
 ZERO_NOT_DISTINGUISHABLE = "zero_not_distinguishable"
 """0 ≤ Z_k ≤ κ·SE_k: the credit is not above its uncertainty."""
+ZERO_NETTED = "zero_netted"
+"""The payee's other names lose at least as much as this one would be paid for."""
 ZERO_BELOW_ONE_UNIT = "zero_below_one_unit"
 """The weight is above 0 and the quota below one minor unit; the unit went to a larger remainder."""
 
@@ -130,6 +132,8 @@ def status(claim: ContributorScore, weight: Fraction, amount: int, rule: Rule) -
         return ZERO_ALL_EXCLUDED if all_excluded else ZERO_NO_TRAINING_ROW
     if weight > 0:
         return ZERO_BELOW_ONE_UNIT
+    if claim.score > 0 and claim.netted == 0:
+        return ZERO_NETTED
     # Where queries pay, the score is not what made the weight by tokens 0.
     tested = claim.score_high if rule == TOKENS else claim.score
     if rule == BLEND:

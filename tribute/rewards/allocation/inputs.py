@@ -6,7 +6,7 @@ Reads only the documented files (docs/reference/artifacts.md), so no other colum
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,8 @@ class Sources:
     card_file: Path
     remedy: str
     """What to do where the attribution cannot be paid, for error messages."""
+    payees: Mapping[str, str] = field(default_factory=dict)
+    """Contributor → payee, of payees with several contributors, where the policy nets by payee."""
 
     @property
     def confidence(self) -> float:

@@ -12,7 +12,7 @@ from tribute.rewards.allocation.allocate import PoolAllocation, Terms, allocate
 from tribute.rewards.allocation.funding import Funding
 from tribute.rewards.allocation.gate import Verdict, judge
 from tribute.rewards.allocation.inputs import Sources
-from tribute.rewards.allocation.weights import ContributorScore
+from tribute.rewards.allocation.weights import ContributorScore, net
 from tribute.rewards.policy.policy import Policy, Pool
 from tribute.rewards.tables import PayerRow
 from tribute.rewards.usage import queries
@@ -49,17 +49,19 @@ def allocate_period(
     allocation = PeriodAllocation(verdict, [])
     for name, pool in sorted(policy.pools.items()):
         claims = sources.claims()
-        if pool.pays == "queries" and not pool.by_payers:
+        if pool.pays == "shares":
+            claims = net(claims, sources.payees, terms.kappa)
+        elif not pool.by_payers:
             scores = recorded_queries.credit_of_queries(sources.scores, pool, payments, name)
             claims = [_with_score(claim, scores) for claim in claims]
-        elif pool.by_payers and sealed is not None:
+        elif sealed is not None:
             for funding in fundings:
                 rows, claims = _metered(sources, terms, sealed, (name, policy), funding)
                 allocation.payers.extend(rows)
                 lines = allocate(claims, pool=funding.pools[name], terms=terms, period=period)
                 allocation.pools.append(PoolAllocation(name, funding.currency, lines))
             continue
-        elif pool.by_payers:
+        else:
             division = payers.PayerDivision(name, policy.exact_kappa, period, claims, policy.fallback)
             rows = _payer_rows(sources, division, pool, payments)
             parts = payers.by_contributor(rows)

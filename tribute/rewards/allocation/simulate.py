@@ -1,7 +1,7 @@
 """What a period would have paid by another policy. Posts nothing."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tribute.artifacts import read_artifact
@@ -10,6 +10,7 @@ from tribute.rewards.allocation.funding import Funding, divide_again
 from tribute.rewards.allocation.gate import Verdict
 from tribute.rewards.allocation.inputs import read_sources
 from tribute.rewards.allocation.pools import allocate_period
+from tribute.rewards.policy.payees import payees_of
 from tribute.rewards.policy.policy import Policy, refuse_period
 from tribute.rewards.tables import USAGE_FILE
 from tribute.rewards.usage.sealed_usage import COPY
@@ -40,7 +41,9 @@ def simulate_period(workspace: Workspace, folder: Path, policy: Policy) -> Simul
     artifact, period = read_artifact(folder), folder.name
     refuse_period(period, policy)
     store, inputs = workspace.store, artifact.inputs
-    sources = read_sources(store.get("dataset", inputs["dataset"]), store.get("attribution", inputs["attribution"]))
+    dataset, attribution = (store.get(kind, inputs[kind]) for kind in ("dataset", "attribution"))
+    sources = read_sources(dataset, attribution)
+    sources = replace(sources, payees=payees_of(workspace, policy, sources.dataset["contributors"]))
     fundings = divide_again(map(Funding.parse, artifact.identity["config"]["funding"]), policy, period)
     sealed, listed = workspace.usage / period, folder / USAGE_FILE
     usage = sealed if (folder / COPY).exists() else listed if listed.exists() else None

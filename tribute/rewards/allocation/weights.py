@@ -10,13 +10,18 @@ For contributor k with credit Z_k, its standard error SE_k and the upper end H_k
     V_k = C_k                                   by the rule `credit`
     V_k = T_k, or 0 if H_k < 0                  by the rule `tokens`, where a gate did not pass
 
+Contributors are clipped at zero one by one, so bad rows under many names are paid where they are lucky and lose nothing
+elsewhere. Where the policy nets by payee, the names of one payee, all sums over them, are paid no more than one name:
+
+    C_k · min(1, max(0, ΣZ − κ·√ΣSE²) / Σ max(0, Z − κ·SE))     and content only where ΣZ + √Σ(H − Z)² ≥ 0
+
 Where no credit counts, w is 0; where no content does, w is 1. The rules `credit` and `tokens` belong to policies with
 `fallback: tokens`, as all policies had before version 0.2.0.
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
@@ -39,7 +44,8 @@ class ContributorScore:
     """What one contributor brings to a period: signed credit in nats and how sure it is, rows, tokens, content.
 
     `score_high` is the upper end of the credit's interval; `tokens` are those of the canonical rows; `content` are
-    their distinct word shingles. `by_payers` is what stands for max(0, Z − κ·SE) where queries pay.
+    their distinct word shingles. `by_payers` is what stands for max(0, Z − κ·SE) where queries pay; `netted` is the
+    part of it that is left beside the payee's other names.
     """
 
     contributor_id: str
@@ -52,6 +58,7 @@ class ContributorScore:
     tokens: int
     content: int = 0
     by_payers: Fraction | None = None
+    netted: Fraction = Fraction(1)
 
 
 @dataclass(frozen=True)
@@ -79,15 +86,40 @@ def exact_score(value: float, name: str, contributor_id: str) -> Decimal:
 
 
 def counted_credit(claim: ContributorScore, kappa: Fraction) -> Fraction:
-    """C, exactly: max(0, Z − κ·SE) nats, or what the payers' money says."""
+    """C, exactly: max(0, Z − κ·SE) nats, as far as netting leaves it, or what the payers' money says."""
     if claim.by_payers is not None:
         return claim.by_payers
-    return max(Fraction(0), Fraction(claim.score) - kappa * Fraction(claim.score_se))
+    return claim.netted * max(Fraction(0), Fraction(claim.score) - kappa * Fraction(claim.score_se))
 
 
 def counted_content(claim: ContributorScore) -> int:
     """F: distinct word shingles, or 0 where the whole interval of the credit is below 0."""
     return 0 if claim.score_high < 0 else claim.content
+
+
+def net(claims: Sequence[ContributorScore], payees: Mapping[str, str], kappa: Fraction) -> list[ContributorScore]:
+    """The claims, those of payees with several names netted; `payees` maps such a name to its payee."""
+    groups: dict[str, list[ContributorScore]] = {}
+    for claim in claims:
+        if claim.contributor_id in payees:
+            groups.setdefault(payees[claim.contributor_id], []).append(claim)
+    netted = {claim.contributor_id: claim for group in groups.values() for claim in _netted(group, kappa)}
+    return [netted.get(claim.contributor_id, claim) for claim in claims]
+
+
+def _netted(group: Sequence[ContributorScore], kappa: Fraction) -> list[ContributorScore]:
+    credit = summed(Fraction(claim.score) for claim in group)
+    alone = summed(counted_credit(claim, kappa) for claim in group)
+    together = max(Fraction(0), credit - kappa * _root_of_squares(claim.score_se for claim in group))
+    left = min(Fraction(1), together / alone) if alone else Fraction(1)
+    high = credit + _root_of_squares(claim.score_high - claim.score for claim in group)
+    return [replace(claim, netted=left, content=0 if high < 0 else claim.content) for claim in group]
+
+
+def _root_of_squares(values: Iterable[Decimal]) -> Fraction:
+    """√Σx², cut down to the step of scores: exact arithmetic has no roots."""
+    steps = sum(int(value / SCORE_STEP) ** 2 for value in values)
+    return Fraction(math.isqrt(steps)) * Fraction(SCORE_STEP)
 
 
 def weigh(claim: ContributorScore, kappa: Fraction, rule: Rule) -> Fraction:

@@ -56,6 +56,7 @@ from tribute.rewards.ledger.postings import closing
 from tribute.rewards.period import package
 from tribute.rewards.period.closed import closers_of, previous_id, terms_of
 from tribute.rewards.period.provenance import origin
+from tribute.rewards.policy.payees import payees_of
 from tribute.rewards.policy.policy import Policy, load_policy, refuse_period
 from tribute.rewards.tables import TokenRow
 from tribute.rewards.usage.sealed_usage import COPY, SEAL, SealedUsage
@@ -82,6 +83,8 @@ class _DraftSpec:
     closers: Mapping[str, str]
     seeds: Sequence[int]
     sealed: SealedUsage | None
+    payees: Mapping[str, str]
+    """Contributor → payee, where several are netted."""
     evaluation: str
     """sha256 of the rows that credit was measured on, which is thereby committed to."""
 
@@ -102,6 +105,7 @@ class _DraftSpec:
             "closers": dict(self.closers),
             "seeds": list(self.seeds),
             "evaluation_sha256": self.evaluation,
+            **({"payees": dict(self.payees)} if self.payees else {}),
             **({"usage": self.sealed.record} if self.sealed else {}),
             **({"calendar": calendar} if (calendar := self.books.calendar.record) else {}),
         }
@@ -158,6 +162,7 @@ def write_period(
             fundings=fundings,
             usage=usage,
             sealed=sealed,
+            payees=payees_of(workspace, rules, paid_from.dataset.json("dataset.json")["contributors"]),
             inputs=inputs,
             books=books,
             terms={**terms_of(workspace.rewards, books.closed), period: rules},
@@ -171,7 +176,7 @@ def write_period(
             return earlier
         for source in (paid_from.dataset, paid_from.attribution):
             verify_artifact(source.path)
-        sources = read_sources(paid_from.dataset, paid_from.attribution)
+        sources = replace(read_sources(paid_from.dataset, paid_from.attribution), payees=order.payees)
         _make(final, order, sources, paid_from.mlflow_runs, started)
     return replace(read_artifact(final), found=False)
 

@@ -16,7 +16,7 @@ from tribute.rewards.allocation.allocate import Terms, claim_of
 from tribute.rewards.allocation.funding import Funding
 from tribute.rewards.allocation.gate import Verdict, read_verdict
 from tribute.rewards.allocation.payers import by_contributor
-from tribute.rewards.allocation.weights import ContributorScore
+from tribute.rewards.allocation.weights import ContributorScore, net
 from tribute.rewards.ledger.journal import Posting, read_journal
 from tribute.rewards.period.closed import policy_of
 from tribute.rewards.policy.policy import Policy
@@ -121,6 +121,11 @@ class PeriodFolder:
         return {row.contributor_id: row.content or 0 for row in rows}
 
     @cached_property
+    def payees(self) -> dict[str, str]:
+        """Contributor → payee, of those whom the period netted."""
+        return dict(self.config.get("payees", {}))
+
+    @cached_property
     def payers(self) -> list[PayerRow]:
         """To whom each payer's money goes, where a pool pays by query."""
         return tables.read(self.path / tables.PAYERS_FILE, tables.PAYERS)
@@ -128,12 +133,31 @@ class PeriodFolder:
     def claim(self, row: AllocationRow) -> ContributorScore:
         """What a line of allocation.csv was calculated from."""
         name = row.contributor_id
-        claim = claim_of(row, self.tokens.get(name, 0), self.content.get(name, 0))
-        if not self.policy.pools[row.pool].by_payers:
+        pool = self.policy.pools[row.pool]
+        if pool.pays == "shares" and name in self.payees:
+            return self._netted[row.pool, row.currency][name]
+        claim = self._alone(row)
+        if not pool.by_payers:
             return claim
         # Where use was not metered, the same parts hold in every currency.
         key = (row.pool, row.currency if self.seal else None)
         return replace(claim, by_payers=self._payer_parts.get(key, {}).get(name, Fraction(0)))
+
+    def _alone(self, row: AllocationRow) -> ContributorScore:
+        name = row.contributor_id
+        return claim_of(row, self.tokens.get(name, 0), self.content.get(name, 0))
+
+    @cached_property
+    def _netted(self) -> dict[tuple[str, str], dict[str, ContributorScore]]:
+        groups: dict[tuple[str, str], list[ContributorScore]] = {}
+        for row in self.allocation:
+            if row.contributor_id in self.payees:
+                groups.setdefault((row.pool, row.currency), []).append(self._alone(row))
+        kappa = self.policy.exact_kappa
+        return {
+            key: {claim.contributor_id: claim for claim in net(claims, self.payees, kappa)}
+            for key, claims in groups.items()
+        }
 
     @cached_property
     def _payer_parts(self) -> dict[tuple[str, str | None], dict[str, Fraction]]:

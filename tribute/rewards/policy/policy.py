@@ -138,6 +138,9 @@ class Policy(Strict):
     """κ ≥ 0: how many standard errors are taken off a credit before it is paid.
 
     Higher makes splitting into many names lose more, and taxes small honest contributors more."""
+    netting: Literal["none", "payees"] = "none"
+    """`payees`: names of one organisation or bank account are paid no more together than one name with all their rows
+    would be, in pools that pay shares. Which names belong together stands in the period's manifest."""
     fallback: Fallback = "tokens"
     """What pays as far as the card does not show enough for credit: distinct content, in a blend with credit, or
     training tokens instead of it. `tokens` where a policy does not say, as before version 0.2.0."""

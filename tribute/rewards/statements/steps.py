@@ -46,7 +46,7 @@ def _blended(line: AllocationLine, parts: BlendParts, kappa: str) -> list[Step]:
     return [
         ("Counted credit", "of each payer’s money, credit on what that payer asked", "payers.csv")
         if by_payers
-        else ("Counted credit", f"credit − {kappa} × standard error, never below zero", counted),
+        else ("Counted credit", _how(line, kappa), counted),
         ("Part of credit", "yours ÷ all contributors’ counted credit", credit),
         (
             "Distinct content",
@@ -68,8 +68,14 @@ def _by_credit(line: AllocationLine, kappa: str, seeds: int | None) -> list[Step
             nats(line.claim.score),
         ),
         ("Standard error", scatter, nats(line.claim.score_se)),
-        ("Weight", f"credit − {kappa} × standard error, never below zero", _weight(line, line.weight)),
+        ("Weight", _how(line, kappa), _weight(line, line.weight)),
     ]
+
+
+def _how(line: AllocationLine, kappa: str) -> str:
+    left = line.claim.netted
+    netted = f"; {percent(left, 1)} of it is left beside the payee’s other names" if left < 1 else ""
+    return f"credit − {kappa} × standard error, never below zero{netted}"
 
 
 def _by_tokens(line: AllocationLine) -> list[Step]:

@@ -24,6 +24,7 @@ STATUS = {
     allocate.ZERO_NO_TRAINING_ROW: ("no training row", "no row to train on"),
     allocate.ZERO_CREDIT_BELOW_ZERO: ("credit below zero", "credit below zero"),
     allocate.ZERO_NOT_DISTINGUISHABLE: ("not certain", "credit within its uncertainty"),
+    allocate.ZERO_NETTED: ("netted", "other names of the same payee lose as much"),
     allocate.ZERO_BELOW_ONE_UNIT: ("below one unit", "less than the smallest unit of money"),
 }
 """Status of an allocation line → the same in a word or two, for a terminal of 80 columns, and in full."""
@@ -52,6 +53,10 @@ def reason(line: AllocationLine, *, credit_share: str, token_share: str, smalles
         allocate.ZERO_NOT_DISTINGUISHABLE: (
             f"Your {rows} may have helped, but by no more than the measurement could be wrong. "
             "The policy pays only for credit that exceeds this uncertainty."
+        ),
+        allocate.ZERO_NETTED: (
+            f"Your {rows} helped, but rows under other names of the same payee did at least as much harm. "
+            "The policy nets the credits of one payee, and nothing is left to pay."
         ),
         allocate.ZERO_BELOW_ONE_UNIT: (
             f"Your part of the pool is smaller than the smallest amount that can be paid, {smallest}."

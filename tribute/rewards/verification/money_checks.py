@@ -39,6 +39,8 @@ def check_weights(read: PeriodFolder) -> str:
     """Every weight follows from credit, content or tokens by the rule that the gate chose."""
     rule, formula = read.verdict.rule, _formula(read)
     _refuse_counts(read)
+    if read.payees and read.policy.netting == "none":
+        raise read.wrong("manifest.json", "names payees, and the policy nets nobody")
     for row in read.allocation:
         if row.rule != rule:
             raise read.wrong("allocation.csv", f"{row.contributor_id}: rule {row.rule}, gate.json says {rule}")
@@ -57,9 +59,13 @@ def check_weights(read: PeriodFolder) -> str:
 
 def _formula(read: PeriodFolder) -> str:
     rule, kappa = read.verdict.rule, read.policy.exact_kappa
+    if rule == TOKENS:
+        return "tokens, or 0 where score_high < 0"
+    payees = formatting.counted(len(set(read.payees.values())), "payee")
+    netted = f", netted over the names of {payees}" if read.payees else ""
     if rule == BLEND:
-        return f"w · credit_share + (1 − w) · content_share, w = {read.verdict.reliability}"
-    return "tokens, or 0 where score_high < 0" if rule == TOKENS else f"max(0, score − {kappa}·score_se)"
+        return f"w · credit_share + (1 − w) · content_share, w = {read.verdict.reliability}{netted}"
+    return f"max(0, score − {kappa}·score_se){netted}"
 
 
 def check_payers(read: PeriodFolder) -> str:

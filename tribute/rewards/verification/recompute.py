@@ -3,6 +3,7 @@
 One step further, from the model to the evidence, is `pipeline/verification/remeasure.py`: it needs the trainings.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def _check_sources(read: PeriodFolder, attribution: Artifact) -> list[str]:
 
 
 def _check_allocation(read: PeriodFolder, dataset: Artifact, attribution: Artifact) -> str:
-    sources = read_sources(dataset, attribution)
+    sources = replace(read_sources(dataset, attribution), payees=read.payees)
     evidence = evidences.build_evidence(sources, period=read.period, adapters=read.adapters)
     if not _plain(evidence).equals(_plain(read.evidence)):
         raise read.wrong("evidence.parquet", f"not the scores of attribution {attribution.id[:12]}")
