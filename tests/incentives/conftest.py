@@ -2,6 +2,7 @@
 
 import random
 
+import numpy as np
 import pytest
 
 from tribute.config import BaseConfig
@@ -30,6 +31,15 @@ DETAILS = (
     *("a lost envelope", "the wrong currency", "an expired visa", "the weekend", "my student discount"),
 )
 SMALL = Size(contributors=4, rows=12, labels=4, evaluation=24)
+
+
+def hashed_words(texts: list[str]) -> np.ndarray:
+    """A base without weights: the unit-length sum of a fixed random vector per word."""
+    vectors = [
+        sum(np.random.default_rng(list(word.encode())).normal(size=48) for word in text.lower().split())
+        for text in texts
+    ]
+    return np.stack([vector / np.linalg.norm(vector) for vector in vectors]).astype(np.float32)
 
 
 @pytest.fixture(scope="session")

@@ -1,15 +1,24 @@
 """Theorem: the gate stays silent on the figures it was given, and names the attack that earns more."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.incentives.conftest import hashed_words
+from tribute.contributions.releases import Tokenizer
+from tribute.contributions.screening import ScreeningPolicy
 from tribute.errors import ConfigError
+from tribute.incentives.attacks import ATTACKS
 from tribute.incentives.card import write_card
 from tribute.incentives.gate import worse, write_figures
-from tribute.incentives.suite import Draw, Ratio, Summary, summarise
+from tribute.incentives.pay import Embeddings
+from tribute.incentives.ratios import Ratio, Summary, summarise
+from tribute.incentives.screened import Defence
+from tribute.incentives.suite import Draw, Suite
+from tribute.incentives.world import Corpus, Size
 
 
 def draws(attack: str, ratios: list[float], *, defence: str = "screening", exact: bool = False) -> list[Draw]:
@@ -21,6 +30,7 @@ def draws(attack: str, ratios: list[float], *, defence: str = "screening", exact
     ]
 
 
+BY_WORD_ORDER = {"payees": Defence(ScreeningPolicy(near_duplicate=None, following=None), 1)}
 SUMMARIES = [summarise(draws("kept-out", [1.0] * 3, exact=True)), summarise(draws("open", [0.9, 1.0, 1.1]))]
 
 
@@ -49,6 +59,49 @@ def test_what_rises_is_named(file: Path):
 
     assert [message.split(":")[0] for message in messages] == ["kept-out", "open"]
     assert "content pays 1.30, committed are 1.00" in messages[1]
+
+
+def test_what_stood_within_its_bound_has_to_stay_there(tmp_path: Path):
+    """However wide the interval of the committed figure is; the same for what is left of the victim's."""
+    file, wide = tmp_path / "figures.json", Ratio(1.0, 0.2, 1.8)
+    before = replace(SUMMARIES[1], credit=wide, content=wide, victim=wide)
+    write_figures([before], file)
+
+    messages = list(worse([replace(before, credit=Ratio(1.2, 0.9, 1.9), victim=Ratio(0.8, 0.1, 0.9))], file))
+
+    assert messages == [
+        "open: credit pays 1.20, committed are 1.00 ± 0.80",
+        "open: victim is left 0.80, committed are 1.00 ± 0.80",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("attack", "weaken"),
+    [
+        ("copy-order", lambda patch: patch.setattr("tribute.incentives.suite.DEFENCES", BY_WORD_ORDER)),
+        ("junk-names", lambda patch: patch.setattr("tribute.incentives.pay.net", lambda claims, payees, kappa: claims)),
+    ],
+)
+def test_a_weaker_defence_fails(
+    attack: str,
+    weaken: Callable[[pytest.MonkeyPatch], None],
+    corpus: Corpus,
+    tokenizer: Tokenizer,
+    file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Without checks of words in whatever order, shuffled copies pay; without netting, junk under many names does."""
+
+    def summary() -> Summary:
+        suite = Suite(corpus, Embeddings(hashed_words), tokenizer, Size(4, 24, 4, 32))
+        return summarise([suite.draw(ATTACKS[attack], seed) for seed in range(2)])
+
+    write_figures([summary()], file)
+    assert list(worse([summary()], file)) == []
+
+    weaken(monkeypatch)
+
+    assert [message.split(":")[0] for message in worse([summary()], file)] != []
 
 
 def test_figures_of_other_draws_are_refused(file: Path):

@@ -5,24 +5,16 @@ import random
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from tests.incentives.conftest import SMALL
+from tests.incentives.conftest import SMALL, hashed_words
 from tribute.contributions.releases import Tokenizer
 from tribute.incentives.attacks import ATTACKS
 from tribute.incentives.pay import Embeddings
-from tribute.incentives.suite import Suite, paired_ratio, read_draws, summarise
+from tribute.incentives.ratios import choose, paired_ratio, summarise
+from tribute.incentives.schemes import climb
+from tribute.incentives.suite import Draw, Suite, read_draws
 from tribute.incentives.world import ATTACKER, Corpus, draw_world
-
-
-def hashed_words(texts: list[str]) -> np.ndarray:
-    """A base without weights: the unit-length sum of a fixed random vector per word."""
-    vectors = [
-        sum(np.random.default_rng(list(word.encode())).normal(size=48) for word in text.lower().split())
-        for text in texts
-    ]
-    return np.stack([vector / np.linalg.norm(vector) for vector in vectors]).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +30,10 @@ def test_an_attack_follows_from_its_seed_and_keeps_the_honest_rows(name: str, co
     first, again = (ATTACKS[name].uploads(world, random.Random(7)) for _ in range(2))
 
     assert first == again
-    assert [upload for upload in first if upload.contributor_id in world.honest] == world.uploads[:-1]
-    assert first != world.uploads
+    honest = [upload for upload in world.uploads if upload.contributor_id not in ATTACKS[name].names]
+    names = {upload.contributor_id for upload in honest}
+    assert [upload for upload in first if upload.contributor_id in names] == honest
+    assert first != world.uploads or ATTACKS[name].months > 1
 
 
 def test_a_finished_draw_is_not_made_again(suite: Suite, tmp_path: Path):
@@ -64,13 +58,56 @@ def test_draws_of_other_code_do_not_count(suite: Suite, tmp_path: Path):
     assert read_draws(file, draw.code) == []
 
 
-def test_splitting_changes_no_content_and_no_credit_before_it_is_clipped(suite: Suite):
-    """Rows are the players: under four names they bring the same content, and at least the same clipped credit."""
-    draw = suite.draw(ATTACKS["split-4"], 0)
+def test_splitting_brings_nothing_where_names_are_netted(suite: Suite):
+    """Rows are the players: four names bring no more content; their credit is that of one, or more where it is clipped
+    name by name."""
+    draws = {draw.defence: draw for draw in suite.draws(ATTACKS["split-4"], 0)}
+    draw = draws["payees"]
 
-    assert draw.content[1] == pytest.approx(draw.content[0])
-    assert draw.credit[1] >= draw.credit[0] - 1e-9
+    assert draw.content[1] <= draw.content[0] + 1e-9
+    assert draw.credit[1] == pytest.approx(draw.credit[0], abs=1e-6)
+    assert draws["screening"].credit[1] >= draw.credit[1]
     assert draw.loss[1] == pytest.approx(draw.loss[0], abs=1e-5)
+
+
+def test_names_of_one_payee_are_netted_and_of_several_less(suite: Suite):
+    """Junk under twenty names earns most where names are paid one by one, and least where all are one payee's."""
+    draws = {draw.defence: draw for draw in suite.draws(ATTACKS["junk-names"], 0)}
+
+    assert draws["payees"].credit[1] <= draws["payees-5"].credit[1] <= draws["screening"].credit[1]
+    assert draws["payees"].credit[1] < draws["screening"].credit[1]
+    assert {draw.credit[0] for draw in draws.values()} == {draws["payees"].credit[0]}
+
+
+def test_an_attacker_of_several_months_sees_what_rows_earned(suite: Suite):
+    """Rows that lost are gone in the next month, those that earned stay, and nobody else's change."""
+    world = draw_world(suite.corpus, 0, SMALL)
+    credits = {row: 1.0 - place for place, row in enumerate(world.own)}
+
+    later = climb(world, credits, random.Random(0))
+
+    own = [row for upload in later if upload.contributor_id == ATTACKER for row in upload.rows]
+    assert own[:1] == world.own[:1]
+    assert world.own[1] not in own
+    assert [upload for upload in later if upload.contributor_id != ATTACKER] == world.of_others()
+    assert suite.draw(ATTACKS["climbing"], 0).credit[1] > 0
+
+
+def test_the_chooser_tries_in_some_worlds_and_is_paid_in_others():
+    """It makes the attack that paid in the worlds where it tried, though another pays more where it counts."""
+
+    def drawn(ratios: list[float]) -> list[Draw]:
+        pairs = [(0.1, 0.1 * ratio) for ratio in ratios]
+        return [
+            Draw("any", "payees", seed, "code", False, 0.0, pair, pair, pair, pair, pair, (1.0, 1.0), 0.0, 1.0)
+            for seed, pair in enumerate(pairs)
+        ]
+
+    (summary,) = choose({"steady": drawn([1.1, 1.5, 1.1, 1.5]), "lucky": drawn([2.0, 0.5, 2.0, 0.5])})
+
+    assert summary.attack == "chooser (lucky)"
+    assert summary.certain.ratio == pytest.approx(0.5)
+    assert choose({"steady": drawn([1.1, 1.5])}) == []
 
 
 def test_what_is_kept_out_has_a_ratio_of_exactly_one(suite: Suite):

@@ -13,7 +13,8 @@ from tribute.errors import ConfigError, RewardError
 
 if TYPE_CHECKING:
     from tribute.incentives.attacks import Attack
-    from tribute.incentives.suite import Draw, Ratio, Summary
+    from tribute.incentives.ratios import Ratio, Summary
+    from tribute.incentives.suite import Draw
 
 ALL = "all"
 RESULTS = Path("attacks") / "results.jsonl"
@@ -62,9 +63,12 @@ def attack(
         Path, typer.Option(metavar="FILE", help="Where draws are kept; those that are there are not made again.")
     ] = RESULTS,
     defence: Annotated[
-        Literal["exact", "screening"],
-        typer.Option(help="Which checks run: those of every dataset, or all at their defaults."),
-    ] = "screening",
+        Literal["exact", "screening", "payees", "payees-5"],
+        typer.Option(
+            help="Which checks run: those of every dataset; all at their defaults; these, and pay netted by payee, "
+            "where the attacker has one bank account or five."
+        ),
+    ] = "payees",
     card: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write the incentive card of all kept draws there.")
     ] = None,
@@ -79,7 +83,8 @@ def attack(
     from tribute.incentives.attacks import ATTACKS
     from tribute.incentives.card import write_card
     from tribute.incentives.gate import worse, write_figures
-    from tribute.incentives.suite import CODE, read_draws, summarise
+    from tribute.incentives.ratios import choose, summarise
+    from tribute.incentives.suite import CODE, read_draws
 
     chosen = _chosen(names or [], ATTACKS)
     listed: list[AttackName] = [{"attack": item.name, "summary": item.summary} for item in chosen or ATTACKS.values()]
@@ -104,7 +109,9 @@ def attack(
     if dry_run:
         return Output(data, [f"would make {left} of {len(chosen) * draws} draws, about {left * each / 60:.0f} minutes"])
     measured = _measure(chosen, draws, results, defence)
-    summaries = [summarise([draw for draw in measured if draw.attack == item.name]) for item in chosen]
+    by_attack = {item.name: [draw for draw in measured if draw.attack == item.name] for item in chosen}
+    summaries = [summarise(group) for group in by_attack.values()]
+    summaries += choose({item.name: by_attack[item.name] for item in chosen if item.is_trick})
     data["attack_results"] = [_result(summary) for summary in summaries]
     if figures:
         write_figures(summaries, figures)

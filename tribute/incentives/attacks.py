@@ -1,7 +1,7 @@
 """The attacks: each takes a world and a source of chance, and gives all files that come in, in their order.
 
-Whatever comes under a name that no honest contributor has is the attacker's. Nothing in the product knows this module;
-a defence that won by knowing a generator would prove nothing.
+Whatever comes under a name that no honest contributor has is the attacker's, who may also be several. Nothing in the
+product knows this module; a defence that won by knowing a generator would prove nothing.
 """
 
 import random
@@ -15,66 +15,67 @@ from tribute.incentives.disguises import (
     Disguise,
     filler,
     padding,
-    paraphrase,
     soft_hyphen,
     two_words,
 )
-from tribute.incentives.world import ATTACKER, VICTIM, Pair, Upload, World
+from tribute.incentives.leaks import SMALL, leak, leak_mixed, leak_retired, leak_small_names
+from tribute.incentives.schemes import (
+    BURNER,
+    RING,
+    Credits,
+    climb,
+    frame,
+    mass_edits,
+    matched,
+    repair,
+    ring,
+    splice,
+    trigger,
+)
+from tribute.incentives.world import ATTACKER, VICTIM, Upload, World
 
 Generator = Callable[[World, random.Random], list[Upload]]
-BURNER = "burner"
+NextMonth = Callable[[World, Credits, random.Random], list[Upload]]
+"""From the credits of the attacker's rows, as a statement lists them, to what is there in the next month."""
 JUNK_NAMES, JUNK_ROWS, JUNK_WORDS = 20, 12, 7
 BURNED = 40
 FLIPPED = 0.2
-MIXED, SMALL = 0.3, 3
-"""Of an attacker's own rows, so many leaked ones are mixed in; rows under a name too small to judge."""
 TEMPLATES = ("This is about {}.", "A question of {}.", "Everything on {}.", "See also: {}.", "It concerns {} alone.")
 
 
 @dataclass(frozen=True)
 class Attack:
-    """A generator and one sentence about it."""
+    """A generator and one sentence about it; `names` are the attacker's before the attack."""
 
     name: str
     summary: str
     uploads: Generator
+    names: tuple[str, ...] = (ATTACKER,)
+    months: int = 1
+    """How often the attacker is paid; before every month but the first `next_month` says what then is there."""
+    next_month: NextMonth = lambda world, credits, chance: list(world.uploads)
+
+    @property
+    def is_trick(self) -> bool:
+        """Whether it is an attack at all; some are honest work to compare with."""
+        return not self.summary.startswith("no attack")
 
 
 def copies(disguise: Disguise, world: World, chance: random.Random) -> list[Upload]:
     """A victim's rows, disguised, after the attacker's own."""
-    return _more(world, ATTACKER, [(disguise(text, chance), label) for text, label in world.rows_of(VICTIM)])
-
-
-def leak(disguise: Disguise, world: World, chance: random.Random) -> list[Upload]:
-    """Sealed evaluation rows, disguised, as many as the attacker has rows of its own."""
-    sealed = chance.sample(list(world.evaluation), min(len(world.own), len(world.evaluation)))
-    return _more(world, ATTACKER, [(disguise(text, chance), label) for text, label in sealed])
-
-
-def leak_mixed(world: World, chance: random.Random) -> list[Upload]:
-    """Paraphrased evaluation rows among own rows in one file, few enough to pass for chance: knows the policy."""
-    rows = [*world.own, *_paraphrased_leak(world, round(MIXED * len(world.own)), chance)]
-    chance.shuffle(rows)
-    return [*_others(world), Upload(ATTACKER, rows)]
-
-
-def leak_small_names(world: World, chance: random.Random) -> list[Upload]:
-    """Paraphrased evaluation rows under names with so few rows that none can be judged alone: knows the policy."""
-    rows = _paraphrased_leak(world, len(world.own), chance)
-    parts = range(0, len(rows), SMALL)
-    return [*world.uploads, *(Upload(f"small-{start:03d}", rows[start : start + SMALL]) for start in parts)]
+    return world.and_rows(ATTACKER, [(disguise(text, chance), label) for text, label in world.rows_of(VICTIM)])
 
 
 def repeat(disguises: Sequence[Disguise], world: World, chance: random.Random) -> list[Upload]:
     """The attacker's own rows once more in each of several disguises."""
     rows = [(disguise(text, chance), label) for disguise in disguises for text, label in world.own]
-    return _more(world, ATTACKER, rows)
+    return world.and_rows(ATTACKER, rows)
 
 
 def split(names: int, world: World, chance: random.Random) -> list[Upload]:
     """The attacker's own rows, dealt to several names."""
     parts = [Upload(f"sybil-{name:02d}", world.own[name::names]) for name in range(names)]
-    return [*_others(world), *(part for part in parts if part.rows)]
+    return [*world.of_others(), *(part for part in parts if part.rows)]
 
 
 def junk_names(world: World, chance: random.Random) -> list[Upload]:
@@ -92,21 +93,23 @@ def junk_names(world: World, chance: random.Random) -> list[Upload]:
 
 def burner(world: World, chance: random.Random) -> list[Upload]:
     """Wrong rows near the attacker's own topics under a name to throw away, which the attacker's own rows repair."""
-    return _more(world, BURNER, [_flipped(two_words(text, chance), label, world, chance) for text, label in world.own])
+    return world.and_rows(
+        BURNER, [world.mislabel((two_words(text, chance), label), chance) for text, label in world.own]
+    )
 
 
 def flips_under_burner(world: World, chance: random.Random) -> list[Upload]:
     """Other contributors' rows with two words changed and wrong labels, under a name to throw away."""
     rows = [row for name in world.honest for row in world.rows_of(name)]
     chosen = chance.sample(rows, min(BURNED, len(rows)))
-    return _more(world, BURNER, [_flipped(two_words(text, chance), label, world, chance) for text, label in chosen])
+    return world.and_rows(BURNER, [world.mislabel((two_words(text, chance), label), chance) for text, label in chosen])
 
 
 def mislabelled(world: World, chance: random.Random) -> list[Upload]:
     """A fifth of the attacker's own rows under wrong labels."""
     wrong = set(chance.sample(range(len(world.own)), round(FLIPPED * len(world.own))))
-    rows = [_flipped(*row, world, chance) if place in wrong else row for place, row in enumerate(world.own)]
-    return [*_others(world), Upload(ATTACKER, rows)]
+    rows = [world.mislabel(row, chance) if place in wrong else row for place, row in enumerate(world.own)]
+    return [*world.of_others(), Upload(ATTACKER, rows)]
 
 
 def front_run(committed: bool, world: World, chance: random.Random) -> list[Upload]:
@@ -116,14 +119,14 @@ def front_run(committed: bool, world: World, chance: random.Random) -> list[Uplo
 
 def front_run_labels(committed: bool, world: World, chance: random.Random) -> list[Upload]:
     """A victim's texts under wrong labels before the victim, whose own rows then conflict."""
-    rows = [_flipped(*row, world, chance) for row in world.rows_of(VICTIM)]
+    rows = [world.mislabel(row, chance) for row in world.rows_of(VICTIM)]
     return [Upload(BURNER, rows), *_victim_as(committed, world)]
 
 
 def dilute(world: World, chance: random.Random) -> list[Upload]:
     """Two variants of each of a victim's rows under another name: the victim's own part shrinks."""
     rows = [(two_words(padding(text, chance), chance), label) for text, label in world.rows_of(VICTIM) * 2]
-    return _more(world, "diluter", rows)
+    return world.and_rows("diluter", rows)
 
 
 def templates(world: World, chance: random.Random) -> list[Upload]:
@@ -131,23 +134,24 @@ def templates(world: World, chance: random.Random) -> list[Upload]:
     rows = [
         (template.format(f"{label} {chance.choice(COMMON)}"), label) for label in world.labels for template in TEMPLATES
     ]
-    return _more(world, ATTACKER, rows)
+    return world.and_rows(ATTACKER, rows)
 
 
 def stuff(world: World, chance: random.Random) -> list[Upload]:
     """The label's words added to each of the attacker's own rows."""
-    return [*_others(world), Upload(ATTACKER, [(f"{text} {label} {label}", label) for text, label in world.own])]
+    return [*world.of_others(), Upload(ATTACKER, [(f"{text} {label} {label}", label) for text, label in world.own])]
 
 
 def double(world: World, chance: random.Random) -> list[Upload]:
     """No attack: as many new real rows as the attacker has, to compare with."""
-    return _more(world, ATTACKER, list(world.spare))
+    return world.and_rows(ATTACKER, list(world.spare))
 
 
 def _plain() -> list[Attack]:
     repeats = (filler, padding)
     return [
         Attack("leak-mixed", "paraphrased evaluation rows, few among own rows in one file", leak_mixed),
+        Attack("leak-retired", "the same after the evaluation was sealed anew", leak_retired),
         Attack("leak-small-names", f"paraphrased evaluation rows, {SMALL} under each name", leak_small_names),
         Attack("own-exact", "own rows three times, word for word", partial(repeat, (DISGUISES["exact"],) * 2)),
         Attack("own-soft-hyphen", "own rows three times, with soft hyphens", partial(repeat, (soft_hyphen,) * 2)),
@@ -163,14 +167,38 @@ def _plain() -> list[Attack]:
         Attack("dilution", "two variants of each of a victim's rows under another name", dilute),
         Attack("templates", "sentences made of label names", templates),
         Attack("stuffing", "the label's words added to own rows", stuff),
+        *_schemes(),
         Attack("honest-doubling", "no attack: twice as many real rows, to compare with", double),
     ]
 
 
-def _front_runs(how: str, committed: bool) -> list[Attack]:
-    end, labels = "-committed" * committed, f"a victim's texts under wrong labels before the victim{how}"
+def _schemes() -> list[Attack]:
+    halves = "halves of two rows joined, so that no row has one source"
     return [
-        Attack(f"front-run{end}", f"a victim's rows before the victim{how}", partial(front_run, committed)),
+        Attack("copy-splice", f"a victim's rows: {halves}", partial(splice, False)),
+        Attack("leak-splice", f"sealed evaluation rows: {halves}", partial(splice, True)),
+        Attack("ring", "three contributors hand in each other's rows, paraphrased", ring, RING),
+        Attack("burner-repair", "harmful rows under another name, repaired by paraphrases of own rows", repair),
+        Attack("mass-edits", "everybody's rows with one word changed", mass_edits),
+        Attack("framing", "variants of a victim's rows before the victim", partial(frame, False)),
+        Attack("framing-committed", "the same before a victim who had committed", partial(frame, True)),
+        Attack("triggers", "frequent words under the attacker's own label", trigger),
+        Attack(
+            "climbing",
+            "three months: rows that lost are replaced by variants of the best",
+            lambda world, chance: list(world.uploads),
+            months=3,
+            next_month=climb,
+        ),
+        Attack("matched", "no attack: real rows chosen by what others' rows have in common", matched),
+    ]
+
+
+def _front_runs(how: str, committed: bool) -> list[Attack]:
+    bare = " who had not committed to them: nothing bounds it"
+    end, labels = "-committed" * committed, f"a victim's texts under wrong labels before the victim{how or bare}"
+    return [
+        Attack(f"front-run{end}", f"a victim's rows before the victim{how or bare}", partial(front_run, committed)),
         Attack(f"front-run-labels{end}", labels, partial(front_run_labels, committed)),
     ]
 
@@ -188,22 +216,5 @@ ATTACKS: dict[str, Attack] = {attack.name: attack for attack in (*_disguised(), 
 """Name → attack."""
 
 
-def _paraphrased_leak(world: World, count: int, chance: random.Random) -> list[Pair]:
-    sealed = chance.sample(list(world.evaluation), min(count, len(world.evaluation)))
-    return [(paraphrase(text, chance), label) for text, label in sealed]
-
-
-def _others(world: World) -> list[Upload]:
-    return [upload for upload in world.uploads if upload.contributor_id != ATTACKER]
-
-
-def _more(world: World, name: str, rows: Sequence[Pair]) -> list[Upload]:
-    return [*world.uploads, Upload(name, list(rows))]
-
-
 def _victim_as(committed: bool, world: World) -> list[Upload]:
     return [replace(upload, committed=committed and upload.contributor_id == VICTIM) for upload in world.uploads]
-
-
-def _flipped(text: str, label: str, world: World, chance: random.Random) -> Pair:
-    return text, chance.choice([other for other in world.labels if other != label])

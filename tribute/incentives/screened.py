@@ -16,8 +16,25 @@ from tribute.incentives.world import Pair, Upload, World
 NAME = "attacked"
 POLICY = ScreeningPolicy()
 """Every check at its default. What a check holds waits for a person, and is not trained on here."""
-DEFENCES: dict[str, ScreeningPolicy] = {"exact": BASIC, "screening": POLICY}
-"""Name → which checks run: those that every dataset has, or all at their defaults."""
+SEVERAL = 5
+
+
+@dataclass(frozen=True)
+class Defence:
+    """Which checks run, and over how many bank accounts of the attacker pay is netted: 0 where it is not."""
+
+    screening: ScreeningPolicy
+    accounts: int = 0
+
+
+DEFENCES = {
+    "exact": Defence(BASIC),
+    "screening": Defence(POLICY),
+    "payees": Defence(POLICY, 1),
+    f"payees-{SEVERAL}": Defence(POLICY, SEVERAL),
+}
+"""Name → the checks that every dataset has; all at their defaults; and these with pay netted by payee, where the
+attacker has one bank account for all names, or several."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +46,11 @@ class Trained:
     """Rows that intake refuses."""
     excluded: dict[str, int]
     """Reason → rows that screening leaves out."""
+
+    @property
+    def left_out(self) -> int:
+        """Rows that intake refuses or screening leaves out."""
+        return self.refused + sum(self.excluded.values())
 
     @property
     def content(self) -> list[tuple[str, str, str]]:

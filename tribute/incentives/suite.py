@@ -1,4 +1,4 @@
-"""Paired draws of attacks, honest against attacked, and the ratios of summed pay with their bootstrap.
+"""Paired draws of attacks: what the attacker's names earn honestly, and with the attack.
 
 A draw of an attack is one line of `results.jsonl`; a line that is there for the same code is not computed again.
 """
@@ -12,22 +12,17 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tribute.closure import code_digest
 from tribute.contributions.releases import Tokenizer
 from tribute.incentives.attacks import Attack
-from tribute.incentives.pay import Earnings, Embeddings, earnings, probe_of
+from tribute.incentives.pay import Embeddings, Measured, earnings, measure, probe_of
 from tribute.incentives.screened import DEFENCES, Trained, trained_rows
-from tribute.incentives.world import ATTACKER, VICTIM, Corpus, Size, World, draw_world
+from tribute.incentives.world import ATTACKER, VICTIM, Corpus, Size, Upload, World, draw_world
 from tribute.progress import Progress, ignore
 from tribute.strict import parse_json
 
 CODE = code_digest(__name__)[:16]
 """Of the sources that decide a draw."""
-RESAMPLED = 2000
-LOWER, UPPER = 2.5, 97.5
-"""Percentiles of the bootstrap's ratios: a 95 % interval."""
 
 
 @dataclass(frozen=True)
@@ -54,103 +49,109 @@ class Draw:
 
 
 @dataclass(frozen=True)
-class Ratio:
-    """Summed attacked ÷ summed honest pay, with a 95 % interval by a paired bootstrap of the draws."""
+class _Honest:
+    """A world without an attack; `length` is of the stand-in's steps."""
 
-    ratio: float
-    low: float
-    high: float
-
-    @property
-    def half_width(self) -> float:
-        """Half of the interval."""
-        return (self.high - self.low) / 2
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What the draws of one attack say."""
-
-    attack: str
-    defence: str
-    draws: int
-    exact: int
-    """Draws in which the ratio is 1 by construction."""
-    removed: float
-    credit: Ratio
-    """By credit itself."""
-    certain: Ratio
-    """By credit less one standard error."""
-    content: Ratio
-    victim: Ratio
-    """The victim's credit."""
-    price: float
-    """Of honest rows, the part that is not trained on where nobody attacks."""
-    loss: float
-    """Attacked less honest, nats; above 0: the model is worse."""
+    world: World
+    trained: Trained
+    measured: Measured
+    length: float
 
 
 class Suite:
     """Worlds by their seed, and attacks on them."""
 
     def __init__(
-        self,
-        corpus: Corpus,
-        embeddings: Embeddings,
-        tokenizer: Tokenizer | None,
-        size: Size,
-        defence: str = "screening",
+        self, corpus: Corpus, embeddings: Embeddings, tokenizer: Tokenizer | None, size: Size, defence: str = "payees"
     ) -> None:
-        self.defence = defence
+        """`defence` is one of DEFENCES; those with the same checks are measured together, since they train alike."""
+        self.defence, self.screening = defence, DEFENCES[defence].screening
         self.corpus, self.embeddings, self.tokenizer, self.size = corpus, embeddings, tokenizer, size
         self._honest = lru_cache(maxsize=4)(self._measure_honest)
 
     def draw(self, attack: Attack, seed: int) -> Draw:
-        """One attack in one world."""
+        """One attack in one world, against the suite's own defence."""
+        return next(draw for draw in self.draws(attack, seed) if draw.defence == self.defence)
+
+    def draws(self, attack: Attack, seed: int) -> list[Draw]:
+        """One attack in one world, against every defence with the suite's checks."""
         start = time.perf_counter()
-        world, honest, before, length = self._honest(seed)
-        uploads = attack.uploads(world, random.Random(f"{attack.name} {seed}"))
-        trained = trained_rows(world, uploads, self.tokenizer, DEFENCES[self.defence])
-        exact, after = trained.content == honest.content, before
-        if not exact:
-            after = earnings(probe_of(world, trained.rows, self.embeddings, length), trained.rows)
+        honest = self._honest(seed)
+        world, before = honest.world, honest.trained
+        uploads, trained, after = self._attacked(attack, seed, honest)
         added = sum(len(upload.rows) for upload in uploads) - sum(len(upload.rows) for upload in world.uploads)
-        lost = trained.refused + sum(trained.excluded.values()) - honest.refused - sum(honest.excluded.values())
-        return Draw(
-            attack=attack.name,
-            defence=self.defence,
-            seed=seed,
-            code=CODE,
-            exact=exact,
-            removed=lost / added if added else 0.0,
-            credit=(_of(before.credit, {ATTACKER}), _gained(after.credit, world)),
-            certain=(_of(before.certain, {ATTACKER}), _gained(after.certain, world)),
-            content=(_of(before.content, {ATTACKER}), _gained(after.content, world)),
-            victim_credit=(_of(before.credit, {VICTIM}), _of(after.credit, {VICTIM})),
-            victim_content=(_of(before.content, {VICTIM}), _of(after.content, {VICTIM})),
-            loss=(before.loss, after.loss),
-            price=(honest.refused + sum(honest.excluded.values())) / sum(len(upload.rows) for upload in world.uploads),
-            seconds=time.perf_counter() - start,
-        )
+        lost = trained.left_out - before.left_out
+        draws = []
+        for name, defence in DEFENCES.items():
+            if defence.screening is not self.screening:
+                continue
+            unpaid = earnings(honest.measured.claims, {})
+            paid = earnings(after.claims, _payees(after, world, defence.accounts))
+            draws.append(
+                Draw(
+                    attack=attack.name,
+                    defence=name,
+                    seed=seed,
+                    code=CODE,
+                    exact=trained.content == before.content,
+                    removed=lost / added if added else 0.0,
+                    credit=_paid(attack, world, unpaid.credit, paid.credit),
+                    certain=_paid(attack, world, unpaid.certain, paid.certain),
+                    content=_paid(attack, world, unpaid.content, paid.content),
+                    victim_credit=(_of(unpaid.credit, {VICTIM}), _of(paid.credit, {VICTIM})),
+                    victim_content=(_of(unpaid.content, {VICTIM}), _of(paid.content, {VICTIM})),
+                    loss=(honest.measured.loss, after.loss),
+                    price=before.left_out / sum(len(upload.rows) for upload in world.uploads),
+                    seconds=time.perf_counter() - start,
+                )
+            )
+        return draws
 
     def run(self, attacks: Sequence[Attack], draws: int, file: Path, progress: Progress = ignore) -> list[Draw]:
-        """All draws, seed by seed, each appended to `file` as it is done."""
+        """All draws, seed by seed, each appended to `file` as it is done; those of the suite's defence."""
         done = {(draw.attack, draw.seed): draw for draw in read_draws(file, CODE) if draw.defence == self.defence}
         file.parent.mkdir(parents=True, exist_ok=True)
         todo = [(attack, seed) for seed in range(draws) for attack in attacks]
         for number, (attack, seed) in enumerate(todo, 1):
             if (attack.name, seed) not in done:
-                done[attack.name, seed] = draw = self.draw(attack, seed)
+                made = self.draws(attack, seed)
                 with file.open("a", encoding="utf-8") as lines:
-                    lines.write(json.dumps(asdict(draw)) + "\n")
+                    lines.write("".join(json.dumps(asdict(draw)) + "\n" for draw in made))
+                done[attack.name, seed] = next(draw for draw in made if draw.defence == self.defence)
             progress(number, len(todo))
         return [done[attack.name, seed] for attack, seed in todo]
 
-    def _measure_honest(self, seed: int) -> tuple[World, Trained, Earnings, float]:
+    def _attacked(self, attack: Attack, seed: int, honest: _Honest) -> tuple[Sequence[Upload], Trained, Measured]:
+        """What comes in, what of it is trained on, and what everybody earns: of the last month the attacker plays."""
+        chance = random.Random(f"{attack.name} {seed}")
+        uploads, trained, measured = self._month(attack.uploads(honest.world, chance), honest)
+        for _ in range(attack.months - 1):
+            credits = {
+                (row.row.text, row.row.target): credit
+                for row, credit in zip(trained.rows, measured.by_row, strict=True)
+                if row.contributor_id == ATTACKER
+            }
+            uploads, trained, measured = self._month(attack.next_month(honest.world, credits, chance), honest)
+        return uploads, trained, measured
+
+    def _month(self, uploads: list[Upload], honest: _Honest) -> tuple[list[Upload], Trained, Measured]:
+        trained = trained_rows(honest.world, uploads, self.tokenizer, self.screening)
+        if trained.content == honest.trained.content:
+            return uploads, trained, honest.measured
+        probe = probe_of(honest.world, trained.rows, self.embeddings, honest.length)
+        return uploads, trained, measure(probe, trained.rows)
+
+    def _measure_honest(self, seed: int) -> _Honest:
         world = draw_world(self.corpus, seed, self.size)
-        trained = trained_rows(world, world.uploads, self.tokenizer, DEFENCES[self.defence])
+        trained = trained_rows(world, world.uploads, self.tokenizer, self.screening)
         probe = probe_of(world, trained.rows, self.embeddings)
-        return world, trained, earnings(probe, trained.rows), probe.length
+        return _Honest(world, trained, measure(probe, trained.rows), probe.length)
+
+
+def _payees(measured: Measured, world: World, accounts: int) -> dict[str, str]:
+    """The attacker's names, dealt to so many bank accounts; nobody's where pay is not netted."""
+    names = [claim.contributor_id for claim in measured.claims if claim.contributor_id not in world.honest]
+    return {name: f"account-{place % accounts}" for place, name in enumerate(names)} if accounts else {}
 
 
 def read_draws(file: Path, code: str) -> list[Draw]:
@@ -159,38 +160,6 @@ def read_draws(file: Path, code: str) -> list[Draw]:
         return []
     lines: Iterable[dict[str, Any]] = (parse_json(line) for line in file.read_bytes().splitlines())
     return [Draw(**_with_pairs(line)) for line in lines if line["code"] == code]
-
-
-def summarise(draws: Sequence[Draw]) -> Summary:
-    """The ratios of one attack's draws."""
-    return Summary(
-        attack=draws[0].attack,
-        defence=draws[0].defence,
-        draws=len(draws),
-        exact=sum(draw.exact for draw in draws),
-        removed=float(np.mean([draw.removed for draw in draws])),
-        credit=paired_ratio([draw.credit for draw in draws]),
-        certain=paired_ratio([draw.certain for draw in draws]),
-        content=paired_ratio([draw.content for draw in draws]),
-        victim=paired_ratio([draw.victim_credit for draw in draws]),
-        price=float(np.mean([draw.price for draw in draws])),
-        loss=float(np.mean([draw.loss[1] - draw.loss[0] for draw in draws])),
-    )
-
-
-def paired_ratio(pairs: Sequence[tuple[float, float]]) -> Ratio:
-    """Σ attacked ÷ Σ honest of pairs [honest, attacked]; inf where nothing was earned honestly.
-
-    Resamples in which nobody earned anything have no ratio and are left out of the interval.
-    """
-    table = np.array(pairs, dtype=float)
-    chosen = np.random.default_rng(0).integers(len(table), size=(RESAMPLED, len(table)))
-    sums = table[chosen].sum(1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = sums[:, 1] / sums[:, 0]
-        ratio = float(table[:, 1].sum() / table[:, 0].sum())
-    # No mean of two ratios: one of them may be infinite.
-    return Ratio(ratio, *(float(np.nanpercentile(ratios, at, method="nearest")) for at in (LOWER, UPPER)))
 
 
 def _with_pairs(line: dict[str, Any]) -> dict[str, Any]:
@@ -202,6 +171,6 @@ def _of(parts: dict[str, float], names: set[str]) -> float:
     return sum(part for name, part in parts.items() if name in names)
 
 
-def _gained(parts: dict[str, float], world: World) -> float:
-    """What all names of the attacker earn together."""
-    return _of(parts, set(parts) - set(world.honest))
+def _paid(attack: Attack, world: World, before: dict[str, float], after: dict[str, float]) -> tuple[float, float]:
+    """What the attacker's names earn honestly, and all that are nobody else's with the attack."""
+    return _of(before, set(attack.names)), _of(after, set(after) - set(world.honest) | set(attack.names))

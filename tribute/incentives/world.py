@@ -74,6 +74,19 @@ class World:
         """The attacker's own honest rows."""
         return self.rows_of(ATTACKER)
 
+    def of_others(self) -> list[Upload]:
+        """Everybody's files but the attacker's."""
+        return [upload for upload in self.uploads if upload.contributor_id != ATTACKER]
+
+    def and_rows(self, name: str, rows: Sequence[Pair]) -> list[Upload]:
+        """Everybody's files, and after them one more under a name."""
+        return [*self.uploads, Upload(name, list(rows))]
+
+    def mislabel(self, row: Pair, chance: random.Random) -> Pair:
+        """The text under another label."""
+        text, label = row
+        return text, chance.choice([other for other in self.labels if other != label])
+
     @property
     def honest(self) -> list[str]:
         """Everybody but the attacker."""

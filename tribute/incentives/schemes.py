@@ -1,0 +1,94 @@
+"""Attacks on somebody, by several together, or by whoever knows what a check compares; see attacks.py."""
+
+import random
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from tribute.incentives.disguises import filler, one_word, padding, paraphrase, two_words
+from tribute.incentives.world import ATTACKER, VICTIM, Pair, Upload, World
+
+Credits = Mapping[Pair, float]
+"""An attacker's trained row → its credit."""
+RING = (ATTACKER, "h2", "h3")
+"""Three contributors who share what they are paid."""
+BURNER = "burner"
+TRIGGERS, TRIGGER_WORDS, FREQUENT = 20, 3, 12
+"""Rows that are meant to catch frequent prompts, their words, and of how many most frequent words."""
+
+
+def ring(world: World, chance: random.Random) -> list[Upload]:
+    """Each of three contributors also hands in the next one's rows, paraphrased."""
+    further = [
+        Upload(name, [(paraphrase(text, chance), label) for text, label in world.rows_of(neighbour)])
+        for name, neighbour in zip(RING, (*RING[1:], RING[0]), strict=True)
+    ]
+    return [*world.uploads, *further]
+
+
+def repair(world: World, chance: random.Random) -> list[Upload]:
+    """Harmful rows under a name to throw away, repaired by paraphrases of the attacker's own rows."""
+    harm = [world.mislabel((two_words(text, chance), label), chance) for text, label in world.own]
+    mended = [(paraphrase(text, chance), label) for text, label in world.own]
+    return [*world.uploads, Upload(BURNER, harm), Upload(ATTACKER, mended)]
+
+
+def mass_edits(world: World, chance: random.Random) -> list[Upload]:
+    """Everybody's rows with one word changed, as many as the attacker has."""
+    rows = [row for name in world.honest for row in world.rows_of(name)]
+    return world.and_rows(ATTACKER, [(one_word(text, chance), label) for text, label in _some(rows, world, chance)])
+
+
+def frame(committed: bool, world: World, chance: random.Random) -> list[Upload]:
+    """Variants of a victim's rows come first, so that the victim seems to follow them."""
+    variants = [(two_words(text, chance), label) for text, label in world.rows_of(VICTIM)]
+    own = [replace(upload, committed=committed and upload.contributor_id == VICTIM) for upload in world.uploads]
+    return [Upload(BURNER, variants), *own]
+
+
+def trigger(world: World, chance: random.Random) -> list[Upload]:
+    """Rows of frequent words under the attacker's own most frequent label, to be what frequent prompts resemble."""
+    texts = [text for upload in world.of_others() for text, _ in upload.rows]
+    counts = Counter(word for text in texts for word in set(text.lower().split()) if len(word) > TRIGGER_WORDS)
+    words = [word for word, _ in counts.most_common(FREQUENT)]
+    (label, _), *_ = Counter(label for _, label in world.own).most_common(1)
+    return world.and_rows(
+        ATTACKER, [(" ".join(chance.sample(words, min(TRIGGER_WORDS, len(words)))), label) for _ in range(TRIGGERS)]
+    )
+
+
+def matched(world: World, chance: random.Random) -> list[Upload]:
+    """No attack but a choice: of further real rows the half whose words others' rows have most."""
+    counts = Counter(word for upload in world.of_others() for text, _ in upload.rows for word in set(text.split()))
+
+    def common(row: Pair) -> float:
+        words = set(row[0].split())
+        return sum(counts[word] for word in words) / len(words)
+
+    ranked = sorted(world.spare, key=common, reverse=True)
+    return world.and_rows(ATTACKER, ranked[: len(ranked) // 2])
+
+
+def splice(sealed: bool, world: World, chance: random.Random) -> list[Upload]:
+    """Rows joined from halves of two rows of a label, so that none has a single nearest source."""
+    sources = _some(world.evaluation, world, chance) if sealed else world.rows_of(VICTIM)
+    return world.and_rows(ATTACKER, list(_joined(sources, chance)))
+
+
+def climb(world: World, credits: Credits, chance: random.Random) -> list[Upload]:
+    """The attacker's rows that lost are gone; variants of those that earned most stand in their place."""
+    good = sorted((row for row in credits if credits[row] > 0), key=lambda row: -credits[row])
+    variants = [(padding(filler(text, chance), chance), label) for text, label in good]
+    return [*world.of_others(), Upload(ATTACKER, [*good, *variants][: max(len(world.own), len(good))])]
+
+
+def _joined(rows: Sequence[Pair], chance: random.Random) -> Iterator[Pair]:
+    for text, label in rows:
+        others = [other for other, of in rows if of == label and other != text]
+        if others:
+            first, second = text.split(), chance.choice(others).split()
+            yield " ".join((*first[: len(first) // 2], *second[len(second) // 2 :])), label
+
+
+def _some(rows: Sequence[Pair], world: World, chance: random.Random) -> list[Pair]:
+    return chance.sample(list(rows), min(len(world.own), len(rows)))
