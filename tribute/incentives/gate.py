@@ -18,7 +18,7 @@ PAID, HARMED = ("credit", "content"), ("victim",)
 left of the victim's."""
 BOUND, LEFT = 1.05, 0.95
 SLACK = 0.03
-"""How far beyond its bound a ratio may come that stood within."""
+"""How far beyond its bound a ratio may come that stood within; and the least tolerance, for what worlds agree on."""
 
 
 def write_figures(summaries: Sequence[Summary], file: Path) -> None:
@@ -61,5 +61,5 @@ def _compared(summaries: Sequence[Summary]) -> list[Summary]:
 
 def _figures(summary: Summary) -> dict[str, object]:
     pairs = {name: getattr(summary, name) for name in (*PAID, *HARMED)}
-    ratios = {name: [round(ratio.ratio, 3), round(ratio.half_width, 3)] for name, ratio in pairs.items()}
+    ratios = {name: [round(ratio.ratio, 3), max(round(ratio.half_width, 3), SLACK)] for name, ratio in pairs.items()}
     return {"draws": summary.draws, "exact": summary.exact == summary.draws, **ratios}

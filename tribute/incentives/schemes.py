@@ -51,7 +51,7 @@ def trigger(world: World, chance: random.Random) -> list[Upload]:
     texts = [text for upload in world.of_others() for text, _ in upload.rows]
     counts = Counter(word for text in texts for word in set(text.lower().split()) if len(word) > TRIGGER_WORDS)
     words = [word for word, _ in counts.most_common(FREQUENT)]
-    (label, _), *_ = Counter(label for _, label in world.own).most_common(1)
+    label = Counter(label for _, label in world.own).most_common(1)[0][0]
     return world.and_rows(
         ATTACKER, [(" ".join(chance.sample(words, min(TRIGGER_WORDS, len(words)))), label) for _ in range(TRIGGERS)]
     )

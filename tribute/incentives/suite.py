@@ -114,10 +114,10 @@ class Suite:
         todo = [(attack, seed) for seed in range(draws) for attack in attacks]
         for number, (attack, seed) in enumerate(todo, 1):
             if (attack.name, seed) not in done:
-                made = self.draws(attack, seed)
+                drawn = self.draws(attack, seed)
                 with file.open("a", encoding="utf-8") as lines:
-                    lines.write("".join(json.dumps(asdict(draw)) + "\n" for draw in made))
-                done[attack.name, seed] = next(draw for draw in made if draw.defence == self.defence)
+                    lines.write("".join(json.dumps(asdict(draw)) + "\n" for draw in drawn))
+                done[attack.name, seed] = next(draw for draw in drawn if draw.defence == self.defence)
             progress(number, len(todo))
         return [done[attack.name, seed] for attack, seed in todo]
 
