@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from lib.arena import Arena
+from lib.causal_worlds import CausalWorld
 from lib.synthetic import World
 from tribute.attribution.credit.inrun import in_run_credit
-from tribute.attribution.credit.probe import Probe
-from tribute.attribution.credit.stand_in import CLUSTERS, content_clusters, drawn_credits
-from tribute.attribution.credit.stand_in_artifact import folds_of, probe_of
+from tribute.attribution.credit.stand_in import CLUSTERS, StandIn, content_clusters, drawn_credits
+from tribute.attribution.credit.stand_in_artifact import folds_of
 from tribute.attribution.gradients.sample import fold_weights
 from tribute.attribution.retraining import designs, jobs
 from tribute.attribution.retraining.jobs import Job, TrainedRows
@@ -50,8 +50,8 @@ def of_arena(arena: Arena, seeds: Sequence[int] = SEEDS) -> Evidence:
     return Evidence([row.label for row in arena.rows], [arena.in_run(seed) for seed in seeds], arena.stand_in)
 
 
-def of_world(world: World) -> tuple[Evidence, Probe]:
-    """A synthetic world's, and its probe."""
+def of_world(world: World | CausalWorld) -> tuple[Evidence, StandIn]:
+    """A synthetic world's, and its stand-in."""
     count, nobody = len(world.sample), np.zeros((1, len(world.owner)), dtype=bool)
     even = np.full(count, 1 / count)
     before = world.losses(nobody, 0, world.sample).mean()
@@ -62,14 +62,16 @@ def of_world(world: World) -> tuple[Evidence, Probe]:
         gain = float(before - world.losses(~nobody, seed, world.sample).mean())
         walks.append(InRunCredit(seed, walk.scores.sum(1), walk.folds.T, gain))
     wanted = float(np.mean([walk.measured for walk in walks]))
-    probe = probe_of(world.base(), world.train, world.sample).fitted(wanted)
+    probe = world.stand_in().fitted(wanted)
     draws = drawn_credits(probe, len(world.owner), even)
     folds, clusters = folds_of(probe, draws, world.sample), content_clusters(probe, CLUSTERS)
     gained = float(probe.losses(nobody[0]).mean() - probe.losses(~nobody[0]).mean())
     return Evidence(world.train.slices, walks, StandInCredit(draws, folds, clusters, wanted, gained)), probe
 
 
-def rate_designs(world: World, evidence: Evidence, probe: Probe, budget: float) -> tuple[list[Design], float]:
+def rate_designs(
+    world: World | CausalWorld, evidence: Evidence, probe: StandIn, budget: float
+) -> tuple[list[Design], float]:
     """All repetitions that a budget pays for, less luck, as a run makes them; and the trainings that they cost."""
     rows, config = evidence.rows(world.owner), AttributionConfig(budget=budget, precision=1e-9)
     losses: dict[Job, np.ndarray] = {}

@@ -19,6 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tribute.attribution.credit.probe import Probe
+from tribute.attribution.credit.stand_in_artifact import probe_of
 from tribute.config import BaseConfig, FinetuningConfig, LoraConfig
 from tribute.finetuning.encoding.encoding import EncodedRows
 from tribute.finetuning.models.lora import add_lora
@@ -77,10 +79,8 @@ class World:
         """A world by its kind, how many names it has, and whether they have the same number of rows."""
         chance = np.random.Generator(np.random.Philox([number, 5]))
         modes = chance.normal(size=(LABELS * MODES, WIDTH)) / np.sqrt(WIDTH)
-        sizes = np.full(names, min(EQUAL, ROWS // names)) if even else np.geomspace(SMALL, LARGE, names)
-        sizes = np.maximum(SMALL, sizes * min(1, ROWS / sizes.sum())).round().astype(int)
-        owner = np.repeat(np.arange(names), sizes)
-        known = _known(kind, names, chance)
+        owner = np.repeat(np.arange(names), sizes_of(names, even, ROWS))
+        known = known_modes(kind, names, chance)
         mode = np.array([chance.choice(known[name]) for name in owner])
         label = mode // MODES
         spoilt = {"overlapping": owner == names // 2, "mixed": owner % 3 == 2}.get(kind)
@@ -129,6 +129,10 @@ class World:
             found = [self._row_losses(adapter, *_points(part)) for part in parts]
             return np.asarray(torch.cat(found, dim=1).double().numpy())
 
+    def stand_in(self) -> Probe:
+        """Not yet fitted."""
+        return probe_of(self.base(), self.train, self.sample)
+
     @cached_property
     def _points(self) -> tuple[Tensor, Tensor]:
         return _points(self.train)
@@ -154,7 +158,13 @@ def _stepped(adam: Adam, step: int, rate: float, part: Tensor, gradient: Tensor,
     return part.detach() - adam.update(step, rate, m, v).preconditioner * m
 
 
-def _known(kind: Kind, names: int, chance: np.random.Generator) -> list[np.ndarray]:
+def sizes_of(names: int, even: bool, rows: int) -> np.ndarray:
+    """How many of about so many `rows` each name has, int [names]."""
+    sizes = np.full(names, min(EQUAL, rows // names)) if even else np.geomspace(SMALL, LARGE, names)
+    return np.asarray(np.maximum(SMALL, sizes * min(1, rows / sizes.sum())).round().astype(int))
+
+
+def known_modes(kind: Kind, names: int, chance: np.random.Generator) -> list[np.ndarray]:
     """The modes that each name knows."""
     count = LABELS * MODES
     if kind == "disjoint":
