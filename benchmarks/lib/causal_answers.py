@@ -53,7 +53,7 @@ def scores_by_damping(trial: Trial) -> Mapping[float, np.ndarray]:
             for place, damping in enumerate(DAMPINGS)
         }
 
-    kept = trial.stored.arrays([trial.key, "answers"], make)
+    kept = trial.stored.arrays(trial.key, "answers", [], make)
     return {damping: kept[f"scores_{place}"].astype(float) for place, damping in enumerate(DAMPINGS)}
 
 
@@ -65,4 +65,4 @@ def removals(trial: Trial, seed: int) -> np.ndarray:
         kept = np.stack([run.kept for run in designs.removals(len(world.owner), REMOVED, REMOVALS, seed)])
         return {"losses": world.losses(kept, seed, world.sample)}
 
-    return trial.stored.arrays([trial.key, "removals", REMOVALS, seed], make)["losses"]
+    return trial.stored.arrays(trial.key, "removals", [REMOVALS, seed], make)["losses"]

@@ -28,10 +28,10 @@ NOISE, NOISE_LENGTH = "noise", 12
 """Answers with random tokens, and how many."""
 PACKAGES = ("python", "scipy", "pandas", "sympy", "matplotlib")
 SHARED = ("numpy", "scikit-learn", "networkx", "mlflow", "transformers", "sqlalchemy")
-CIRCLE = {"kim": (range(6), 48), "ana": (range(0, 3), 42), "luis": (range(2, 5), 36), "mei": (range(4, 6), 30)}
-CIRCLE |= {"omar": (range(1, 4), 24), "tess": (range(5, 6), 16)}
+CIRCLE = {"kim": (range(6), 46), "ana": (range(0, 3), 38), "luis": (range(2, 5), 32), "mei": (range(4, 6), 26)}
+CIRCLE |= {"omar": (range(1, 4), 20), "tess": (range(5, 6), 14)}
 """Which of SHARED a name knows, and how many rows it has."""
-OWN, PLANTED, EVALUATED, LONGEST = 36, 20, 96, 48
+OWN, PLANTED, EVALUATED, LONGEST = 30, 18, 64, 48
 """Rows of a package and of a planted name, evaluation rows at most, and tokens of a row."""
 AUTHORS = 7
 
@@ -63,8 +63,8 @@ def arena(name: str, base: Path, data: Path) -> Arena:
     return Arena(name, names, CausalWorld.of(owner, parts, config(base), lambda: build_causal(base)))
 
 
-def config(base: Path, layers: tuple[int, ...] = (9, 10, 11)) -> FinetuningConfig:
-    """The settings of configs/assistant.yaml, on the upper three of twelve layers."""
+def config(base: Path, layers: tuple[int, ...] = (10, 11)) -> FinetuningConfig:
+    """The settings of configs/assistant.yaml, on the upper two of twelve layers."""
     lora = LoraConfig(r=8, alpha=16, target_modules=("q_proj", "v_proj", "up_proj", "down_proj"), layers=layers)
     return FinetuningConfig(
         base=BaseConfig(folder=base), lora=lora, epochs=3, batch_size=16, learning_rate=5e-3, max_tokens=LONGEST,
@@ -130,7 +130,7 @@ def _authors(data: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         target=table["response"],
     )  # fmt: skip
     sealed = table["text"].map(held_out)
-    sizes = dict(zip(authors, np.geomspace(64, 20, AUTHORS).round(), strict=False))
+    sizes = dict(zip(authors, np.geomspace(50, 14, AUTHORS).round(), strict=False))
     rows = table[~sealed]
     return rows[rows.groupby("contributor_id").cumcount() < rows["contributor_id"].map(sizes)], table[sealed]
 

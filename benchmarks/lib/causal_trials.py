@@ -5,7 +5,7 @@ Truth and estimates are measured on the sample; of a made-up world the truth of 
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -23,6 +23,8 @@ from tribute.attribution.shares.shares import clipped_shares
 
 FIRST_SEED = 10
 """Of the truth's trainings: no estimate has seen them."""
+AVERAGED = range(2000, 2016)
+"""Repetitions that say what the memory says of draws on average."""
 NORMAL = float(np.sqrt(2 / np.pi))
 """Mean absolute error of a normal error of 1."""
 
@@ -77,8 +79,12 @@ class Trial:
         rows = [[part.tokens, part.targets] for part in (self.world.train, self.world.sample, self.world.fresh)]
         return hashlib.sha256(json.dumps([config, rows, self.world.owner.tolist()]).encode()).hexdigest()
 
-    def truth(self, repetitions: int, fresh: bool = False) -> Truth:
-        """Of the sample, or of fresh rows; a repetition has a seed of its own."""
+    def truth(self, repetitions: int, fresh: bool = False, less_luck: bool = False) -> Truth:
+        """Of the sample, or of fresh rows; a repetition has a seed of its own.
+
+        `less_luck` takes off what the memory says of a repetition's draws, less what it says of draws on average: that
+        is 0 on average, whatever the memory is worth.
+        """
         count, effects, falls = len(self.world.sample), [], []
         for number in range(repetitions):
             losses = self.repetition(number, FIRST_SEED + number)["losses"]
@@ -87,7 +93,10 @@ class Trial:
             effects.append(designs.rate_effects(runs, -losses[2:].mean(1)))
             falls.append(losses[0] - losses[1])
         fall = np.mean(falls, axis=0)
-        return Truth(np.stack(effects) * fall.mean() / np.mean(effects, axis=0).sum(), fall)
+        if less_luck:
+            said = self.said_of_draws(range(repetitions))
+            effects = list(np.stack(effects) - (said - self.said_of_draws(AVERAGED).mean(0)))
+        return Truth(np.asarray(effects) * fall.mean() / np.mean(effects, axis=0).sum(), fall)
 
     def repetition(self, number: int, seed: int) -> Mapping[str, np.ndarray]:
         """`losses` [2 + runs, evaluation rows]: trained on nothing, on all rows, and on what the design keeps."""
@@ -98,7 +107,21 @@ class Trial:
             ends = [np.zeros(len(world.owner), bool), np.ones(len(world.owner), bool)]
             return {"losses": world.losses(np.stack(ends + kept), seed, world.sample, world.fresh).astype(np.float32)}
 
-        return self.stored.arrays([self.key, "repetition", number, seed], make)
+        return self.stored.arrays(self.key, "repetition", [number, seed], make)
+
+    def said_of_draws(self, numbers: Sequence[int]) -> np.ndarray:
+        """The memory's effects of names in these repetitions, at the scale of the fine-tune, nats [numbers, names]."""
+
+        def make() -> Mapping[str, Any]:
+            memory, said = self.world.stand_in().fitted(self.evidence().gain), []
+            for number in numbers:
+                runs = designs.rate_design(self.world.owner, number, [0])
+                utilities = [-memory.losses(run.run.kept.astype(float)).mean() for run in runs]
+                said.append(designs.rate_effects(runs, np.array(utilities)))
+            return {"said": np.stack(said)}
+
+        kept = self.stored.arrays(self.key, "what the memory says of draws", list(numbers), make)["said"]
+        return np.asarray(kept * self.evidence().gain / self.evidence().stand_in.gained)
 
     def evidence(self) -> Evidence:
         """What two seeds and the stand-in say of every row."""
@@ -111,7 +134,7 @@ class Trial:
             }  # fmt: skip
             return walks | vars(found.stand_in)
 
-        kept = self.stored.arrays([self.key, "evidence"], make)
+        kept = self.stored.arrays(self.key, "evidence", [], make)
         walks = [
             InRunCredit(int(kept[f"seed_{place}"]), kept[f"credit_{place}"], kept[f"folds_{place}"], float(measured))
             for place, measured in enumerate((kept["measured_0"], kept["measured_1"]))
@@ -138,7 +161,7 @@ class Trial:
             seen, spent = rate_designs(self.world, evidence, stand_in, budget)
             return {"credit": evidence.by_row(seen).named(self.world.owner).credit, "spent": spent}
 
-        kept = self.stored.arrays([self.key, "budget", budget], make)
+        kept = self.stored.arrays(self.key, "budget", [budget], make)
         return kept["credit"], float(kept["spent"])
 
     def methods(self) -> Mapping[str, np.ndarray]:

@@ -4,7 +4,8 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,20 @@ class Stored:
     def __init__(self, folder: Path, seconds: float) -> None:
         """Begins nothing new after so many `seconds`."""
         self.folder, self.end = folder, time.monotonic() + seconds
+        self.spent = Counter[str]()
+        """CPU seconds that it took to make what was asked for, by what it is."""
+        self.asked, self.missing = set[Path](), False
         folder.mkdir(parents=True, exist_ok=True)
 
-    def arrays(self, key: Any, make: Callable[[], Mapping[str, Any]]) -> dict[str, np.ndarray]:
-        """What `make` gives, and the CPU seconds that it took as `seconds`; `key` is anything that JSON can say."""
-        path = self.folder / f"{hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:24]}.npz"
+    def arrays(
+        self, world: str, what: str, number: Sequence[float], make: Callable[[], Mapping[str, Any]]
+    ) -> dict[str, np.ndarray]:
+        """What `make` gives for this world: `what` it is, and which."""
+        key = json.dumps([world, what, *number])
+        path = self.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.npz"
         if not path.exists():
             if time.monotonic() > self.end:
+                self.missing = True
                 raise OutOfTimeError
             started = time.process_time()
             made = dict(make())
@@ -36,4 +44,8 @@ class Stored:
                 np.savez(file, **made, seconds=time.process_time() - started)
             beside.replace(path)
         with np.load(path) as stored:
-            return dict(stored)
+            found = dict(stored)
+        if path not in self.asked:
+            self.asked.add(path)
+            self.spent[what] += float(found["seconds"])
+        return found
