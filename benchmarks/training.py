@@ -22,15 +22,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
 
-from lib.llama import HEADS, LINEAR, SIZES, causal_rows
+from lib.sft_trainer import trl_table
+from lib.small_training import ADAPTERS, model_of, rows_for, rows_of, settings, where
 from lib.timing import Variant, against, measure
 from tribute.attribution.credit.inrun import in_run_credit
-from tribute.config import FinetuningConfig, LoraConfig
 from tribute.finetuning.encoding.encoding import EncodedRows
 from tribute.finetuning.encoding.packing import batches
-from tribute.finetuning.models.lora import add_lora
 from tribute.finetuning.models.row_models import ResponseModel
 from tribute.finetuning.recording.trace import longest_gap, state_steps
 from tribute.finetuning.training.schedule import learning_rates
@@ -44,6 +42,8 @@ LONG = 4689
 SHORT = 16
 """Steps that are run here."""
 GIGABYTE = 1e9
+EPOCHS, ROWS = 12, 80
+"""Of the trainings that are walked."""
 
 
 def main() -> None:
@@ -57,29 +57,8 @@ def main() -> None:
         print(json.dumps(one_training(json.loads(arguments.variant))))
         return
     lines = ["# Training", "", f"Written by `benchmarks/training.py`; torch {torch.__version__}, one thread."]
-    lines += [*scale_table(), *batch_table(), *time_table(arguments.jsonl), *segments_table()]
+    lines += [*scale_table(), *batch_table(), *time_table(arguments.jsonl), *walk_table(), *trl_table(arguments.jsonl)]
     PAGE.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def settings(**changes: Any) -> FinetuningConfig:
-    """Of a training on random rows."""
-    base = {"base": {"package": "none"}, "seeds": [0], "batch_size": 8, "learning_rate": 1e-3}
-    return FinetuningConfig.model_validate(base | changes)
-
-
-def model_of(lora: Mapping[str, Any]) -> ResponseModel:
-    """A small Llama with fresh adapters on all linear layers."""
-    heads, groups = HEADS["small"]
-    config = LlamaConfig(**SIZES["small"], num_attention_heads=heads, num_key_value_heads=groups)
-    torch.manual_seed(0)
-    model = ResponseModel(LlamaForCausalLM(config).requires_grad_(False).eval())
-    add_lora(model, LoraConfig(**{"target_modules": LINEAR} | lora), 0)
-    return model
-
-
-def rows_of(count: int, tokens: int) -> EncodedRows:
-    """Random rows of one length."""
-    return causal_rows(torch.randint(4096, (count, tokens), generator=torch.Generator().manual_seed(0)).tolist())
 
 
 def one_training(variant: Mapping[str, Any]) -> dict[str, float]:
@@ -166,13 +145,11 @@ def batch_table() -> list[str]:
 
 def time_table(jsonl: Path | None) -> list[str]:
     """A step's forward and backward: padded, packed, with dropout."""
-    chance = np.random.Generator(np.random.Philox(0))
-    lengths = chance.integers(20, 300, 512) if jsonl is None else lengths_of(jsonl)
-    rows = causal_rows([chance.integers(4096, size=length).tolist() for length in lengths])
-    model, dropping = model_of({"r": 8, "alpha": 16}), model_of({"r": 8, "alpha": 16, "dropout": 0.1})
+    rows = rows_for(jsonl, 320)
+    model, dropping = model_of(ADAPTERS), model_of({**ADAPTERS, "dropout": 0.1})
 
     def step(stepped: ResponseModel, are_packed: bool, _: Any, indices: list[int]) -> None:
-        for batch in batches(rows, indices, 0, are_packed=are_packed):
+        for batch in batches(replace(rows, drops=stepped is dropping), indices, 0, are_packed=are_packed):
             torch.autograd.backward(stepped.row_losses(batch).sum())
 
     variants: dict[str, Variant] = {
@@ -185,12 +162,11 @@ def time_table(jsonl: Path | None) -> list[str]:
         f"| {name} | {1000 * statistics.median(times):.0f} ms | {against(timed, name, 'padded'):.2f} |"
         for name, times in timed.items()
     ]
-    where = f"lengths of {jsonl.stem}" if jsonl else "20 to 300 tokens"
     return [
         "",
         "## Packing and dropout",
         "",
-        f"Batches of 32 rows, {where}; LoRA of rank 8 on all linear layers; the median of 10 steps.",
+        f"Batches of 32 rows, {where(jsonl)}; LoRA of rank 8 on all linear layers; the median of 10 steps.",
         "",
         "| forward and backward | CPU time | against padded |",
         "|---|---|---|",
@@ -198,47 +174,53 @@ def time_table(jsonl: Path | None) -> list[str]:
     ]
 
 
-def lengths_of(jsonl: Path) -> list[int]:
-    """Tokens of each row, at four characters a token."""
-    records = [json.loads(line) for line in jsonl.read_text(encoding="utf-8").splitlines()[:512]]
-    return [max(8, (len(record["prompt"]) + len(record["response"])) // 4) for record in records]
+def walk_table() -> list[str]:
+    """In-run credit along a default trace and one in segments: time in trainings, drift, credits."""
+    with tempfile.TemporaryDirectory() as scratch:
+        found, timed = walked(Path(scratch))
+    lines, first = [], next(iter(found))
+    for name, (credit, states) in found.items():
+        scores, expected = credit.scores.sum(1), found[first][0].scores.sum(1)
+        moved = np.abs(scores - expected).sum() / np.abs(expected).sum()
+        cost = against(timed, name, "a training")
+        lines.append(f"| {name} | {states} | {cost:.2f} | {credit.drift:.1e} | {moved:.4f} |")
+    return [
+        "",
+        "## The walk along a trace",
+        "",
+        f"{EPOCHS * ROWS // 8} steps of 8 rows; a row in ten stands for an evaluation row. Medians of 3 walks, with "
+        "their evaluation gradients.",
+        "",
+        "| what | states | time, in trainings | drift | Σ\\|difference\\| of rows' credits, relative |",
+        "|---|---|---|---|---|",
+        *lines,
+    ]
 
 
-def segments_table() -> list[str]:
-    """In-run credit along a default trace and one in segments: time, drift, credits."""
-    rows = rows_of(64, 24)
-    sample = rows.take(range(16))
+def walked(scratch: Path) -> tuple[dict[str, Any], dict[str, list[float]]]:
+    """The credits of each kind of trace, and the seconds of their walks and of a training that records nothing."""
+    rows = rows_of(ROWS, 24)
+    sample = rows.take(range(0, len(rows), 10))
     weights = np.full(len(sample), 1 / len(sample))
-    found, timed = {}, {}
-    runs: dict[str, Callable[[], Any]] = {}
+    found: dict[str, Any] = {}
+    runs: dict[str, Callable[[], Any]] = {"a training": partial(unrecorded, rows)}
     for name, changes in {
-        "by default": {},
-        "`trace_segments`, 10 states": {"trace_states": 10, "trace_segments": True},
+        "walk, states by default": {},
+        "walk, `trace_segments`, 6 states": {"trace_states": 6, "trace_segments": True},
     }.items():
-        config, model = settings(epochs=25, **changes), model_of({"r": 8, "alpha": 16})
-        scratch = tempfile.mkdtemp()
-        trace = train(model, rows, config, 0, Path(scratch)).trace
+        model = model_of(ADAPTERS)
+        trace = train(model, rows, settings(epochs=EPOCHS, **changes), 0, scratch / str(len(runs))).trace
         runs[name] = partial(walk, found, name, model, rows, sample, weights, trace)
     timed = measure(
         {name: (nullcontext, lambda *_, run=run: run()) for name, run in runs.items()}, range(3), warm=False
     )
-    first = next(iter(runs))
-    lines = []
-    for name in runs:
-        (credit, states), expected = found[name], found[first][0].scores.sum(1)
-        scores = credit.scores.sum(1)
-        moved = np.abs(scores - expected).sum() / np.abs(expected).sum()
-        lines.append(f"| {name} | {states} | {against(timed, name, first):.2f} | {credit.drift:.1e} | {moved:.4f} |")
-    return [
-        "",
-        "## Segments",
-        "",
-        "200 steps of 8 rows; 16 of the rows stand for an evaluation. Medians of 3 walks.",
-        "",
-        "| trace | states | time of the walk | drift | Σ\\|difference\\| of rows' credits, relative |",
-        "|---|---|---|---|---|",
-        *lines,
-    ]
+    return found, timed
+
+
+def unrecorded(rows: EncodedRows) -> None:
+    """The training that is walked, with nobody watching."""
+    with tempfile.TemporaryDirectory() as scratch:
+        train(model_of(ADAPTERS), rows, settings(epochs=EPOCHS), 0, Path(scratch), recorded=False)
 
 
 def walk(found: dict[str, Any], name: str, *arguments: Any) -> None:
