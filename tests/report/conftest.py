@@ -88,8 +88,17 @@ class Made:
 def make_run(tmp_path: Path) -> Callable[..., Made]:
     """Build a run; by default like the demo's: 19 contributors, 15 topics, classification."""
 
-    def make(contributors=(*PACKAGES, "copycat", "scrambler"), topics=TOPICS, *, accuracy=True, pool=100000, **card):
-        return build(tmp_path / "demo", list(contributors), list(topics), accuracy=accuracy, pool=pool, changes=card)
+    def make(
+        contributors=(*PACKAGES, "copycat", "scrambler"),
+        topics=TOPICS,
+        *,
+        accuracy=True,
+        pool=100000,
+        held_out=0,
+        **card,
+    ):
+        root, options = tmp_path / "demo", {"accuracy": accuracy, "pool": pool, "held_out": held_out}
+        return build(root, list(contributors), list(topics), changes=card, **options)
 
     return make
 
@@ -99,8 +108,13 @@ def made(make_run: Callable[..., Made]) -> Made:
     return make_run()
 
 
-def build(root: Path, contributors: list[str], topics: list[str], *, accuracy: bool, pool: int, changes: dict) -> Made:
-    """Write every artifact the page reads; the numbers are drawn from one seed. `changes` are to the card."""
+def build(
+    root: Path, contributors: list[str], topics: list[str], *, accuracy: bool, pool: int, held_out: int, changes: dict
+) -> Made:
+    """Write every artifact the page reads; the numbers are drawn from one seed. `changes` are to the card.
+
+    The first `held_out` rows of the first contributor watch the training.
+    """
     dice = random.Random(7)
     workspace = Workspace.create(root)
     rows = {name: [] for name in contributors}
@@ -119,7 +133,7 @@ def build(root: Path, contributors: list[str], topics: list[str], *, accuracy: b
             / 4,
         }
         for name in contributors
-        for row in rows[name]
+        for row in rows[name][held_out if name == contributors[0] else 0 :]
         for topic in topics
     ]
     train = [row for name in contributors for row in rows[name]]
@@ -153,7 +167,7 @@ def build(root: Path, contributors: list[str], topics: list[str], *, accuracy: b
             store,
             "adapter",
             {},
-            {"evaluation": evaluation, "curve": _curve(seed, total)},
+            {"evaluation": evaluation, "curve": _curve(seed, total, every=20 if held_out else 0)},
             {"base": canonical_digest("base")},
             seed=seed,
         )
@@ -344,14 +358,14 @@ def _dataset_json(contributors: list[str], rows: dict, exclusions: list[dict], t
     }  # fmt: skip
 
 
-def _curve(seed: int, total: float) -> dict:
+def _curve(seed: int, total: float, every: int = 0) -> dict:
     dice = random.Random(seed)
     loss = [2.1 - total * (1 - 2.718 ** (-step / 40)) for step in range(183)]
-    return {
-        "training": [
-            {"step": step, "loss": loss[step] + dice.gauss(0, 0.12), "learning_rate": 2e-3} for step in range(1, 183)
-        ],
-    }
+    points = [{"step": step, "loss": loss[step] + dice.gauss(0, 0.12), "learning_rate": 2e-3} for step in range(1, 183)]
+    for point in points:
+        if every and (point["step"] + 1) % every == 0:
+            point["validation_loss"] = loss[point["step"]]
+    return {"training": points}
 
 
 def _evaluation_curve(total: float) -> list:

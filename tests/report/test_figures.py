@@ -74,6 +74,20 @@ def test_curve_draws_every_point():
     assert len(tips(figure)) == 3
 
 
+def test_a_curve_has_the_validation_only_where_there_is_one():
+    """Dashed, with dots of its own."""
+    training, evaluation = [Point(step, 2.0) for step in range(1, 21)], [Point(0, 2.1), Point(20, 1.25)]
+
+    without, watched = curve(training, evaluation), curve(training, evaluation, [Point(10, 1.7), Point(20, 1.6)])
+
+    assert "dasharray" not in without
+    assert watched.count("stroke-dasharray") == 1
+    assert [tip for tip in tips(watched) if "validation" in tip] == [
+        "step 10: validation loss 1.700 nats",
+        "step 20: validation loss 1.600 nats",
+    ]
+
+
 @pytest.mark.parametrize(
     ("value", "places", "text"),
     [(0.1234, 2, "+0.12"), (-0.5, 1, "−0.5"), (-0.0001, 2, "0.00"), (None, 2, "–")],

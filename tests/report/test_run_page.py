@@ -65,6 +65,22 @@ def test_headline_is_the_artifacts(made, page):
     assert all(fact in text for fact in (made.run_id, "docs@v1.0.0", "2026-11"))
 
 
+def test_rows_held_out_are_not_counted_as_trained_on(make_run):
+    """Nor among their contributor's; the chart has their losses, and the page says what they are for."""
+    made = make_run(held_out=7)
+    held_out, everything = report_of(made), sum(int(line["rows_canonical"]) for line in made.allocation)
+    view = read_view(made.workspace, made.run_id)
+
+    assert (view.rows, view.held_out_rows) == (everything - 7, 7)
+    of_first = next(line for line in made.allocation if line["contributor_id"] == "numpy")
+    counted = next(person.rows for person in view.contributors if person.id == "numpy")
+    assert counted == int(of_first["rows_canonical"]) - 7
+    assert f"Their {everything - 7:,} rows lowered" in words(held_out)
+    assert "7 more rows were held out of the training." in words(held_out)
+    shown = [tip for tip in tips(held_out) if "validation loss" in tip]
+    assert [tip.split(":")[0] for tip in shown] == [f"step {step}" for step in range(20, 181, 20)]
+
+
 def test_sankey_adds_up_to_the_allocation(made, page):
     """Into every contributor flows what allocation.csv says, to the cent; from the pool flows the pool."""
     owed = {

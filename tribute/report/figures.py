@@ -69,11 +69,11 @@ class Point:
     loss: float
 
 
-def curve(training: Sequence[Point], evaluation: Sequence[Point]) -> Markup:
-    """Loss over steps: every training step thin, the evaluation points as a line with dots."""
+def curve(training: Sequence[Point], evaluation: Sequence[Point], validation: Sequence[Point] = ()) -> Markup:
+    """Loss over steps: every training step thin, the evaluation points as a line with dots, the validation dashed."""
     width, height, left, bottom = 540.0, 320.0, 40.0, 40.0
-    losses = [point.loss for point in (*training, *evaluation)]
-    last = max((point.step for point in (*training, *evaluation)), default=1)
+    losses = [point.loss for point in (*training, *evaluation, *validation)]
+    last = max((point.step for point in (*training, *evaluation, *validation)), default=1)
     x = Scale(0, max(last, 1), left, width - 14)
     margin = (max(losses) - min(losses)) * 0.08 or 0.1
     y = Scale(max(0.0, min(losses) - margin), max(losses) + margin, height - bottom, 16)
@@ -90,8 +90,9 @@ def curve(training: Sequence[Point], evaluation: Sequence[Point]) -> Markup:
         if tick == int(tick)
     ]
     dots = [
-        tag("circle", cx=x(point.step), cy=y(point.loss), r=3.5, fill=PLUS, data_tip=_point_tip(point))
-        for point in evaluation
+        tag("circle", cx=x(point.step), cy=y(point.loss), r=3.5, fill=colour, data_tip=_point_tip(point, what))
+        for points, colour, what in ((validation, MINUS, "validation"), (evaluation, PLUS, "evaluation"))
+        for point in points
     ]
     return tag(
         "svg",
@@ -99,6 +100,7 @@ def curve(training: Sequence[Point], evaluation: Sequence[Point]) -> Markup:
         *steps,
         tag("text", "step", x=width - 14, y=height - 2, text_anchor="end"),
         _path(x, y, training, stroke=MUTED, stroke_width=1.1, opacity=0.75),
+        *([_path(x, y, validation, stroke=MINUS, stroke_width=1.8, stroke_dasharray="5 4")] if validation else []),
         _path(x, y, evaluation, stroke=PLUS, stroke_width=2.2),
         *dots,
         viewBox=f"0 0 {width:.0f} {height:.0f}",
@@ -118,8 +120,8 @@ def _path(x: Scale, y: Scale, points: Sequence[Point], **style: object) -> Marku
     return tag("polyline", points=corners, fill="none", stroke_linejoin="round", **style)
 
 
-def _point_tip(point: Point) -> str:
-    return f"step {point.step}: evaluation loss {number(point.loss, 3)} nats"
+def _point_tip(point: Point, what: str) -> str:
+    return f"step {point.step}: {what} loss {number(point.loss, 3)} nats"
 
 
 def _strip(scale: Scale, marks: Sequence[Markup], tip: str) -> Markup:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow.parquet as pq
+from pyarrow import compute
 
 from tribute.artifacts import Artifact
 from tribute.attribution.measurement import recorded_measurements
@@ -34,6 +35,9 @@ def read_view(workspace: Workspace, run_id: str) -> View:
     evaluation, curve = json_of(sources.champion.file("evaluation.json")), json_of(sources.champion.file("curve.json"))
     about, card = json_of(dataset.file("dataset.json")), json_of(attribution.file("card.json"))
     train = pq.read_table(dataset.file("train.parquet"))
+    # Rows held out to watch the training by taught nothing; every row trained on has scores.
+    credited = pq.read_table(attribution.file("scores.parquet"), columns=["row_id"])["row_id"].unique()
+    trained = train.filter(compute.is_in(train["row_id"], credited))
     exclusions = pq.read_table(dataset.file("exclusions.parquet")).to_pylist()
     before, after = _scores(evaluation)
     recorded = sources.champion.path / "rows.json"
@@ -48,17 +52,24 @@ def read_view(workspace: Workspace, run_id: str) -> View:
         card=card,
         pay=pay,
         use=read_use(PeriodFolder(sources.rewards.path), pay.currency) if pay and sources.rewards else None,
-        rows=train.num_rows,
+        rows=trained.num_rows,
+        held_out_rows=train.num_rows - trained.num_rows,
         evaluation_rows=evaluation["rows"],
         before=before,
         after=after,
-        contributors=contributors_of(workspace, sources, train),
+        contributors=contributors_of(workspace, sources, trained),
         topic_credit=_topic_credit(attribution),
         effects=_effects(attribution),
         seeds=_seeds(run, card, sources.adapters, attribution),
         scores=[after, *_baselines(json_of(sources.baselines.file("baselines.json")))],
         training=[Point(point["step"], point["loss"]) for point in curve["training"]],
         evaluation=[Point(point["step"], point["loss"]) for point in card["curve"]],
+        # Measured after a step: the state before the next one, as the evaluation's.
+        validation=[
+            Point(point["step"] + 1, point["validation_loss"])
+            for point in curve["training"]
+            if "validation_loss" in point
+        ],
         cut=cut["train"]["cut"],
         evaluation_cut=cut["evaluation"]["cut"],
         slices=_largest(evaluation["slices"]),

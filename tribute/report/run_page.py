@@ -72,7 +72,7 @@ def _figures(view: View) -> dict[str, Any]:
         "by_topic": all(flow.topic != NO_TOPIC for flow in paths),
         "forest": _forest(view),
         "effects": _effects(view),
-        "curve": curve(view.training, view.evaluation),
+        "curve": curve(view.training, view.evaluation, view.validation),
         "scores": _scores(view),
         "stages": _stages(view),
         "unpaid": _unpaid(view.contributors) if view.pay else {},

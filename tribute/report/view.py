@@ -147,6 +147,9 @@ class View:
     pay: Pay | None
     """None of a run that pays nobody."""
     rows: int
+    """Trained on."""
+    held_out_rows: int
+    """Rows of the version on which the training was watched instead."""
     evaluation_rows: int
     before: Score
     after: Score
@@ -159,6 +162,8 @@ class View:
     scores: Sequence[Score]
     training: Sequence[Point]
     evaluation: Sequence[Point]
+    validation: Sequence[Point]
+    """Losses of the rows held out; empty where none are."""
     cut: Mapping[str, int]
     """Contributor → training rows that were cut at `finetuning.max_tokens`; empty for adapters made before 0.2.0."""
     evaluation_cut: int

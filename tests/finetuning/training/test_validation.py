@@ -80,6 +80,37 @@ def test_validation_that_leaves_no_row_is_refused(root):
         split(tiny.make_dataset(root, rows=1), FIFTH)
 
 
+def test_named_contributions_are_held_out(dataset, config, tmp_path):
+    """All of their rows, and no others; they are watched, not trained on."""
+    named = ValidationConfig(contributions=("bob-1",), every=2)
+
+    rows, held_out = split(dataset, named)
+    ready = prepare(dataset, config.model_copy(update={"validation": named}), tmp_path, 0)
+
+    assert set(held_out["contributor_id"]) == set(ready.held_out) == {"bob"}
+    assert (len(rows), len(held_out), len(ready.train)) == (36, 12, 36)
+    assert not set(ready.train.row_ids) & set(ready.validation.row_ids)
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        (("bob-1", "eve-1"), r"validation\.contributions: eve-1 has no row in the dataset version .* of ada-1, bob-1"),
+        (("ada-1", "bob-1", "cyd-1", "dan-1"), "of 48 rows none is left to train on"),
+    ],
+)
+def test_contributions_that_cannot_be_held_out_are_refused(dataset, named, message):
+    """One that is not there, and all that there are."""
+    with pytest.raises(TrainingError, match=message):
+        split(dataset, ValidationConfig(contributions=named))
+
+
+def test_rows_are_drawn_or_named_not_both():
+    """The message names both keys."""
+    with pytest.raises(ValueError, match="fraction and contributions both say which rows are held out"):
+        ValidationConfig(fraction=0.1, contributions=("bob-1",))
+
+
 def test_the_result_is_the_best_step(watched, overfitting):
     """Model and trace end where the validation loss was least, which here is not the end of the training."""
     ready, training = watched
