@@ -27,7 +27,7 @@ from tribute.finetuning.adapters.adapters import adapter_job
 from tribute.finetuning.models.base_models import text_folder
 from tribute.finetuning.workers import Folders
 from tribute.pipeline.planning import StageCost, machine, plan_run, planned_rows, shape_of
-from tribute.pipeline.stages.data import found_dataset
+from tribute.pipeline.stages.data import found_dataset, released_dataset
 from tribute.pipeline.stages.training import find_adapters
 from tribute.progress import ignore
 from tribute.workspace import Workspace
@@ -84,7 +84,7 @@ def table(path: Path, workspace: Path, overrides: list[str]) -> Iterator[str]:
     """Planned and measured, stage by stage."""
     config, home = load_config(path, overrides), Workspace.open(workspace)
     base = text_folder(config.finetuning.base)
-    rows = planned_rows(config, workspace, base)
+    rows = planned_rows(config, released_dataset(workspace, config.dataset.tag), base)
     shape = shape_of(base, config.finetuning, rows.task)
     plan = plan_run(config, rows, shape, machine("cpu", shape.width, shape.inner, config.finetuning.tokens_at_once))
     yield from ("", f"## {path.name}", "")

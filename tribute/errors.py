@@ -7,6 +7,7 @@
     ├── RegistryError       a dataset, version or ledger entry is missing or contradicts another
     ├── BaseModelError      base weights are missing, unpinned or not the ones recorded
     ├── TrainingError       a training could not start, run to its end or resume
+    │   └── DeviceMemoryError   what a GPU was asked for does not fit into its memory
     ├── AttributionError    a trace, adapter and evaluation set do not fit together
     ├── ServiceError        a paid call is refused, or cannot be recorded
     ├── RewardError         a pool, policy or set of shares cannot be paid
@@ -45,6 +46,10 @@ class BaseModelError(TributeError):
 
 class TrainingError(TributeError):
     """Raised when a training could not start, run to its end or resume."""
+
+
+class DeviceMemoryError(TrainingError):
+    """Raised when a GPU's memory is full."""
 
 
 class TrackingError(TributeError):

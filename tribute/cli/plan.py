@@ -53,10 +53,11 @@ def plan(
     from tribute.finetuning.models.base_models import text_folder
     from tribute.pipeline.launch.preflight import checked_config
     from tribute.pipeline.planning import machine, plan_run, planned_rows, shape_of
+    from tribute.pipeline.stages.data import released_dataset
 
     run = checked_config(config, set_ or [])
     base = text_folder(run.finetuning.base)
-    rows = planned_rows(run, workspace, base)
+    rows = planned_rows(run, released_dataset(workspace, run.dataset.tag), base)
     shape = shape_of(base, run.finetuning, rows.task)
     chosen = machine(gpu, shape.width, shape.inner, run.finetuning.tokens_at_once)
     planned = plan_run(run, rows, shape, chosen)

@@ -126,6 +126,10 @@ class _Work:
         apart = 0.0 if self.machine.is_gpu else LAYER_SECONDS * self.shape.computed * batches
         return flop / self.machine.flops + apart
 
+    def _shared(self, seconds: float) -> float:
+        """Of a training whose steps several processes share."""
+        return seconds / self.config.finetuning.processes
+
     def _stage(
         self, stage: str, what: str, times: float, cost: tuple[float, float, float], **space: float
     ) -> StageCost:
@@ -157,7 +161,7 @@ class _Work:
         lower = (self.rows.train.lengths().sum() + self.read) * self.shape.width * 4.0 if cached else 0.0
         # The adapter, its copy in MLflow, and the trace.
         disk = self.seeds * (8.0 * self.shape.trained + self.states * self._state_bytes()) + lower
-        cost = (self.trained, flop + 2 * read, seconds + 2 * reading)
+        cost = (self.trained, flop + 2 * read, self._shared(seconds) + 2 * reading)
         return self._stage("fine-tune", _count(self.seeds, "seed"), self.seeds, cost, memory=lower, disk=disk)
 
     def _walked(self) -> tuple[float, float, float]:
@@ -176,7 +180,7 @@ class _Work:
     def _controls(self, count: int) -> StageCost:
         tokens, flop, seconds = self._walked()
         trained, training = self._training()
-        cost = (2 * tokens, flop + trained, seconds + training)
+        cost = (2 * tokens, flop + trained, seconds + self._shared(training))
         return self._stage("controls", _count(count, "seed"), count, cost, memory=self._walking())
 
     def _stand_in(self) -> StageCost:
@@ -202,7 +206,7 @@ class _Work:
 
     def _retraining(self, trainings: float) -> StageCost:
         (flop, seconds), (read, reading) = self._training(), self._reading()
-        cost = (self.trained, flop + 2 * read, seconds + 2 * reading)
+        cost = (self.trained, flop + 2 * read, self._shared(seconds) + 2 * reading)
         return self._stage("retrain", f"{trainings:.1f} × all rows", trainings, cost)
 
 

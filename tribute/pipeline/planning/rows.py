@@ -9,12 +9,14 @@ from typing import Any
 
 import pandas as pd
 
+from tribute.artifacts import Artifact
 from tribute.config import RunConfig
-from tribute.errors import RegistryError, WorkspaceError
+from tribute.contributions.dataset import read_description, read_rows
+from tribute.errors import RegistryError
 from tribute.finetuning.encoding.encoding import EncodedRows
 from tribute.finetuning.models.base_models import load_tokenizer
+from tribute.finetuning.preparation.split import FRACTION, split
 from tribute.finetuning.preparation.task_types import TaskType, described_task
-from tribute.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -30,34 +32,23 @@ class PlannedRows:
     """Otherwise screening may still exclude some."""
 
 
-def planned_rows(config: RunConfig, workspace: Path, base: Path) -> PlannedRows:
-    """The rows as the tokenizer in `base` reads them.
+def planned_rows(config: RunConfig, dataset: Artifact | None, base: Path) -> PlannedRows:
+    """The rows of the version, or else of the source, as the tokenizer in `base` reads them.
 
     Raises RegistryError where there is neither a version nor a source.
     """
-    tables = _released(config, workspace) or _of_source(config)
-    description, train, evaluation, is_released = tables
+    description, train, evaluation = _of_source(config) if dataset is None else _released(config, dataset)
     task, tokenizer = described_task(description), load_tokenizer(base)
     parts = [task.encode(frame, tokenizer, config.finetuning) for frame in (train, evaluation)]
-    return PlannedRows(task, parts[0], parts[1], Counter(train["contributor_id"]), is_released)
+    return PlannedRows(task, parts[0], parts[1], Counter(train["contributor_id"]), dataset is not None)
 
 
-Tables = tuple[Mapping[str, Any], pd.DataFrame, pd.DataFrame, bool]
+Tables = tuple[Mapping[str, Any], pd.DataFrame, pd.DataFrame]
 
 
-def _released(config: RunConfig, workspace: Path) -> Tables | None:
-    from tribute.contributions.dataset import read_description, read_rows
-    from tribute.contributions.registry import Registry
-    from tribute.pipeline.stages.data import materialised
-
-    try:
-        home = Workspace.open(workspace)
-    except WorkspaceError:
-        return None
-    if config.dataset.tag not in [version.tag for version in Registry.open(home).versions()]:
-        return None
-    dataset = materialised(home, config.dataset.tag)
-    return read_description(dataset), read_rows(dataset, "train"), read_rows(dataset, "evaluation"), True
+def _released(config: RunConfig, dataset: Artifact) -> Tables:
+    train, _ = split(dataset, config.finetuning.validation)
+    return read_description(dataset), train, read_rows(dataset, "evaluation")
 
 
 def _of_source(config: RunConfig) -> Tables:
@@ -88,4 +79,7 @@ def _of_source(config: RunConfig) -> Tables:
             for part in (files, [(evaluation, "evaluation")])
         ]
     description = {"task": schema.task, "tag": dataset.tag, "labels": schema.labels, "rows": schema.rows}
-    return description, frames[0], frames[1], False
+    train, validation = frames[0], config.finetuning.validation
+    # Which rows a release will hold out is not known yet; how many is.
+    held_out = int((validation.fraction or FRACTION) * len(train)) if validation and not validation.contributions else 0
+    return description, train.iloc[held_out:], frames[1]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tribute.artifacts import Artifact
 from tribute.config import BaseConfig, DatasetConfig
 from tribute.contributions.dataset import read_description
-from tribute.errors import RegistryError
+from tribute.errors import RegistryError, WorkspaceError
 from tribute.ids import parse_tag
 from tribute.progress import reporter
 from tribute.workspace import Workspace
@@ -123,6 +123,18 @@ def materialised(workspace: Workspace, tag: str, base: BaseConfig | None = None)
     registry = Registry.open(workspace)
     check_trainable(registry, tag, datetime.now(UTC).date())
     return _for_base(workspace, registry, build_dataset(registry, tag, workspace.store), base)
+
+
+def released_dataset(workspace: Path, tag: str) -> Artifact | None:
+    """The tables of a version where the folder is a workspace that has released it."""
+    from tribute.contributions.registry import Registry
+
+    try:
+        home = Workspace.open(workspace)
+    except WorkspaceError:
+        return None
+    is_released = tag in [version.tag for version in Registry.open(home).versions()]
+    return materialised(home, tag) if is_released else None
 
 
 def found_dataset(workspace: Workspace, tag: str, base: BaseConfig) -> Artifact:

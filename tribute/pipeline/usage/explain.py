@@ -12,9 +12,9 @@ import numpy as np
 
 from tribute.attribution.credit import AnswerCredits, answer_credit_job
 from tribute.errors import ServiceError, TributeError
+from tribute.finetuning.children import run_child
 from tribute.finetuning.encoding.encoding import IGNORED, EncodedRows
 from tribute.finetuning.models.base_models import base_folder, load_tokenizer
-from tribute.finetuning.workers import run_child
 from tribute.pipeline.usage.clock import clock_of
 from tribute.pipeline.usage.served_runs import ServedRun, served_run
 from tribute.progress import reporter

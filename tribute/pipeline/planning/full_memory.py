@@ -1,0 +1,49 @@
+"""A GPU whose memory was full, beside what the plan says that the stage takes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tribute.artifacts import Artifact
+from tribute.config import RunConfig
+from tribute.errors import DeviceMemoryError, TributeError
+from tribute.finetuning.models.base_models import text_folder
+from tribute.pipeline.planning.costs import plan_run
+from tribute.pipeline.planning.machines import GB, GPUS
+from tribute.pipeline.planning.rows import planned_rows
+from tribute.pipeline.planning.shape import shape_of
+
+STAGES = {
+    "adapter": "fine-tune",
+    "credit": "credit",
+    "probe": "stand-in",
+    "control": "controls",
+    "influence": "predict effects",
+    "retraining": "retrain",
+}
+"""Kind of artifact → the stage of a plan that makes it."""
+
+
+@contextmanager
+def compared_with_plan(config: RunConfig, dataset: Artifact, kind: str) -> Iterator[None]:
+    """Add to a DeviceMemoryError what `tribute plan` says of making this kind of artifact."""
+    try:
+        yield
+    except DeviceMemoryError as error:
+        raise DeviceMemoryError(f"{error}; {_planned(config, dataset, STAGES[kind])}") from error
+
+
+def _planned(config: RunConfig, dataset: Artifact, name: str) -> str:
+    at_once = config.execution.processes
+    others = f", and {at_once} processes may run at once (execution.processes)" if at_once > 1 else ""
+    try:
+        base = text_folder(config.finetuning.base)
+        rows = planned_rows(config, dataset, base)
+        shape = shape_of(base, config.finetuning, rows.task)
+        # Which GPU it is makes no difference to what a stage takes of its memory.
+        plan = plan_run(config, rows, shape, next(iter(GPUS.values())))
+    except TributeError:
+        return f"`tribute plan` says what a process takes{others}"
+    # What a stage that the plan leaves out takes, a training takes.
+    stages = {stage.stage: stage for stage in plan.stages}
+    stage = stages.get(name, stages["fine-tune"])
+    return f"`tribute plan` says {stage.device / GB:.1f} GB a process for this stage, {stage.stage}{others}"
