@@ -66,6 +66,8 @@ class Measurement:
     """What decides the artifact of an item."""
     job: Callable[..., None]
     """Runs in a child process: `job(run, item, folders, progress)` fills `folders.result`."""
+    is_trained: bool = False
+    """Whether the job holds a training, which `finetuning.processes` share."""
     is_paid_by: bool = False
     """Whether credits are made from it and no training is needed for it, so that `verify --deep` measures it again."""
 
@@ -117,4 +119,6 @@ def recorded_measurements(attribution: Artifact) -> dict[str, tuple[str, str]]:
 
 def _recipe(run: Run, measurement: Measurement, item: Any) -> Recipe:
     key = measurement.key(run, item)
-    return Recipe(measurement.kind, key, measurement.job, (run, item), run.config.finetuning.timeout_minutes)
+    finetuning = run.config.finetuning
+    processes = finetuning.processes if measurement.is_trained else 1
+    return Recipe(measurement.kind, key, measurement.job, (run, item), finetuning.timeout_minutes, processes)

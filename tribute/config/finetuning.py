@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from tribute.settings import LARGEST, Positive, Sha256, Strict
+from tribute.settings import LARGEST, Id, Positive, Sha256, Strict
 
 
 class BaseConfig(Strict):
@@ -74,13 +74,22 @@ class OptimizerConfig(Strict):
 class ValidationConfig(Strict):
     """Rows held out of the training, on which it is evaluated while it runs; the best step's adapter is its result."""
 
-    fraction: Annotated[float, Field(gt=0, le=0.5)] = 0.1
-    """Part of the training rows, drawn by the content of all of them, the same for every seed. They are not trained
-    on, so they earn no credit. The sealed evaluation has no part in the choice."""
+    fraction: Annotated[float, Field(gt=0, le=0.5)] | None = None
+    """Part of the training rows, drawn by the content of all of them, the same for every seed; 0.1 unless
+    `contributions` are named. They are not trained on, so they earn no credit. The sealed evaluation has no part in the
+    choice."""
+    contributions: tuple[Id, ...] = ()
+    """Ids of the version's contributions whose rows are held out, in place of a drawn part."""
     every: Positive = 50
     """Steps between two evaluations; the last step is evaluated too."""
     patience: Annotated[int, Field(ge=0, le=LARGEST)] = 0
     """Evaluations without a lower loss after which a training stops; 0 trains to the end."""
+
+    @model_validator(mode="after")
+    def _named_or_drawn(self) -> "ValidationConfig":
+        if self.contributions and self.fraction is not None:
+            raise ValueError("fraction and contributions both say which rows are held out: give one of them")
+        return self
 
 
 TracePrecision = Literal["float32", "bfloat16"]
@@ -103,6 +112,9 @@ class FinetuningConfig(Strict):
     """None: all rows are trained on, and the last step is the result."""
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     """Where trainings and their attribution compute; `auto` takes a GPU where torch sees one."""
+    processes: Annotated[int, Field(ge=1, le=64)] = 1
+    """Processes that share the rows of every training step, each with a GPU of its own where `device` is cuda. Another
+    number sums in another order, which moves last digits. (`execution.processes`: trainings at once.)"""
     precision: Literal["float32", "bfloat16", "nf4"] = "float32"
     """Of the frozen base; what is trained stays float32. `nf4` keeps its linear layers in 4 bits, which needs
     bitsandbytes, and computes in float32."""

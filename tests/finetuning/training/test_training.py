@@ -15,7 +15,7 @@ from tribute.artifacts import file_digests
 from tribute.config import BaseConfig, FinetuningConfig, OptimizerConfig
 from tribute.errors import TrainingError
 from tribute.finetuning.adapters.adapters import adapter_job
-from tribute.finetuning.models.row_models import ResponseModel, SentenceClassifier
+from tribute.finetuning.models.row_models import ResponseModel
 from tribute.finetuning.optimizers.adam import Adam, RootAdam, adam_of
 from tribute.finetuning.preparation.preparation import compute_device, prepare
 from tribute.finetuning.recording.trace import load_trace
@@ -302,12 +302,3 @@ def test_a_gpu_that_is_not_there_is_refused(dataset, config, tmp_path, monkeypat
     assert compute_device(config.model_copy(update={"device": "auto"})) == "cpu"
     with pytest.raises(TrainingError, match=r"finetuning\.device: cuda, but torch sees no GPU on this machine"):
         prepare(dataset, config.model_copy(update={"device": "cuda"}), tmp_path, 0)
-
-
-def test_a_full_gpu_says_what_helps(dataset, config, tmp_path, monkeypatch):
-    """In one line, with the step and the settings that take less."""
-    ready = prepare(dataset, config, tmp_path, 0)
-    monkeypatch.setattr(SentenceClassifier, "row_losses", lambda *_: (_ for _ in ()).throw(torch.OutOfMemoryError))
-
-    with pytest.raises(TrainingError, match=r"step 0: the GPU's memory is full; lower finetuning\.tokens_at_once"):
-        train(ready.model, ready.train, config, 0, tmp_path / "own")

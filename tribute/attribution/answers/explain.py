@@ -24,9 +24,9 @@ from tribute.attribution.measurement import Run
 from tribute.config import FinetuningConfig
 from tribute.contributions.dataset import read_description
 from tribute.errors import ConfigError
+from tribute.finetuning.children import run_child
 from tribute.finetuning.preparation.preparation import check_base
 from tribute.finetuning.preparation.task_types import described_task, task_type
-from tribute.finetuning.workers import run_child
 from tribute.progress import Progress
 
 

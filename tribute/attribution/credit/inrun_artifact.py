@@ -109,4 +109,4 @@ def _control_key(run: Run, seed: int) -> Key:
 
 
 INRUN = Measurement(CREDIT, "attribute, seed {}", lambda run: run.seeds, _credit_key, credit_job, is_paid_by=True)
-CONTROLS = Measurement(CONTROL, "planted controls, seed {}", checked_seeds, _control_key, control_job)
+CONTROLS = Measurement(CONTROL, "planted controls, seed {}", checked_seeds, _control_key, control_job, is_trained=True)

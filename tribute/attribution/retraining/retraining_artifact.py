@@ -33,5 +33,5 @@ def _key(run: Run, job: Job) -> Key:
     return _recipe(run, job).key
 
 
-RETRAINING = Measurement(adapters.RETRAINING, "retrain: {}", lambda run: (), _key, retraining_job)
+RETRAINING = Measurement(adapters.RETRAINING, "retrain: {}", lambda run: (), _key, retraining_job, is_trained=True)
 """Which retrainings there are depends on the other measurements: plan.py proposes them."""

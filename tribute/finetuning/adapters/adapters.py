@@ -47,7 +47,7 @@ def adapter(dataset: Artifact, config: FinetuningConfig, seed: int) -> Recipe:
     if config.metrics:
         asked |= {"metrics": metric_digests(config), "metric_rows": config.metric_rows}
     key = Key(inputs, settings | asked | {"seed": seed})
-    return Recipe(ADAPTER, key, adapter_job, (dataset, config, seed), config.timeout_minutes)
+    return Recipe(ADAPTER, key, adapter_job, (dataset, config, seed), config.timeout_minutes, config.processes)
 
 
 def retraining(dataset: Artifact, config: FinetuningConfig, seed: int, kept: Collection[str]) -> Recipe:
@@ -58,7 +58,8 @@ def retraining(dataset: Artifact, config: FinetuningConfig, seed: int, kept: Col
     inputs, settings = training_inputs(dataset, config)
     settings = settings | {"seed": seed, "rows": len(kept), "kept": canonical_digest(sorted(kept))}
     arguments = (dataset, config, seed, kept)
-    return Recipe(RETRAINING, Key(inputs, settings), retraining_job, arguments, config.timeout_minutes)
+    key = Key(inputs, settings)
+    return Recipe(RETRAINING, key, retraining_job, arguments, config.timeout_minutes, config.processes)
 
 
 def proxy_of(config: FinetuningConfig) -> FinetuningConfig:

@@ -37,6 +37,8 @@ class EncodedRows:
     """Row that was too long → whether anything of its input is left."""
     budget: int = TOKENS_PER_CHUNK
     """Padded tokens of a chunk."""
+    drops: bool = False
+    """Whether a training on them drops features, so that its batches need `dropout_keys`."""
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -57,14 +59,14 @@ class EncodedRows:
     def collate(self, indices: Sequence[int], step: int | None = None) -> Batch:
         """Pad the rows to the longest: `attention_mask`, `labels` and `input_ids` or `inputs_embeds`.
 
-        For a `step` of a training also `dropout_keys`, which say what its dropout keeps.
+        For a `step` of a training that `drops` also `dropout_keys`, which say what its dropout keeps.
         """
         width = max(len(self.tokens[index]) for index in indices)
         mask = torch.zeros(len(indices), width, dtype=torch.long)
         for position, index in enumerate(indices):
             mask[position, : len(self.tokens[index])] = 1
         batch = {"attention_mask": mask, "labels": self._labels(indices, width)}
-        if step is not None:
+        if self.drops and step is not None:
             batch["dropout_keys"] = token_keys([self.tokens[index] for index in indices], step, width)
         if self.hidden is None:
             batch["input_ids"] = _pad([self.tokens[index] for index in indices], width, self.pad_id)

@@ -24,17 +24,19 @@ def pack(rows: EncodedRows, indices: Sequence[int], step: int) -> Batch:
     """Rows of responses as one sequence: `input_ids` or `inputs_embeds`, `labels`, `row` and more, [1, tokens]."""
     tokens = [list(rows.tokens[index]) for index in indices]
     lengths = [len(ids) for ids in tokens]
-    keys = token_keys(tokens, step, max(lengths))
     # A row's first token would be predicted from the row before.
     labels = [[IGNORED, *rows.targets[index][1:]] for index in indices]
     if rows.hidden is None:
         inputs = {"input_ids": torch.tensor([[token for ids in tokens for token in ids]])}
     else:
         inputs = {"inputs_embeds": torch.cat([rows.hidden[index] for index in indices])[None]}
+    if rows.drops:
+        keys = token_keys(tokens, step, max(lengths))
+        kept = [own[:length] for own, length in zip(keys, lengths, strict=True)]
+        inputs["dropout_keys"] = torch.cat(kept)[None]
     return inputs | {
         "labels": torch.tensor([[label for row in labels for label in row]]),
         "position_ids": torch.cat([torch.arange(length) for length in lengths])[None],
-        "dropout_keys": torch.cat([own[:length] for own, length in zip(keys, lengths, strict=True)])[None],
         "row": torch.repeat_interleave(torch.arange(len(indices)), torch.tensor(lengths))[None],
     }
 

@@ -23,6 +23,7 @@ from tribute.finetuning.preparation.model_guards import check_model, check_packi
 from tribute.finetuning.preparation.row_guards import check_cut, check_rows
 from tribute.finetuning.preparation.split import split
 from tribute.finetuning.preparation.task_types import task_type
+from tribute.finetuning.ranks import current
 
 
 @dataclass(frozen=True)
@@ -47,20 +48,25 @@ def training_inputs(dataset: Artifact, config: FinetuningConfig) -> tuple[dict[s
         mode="json", exclude={"base", "seeds", "timeout_minutes", "prompts", "metrics", "metric_rows"}
     )
     if config.device == "auto":
-        settings["device"] = compute_device(config)
+        settings["device"] = compute_device(config).partition(":")[0]
     if version := quantizer_version(config.precision):
         settings["bitsandbytes"] = version
     return inputs, settings
 
 
 def compute_device(config: FinetuningConfig) -> str:
-    """`cpu` or `cuda`. Raises TrainingError where a GPU is asked for and there is none."""
+    """`cpu`, `cuda`, or a rank's own of several. Raises TrainingError where a GPU is asked for and there is none."""
     if config.device == "cpu":
         return "cpu"
     import torch
 
     if torch.cuda.is_available():
-        return "cuda"
+        if config.processes > (there := torch.cuda.device_count()):
+            raise TrainingError(
+                f"finetuning.processes: {config.processes}, but torch sees {there} GPUs on this machine, and each "
+                f"process takes its own; set it to at most {there}"
+            )
+        return f"cuda:{current().number}" if config.processes > 1 else "cuda"
     if config.device == "cuda":
         raise TrainingError("finetuning.device: cuda, but torch sees no GPU on this machine; set it to cpu or auto")
     return "cpu"
@@ -103,7 +109,7 @@ def prepare(
     device = compute_device(config)
     model = build_model(dataset, config)
     train, *others = (
-        replace(encode_frame(dataset, config, part), budget=config.tokens_at_once)
+        replace(encode_frame(dataset, config, part), budget=config.tokens_at_once, drops=config.lora.dropout > 0)
         for part in (frame, pd.read_parquet(dataset.file("evaluation.parquet")), held_out)
         if len(part) or part is not held_out
     )

@@ -17,6 +17,7 @@ from tribute.finetuning.encoding.packing import batches
 from tribute.finetuning.evaluation import NO_NUMBER
 from tribute.finetuning.models.row_models import RowModel
 from tribute.finetuning.optimizers.adam import RootAdam, adam_of
+from tribute.finetuning.ranks import ALONE, current
 from tribute.finetuning.recording.curve import CurveFile
 from tribute.finetuning.recording.recorder import Recorder
 from tribute.finetuning.training.schedule import SCHEDULERS, warmup_steps
@@ -34,9 +35,10 @@ class Watching(NamedTuple):
 
     def callbacks(self, scratch: Path) -> list[TrainerCallback]:
         """In the order in which they are called; the curve has what the others measured."""
-        if self.validator is None:
-            return [self.recorder, CurveFile(scratch, {})]
-        return [self.recorder, self.validator, CurveFile(scratch, self.validator.losses)]
+        first = [self.recorder] if self.validator is None else [self.recorder, self.validator]
+        if not current().is_main:
+            return first
+        return [*first, CurveFile(scratch, self.validator.losses if self.validator else {})]
 
 
 class ScheduledTrainer(Trainer):
@@ -78,6 +80,8 @@ class ScheduledTrainer(Trainer):
             self._remove_by_name(callback)
         self.rows, self.steps, self.batch_size, self.adam = rows, steps, config.batch_size, adam_of(config)
         self.are_packed = config.packing
+        # Every rank has the whole model and sums the gradients itself, once a step: accelerate need not wrap it.
+        model._is_accelerate_prepared = True  # type: ignore[assignment]
 
     def create_optimizer(self, model: Any = None) -> RootAdam:
         """Adam whose steps can be differentiated."""
@@ -88,9 +92,8 @@ class ScheduledTrainer(Trainer):
     def get_train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
         """One item a step: the positions of its rows."""
         items: Any = [{"rows": torch.tensor(step, dtype=torch.long)} for step in self.steps]
-        loader = DataLoader(items, batch_size=1, shuffle=False, collate_fn=lambda batch: batch[0])
-        prepared: DataLoader[dict[str, Tensor]] = self.accelerator.prepare(loader)
-        return prepared
+        # Not prepared by accelerate, which would deal the steps out to the ranks.
+        return DataLoader(items, batch_size=1, shuffle=False, collate_fn=lambda batch: batch[0])
 
     def training_step(self, model: Any, inputs: dict[str, Tensor], *_: Any, **__: Any) -> Tensor:
         """Sum of the rows' losses divided by the constant batch size, in chunks of similar length.
@@ -101,14 +104,27 @@ class ScheduledTrainer(Trainer):
         # A batch that lost all of its rows still needs a loss with a gradient of 0.
         loss: Tensor = torch.stack([value.sum() for value in model.trainable().values()]).sum() * 0.0
         torch.autograd.backward(loss)
-        step, indices = self.state.global_step, inputs["rows"].tolist()
+        step, indices = self.state.global_step, own_rows(self.rows, inputs["rows"].tolist())
         for batch in batches(self.rows, indices, step, are_packed=self.are_packed):
             part = model.row_losses(batch).sum() / self.batch_size
             torch.autograd.backward(part)
             loss = loss + part.detach()
+        loss = self._summed(loss.detach())
         if not torch.isfinite(loss):
             raise TrainingError(f"step {step}: {NO_NUMBER}")
-        return loss.detach()
+        return loss
+
+    def _summed(self, loss: Tensor) -> Tensor:
+        """The loss over all ranks; so are the gradients after it, the same bytes in every rank."""
+        if current() == ALONE:
+            return loss
+        gradients = [value.grad for value in self.model.trainable().values() if value.grad is not None]
+        flat = torch.cat([loss.reshape(1), *(gradient.reshape(-1) for gradient in gradients)])
+        summed: Tensor = self.accelerator.reduce(flat)
+        parts = torch.split(summed[1:], [gradient.numel() for gradient in gradients])
+        for gradient, whole in zip(gradients, parts, strict=True):
+            gradient.copy_(whole.view_as(gradient))
+        return summed[0]
 
     def _remove_by_name(self, name: str) -> None:
         for callback in list(self.callback_handler.callbacks):
@@ -127,3 +143,11 @@ class ScheduledTrainer(Trainer):
         with torch.no_grad():
             for name, value in self.model.trainable().items():
                 value.copy_(saved[name])
+
+
+def own_rows(rows: EncodedRows, indices: Sequence[int]) -> Sequence[int]:
+    """This rank's part of a step's rows: dealt out by length, so that no rank has all the long ones."""
+    if current() == ALONE:
+        return indices
+    lengths = rows.lengths()
+    return sorted(indices, key=lambda index: (-lengths[index], index))[current().number :: current().count]

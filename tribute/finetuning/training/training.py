@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
 from transformers.trainer import TRAINER_STATE_NAME
 
 from tribute.config import FinetuningConfig
-from tribute.errors import TrainingError
+from tribute.finetuning import ranks
 from tribute.finetuning.encoding.encoding import EncodedRows
 from tribute.finetuning.models.row_models import RowModel
 from tribute.finetuning.optimizers.adam import CLIP_EPS, adam_of
@@ -25,10 +24,6 @@ from tribute.strict import parse_json
 
 BEST, CHOSEN = "best.safetensors", "chosen.safetensors"
 """The state with the least validation loss, and all states up to it."""
-NO_MEMORY = (
-    "the GPU's memory is full; lower finetuning.tokens_at_once, or set finetuning.gradient_checkpointing: true or "
-    "finetuning.precision: bfloat16"
-)
 
 
 @dataclass(frozen=True)
@@ -61,24 +56,24 @@ def train(
     Rows in `dropped` are taken out of their batches while the loss is still divided by the batch size. A training that
     nobody will walk again need not be `recorded`: its trace then has no states, which may take gigabytes. With
     `validation` rows, `config.validation` says when they are evaluated; model and trace end at the best of these steps.
-    Raises TrainingError where the loss is not a number, or the GPU's memory is full.
+    In a rank (see `ranks`) all take part in the training; only the main process returns. Raises TrainingError where
+    the loss is not a number.
     """
     steps = [[row for row in step if row not in dropped] for step in schedule(len(rows), config, seed)]
     rates = learning_rates(config, len(steps))
     adam = adam_of(config)
     longest = len(steps) if config.trace_segments else longest_gap(adam.beta1)
-    states = state_steps(rates, config.trace_states, longest) if recorded else []
+    states = state_steps(rates, config.trace_states, longest) if recorded and ranks.current().is_main else []
     parameters = sum(value.numel() for value in model.trainable().values())
     file = StatesFile(scratch / STATES, len(states), parameters, config.trace_precision)
+    ranks.join(model.device.type)
     recorder, validator = Recorder(model, len(steps), states, file, progress), None
     if validation is not None and config.validation is not None:
         best = StatesFile(scratch / BEST, 1, parameters, config.trace_precision)
         validator = Validator(model, validation, config.validation, best, scratch / CURVE)
     trainer = ScheduledTrainer(model, rows, steps, config, scratch, Watching(recorder, validator))
-    try:
-        trainer.train(resume_from_checkpoint=last_checkpoint(scratch))
-    except torch.OutOfMemoryError as error:
-        raise TrainingError(f"step {trainer.state.global_step}: {NO_MEMORY}") from error
+    trainer.train(resume_from_checkpoint=ranks.told(lambda: last_checkpoint(scratch)))
+    ranks.part()
     model.eval()
     entries = [entry for entry in trainer.state.log_history if "loss" in entry]
     curve = [

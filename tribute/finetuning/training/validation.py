@@ -9,6 +9,7 @@ from tribute.config import ValidationConfig
 from tribute.finetuning.encoding.encoding import EncodedRows
 from tribute.finetuning.evaluation import evaluate
 from tribute.finetuning.models.row_models import RowModel
+from tribute.finetuning.ranks import current, told
 from tribute.finetuning.recording.curve import CurveReader
 from tribute.finetuning.recording.recorder import write_state
 from tribute.finetuning.recording.trace_states import StatesFile
@@ -34,7 +35,9 @@ class Validator(TrainerCallback):
         return min(self.losses, key=lambda step: (self.losses[step], step))
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Take up where an interrupted training was."""
+        """Take up where an interrupted training was; the main process decides for all ranks."""
+        if not current().is_main:
+            return
         points = CurveReader(self.curve).new()
         self._known = {point.step + 1: point.validation_loss for point in points if point.validation_loss is not None}
         self.losses.update({step: loss for step, loss in self._known.items() if step <= state.global_step})
@@ -46,10 +49,14 @@ class Validator(TrainerCallback):
         step = state.global_step
         if step % self.config.every and step != state.max_steps:
             return
+        control.should_training_stop |= told(lambda: self._evaluated(step, others["optimizer"]))
+
+    def _evaluated(self, step: int, optimizer: Any) -> bool:
+        """Measure the loss, keep the state if it is the best, and say whether to stop."""
         # A step that is done again keeps the loss it had, and so does the choice.
         loss = self._known.get(step)
         self.losses[step] = float(evaluate(self.model, self.rows).losses.mean()) if loss is None else loss
         if self.best_step == step:
-            write_state(self.best, 0, self.model, others["optimizer"])
+            write_state(self.best, 0, self.model, optimizer)
         since = sum(later > self.best_step for later in self.losses)
-        control.should_training_stop |= bool(self.config.patience) and since >= self.config.patience
+        return bool(self.config.patience) and since >= self.config.patience

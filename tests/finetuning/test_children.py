@@ -8,10 +8,11 @@ import time
 import warnings
 
 import pytest
+import torch
 
 from tests.finetuning.helpers.tiny import ignore
-from tribute.errors import BaseModelError, TrainingError
-from tribute.finetuning import workers
+from tribute.errors import BaseModelError, DeviceMemoryError, TrainingError
+from tribute.finetuning import children
 
 
 def add(left, right, progress):
@@ -32,6 +33,14 @@ def stumble(progress):
     raise ZeroDivisionError("by nought")
 
 
+def fill_the_gpu(progress):
+    """What torch says, word for word."""
+    raise torch.OutOfMemoryError(
+        "CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total capacity of 79.15 GiB of which 3.1 GiB is "
+        "free. Including non-PyTorch memory, this process has 75.9 GiB memory in use."
+    )
+
+
 def sleep(stubborn, progress):
     if stubborn:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -48,7 +57,7 @@ def unpicklable(progress):
 
 
 def run(work, *arguments, timeout_seconds=120.0, progress=ignore):
-    return workers.run_child(work, *arguments, timeout_seconds=timeout_seconds, progress=progress)
+    return children.run_child(work, *arguments, timeout_seconds=timeout_seconds, progress=progress)
 
 
 def warn_of(category, progress):
@@ -61,7 +70,7 @@ def warn_of(category, progress):
 def test_other_packages_warnings_reach_who_asks_for_them(category, asked):
     """A user can do nothing about them; PYTHONWARNINGS shows them."""
     code = (
-        "import tests.finetuning.test_workers as own; from tribute.finetuning.workers import run_child; "
+        "import tests.finetuning.test_children as own; from tribute.finetuning.children import run_child; "
         f"run_child(own.warn_of, {category}, timeout_seconds=100, progress=own.ignore)"
     )
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}
@@ -94,6 +103,16 @@ def test_our_errors_come_back_as_what_they_are():
         run(refuse)
 
 
+def test_a_full_gpu_says_what_helps():
+    """In one line, wherever in the child it happened: while a base is loaded, in a training, along a walk."""
+    with pytest.raises(
+        DeviceMemoryError,
+        match=r"^the GPU's memory is full; lower finetuning\.tokens_at_once, .*precision: bfloat16 "
+        r"\(CUDA out of memory\. Tried to allocate 20\.00 GiB\)$",
+    ):
+        run(fill_the_gpu)
+
+
 def test_other_errors_bring_the_childs_traceback():
     """A fault of ours can be found where it happened."""
     with pytest.raises(RuntimeError, match=r"ZeroDivisionError: by nought\n(.|\n)*in stumble"):
@@ -109,7 +128,7 @@ def test_a_result_that_cannot_travel_is_an_error():
 @pytest.mark.parametrize("stubborn", [False, True])
 def test_a_child_out_of_time_is_stopped(stubborn, monkeypatch):
     """Soon after the time-out the process is gone, also when it ignores the polite signal."""
-    monkeypatch.setattr(workers, "GRACE_SECONDS", 0.3)
+    monkeypatch.setattr(children, "GRACE_SECONDS", 0.3)
     pids = []
     started = time.monotonic()
 
