@@ -1,6 +1,6 @@
 """What the settings of a training cost: memory, disk and time, side by side; on random weights.
 
-    python benchmarks/training.py [--jsonl gsm8k.jsonl]
+    python benchmarks/training.py [--jsonl gsm8k.jsonl] [--table trl]
 
 A JSONL file has a `prompt` and a `response` a line; without one rows have random lengths. Memory is the peak of a
 process per variant, time the CPU seconds of one thread, medians over neighbours in time. Writes
@@ -20,14 +20,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from lib.sft_trainer import trl_table
 from lib.small_training import ADAPTERS, model_of, rows_for, rows_of, settings, where
 from lib.timing import Variant, against, measure
-from tribute.attribution.credit.inrun import in_run_credit
-from tribute.finetuning.encoding.encoding import EncodedRows
+from lib.walk_costs import walk_table
+from throughput import processor
 from tribute.finetuning.encoding.packing import batches
 from tribute.finetuning.models.row_models import ResponseModel
 from tribute.finetuning.recording.trace import longest_gap, state_steps
@@ -42,23 +41,43 @@ LONG = 4689
 SHORT = 16
 """Steps that are run here."""
 GIGABYTE = 1e9
-EPOCHS, ROWS = 12, 80
-"""Of the trainings that are walked."""
+HEAD = f"""# Training
+
+Written by `benchmarks/training.py` on {processor()}, one thread, torch {torch.__version__}. CPU time."""
 
 
 def main() -> None:
-    """Measure and write the page."""
+    """Measure and write the page, or renew some of its tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jsonl", type=Path, help="rows whose lengths are packed and padded")
     parser.add_argument("--variant", help=argparse.SUPPRESS)
+    tables: dict[str, Callable[[Path | None], list[str]]] = {
+        "trace": lambda _: scale_table(),
+        "micro-batches": lambda _: batch_table(),
+        "packing": time_table,
+        "walk": lambda _: walk_table(),
+        "trl": trl_table,
+    }
+    parser.add_argument("--table", action="append", choices=list(tables), help="only this one; the others stay")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     if arguments.variant:
         print(json.dumps(one_training(json.loads(arguments.variant))))
         return
-    lines = ["# Training", "", f"Written by `benchmarks/training.py`; torch {torch.__version__}, one thread."]
-    lines += [*scale_table(), *batch_table(), *time_table(arguments.jsonl), *walk_table(), *trl_table(arguments.jsonl)]
-    PAGE.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    for name in arguments.table or tables:
+        renew(tables[name](arguments.jsonl))
+
+
+def renew(table: list[str]) -> None:
+    """Write a table into the page, in place of what stood under its heading."""
+    head, *parts = PAGE.read_text(encoding="utf-8").split("\n## ") if PAGE.exists() else [f"{HEAD}\n"]
+    new = "\n".join(table[1:]).removeprefix("## ") + "\n"
+    title = new.partition("\n")[0]
+    if title in (titles := [part.partition("\n")[0] for part in parts]):
+        parts[titles.index(title)] = new
+    else:
+        parts.append(new)
+    PAGE.write_text("\n## ".join([head, *parts]), encoding="utf-8")
 
 
 def one_training(variant: Mapping[str, Any]) -> dict[str, float]:
@@ -172,60 +191,6 @@ def time_table(jsonl: Path | None) -> list[str]:
         "|---|---|---|",
         *lines,
     ]
-
-
-def walk_table() -> list[str]:
-    """In-run credit along a default trace and one in segments: time in trainings, drift, credits."""
-    with tempfile.TemporaryDirectory() as scratch:
-        found, timed = walked(Path(scratch))
-    lines, first = [], next(iter(found))
-    for name, (credit, states) in found.items():
-        scores, expected = credit.scores.sum(1), found[first][0].scores.sum(1)
-        moved = np.abs(scores - expected).sum() / np.abs(expected).sum()
-        cost = against(timed, name, "a training")
-        lines.append(f"| {name} | {states} | {cost:.2f} | {credit.drift:.1e} | {moved:.4f} |")
-    return [
-        "",
-        "## The walk along a trace",
-        "",
-        f"{EPOCHS * ROWS // 8} steps of 8 rows; a row in ten stands for an evaluation row. Medians of 3 walks, with "
-        "their evaluation gradients.",
-        "",
-        "| what | states | time, in trainings | drift | Σ\\|difference\\| of rows' credits, relative |",
-        "|---|---|---|---|---|",
-        *lines,
-    ]
-
-
-def walked(scratch: Path) -> tuple[dict[str, Any], dict[str, list[float]]]:
-    """The credits of each kind of trace, and the seconds of their walks and of a training that records nothing."""
-    rows = rows_of(ROWS, 24)
-    sample = rows.take(range(0, len(rows), 10))
-    weights = np.full(len(sample), 1 / len(sample))
-    found: dict[str, Any] = {}
-    runs: dict[str, Callable[[], Any]] = {"a training": partial(unrecorded, rows)}
-    for name, changes in {
-        "walk, states by default": {},
-        "walk, `trace_segments`, 6 states": {"trace_states": 6, "trace_segments": True},
-    }.items():
-        model = model_of(ADAPTERS)
-        trace = train(model, rows, settings(epochs=EPOCHS, **changes), 0, scratch / str(len(runs))).trace
-        runs[name] = partial(walk, found, name, model, rows, sample, weights, trace)
-    timed = measure(
-        {name: (nullcontext, lambda *_, run=run: run()) for name, run in runs.items()}, range(3), warm=False
-    )
-    return found, timed
-
-
-def unrecorded(rows: EncodedRows) -> None:
-    """The training that is walked, with nobody watching."""
-    with tempfile.TemporaryDirectory() as scratch:
-        train(model_of(ADAPTERS), rows, settings(epochs=EPOCHS), 0, Path(scratch), recorded=False)
-
-
-def walk(found: dict[str, Any], name: str, *arguments: Any) -> None:
-    """In-run credit and the number of states, kept by name."""
-    found[name] = in_run_credit(*arguments), len(arguments[-1].states)
 
 
 if __name__ == "__main__":

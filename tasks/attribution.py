@@ -8,6 +8,7 @@ from tasks.outcome import ended, get, stage
 from tasks.pages import publish
 from tasks.watching import watched
 from tribute.config import RunConfig
+from tribute.pipeline.planning import compared_with_plan
 from tribute.pipeline.runs import summary
 from tribute.pipeline.stages import measuring, results, tracked
 from tribute.workspace import Workspace
@@ -22,8 +23,9 @@ def propose(workspace: str, config: RunConfig, dataset: str, adapters: list[str]
 @stage(task_run_name="{work}")
 def measure(workspace: str, config: RunConfig, dataset: str, adapters: list[str], work: Any) -> State[Any]:
     """Make one measurement; returns the artifact's id."""
-    with watched():
-        return ended(measuring.measure(_run(workspace, config, dataset, adapters), work))
+    run = _run(workspace, config, dataset, adapters)
+    with watched(), compared_with_plan(config, run.dataset):
+        return ended(measuring.measure(run, work))
 
 
 @stage(task_run_name="combine measurements")

@@ -7,6 +7,7 @@ from prefect.states import State
 from tasks.outcome import ended, get, stage
 from tasks.watching import log, watched, watched_training
 from tribute.config import RunConfig
+from tribute.pipeline.planning import compared_with_plan
 from tribute.pipeline.runs import summary
 from tribute.pipeline.stages import results, training
 from tribute.workspace import Workspace
@@ -15,9 +16,10 @@ from tribute.workspace import Workspace
 @stage(task_run_name="fine-tune seed {seed}")
 def train(workspace: str, config: RunConfig, dataset: str, seed: int) -> State[Any]:
     """Train one seed; returns the adapter's id."""
-    home = Workspace.open_at(workspace)
-    with watched_training(f"fine-tune-seed-{seed}", f"{config.run} {config.dataset.tag}: fine-tune seed {seed}"):
-        adapter = training.train(home, config, home.store.get("dataset", dataset), seed)
+    home, [data] = Workspace.open_at(workspace), get(workspace, "dataset", dataset)
+    title = f"{config.run} {config.dataset.tag}: fine-tune seed {seed}"
+    with watched_training(f"fine-tune-seed-{seed}", title), compared_with_plan(config, data):
+        adapter = training.train(home, config, data, seed)
     log(summary.training_line(adapter))
     return ended(adapter)
 

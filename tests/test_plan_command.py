@@ -1,18 +1,17 @@
 """A plan counts what the run then does, and reads neither weights nor a workspace where there is none."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.finetuning.helpers.tiny import write_llama
 from tests.helpers.terminal import tribute
-from tribute.config import load_config
 from tribute.errors import DeviceMemoryError
+from tribute.finetuning import workers
 from tribute.finetuning.children import NO_MEMORY
 from tribute.finetuning.recording.trace import load_trace
-from tribute.pipeline.planning.full_memory import compared_with_plan
-from tribute.pipeline.stages.data import found_dataset
 from tribute.workspace import Workspace
 
 WITH_SOURCE = """run: assistant
@@ -99,17 +98,22 @@ def test_a_base_that_is_too_large_is_said(tiny: Path, finished: Path, monkeypatc
     assert "cost" in ended.out
 
 
-@pytest.mark.parametrize(("kind", "stage"), [("adapter", "fine-tune"), ("credit", "credit"), ("retraining", "retrain")])
-def test_a_full_gpu_is_compared_with_the_plan(tiny: Path, finished: Path, kind: str, stage: str):
-    """One line: what was full, which settings help, and what the plan says of the stage."""
-    config, home = load_config(tiny / "config.yaml", ["attribution.budget=10"]), Workspace.open(finished)
-    dataset = found_dataset(home, config.dataset.tag, config.finetuning.base)
+@pytest.mark.parametrize("command", ["finetune", "attribute"])
+def test_a_full_gpu_is_compared_with_the_plan(
+    tiny: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+):
+    """One line: which settings help, and what the plan says of the stages; trainings and walks alike."""
 
-    with pytest.raises(DeviceMemoryError) as raised, compared_with_plan(config, dataset, kind):
+    def full(*_: object, **__: object) -> None:
         raise DeviceMemoryError(NO_MEMORY)
 
-    assert re.fullmatch(
-        re.escape(NO_MEMORY) + rf"; `tribute plan` says \d+\.\d GB a process for this stage, {stage}"
-        r"(, and \d+ processes may run at once \(execution\.processes\))?",
-        str(raised.value),
-    )
+    monkeypatch.setattr(workers, "run_child", full)
+    home = shutil.copytree(finished, tmp_path / "home", symlinks=True)
+    for kind in {"finetune": ("adapter",), "attribute": ("attribution", "credit")}[command]:
+        shutil.rmtree(home / "artifacts" / kind)
+
+    ended = tribute(command, tiny / "config.yaml", "-w", home)
+
+    assert ended.code == 2
+    [line] = [line for line in ended.err.splitlines() if NO_MEMORY in line]
+    assert re.search(r"; `tribute plan` says that a process takes: fine-tune \d+\.\d GB, credit \d+\.\d GB, ", line)

@@ -56,12 +56,12 @@ def trl_table(jsonl: Path | None) -> list[str]:
         )
     return [
         "",
-        f"## Beside TRL {version('trl')}",
+        "## Beside TRL",
         "",
-        f"One epoch of {len(rows)} rows, {where(jsonl)}, in batches of 16; LoRA of rank 8 on all linear layers, loss "
-        "on responses, float32, every step logged; model and data are made within the time. TRL's defaults that cost "
-        "time are off (checkpointed activations, bfloat16), its token accuracy and entropy are on. Against the fastest "
-        "of its ways; medians of 5 trainings.",
+        f"TRL {version('trl')}, one epoch of {len(rows)} rows, {where(jsonl)}, in batches of 16; LoRA of rank 8 on all "
+        "linear layers, loss on responses, float32, every step logged; model and data are made within the time. TRL's "
+        "defaults that cost time are off (checkpointed activations, bfloat16), its token accuracy and entropy are on. "
+        "Against the fastest of its ways; medians of 5 trainings.",
         "",
         "| trainer | rows/s of CPU time | against TRL | quartiles |",
         "|---|---|---|---|",

@@ -35,6 +35,7 @@ def attribute(
     from tribute.cli._workers import run_each
     from tribute.files import write_json
     from tribute.pipeline.launch.preflight import checked_config
+    from tribute.pipeline.planning import compared_with_plan
     from tribute.pipeline.runs.metrics import attribution_metrics
     from tribute.pipeline.stages import measuring, results
     from tribute.pipeline.stages.data import found_dataset
@@ -48,9 +49,10 @@ def attribute(
     if dry_run:
         return would(f"attribute {len(adapters)} adapters on {run.dataset.tag}")
     trained = measuring.open_run(home, run, dataset, adapters)
-    measurements = measuring.measure_all(
-        trained, lambda measure, work: run_each(measure, work, run.execution.processes)
-    )
+    with compared_with_plan(run, dataset):
+        measurements = measuring.measure_all(
+            trained, lambda measure, work: run_each(measure, work, run.execution.processes)
+        )
     attribution = results.combine(trained, measurements)
     if metrics is not None:
         write_json(metrics, attribution_metrics(attribution))

@@ -96,17 +96,19 @@ def train_seeds(home: "Workspace", config: "RunConfig") -> tuple[dict[str, Adapt
     """
     from tribute.cli._workers import run_each
     from tribute.finetuning.adapters.adapter_folder import ROWS
+    from tribute.pipeline.planning import compared_with_plan
     from tribute.pipeline.stages import results, training
     from tribute.pipeline.stages.data import materialised
     from tribute.pipeline.stages.tracked import track_end
 
     dataset = materialised(home, config.dataset.tag, config.finetuning.base)
     try:
-        adapters = run_each(
-            lambda seed: training.train(home, config, dataset, seed),
-            config.finetuning.seeds,
-            config.execution.processes,
-        )
+        with compared_with_plan(config, dataset):
+            adapters = run_each(
+                lambda seed: training.train(home, config, dataset, seed),
+                config.finetuning.seeds,
+                config.execution.processes,
+            )
         training.refuse_rise(adapters)
         training.measure_baselines(home, config, dataset)
         results.register(home, config, dataset, adapters)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from tribute.settings import LARGEST, Id, Positive, Sha256, Strict
 
@@ -92,6 +92,15 @@ class ValidationConfig(Strict):
         return self
 
 
+def _no_rounded_activations(precision: object) -> object:
+    if precision in ("int8", "8bit"):
+        raise ValueError(
+            "8 bits are not offered: bitsandbytes then rounds activations too, so that a training cannot be walked "
+            "back; use nf4 or bfloat16"
+        )
+    return precision
+
+
 TracePrecision = Literal["float32", "bfloat16"]
 
 
@@ -115,7 +124,7 @@ class FinetuningConfig(Strict):
     processes: Annotated[int, Field(ge=1, le=64)] = 1
     """Processes that share the rows of every training step, each with a GPU of its own where `device` is cuda. Another
     number sums in another order, which moves last digits. (`execution.processes`: trainings at once.)"""
-    precision: Literal["float32", "bfloat16", "nf4"] = "float32"
+    precision: Annotated[Literal["float32", "bfloat16", "nf4"], BeforeValidator(_no_rounded_activations)] = "float32"
     """Of the frozen base; what is trained stays float32. `nf4` keeps its linear layers in 4 bits, which needs
     bitsandbytes, and computes in float32."""
     gradient_checkpointing: bool = False

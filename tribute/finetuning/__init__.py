@@ -1,6 +1,8 @@
 """LoRA fine-tuning on a dataset version, with a recorded trace that attribution can walk."""
 
 ROOMS = (
+    "ranks",
+    "children",
     "workers",
     "encoding",
     "models",

@@ -68,7 +68,7 @@ def join(device: str) -> None:
     )
 
 
-def told(compute: Callable[[], T]) -> T:
+def from_main(compute: Callable[[], T]) -> T:
     """What `compute` gives in the main process, in all of them."""
     if current() == ALONE:
         return compute()

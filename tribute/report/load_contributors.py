@@ -42,9 +42,9 @@ def _one_currency(allocation: Sequence[AllocationRow]) -> list[AllocationRow]:
 def contributors_of(workspace: Workspace, sources: Sources, train: Any) -> list[Contributor]:
     """Who gets what, the largest credit first; where nobody is paid, those of whom rows were trained on."""
     shares = {line["contributor_id"]: line for line in parquet_rows(sources.attribution, "shares")}
-    if sources.rewards is not None:
-        return _paid(workspace, PeriodFolder(sources.rewards.path), shares)
     rows = Counter(train["contributor_id"].to_pylist())
+    if sources.rewards is not None:
+        return _paid(workspace, PeriodFolder(sources.rewards.path), shares, rows)
     contributors = [
         Contributor(
             id=id_,
@@ -64,17 +64,19 @@ def contributors_of(workspace: Workspace, sources: Sources, train: Any) -> list[
     return sorted(contributors, key=_by_credit)
 
 
-def _paid(workspace: Workspace, paid: PeriodFolder, shares: Mapping[str, Mapping[str, Any]]) -> list[Contributor]:
+def _paid(
+    workspace: Workspace, paid: PeriodFolder, shares: Mapping[str, Mapping[str, Any]], rows: Mapping[str, int]
+) -> list[Contributor]:
     statements = workspace.statements / paid.path.name
     contributors = []
     for line in _one_currency(paid.allocation):
         id_ = line.contributor_id
-        share = shares.get(id_, {}) if line.rows_canonical else {}
+        share = shares.get(id_, {}) if rows.get(id_) else {}
         statement = statements / f"{id_}.html"
         contributors.append(
             Contributor(
                 id=id_,
-                rows=line.rows_canonical,
+                rows=rows.get(id_, 0),
                 excluded=line.rows_excluded,
                 credit=share.get("credit"),
                 low=share.get("low"),

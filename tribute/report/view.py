@@ -23,6 +23,7 @@ class Contributor:
 
     id: str
     rows: int
+    """Trained on."""
     excluded: int
     credit: float | None
     low: float | None

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 from pydantic import ValidationError
 
 from tribute.config import BaseConfig, load_config
@@ -99,3 +100,16 @@ def test_a_tokenizer_without_padding_pads_with_its_end(llama):
     tokenizer = base_models.load_tokenizer(llama)
 
     assert tokenizer.pad_token == "</s>"
+
+
+def test_a_full_gpu_is_no_fault_of_the_base(bert, monkeypatch):
+    """It reaches the child's entry as what it is, which says which settings help."""
+    from transformers import AutoModel
+
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(AutoModel, "from_pretrained", full)
+
+    with pytest.raises(torch.OutOfMemoryError):
+        base_models.load_encoder(bert)

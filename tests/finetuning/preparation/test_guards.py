@@ -256,7 +256,7 @@ def test_conv1d_is_followed(dialogues, llama, tmp_path, recwarn):
 
 
 def test_weights_in_shards_are_the_same_base(dialogues, llama, tmp_path):
-    """They load to the same losses; every shard counts for the digest, and one that is missing is named."""
+    """They load to the same losses; every shard counts for the digest; one that is torn or missing is one line."""
     whole, shards = gpt2(tmp_path / "whole", llama), gpt2(tmp_path / "shards", llama, max_shard_size="8KB")
     losses = [
         evaluate(ready.model, ready.evaluation).losses
@@ -272,6 +272,9 @@ def test_weights_in_shards_are_the_same_base(dialogues, llama, tmp_path):
     parts[0].write_bytes(content)
     assert base_digest(shards) != before[0]
     assert weights_sha256(shards) != before[1]
+    parts[1].write_bytes(parts[1].read_bytes()[:-100])
+    with pytest.raises(BaseModelError, match=r"^[^\n]*: the base cannot be loaded: [^\n]*$"):
+        prepare(dialogues, gpt2_config(shards), tmp_path / "scratch")
     parts[1].unlink()
     with pytest.raises(BaseModelError, match=rf"{parts[1].name}: missing"):
         prepare(dialogues, gpt2_config(shards), tmp_path / "scratch")

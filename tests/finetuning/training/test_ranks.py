@@ -17,7 +17,7 @@ from tribute.errors import TrainingError
 from tribute.finetuning.adapters.adapters import adapter, retraining
 from tribute.finetuning.children import run_child
 from tribute.finetuning.preparation.preparation import prepare
-from tribute.finetuning.ranks import Rank, current, join, told
+from tribute.finetuning.ranks import Rank, current, from_main, join
 from tribute.finetuning.recording.trace import load_trace
 from tribute.finetuning.training import trainer
 
@@ -123,7 +123,7 @@ def meet(how, progress):
         if how == "killed":
             os.kill(os.getpid(), signal.SIGKILL)
         raise TrainingError("row ada-1:3 has no token")
-    return told(lambda: "nothing wrong") + told(lambda: "")
+    return from_main(lambda: "nothing wrong") + from_main(lambda: "")
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,8 @@ def _frozen(factory: Any, folder: Path, precision: str, **options: Any) -> Any:
             output_loading_info=True,
             **options,
         )
+    except torch.OutOfMemoryError:
+        raise  # nothing is wrong with the base
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise BaseModelError(f"{folder}: the base cannot be loaded: {_first_line(error)}") from error
     # A pooling layer is not used; anything else that is missing would be random.

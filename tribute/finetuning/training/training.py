@@ -72,7 +72,7 @@ def train(
         best = StatesFile(scratch / BEST, 1, parameters, config.trace_precision)
         validator = Validator(model, validation, config.validation, best, scratch / CURVE)
     trainer = ScheduledTrainer(model, rows, steps, config, scratch, Watching(recorder, validator))
-    trainer.train(resume_from_checkpoint=ranks.told(lambda: last_checkpoint(scratch)))
+    trainer.train(resume_from_checkpoint=ranks.from_main(lambda: last_checkpoint(scratch)))
     ranks.part()
     model.eval()
     entries = [entry for entry in trainer.state.log_history if "loss" in entry]

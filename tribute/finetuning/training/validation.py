@@ -9,7 +9,7 @@ from tribute.config import ValidationConfig
 from tribute.finetuning.encoding.encoding import EncodedRows
 from tribute.finetuning.evaluation import evaluate
 from tribute.finetuning.models.row_models import RowModel
-from tribute.finetuning.ranks import current, told
+from tribute.finetuning.ranks import current, from_main
 from tribute.finetuning.recording.curve import CurveReader
 from tribute.finetuning.recording.recorder import write_state
 from tribute.finetuning.recording.trace_states import StatesFile
@@ -49,7 +49,7 @@ class Validator(TrainerCallback):
         step = state.global_step
         if step % self.config.every and step != state.max_steps:
             return
-        control.should_training_stop |= told(lambda: self._evaluated(step, others["optimizer"]))
+        control.should_training_stop |= from_main(lambda: self._evaluated(step, others["optimizer"]))
 
     def _evaluated(self, step: int, optimizer: Any) -> bool:
         """Measure the loss, keep the state if it is the best, and say whether to stop."""

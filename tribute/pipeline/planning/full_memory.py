@@ -12,27 +12,17 @@ from tribute.pipeline.planning.machines import GB, GPUS
 from tribute.pipeline.planning.rows import planned_rows
 from tribute.pipeline.planning.shape import shape_of
 
-STAGES = {
-    "adapter": "fine-tune",
-    "credit": "credit",
-    "probe": "stand-in",
-    "control": "controls",
-    "influence": "predict effects",
-    "retraining": "retrain",
-}
-"""Kind of artifact → the stage of a plan that makes it."""
-
 
 @contextmanager
-def compared_with_plan(config: RunConfig, dataset: Artifact, kind: str) -> Iterator[None]:
-    """Add to a DeviceMemoryError what `tribute plan` says of making this kind of artifact."""
+def compared_with_plan(config: RunConfig, dataset: Artifact) -> Iterator[None]:
+    """Add to a DeviceMemoryError what `tribute plan` says of the run's stages."""
     try:
         yield
     except DeviceMemoryError as error:
-        raise DeviceMemoryError(f"{error}; {_planned(config, dataset, STAGES[kind])}") from error
+        raise DeviceMemoryError(f"{error}; {_planned(config, dataset)}") from error
 
 
-def _planned(config: RunConfig, dataset: Artifact, name: str) -> str:
+def _planned(config: RunConfig, dataset: Artifact) -> str:
     at_once = config.execution.processes
     others = f", and {at_once} processes may run at once (execution.processes)" if at_once > 1 else ""
     try:
@@ -43,7 +33,5 @@ def _planned(config: RunConfig, dataset: Artifact, name: str) -> str:
         plan = plan_run(config, rows, shape, next(iter(GPUS.values())))
     except TributeError:
         return f"`tribute plan` says what a process takes{others}"
-    # What a stage that the plan leaves out takes, a training takes.
-    stages = {stage.stage: stage for stage in plan.stages}
-    stage = stages.get(name, stages["fine-tune"])
-    return f"`tribute plan` says {stage.device / GB:.1f} GB a process for this stage, {stage.stage}{others}"
+    stages = ", ".join(f"{stage.stage} {stage.device / GB:.1f} GB" for stage in plan.stages)
+    return f"`tribute plan` says that a process takes: {stages}{others}"

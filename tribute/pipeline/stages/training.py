@@ -28,17 +28,13 @@ def train(workspace: Workspace, config: RunConfig, dataset: Artifact, seed: int)
     from tribute.finetuning.adapters import adapters
     from tribute.finetuning.recording.curve import CURVE
     from tribute.finetuning.tracking import Subject, Tracker
-    from tribute.pipeline.planning.full_memory import compared_with_plan
 
     tracker, recipe = Tracker(workspace.mlflow), adapters.adapter(dataset, config.finetuning, seed)
     subject, report, live = Subject(config.id, dataset, config.finetuning), reporter(f"fine-tune, seed {seed}"), None
     adapter = recipe.find(workspace.store)
     if adapter is None:
         live = tracker.begin(subject, seed)
-        with (
-            compared_with_plan(config, dataset, recipe.kind.name),
-            live.watching(recipe.checkpoints(workspace.scratch) / CURVE),
-        ):
+        with live.watching(recipe.checkpoints(workspace.scratch) / CURVE):
             adapter = recipe.make(workspace.store, workspace.scratch, both(report, live.progress))
     with locked(workspace.scratch / "locks" / f"track-{adapter.id[:24]}"):
         recorded = read_artifact(adapter.path).provenance
