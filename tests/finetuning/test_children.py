@@ -164,7 +164,7 @@ def test_an_interruption_stops_the_child():
 def test_no_orphan_works_on():
     """kill -9 of who wanted the work, in a long step without progress: the child is gone within seconds."""
     code = (
-        "import tests.finetuning.test_workers as own; from tribute.finetuning.workers import run_child; "
+        "import tests.finetuning.test_children as own; from tribute.finetuning.children import run_child; "
         "tell = lambda pid, _: print(pid, flush=True); "
         "run_child(own.sleep, True, timeout_seconds=100, progress=tell)"
     )
