@@ -15,6 +15,7 @@ For sequence-classification only: a causal model's next token has too many label
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -76,22 +77,27 @@ class Probe:
         return np.asarray(torch.stack(slopes).double().numpy())
 
     def _losses(self, weights: Tensor) -> Tensor:
-        rows, head = _tensor(self.train), _tensor(self.head)
-        onehot = functional.one_hot(torch.as_tensor(self.targets), len(head)).float()
-        # A moves by head'·error'·rows, so the labels' vectors head·(1 + A) move by head·head'·error'·rows.
-        kin = head @ head.T
-
-        def gradient(labels: Tensor, weights: Tensor) -> Tensor:
-            errors = ((self.scale * rows @ labels.T).softmax(1) - onehot) * weights[:, None]
-            return kin @ (errors.T @ rows)
-
-        small = (EPS * gradient(head, torch.ones(len(rows))).norm()) ** 2 + 1e-30
-        labels = head
+        labels = _tensor(self.head)
         for _ in range(STEPS):
-            step = gradient(labels, weights)
-            labels = labels - self.length * step / (step.square().sum() + small).sqrt()
+            step = self._gradient(labels, weights)
+            labels = labels - self.length * step / (step.square().sum() + self._small).sqrt()
         logits = self.scale * _tensor(self.evaluation) @ labels.T
         return functional.cross_entropy(logits, torch.as_tensor(self.answers), reduction="none")
+
+    def _gradient(self, labels: Tensor, weights: Tensor) -> Tensor:
+        """Of the rows' summed losses, as it moves the labels' vectors."""
+        rows, head = _tensor(self.train), _tensor(self.head)
+        onehot = functional.one_hot(torch.as_tensor(self.targets), len(head)).float()
+        errors = ((self.scale * rows @ labels.T).softmax(1) - onehot) * weights[:, None]
+        # A moves by head'·error'·rows, so the labels' vectors head·(1 + A) move by head·head'·error'·rows.
+        return head @ head.T @ (errors.T @ rows)
+
+    @cached_property
+    def _small(self) -> Tensor:
+        """The square of a small gradient: EPS times the first of all rows."""
+        with torch.no_grad():
+            first = self._gradient(_tensor(self.head), torch.ones(len(self.train)))
+        return (EPS * first.norm()) ** 2 + 1e-30
 
 
 def _smallest(gained: Callable[[float], float], gain: float, enough: float) -> float:

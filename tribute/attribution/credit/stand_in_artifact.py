@@ -7,6 +7,7 @@ evaluation alone says of it, nats; and `cluster`, the number of the rows of like
 """
 
 from collections.abc import Sequence
+from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,8 @@ def stand_in_job(run: Run, item: None, folders: Folders, progress: Progress) -> 
     table |= {f"fold_{number}": fold for number, fold in enumerate(folds_of(stand_in, draws, ready.evaluation))}
     table["cluster"] = content_clusters(stand_in, CLUSTERS)
     pd.DataFrame(table).to_parquet(folders.result / "credits.parquet", index=False)
-    save_file({name: np.asarray(value) for name, value in vars(stand_in).items()}, folders.result / ARRAYS)
+    arrays = {field.name: np.asarray(getattr(stand_in, field.name)) for field in fields(stand_in)}
+    save_file(arrays, folders.result / ARRAYS)
     everything = np.ones(rows)
     facts = {
         "length": stand_in.length,
@@ -121,9 +123,9 @@ def response_tokens(model: Any, rows: EncodedRows) -> tuple[np.ndarray, np.ndarr
 @lru_cache(maxsize=4)
 def load_stand_in(folder: Path) -> Probe | Memory:
     """The stand-in in an artifact's folder."""
-    fields: dict[str, Any] = load_file(folder / ARRAYS)
-    fields |= {name: float(fields[name]) for name in (SCALE, "length") if name in fields}
-    return Probe(**fields) if SCALE in fields else Memory(**fields)
+    arrays: dict[str, Any] = load_file(folder / ARRAYS)
+    arrays |= {name: float(arrays[name]) for name in (SCALE, "length") if name in arrays}
+    return Probe(**arrays) if SCALE in arrays else Memory(**arrays)
 
 
 @lru_cache(maxsize=1024)
