@@ -6,6 +6,7 @@ files lie in S3. A second machine with an empty disk finds all that the first on
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -133,3 +134,27 @@ def test_an_empty_disk_finds_everything(team: Team, first: tuple[Path, str], tin
     assert {name: mine[name] for name in MADE} == {name: theirs[name] for name in MADE}
     for manifest in (second / "artifacts").rglob("manifest.json"):
         verify_artifact(manifest.parent)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"TRIBUTE_ARTIFACTS": "s3://elsewhere/artifacts"}, "has no such bucket"),
+        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_EC2_METADATA_DISABLED": "true"}, "no credentials"),
+    ],
+)
+def test_what_is_wrong_is_one_line_before_the_run(
+    settings: Mapping[str, str], message: str, team: Team, tiny: Path, tmp_path: Path
+):
+    """Nothing was trained, and nothing secret is said."""
+    workspace = tmp_path / "workspace"
+    assert team.tribute("clone", team.origin, workspace).code == 0
+    shutil.rmtree(workspace / "artifacts", ignore_errors=True)
+
+    ended = _run(team, tiny, workspace, "--set", "finetuning.epochs=3", **settings)
+
+    assert ended.code == 2, ended.out
+    assert message in ended.err
+    assert len([line for line in ended.err.splitlines() if "error" in line.lower()]) <= 1
+    assert os.environ.get("AWS_SECRET_ACCESS_KEY", "s3cret") not in ended.out + ended.err
+    assert not list(workspace.glob("artifacts/adapter/*"))
