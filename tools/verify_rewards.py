@@ -157,7 +157,9 @@ def check_journal(folder, given):
         days.append(row["posted_at"])
         debit, credit, part = int(row["debit_minor"]), int(row["credit_minor"]), row["account"].split(":")
         entries[row["entry_id"], row["currency"]] += debit - credit
-        if row["event_type"] in ("FUND", "ACCRUE") or row["idempotency_key"].startswith(f"{period}/RESERVE/"):
+        if row["event_type"] in ("FUND", "ACCRUE", "MARGIN", "INCOME") or row["idempotency_key"].startswith(
+            f"{period}/RESERVE/"
+        ):
             posted[row["idempotency_key"]] += debit
         if part[1] in ("Contributor", "Claims"):
             moved[part[2], row["currency"]] += credit - debit
@@ -171,6 +173,11 @@ def check_journal(folder, given):
     for one in given["funding"]:
         expected[f"{period}/RESERVE/{one['currency']}"] = int(one["reserve_minor"])
         expected[f"{period}/FUND/{one['currency']}"] = int(one["net_minor"]) - int(one["reserve_minor"])
+    seal = json.loads((folder / "usage.json").read_bytes()) if "usage" in given else {}
+    for line in seal.get("margins", []):
+        expected[f"{period}/MARGIN/{line['agent']}/{line['payer']}/{line['currency']}"] = line["minor"]
+    for line in (line for line in seal.get("income", []) if line["dataset"] == given["usage"]["dataset"]):
+        expected[f"{period}/INCOME/{line['dataset']}/{line['payer']}/{line['currency']}"] = line["minor"]
     require(+posted == +expected, file, "does not post exactly the fees and the amounts allocated")
     print(f"✓ {len(journal)} journal lines are chained and balance, and post what was allocated")
     for row in rows_of(folder, "balances"):

@@ -158,7 +158,7 @@ def test_a_server_on_postgresql(workspace, classifier):
         for command in (
             ("price", root.parent / "prices.yaml"),
             ("payer", "add", "acme", "--currency", "EUR"),
-            ("payer", "top-up", "acme", "5.00", "--entry", "entry-1"),
+            ("payer", "top-up", "acme", "5.00", "--reference", "payment 2"),
         ):
             ended = tribute(*command, "--store", url, "-w", root)
             assert ended.code == 0, ended.err

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 import typer
 
 from tribute.cli._command import command
-from tribute.cli._options import HERE, StoreUrl, WorkspaceFolder
+from tribute.cli._options import HERE, Day, StoreUrl, WorkspaceFolder, posting_day
 from tribute.cli._output import Output
 
 if TYPE_CHECKING:
@@ -22,6 +22,10 @@ class PayerMoney(TypedDict):
     credit_micro: int
     held_micro: int
     spent_micro: int
+
+
+class Credited(TypedDict):
+    payers: list[str]
 
 
 class NewKey(TypedDict):
@@ -56,17 +60,52 @@ def add(
 @command
 def top_up(
     payer: PayerId,
-    amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="What was paid, such as 100.00.")],
-    entry: Annotated[str, typer.Option(metavar="ID", help="The ledger's entry of the payment; each counts once.")],
+    amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="What was paid, such as 100.00; or -- -20.00.")],
+    reference: Annotated[str, typer.Option(metavar="TEXT", help="The bank's reference; each counts once.")],
+    date: Day = None,
     store: StoreUrl = None,
     workspace: WorkspaceFolder = HERE,
 ) -> Output[PayerMoney]:
-    """Credit a payment to a payer."""
-    from tribute.server.administration import administration, parse_micro
+    """Post what a payer paid in advance to the ledger, and credit it; below 0 what the payer got back."""
+    from tribute.pipeline.usage.payer_money import payer_money
+    from tribute.workspace import Workspace
 
-    with administration(workspace, store) as admin:
-        admin.accounts.top_up(payer, entry, parse_micro(amount))
-        return _money(payer, admin.accounts.balance(payer))
+    home = Workspace.open(workspace)
+    with payer_money(home, store) as money:
+        money.top_up(payer, amount, reference, posting_day(home, date))
+        return _money(payer, money.accounts.balance(payer))
+
+
+@command
+def invoice(
+    payer: PayerId,
+    amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="What the invoice is of, such as 100.00.")],
+    number: Annotated[str, typer.Option(metavar="TEXT", help="The invoice's number; each counts once.")],
+    paid: Annotated[bool, typer.Option("--paid", help="The bank has received it.")] = False,
+    date: Day = None,
+    store: StoreUrl = None,
+    workspace: WorkspaceFolder = HERE,
+) -> Output[PayerMoney]:
+    """Post an invoice to the ledger, and let the payer use its amount now; with --paid, post its payment."""
+    from tribute.pipeline.usage.payer_money import payer_money
+    from tribute.workspace import Workspace
+
+    home = Workspace.open(workspace)
+    with payer_money(home, store) as money:
+        post = money.invoice_paid if paid else money.invoice
+        post(payer, amount, number, posting_day(home, date))
+        return _money(payer, money.accounts.balance(payer))
+
+
+@command
+def margins(store: StoreUrl = None, workspace: WorkspaceFolder = HERE) -> Output[Credited]:
+    """Credit agents' owners with the margins of closed periods; `period close` does so without --store."""
+    from tribute.pipeline.usage.payer_money import payer_money
+    from tribute.workspace import Workspace
+
+    with payer_money(Workspace.open(workspace), store) as money:
+        payers = money.credit_margins()
+    return Output({"payers": payers}, [f"credited: {', '.join(payers)}" if payers else "nobody has a new margin"])
 
 
 @command

@@ -106,6 +106,7 @@ def close(
 ) -> Output[Closed]:
     """Approve a period's draft, or close it where another closer approved exactly the same."""
     from tribute.keys import load_key
+    from tribute.pipeline.usage.payer_money import credit_margins
     from tribute.rewards import close as closing
     from tribute.workspace import Workspace
 
@@ -120,7 +121,10 @@ def close(
         line = f"{period} {'would be' if dry_run else 'is'} approved by {signers}; another closer has to close it, too"
     closed = result.closed and (result.before or not dry_run)
     data: Closed = {"period": period, "manifest": result.id, "signed": list(result.signers), "closed": closed}
-    return Output(data, [line, *(write_statements_again(home, period) if closed and not dry_run else [])])
+    if not closed or dry_run:
+        return Output(data, [line])
+    credited = [f"{owner} is credited with agents' margins" for owner in credit_margins(home)]
+    return Output(data, [line, *credited, *write_statements_again(home, period)])
 
 
 @command

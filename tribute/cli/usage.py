@@ -1,4 +1,4 @@
-"""Paid answers: explain them, and seal a month of them. Works also while a server runs."""
+"""Paid answers: explain and refund them, and seal a month of them. Works also while a server runs."""
 
 from typing import Annotated, TypedDict
 
@@ -18,6 +18,13 @@ Processes = Annotated[int, typer.Option(min=1, metavar="N", help="Batches at a t
 class Explained(TypedDict):
     addendum_count: int
     explained_count: int
+
+
+class Refunded(TypedDict):
+    receipt: str
+    corrects: str
+    micro: int
+    month: str
 
 
 class Sealed(TypedDict):
@@ -49,6 +56,41 @@ def explain(
     return Output(
         {"addendum_count": added, "explained_count": named}, [f"{added} receipts completed, {named} name contributors"]
     )
+
+
+@command
+def refund(
+    receipt: Annotated[str, typer.Argument(metavar="RECEIPT", help="The receipt of the call, receipt-…")],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why, for the receipt of the refund.")],
+    amount: Annotated[
+        str | None, typer.Option(metavar="AMOUNT", help="What to give back; by default all that is left.")
+    ] = None,
+    id_: Annotated[
+        str | None,
+        typer.Option("--id", metavar="ID", help="Of this refund, each counts once; by default one per call."),
+    ] = None,
+    store: StoreUrl = None,
+    workspace: WorkspaceFolder = HERE,
+) -> Output[Refunded]:
+    """Give a payer back what a call cost, in the open month; the answer's part funds nobody, its texts are forgotten.
+
+    Of an agent's call this is the margin: the calls within it have receipts of their own.
+    """
+    from tribute.dsse import Envelope
+    from tribute.server.administration import micro_in_words, parse_micro
+    from tribute.services.meter import left_of, refund
+    from tribute.services.opening import EXPLAINER, open_meter
+    from tribute.strict import parse_json
+    from tribute.workspace import Workspace
+
+    refund_id = id_ or receipt.replace("receipt-", "refund-", 1)
+    with open_meter(Workspace.open(workspace), store, EXPLAINER) as meter:
+        micro = left_of(meter, receipt, refund_id) if amount is None else parse_micro(amount)
+        body = parse_json(Envelope.parse(refund(meter, receipt, micro, refund_id, reason), "receipt").payload)
+    price = body["price"]
+    data: Refunded = {"receipt": body["id"], "corrects": receipt, "micro": price["micro"], "month": body["month"]}
+    line = f"{micro_in_words(-price['micro'])} {price['currency']} of {receipt} are given back in {body['month']}"
+    return Output(data, [f"{line}: {body['id']}"])
 
 
 @command

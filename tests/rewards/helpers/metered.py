@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from tribute.digests import file_sha256
 from tribute.files import write_json
 from tribute.services.meter.events import AGENT_CALL, CALL
-from tribute.services.seal.funding import funds
+from tribute.services.seal.funding import owed
 from tribute.services.seal.seal import CREDITS_SCHEMA, SEAL, USAGE_SCHEMA
 from tribute.services.seal.totals import Totals
 
@@ -34,6 +34,8 @@ class Answer:
     refund: int = 0
     currency: str = "EUR"
     agent: str | None = None
+    owner: str = "payer-maker"
+    """Who owns the agent."""
     model: str = "docs@0123456789abcdef"
     test: bool = False
 
@@ -42,7 +44,7 @@ def sealed(folder: Path, answers: Iterable[Answer], month: str = "2026-11") -> P
     """Write the month's folder."""
     folder = folder / month
     folder.mkdir(parents=True)
-    events, credits = [], []
+    events, credits, answers = [], [], list(answers)
     for number, answer in enumerate(answers):
         receipt = f"receipt-{number:06}"
         call = _event(answer, receipt, answer.micro) | {
@@ -66,7 +68,8 @@ def sealed(folder: Path, answers: Iterable[Answer], month: str = "2026-11") -> P
         "root": "0" * 64,
         "size": len(events),
         "totals": totals.document(),
-        "funds": funds(totals.document()["funding"], []),
+        **owed(totals.document(), None),
+        "owners": {answer.agent: answer.owner for answer in answers if answer.agent},
         "previous": "",
         "files": {name: file_sha256(folder / name) for name in ("usage.parquet", "credits.parquet")},
     }

@@ -73,7 +73,7 @@ def open_shop(root: Path, day: str = "") -> Workspace:
     for command in (
         ("price", root / "prices.yaml"),
         ("payer", "add", "acme", "--currency", "EUR"),
-        ("payer", "top-up", "acme", "100.00", "--entry", "entry-1"),
+        ("payer", "top-up", "acme", "100.00", "--reference", "payment 1"),
     ):
         ended = tribute(*command, "-w", workspace.root)
         assert ended.code == 0, ended.err

@@ -1,11 +1,12 @@
-"""The accounts of the ledger, by name. Knows no amounts; raises RewardError for a contributor's id that is none.
+"""The accounts of the ledger, by name. Knows no amounts; raises RewardError for an id that is none.
 
 Assets:Bank                                what was paid from
 Assets:Claims:<id>                         what a contributor was paid too much, until later accruals net it
 Expenses:BankFees                          what banks kept of payments and returns
 Expenses:DataRewards                       what the data cost
 Income:Platform, Liabilities:ModelOwner    the parts of the net fee that are not the contributors'
-Assets:Payers:<id>                         what a payer's use funded, less what the bank received for it
+Assets:Payers:<id>                         what a payer used, less what was paid, invoiced or earned by agents
+Assets:Invoices:<id>                       invoiced, and not paid yet
 Liabilities:Pool                           funded for the period; empty after its accruals
 Liabilities:Reserve                        for corrections; takes what is clawed back
 Liabilities:Contributor:<id>:Accrued       earned, and open to dispute
@@ -22,11 +23,11 @@ BANK_FEES = "Expenses:BankFees"
 EXPENSE = "Expenses:DataRewards"
 PLATFORM = "Income:Platform"
 MODEL_OWNER = "Liabilities:ModelOwner"
-PAYERS = "Assets:Payers:"
 POOL = "Liabilities:Pool"
 RESERVE = "Liabilities:Reserve"
 TAX = "Liabilities:Tax"
 
+_PAYERS = "Assets:Payers:"
 _CONTRIBUTOR = "Liabilities:Contributor:"
 _CLAIMS = "Assets:Claims:"
 
@@ -51,6 +52,21 @@ def claim(contributor_id: str) -> str:
     return f"{_CLAIMS}{_checked(contributor_id)}"
 
 
+def payer(pseudonym: str) -> str:
+    """What a payer owes for use; in credit where more was paid."""
+    return f"{_PAYERS}{_checked(pseudonym)}"
+
+
+def payer_of(account: str) -> str:
+    """The pseudonym of the payer whose account it is; empty for any other."""
+    return account.removeprefix(_PAYERS) if account.startswith(_PAYERS) else ""
+
+
+def invoiced(pseudonym: str) -> str:
+    """What a payer was invoiced."""
+    return f"Assets:Invoices:{_checked(pseudonym)}"
+
+
 def owner(account: str) -> tuple[str, str]:
     """`(contributor id, stage)` of a contributor's account, `("", "")` of any other.
 
@@ -69,8 +85,8 @@ def stage(account: str) -> str:
     return owner(account)[1]
 
 
-def _checked(contributor_id: str) -> str:
+def _checked(name: str) -> str:
     """Ids become file names and payees, so none comes into the ledger that is no id."""
-    if not is_id(contributor_id):
-        raise RewardError(f"contributor {contributor_id!r}: expected {ID_IN_WORDS}")
-    return contributor_id
+    if not is_id(name):
+        raise RewardError(f"contributor or payer {name!r}: expected {ID_IN_WORDS}")
+    return name

@@ -23,6 +23,8 @@ CORRECTING = ("ADJUST", "CLAWBACK", "REVERSE")
 """Entries that change what was accrued."""
 BY_THE_BANK = ("PAY", "WITHHOLD", "RETURN")
 """Entries that only a bank's answer undoes; a RETURN gives the tax back with the payment."""
+OF_PAYERS = ("TOPUP", "INVOICE", "MARGIN", "INCOME")
+"""Entries that the usage store was told of."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,11 @@ def reversed_entry(
     if postings[0].event in BY_THE_BANK:
         raise RewardError(
             f"{entry_id} is a {postings[0].event}; only the bank's answer undoes it: `tribute pay reconcile`"
+        )
+    if postings[0].event in OF_PAYERS:
+        raise RewardError(
+            f"{entry_id} is a {postings[0].event}, of which the usage store knows; "
+            "post the opposite with `tribute payer top-up`"
         )
     if books.find(f"REVERSE/{entry_id}"):
         return []

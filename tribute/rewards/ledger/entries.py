@@ -1,7 +1,9 @@
 """One entry of the ledger before it has its place there. Knows no files.
 
-FUND      debit Expenses:DataRewards      credit Liabilities:Pool, Income:Platform, Liabilities:ModelOwner
-RESERVE   debit Expenses:DataRewards      credit Liabilities:Reserve
+FUND      debit Expenses:DataRewards, Assets:Payers
+                                          credit Liabilities:Pool, Income:Platform, Liabilities:ModelOwner
+RESERVE   debit Expenses:DataRewards, Assets:Payers
+                                          credit Liabilities:Reserve
 ACCRUE    debit Liabilities:Pool          credit :Accrued
 HOLD      debit :Accrued                  credit :Held             the holdback, or money in dispute
 PAYABLE   debit :Accrued                  credit :Payable          the time to dispute is over
@@ -13,6 +15,10 @@ ADJUST    a late correction of :Accrued against Liabilities:Reserve
 CLAWBACK  debit :Held, :Accrued or Assets:Claims, credit Liabilities:Reserve; and debit :Accrued, credit
           Assets:Claims where a later accrual nets the claim
 REVERSE   the exact mirror of one entry
+TOPUP     debit Assets:Bank               credit Assets:Payers, or Assets:Invoices where it pays an invoice
+INVOICE   debit Assets:Invoices           credit Assets:Payers
+MARGIN    debit Assets:Payers             credit Assets:Payers     what an agent keeps: from who paid to who owns it
+INCOME    debit Assets:Payers             credit Income:Platform   what affiliated payers used
 FEE       debit Expenses:BankFees         credit Assets:Bank      what a bank kept of a payment or return
 ROUND     what rounding left over; largest remainder leaves nothing
 """
@@ -36,6 +42,10 @@ Event = Literal[
     "ADJUST",
     "CLAWBACK",
     "REVERSE",
+    "TOPUP",
+    "INVOICE",
+    "MARGIN",
+    "INCOME",
     "FEE",
     "ROUND",
 ]

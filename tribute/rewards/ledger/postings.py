@@ -111,12 +111,17 @@ def closing(
     fundings: Sequence[Funding],
     allocations: Sequence[PoolAllocation],
     terms: Mapping[str, Policy],
+    metered: Sequence[Entry] = (),
 ) -> Ledger:
-    """The ledger after everything that the close of `period` posts, all on the period's last day; `books` stays."""
+    """The ledger after everything that the close of `period` posts, all on the period's last day; `books` stays.
+
+    `metered` is what metered use moves beside the pools, see `metered.py`.
+    """
     day, after = months.last_day(period), books.copy()
     accruals = list(_accruals(allocations, day))
     after.extend(due(books, day, terms))
     after.extend(entry for funding in fundings for entry in funded(funding, day))
+    after.extend(metered)
     after.extend(accrual.accrue() for accrual in accruals)
     after.extend(_netted(after, accruals))
     after.extend(_held_back(after, accruals, Fraction(terms[period].holdback.part)))
@@ -158,7 +163,7 @@ def _reserved_of(funding: Funding, period: str) -> dict[str, int]:
 def _debits(paid: Mapping[str, int]) -> list[tuple[str, int]]:
     """The operator's is an expense; a payer's is owed by the payer, or was paid in advance."""
     return [
-        (accounts.EXPENSE if name == OPERATOR else f"{accounts.PAYERS}{name}", amount)
+        (accounts.EXPENSE if name == OPERATOR else accounts.payer(name), amount)
         for name, amount in paid.items()
         if amount
     ]

@@ -52,6 +52,7 @@ from tribute.rewards.allocation.pools import allocate_period
 from tribute.rewards.ledger import balances, ledger
 from tribute.rewards.ledger.books import Ledger
 from tribute.rewards.ledger.journal import journal_bytes
+from tribute.rewards.ledger.metered import metered
 from tribute.rewards.ledger.postings import closing
 from tribute.rewards.period import package
 from tribute.rewards.period.closed import closers_of, previous_id, terms_of
@@ -243,7 +244,9 @@ def _fill(folder: Path, order: _DraftSpec, sources: Sources) -> None:
 
 
 def _write_money(folder: Path, order: _DraftSpec, pools: Sequence[PoolAllocation]) -> None:
-    after = closing(order.books, order.period, order.fundings, pools, order.terms)
+    seal, day = order.sealed, months.last_day(order.period)
+    moved = metered(seal.seal, seal.dataset, day) if seal else []
+    after = closing(order.books, order.period, order.fundings, pools, order.terms, moved)
     known = {(line.contributor_id, pool.currency) for pool in pools for line in pool.lines}
     flying = balances.in_flight(folder.parent, order.books)
     payables = balances.payable_rows(after, order.period, order.policy, flying)

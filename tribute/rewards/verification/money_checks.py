@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from itertools import groupby
 
-from tribute import formatting, ids
+from tribute import formatting, ids, months
 from tribute.formatting import money
 from tribute.money import exponent
 from tribute.rewards import tables
@@ -15,10 +15,14 @@ from tribute.rewards.allocation.funding import Funding, divide
 from tribute.rewards.allocation.payers import counted
 from tribute.rewards.allocation.weights import BLEND, TOKENS, weight_of
 from tribute.rewards.ledger import accounts, balances, journal
+from tribute.rewards.ledger.metered import metered
 from tribute.rewards.period.folder import PeriodFolder
 from tribute.rewards.tables import AllocationRow
 from tribute.rewards.usage.queries import PAID_STEPS, baskets, read_usage
 from tribute.rewards.usage.sealed_usage import COPY, funds_of
+
+BY_CLOSE = ("FUND", "ACCRUE", "MARGIN", "INCOME")
+"""What nothing but a period's close posts."""
 
 
 def check_funding(read: PeriodFolder) -> str:
@@ -164,9 +168,9 @@ def check_journal(read: PeriodFolder) -> str:
     expected = _posted(read)
     posted: dict[str, int] = {}
     for posting in postings:
-        if posting.event in ("FUND", "RESERVE", "ACCRUE") and posting.key in expected:
+        if posting.event in (*BY_CLOSE, "RESERVE") and posting.key in expected:
             posted[posting.key] = posted.get(posting.key, 0) + max(posting.amount, 0)
-        elif posting.event in ("FUND", "ACCRUE"):
+        elif posting.event in BY_CLOSE:
             raise read.wrong(file, f"{posting.entry_id} posts {posting.key}, which nothing here asks for")
     for key in sorted(expected):
         if posted.get(key) != expected[key]:
@@ -185,6 +189,10 @@ def _posted(read: PeriodFolder) -> dict[str, int]:
         expected[f"{read.period}/FUND/{funding.currency}"] = funding.net - funding.reserve
         if funding.reserve:
             expected[f"{read.period}/RESERVE/{funding.currency}"] = funding.reserve
+    if read.seal is not None:
+        day = months.last_day(read.period)
+        for entry in metered(read.seal, read.config["usage"]["dataset"], day):
+            expected[entry.idempotency_key] = sum(amount for _, amount in entry.lines if amount > 0)
     return expected
 
 

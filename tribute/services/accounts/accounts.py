@@ -87,11 +87,17 @@ class Accounts:
         with self.store.reading() as connection:
             return read_agent(connection, agent)
 
-    def top_up(self, payer: str, entry: str, micro: int) -> None:
-        """Credit what an entry of the ledger says that a payer paid, or, below zero, took back.
+    def payers(self) -> list[str]:
+        """The ids of all payers."""
+        with self.store.reading() as connection:
+            payers = select(tables.account.c.id).where(tables.account.c.kind == "payer")
+            return [str(name) for name in connection.execute(payers.order_by(tables.account.c.id)).scalars()]
 
-        The same entry counts once, however often it is told. Raises ServiceError: 404 without that payer, 409 where
-        the entry counted with another payer or amount, 422 for an amount that cannot be.
+    def top_up(self, payer: str, entry: str, micro: int) -> bool:
+        """Credit what an entry of the ledger says that a payer paid or earned, or, below zero, took back.
+
+        Returns whether it was new: the same entry counts once, however often it is told. Raises ServiceError: 404
+        without that payer, 409 where the entry counted with another payer or amount, 422 for an amount that cannot be.
         """
         if not 0 < abs(micro) <= MOST:
             raise ServiceError(f"top-up of {micro}: expected an amount of at most {MOST}, and not 0", 422)
@@ -102,12 +108,13 @@ class Accounts:
             if connection.execute(new).rowcount:
                 credit = tables.account.c.credit + micro
                 connection.execute(update(tables.account).where(tables.account.c.id == payer).values(credit=credit))
-                return
+                return True
             [there] = connection.execute(select(tables.topup).where(tables.topup.c.entry == entry))
         if (there.account, there.micro) != (payer, micro):
             raise ServiceError(
                 f"entry {entry} topped {there.account} up by {there.micro} already, now {payer} by {micro}", 409
             )
+        return False
 
     def balance(self, payer: str) -> Balance:
         """A payer's money now. Raises ServiceError 404."""

@@ -2,7 +2,16 @@
 
 from tribute.services.meter.agent_calls import Opening, end_call, open_call
 from tribute.services.meter.calls import AT_ONCE, EXPLAIN, LATER, NEVER, Answer, Call, Hold, Pair, Settlement
-from tribute.services.meter.corrections import STEPS, Figures, Training, add_addendum, append_addendum, nats, refund
+from tribute.services.meter.corrections import (
+    STEPS,
+    Figures,
+    Training,
+    add_addendum,
+    append_addendum,
+    left_of,
+    nats,
+    refund,
+)
 from tribute.services.meter.meter import Meter
 from tribute.services.meter.reading import Usage, bundle_of, receipt_bundle, usage
 from tribute.services.meter.texts import Text, Texts, masked
@@ -34,6 +43,7 @@ __all__ = [
     "bundle_of",
     "call_tree",
     "end_call",
+    "left_of",
     "masked",
     "nats",
     "open_call",

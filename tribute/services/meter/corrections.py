@@ -47,10 +47,23 @@ def refund(meter: Meter, receipt: str, micro: int, refund_id: str, reason: str) 
             spent = tables.account.c.spent - micro
             payer = tables.account.c.id == charged.subject
             connection.execute(update(tables.account).where(payer).values(spent=spent))
-        add_event(connection, event, place)
+        # It comes off what the charge went to, whatever the payer has become since.
+        add_event(connection, event | {"affiliated": charged.affiliated}, place)
         forget(connection, tables.text.c.receipt == receipt)
         body = common_fields(event) | {"payer": meter.texts.pseudonym(charged.subject), "reason": reason}
         return meter.chain.append(connection, place, RECEIPT, event["receipt"], body)
+
+
+def left_of(meter: Meter, receipt: str, refund_id: str) -> int:
+    """What a receipt charged less other refunds: what a refund of this id may be. Raises ServiceError 404."""
+    row = tables.event.c
+    others = (row.corrects == receipt) & (row.id != refund_id)
+    with meter.store.reading() as connection:
+        charged = connection.execute(select(row.micro).where(row.receipt == receipt)).scalar()
+        given = connection.execute(select(func.coalesce(func.sum(row.micro), 0)).where(others)).scalar_one()
+    if charged is None:
+        raise ServiceError(f"receipt {receipt!r} is unknown", 404)
+    return int(charged) + int(given)
 
 
 STEPS = 10**12

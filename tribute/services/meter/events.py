@@ -74,9 +74,11 @@ def common_fields(event: dict[str, Any], within: int = 0) -> dict[str, Any]:
 
 
 def add_event(connection: Connection, event: dict[str, Any], place: Place) -> None:
-    """Record an event in the open month, with the affiliation that its payer has now; so is who owns the agent."""
-    payer = select(tables.account.c.affiliated).where(tables.account.c.id == event["subject"])
-    owner = select(tables.account.c.owner).where(tables.account.c.id == event["agent"])
-    affiliated = connection.execute(payer).scalar_one() or connection.execute(owner).scalar() == event["subject"]
-    values = {**event, "time": place.time, "month": place.month, "affiliated": affiliated}
+    """Record an event in the open month. A call is affiliated where its payer is now, or owns the agent."""
+    values = {"affiliated": None, **event, "time": place.time, "month": place.month}
+    if values["affiliated"] is None:
+        payer = select(tables.account.c.affiliated).where(tables.account.c.id == event["subject"])
+        owner = select(tables.account.c.owner).where(tables.account.c.id == event["agent"])
+        own = connection.execute(payer).scalar_one() or connection.execute(owner).scalar() == event["subject"]
+        values["affiliated"] = own
     connection.execute(tables.event.insert().values(values))

@@ -93,6 +93,7 @@ def within(connection: Connection, receipt: str, used: int) -> Within:
     """The calls within an agent's call, which cost `used`."""
     both = tables.event.c.receipt == tables.record.c.receipt
     inner = select(tables.record.c.payload).join(tables.event, both)
-    rows = inner.where(tables.event.c.parent == receipt, tables.record.c.kind == RECEIPT)
+    calls = (tables.event.c.parent == receipt) & tables.event.c.corrects.is_(None)
+    rows = inner.where(calls, tables.record.c.kind == RECEIPT)
     ordered = connection.execute(rows.order_by(tables.record.c.instance, tables.record.c.number))
     return Within(used, tuple(sha256(payload).hexdigest() for payload in ordered.scalars()))

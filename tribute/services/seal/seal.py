@@ -5,8 +5,8 @@
     receipts.parquet    a receipt or addendum per row, in the order of the leaves: by instance, then number
     certificates.json   the registry's certificates of the keys that signed them
     masks.json          payer → what hides contributors from that payer
-    seal.json           month, Merkle root and size, control totals, what each payer funds, the sha256 of the month
-                        before's seal.json and of the other files
+    seal.json           month, Merkle root and size, control totals, what each payer owes for what, who owns the agents,
+                        the sha256 of the month before's seal.json and of the other files
 
 Rewards reads usage, credits and seal. A leaf is RFC 9162's over the record's payload, sha256(0x00 ‖ payload). The same
 events give the same bytes.
@@ -26,7 +26,7 @@ from tribute.files import making, write_json
 from tribute.merkle import Tree, leaf
 from tribute.months import checked_period
 from tribute.services.meter import Texts
-from tribute.services.seal.funding import funds
+from tribute.services.seal.funding import owed
 from tribute.services.seal.totals import Totals
 from tribute.services.store import Store, month_of, tables
 from tribute.strict import parse_json
@@ -130,13 +130,15 @@ def _write(texts: Texts, month: str, folder: Path, previous: Path | None) -> Non
     write_json(folder / CERTIFICATES, _certificates(store, certificates), sort_keys=True)
     write_json(folder / MASKS, masks, sort_keys=True)
     counted = totals.document()
-    earlier = [] if previous is None else parse_json((previous / SEAL).read_bytes())["funds"]
+    earlier = None if previous is None else parse_json((previous / SEAL).read_bytes())
+    owes = owed(counted, earlier)
     seal = {
         "month": month,
         "root": Tree(leaves).root.hex(),
         "size": len(leaves),
         "totals": counted,
-        "funds": funds(counted["funding"], earlier),
+        **owes,
+        "owners": _owners(texts, {line["agent"] for line in owes["margins"]}),
         "previous": "" if previous is None else file_sha256(previous / SEAL),
         "files": {name: file_sha256(folder / name) for name in FILES},
     }
@@ -174,6 +176,14 @@ def _batches(store: Store, rows: Select[Any]) -> Iterator[list[dict[str, Any]]]:
         result = connection.execution_options(yield_per=BATCH).execute(rows)
         for batch in result.mappings().partitions():
             yield [dict(row) for row in batch]
+
+
+def _owners(texts: Texts, agents: set[str]) -> dict[str, str]:
+    """Agent → the pseudonym of the payer who owns it."""
+    with texts.store.reading() as connection:
+        account = tables.account.c
+        rows = connection.execute(select(account.id, account.owner).where(account.id.in_(agents)))
+        return {row.id: texts.pseudonym(row.owner) for row in rows}
 
 
 def _certificates(store: Store, ids: set[str]) -> dict[str, Any]:

@@ -4,23 +4,26 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tribute.services.meter.events import AGENT_CALL
+from tribute.services.meter.agent_calls import PREFIX as AGENT
+
+BY_DATASET, BY_AGENT = ("payer", "dataset", "currency"), ("payer", "agent", "currency")
+Group = tuple[str, str, str]
+"""A payer, what was paid for, and the currency: the key of a sum."""
 
 
 class Totals:
     """Sums over a month's events, fed in batches.
 
-    `paid`, `funding` and `test` are per payer and dataset in 10⁻⁶ of `currency`, refunds deducted: what live calls
-    cost, the part of it that funds pools, which is all but affiliated payers' and agents' margins, and what test keys'
-    calls would cost. `margins` is what agents keep, per agent.
+    All are in 10⁻⁶ of `currency`, refunds deducted. `paid`, what live calls cost, is `funding`, which funds pools,
+    `income`, which is the operator's because the payer is affiliated, and `margins`, which agents keep, per payer and
+    agent; the others are per payer and dataset, as is `test`, what test keys' calls would cost.
     """
 
     def __init__(self) -> None:
         self.counts = Counter[str](
             dict.fromkeys(("events", "corrections", "input_tokens", "output_tokens", "micro"), 0)
         )
-        self.paid, self.funding, self.test = (Counter[tuple[str, str, str]]() for _ in range(3))
-        self.margins = Counter[tuple[str, str]]()
+        self.paid, self.funding, self.income, self.margins, self.test = (Counter[Group]() for _ in range(5))
 
     def add(self, events: Iterable[Mapping[str, Any]]) -> None:
         """Count events: the columns of usage.parquet."""
@@ -29,21 +32,23 @@ class Totals:
             self.counts["corrections"] += event["corrects"] is not None
             for name in ("input_tokens", "output_tokens", "micro"):
                 self.counts[name] += event[name]
-            payer = (event["payer"], event["model"].partition("@")[0], event["currency"])
-            (self.test if event["test"] else self.paid)[payer] += event["micro"]
-            if event["type"] == AGENT_CALL and not event["test"]:
-                self.margins[event["agent"], event["currency"]] += event["micro"]
-            elif not event["test"] and not event["affiliated"]:
-                self.funding[payer] += event["micro"]
+            group = (event["payer"], event["model"].partition("@")[0], event["currency"])
+            if event["test"]:
+                self.test[group] += event["micro"]
+                continue
+            self.paid[group] += event["micro"]
+            if event["model"].startswith(AGENT):
+                self.margins[event["payer"], event["agent"], event["currency"]] += event["micro"]
+            elif event["affiliated"]:
+                self.income[group] += event["micro"]
+            else:
+                self.funding[group] += event["micro"]
 
     def document(self) -> dict[str, Any]:
-        """The totals as JSON: counts, and lists of `payer, dataset, currency, micro` or `agent, currency, micro`."""
-        names = ("payer", "dataset", "currency", "micro")
+        """The totals as JSON: counts, and lists of `payer, dataset, currency, micro`; of margins with `agent`."""
         document: dict[str, Any] = {**self.counts}
-        for name, sums in (("paid", self.paid), ("funding", self.funding), ("test", self.test)):
-            document[name] = [dict(zip(names, (*key, micro), strict=True)) for key, micro in sorted(sums.items())]
-        document["margins"] = [
-            {"agent": agent, "currency": currency, "micro": micro}
-            for (agent, currency), micro in sorted(self.margins.items())
-        ]
+        for name in ("paid", "funding", "income", "margins", "test"):
+            names = (*(BY_AGENT if name == "margins" else BY_DATASET), "micro")
+            sums = sorted(getattr(self, name).items())
+            document[name] = [dict(zip(names, (*group, micro), strict=True)) for group, micro in sums]
         return document

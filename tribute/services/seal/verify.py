@@ -18,7 +18,7 @@ from tribute.keys import check_signature
 from tribute.merkle import Tree, leaf
 from tribute.services.meter import NEVER, masked, nats
 from tribute.services.receipts import KINDS, RECEIPT, Certificate, read_certificate
-from tribute.services.seal.funding import funds
+from tribute.services.seal.funding import owed
 from tribute.services.seal.seal import BATCH, CERTIFICATES, CREDITS, FILES, MASKS, RECEIPTS, SEAL, USAGE, before
 from tribute.services.seal.totals import Totals
 from tribute.strict import parse_json
@@ -145,14 +145,16 @@ class _CreditsOf:
 def _funds(folder: Path, seal: Mapping[str, Any]) -> Iterator[str]:
     """Check what each payer funds against the totals and the month sealed before, where that lies beside."""
     previous = before(folder)
-    earlier: list[dict[str, Any]] = []
+    earlier: dict[str, Any] | None = None
     if seal["previous"]:
         if previous is None or file_sha256(previous / SEAL) != seal["previous"]:
             yield f"{folder / SEAL}: the month sealed before does not lie beside it, or is another one"
             return
-        earlier = parse_json((previous / SEAL).read_bytes())["funds"]
-    if funds(seal["totals"]["funding"], earlier) != seal["funds"]:
-        yield f"{folder / SEAL}: what payers fund does not follow from the totals and what was brought forward"
+        earlier = parse_json((previous / SEAL).read_bytes())
+    if any(seal[name] != lines for name, lines in owed(seal["totals"], earlier).items()):
+        yield f"{folder / SEAL}: what payers owe does not follow from the totals and what was brought forward"
+    if strangers := {line["agent"] for line in seal["margins"]} - seal["owners"].keys():
+        yield f"{folder / SEAL}: agent {min(strangers)} has no owner"
 
 
 def _signatures(folder: Path, registry: Collection[str], processes: int) -> Iterator[str]:
