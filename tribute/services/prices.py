@@ -83,6 +83,9 @@ def read_prices(content: bytes, registry: Collection[str]) -> PriceList:
         raise ServiceError(f"price list: {error.errors()[0]['loc']}: {error.errors()[0]['msg']}", 422) from error
 
 
+_LATEST = select(func.max(tables.price.c.version))
+
+
 class Prices:
     """The published lists of a store; `registry` has the public halves of the registry's keys."""
 
@@ -106,7 +109,7 @@ class Prices:
     def current(self) -> PriceList:
         """The latest list. Raises ServiceError 503 where none is published."""
         with self.store.reading() as connection:
-            version = connection.execute(select(func.max(tables.price.c.version))).scalar()
+            version = connection.execute(_LATEST).scalar()
         if version is None:
             raise ServiceError("no price list is published yet; publish one", 503)
         return self.version(version)

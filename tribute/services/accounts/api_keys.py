@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Literal, get_args
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, Text, bindparam, func, select, update
 
 from tribute.errors import ServiceError
 from tribute.services.accounts.accounts import MOST, is_listed, read_agent
@@ -28,6 +28,10 @@ DEEPEST = 8
 Window = Literal["total", "month", "day"]
 """Over what a budget is counted: for ever, or anew each month or day in UTC."""
 _SECRET = re.compile(rf"(?:{LIVE}|{TEST})[A-Za-z0-9_-]{{43}}")
+
+# Built once, see spending.py.
+_BY_SECRET = select(tables.key).where(tables.key.c.sha256 == bindparam("_sha256", type_=Text))
+_ON_PATH = select(tables.key).where(tables.key.c.id.in_(bindparam("_path", type_=Text, expanding=True)))
 
 
 @dataclass(frozen=True)
@@ -109,12 +113,12 @@ class Keys:
         """The key with this secret. Raises ServiceError 401 where it is unknown, ended, or revoked up its path."""
         digest = sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
         with self.store.reading() as connection:
-            row = connection.execute(select(tables.key).where(tables.key.c.sha256 == digest)).one_or_none()
+            row = connection.execute(_BY_SECRET, {"_sha256": digest}).one_or_none()
             if row is None:
                 shape = "no key is like this" if _SECRET.fullmatch(secret) else f"keys begin with {LIVE} or {TEST}"
                 raise ServiceError(f"unknown API key ({shape}); ask whoever issued it", 401)
             key = _key(row)
-            check_valid(path_rows(connection, key.path), self.store.now())
+            check_valid([row] if len(key.path) == 1 else path_rows(connection, key.path), self.store.now())
             return key
 
     def find(self, key_id: str) -> Key:
@@ -169,7 +173,7 @@ class Keys:
 
 def path_rows(connection: Connection, path: Sequence[str]) -> list[Row[Any]]:
     """The rows of the keys on a path, root first."""
-    rows = connection.execute(select(tables.key).where(tables.key.c.id.in_(path)))
+    rows = connection.execute(_ON_PATH, {"_path": list(path)})
     return sorted(rows, key=lambda row: len(row.path))
 
 

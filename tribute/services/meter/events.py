@@ -3,12 +3,20 @@
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Text, bindparam, select
 
 from tribute.services.meter.calls import NEVER, Answer, Hold
 from tribute.services.meter.nested import Within
 from tribute.services.receipts import Place, salted
 from tribute.services.store import tables
+
+_account, _agent = tables.account.c, tables.account.alias().c
+# Built once, see accounts/spending.py: whether a payer is affiliated, and who owns the agent.
+_RELATION = select(
+    _account.affiliated,
+    select(_agent.owner).where(_agent.id == bindparam("_agent", type_=Text)).scalar_subquery(),
+).where(_account.id == bindparam("_payer", type_=Text))
+_ADD = tables.event.insert()
 
 CALL, AGENT_CALL, CORRECTION = "tribute.call", "tribute.agent-call", "tribute.correction"
 """The types of events."""
@@ -77,8 +85,7 @@ def add_event(connection: Connection, event: dict[str, Any], place: Place) -> No
     """Record an event in the open month. A call is affiliated where its payer is now, or owns the agent."""
     values = {"affiliated": None, **event, "time": place.time, "month": place.month}
     if values["affiliated"] is None:
-        payer = select(tables.account.c.affiliated).where(tables.account.c.id == event["subject"])
-        owner = select(tables.account.c.owner).where(tables.account.c.id == event["agent"])
-        own = connection.execute(payer).scalar_one() or connection.execute(owner).scalar() == event["subject"]
-        values["affiliated"] = own
-    connection.execute(tables.event.insert().values(values))
+        payer = event["subject"]
+        [(affiliated, owner)] = connection.execute(_RELATION, {"_payer": payer, "_agent": event["agent"]})
+        values["affiliated"] = affiliated or owner == payer
+    connection.execute(_ADD, values)

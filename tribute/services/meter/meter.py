@@ -13,7 +13,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, select
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, select
+from sqlalchemy import Text as SqlText
 
 from tribute.digests import canonical
 from tribute.dsse import Envelope
@@ -32,6 +33,8 @@ LONGEST_CALL = timedelta(hours=1)
 """After this a hold may be released: the server that took it may never start again."""
 LONGEST_NAME = 255
 """Characters of an Idempotency-Key."""
+# Built once, see accounts/spending.py.
+_END = delete(tables.hold).where(tables.hold.c.id == bindparam("_id", type_=SqlText)).returning(tables.hold)
 
 
 class Meter:
@@ -41,6 +44,7 @@ class Meter:
         self.store, self.prices, self.texts = store, prices, texts
         self.chain = Chain(store, signer)
         self.source = f"urn:tribute:{store.instance}"
+        self._new_hold = store.insert(tables.hold).on_conflict_do_nothing()
         row = tables.hold.c
         self._release_where((row.instance == store.instance) & (row.incarnation < store.incarnation))
         self.release_expired()
@@ -78,8 +82,7 @@ class Meter:
             parent = parent_of(connection, key, hold.call.parent, now) if hold.call.parent is not None else None
             if parent is not None:
                 hold = replace(hold, covered=parent.covered, expires=min(hold.expires, parent.expires))
-            new = self.store.insert(tables.hold).values(self._row(hold)).on_conflict_do_nothing()
-            if not connection.execute(new).rowcount:
+            if not connection.execute(self._new_hold, self._row(hold)).rowcount:
                 raise ServiceError("a call with this Idempotency-Key is in flight; try again when it has ended", 409)
             earlier = self._earlier(connection, key, name, hold.fingerprint)
             if earlier is None:
@@ -118,8 +121,7 @@ class Meter:
         """
         key, salt, currency = hold.key, secrets.token_bytes(32), self.prices.version(hold.price_version).currency
         with self.store.writing() as connection:
-            ended = delete(tables.hold).where(tables.hold.c.id == hold.id).returning(tables.hold)
-            row = connection.execute(ended).one_or_none()
+            row = connection.execute(_END, {"_id": hold.id}).one_or_none()
             micro, inner = self._cost(hold, answer), Within()
             if hold.margin is not None:
                 micro, inner = _margin(connection, hold, row)

@@ -30,6 +30,9 @@ _KEPT = select(tables.text.c.receipt, tables.text.c.content, tables.text_key.c.w
     tables.text_key, tables.text.c.receipt == tables.text_key.c.receipt
 )
 
+# Built once, see accounts/spending.py.
+_KEEP, _KEEP_KEY = tables.text.insert(), tables.text_key.insert()
+
 
 @dataclass(frozen=True)
 class Text:
@@ -74,8 +77,8 @@ class Texts:
         fields = {name: b64encode(value).decode() for name, value in vars(text).items()}
         content = AESGCM(key).encrypt(_NONCE, json.dumps(fields).encode(), receipt.encode())
         values = {"receipt": receipt, "settled": time, "explained": text.tokens == b"[]", "content": content}
-        connection.execute(tables.text.insert().values(values))
-        connection.execute(tables.text_key.insert().values(receipt=receipt, wrapped=aes_key_wrap(self._key, key)))
+        connection.execute(_KEEP, values)
+        connection.execute(_KEEP_KEY, {"receipt": receipt, "wrapped": aes_key_wrap(self._key, key)})
 
     def read(self, connection: Connection, receipt: str) -> Text:
         """A call's texts. Raises ServiceError 410 where they are forgotten."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import BigInteger, Connection, Text, bindparam, select, update
 
 from tribute.digests import canonical
 from tribute.dsse import envelope
@@ -14,6 +14,19 @@ from tribute.services.receipts.receipt import KINDS, RECEIPT
 from tribute.services.receipts.serving_key import Signer
 from tribute.services.receipts.signing_process import SigningProcess
 from tribute.services.store import Store, month_of, tables
+
+_row, _this = tables.instance.c, tables.instance.c.name == bindparam("_instance", type_=Text)
+# Built once, see accounts/spending.py.
+_NEXT = (
+    update(tables.instance)
+    .where(_this, _row.incarnation == bindparam("_incarnation", type_=BigInteger))
+    .values(number=_row.number + 1, time=bindparam("_now", type_=Text))
+    .returning(_row.number, _row.head)
+)
+# Shared, so that settlements do not wait for each other, but a seal waits for all of them.
+_SEALED = select(tables.book.c.sealed).with_for_update(read=True)
+_ADD = tables.record.insert()
+_HEAD = update(tables.instance).where(_this).values(head=bindparam("_head", type_=Text))
 
 
 @dataclass(frozen=True)
@@ -44,15 +57,13 @@ class Chain:
 
         Raises ServiceError 503 where a later start replaced this server.
         """
-        now, row = self.store.now(), tables.instance.c
-        this = (row.name == self.store.instance) & (row.incarnation == self.store.incarnation)
-        taken = update(tables.instance).where(this).values(number=row.number + 1, time=now)
-        if not connection.execute(taken).rowcount:
+        now = self.store.now()
+        this = {"_instance": self.store.instance, "_incarnation": self.store.incarnation, "_now": now}
+        taken = connection.execute(_NEXT, this).one_or_none()
+        if taken is None:
             raise ServiceError(f"another server is instance {self.store.instance} now; this one must stop", 503)
-        [(number, head)] = connection.execute(select(row.number, row.head).where(this)).all()
-        # Shared, so that settlements do not wait for each other, but a seal waits for all of them.
-        sealed = connection.execute(select(tables.book.c.sealed).with_for_update(read=True)).scalar_one()
-        month = month_of(now)
+        number, head = taken
+        sealed, month = connection.execute(_SEALED).scalar_one(), month_of(now)
         return Place(number, head, now, next_period(sealed) if month <= sealed else month)
 
     def append(self, connection: Connection, place: Place, kind: str, receipt: str, body: dict[str, Any]) -> bytes:
@@ -80,9 +91,8 @@ class Chain:
             "payload": payload,
             "signature": signature,
         }
-        connection.execute(tables.record.insert().values(values))
-        this = tables.instance.c.name == self.store.instance
-        connection.execute(update(tables.instance).where(this).values(head=sha256(payload).hexdigest()))
+        connection.execute(_ADD, values)
+        connection.execute(_HEAD, {"_instance": self.store.instance, "_head": sha256(payload).hexdigest()})
         return envelope(KINDS[kind], payload, [(self.signer.id, signature)])
 
 
