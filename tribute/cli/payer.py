@@ -25,7 +25,7 @@ class PayerMoney(TypedDict):
 
 
 class Credited(TypedDict):
-    payers: list[str]
+    credited_payers: list[str]
 
 
 class NewKey(TypedDict):
@@ -46,6 +46,10 @@ def add(
     affiliated: Annotated[
         bool, typer.Option("--affiliated", help="Of the operator's own house: charged, and funds no pool.")
     ] = False,
+    member: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="The contributor or organisation that the payer is: charged, funds no pool."),
+    ] = None,
     store: StoreUrl = None,
     workspace: WorkspaceFolder = HERE,
 ) -> Output[PayerMoney]:
@@ -53,7 +57,9 @@ def add(
     from tribute.server.administration import administration
 
     with administration(workspace, store) as admin:
-        admin.accounts.add_payer(payer, currency, affiliated=affiliated)
+        if member is not None:
+            admin.check_member(member)
+        admin.accounts.add_payer(payer, currency, affiliated=affiliated or member is not None)
         return _money(payer, admin.accounts.balance(payer))
 
 
@@ -105,7 +111,9 @@ def margins(store: StoreUrl = None, workspace: WorkspaceFolder = HERE) -> Output
 
     with payer_money(Workspace.open(workspace), store) as money:
         payers = money.credit_margins()
-    return Output({"payers": payers}, [f"credited: {', '.join(payers)}" if payers else "nobody has a new margin"])
+    return Output(
+        {"credited_payers": payers}, [f"credited: {', '.join(payers)}" if payers else "nobody has a new margin"]
+    )
 
 
 @command
@@ -148,7 +156,10 @@ def key(
         allowed = limits(budget, cap or budget, admin.end(days), model, window)
         secret, api_key = admin.keys.issue(payer, allowed, agent=agent, test=test, contributor=contributor)
     data: NewKey = {"api_key": api_key.id, "secret": secret, "payer": payer, "valid_until": allowed.expires}
-    return Output(data, [secret, f"This is the secret of {api_key.id}, valid until {allowed.expires}. Keep it now."])
+    lines = [secret, f"This is the secret of {api_key.id}, valid until {allowed.expires}. Keep it now."]
+    if contributor is not None:
+        lines.append(f"{payer} is {contributor}: what {payer} uses funds no pool from now on.")
+    return Output(data, lines)
 
 
 @command

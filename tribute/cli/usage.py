@@ -21,10 +21,10 @@ class Explained(TypedDict):
 
 
 class Refunded(TypedDict):
-    receipt: str
-    corrects: str
-    micro: int
-    month: str
+    receipt_id: str
+    corrected_receipt: str
+    refunded_micro: int
+    period: str
 
 
 class Sealed(TypedDict):
@@ -88,7 +88,12 @@ def refund(
         micro = left_of(meter, receipt, refund_id) if amount is None else parse_micro(amount)
         body = parse_json(Envelope.parse(refund(meter, receipt, micro, refund_id, reason), "receipt").payload)
     price = body["price"]
-    data: Refunded = {"receipt": body["id"], "corrects": receipt, "micro": price["micro"], "month": body["month"]}
+    data: Refunded = {
+        "receipt_id": body["id"],
+        "corrected_receipt": receipt,
+        "refunded_micro": -price["micro"],
+        "period": body["month"],
+    }
     line = f"{micro_in_words(-price['micro'])} {price['currency']} of {receipt} are given back in {body['month']}"
     return Output(data, [f"{line}: {body['id']}"])
 

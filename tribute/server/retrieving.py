@@ -77,6 +77,7 @@ class Sources:
                 "contributor": self.names[credit.contributor],
                 "credit": f"{credit.credit:.{DECIMALS}f}",
                 "unit": unit,
+                **({} if credit.nats is None else {"nats": f"{credit.nats:.{DECIMALS}f}"}),
             }
             for credit in credits
         ]

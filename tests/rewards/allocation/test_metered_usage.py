@@ -42,6 +42,7 @@ MARKETS = st.lists(
         credits=CREDITS,
         status=st.sampled_from(["explained", "explained", "no_gain", "not_drawn", None]),
         probability=st.sampled_from([STEPS, STEPS // 2, STEPS // 7]),
+        part=st.sampled_from([STEPS, STEPS // 3]),
     ),
     max_size=8,
 )
@@ -171,6 +172,15 @@ def test_self_dealing_returns_at_most_the_contributors_part(market, micro, credi
 
     for name in amounts[1]:
         assert amounts[1][name] - amounts[0].get(name, 0) <= 7 * (micro // 10_000) + 1
+
+
+def test_what_an_answer_does_not_explain_goes_by_the_evaluation():
+    """Of an answer a third of which its sources explain, two thirds are not theirs."""
+    _, rows = divided([Answer(ACME, 3 * EUR, {"a": STEPS}, part=STEPS // 3)])
+    paid = {row.basis: row.paid for row in rows}
+
+    assert abs(paid["answers"] - 100 * UNIT) < UNIT
+    assert paid["answers"] + paid["evaluation"] == 300 * UNIT
 
 
 def test_drawing_leaves_a_standard_error():

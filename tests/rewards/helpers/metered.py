@@ -32,6 +32,8 @@ class Answer:
     probability: int = STEPS
     affiliated: bool = False
     refund: int = 0
+    part: int = STEPS
+    """What of its gain is explained, in 10⁻¹²."""
     currency: str = "EUR"
     agent: str | None = None
     owner: str = "payer-maker"
@@ -50,6 +52,7 @@ def sealed(folder: Path, answers: Iterable[Answer], month: str = "2026-11") -> P
         call = _event(answer, receipt, answer.micro) | {
             "status": answer.status,
             "probability": None if answer.status is None else answer.probability,
+            "part": None if answer.status is None else answer.part,
             "positive": None if answer.status is None else sum(own for own in answer.credits.values() if own > 0),
         }
         events.append(call)

@@ -33,12 +33,13 @@ PAIRS = [((1, 2, 3, 4, 5), (6, 7))]
 def training(credits=None, status="explained", mask="00" * 32):
     """An addendum that names these contributors: id → credit in 10⁻¹² nats."""
     sizes = {name: (own, abs(own)) for name, own in (credits or {}).items()}
-    figures = Figures(status, STEPS, sum(own for own, _ in sizes.values() if own > 0))
+    figures = Figures(status, STEPS, sum(own for own, _ in sizes.values() if own > 0), STEPS)
     lines = [
         {"contributor": masked(mask, name), "credit": nats(own), "absolute": nats(size)}
         for name, (own, size) in sizes.items()
     ]
-    said = {"status": status, "probability": nats(STEPS), "positive": nats(figures.positive), "contributors": lines}
+    said = {"status": status, "probability": nats(STEPS), "positive": nats(figures.positive)}
+    said |= {"part": nats(STEPS), "contributors": lines}
     return Training(said, figures, sizes)
 
 

@@ -1,5 +1,6 @@
 """Theorem: credits are Shapley values: they add up, copies share, and what changes nothing has none."""
 
+import math
 from itertools import permutations
 
 import numpy as np
@@ -106,3 +107,5 @@ def test_votes_and_their_credits_add_up(count):
     for label, before, after in zip("xyz", probabilities, mixed, strict=True):
         credits = neighbour_credits(hits(count), label, before)
         assert sum(credit.credit for credit in credits) == pytest.approx(after - before, abs=1e-9)
+        gained = math.log(after / before)
+        assert sum(credit.nats for credit in credits) == pytest.approx(gained, abs=1e-9)

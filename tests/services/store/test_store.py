@@ -5,7 +5,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from tests.services.helpers.postgres import server
 from tribute.errors import ServiceError
@@ -49,6 +49,16 @@ def test_a_second_server_is_refused_until_the_first_ends(url):
 
     assert "another server" in refused.stderr.splitlines()[-1]
     assert accepted.stdout == "open\n"
+
+
+def test_a_store_of_another_version_is_refused_in_one_line(url):
+    """Neither opened nor changed: the column that differs is named, and what to do."""
+    with Store.open(url, "one") as store, store.writing() as connection:
+        connection.execute(text("ALTER TABLE explanation DROP COLUMN part"))
+
+    for opened in (lambda: Store.open(url, "one"), lambda: Store.attach(url)):
+        with pytest.raises(ServiceError, match=r"another version of Tribute \(column explanation\.part\)"):
+            opened()
 
 
 def test_postgresql_takes_several_servers(postgres):

@@ -11,6 +11,7 @@ from itertools import groupby
 import numpy as np
 
 from tribute.attribution.credit import AnswerCredits, answer_credit_job
+from tribute.contributions.registry import Registry
 from tribute.errors import ServiceError, TributeError
 from tribute.finetuning.children import run_child
 from tribute.finetuning.encoding.encoding import IGNORED, EncodedRows
@@ -28,6 +29,7 @@ from tribute.services.explaining import (
     draw,
     explained,
     pending,
+    retrieved_of,
     unexplained,
 )
 from tribute.services.meter import AT_ONCE, Meter, Pair, Texts, Training, add_addendum
@@ -81,6 +83,8 @@ def explain_batch(workspace: Workspace, batch: Batch, url: str | None = None) ->
         texts = open_texts(workspace, store)
         pairs = [_pairs(texts, answer.receipt) for answer, _ in batch.answers]
         masks = [texts.mask(answer.payer) for answer, _ in batch.answers]
+        names = Registry.open(workspace).snapshot().contributors()
+        retrieved = retrieved_of(store, [answer.receipt for answer, _ in batch.answers], masks, names)
     try:
         run: ServedRun | None = served_run(workspace, batch.adapter)
     except TributeError:
@@ -92,9 +96,10 @@ def explain_batch(workspace: Workspace, batch: Batch, url: str | None = None) ->
     for place, (answer, probability) in enumerate(batch.answers):
         explanation = by_place.get(place)
         status = NO_PROBABILITY if pairs[place] == [] else FAILED
-        training = (
-            explained(explanation, masks[place], probability) if explanation else unexplained(status, probability)
-        )
+        if explanation:
+            training = explained(explanation, masks[place], probability, retrieved[place])
+        else:
+            training = unexplained(status, probability)
         addenda.append((answer.receipt, training))
     return addenda
 

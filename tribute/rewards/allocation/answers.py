@@ -10,8 +10,9 @@ sum of rows' credits above 0, and π_q, with which the answer was drawn; m_q is 
     measured = Σ_q w_q · SE_k · |a|_kq / (A_k · D_q) ÷ Σ_q w_q       SE_k and A_k of the evaluation set
     drawn    = √(n/(n−1) · Σ_q w_q² (S_kq/D_q − Z_ku)²) ÷ Σ_q w_q    n answers drawn; 0 where all were explained
 
-Of the payer's money the part Σ w over explained answers ÷ Σ w over drawn ones goes by this; the rest, and what was paid
-for answers that the payer forbids to explain, goes as the evaluation pool's money. S/D has 12 decimals, cut down.
+Of an answer that was explained in part, as where only its retrieved sources could be told, w is that part of m/π. Of
+the payer's money the part Σ w ÷ Σ m/π over drawn answers goes by this; the rest, and what was paid for answers that the
+payer forbids to explain, goes as the evaluation pool's money. S/D has 12 decimals, cut down.
 """
 
 import math
@@ -43,11 +44,17 @@ class _Answer:
     status: str
     probability: int
     positive: int
+    part: int
+
+    @property
+    def drawn(self) -> int:
+        """m/π."""
+        return self.paid * STEPS // self.probability
 
     @property
     def weight(self) -> int:
-        """m/π."""
-        return self.paid * STEPS // self.probability
+        """The part of it that is explained."""
+        return self.drawn * self.part // STEPS
 
 
 @dataclass
@@ -55,7 +62,7 @@ class _Payer:
     """What is summed over a payer's answers."""
 
     explained: int = 0
-    """Σ w over explained answers, Σ w over other drawn ones, money in the draw, and money beside it."""
+    """Σ w over explained answers, Σ m/π over drawn ones less that, money in the draw, and money beside it."""
     unexplained: int = 0
     drawable: int = 0
     beside: int = 0
@@ -76,10 +83,11 @@ class _Payer:
         self.sampled |= answer.status == NOT_DRAWN or answer.probability < STEPS
         if answer.status == EXPLAINED:
             self.explained += answer.weight
+            self.unexplained += answer.drawn - answer.weight
             self.squares += answer.weight**2
             self.positives.append(answer.positive)
         elif answer.status != NOT_DRAWN:
-            self.unexplained += answer.weight
+            self.unexplained += answer.drawn
 
     def credit(self, answer: _Answer, row: Mapping[str, Any]) -> None:
         """Count a contributor's credit on an answer."""
@@ -161,10 +169,9 @@ def _answers(usage: SealedUsage, currency: str, beta: Fraction) -> tuple[dict[st
             if event["corrects"] is not None:
                 back[event["corrects"]] = back.get(event["corrects"], 0) + event["micro"]
                 continue
-            status = event["status"] or NEVER
-            answers[event["receipt"]] = _Answer(
-                event["payer"], event["micro"], status, event["probability"] or STEPS, event["positive"] or 0
-            )
+            status, drawn = event["status"] or NEVER, (event["probability"] or STEPS, event["positive"] or 0)
+            part = STEPS if event["part"] is None else event["part"]
+            answers[event["receipt"]] = _Answer(event["payer"], event["micro"], status, *drawn, part)
     for receipt, micro in back.items():
         # A refund of an earlier month's answer only lowers what its payer funds.
         if receipt in answers:

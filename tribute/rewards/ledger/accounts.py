@@ -27,7 +27,7 @@ POOL = "Liabilities:Pool"
 RESERVE = "Liabilities:Reserve"
 TAX = "Liabilities:Tax"
 
-_PAYERS = "Assets:Payers:"
+_PAYERS, _INVOICES = "Assets:Payers:", "Assets:Invoices:"
 _CONTRIBUTOR = "Liabilities:Contributor:"
 _CLAIMS = "Assets:Claims:"
 
@@ -59,12 +59,13 @@ def payer(pseudonym: str) -> str:
 
 def payer_of(account: str) -> str:
     """The pseudonym of the payer whose account it is; empty for any other."""
-    return account.removeprefix(_PAYERS) if account.startswith(_PAYERS) else ""
+    prefix = next((prefix for prefix in (_PAYERS, _INVOICES) if account.startswith(prefix)), account)
+    return account.removeprefix(prefix)
 
 
 def invoiced(pseudonym: str) -> str:
     """What a payer was invoiced."""
-    return f"Assets:Invoices:{_checked(pseudonym)}"
+    return f"{_INVOICES}{_checked(pseudonym)}"
 
 
 def owner(account: str) -> tuple[str, str]:

@@ -80,9 +80,7 @@ def _sample(currency: str) -> str:
 
 
 def _beancount_account(account: str) -> str:
-    owner, _ = accounts.owner(account)
-    if account.startswith(accounts.PAYERS):
-        owner = account.removeprefix(accounts.PAYERS)
+    owner = accounts.owner(account)[0] or accounts.payer_of(account)
     if not owner:
         return account
     return account.replace(f":{owner}", f":Id-{owner.replace('_', 'U')}", 1)

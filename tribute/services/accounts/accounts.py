@@ -145,3 +145,15 @@ def _payer(connection: Connection, payer: str) -> Balance:
     if row is None:
         raise ServiceError(f"payer {payer!r} is unknown; add the payer first", 404)
     return Balance(row.currency, row.credit, row.held, row.spent)
+
+
+def need_account(connection: Connection, account: str, kind: str) -> None:
+    """Raise ServiceError 404 unless there is an account of this kind."""
+    is_it = (tables.account.c.id == account) & (tables.account.c.kind == kind)
+    if connection.execute(select(tables.account.c.id).where(is_it)).one_or_none() is None:
+        raise ServiceError(f"{kind} {account!r} is unknown; add the {kind} first", 404)
+
+
+def affiliate(connection: Connection, payer: str) -> None:
+    """Let what a payer uses from now on fund no pool."""
+    connection.execute(update(tables.account).where(tables.account.c.id == payer).values(affiliated=True))

@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args
 from sqlalchemy import Connection, Row, Text, bindparam, func, select, update
 
 from tribute.errors import ServiceError
-from tribute.services.accounts.accounts import MOST, is_listed, read_agent
+from tribute.services.accounts.accounts import MOST, affiliate, is_listed, need_account, read_agent
 from tribute.services.store import Store, parse_time, period_of, tables
 from tribute.strict import parse_json
 
@@ -84,11 +84,14 @@ class Keys:
     ) -> tuple[str, Key]:
         """A new root key of a payer, and its secret, which is shown this once.
 
-        Sub-keys read no contributor's statements. Raises ServiceError: 404 where payer or agent is unknown, 422 where
-        the limits cannot be.
+        Who holds the key of a contributor is that contributor, so the payer is affiliated from then on: its use funds
+        no pool. Sub-keys read no contributor's statements. Raises ServiceError: 404 where payer or agent is unknown,
+        422 where the limits cannot be.
         """
         with self.store.writing() as connection:
-            _need_account(connection, payer, "payer")
+            need_account(connection, payer, "payer")
+            if contributor is not None:
+                affiliate(connection, payer)
             return self._issue(connection, Key("", (), payer, agent, test, limits, contributor))
 
     def narrow(self, parent: Key, limits: Limits, *, agent: str | None = None) -> tuple[str, Key]:
@@ -244,10 +247,3 @@ def _within_agent(connection: Connection, agent_id: str, limits: Limits) -> Limi
     if others:
         raise ServiceError(f"agent {agent_id} may not call {', '.join(others)}; ask for fewer models", 403)
     return limits
-
-
-def _need_account(connection: Connection, account: str, kind: str) -> None:
-    """Raise ServiceError 404 unless there is an account of this kind."""
-    is_it = (tables.account.c.id == account) & (tables.account.c.kind == kind)
-    if connection.execute(select(tables.account.c.id).where(is_it)).one_or_none() is None:
-        raise ServiceError(f"{kind} {account!r} is unknown; add the {kind} first", 404)

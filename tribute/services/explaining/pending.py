@@ -5,17 +5,20 @@ drawn follows from the receipt's random id, which nobody can choose, so nobody, 
 drawn answer counts for 1/π of its price.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from hashlib import sha256
 
 from sqlalchemy import func, select
 
-from tribute.services.meter import NEVER, STEPS
+from tribute.services.explaining.training import Retrieved
+from tribute.services.meter import NEVER, STEPS, masked
 from tribute.services.meter.events import CALL
-from tribute.services.receipts import ADDENDUM
+from tribute.services.receipts import ADDENDUM, RECEIPT
 from tribute.services.store import Store, tables
+from tribute.strict import parse_json
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,26 @@ def pending(store: Store, month: str | None = None) -> list[PendingAnswer]:
             PendingAnswer(receipt, its_month, payer, artifact, explain, 0 if is_free else int(paid))
             for receipt, its_month, payer, artifact, explain, paid, is_free in lines
         ]
+
+
+def retrieved_of(store: Store, receipts: Sequence[str], masks: Sequence[str], names: Iterable[str]) -> list[Retrieved]:
+    """What the receipts say of retrieved rows, by the contributors behind their payers' pseudonyms.
+
+    `masks` are the receipts' payers', see meter.masked; `names` are all contributors that there are.
+    """
+    row, known, found = tables.record.c, list(names), list[Retrieved]()
+    with store.reading() as connection:
+        for receipt, mask in zip(receipts, masks, strict=True):
+            is_it = (row.receipt == receipt) & (row.kind == RECEIPT)
+            lines = parse_json(connection.execute(select(row.payload).where(is_it)).scalar_one())["retrieved"]
+            told = [line for line in lines if line["credit"] is not None]
+            behind = {masked(mask, name): name for name in known} if told else {}
+            steps = [int(Fraction(line.get("nats", line["credit"])) * STEPS) for line in told]
+            credits = Counter[str]()
+            for line, own in zip(told, steps, strict=True):
+                credits[behind[line["contributor"]]] += own
+            found.append(Retrieved(credits, sum(own for own in steps if own > 0)))
+    return found
 
 
 def draw(answers: Sequence[PendingAnswer], budget: int | None = None) -> dict[str, int]:

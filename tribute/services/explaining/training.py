@@ -3,6 +3,11 @@
     share_k = credit_k ÷ gain               credits are the stand-in's, scaled so that they sum to the gain
     low, high = share ∓ h_k · |a|_k ÷ (A_k · gain)
 
+Where sources were retrieved, their exact credits join: an answer is worth the adapter's gain over the base and the
+sources' gain over none, each in nats where it is above 0, so what they gained divides its price between them. `part`
+is what the named credits are of both; the rest goes by the credit on the evaluation. Where the adapter's gain is not
+known, nobody is named.
+
 gain is log p(answer, adapter) − log p(answer, base). The interval's half width is that of the contributor's credit on
 the evaluation set, h_k, at the size of the credit that the answer has: |a|_k are the absolute credits of their rows on
 the answer, A_k those on the evaluation set.
@@ -40,25 +45,59 @@ class Explained:
     """Contributor → h_k ÷ A_k, see above."""
 
 
-def explained(answer: Explained, mask: str, probability: int = STEPS) -> Training:
+@dataclass(frozen=True)
+class Retrieved:
+    """What retrieved rows moved, exactly, in 10⁻¹² nats: contributor → credit, and the sum of those above 0."""
+
+    credits: Mapping[str, int]
+    positive: int
+
+    @property
+    def gain(self) -> int:
+        """log p(answer, with the sources) − log p(answer, without them)."""
+        return sum(self.credits.values())
+
+
+NOTHING_RETRIEVED = Retrieved({}, 0)
+
+
+def explained(
+    answer: Explained, mask: str, probability: int = STEPS, retrieved: Retrieved = NOTHING_RETRIEVED
+) -> Training:
     """What moved an answer. `mask` hides contributors from the payer, see meter.masked."""
+    steps, reason = _told(answer)
+    context = max(retrieved.gain, 0)
     gains = {"gain": nats(_steps(answer.gain)), "reached": nats(_steps(answer.reached))}
-    total = float(answer.credits.sum())
-    if answer.reached < LEAST * answer.gain or total <= 0:
-        return unexplained(TOO_LITTLE, probability, gains)
-    steps = np.rint(answer.credits * (answer.gain / total * STEPS)).astype(np.int64)
-    if int(steps.sum()) <= 0:
-        return unexplained(NO_GAIN, probability, gains)
+    if context:
+        gains["retrieved"] = nats(context)
+    if reason and not context:
+        return unexplained(reason, probability, gains)
+    named = int(steps.sum()) + context
+    whole = named + (max(_steps(answer.gain), 0) if reason else 0)
     credits = _by_contributor(steps, answer.contributors)
-    lines = [_line(name, *credits[name], answer, mask) for name in credits]
+    if context:
+        for name, own in retrieved.credits.items():
+            signed, size = credits.get(name, (0, 0))
+            credits[name] = (signed + own, size)
+    lines = [_line(name, *credits[name], whole, answer, mask) for name in credits]
     lines.sort(key=lambda line: (-Fraction(line["credit"]), line["contributor"]))
-    figures = Figures(EXPLAINED, probability, int(steps[steps > 0].sum()))
+    positive = int(steps[steps > 0].sum()) + (retrieved.positive if context else 0)
+    figures = Figures(EXPLAINED, probability, positive, STEPS * named // whole)
     return Training(_field(figures, gains, lines), figures, credits)
+
+
+def _told(answer: Explained) -> tuple[np.ndarray, str]:
+    """The rows' credits for the training in 10⁻¹² nats; all 0, and why, where they name nobody."""
+    total, nothing = float(answer.credits.sum()), np.zeros(len(answer.credits), dtype=np.int64)
+    if answer.reached < LEAST * answer.gain or total <= 0:
+        return nothing, TOO_LITTLE
+    steps = np.rint(answer.credits * (answer.gain / total * STEPS)).astype(np.int64)
+    return (steps, "") if int(steps.sum()) > 0 else (nothing, NO_GAIN)
 
 
 def unexplained(status: str, probability: int = STEPS, gains: Mapping[str, str] | None = None) -> Training:
     """Why nobody is named for an answer."""
-    figures = Figures(status, probability, 0)
+    figures = Figures(status, probability, 0, STEPS)
     return Training(_field(figures, gains or {}, []), figures, {})
 
 
@@ -71,13 +110,14 @@ def _by_contributor(steps: np.ndarray, contributors: Sequence[str]) -> dict[str,
     return {name: (own, size) for name, own, size in pairs if size}
 
 
-def _line(name: str, own: int, size: int, answer: Explained, mask: str) -> dict[str, str]:
-    gain, reach = answer.gain * STEPS, answer.reach.get(name, 0.0) * size
+def _line(name: str, own: int, size: int, whole: int, answer: Explained, mask: str) -> dict[str, str]:
+    reach = answer.reach.get(name, 0.0) * size
+    ends = {"share": own, "low": own - reach, "high": own + reach}
     return {
         "contributor": masked(mask, name),
         "credit": nats(own),
         "absolute": nats(size),
-        **{key: f"{value / gain:z.6f}" for key, value in (("share", own), ("low", own - reach), ("high", own + reach))},
+        **{key: f"{value / whole:z.6f}" for key, value in ends.items()},
     }
 
 
@@ -87,6 +127,7 @@ def _field(figures: Figures, gains: Mapping[str, str], lines: list[dict[str, str
         "method": METHOD,
         "probability": nats(figures.probability),
         "positive": nats(figures.positive),
+        "part": nats(figures.part),
         **gains,
         "contributors": lines,
     }

@@ -82,6 +82,7 @@ class Figures(NamedTuple):
     status: str
     probability: int
     positive: int
+    part: int
 
 
 @dataclass(frozen=True)

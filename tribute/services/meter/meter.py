@@ -1,7 +1,7 @@
 """Hold before a call, settle after it. Knows nothing of HTTP and of models.
 
 A hold is one transaction with one conditional UPDATE per key of the path, root first, so calls at once never exceed a
-budget. A settlement is one transaction, too: event, receipt and charge are there together or not at all. What a
+budget. A settlement is one durable transaction: event, receipt and charge are there together or not at all. What a
 killed server held is released at its next start, and costs nothing; an answer that was charged is stored complete, so
 a retry with the same Idempotency-Key gets it without a second charge.
 """
@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, select
 from sqlalchemy import Text as SqlText
+from sqlalchemy.exc import IntegrityError
 
 from tribute.digests import canonical
 from tribute.dsse import Envelope
@@ -33,7 +34,8 @@ LONGEST_CALL = timedelta(hours=1)
 """After this a hold may be released: the server that took it may never start again."""
 LONGEST_NAME = 255
 """Characters of an Idempotency-Key."""
-# Built once, see accounts/spending.py.
+# Built once, see accounts/spending.py; an INSERT that ignores conflicts is compiled anew each time.
+_NEW = tables.hold.insert()
 _END = delete(tables.hold).where(tables.hold.c.id == bindparam("_id", type_=SqlText)).returning(tables.hold)
 
 
@@ -44,7 +46,6 @@ class Meter:
         self.store, self.prices, self.texts = store, prices, texts
         self.chain = Chain(store, signer)
         self.source = f"urn:tribute:{store.instance}"
-        self._new_hold = store.insert(tables.hold).on_conflict_do_nothing()
         row = tables.hold.c
         self._release_where((row.instance == store.instance) & (row.incarnation < store.incarnation))
         self.release_expired()
@@ -78,12 +79,17 @@ class Meter:
         key, name, now = hold.key, hold.call.idempotency_key, self.store.now()
         if name is not None and not (0 < len(name) <= LONGEST_NAME and name.isprintable()):
             raise ServiceError(f"expected an Idempotency-Key of 1 to {LONGEST_NAME} printable characters", 422)
-        with self.store.writing() as connection:
+        # A hold that a power cut takes back was of a call that is not settled, so it is free anyway.
+        with self.store.writing(durable=False) as connection:
             parent = parent_of(connection, key, hold.call.parent, now) if hold.call.parent is not None else None
             if parent is not None:
                 hold = replace(hold, covered=parent.covered, expires=min(hold.expires, parent.expires))
-            if not connection.execute(self._new_hold, self._row(hold)).rowcount:
-                raise ServiceError("a call with this Idempotency-Key is in flight; try again when it has ended", 409)
+            try:
+                connection.execute(_NEW, self._row(hold))
+            except IntegrityError as error:
+                if name is None:
+                    raise
+                raise ServiceError("a call with this Idempotency-Key is in flight; try again later", 409) from error
             earlier = self._earlier(connection, key, name, hold.fingerprint)
             if earlier is None:
                 if parent is not None:

@@ -68,6 +68,14 @@ class Chain:
 
     def append(self, connection: Connection, place: Place, kind: str, receipt: str, body: dict[str, Any]) -> bytes:
         """Sign and store a record at its place: its envelope. `receipt` is the receipt that it is, or is about."""
+        row = self.signed(place, kind, receipt, body)
+        connection.execute(_ADD, row)
+        head = sha256(row["payload"]).hexdigest()
+        connection.execute(_HEAD, {"_instance": self.store.instance, "_head": head})
+        return envelope(KINDS[kind], row["payload"], [(self.signer.id, row["signature"])])
+
+    def signed(self, place: Place, kind: str, receipt: str, body: dict[str, Any]) -> dict[str, Any]:
+        """A record at its place, signed, as the store's row."""
         record_id = receipt if kind == RECEIPT else f"{receipt}-{kind}"
         content = {
             "id": record_id,
@@ -79,8 +87,7 @@ class Chain:
             **body,
         }
         payload = canonical(content)
-        signature = self.signer.sign(kind, payload, place.time)
-        values = {
+        return {
             "id": record_id,
             "kind": kind,
             "receipt": receipt,
@@ -89,11 +96,8 @@ class Chain:
             "month": place.month,
             "certificate": self.signer.id,
             "payload": payload,
-            "signature": signature,
+            "signature": self.signer.sign(kind, payload, place.time),
         }
-        connection.execute(_ADD, values)
-        connection.execute(_HEAD, {"_instance": self.store.instance, "_head": sha256(payload).hexdigest()})
-        return envelope(KINDS[kind], payload, [(self.signer.id, signature)])
 
 
 def envelope_of(connection: Connection, record: str) -> bytes:

@@ -3,8 +3,9 @@
 Credit is never by relevance and never by citation, both of which are easy to plant for.
 """
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tribute.services.retrieval.row_index import Hit
 from tribute.services.retrieval.shapley import MOST_PLAYERS, neighbour_shapley, shapley
@@ -23,6 +24,8 @@ class ChunkCredit:
     contributor: str
     credit: float
     """Nats of the answer's log-probability; of a label, its probability."""
+    nats: float | None = None
+    """Of a label: the part of what all hits added to its log-probability."""
 
 
 def players(hits: Sequence[Hit]) -> list[list[int]]:
@@ -66,8 +69,13 @@ def neighbour_credits(hits: Sequence[Hit], label: str, probability: float) -> li
     They add up to the label's probability by `vote` less that.
     """
     payoffs = [MIXED * ((hit.target == label) - probability) for hit in hits]
-    credits = neighbour_shapley(payoffs, VOTES).tolist()
-    return [_of(hits, [number], credit) for number, credit in enumerate(credits)]
+    credits = neighbour_shapley(payoffs, VOTES)
+    added = float(credits.sum())
+    # Zero where the probability is the same with and without; a probability of 0 has no logarithm.
+    gained = math.log1p(added / probability) if added and probability > 0 else 0.0
+    scale = gained / added if added else 0.0
+    found = [_of(hits, [number], credit) for number, credit in enumerate(credits.tolist())]
+    return [replace(each, nats=each.credit * scale) for each in found]
 
 
 def _of(hits: Sequence[Hit], group: Sequence[int], credit: float) -> ChunkCredit:

@@ -52,13 +52,14 @@ _TEXTS = (
     "receipt",
 )
 _INTEGERS = ("input_tokens", "output_tokens", "price_version", "micro")
-_EXPLANATION = ("status", "probability", "positive")
+_EXPLANATION = ("status", "probability", "positive", "part")
 _FLAGS = ("test", "affiliated", "complete")
 USAGE_SCHEMA = pa.schema(
     [(name, pa.string()) for name in _TEXTS]
     + [(name, pa.int64()) for name in _INTEGERS]
     + [(name, pa.bool_()) for name in _FLAGS]
-    + [("explain", pa.string()), ("status", pa.string()), ("probability", pa.int64()), ("positive", pa.int64())]
+    + [("explain", pa.string()), ("status", pa.string())]
+    + [(name, pa.int64()) for name in _EXPLANATION[1:]]
 )
 CREDITS_SCHEMA = pa.schema(
     [("receipt", pa.string()), ("contributor", pa.string()), ("signed", pa.int64()), ("absolute", pa.int64())]

@@ -1,7 +1,7 @@
 """Does a sealed month hold? Hashes of files, leaves and root, chains, totals, and every signature."""
 
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -24,6 +24,8 @@ from tribute.services.seal.totals import Totals
 from tribute.strict import parse_json
 
 Record = dict[str, Any]
+FIGURES = ("probability", "positive", "part")
+"""What an addendum says in numbers beside its credits."""
 
 
 @dataclass
@@ -83,9 +85,8 @@ def _records(batch: list[Record], month: _Month, name: str) -> Iterator[str]:
         else:
             training = body["training"]
             credits = [(line["contributor"], line["credit"], line["absolute"]) for line in training["contributors"]]
-            month.explanations[body["receipt"]] = _explanation(
-                training["status"], training["probability"], training["positive"], credits
-            )
+            figures = [training[name] for name in FIGURES]
+            month.explanations[body["receipt"]] = _explanation(training["status"], figures, credits)
 
 
 def _charge(body: Mapping[str, Any]) -> tuple[object, ...]:
@@ -96,9 +97,9 @@ def _charge(body: Mapping[str, Any]) -> tuple[object, ...]:
     return (*charge, body["test"], body["agent"], body["corrects"], body["event"]["id"], body["payer"], forbidden)
 
 
-def _explanation(status: str, probability: str, positive: str, credits: Iterable[tuple[str, str, str]]) -> str:
+def _explanation(status: str, figures: Sequence[str], credits: Iterable[tuple[str, str, str]]) -> str:
     """What an addendum says, as one digest."""
-    return canonical_digest([status, probability, positive, sorted(map(list, credits))])
+    return canonical_digest([status, *figures, sorted(map(list, credits))])
 
 
 def _usage(folder: Path, month: _Month, sealed: dict[str, Any]) -> Iterator[str]:
@@ -139,7 +140,7 @@ class _CreditsOf:
         mask = self._masks[event["payer"]]
         lines = self.left.pop(event["receipt"], [])
         credits = [(masked(mask, name), nats(own), nats(size)) for name, own, size in lines]
-        return _explanation(event["status"], nats(event["probability"]), nats(event["positive"]), credits)
+        return _explanation(event["status"], [nats(event[name]) for name in FIGURES], credits)
 
 
 def _funds(folder: Path, seal: Mapping[str, Any]) -> Iterator[str]:

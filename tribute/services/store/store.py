@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url, select, text, update
+from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, make_url, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, ProgrammingError
 
@@ -25,6 +25,7 @@ from tribute.services.store.times import as_text
 
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", "busy_timeout=30000")
 """FULL, because NORMAL may lose the last commits when the power fails, and these are money."""
+_LATER = text("SET LOCAL synchronous_commit TO OFF")
 
 
 class Store:
@@ -96,10 +97,18 @@ class Store:
         self.close()
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A transaction that writes: all of the body or nothing. Raises ServiceError 503 where the database fails."""
-        with self._writer or nullcontext(), _answering(), self.engine.begin() as connection:
-            yield connection
+    def writing(self, *, durable: bool = True) -> Iterator[Connection]:
+        """A transaction that writes: all of the body or nothing. Raises ServiceError 503 where the database fails.
+
+        One that is not `durable` does not wait for the disk: a power cut may take it back, as long as no durable one
+        followed it. The death of a process takes nothing back.
+        """
+        with self._writer or nullcontext(), _answering(), self.engine.connect() as connection:
+            connection.execution_options(durable=durable)
+            with connection.begin():
+                if not durable and self._writer is None:
+                    connection.execute(_LATER)
+                yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -146,12 +155,28 @@ class Store:
             return connection
 
     def _create(self) -> None:
-        """Make the tables that are missing."""
+        """Make the tables that are missing. Raises ServiceError 500 where others have other columns."""
         with self.writing() as connection:
             if self._writer is None:
                 # Two servers that create the same table at once would fail; the lock ends with the transaction.
                 connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('tribute', 0))"))
+            self._refuse_other_columns(connection)
             tables.metadata.create_all(connection)
+
+    def _refuse_other_columns(self, connection: Connection) -> None:
+        """Raise ServiceError 500 for a store of another version."""
+        there = inspect(connection)
+        known = {table.name: table for table in tables.metadata.sorted_tables}
+        for name in sorted(known.keys() & set(there.get_table_names())):
+            found, expected = {column["name"] for column in there.get_columns(name)}, set(known[name].columns.keys())
+            if found != expected:
+                shown = self.engine.url.render_as_string(hide_password=True)
+                other = min(found ^ expected)
+                raise ServiceError(
+                    f"{shown}: made by another version of Tribute (column {name}.{other}); seal and pay what it holds "
+                    "with that version, then move it away",
+                    500,
+                )
 
     def _start(self, connection: Connection) -> None:
         """Record this start."""
@@ -191,7 +216,13 @@ def _engine(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get("reads") else "BEGIN IMMEDIATE")
+        options = connection.get_execution_options()
+        if options.get("reads"):
+            connection.exec_driver_sql("BEGIN")
+            return
+        # In WAL the next FULL commit syncs those before it, too.
+        connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if options.get('durable', True) else 'NORMAL'}")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 

@@ -182,8 +182,9 @@ explanation = Table(
     Column("status", Text, nullable=False),
     Column("probability", BigInteger, nullable=False),
     Column("positive", BigInteger, nullable=False),
-    comment="What the addendum of a receipt says: with which probability (in 10⁻¹²) it was drawn, and the sum of the "
-    "rows' credits above 0 in 10⁻¹² nats.",
+    Column("part", BigInteger, nullable=False),
+    comment="What the addendum of a receipt says: with which probability (in 10⁻¹²) it was drawn, the sum of the rows' "
+    "credits above 0 in 10⁻¹² nats, and which part (in 10⁻¹²) of the answer's gain the credits explain.",
 )
 credit = Table(
     "credit",
