@@ -1,13 +1,14 @@
 """Stand-ins: credits of rows sum to the gain, slopes are derivatives, and no name is asked."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy.special import log_softmax
 
 from tests.attribution.credit.stand_ins import EVEN, OWNER, memory, probe
-from tribute.attribution.credit.stand_in import DRAWS, content_clusters, drawn_credits, path_credits
+from tribute.attribution.credit.stand_in import DRAWS, are_settled, content_clusters, drawn_credits, path_credits
 
 pytestmark = pytest.mark.numeric
 
@@ -122,6 +123,23 @@ def test_rows_of_like_content_are_of_one_cluster(stand_in):
 
     assert set(clusters) == set(range(5))
     assert together[alike].mean() > 3 * together[~alike].mean()
+
+
+def test_clusters_are_settled_on_whichever_side_a_row_at_a_boundary_falls():
+    """A row halfway between two centres may be of either cluster; one that lies elsewhere may not."""
+    sides = np.repeat([-1.0, 1.0], 40)[:, None] * np.array([1.0, 0.0]) + np.random.default_rng(0).normal(
+        0, 0.1, (80, 2)
+    )
+    content = np.vstack([sides, (sides[:40].mean(0) + sides[40:].mean(0)) / 2])
+    rows = SimpleNamespace(content=content)
+    left, right = (np.array([0] * 40 + [1] * 40 + [side]) for side in (0, 1))
+    moved = np.where(np.arange(81) == 5, 1, left)
+
+    assert are_settled(rows, content_clusters(rows, 2))
+    assert not are_settled(rows, moved)
+    # With the row its cluster's centre comes a little nearer, so either side is settled.
+    assert are_settled(rows, left)
+    assert are_settled(rows, right)
 
 
 def test_copies_earn_the_same(stand_in):

@@ -33,14 +33,12 @@ def witnessed(tmp_path, dataset):
     return measurements(dataset, adapters, credits=credits, probes=[made_probe(tmp_path, dataset, [0.6, 0.2, 0.2, 0])])
 
 
-def made_probe(root, dataset, credit, wanted=1.0):
-    """A stand-in's artifact that says this of ada, bob, cyd and dan, evenly of their rows."""
+def made_probe(root, dataset, credit, wanted=1.0, cluster=lambda names: names.astype("category").cat.codes):
+    """A stand-in's artifact that says this of ada, bob, cyd and dan, evenly of their rows; their names say clusters."""
     train = pd.read_parquet(dataset.file("train.parquet"))
     by_row = train["contributor_id"].map(dict(zip(("ada", "bob", "cyd", "dan"), credit, strict=True))) / 12
     columns = [f"{kind}_{number}" for kind in ("draw", "fold") for number in range(8)]
-    table = train[["row_id"]].assign(
-        **dict.fromkeys(columns, by_row), cluster=train["contributor_id"].astype("category").cat.codes
-    )
+    table = train[["row_id"]].assign(**dict.fromkeys(columns, by_row), cluster=cluster(train["contributor_id"]) + 0)
     facts = {"length": 0.1, "wanted": wanted, "gained": sum(credit), "sum": sum(credit)}
 
     def build(folder):
@@ -82,6 +80,17 @@ def test_a_stand_in_bears_it_alone_where_the_walks_miss(witnessed, tmp_path, dat
 
     assert alone.method == "probe"
     assert alone.estimate().credit == pytest.approx(np.array([0.6, 0.2, 0.2, 0]) * alone.gain)
+
+
+def test_the_clusters_that_pay_may_be_those_of_another_machine(witnessed, tmp_path, dataset):
+    """A row at a boundary fell to the other side there: its clusters and the own credits."""
+    other = made_probe(tmp_path, dataset, [0.2, 0.6, 0.1, 0.1], cluster=lambda names: names.isin(["ada", "bob"]))
+
+    both = replace(witnessed, clustered=other)
+
+    assert set(np.bincount(both.clusters)) == {24}
+    assert both.stand_in.credit.tolist() == witnessed.stand_in.credit.tolist()
+    assert both.inputs() == witnessed.inputs()
 
 
 def test_a_stand_in_that_was_changed_is_refused(witnessed):

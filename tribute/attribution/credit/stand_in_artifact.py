@@ -18,12 +18,20 @@ import torch
 from safetensors.numpy import load_file, save_file
 from threadpoolctl import threadpool_limits
 
-from tribute.artifacts import Kind
+from tribute.artifacts import Artifact, Kind
 from tribute.attribution.credit.memory import Memory
 from tribute.attribution.credit.probe import Probe
-from tribute.attribution.credit.stand_in import CLUSTERS, StandIn, content_clusters, drawn_credits, path_credits
+from tribute.attribution.credit.stand_in import (
+    CLUSTERS,
+    StandIn,
+    are_settled,
+    content_clusters,
+    drawn_credits,
+    path_credits,
+)
 from tribute.attribution.gradients.sample import fold_weights
 from tribute.attribution.measurement import Measurement, Run
+from tribute.errors import IntegrityError
 from tribute.files import write_json
 from tribute.finetuning.encoding.encoding import IGNORED, EncodedRows
 from tribute.finetuning.models.embeddings import embed_rows
@@ -144,6 +152,17 @@ def credits_of(folder: Path, row_ids: Sequence[str]) -> tuple[np.ndarray, np.nda
     table = pd.read_parquet(folder / "credits.parquet").set_index("row_id").loc[list(row_ids)]
     draws, folds = (table.filter(regex=rf"^{kind}_\d+$").to_numpy().T for kind in ("draw", "fold"))
     return draws, folds, table["cluster"].to_numpy()
+
+
+def check_clusters(recorded: Artifact, again: Artifact) -> None:
+    """Raises IntegrityError where the recorded clusters are none that k-means ends with on the rows of `again`."""
+    rows = pd.read_parquet(again.file("credits.parquet"), columns=["row_id"])["row_id"]
+    *_, clusters = credits_of(recorded.path, list(rows))
+    if not are_settled(load_stand_in(again.path), clusters):
+        raise IntegrityError(
+            f"{recorded.path / 'credits.parquet'}: rows are in clusters (column `cluster`) whose centre is not the "
+            "nearest to them, so the file was not written by Tribute; attribute again"
+        )
 
 
 def _key(run: Run, item: None) -> Key:

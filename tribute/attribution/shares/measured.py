@@ -29,6 +29,9 @@ class Measurements:
     dataset: Artifact
     adapters: Sequence[Artifact]
     measured: Mapping[Work, Artifact]
+    clustered: Artifact | None = None
+    """The stand-in whose clusters count, where it is not the measured one: a row at a boundary may fall to another
+    cluster on another machine, and so may what is paid."""
 
     def __post_init__(self) -> None:
         """Raises IntegrityError where a file is not as it was written: what is read here decides what is paid."""
@@ -100,7 +103,10 @@ class Measurements:
         """What the stand-in says; None where none was trained."""
         for artifact in self.probes:
             facts = artifact.json("probe.json")
-            return StandInCredit(*credits_of(artifact.path, self.rows.row_ids), facts["wanted"], facts["gained"])
+            draws, folds, clusters = credits_of(artifact.path, self.rows.row_ids)
+            if self.clustered:
+                *_, clusters = credits_of(self.clustered.path, self.rows.row_ids)
+            return StandInCredit(draws, folds, clusters, facts["wanted"], facts["gained"])
         return None
 
     @cached_property

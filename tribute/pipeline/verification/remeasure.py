@@ -47,6 +47,7 @@ def remeasure(workspace: Workspace, period: str) -> list[str]:
 def _compare(run: Run, attribution: Artifact, again: Store) -> list[str]:
     """What credits are made from is measured into the store `again`, but for trainings."""
     from tribute.attribution.combine import make_attribution
+    from tribute.attribution.credit import check_clusters
     from tribute.attribution.plan import measurement_of
 
     fresh, recorded = replace(run, store=again), find_recorded(run, attribution)
@@ -54,7 +55,9 @@ def _compare(run: Run, attribution: Artifact, again: Store) -> list[str]:
         work: measure(fresh, work) if measurement_of(work).is_paid_by else artifact
         for work, artifact in recorded.measured.items()
     }
-    combined = replace(recorded, measured=measured)
+    combined = replace(recorded, measured=measured, clustered=next(iter(recorded.probes), None))
+    for paid_by, stand_in in zip(recorded.probes, combined.probes, strict=True):
+        check_clusters(paid_by, stand_in)
     checks = []
     for adapter, credit, paid in zip(run.adapters, combined.credits, recorded.credits, strict=True):
         difference = _difference(credit.file("scores.parquet"), paid.file("scores.parquet"))
