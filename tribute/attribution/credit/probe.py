@@ -97,7 +97,8 @@ class Probe:
         """The square of a small gradient: EPS times the first of all rows."""
         with torch.no_grad():
             first = self._gradient(_tensor(self.head), torch.ones(len(self.train)))
-        return (EPS * first.norm()) ** 2 + 1e-30
+        small: Tensor = (EPS * first.norm()) ** 2 + 1e-30
+        return small
 
 
 def _smallest(gained: Callable[[float], float], gain: float, enough: float) -> float:
