@@ -102,7 +102,8 @@ def _open_shop(home: Workspace, prices: Path) -> dict[str, str]:
 
     Only hashes of secrets are in the usage store; these customers keep theirs in `keys/customers.json`.
     """
-    from tribute.server.administration import administration, limits, load_prices, parse_margin, parse_micro
+    from tribute.pipeline.usage.payer_money import payer_money
+    from tribute.server.administration import administration, limits, load_prices, parse_margin
     from tribute.services.accounts import Agent
     from tribute.simulation.customers import AGENT_MARGIN, AGENT_OWNER, CUSTOMERS
     from tribute.strict import parse_json
@@ -110,13 +111,13 @@ def _open_shop(home: Workspace, prices: Path) -> dict[str, str]:
     kept, list_ = home.keys / "customers.json", load_prices(prices, 1)
     if kept.exists():
         return dict(parse_json(kept.read_bytes()))
-    with administration(home.root, None) as admin:
+    with administration(home.root, None) as admin, payer_money(home) as money:
         if admin.next_version() == 1:
             admin.publish(list_)
         for payer in sorted({AGENT_OWNER, *(customer.payer for customer in CUSTOMERS)}):
             with _done_before():
                 admin.accounts.add_payer(payer, list_.currency)
-            admin.accounts.top_up(payer, f"demo-{payer}", parse_micro(PAID_IN))
+            money.top_up(payer, PAID_IN, f"demo-{payer}", read_calendar(home.rewards).today)
         secrets = dict[str, str]()
         for customer in CUSTOMERS:
             if customer.agent:
