@@ -15,7 +15,7 @@ from tests.helpers.terminal import started, tribute
 from tribute.cli._services import Ports, commands, environment
 from tribute.errors import WorkspaceError
 from tribute.keys import make_key
-from tribute.report.serving import create_app, reports_token
+from tribute.server.reports import create_app, reports_token
 from tribute.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]
@@ -78,10 +78,10 @@ def test_services_start_again_and_stop(tmp_path: Path, ports: Ports):
         page = f"/?token={reports_token(home)}"
         until(lambda: answers(ports.reports, page), "page of reports")
         assert not answers(ports.reports)
-        [served, *_] = reversed(processes(f"tribute.report.serving .* {ports.reports}"))
+        [served, *_] = reversed(processes(f"tribute.server.reports .* {ports.reports}"))
         os.kill(served, SIGKILL)
         until(
-            lambda: served not in processes("tribute.report.serving") and answers(ports.reports, page),
+            lambda: served not in processes("tribute.server.reports") and answers(ports.reports, page),
             "second page of reports",
         )
     finally:

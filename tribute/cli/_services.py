@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tribute.errors import WorkspaceError
-from tribute.report.serving import TOKEN, reports_token
+from tribute.server.reports import TOKEN, reports_token
 from tribute.workspace import Workspace
 
 LOOPBACK = "127.0.0.1"
@@ -59,7 +59,7 @@ def commands(home: Workspace, ports: Ports, checkout: Path) -> dict[str, str]:
     lines = {
         "prefect": [*python, *("prefect", "server", "start"), *_listening(ports.prefect)],
         "mlflow": [*python, *("mlflow", "server", "--workers", "1"), *_listening(ports.mlflow)],
-        "reports": [*python, "tribute.report.serving", str(home.reports), str(ports.reports)],
+        "reports": [*python, "tribute.server.reports", str(home.reports), str(ports.reports)],
         "service": [*python, *("tribute", "serve", "-w", str(home.root)), *_listening(ports.service)],
     }
     if not (home.keys / "registry.pem").exists() and "TRIBUTE_REGISTRY_KEY" not in os.environ:

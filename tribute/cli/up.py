@@ -36,7 +36,7 @@ def up(
     keep_loopback_off_proxies()
     from honcho.manager import Manager
 
-    from tribute.report.serving import TOKEN
+    from tribute.server.reports import TOKEN
 
     shell = environment(os.environ, home, ports, place)
     manager = Manager()

@@ -66,9 +66,9 @@ class PayerMoney:
         minor = parse_amount(amount.removeprefix("-"), currency) * (-1 if amount.startswith("-") else 1)
         return Payment(self.texts.pseudonym(payer), minor, currency, reference, day)
 
-    def _post(self, made: Callable[[Payment], Entry], payment: Payment, payer: str) -> str:
+    def _post(self, entry_of: Callable[[Payment], Entry], payment: Payment, payer: str) -> str:
         with writing(self.workspace) as books:
-            entry_id = _posted_entry(books.post([made(payment)]), books.find, made(payment))
+            entry_id = _posted_entry(books.post([entry_of(payment)]), books.find, entry_of(payment))
         self.accounts.top_up(payer, entry_id, _micro(payment.minor, payment.currency))
         return entry_id
 

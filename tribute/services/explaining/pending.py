@@ -57,19 +57,19 @@ def retrieved_of(store: Store, receipts: Sequence[str], masks: Sequence[str], na
 
     `masks` are the receipts' payers', see meter.masked; `names` are all contributors that there are.
     """
-    row, known, found = tables.record.c, list(names), list[Retrieved]()
+    row, known, retrieved = tables.record.c, list(names), list[Retrieved]()
     with store.reading() as connection:
         for receipt, mask in zip(receipts, masks, strict=True):
             is_it = (row.receipt == receipt) & (row.kind == RECEIPT)
             lines = parse_json(connection.execute(select(row.payload).where(is_it)).scalar_one())["retrieved"]
-            told = [line for line in lines if line["credit"] is not None]
-            behind = {masked(mask, name): name for name in known} if told else {}
-            steps = [int(Fraction(line.get("nats", line["credit"])) * STEPS) for line in told]
+            credited = [line for line in lines if line["credit"] is not None]
+            behind = {masked(mask, name): name for name in known} if credited else {}
+            steps = [int(Fraction(line.get("nats", line["credit"])) * STEPS) for line in credited]
             credits = Counter[str]()
-            for line, own in zip(told, steps, strict=True):
+            for line, own in zip(credited, steps, strict=True):
                 credits[behind[line["contributor"]]] += own
-            found.append(Retrieved(credits, sum(own for own in steps if own > 0)))
-    return found
+            retrieved.append(Retrieved(credits, sum(own for own in steps if own > 0)))
+    return retrieved
 
 
 def draw(answers: Sequence[PendingAnswer], budget: int | None = None) -> dict[str, int]:

@@ -74,8 +74,8 @@ def neighbour_credits(hits: Sequence[Hit], label: str, probability: float) -> li
     # Zero where the probability is the same with and without; a probability of 0 has no logarithm.
     gained = math.log1p(added / probability) if added and probability > 0 else 0.0
     scale = gained / added if added else 0.0
-    found = [_of(hits, [number], credit) for number, credit in enumerate(credits.tolist())]
-    return [replace(each, nats=each.credit * scale) for each in found]
+    credited = [_of(hits, [number], credit) for number, credit in enumerate(credits.tolist())]
+    return [replace(each, nats=each.credit * scale) for each in credited]
 
 
 def _of(hits: Sequence[Hit], group: Sequence[int], credit: float) -> ChunkCredit:

@@ -168,10 +168,10 @@ class Store:
         there = inspect(connection)
         known = {table.name: table for table in tables.metadata.sorted_tables}
         for name in sorted(known.keys() & set(there.get_table_names())):
-            found, expected = {column["name"] for column in there.get_columns(name)}, set(known[name].columns.keys())
-            if found != expected:
+            stored, expected = {column["name"] for column in there.get_columns(name)}, set(known[name].columns.keys())
+            if stored != expected:
                 shown = self.engine.url.render_as_string(hide_password=True)
-                other = min(found ^ expected)
+                other = min(stored ^ expected)
                 raise ServiceError(
                     f"{shown}: made by another version of Tribute (column {name}.{other}); seal and pay what it holds "
                     "with that version, then move it away",

@@ -1,6 +1,6 @@
 """The workspace's reports over HTTP, read-only: for whoever has the token, which a browser gives once by its address.
 
-Started by `tribute up` as `python -m tribute.report.serving FOLDER PORT`, with the token in TRIBUTE_REPORTS_TOKEN: what
+Started by `tribute up` as `python -m tribute.server.reports FOLDER PORT`, with the token in TRIBUTE_REPORTS_TOKEN: what
 stands in a command, every account of the machine can read.
 """
 
