@@ -150,7 +150,7 @@ def ask(place: Market, who: str, how: str, tokens: int, then: str) -> tuple[int,
     root = open_call(place.meter, key, Opening(10**7, b"go")) if agent else None
     hold = place.meter.hold(key, Call(MODEL, b"why?", 5, tokens, parent=root and root.receipt))
     settled = place.meter.settle(hold, Answer(b"so", 5, tokens, pairs=[((1,), (2,))]))
-    add_addendum(place.meter, settled.receipt, training({"ada": 10**12}))
+    add_addendum(place.meter, settled.receipt, training({"ada": 10**12}, mask=place.meter.texts.mask(who)))
     cost, back = settled.micro, 0
     if root:
         ended = end_call(place.meter, key, root.receipt, b"done")
