@@ -96,7 +96,8 @@ def _posted_entry(posted: Sequence[Posting], find: Callable[[str], list[Posting]
 def _micro(minor: int, currency: str) -> int:
     """Minor units in 10⁻⁶ of the unit. Raises RewardError for a part of one."""
     unit: int = 10 ** exponent(currency)
-    micro, rest = divmod(minor * 10**MICRO, unit)
+    scaled: int = minor * 10**MICRO
+    micro, rest = divmod(scaled, unit)
     if rest:
         raise RewardError(f"{minor} minor units of {currency} have more than {MICRO} decimals; give fewer")
     return micro
