@@ -91,8 +91,7 @@ def _asked(visits: "list[Visit]") -> Table:
     from tribute.server.administration import micro_in_words
 
     rows = [
-        (visit.customer.name, str(len(visit.labels)), f"{micro_in_words(visit.micro)}", visit.refusal)
-        for visit in visits
+        (visit.customer.name, str(len(visit.labels)), micro_in_words(visit.micro), visit.refusal) for visit in visits
     ]
     return Table("Asked of the champion", ("customer", "answers", "paid", "then"), rows, right=("answers", "paid"))
 

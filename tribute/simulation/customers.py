@@ -106,7 +106,6 @@ class Visit:
     """What became of a customer's questions; `refusal` is what the server said when the budget had run out."""
 
     customer: Customer
-    asked: int = 0
     labels: list[str] = field(default_factory=list)
     micro: int = 0
     refusal: str = ""
@@ -142,7 +141,6 @@ def _ask(client: httpx.Client, done: Visit, headers: dict[str, str], name: str, 
         named = headers | {"Idempotency-Key": f"{name}-{number}"}
         body = {"model": done.customer.model, "input": question, "truncate_prompt_tokens": -1}
         answer = client.post("/classify", json=body, headers=named)
-        done.asked = number
         if _is_refused(answer, done):
             break
         done.labels.append(answer.json()["data"][0]["label"])
