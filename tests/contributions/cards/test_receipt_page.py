@@ -49,14 +49,18 @@ def rendered(browser: str, page: Path, *options: str) -> str:
 
 
 def test_the_page(browser: str, tmp_path: Path):
-    """Markup in a reason is shown as text, and nothing is wider than a phone's screen."""
+    """Markup in a reason is shown as text, no script runs, and nothing is wider than a phone's screen."""
     page = tmp_path / "receipt.html"
     html = receipts.page(receipt("<img src=x onerror=\"document.title='run'\"> unknown label"))
     measure = "<script>document.title = document.documentElement.scrollWidth > innerWidth ? 'wide' : 'fits'</script>"
-    page.write_text(html.replace("</body>", measure + "</body>"))
+    scripted = html.replace("</body>", measure + "</body>")
+    page.write_text(scripted)
+    guarded = rendered(browser, page, "--window-size=500,900", "--dump-dom")
+    page.write_text(scripted.replace("Content-Security-Policy", "none"))
 
     shown = rendered(browser, page, "--window-size=500,900", "--dump-dom")
 
+    assert "<title>Receipt " in guarded
     assert "<title>fits</title>" in shown
     assert "&lt;img src=x" in shown
     assert "This row is faulty." in shown

@@ -183,6 +183,14 @@ def test_what_an_answer_does_not_explain_goes_by_the_evaluation():
     assert paid["answers"] + paid["evaluation"] == 300 * UNIT
 
 
+def test_an_answer_too_small_to_divide_goes_by_the_evaluation():
+    """A third of a millionth is less than the smallest step, so no credit pays and nothing is lost."""
+    payers, rows = divided([Answer(ACME, EUR, {}, status="no_gain"), Answer(ACME, 1, {"a": STEPS}, part=STEPS // 3)])
+
+    assert {row.basis for row in rows} == {"evaluation"}
+    assert sum(row.part for row in rows) == payers[ACME] * UNIT
+
+
 def test_drawing_leaves_a_standard_error():
     """Credit that stands on few drawn answers is uncertain, and with one answer as uncertain as it is large."""
     many = [

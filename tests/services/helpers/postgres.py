@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,10 +34,16 @@ class Server:
         return f"postgresql://postgres@127.0.0.1:{self.port}/{name}"
 
     def _run(self, program: str, *arguments: object) -> None:
-        command = [str(self.programs / program), *map(str, arguments)]
-        # The server refuses to run as root.
-        as_user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
-        subprocess.run([*as_user, *command], check=True, cwd="/", stdout=subprocess.DEVNULL)
+        # The server refuses to run as root, and a locale of the person's may be absent.
+        user = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.getuid() == 0 else {}
+        # A file, since the server that pg_ctl leaves running would keep a pipe open.
+        with tempfile.TemporaryFile("w+") as errors:
+            command = [str(self.programs / program), *map(str, arguments)]
+            done = subprocess.run(
+                command, cwd="/", env={"LC_ALL": "C"}, stdout=subprocess.DEVNULL, stderr=errors, **user
+            )
+            errors.seek(0)
+            assert done.returncode == 0, f"{program}: {errors.read()}"
 
 
 @contextmanager
@@ -48,10 +55,10 @@ def server() -> Iterator[Server]:
         pytest.skip("PostgreSQL is absent; apt-get install postgresql")
     folder = Path(subprocess.check_output(["mktemp", "-d", "/var/tmp/postgres-XXXXXX"], text=True).strip())
     if os.getuid() == 0:
-        shutil.chown(folder, "postgres")
+        shutil.chown(folder, "nobody")
     running = Server(homes[-1].parent, folder)
     try:
-        running._run("initdb", "-D", folder, "-U", "postgres", "-A", "trust", "-N")
+        running._run("initdb", "-D", folder, "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N")
         running.start()
         yield running
         running.stop()

@@ -1,6 +1,7 @@
 """Theorem: a call is charged once or not at all, never beyond what was held, and always with receipt and answer."""
 
 import json
+from contextlib import suppress
 from hashlib import sha256
 
 import pytest
@@ -334,6 +335,8 @@ def test_a_database_gone_between_hold_and_settlement_loses_nothing():
     """The settlement is 503; settled again after the database's return, the call is charged once."""
     with server() as postgres, market(postgres.url("gone")) as shop:
         held = shop.ask(shop.key())
+        # A hold is not synced by itself, and what is synced after it keeps it.
+        shop.key()
         postgres.stop()
         refused(503, shop.answer, held)
         postgres.start()
@@ -342,6 +345,21 @@ def test_a_database_gone_between_hold_and_settlement_loses_nothing():
 
         assert (first.receipt, first.micro) == (again.receipt, again.micro)
         assert shop.accounts.balance("acme").spent == first.micro
+        assert tie_out(shop.store) == []
+
+
+def test_a_hold_that_a_crash_takes_back_is_of_a_free_call():
+    """Where the database lost the hold, the call is not charged; where it kept it, it is charged once."""
+    with server() as postgres, market(postgres.url("lost")) as shop:
+        held = shop.ask(shop.key())
+        postgres.stop()
+        postgres.start()
+
+        charged = 0
+        with suppress(ServiceError):
+            charged = shop.answer(held).micro
+
+        assert shop.accounts.balance("acme").spent == charged
         assert tie_out(shop.store) == []
 
 

@@ -92,7 +92,8 @@ class _Payer:
     def credit(self, answer: _Answer, row: Mapping[str, Any]) -> None:
         """Count a contributor's credit on an answer."""
         name, weight, divisor = row["contributor"], answer.weight, max(answer.positive, self.floor)
-        if not divisor:
+        # An answer of a millionth may be worth less than the smallest step once its explained part is taken.
+        if not divisor or not weight:
             return
         share = row["signed"] * STEPS // divisor
         self.signed[name] = self.signed.get(name, 0) + weight * share
