@@ -61,6 +61,19 @@ def test_stages_are_those_of_the_config(tiny: Path, finished: Path):
     assert all(stage["flop"] > 0 and stage["device_bytes"] > 0 for stage in large["planned_stages"])
 
 
+def test_looks_at_held_out_rows_are_counted(tiny: Path, finished: Path):
+    """The more often the validation rows are read, the more a training takes; as a forward pass each."""
+    command = (tiny / "config.yaml", "-w", finished, "--set", "finetuning.validation.fraction=0.25", "--set")
+    rarely = planned(*command, "finetuning.validation.every=1000")
+    often = planned(*command, "finetuning.validation.every=1")
+    without = planned(tiny / "config.yaml", "-w", finished)
+
+    looks = [said["planned_stages"][0]["flop"] for said in (rarely, often)]
+    assert rarely["step_count"] == often["step_count"] > 1
+    assert looks[1] > looks[0]
+    assert rarely["rows_training"] < without["rows_training"]
+
+
 def test_without_workspace_rows_come_from_the_source(tmp_path: Path):
     """Weights are not read, and nothing is left behind."""
     (tmp_path / "config.yaml").write_text(WITH_SOURCE)

@@ -122,6 +122,15 @@ class _Work:
         flop = take(self.read, self.length)
         return flop, self._seconds(flop, self.read_batches)
 
+    def _checking(self) -> tuple[float, float]:
+        """FLOP and seconds of a training's looks at the validation rows, all of them where it may stop early."""
+        rule = self.config.finetuning.validation
+        if rule is None:
+            return 0.0, 0.0
+        read, looks = float(self.rows.validation.lengths().sum()), ceil(self.steps / rule.every)
+        flop = self.shape.forward(read, self.length)
+        return looks * flop, looks * self._seconds(flop, ceil(read / self.config.finetuning.tokens_at_once))
+
     def _seconds(self, flop: float, batches: float) -> float:
         apart = 0.0 if self.machine.is_gpu else LAYER_SECONDS * self.shape.computed * batches
         return flop / self.machine.flops + apart
@@ -158,10 +167,12 @@ class _Work:
     def _finetuning(self) -> StageCost:
         (flop, seconds), (read, reading) = self._training(), self._reading()
         cached = self.shape.layers > self.shape.computed
-        lower = (self.rows.train.lengths().sum() + self.read) * self.shape.width * 4.0 if cached else 0.0
+        tokens = sum(rows.lengths().sum() for rows in (self.rows.train, self.rows.validation, self.rows.evaluation))
+        lower = tokens * self.shape.width * 4.0 if cached else 0.0
         # The adapter, its copy in MLflow, and the trace.
         disk = self.seeds * (8.0 * self.shape.trained + self.states * self._state_bytes()) + lower
-        cost = (self.trained, flop + 2 * read, self._shared(seconds) + 2 * reading)
+        checks, checking = self._checking()
+        cost = (self.trained, flop + 2 * read + checks, self._shared(seconds) + 2 * reading + checking)
         return self._stage("fine-tune", _count(self.seeds, "seed"), self.seeds, cost, memory=lower, disk=disk)
 
     def _walked(self) -> tuple[float, float, float]:

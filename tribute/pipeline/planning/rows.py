@@ -25,6 +25,8 @@ class PlannedRows:
 
     task: TaskType
     train: EncodedRows
+    validation: EncodedRows
+    """Held out of the training; empty where the config holds none out."""
     evaluation: EncodedRows
     contributors: Mapping[str, int]
     """Contributor → rows."""
@@ -37,18 +39,22 @@ def planned_rows(config: RunConfig, dataset: Artifact | None, base: Path) -> Pla
 
     Raises RegistryError where there is neither a version nor a source.
     """
-    description, train, evaluation = _of_source(config) if dataset is None else _released(config, dataset)
+    description, frames = _of_source(config) if dataset is None else _released(config, dataset)
     task, tokenizer = described_task(description), load_tokenizer(base)
-    parts = [task.encode(frame, tokenizer, config.finetuning) for frame in (train, evaluation)]
-    return PlannedRows(task, parts[0], parts[1], Counter(train["contributor_id"]), dataset is not None)
+    train, held_out, evaluation = frames
+    learned, read = (
+        task.encode(frame, tokenizer, config.finetuning) for frame in (pd.concat([train, held_out]), evaluation)
+    )
+    parts = learned.take(range(len(train))), learned.take(range(len(train), len(learned)))
+    return PlannedRows(task, *parts, read, Counter(train["contributor_id"]), dataset is not None)
 
 
-Tables = tuple[Mapping[str, Any], pd.DataFrame, pd.DataFrame]
+Tables = tuple[Mapping[str, Any], tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]]
 
 
 def _released(config: RunConfig, dataset: Artifact) -> Tables:
-    train, _ = split(dataset, config.finetuning.validation)
-    return read_description(dataset), train, read_rows(dataset, "evaluation")
+    train, held_out = split(dataset, config.finetuning.validation)
+    return read_description(dataset), (train, held_out, read_rows(dataset, "evaluation"))
 
 
 def _of_source(config: RunConfig) -> Tables:
@@ -82,4 +88,4 @@ def _of_source(config: RunConfig) -> Tables:
     train, validation = frames[0], config.finetuning.validation
     # Which rows a release will hold out is not known yet; how many is.
     held_out = int((validation.fraction or FRACTION) * len(train)) if validation and not validation.contributions else 0
-    return description, train.iloc[held_out:], frames[1]
+    return description, (train.iloc[held_out:], train.iloc[:held_out], frames[1])
