@@ -2,13 +2,13 @@
 
     python benchmarks/names.py DATA CACHE [--arena clinc150]
 
-DATA and CACHE as in fidelity.py, whose trainings of all rows are read; beside them thirty synthetic worlds with a truth
-of their own (lib/synthetic.py). Takes about five minutes on one core. Writes docs/benchmarks/names.md.
+DATA and CACHE as in fidelity.py, whose trainings of all rows and truths are read; beside them thirty synthetic worlds
+with a truth of their own (lib/synthetic.py). What is measured is kept in CACHE, so another estimator is compared in a
+minute; from nothing it takes about half an hour on one core. Writes docs/benchmarks/names.md.
 """
 
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import combinations, product
 from pathlib import Path
 
@@ -18,11 +18,13 @@ import transformers
 from scipy.stats import beta
 
 from lib.arena import ARENAS, Arena, arena_parser
-from lib.ground_truth import SEEDS
-from lib.row_evidence import Evidence, of_arena, of_world, rate_designs
-from lib.synthetic import EQUAL, FRESH, SAMPLE, Kind, World
+from lib.ground_truth import REPETITIONS, SEEDS, done, rate_runs, truth
+from lib.row_evidence import Evidence, of_arena
+from lib.stored import Stored
+from lib.synthetic import EQUAL, FRESH, SAMPLE, Kind
+from lib.synthetic_trials import TRUTH_RUNS, Trial
+from lib.witness_weights import retraining_lines, weight_lines
 from throughput import processor
-from tribute.attribution.retraining import designs
 from tribute.attribution.shares.estimate import Estimate
 from tribute.attribution.shares.shares import clipped_shares
 
@@ -33,8 +35,8 @@ SHAPES += (("lone", False), ("dealt", True))
 """What names know, and whether they have the same number of rows."""
 KEPT_BACK, FIRST_KEPT_BACK = tuple(product((5, 9, 15), (False, True))), 40
 """Worlds in which nothing was chosen: how many names, and whether they have the same number of rows; first number."""
-TRUTH_RUNS, REPETITIONS, FIRST_SEED = 2048, 6, 10
-"""Trainings of a world's truth, in at least so many repetitions, with seeds that no estimate has seen."""
+EQUAL_NAMES, FIRST_EQUAL = (4, 4, 4, 7, 7, 7), 60
+"""Dealt worlds for equal work: how many names; first number."""
 BUDGETS = (0, 20, 60)
 DEALS, PLANTED = 20, ("shuffled", "scrambler")
 SIZES = (60, 8)
@@ -47,28 +49,38 @@ def main() -> None:
     warnings.filterwarnings("ignore")
     transformers.logging.set_verbosity_error()
     arenas = [Arena(name, arguments.data, arguments.cache) for name in arguments.arena or ARENAS]
-    PAGE.write_text("\n".join(page(arenas)) + "\n", encoding="utf-8")
+    stored = Stored(arguments.cache / "worlds", np.inf)
+    PAGE.write_text("\n".join(page(arenas, stored)) + "\n", encoding="utf-8")
 
 
-def page(arenas: Sequence[Arena]) -> Iterator[str]:
+def page(arenas: Sequence[Arena], stored: Stored) -> Iterator[str]:
     """The lines of docs/benchmarks/names.md."""
     yield "# Names"
     yield ""
     yield f"Written by `python benchmarks/names.py` on {processor()}, one thread. Two seeds unless stated."
     yield ""
     yield from arena_lines(arenas)
-    trials = [trial(*shape, names, number) for number, (names, shape) in enumerate(product(NAMES, SHAPES))]
+    worlds = [(*shape, names, number) for number, (names, shape) in enumerate(product(NAMES, SHAPES))]
+    trials = [Trial(*world, stored) for world in worlds]
+    equal = [Trial("dealt", True, names, number, stored) for number, names in enumerate(EQUAL_NAMES, FIRST_EQUAL)]
     yield ""
     yield from world_lines(trials)
     yield ""
+    yield from equal_lines(equal)
+    yield ""
     yield from coverage_lines(trials)
     yield ""
-    yield from kept_back_lines()
+    yield from weight_lines(trials, NAMES)
+    yield ""
+    yield from retraining_lines(trials, BUDGETS[1:])
+    yield ""
+    yield from kept_back_lines(stored)
 
 
-def kept_back_lines() -> Iterator[str]:
+def kept_back_lines(stored: Stored) -> Iterator[str]:
     """Σ|error| and coverage in worlds that were named before the estimator was changed."""
-    trials = [trial("mixed", even, names, FIRST_KEPT_BACK + place) for place, (names, even) in enumerate(KEPT_BACK)]
+    numbered = enumerate(KEPT_BACK, FIRST_KEPT_BACK)
+    trials = [Trial("mixed", even, names, number, stored) for number, (names, even) in numbered]
     yield "## Kept back"
     yield ""
     yield (
@@ -95,11 +107,13 @@ def arena_lines(arenas: Sequence[Arena]) -> Iterator[str]:
         "witness's own sum ÷ gain − 1, before any combination, the worst of the seeds. *Equal work*: names of "
         f"{EQUAL} honest rows dealt at random, the standard deviation of what they get ÷ its mean, over {DEALS} deals "
         f"and all pairs of {SEEDS} seeds. *κ = 1 keeps*: the part of a name's share that is left after one standard "
-        "error is taken off every name and the rest normalised; in brackets before it is normalised."
+        "error is taken off every name and the rest normalised; in brackets before it is normalised. *Σ|error|*: of "
+        "shares of the real names against brute force, mean over the pairs of seeds; in brackets the truth's own error "
+        "and how many repetitions of the rate design it has."
     )
     yield ""
     heads = ["relabelling", "sum: in-run", "stand-in", "equal work: in-run", "stand-in", "both", "both, κ = 1"]
-    heads += [f"κ = 1 keeps of {size} rows" for size in SIZES]
+    heads += [f"κ = 1 keeps of {size} rows" for size in SIZES] + ["Σ\\|error\\|"]
     yield "| arena | " + " | ".join(heads) + " |"
     yield "|---" * (len(heads) + 1) + "|"
     for arena in arenas:
@@ -109,7 +123,19 @@ def arena_lines(arenas: Sequence[Arena]) -> Iterator[str]:
         cells = [f"{relabelled(evidence[0]):.0e}", f"{in_run:+.2%}", f"{stand_in:+.3%}"]
         cells += [f"{scatter:.2f}" for scatter in equal_work(arena, evidence)]
         cells += [f"{after:.0%} ({before:.0%})" for before, after in kept_by_size(arena, evidence)]
+        cells.append(held_against_truth(arena, evidence))
         yield f"| {arena.name} | " + " | ".join(cells) + " |"
+
+
+def held_against_truth(arena: Arena, evidence: Sequence[Evidence]) -> str:
+    """Σ|error| by brute force, mean over pairs of seeds, what the truth's own error adds, and its repetitions."""
+    if sum(done(arena, rate_runs(arena, number)) for number in range(REPETITIONS[arena.name])) < 2:
+        return "–"
+    found = truth(arena)
+    shares, own = found.shares(), float(np.sqrt(2 / np.pi) * found.errors().sum())
+    credits = [one.by_row().named(arena.owner).credit for one in evidence]
+    errors = [float(np.abs(clipped_shares(credit) - shares).sum()) for credit in credits]
+    return f"{np.mean(errors):.3f} ({own:.3f}, {len(found.effects)})"
 
 
 def relabelled(evidence: Evidence) -> float:
@@ -170,68 +196,6 @@ def paid(estimate: Estimate) -> np.ndarray:
     return np.asarray(np.maximum(estimate.credit - estimate.standard_errors(), 0))
 
 
-@dataclass(frozen=True)
-class Trial:
-    """One synthetic world: its truth, and the estimates by budget."""
-
-    kind: Kind
-    even: bool
-    owner: np.ndarray
-    truth: np.ndarray
-    """Nats of the sample's rows, [repetitions, names], scaled to what the fine-tune gained."""
-    fresh: np.ndarray
-    """The same of evaluation rows that no estimate has seen."""
-    estimates: Sequence[Estimate]
-    trainings: Sequence[float]
-    evidence: Evidence
-
-    @property
-    def names(self) -> int:
-        """How many."""
-        return int(self.truth.shape[1])
-
-    def true(self) -> np.ndarray:
-        """Shares, [names]."""
-        return clipped_shares(self.truth.mean(0))
-
-    def true_error(self) -> float:
-        """Σ of the standard errors of the true shares, as a mean absolute error: by the jackknife."""
-        count = len(self.truth)
-        left = np.stack([clipped_shares(np.delete(self.truth, one, axis=0).mean(0)) for one in range(count)])
-        errors = np.sqrt((count - 1) / count * ((left - left.mean(0)) ** 2).sum(0))
-        return float(np.sqrt(2 / np.pi) * errors.sum())
-
-
-def trial(kind: Kind, even: bool, names: int, number: int) -> Trial:
-    """Measure a world."""
-    world = World.of(kind, names, even, number)
-    evidence, probe = of_world(world)
-    estimates, trainings = [], []
-    for budget in BUDGETS:
-        seen, spent = rate_designs(world, evidence, probe, budget)
-        estimates.append(evidence.by_row(seen).named(world.owner))
-        trainings.append(spent)
-    return Trial(kind, even, world.owner, *truth(world), estimates, trainings, evidence)
-
-
-def truth(world: World) -> tuple[np.ndarray, np.ndarray]:
-    """Repetitions of a rate design of names, their mean scaled to the gain, of the sample and of fresh rows."""
-    runs = len(designs.rate_design(world.owner, 0, [0]))
-    effects, gains = [], []
-    for number in range(max(REPETITIONS, TRUTH_RUNS // runs)):
-        seed = FIRST_SEED + number
-        design = designs.rate_design(world.owner, number, [seed])
-        ends = np.stack([np.zeros(len(world.owner), bool), np.ones(len(world.owner), bool)])
-        kept = np.vstack([ends, *(run.run.kept[None] for run in design)])
-        losses = world.losses(kept, seed, world.sample, world.fresh)
-        utility = -np.stack([losses[:, :SAMPLE].mean(1), losses[:, SAMPLE:].mean(1)], axis=1)
-        effects.append(designs.rate_effects(design, utility[2:]))
-        gains.append(utility[1] - utility[0])
-    scale = np.mean(gains, axis=0) / np.mean(effects, axis=0).sum(1)
-    sample, fresh = np.stack(effects, axis=1) * scale[:, None, None]
-    return sample, fresh
-
-
 def world_lines(trials: Sequence[Trial]) -> Iterator[str]:
     """Σ|error| by how many names there are and by what they know."""
     sums = [abs(one.evidence.stand_in.credit.sum() / one.evidence.stand_in.gained - 1) for one in trials]
@@ -242,7 +206,7 @@ def world_lines(trials: Sequence[Trial]) -> Iterator[str]:
         f"Σ|error| of shares (0 to 2) against a truth of {TRUTH_RUNS:,} trainings per world or more, in "
         f"{len(NAMES) * len(SHAPES)} worlds, on the {SAMPLE} evaluation rows that the estimates have. *Alone*: one "
         "witness without the other. Retrainings beyond the two seeds' own: "
-        + ", ".join(f"{np.mean([one.trainings[place] for one in trials]):.0f}" for place in range(len(BUDGETS)))
+        + ", ".join(f"{np.mean([one.seen(budget)[1] for one in trials]):.0f}" for budget in BUDGETS)
         + f" on average for a budget of {', '.join(map(str, BUDGETS))}. The sum of in-run's credits misses the gain by "
         f"{max(walks):.1%} at most ({np.mean(walks):.1%} on average), the stand-in's by {max(sums):.2%}."
     )
@@ -253,14 +217,20 @@ def world_lines(trials: Sequence[Trial]) -> Iterator[str]:
     for kind, even in SHAPES:
         chosen = [one for one in trials if (one.kind, one.even) == (kind, even)]
         yield world_line(f"{kind}, {'sizes alike' if even else '8 to 260 rows'}", chosen)
-    yield ""
-    equal = [one for one in trials if one.kind == "dealt" and one.names <= 7]
-    missed = [one.names * (clipped_shares(paid(one.estimates[0])) - one.true()) for one in equal]
-    own = [one.true_error() / np.sqrt(2 / np.pi) for one in equal]
+
+
+def equal_lines(trials: Sequence[Trial]) -> Iterator[str]:
+    """How far pay for equal work is from the true shares."""
+    missed = [one.names * (clipped_shares(paid(one.estimate())) - one.true()) for one in trials]
+    own = [one.true_error() / np.sqrt(2 / np.pi) for one in trials]
+    unpaid = sum(int(((paid(one.estimate()) <= 0) & (one.true() > 0)).sum()) for one in trials)
     yield (
-        f"Equal work: in the dealt worlds of 4 and 7 names of {EQUAL} rows, pay at κ = 1 less the true share, ÷ the "
-        f"mean share, has standard deviations of {' and '.join(f'{part.std(ddof=1):.2f}' for part in missed)} (the "
-        f"truth's own error {' and '.join(f'{part:.2f}' for part in own)})."
+        f"Equal work: in dealt worlds {FIRST_EQUAL} to {FIRST_EQUAL + len(trials) - 1}, of "
+        f"{', '.join(str(one.names) for one in trials)} names of {EQUAL} rows, pay at κ = 1 less the true share, ÷ the "
+        f"mean share, has standard deviations of {', '.join(f'{part.std(ddof=1):.2f}' for part in missed)} (root mean "
+        f"square {np.sqrt(np.mean([part.var(ddof=1) for part in missed])):.2f}; the truth's own error "
+        f"{np.sqrt(np.mean(np.square(own))):.2f}). With a true share above 0 and no pay: {unpaid} of "
+        f"{sum(one.names for one in trials)}."
     )
 
 
@@ -277,7 +247,7 @@ def table_heads() -> Iterator[str]:
 def world_line(name: str, trials: Sequence[Trial]) -> str:
     """Means over worlds."""
     errors = np.mean([[*alone(one), *budgeted(one), rows_counted(one), one.true_error()] for one in trials], axis=0)
-    unpaid = sum(int(((paid(one.estimates[0]) <= 0) & (one.true() > 0.01)).sum()) for one in trials)
+    unpaid = sum(int(((paid(one.estimate()) <= 0) & (one.true() > 0.01)).sum()) for one in trials)
     positive = sum(int((one.true() > 0.01).sum()) for one in trials)
     return f"| {name} | " + " | ".join(f"{error:.3f}" for error in errors) + f" | {unpaid} of {positive} |"
 
@@ -285,22 +255,17 @@ def world_line(name: str, trials: Sequence[Trial]) -> str:
 def alone(one: Trial) -> list[float]:
     """Σ|error| of either witness."""
     in_run = np.mean([walk.credit * walk.scale for walk in one.evidence.walks], axis=0)
-    return [distance(np.bincount(one.owner, weights=credit), one) for credit in (in_run, one.evidence.stand_in.credit)]
+    return [one.misses(np.bincount(one.owner, weights=credit)) for credit in (in_run, one.evidence.stand_in.credit)]
 
 
 def budgeted(one: Trial) -> list[float]:
     """Σ|error| by budget."""
-    return [distance(estimate.credit, one) for estimate in one.estimates]
+    return [one.misses(one.estimate(budget).credit) for budget in BUDGETS]
 
 
 def rows_counted(one: Trial) -> float:
     """Σ|error| where each row is worth the same."""
-    return distance(np.bincount(one.owner).astype(float), one)
-
-
-def distance(credit: np.ndarray, one: Trial) -> float:
-    """Σ|error| of the shares, from credit in nats [names]."""
-    return float(np.abs(clipped_shares(credit) - one.true()).sum())
+    return one.misses(np.bincount(one.owner).astype(float))
 
 
 def coverage_lines(trials: Sequence[Trial]) -> Iterator[str]:
@@ -315,8 +280,8 @@ def coverage_lines(trials: Sequence[Trial]) -> Iterator[str]:
     yield ""
     yield "| interval from | covered, the truth's error added | bounds | by world | not added | names |"
     yield "|---|---|---|---|---|---|"
-    for place, budget in enumerate(BUDGETS):
-        hits = [covered(one, place) for one in trials]
+    for budget in BUDGETS:
+        hits = [covered(one, budget) for one in trials]
         added, stood = np.concatenate(hits, axis=1)
         low, high = clopper_pearson(int(added.sum()), len(added))
         worlds = np.array([part[0].mean() for part in hits])
@@ -327,9 +292,9 @@ def coverage_lines(trials: Sequence[Trial]) -> Iterator[str]:
         )
 
 
-def covered(one: Trial, place: int) -> np.ndarray:
+def covered(one: Trial, budget: float) -> np.ndarray:
     """Whether each interval holds the truth, with the truth's own error added and as it stands, bool [2, names]."""
-    estimate, true = one.estimates[place], one.fresh.mean(0)
+    estimate, true = one.estimate(budget), one.fresh.mean(0)
     own = one.fresh.var(0, ddof=1) / len(one.fresh)
     quantile = estimate.margin(0.9) / estimate.errors()
     wide = np.stack([quantile * np.sqrt(estimate.errors() ** 2 + own), estimate.margin(0.9)])

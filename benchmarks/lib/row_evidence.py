@@ -52,21 +52,26 @@ def of_arena(arena: Arena, seeds: Sequence[int] = SEEDS) -> Evidence:
 
 def of_world(world: World | CausalWorld) -> tuple[Evidence, StandIn]:
     """A synthetic world's, and its stand-in."""
-    count, nobody = len(world.sample), np.zeros((1, len(world.owner)), dtype=bool)
+    count, nobody = len(world.sample), np.zeros(len(world.owner), dtype=bool)
     even = np.full(count, 1 / count)
-    before = world.losses(nobody, 0, world.sample).mean()
-    walks = []
-    for seed in SEEDS:
-        model, training = world.trained(seed)
-        walk = in_run_credit(model, world.train, world.sample, even, training.trace)
-        gain = float(before - world.losses(~nobody, seed, world.sample).mean())
-        walks.append(InRunCredit(seed, walk.scores.sum(1), walk.folds.T, gain))
+    walks = [walked(world, seed) for seed in SEEDS]
     wanted = float(np.mean([walk.measured for walk in walks]))
     probe = world.stand_in().fitted(wanted)
     draws = drawn_credits(probe, len(world.owner), even)
     folds, clusters = folds_of(probe, draws, world.sample), content_clusters(probe, CLUSTERS)
-    gained = float(probe.losses(nobody[0]).mean() - probe.losses(~nobody[0]).mean())
+    gained = float(probe.losses(nobody).mean() - probe.losses(~nobody).mean())
     return Evidence(world.train.slices, walks, StandInCredit(draws, folds, clusters, wanted, gained)), probe
+
+
+def walked(world: World | CausalWorld, seed: int) -> InRunCredit:
+    """In-run credit of a seed's training on all rows."""
+    everybody = np.ones((1, len(world.owner)), dtype=bool)
+    before, after = (world.losses(kept, seed, world.sample).mean() for kept in (~everybody, everybody))
+    model, training = world.trained(seed)
+    walk = in_run_credit(
+        model, world.train, world.sample, np.full(len(world.sample), 1 / len(world.sample)), training.trace
+    )
+    return InRunCredit(seed, walk.scores.sum(1), walk.folds.T, float(before - after))
 
 
 def rate_designs(

@@ -6,6 +6,8 @@ import pytest
 
 from tests.attribution.helpers.runs import measurements, run_of
 from tests.finetuning.helpers import tiny
+from tribute.attribution.combine import scores_table
+from tribute.attribution.credit.stand_in_artifact import slices_of
 from tribute.attribution.measurement import measure
 from tribute.attribution.plan import INRUN, STAND_IN
 
@@ -50,3 +52,23 @@ def test_the_table_of_row_and_seed_is_the_same_under_any_names(honest, names, tm
     again, before = other.by_row.named(honest.rows.owner), honest.estimate()
     for figure in ("credit", "known", "scatter"):
         assert getattr(again, figure) == pytest.approx(getattr(before, figure), abs=1e-9)
+
+
+def test_credit_by_query_sums_to_credit_and_is_what_both_witnesses_say(honest):
+    """In-run credit of each query and the stand-in's, each by what it counts; the rest of a row's credit evenly."""
+    scores = scores_table(honest).pivot(index="row_id", columns="query", values="credit").loc[list(honest.rows.row_ids)]
+    walked = [pd.read_parquet(credit.file("scores.parquet")) for credit in honest.credits]
+    in_run = [table.pivot(index="row_id", columns="query", values="credit").loc[scores.index] for table in walked]
+    scaled = np.stack([table * walk.scale for table, walk in zip(in_run, honest.in_run, strict=True)])
+    own = np.average(scaled, axis=0, weights=[walk.weight for walk in honest.in_run])
+    stood = slices_of(honest.probes[0].path, list(scores.index))[list(scores.columns)].to_numpy()
+    said = honest.table.per_in_run * own + honest.table.per_stand_in * stood
+
+    assert scores.sum(axis=1).to_numpy() == pytest.approx(honest.by_row.credit, abs=1e-9)
+    assert apart(scores.to_numpy()) == pytest.approx(apart(said), abs=1e-9)
+    assert np.abs(apart(honest.table.per_stand_in * stood)).max() > 1e-4
+
+
+def apart(values):
+    """By how much each query differs from the row's mean."""
+    return values - values.mean(axis=1, keepdims=True)

@@ -12,6 +12,7 @@ from tribute.attribution.card.effects_table import effects_table, measured_effec
 from tribute.attribution.content import distinct_content
 from tribute.attribution.credit import planted_rows
 from tribute.attribution.credit.stand_in import CLUSTERS
+from tribute.attribution.credit.stand_in_artifact import slices_of
 from tribute.attribution.retraining.jobs import TrainedRows
 from tribute.attribution.shares import shares as sharing
 from tribute.attribution.shares.estimate import RowEstimate
@@ -76,14 +77,19 @@ def basis_figures(measurements: Measurements, tokens: pd.DataFrame, config: Attr
 
 
 def scores_table(measurements: Measurements) -> pd.DataFrame:
-    """`scores.parquet`: every row's credit by query; what in-run credit does not know is spread evenly over queries.
+    """`scores.parquet`: every row's credit by query, each witness counting as it does in the table.
 
-    So the scores of a row sum to its credit, and those of a contributor to its own.
+    What neither divides by query is spread evenly, so the scores of a row sum to its credit, and those of a contributor
+    to its own.
     """
     weights = np.array([witness.weight for witness in measurements.in_run])
     parts = measurements.table.per_in_run * weights / max(weights.sum(), 1e-12)
     scales = [part * witness.scale for part, witness in zip(parts, measurements.in_run, strict=True)]
     scores = sharing.slice_scores(measurements.credits, scales)
+    if measurements.table.per_stand_in:
+        stood = slices_of(measurements.probes[0].path, measurements.rows.row_ids).stack()
+        places = pd.MultiIndex.from_frame(scores[["row_id", "query"]])
+        scores["credit"] += measurements.table.per_stand_in * stood.loc[places].to_numpy()
     credit = pd.Series(measurements.by_row.credit, index=list(measurements.rows.row_ids))
     by_row = scores.groupby("row_id")["credit"]
     missing = (credit - by_row.sum()) / by_row.size()

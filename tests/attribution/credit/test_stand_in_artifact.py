@@ -38,6 +38,7 @@ def made_probe(root, dataset, credit, wanted=1.0, cluster=lambda names: names.as
     train = pd.read_parquet(dataset.file("train.parquet"))
     by_row = train["contributor_id"].map(dict(zip(("ada", "bob", "cyd", "dan"), credit, strict=True))) / 12
     columns = [f"{kind}_{number}" for kind in ("draw", "fold") for number in range(8)]
+    columns.append("slice_algebra")
     table = train[["row_id"]].assign(**dict.fromkeys(columns, by_row), cluster=cluster(train["contributor_id"]) + 0)
     facts = {"length": 0.1, "wanted": wanted, "gained": sum(credit), "sum": sum(credit)}
 
@@ -49,11 +50,11 @@ def made_probe(root, dataset, credit, wanted=1.0, cluster=lambda names: names.as
 
 
 def test_without_retraining_both_witnesses_count(witnessed):
-    """Two parts in-run, three parts stand-in, on the run's total; their distance is in the intervals, not in `se`."""
+    """Alike where neither scatters, on the run's total; their distance is in the intervals, not in `se`."""
     apart, alone = witnessed.estimate(), with_others(witnessed, probes=[]).estimate()
 
     scaled = np.array([0.6, 0.2, 0.2, 0]) * witnessed.gain
-    assert apart.credit == pytest.approx(0.4 * alone.credit + 0.6 * scaled, abs=0.01)
+    assert apart.credit == pytest.approx(0.5 * alone.credit + 0.5 * scaled, abs=0.01)
     assert apart.credit.sum() == pytest.approx(witnessed.gain)
     assert (apart.errors() > 2 * alone.errors()).all()
     assert (apart.standard_errors() < 0.5 * apart.errors())[[0, 2]].all()
@@ -123,6 +124,9 @@ def test_the_artifact_holds_the_probe_and_what_it_says(made, dataset, adapter, r
     assert facts["gained"] == pytest.approx(gained, abs=1e-6)
     assert facts["sum"] == pytest.approx(credits["credit"].sum()) == pytest.approx(gained, rel=0.03)
     assert credits.filter(like="fold_").mean(axis=1).to_numpy() == pytest.approx(credits["credit"], abs=0.05)
+    slices = stand_in_artifact.slices_of(made.path, list(credits["row_id"]))
+    assert set(slices) == set(tiny.TOPICS)
+    assert slices.to_numpy().sum() == pytest.approx(gained, rel=0.03)
     fallen = adapter.json("evaluation.json")
     assert facts["wanted"] == pytest.approx(fallen["before"]["loss"] - fallen["loss"])
 

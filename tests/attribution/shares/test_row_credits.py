@@ -81,6 +81,58 @@ def test_pulling_moves_no_credit_between_clusters(kept):
     assert np.std(pulled) < np.std(CREDIT)
 
 
+def part_of_in_run(seeds, draws):
+    """What of the table is in-run credit, 0 to 1."""
+    first = [InRunCredit(seed, c, folds(c), float(c.sum())) for seed, c in enumerate(seeds)]
+    second = StandInCredit(
+        draws, folds(draws.mean(0)), CLUSTERS, float(draws.mean(0).sum()), float(draws.mean(0).sum())
+    )
+    table = row_credits(first, second, CLUSTERS, 1.0)
+    mass = np.maximum(
+        np.bincount(CLUSTERS, weights=np.mean([c * w.scale for c, w in zip(seeds, first, strict=True)], 0)), 0
+    )
+    return table.per_in_run * mass.sum()
+
+
+def by_cluster(*parts):
+    """Rows' credits whose clusters have these sums."""
+    return np.array(parts)[CLUSTERS] / 12
+
+
+TRUE = by_cluster(0.3, 0.25, 0.2, 0.15, 0.1)
+FIRST, SECOND = by_cluster(0.1, -0.1, 0, 0, 0), by_cluster(0, 0, 0.05, -0.05, 0)
+
+
+def test_each_witness_counts_by_the_inverse_of_its_variance():
+    """Where both are right on average: ±0.1 over two seeds against ±0.05 over two draws, so 1 to 4."""
+    part = part_of_in_run(np.stack([TRUE + FIRST, TRUE - FIRST]), np.stack([TRUE + SECOND, TRUE - SECOND]))
+
+    assert part == pytest.approx(0.2)
+
+
+def test_what_scatter_does_not_explain_is_the_error_of_both_alike():
+    """So two witnesses that hardly scatter and differ count the same, and neither is shut out for its scatter alone."""
+    off, small = by_cluster(0.15, -0.15, 0, 0, 0), 0.01
+
+    even = part_of_in_run(np.stack([TRUE + small * FIRST, TRUE - small * FIRST]), np.stack([TRUE + off, TRUE + off]))
+    less = part_of_in_run(np.stack([TRUE + FIRST, TRUE - FIRST]), np.stack([TRUE + off, TRUE + off]))
+
+    assert even == pytest.approx(0.5, abs=0.001)
+    assert less == pytest.approx(0.0125 / 0.045)
+
+
+def test_a_single_seed_counts_a_quarter():
+    """How it scatters is not known: half of what lies between the two is taken for that, and the rest for either's."""
+    off = by_cluster(0.1, 0, 0, 0, -0.1)
+
+    assert part_of_in_run(TRUE[None], np.stack([TRUE + off, TRUE + off])) == pytest.approx(0.25)
+
+
+def test_witnesses_that_say_the_same_count_alike():
+    """No variance is left to weigh them by."""
+    assert part_of_in_run(np.stack([TRUE, TRUE]), TRUE[None]) == pytest.approx(0.5)
+
+
 def test_credits_that_cancel_do_not_outweigh_those_that_do_not():
     """In-run credits of ± three times the gain over clusters count for what they did."""
     loud = CREDIT + (3 * np.array([1, -1, 1, -1, 0]) / 12)[CLUSTERS]

@@ -3,7 +3,8 @@
 `probe.safetensors`: what a `Probe` or a `Memory` is made of. `probe.json`: `length` (see either), `wanted` and `gained`
 (what the fine-tune and the stand-in take off the evaluation loss, nats) and `sum` (of its credits, nats).
 `credits.parquet`: `row_id`, its `credit` and what it is a mean of, `draw_0` …; `fold_0` … what each fold of the
-evaluation alone says of it, nats; and `cluster`, the number of the rows of like content that it is among.
+evaluation alone says of it, nats; `slice_` and a slice's name: the part that this slice has in what it says along all
+weights alike, nats; and `cluster`, the number of the rows of like content that it is among.
 """
 
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ from tribute.attribution.credit.stand_in import (
     drawn_credits,
     path_credits,
 )
+from tribute.attribution.gradients.evaluation import slice_weights
 from tribute.attribution.gradients.sample import fold_weights
 from tribute.attribution.measurement import Measurement, Run
 from tribute.errors import IntegrityError
@@ -43,7 +45,7 @@ from tribute.progress import Progress
 KIND = Kind("probe", __name__)
 
 ARRAYS = "probe.safetensors"
-SCALE = "scale"
+SCALE, SLICE = "scale", "slice_"
 
 
 def stand_in_job(run: Run, item: None, folders: Folders, progress: Progress) -> None:
@@ -63,6 +65,10 @@ def stand_in_job(run: Run, item: None, folders: Folders, progress: Progress) -> 
     table = {"row_id": list(ready.train.row_ids), "credit": draws.mean(0)}
     table |= {f"draw_{number}": draw for number, draw in enumerate(draws)}
     table |= {f"fold_{number}": fold for number, fold in enumerate(folds_of(stand_in, draws, ready.evaluation))}
+    slices = sorted(set(ready.evaluation.slices))
+    readings = slice_weights(ready.evaluation.slices, slices, even)
+    parts = path_credits(stand_in, rows, readings)
+    table |= {f"{SLICE}{name}": part for name, part in zip(slices, parts, strict=True)}
     table["cluster"] = content_clusters(stand_in, CLUSTERS)
     pd.DataFrame(table).to_parquet(folders.result / "credits.parquet", index=False)
     arrays = {field.name: np.asarray(getattr(stand_in, field.name)) for field in fields(stand_in)}
@@ -152,6 +158,13 @@ def credits_of(folder: Path, row_ids: Sequence[str]) -> tuple[np.ndarray, np.nda
     table = pd.read_parquet(folder / "credits.parquet").set_index("row_id").loc[list(row_ids)]
     draws, folds = (table.filter(regex=rf"^{kind}_\d+$").to_numpy().T for kind in ("draw", "fold"))
     return draws, folds, table["cluster"].to_numpy()
+
+
+def slices_of(folder: Path, row_ids: Sequence[str]) -> pd.DataFrame:
+    """What each slice of the evaluation adds to what is said of every row, nats, rows by slices."""
+    table = pd.read_parquet(folder / "credits.parquet").set_index("row_id").loc[list(row_ids)]
+    parts = table[[name for name in table if name.startswith(SLICE)]]
+    return parts.rename(columns=lambda name: name.removeprefix(SLICE))
 
 
 def check_clusters(recorded: Artifact, again: Artifact) -> None:

@@ -1,10 +1,16 @@
 """Every row's credit for every seed, from two witnesses: in-run credit and a stand-in.
 
 In-run credit knows the training that happened; a stand-in (credit/stand_in.py) knows how rows make up for each other.
-They err in different ways, so both count (STAND_IN). Each is divided by its own *mass* first, the sum of what is
-positive over clusters of rows of like content, which no name decides: in-run credits of rows that taught the same may
-cancel to several times the gain, and would outweigh a stand-in whose credits hardly cancel. The sum is then brought
-to the gain.
+They err in different ways, so both count. Each is divided by its own *mass* first, the sum of what is positive over
+clusters of rows of like content, which no name decides: in-run credits of rows that taught the same may cancel to
+several times the gain, and would outweigh a stand-in whose credits hardly cancel. The sum is then brought to the gain.
+
+Each counts by the inverse of its variance over the clusters: what its own seeds or draws scatter, s² of their mean, and
+half of what then still lies between the two, since nobody knows whose error that is,
+
+    v = s² + max(0, Σ (a − b)² − s_a² − s_b²) / 2
+
+A single seed does not say how it scatters; then half of what lies between the two counts as that.
 
 Rows of a cluster have like content, and what sets them apart is mostly noise of either witness. With a and b what the
 two say of a row, less the mean of its cluster, only that part of (a + b) / 2 is kept on which they agree:
@@ -25,9 +31,8 @@ from tribute.errors import AttributionError
 
 TOLERATED, USELESS = 0.2, 0.5
 """Up to the first mismatch of a walk its in-run credit counts in full, from the second on not at all."""
-STAND_IN = 1.5
-"""How much a stand-in counts where in-run credit counts 1. Alone it is closer to the truth in synthetic worlds; in two
-of the three arenas both together are closer than either."""
+TINY = 1e-12
+"""Parts of the whole below which nothing is told apart."""
 LEARNED = 0.5
 """A stand-in that gains less than this part of what the fine-tune gained is no witness."""
 
@@ -98,6 +103,8 @@ class RowCredits:
     """Half of what lies between the two witnesses, [rows]; 0 where there is only one."""
     per_in_run: float
     """How much of a nat of in-run credit, mean over the seeds scaled to their gains, is in the table."""
+    per_stand_in: float = 0.0
+    """The same of a nat of the stand-in's credit."""
     draws: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     """The stand-in's part of the table by each of its draws, [draws, rows]; none where it does not count."""
 
@@ -116,33 +123,52 @@ def row_credits(
                 "there is no improvement to attribute; check data, labels and finetuning.learning_rate"
             )
     weights = np.array([witness.weight for witness in in_run])
-    other = STAND_IN * stand_in.weight if stand_in else 0.0
-    if not weights.any() and not other:
+    second = stand_in if stand_in and stand_in.weight else None
+    if not weights.any() and not second:
         worst = max(in_run, key=lambda witness: abs(witness.mismatch))
         raise AttributionError(
             f"seed {worst.seed}: the credits along its training sum to {worst.credit.sum():.4f} nats, the evaluation "
             f"loss fell by {worst.measured:.4f}; raise finetuning.trace_states or lower finetuning.learning_rate"
         )
     scaled = np.stack([witness.credit * witness.scale for witness in in_run])
-    mean = weights @ scaled / max(weights.sum(), 1e-12)
-    folds = np.tensordot(weights, [witness.folds * witness.scale for witness in in_run], 1) / max(weights.sum(), 1e-12)
-    own, stood, shared = _mass(mean, clusters), 0 * mean, 1.0
+    mean = weights @ scaled / max(weights.sum(), TINY)
+    folds = np.tensordot(weights, [witness.folds * witness.scale for witness in in_run], 1) / max(weights.sum(), TINY)
+    own, stood, shared, mass = _mass(mean, clusters), 0 * mean, 1.0, 1.0
     by_seed, by_fold, drawn = scaled / own, folds / own, np.zeros((0, len(mean)))
-    if stand_in and other:
-        mass = _mass(stand_in.credit, clusters)
-        stood = stand_in.credit / mass
+    if second:
+        mass = _mass(second.credit, clusters)
+        stood = second.credit / mass
+        other = _stand_in_counts(by_seed[weights > 0], second.draws / mass, clusters)
         part = (weights / (weights + other))[:, None]
         by_seed = part * by_seed + (1 - part) * stood
         shared = weights.mean() / (weights.mean() + other)
-        by_fold = shared * by_fold + (1 - shared) * stand_in.folds / mass
-        drawn = (1 - shared) * stand_in.draws / mass
+        by_fold = shared * by_fold + (1 - shared) * second.folds / mass
+        drawn = (1 - shared) * second.draws / mass
     scale = gain / by_seed.mean(0).sum()
-    both = bool(stand_in and other and weights.any())
+    both = bool(second and weights.any())
     kept = _agreement(mean / own, stood, clusters) if both else 1.0
     by_seed, by_fold, drawn = (scale * _pulled(values, clusters, kept) for values in (by_seed, by_fold, drawn))
     # Of what is kept, the part that may still be wrong: kept times the variance that there was.
     distance = scale * _pulled(mean / own - stood, clusters, np.sqrt(kept)) / 2 if both else np.zeros(len(mean))
-    return RowCredits(by_seed, by_fold, distance, scale * shared / own, drawn)
+    return RowCredits(by_seed, by_fold, distance, scale * shared / own, scale * (1 - shared) / mass, drawn)
+
+
+def _stand_in_counts(seeds: np.ndarray, draws: np.ndarray, clusters: np.ndarray) -> float:
+    """How much a stand-in counts where in-run credit counts 1, by its [draws, rows] and the believed [seeds, rows]."""
+    if not len(seeds):
+        return 1.0
+    inside = (clusters[:, None] == np.arange(clusters.max() + 1)).astype(float)
+    a, b = seeds @ inside, draws @ inside
+    between = float(((a.mean(0) - b.mean(0)) ** 2).sum())
+    drawn = _scatter(b)
+    seeded = _scatter(a) if len(a) > 1 else max(between - drawn, 0.0) / 2
+    unknown = max(between - seeded - drawn, 0.0) / 2
+    return (seeded + unknown + TINY) / (drawn + unknown + TINY)
+
+
+def _scatter(sums: np.ndarray) -> float:
+    """The variance of the mean of [replicates, clusters], summed over clusters; 0 where a single one is exact."""
+    return float(sums.var(0, ddof=1).sum()) / len(sums) if len(sums) > 1 else 0.0
 
 
 def _agreement(one: np.ndarray, other: np.ndarray, clusters: np.ndarray) -> float:
@@ -166,4 +192,4 @@ def _means(values: np.ndarray, clusters: np.ndarray) -> np.ndarray:
 
 def _mass(credit: np.ndarray, clusters: np.ndarray) -> float:
     """What is positive over the clusters, nats; never less than a sum that is positive."""
-    return max(float(np.maximum(np.bincount(clusters, weights=credit), 0).sum()), 1e-12)
+    return max(float(np.maximum(np.bincount(clusters, weights=credit), 0).sum()), TINY)
