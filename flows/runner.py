@@ -1,5 +1,6 @@
 """Where a flow's tasks run: threads that start one-thread processes here, or Ray."""
 
+import multiprocessing
 import os
 from typing import Any
 
@@ -14,6 +15,19 @@ TOLD = ("MLFLOW_TRACKING_URI", "TRIBUTE_ARTIFACTS", "PREFECT_LOGGING_HANDLERS_CO
 lines, which Ray prints a second time, stay out of the terminal. Prefect hands its own addresses on."""
 
 
+class ThreadRunner(ThreadPoolTaskRunner[Any]):
+    """Threads that start one-thread processes; these end with the flow, however it ends, and trainings save first.
+
+    Prefect itself would wait for them: a cancelled or terminated run would train to its end, or until it is killed.
+    """
+
+    def __exit__(self, *error: Any) -> None:
+        self.cancel_all()
+        for child in multiprocessing.active_children():
+            child.terminate()
+        super().__exit__(*error)
+
+
 def with_runner(flow: Flow[Any, Any], config: RunConfig) -> Flow[Any, Any]:
     """The flow with the task runner of `config.execution`."""
     if config.execution.engine == "ray":
@@ -25,7 +39,7 @@ def with_runner(flow: Flow[Any, Any], config: RunConfig) -> Flow[Any, Any]:
         settings = {name: os.environ[name] for name in TOLD if name in os.environ} | (_server() if here else {})
         runner: Any = RayTaskRunner(init_kwargs={**cluster, "runtime_env": {"env_vars": settings}})
     else:
-        runner = ThreadPoolTaskRunner(max_workers=config.execution.processes)
+        runner = ThreadRunner(max_workers=config.execution.processes)
     return flow.with_options(task_runner=runner)
 
 

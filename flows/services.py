@@ -1,10 +1,9 @@
 """Explains a month's paid answers, seals its usage, and drafts the period that it pays."""
 
 from prefect import flow
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.rewards import rewards
-from flows.runner import with_runner
+from flows.runner import ThreadRunner, with_runner
 from tasks.attribution import find_attribution
 from tasks.contributions import find_dataset
 from tasks.finetuning import find_adapters
@@ -14,7 +13,7 @@ from tasks.services import add_addenda, explain, find_answers, seal
 from tribute.config import RunConfig
 
 
-@flow(name="usage", flow_run_name="explain and seal {month}", task_runner=ThreadPoolTaskRunner(max_workers=2))
+@flow(name="usage", flow_run_name="explain and seal {month}", task_runner=ThreadRunner(max_workers=2))
 def usage(workspace: str, month: str, budget: int | None = None) -> str | None:
     """Explain what waits of a month that is over, and seal it; returns its folder, None where nothing is served."""
     futures = [explain.submit(workspace, batch) for batch in find_answers(workspace, month, budget)]

@@ -9,6 +9,7 @@ from prefect.states import Completed, State
 
 from tribute.artifacts import Artifact
 from tribute.config import RunConfig
+from tribute.errors import KilledError
 from tribute.pipeline.runs import telemetry
 from tribute.workspace import Workspace
 
@@ -49,9 +50,9 @@ def get(workspace: str, kind: str, *ids: str) -> list[Artifact]:
 
 
 def _is_passing(_task: Any, _run: Any, state: State[Any]) -> bool:
-    """Retry only errors that may pass: those of files and sockets, never a wrong config or lack of memory."""
+    """Retry only errors that may pass: of files and sockets, and a killed child, never a wrong config or a full GPU."""
     error = state.result(raise_on_failure=False)
-    return isinstance(error, (ConnectionError, TimeoutError, BlockingIOError))
+    return isinstance(error, (ConnectionError, TimeoutError, BlockingIOError, KilledError))
 
 
 stage = partial(task, persist_result=False, retries=2, retry_delay_seconds=5, retry_condition_fn=_is_passing)

@@ -51,3 +51,14 @@ def finished(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def spare(finished: Path, tmp_path: Path) -> Path:
     """A copy of the finished workspace that a test may change."""
     return shutil.copytree(finished, tmp_path / "workspace", symlinks=True)
+
+
+@pytest.fixture
+def untrained(finished: Path, tmp_path: Path) -> Path:
+    """A workspace with a released version and nothing learned from it."""
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+    shutil.copyfile(finished / "tribute.json", workspace / "tribute.json")
+    for name in ("registry", "remote"):
+        shutil.copytree(finished / name, workspace / name, symlinks=True)
+    return workspace

@@ -7,7 +7,9 @@
     ├── RegistryError       a dataset, version or ledger entry is missing or contradicts another
     ├── BaseModelError      base weights are missing, unpinned or not the ones recorded
     ├── TrainingError       a training could not start, run to its end or resume
-    │   └── DeviceMemoryError   what a GPU was asked for does not fit into its memory
+    │   ├── DeviceMemoryError   what a GPU was asked for does not fit into its memory
+    │   ├── KilledError         its process died; tried again, it goes on from its last checkpoint
+    │   └── StoppedError        its process was asked to end
     ├── AttributionError    a trace, adapter and evaluation set do not fit together
     ├── ServiceError        a paid call is refused, or cannot be recorded
     ├── RewardError         a pool, policy or set of shares cannot be paid
@@ -50,6 +52,14 @@ class TrainingError(TributeError):
 
 class DeviceMemoryError(TrainingError):
     """Raised when a GPU's memory is full."""
+
+
+class KilledError(TrainingError):
+    """Raised when a process that trains or measures died of a signal, as where memory runs out. It may pass."""
+
+
+class StoppedError(TrainingError):
+    """Raised when a process that trains or measures was asked to end (SIGTERM); run again, it goes on."""
 
 
 class TrackingError(TributeError):

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tests.finetuning.helpers.tiny import ignore
-from tribute.errors import BaseModelError, DeviceMemoryError, TrainingError
+from tribute.errors import BaseModelError, DeviceMemoryError, KilledError, StoppedError, TrainingError
 from tribute.finetuning import children
 
 
@@ -142,8 +142,14 @@ def test_a_child_out_of_time_is_stopped(stubborn, monkeypatch):
 
 def test_a_killed_child_is_told_from_a_failed_one():
     """As the kernel does when memory runs out."""
-    with pytest.raises(TrainingError, match=r"die was killed .*run again"):
+    with pytest.raises(KilledError, match=r"die was killed .*run again"):
         run(die)
+
+
+def test_a_child_that_was_asked_to_end_is_told_from_a_killed_one():
+    """SIGTERM comes from who wants to go home: the work is not to be tried again at once."""
+    with pytest.raises(StoppedError, match=r"^sleep was asked to end; run again to go on$"):
+        run(sleep, False, progress=lambda pid, _: os.kill(pid, signal.SIGTERM))
 
 
 def test_an_interruption_stops_the_child():

@@ -9,7 +9,7 @@ from prefect.states import exception_to_failed_state
 from tasks import contributions, finetuning
 from tasks.outcome import _is_passing, ended, get
 from tests.helpers.tiny import TAG
-from tribute.errors import ConfigError, RegistryError
+from tribute.errors import ConfigError, KilledError, RegistryError, StoppedError
 from tribute.workspace import Workspace
 
 
@@ -42,13 +42,15 @@ def test_get_names_what_is_missing(finished: Path):
     [
         (ConnectionResetError(), True),
         (TimeoutError(), True),
+        (KilledError("by the kernel"), True),
+        (StoppedError("by a person"), False),
         (ConfigError("a slip"), False),
         (MemoryError(), False),
         (FileNotFoundError(), False),
     ],
 )
 def test_only_passing_trouble_is_tried_again(error: Exception, again: bool):
-    """Sockets may recover; a slip in a config, a missing file or too little memory will not."""
+    """Sockets may recover, and a killed training goes on; a slip in a config, a missing file, a full GPU will not."""
     import asyncio
 
     state = asyncio.run(exception_to_failed_state(error))

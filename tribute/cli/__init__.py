@@ -32,7 +32,8 @@ PANELS = {
     "Operate": ("status", "up", "demo", "run", "runs", "year", "verify", "trace", "attack", "gc"),
 }
 """Who uses which commands, in the order of their work."""
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
+"""Exit codes of a command that Ctrl-C or SIGTERM ended."""
 
 
 def load(word: str) -> Any:
@@ -117,8 +118,8 @@ def _guarded(command: Callable[[], Any], debug: bool) -> int:
         print(f"tribute: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except SystemExit as end:
-        # Typer ends an interrupted command with this code, and says nothing.
-        if end.code == INTERRUPTED:
+        # Typer ends an interrupted command with the first of these codes, and says nothing; _workers with the second.
+        if end.code in (INTERRUPTED, TERMINATED):
             print("tribute: interrupted; run the same command again to resume", file=sys.stderr)
         raise
     return 0

@@ -2,11 +2,14 @@
 
 import multiprocessing
 import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
 from typing import TypeVar
+
+from tribute.cli import TERMINATED
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -28,22 +31,30 @@ def run_each(work: Callable[[Item], Result], items: Iterable[Item], processes: i
 def ending_children() -> Iterator[None]:
     """End the trainings with the body, whatever ends it early; else its error would not be seen for minutes.
 
-    An interrupt reaches only this process, and Prefect would wait for its tasks. The trainings resume when the
-    command is run again.
+    An interrupt or SIGTERM reaches only this process, and Prefect would wait for its tasks. The trainings save their
+    present step, and resume when the command is run again.
     """
 
     def interrupt(*_: object) -> None:
         _end_children()
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, interrupt)
+    def terminate(*_: object) -> None:
+        _end_children()
+        sys.exit(TERMINATED)
+
+    before = {
+        asked: signal.signal(asked, handle)
+        for asked, handle in ((signal.SIGINT, interrupt), (signal.SIGTERM, terminate))
+    }
     try:
         yield
     except BaseException:
         _end_children()
         raise
     finally:
-        signal.signal(signal.SIGINT, before)
+        for asked, handle in before.items():
+            signal.signal(asked, handle)
 
 
 def _end_children() -> None:

@@ -2,6 +2,7 @@
 
 ROOMS = (
     "ranks",
+    "stopping",
     "children",
     "workers",
     "encoding",

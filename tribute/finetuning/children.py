@@ -20,8 +20,9 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from tribute import errors
-from tribute.errors import DeviceMemoryError, TrainingError
+from tribute.errors import DeviceMemoryError, KilledError, StoppedError, TrainingError
 from tribute.finetuning.ranks import Rank, enter
+from tribute.finetuning.stopping import Stopped, end_on_signal
 from tribute.progress import Progress, ignore
 
 PRELOADED = ["torch", "transformers", "transformers.trainer", "peft", "pandas", "pyarrow.parquet"]
@@ -49,7 +50,8 @@ def run_child(work: Work, *arguments: Any, timeout_seconds: float, progress: Pro
 
     `work` must be a module's function. With several `processes` it runs in all of them, as ranks of the training that
     it must hold; the first one's result counts, the others end with the training (`ranks.part`). Raises what it
-    raised; TrainingError where a child was killed or ran out of time.
+    raised; KilledError where a child was killed, StoppedError where it was asked to end (SIGTERM), TrainingError where
+    it ran out of time.
     """
     context, name = _context(), work.__name__
     with TemporaryDirectory(prefix="tribute-") as folder:
@@ -124,8 +126,8 @@ def _listen(children: Sequence[_Child], name: str, deadline: float, progress: Pr
             raise _cause(_rebuilt(*content), [child for child in running.values() if child.pipe is not pipe], name)
 
 
-def _killed(name: str) -> TrainingError:
-    return TrainingError(f"{name} was killed (out of memory?); run again")
+def _killed(name: str) -> KilledError:
+    return KilledError(f"{name} was killed (out of memory?); run again")
 
 
 def _cause(error: Exception, others: Sequence[_Child], name: str) -> Exception:
@@ -198,12 +200,15 @@ def _main(pipe: Connection, work: Work, arguments: tuple[Any, ...], rank: Rank |
         warnings.simplefilter("ignore")
     report = ignore if rank is not None and not rank.is_main else lambda *done: pipe.send(("progress", done))
     try:
+        end_on_signal()
         result = work(*arguments, report)
         pipe.send(("result", result))
     except torch.OutOfMemoryError as error:
         # Wherever it comes from: loading, training, walking. torch's first two sentences say how much was asked for.
         asked = ". ".join(str(error).split(". ")[:2])
         pipe.send(("error", (DeviceMemoryError.__name__, f"{NO_MEMORY} ({asked})", "")))
+    except Stopped:
+        pipe.send(("error", (StoppedError.__name__, f"{work.__name__} was asked to end; run again to go on", "")))
     except Exception as error:
         name = "OSError" if isinstance(error, OSError) else type(error).__name__
         pipe.send(("error", (name, str(error), traceback.format_exc())))

@@ -1,5 +1,6 @@
 """transformers.Trainer with its steps given, and a loss that attribution can take apart into rows."""
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import DataLoader
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from tribute.config import FinetuningConfig
 from tribute.errors import TrainingError
@@ -27,15 +28,28 @@ CHECKPOINTS = 4
 """How often a training is saved, so that an interrupted one goes on from there."""
 
 
+class Stopper(TrainerCallback):
+    """Saves a training after its present step, and ends it, once somebody asked for that."""
+
+    def __init__(self, asked: threading.Event) -> None:
+        self.asked = asked
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Look whether somebody asked."""
+        if self.asked.is_set():
+            control.should_save = control.should_training_stop = True
+
+
 class Watching(NamedTuple):
     """Who watches a training."""
 
     recorder: Recorder
     validator: Validator | None
+    stopper: Stopper | None
 
     def callbacks(self, scratch: Path) -> list[TrainerCallback]:
         """In the order in which they are called; the curve has what the others measured."""
-        first = [self.recorder] if self.validator is None else [self.recorder, self.validator]
+        first = [watcher for watcher in self if watcher is not None]
         if not current().is_main:
             return first
         return [*first, CurveFile(scratch, self.validator.losses if self.validator else {})]

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from tribute.finetuning.recording.curve import CURVE
 from tribute.finetuning.recording.recorder import Recorder
 from tribute.finetuning.recording.trace import STATES, Trace, assign, longest_gap, state_steps
 from tribute.finetuning.recording.trace_states import State, StatesFile, copy_states, read_states
+from tribute.finetuning.stopping import Stopped, postponing_the_end
 from tribute.finetuning.training.schedule import learning_rates, schedule
-from tribute.finetuning.training.trainer import ScheduledTrainer, Watching
+from tribute.finetuning.training.trainer import ScheduledTrainer, Stopper, Watching
 from tribute.finetuning.training.validation import Validator
 from tribute.progress import Progress, ignore
 from tribute.strict import parse_json
@@ -57,7 +59,7 @@ def train(
     nobody will walk again need not be `recorded`: its trace then has no states, which may take gigabytes. With
     `validation` rows, `config.validation` says when they are evaluated; model and trace end at the best of these steps.
     In a rank (see `ranks`) all take part in the training; only the main process returns. Raises TrainingError where
-    the loss is not a number.
+    the loss is not a number; Stopped, with the present step saved, where SIGTERM came to a training in one process.
     """
     steps = [[row for row in step if row not in dropped] for step in schedule(len(rows), config, seed)]
     rates = learning_rates(config, len(steps))
@@ -71,8 +73,13 @@ def train(
     if validation is not None and config.validation is not None:
         best = StatesFile(scratch / BEST, 1, parameters, config.trace_precision)
         validator = Validator(model, validation, config.validation, best, scratch / CURVE)
-    trainer = ScheduledTrainer(model, rows, steps, config, scratch, Watching(recorder, validator))
-    trainer.train(resume_from_checkpoint=ranks.from_main(lambda: last_checkpoint(scratch)))
+    # A rank that stopped to save would leave the others waiting for it: ranks go back to their last checkpoint.
+    with postponing_the_end() if ranks.current() == ranks.ALONE else nullcontext() as asked:
+        stopper = Stopper(asked) if asked else None
+        trainer = ScheduledTrainer(model, rows, steps, config, scratch, Watching(recorder, validator, stopper))
+        trainer.train(resume_from_checkpoint=ranks.from_main(lambda: last_checkpoint(scratch)))
+    if asked and asked.is_set():
+        raise Stopped
     ranks.part()
     model.eval()
     entries = [entry for entry in trainer.state.log_history if "loss" in entry]
