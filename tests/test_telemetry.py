@@ -14,8 +14,8 @@ import pytest
 from tribute.artifacts import Artifact, read_artifact
 from tribute.errors import ConfigError
 from tribute.pipeline.runs import telemetry
-from tribute.server.metrics import Metrics
-from tribute.server.request_log import RequestLog
+from tribute.server.requests.request_log import RequestLog
+from tribute.server.setup.metrics import Metrics
 from tribute.workspace import Workspace
 
 RUN = {"run": "tiny-1", "flow_run": "f-1", "dataset": "tiny@v1.0.0", "task": "fine-tune seed 0"}

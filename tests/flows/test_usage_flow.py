@@ -8,7 +8,7 @@ from tests.helpers.terminal import tribute
 from tests.server.helpers.shop import listening, open_shop
 from tribute.pipeline.usage.seal import verify
 from tribute.rewards.ledger import simulate
-from tribute.server.setup import open_services
+from tribute.server.setup.setup import open_services
 from tribute.workspace import Workspace
 
 STARTED = """

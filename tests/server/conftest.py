@@ -8,7 +8,7 @@ import pytest
 
 from tests.helpers.terminal import tribute
 from tests.server.helpers.shop import listening, open_shop
-from tribute.server.setup import Services, open_services
+from tribute.server.setup.setup import Services, open_services
 from tribute.workspace import Workspace
 
 

@@ -8,11 +8,11 @@ import httpx
 import pytest
 
 from tests.helpers.terminal import tribute
+from tests.server.calls.test_retrieving import receipt_of
 from tests.server.helpers.shop import listening
-from tests.server.test_retrieving import receipt_of
 from tests.services.helpers.postgres import server as postgres_server
-from tribute.server.bodies import MOST_BYTES
-from tribute.server.setup import open_services
+from tribute.server.requests.bodies import MOST_BYTES
+from tribute.server.setup.setup import open_services
 from tribute.services.accounts import Limits
 from tribute.services.catalogue import Catalogue
 from tribute.services.meter import tie_out

@@ -19,11 +19,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tribute.contributions.dataset import read_rows
 from tribute.errors import ServiceError
-from tribute.server.bodies import ChatBody, parse_body
-from tribute.server.calls import Caller, hold
-from tribute.server.inference import chat
-from tribute.server.setup import Services
-from tribute.server.streams import AnswerStream
+from tribute.server.calls.calls import hold
+from tribute.server.calls.inference import chat
+from tribute.server.calls.streams import AnswerStream
+from tribute.server.requests.bodies import ChatBody, parse_body
+from tribute.server.requests.callers import Caller
+from tribute.server.setup.setup import Services
 from tribute.services.meter import receipt_bundle, tie_out
 
 QUESTION = [{"role": "user", "content": "matrix vector kernel"}]

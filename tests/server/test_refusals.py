@@ -9,8 +9,8 @@ import pytest
 
 from tests.server.helpers.shop import listening
 from tribute.errors import ServiceError
-from tribute.server.models import check_allowed
 from tribute.server.run import Listening, serve
+from tribute.server.setup.models import check_allowed
 from tribute.services.accounts import Limits
 from tribute.services.meter import tie_out
 from tribute.services.store import as_text
@@ -161,7 +161,7 @@ def test_an_adapter_whose_rows_were_taken_back_is_not_served(services, workspace
     """A withdrawn contribution, and a licence that forbids sale, each refuse with their reason."""
     from dataclasses import replace
 
-    from tribute.server.models import read_candidate
+    from tribute.server.setup.models import read_candidate
 
     candidate = read_candidate(workspace, "labels")
     with pytest.raises(ServiceError, match="ada-1, taken back since"):

@@ -14,10 +14,10 @@ import pytest
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 
+from tests.server.calls.test_retrieving import receipt_of
 from tests.server.helpers.shop import listening, running
-from tests.server.test_retrieving import receipt_of
 from tribute.errors import ServiceError
-from tribute.server.models import refresh
+from tribute.server.setup.models import refresh
 from tribute.services.catalogue import Catalogue
 from tribute.services.engines import LocalEngine, Sampling, UpstreamEngine
 from tribute.services.receipts import AS_CONFIGURED

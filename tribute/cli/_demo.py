@@ -88,11 +88,9 @@ def _customers_ask(home: Workspace, month: str, prices: Path) -> "list[Visit]":
 
 def _asked(visits: "list[Visit]") -> Table:
     """What customers asked and paid, and where their money ended."""
-    from tribute.server.administration import micro_in_words
+    from tribute.micro import exact_micro
 
-    rows = [
-        (visit.customer.name, str(len(visit.labels)), micro_in_words(visit.micro), visit.refusal) for visit in visits
-    ]
+    rows = [(visit.customer.name, str(len(visit.labels)), exact_micro(visit.micro), visit.refusal) for visit in visits]
     return Table("Asked of the champion", ("customer", "answers", "paid", "then"), rows, right=("answers", "paid"))
 
 
@@ -102,7 +100,7 @@ def _open_shop(home: Workspace, prices: Path) -> dict[str, str]:
     Only hashes of secrets are in the usage store; these customers keep theirs in `keys/customers.json`.
     """
     from tribute.pipeline.usage.payer_money import payer_money
-    from tribute.server.administration import administration, limits, load_prices, parse_margin
+    from tribute.server.setup.administration import administration, limits, load_prices, parse_margin
     from tribute.services.accounts import Agent
     from tribute.simulation.customers import AGENT_MARGIN, AGENT_OWNER, CUSTOMERS
     from tribute.strict import parse_json

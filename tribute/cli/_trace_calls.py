@@ -37,7 +37,8 @@ class TracedCalls(TypedDict):
 
 def traced_calls(receipt: str, store: str | None, workspace: Path) -> Output[TracedCalls]:
     """The tree below a call: what each node keeps, who moved its answer, and whom that money reached."""
-    from tribute.server.administration import administration, micro_in_words
+    from tribute.micro import exact_micro
+    from tribute.server.setup.administration import administration
     from tribute.services.meter import call_tree
     from tribute.services.opening import open_texts
 
@@ -61,7 +62,7 @@ def traced_calls(receipt: str, store: str | None, workspace: Path) -> Output[Tra
         }
         for node, paid_on in zip(tree.nodes(), reached, strict=True)
     ]
-    paid = f"{micro_in_words(tree.root.total)} {tree.currency}"
+    paid = f"{exact_micro(tree.root.total)} {tree.currency}"
     data: TracedCalls = {
         "payer": tree.payer,
         "currency": tree.currency,
@@ -72,12 +73,12 @@ def traced_calls(receipt: str, store: str | None, workspace: Path) -> Output[Tra
     for node in tree.nodes():
         indent = "  " * (node.depth + 1)
         training = node.training if isinstance(node.training, str) else node.training["status"]
-        lines.append(f"{indent}{node.model} keeps {micro_in_words(node.kept)}, training {training}")
+        lines.append(f"{indent}{node.model} keeps {exact_micro(node.kept)}, training {training}")
         lines += [f"{indent}  {_moved(line, owners)}" for line in node.retrieved]
         lines += [f"{indent}  {name}: {credit:+.6f} nats" for name, credit in list(node.credits.items())[:ROWS_SHOWN]]
     if whom := _summed(reached):
         lines.append(f"{tree.month} pays of it, by all that {tree.payer} asked in the month:")
-        lines += [f"  {micro_in_words(round(micro))} {tree.currency}  {name}" for name, micro in whom]
+        lines += [f"  {exact_micro(round(micro))} {tree.currency}  {name}" for name, micro in whom]
         lines.append(f"`tribute trace {tree.month}/CONTRIBUTOR` shows the rows behind an amount")
     return Output(data, lines)
 

@@ -35,7 +35,7 @@ def add(
     workspace: WorkspaceFolder = HERE,
 ) -> Output[RegisteredAgent]:
     """Register an agent; payers then make keys for it."""
-    from tribute.server.administration import administration, parse_margin
+    from tribute.server.setup.administration import administration, parse_margin
     from tribute.services.accounts import Agent
 
     registered = Agent(agent, owner, tuple(model) if model else None, parse_margin(margin))
@@ -47,14 +47,14 @@ def add(
 @command
 def show(agent: AgentId, store: StoreUrl = None, workspace: WorkspaceFolder = HERE) -> Output[RegisteredAgent]:
     """Show an agent's owner, models and margin."""
-    from tribute.server.administration import administration
+    from tribute.server.setup.administration import administration
 
     with administration(workspace, store) as admin:
         return _shown(admin.accounts.agent(agent))
 
 
 def _shown(agent: "Agent") -> Output[RegisteredAgent]:
-    from tribute.server.administration import micro_in_words
+    from tribute.micro import exact_micro
 
     data: RegisteredAgent = {
         "agent": agent.id,
@@ -63,4 +63,4 @@ def _shown(agent: "Agent") -> Output[RegisteredAgent]:
         "margin_millionths": agent.margin,
     }
     models = "all models" if agent.models is None else ", ".join(agent.models)
-    return Output(data, [f"{agent.id}: owned by {agent.owner}, calls {models}, margin {micro_in_words(agent.margin)}"])
+    return Output(data, [f"{agent.id}: owned by {agent.owner}, calls {models}, margin {exact_micro(agent.margin)}"])

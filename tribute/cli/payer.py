@@ -1,5 +1,8 @@
 """Payers of answers: their money, their API keys, and what they used. Works also while a server runs."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
 import typer
@@ -9,6 +12,7 @@ from tribute.cli._options import HERE, Day, StoreUrl, WorkspaceFolder, posting_d
 from tribute.cli._output import Output
 
 if TYPE_CHECKING:
+    from tribute.pipeline.usage.payer_money import PayerMoney as Money
     from tribute.services.accounts import Balance
 
 PayerId = Annotated[str, typer.Argument(metavar="PAYER", help="The payer's id.")]
@@ -54,7 +58,7 @@ def add(
     workspace: WorkspaceFolder = HERE,
 ) -> Output[PayerMoney]:
     """Add a payer without money."""
-    from tribute.server.administration import administration
+    from tribute.server.setup.administration import administration
 
     with administration(workspace, store) as admin:
         if member is not None:
@@ -73,12 +77,8 @@ def top_up(
     workspace: WorkspaceFolder = HERE,
 ) -> Output[PayerMoney]:
     """Post what a payer paid in advance to the ledger, and credit it; below 0 what the payer got back."""
-    from tribute.pipeline.usage.payer_money import payer_money
-    from tribute.workspace import Workspace
-
-    home = Workspace.open(workspace)
-    with payer_money(home, store) as money:
-        money.top_up(payer, amount, reference, posting_day(home, date))
+    with _posting(workspace, store, date) as (money, day):
+        money.top_up(payer, amount, reference, day)
         return _money(payer, money.accounts.balance(payer))
 
 
@@ -93,13 +93,9 @@ def invoice(
     workspace: WorkspaceFolder = HERE,
 ) -> Output[PayerMoney]:
     """Post an invoice to the ledger, and let the payer use its amount now; with --paid, post its payment."""
-    from tribute.pipeline.usage.payer_money import payer_money
-    from tribute.workspace import Workspace
-
-    home = Workspace.open(workspace)
-    with payer_money(home, store) as money:
+    with _posting(workspace, store, date) as (money, day):
         post = money.invoice_paid if paid else money.invoice
-        post(payer, amount, number, posting_day(home, date))
+        post(payer, amount, number, day)
         return _money(payer, money.accounts.balance(payer))
 
 
@@ -119,7 +115,7 @@ def margins(store: StoreUrl = None, workspace: WorkspaceFolder = HERE) -> Output
 @command
 def show(payer: PayerId, store: StoreUrl = None, workspace: WorkspaceFolder = HERE) -> Output[PayerMoney]:
     """Show a payer's money."""
-    from tribute.server.administration import administration
+    from tribute.server.setup.administration import administration
 
     with administration(workspace, store) as admin:
         return _money(payer, admin.accounts.balance(payer))
@@ -150,7 +146,7 @@ def key(
     workspace: WorkspaceFolder = HERE,
 ) -> Output[NewKey]:
     """Make an API key of a payer; its secret is shown this once."""
-    from tribute.server.administration import administration, limits
+    from tribute.server.setup.administration import administration, limits
 
     with administration(workspace, store) as admin:
         allowed = limits(budget, cap or budget, admin.end(days), model, window)
@@ -169,15 +165,26 @@ def revoke(
     workspace: WorkspaceFolder = HERE,
 ) -> Output[Revoked]:
     """End an API key and its sub-keys, at once and for good."""
-    from tribute.server.administration import administration
+    from tribute.server.setup.administration import administration
 
     with administration(workspace, store) as admin:
         admin.keys.revoke(key_id)
     return Output({"api_key": key_id}, [f"{key_id} is revoked, and so are its sub-keys"])
 
 
+@contextmanager
+def _posting(workspace: Path, store: str | None, date: str | None) -> Iterator[tuple["Money", str]]:
+    """Ledger and usage store, and the day that is posted to."""
+    from tribute.pipeline.usage.payer_money import payer_money
+    from tribute.workspace import Workspace
+
+    home = Workspace.open(workspace)
+    with payer_money(home, store) as money:
+        yield money, posting_day(home, date)
+
+
 def _money(payer: str, balance: "Balance") -> Output[PayerMoney]:
-    from tribute.server.administration import micro_in_words
+    from tribute.micro import exact_micro
 
     data: PayerMoney = {
         "payer": payer,
@@ -186,5 +193,5 @@ def _money(payer: str, balance: "Balance") -> Output[PayerMoney]:
         "held_micro": balance.held,
         "spent_micro": balance.spent,
     }
-    words = [micro_in_words(amount) for amount in (balance.credit, balance.spent, balance.available)]
+    words = [exact_micro(amount) for amount in (balance.credit, balance.spent, balance.available)]
     return Output(data, [f"{payer}: paid {words[0]}, spent {words[1]}, available {words[2]} {balance.currency}"])

@@ -1,7 +1,7 @@
 """Open, correct and close periods of the ledger."""
 
 from pathlib import Path
-from typing import Annotated, TypedDict
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
@@ -24,6 +24,10 @@ from tribute.cli._output import Output
 from tribute.cli._period import Balance, State, balances_of, periods_table, state_of, write_statements_again
 from tribute.cli._postings import Posted, corrected, posted_output
 from tribute.errors import RewardError
+
+if TYPE_CHECKING:
+    from tribute.rewards.ledger import Cause
+    from tribute.workspace import Workspace
 
 EntryId = Annotated[str, typer.Argument(metavar="ENTRY", help="The entry's id, such as 2026-11-000007.")]
 Contributor = Annotated[str, typer.Option("--contributor", metavar="ID", help="The contributor whose balance changes.")]
@@ -159,11 +163,8 @@ def correct(
     """Correct what an entry of a closed period accrued; the open period posts it, from or to the reserve."""
     from tribute.money import parse_signed
     from tribute.rewards import correct as corrections
-    from tribute.rewards.ledger import Cause
-    from tribute.workspace import Workspace
 
-    home = Workspace.open(workspace)
-    cause = Cause(contributor, currency, entry, why, posting_day(home, date))
+    home, cause = _cause(workspace, entry, contributor, currency, why, date)
     minor = parse_signed(amount, currency)
     return corrected(corrections.correct(home, cause, minor, signing_of(as_, key), dry_run), dry_run)
 
@@ -184,13 +185,21 @@ def claw_back(
     """Take back what an entry accrued, from held, accrued and future money; never from payable or paid money."""
     from tribute.money import parse_amount
     from tribute.rewards import correct as corrections
+
+    home, cause = _cause(workspace, entry, contributor, currency, why, date)
+    minor = parse_amount(amount, currency)
+    return corrected(corrections.claw_back(home, cause, minor, signing_of(as_, key), dry_run), dry_run)
+
+
+def _cause(
+    workspace: Path, entry: str, contributor: str, currency: str, why: str, date: str | None
+) -> tuple["Workspace", "Cause"]:
+    """The workspace, and why something of an entry is posted in it."""
     from tribute.rewards.ledger import Cause
     from tribute.workspace import Workspace
 
     home = Workspace.open(workspace)
-    cause = Cause(contributor, currency, entry, why, posting_day(home, date))
-    minor = parse_amount(amount, currency)
-    return corrected(corrections.claw_back(home, cause, minor, signing_of(as_, key), dry_run), dry_run)
+    return home, Cause(contributor, currency, entry, why, posting_day(home, date))
 
 
 @command

@@ -22,7 +22,7 @@ def price(
     store: StoreUrl = None,
     workspace: WorkspaceFolder = HERE,
 ) -> Output[Published]:
-    from tribute.server.administration import administration, load_prices
+    from tribute.server.setup.administration import administration, load_prices
 
     with administration(workspace, store) as admin:
         prices = admin.publish(load_prices(file, admin.next_version()))

@@ -9,7 +9,7 @@ from tribute.cli._options import HERE, StoreUrl, WorkspaceFolder
 from tribute.cli._output import Output
 
 if TYPE_CHECKING:
-    from tribute.server.setup import Services
+    from tribute.server.setup.setup import Services
 
 
 class Served(TypedDict):

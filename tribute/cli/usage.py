@@ -77,7 +77,7 @@ def refund(
     Of an agent's call this is the margin: the calls within it have receipts of their own.
     """
     from tribute.dsse import Envelope
-    from tribute.server.administration import micro_in_words, parse_micro
+    from tribute.micro import exact_micro, parse_micro
     from tribute.services.meter import left_of, refund
     from tribute.services.opening import EXPLAINER, open_meter
     from tribute.strict import parse_json
@@ -94,22 +94,22 @@ def refund(
         "refunded_micro": -price["micro"],
         "period": body["month"],
     }
-    line = f"{micro_in_words(-price['micro'])} {price['currency']} of {receipt} are given back in {body['month']}"
+    line = f"{exact_micro(-price['micro'])} {price['currency']} of {receipt} are given back in {body['month']}"
     return Output(data, [f"{line}: {body['id']}"])
 
 
 @command
 def seal(month: Month, store: StoreUrl = None, workspace: WorkspaceFolder = HERE) -> Output[Sealed]:
     """Seal a month that is over, for good; rewards pays it where the pool is {from: usage}."""
+    from tribute.micro import exact_micro
     from tribute.pipeline.usage.seal import seal as seal_usage
-    from tribute.server.administration import micro_in_words
     from tribute.strict import parse_json
     from tribute.workspace import Workspace
 
     folder = seal_usage(Workspace.open(workspace), month, store)
     sealed = parse_json((folder / "seal.json").read_bytes())
     used = {
-        f"{line['payer']} {line['dataset']}": f"{micro_in_words(line['micro'])} {line['currency']}"
+        f"{line['payer']} {line['dataset']}": f"{exact_micro(line['micro'])} {line['currency']}"
         for line in sealed["funds"]
     }
     data: Sealed = {

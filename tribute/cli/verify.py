@@ -64,7 +64,7 @@ def verify(
 def _receipt(
     workspace: "Workspace", receipt: str, files: tuple[Path | None, Path | None] | None, store: str | None
 ) -> list[str]:
-    from tribute.server.replay import replay, verify_receipt
+    from tribute.server.calls.replay import replay, verify_receipt
 
     lines = verify_receipt(workspace, receipt, store)
     if files is None:

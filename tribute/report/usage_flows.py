@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from tribute.formatting import minus
+from tribute.micro import DECIMALS, rounded_micro
 from tribute.money import exponent
 from tribute.rewards.allocation import largest_remainder
 from tribute.rewards.period import PeriodFolder
@@ -25,7 +25,6 @@ COLUMNS = [
     *("receipt", "corrects", "status"),
 ]
 DIRECT, CARRIED = "asked directly", "carried over"
-DECIMALS = 6
 SHARES = {"platform": "platform", "model_owner": "model owner", "reserve": "reserve"}
 """Parts of the net fee that are not the contributors', in words."""
 EXPLAINED = "explained"
@@ -162,7 +161,7 @@ def shown_use(use: Use) -> dict[str, Any]:
     """What the page says of a month's use, in words and numbers."""
     return {
         "currency": use.currency,
-        "total": micro_amount(sum(path.micro for path in use.paths)),
+        "total": rounded_micro(sum(path.micro for path in use.paths)),
         "count": len(use.answers),
         "explained": sum(answer.status == EXPLAINED for answer in use.answers),
         "unmoved": sum(answer.status != EXPLAINED for answer in use.answers),
@@ -183,10 +182,4 @@ def _some(answers: list[UsedAnswer]) -> list[UsedAnswer]:
 
 def _line(answer: UsedAnswer) -> dict[str, Any]:
     why = WHY.get(answer.status, answer.status.replace("_", " "))
-    return vars(answer) | {"micro": micro_amount(answer.micro), "why": why}
-
-
-def micro_amount(micro: int) -> str:
-    """10⁻⁶ of the unit for people, with as many decimals as it takes to tell amounts apart: `1.27` and `0.0021`."""
-    unit = abs(micro) / 10**6
-    return minus(f"{micro / 10**6:,.{2 if unit >= 0.1 or micro == 0 else 4}f}")
+    return vars(answer) | {"micro": rounded_micro(answer.micro), "why": why}

@@ -11,10 +11,11 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
+from tribute.micro import rounded_micro
 from tribute.report.sankey import BAR, NARROW, WIDTH, baseline, cut, ribbon
 from tribute.report.sankey_layout import INK, PALETTE, REST, TOP, Node, height_of, spread
 from tribute.report.svg import tag
-from tribute.report.usage_flows import CARRIED, SHARES, UsePath, micro_amount
+from tribute.report.usage_flows import CARRIED, SHARES, UsePath
 
 MONEY_HEIGHT = 300.0
 XS = (222.0, 446.0, 680.0, 868.0)
@@ -74,7 +75,7 @@ def usage_sankey(paths: Iterable[UsePath], currency: str) -> Markup:
         viewBox=f"0 0 {WIDTH:.0f} {TOP + drawing.height + 8:.0f}",
         class_="sankey",
         role="img",
-        aria_label=f"{micro_amount(drawing.total)} {currency} from payers over agents and models to contributors",
+        aria_label=f"{rounded_micro(drawing.total)} {currency} from payers over agents and models to contributors",
     )
 
 
@@ -90,7 +91,7 @@ def narrow_usage_sankey(paths: Iterable[UsePath], currency: str) -> Markup:
         if place == 0:
             labels.append(tag("text", cut(node.name, 20), x=BAR + 6, y=y, class_="on-flow"))
         else:
-            amount = tag("tspan", micro_amount(node.minor), class_="strong", dx=6)
+            amount = tag("tspan", rounded_micro(node.minor), class_="strong", dx=6)
             labels.append(
                 tag("text", cut(node.name, 20), amount, x=NARROW - BAR - 6, y=y, text_anchor="end", class_="on-flow")
             )
@@ -174,7 +175,7 @@ def _ribbons(drawing: Drawing, currency: str | None) -> list[Markup]:
     for link in drawing.links:
         start, end = drawing.nodes[link.start], drawing.nodes[link.end]
         thick = start.height * link.micro / start.minor
-        tip = f"{start.name} → {end.name}: {micro_amount(link.micro)} {currency}" if currency else None
+        tip = f"{start.name} → {end.name}: {rounded_micro(link.micro)} {currency}" if currency else None
         parts = replace(start, y=starts[link], height=thick), replace(end, y=ends[link], height=thick)
         drawn.append(ribbon(*parts, colours[link.payer], tip))
     return drawn
@@ -194,7 +195,9 @@ def _tops(
 
 
 def _bar(node: Node, currency: str | None) -> Markup:
-    tip = {"data_node": node.key, "data_tip": f"{node.name}: {micro_amount(node.minor)} {currency}"} if currency else {}
+    tip = (
+        {"data_node": node.key, "data_tip": f"{node.name}: {rounded_micro(node.minor)} {currency}"} if currency else {}
+    )
     height = f"{max(node.height, 1.0):.2f}"
     return tag("rect", x=node.x, y=f"{node.y:.2f}", width=BAR, height=height, rx=1.5, fill=node.colour, **tip)
 
@@ -204,7 +207,7 @@ def _anchor(place: int, last: int) -> str:
 
 
 def _label(place: int, node: Node, currency: str, last: int) -> Markup:
-    y, amount = baseline(node), micro_amount(node.minor)
+    y, amount = baseline(node), rounded_micro(node.minor)
     if place == last:
         name = tag("text", cut(node.name, 22), x=node.x + BAR + 10, y=y)
         return name + tag("text", f"{amount} {currency}", x=WIDTH - 2, y=y, text_anchor="end", class_="strong")

@@ -23,8 +23,8 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from tribute.errors import ServiceError
-from tribute.server.bodies import MOST_BYTES
-from tribute.server.problems import Problem
+from tribute.server.requests.bodies import MOST_BYTES
+from tribute.server.requests.problems import Problem
 from tribute.strict import parse_json
 from tribute.version import __version__
 

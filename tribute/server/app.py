@@ -11,9 +11,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tribute.errors import ServiceError
-from tribute.server import inference, reading
 from tribute.server.agent_tools import create_tools, http_routes, in_process, running
-from tribute.server.bodies import (
+from tribute.server.calls import inference
+from tribute.server.calls.calls import PaymentRequiredError, Work, answer_whole, hold, slot
+from tribute.server.calls.delegation import add_delegation
+from tribute.server.calls.retrieving import prepared
+from tribute.server.calls.streams import AnswerStream, SettledStream, settled
+from tribute.server.reading import reading
+from tribute.server.requests.bodies import (
     Body,
     ChatBody,
     ClassifyBody,
@@ -23,14 +28,10 @@ from tribute.server.bodies import (
     parse_body,
     read_bytes,
 )
-from tribute.server.callers import caller_of, key_of
-from tribute.server.calls import Caller, PaymentRequiredError, Work, answer_whole, hold, slot
-from tribute.server.delegation import add_delegation
-from tribute.server.problems import Problem
-from tribute.server.request_log import RequestLog
-from tribute.server.retrieving import prepared
-from tribute.server.setup import Services
-from tribute.server.streams import AnswerStream, SettledStream, settled
+from tribute.server.requests.callers import Caller, caller_of, key_of
+from tribute.server.requests.problems import Problem
+from tribute.server.requests.request_log import RequestLog
+from tribute.server.setup.setup import Services
 from tribute.services.accounts import Key
 from tribute.services.catalogue import CatalogueEntry
 from tribute.services.engines import LocalEngine

@@ -15,7 +15,7 @@ from tribute.contributions.registry import Registry
 from tribute.errors import ServiceError
 from tribute.pipeline.runs.runs import all_runs
 from tribute.server.app import create_app
-from tribute.server.setup import Services, open_services
+from tribute.server.setup.setup import Services, open_services
 from tribute.workspace import Workspace
 
 LOOKS = 10.0

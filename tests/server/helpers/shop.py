@@ -33,7 +33,7 @@ from tribute.files import write_json
 from tribute.finetuning.tracking import Subject, Tracker
 from tribute.rewards.ledger import simulate
 from tribute.server.app import create_app
-from tribute.server.setup import Services
+from tribute.server.setup.setup import Services
 from tribute.workspace import Workspace
 
 CONTEXT = 256

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tribute.errors import RewardError
+from tribute.micro import DECIMALS
 from tribute.money import exponent, parse_amount
 from tribute.rewards.ledger import Entry, Payment, Posting, invoice, invoice_paid, payer_of, topped_up, writing
 from tribute.services.accounts import Accounts
@@ -16,9 +17,6 @@ from tribute.services.meter import Texts
 from tribute.services.opening import open_texts, store_url
 from tribute.services.store import Store
 from tribute.workspace import Workspace
-
-MICRO = 6
-"""Decimals of the store's amounts."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +94,8 @@ def _posted_entry(posted: Sequence[Posting], find: Callable[[str], list[Posting]
 def _micro(minor: int, currency: str) -> int:
     """Minor units in 10⁻⁶ of the unit. Raises RewardError for a part of one."""
     unit: int = 10 ** exponent(currency)
-    scaled: int = minor * 10**MICRO
+    scaled: int = minor * 10**DECIMALS
     micro, rest = divmod(scaled, unit)
     if rest:
-        raise RewardError(f"{minor} minor units of {currency} have more than {MICRO} decimals; give fewer")
+        raise RewardError(f"{minor} minor units of {currency} have more than {DECIMALS} decimals; give fewer")
     return micro

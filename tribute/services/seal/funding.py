@@ -8,10 +8,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from tribute.micro import DECIMALS
 from tribute.money import exponent
 from tribute.services.seal.totals import BY_AGENT, BY_DATASET
 
-DECIMALS = 6
 Funds = list[dict[str, Any]]
 """Lines of `payer, dataset, currency, brought, micro, minor, carried`, in order; of margins `agent` for `dataset`."""
 OWED = {"funds": ("funding", BY_DATASET), "income": ("income", BY_DATASET), "margins": ("margins", BY_AGENT)}

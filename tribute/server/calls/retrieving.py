@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from tribute.server.bodies import ChatBody, ClassifyBody, CompletionBody, Retrieve, SearchBody, TextsBody
-from tribute.server.calls import Work
-from tribute.server.inference import Answered
-from tribute.server.problems import RequestError
-from tribute.server.setup import Services
+from tribute.server.calls.calls import Work
+from tribute.server.calls.inference import Answered
+from tribute.server.requests.bodies import ChatBody, ClassifyBody, CompletionBody, Retrieve, SearchBody, TextsBody
+from tribute.server.requests.problems import RequestError
+from tribute.server.setup.setup import Services
 from tribute.services.catalogue import CatalogueEntry
 from tribute.services.engines import LocalEngine, Piece, Sampling, Tokens
 from tribute.services.meter import NEVER, Hold, masked

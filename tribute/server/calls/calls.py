@@ -12,31 +12,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tribute.errors import ServiceError
-from tribute.server.at_once import explain_soon
-from tribute.server.problems import PriceOfCall, RequestError
-from tribute.server.setup import MOST_CALLS, Services
-from tribute.services.accounts import Key
+from tribute.server.calls.at_once import explain_soon
+from tribute.server.requests.callers import Caller
+from tribute.server.requests.problems import PriceOfCall, RequestError
+from tribute.server.setup.setup import MOST_CALLS, Services
 from tribute.services.catalogue import CatalogueEntry
 from tribute.services.engines import Piece, Tokens
 from tribute.services.meter import AT_ONCE, LATER, NEVER, Answer, Call, Hold, Pair, Settlement
-from tribute.services.receipts import AS_CONFIGURED, Trace
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Who calls, and how the call is named."""
-
-    key: Key
-    idempotency_key: str | None
-    trace: Trace | None
-    request: bytes
-    parent: str | None = None
-    """The agent's call that this one is a part of."""
-
-    @property
-    def body(self) -> bytes:
-        """The body of the request."""
-        return self.request.partition(b"\n")[2]
+from tribute.services.receipts import AS_CONFIGURED
 
 
 @dataclass(frozen=True)

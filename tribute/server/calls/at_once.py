@@ -1,7 +1,7 @@
 """Answers that their payer wants explained at once: right after they are settled, one by one, beside the calls."""
 
 from tribute.pipeline.usage.explain import Batch, add_all, explain_batch
-from tribute.server.setup import Services
+from tribute.server.setup.setup import Services
 from tribute.services.explaining import PendingAnswer
 from tribute.services.meter import AT_ONCE, STEPS, Hold
 

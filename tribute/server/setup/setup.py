@@ -11,8 +11,8 @@ from threading import BoundedSemaphore
 
 from tribute.contributions.registry import Registry, verify_keys
 from tribute.pipeline.usage.clock import clock_of
-from tribute.server.metrics import Metrics
-from tribute.server.models import refresh
+from tribute.server.setup.metrics import Metrics
+from tribute.server.setup.models import refresh
 from tribute.services.accounts import Keys
 from tribute.services.catalogue import Catalogue
 from tribute.services.engines import LocalEngine, UpstreamEngine

@@ -10,8 +10,8 @@ from typing import Any
 
 from tribute.formatting import day, minus
 from tribute.html import template
-from tribute.server.administration import micro_in_words
-from tribute.server.receipt_texts import answer_of, question_of
+from tribute.micro import exact_micro
+from tribute.server.reading.receipt_texts import answer_of, question_of
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Characters that are no text: browsers would act on them."""
@@ -42,8 +42,8 @@ def render(receipt: Mapping[str, Any], training: Any, texts: tuple[str, str] | N
     drawn, price = bars(measured["contributors"]), receipt["price"]
     return template(__package__, "receipt.html", plain=plain).render(
         receipt=receipt,
-        price=minus(micro_in_words(price["micro"])),
-        total=minus(micro_in_words(price["total"])),
+        price=minus(exact_micro(price["micro"])),
+        total=minus(exact_micro(price["total"])),
         what="an agent’s work" if receipt.get("children") else "an answer",
         model=receipt.get("model"),
         is_whole=receipt.get("complete", True),

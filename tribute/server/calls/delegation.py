@@ -10,12 +10,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tribute.errors import ServiceError
-from tribute.server import reading
-from tribute.server.bodies import Body, EndBody, KeyBody, NoBody, OpeningBody, QuoteBody, parse_body, read_bytes
-from tribute.server.callers import caller_of
-from tribute.server.calls import Caller
-from tribute.server.setup import Services
-from tribute.server.streams import settled
+from tribute.server.calls.streams import settled
+from tribute.server.reading import reading
+from tribute.server.requests.bodies import (
+    Body,
+    EndBody,
+    KeyBody,
+    NoBody,
+    OpeningBody,
+    QuoteBody,
+    parse_body,
+    read_bytes,
+)
+from tribute.server.requests.callers import Caller, caller_of
+from tribute.server.setup.setup import Services
 from tribute.services.accounts import Limits
 from tribute.services.meter import Opening, Settlement, end_call, open_call
 

@@ -12,9 +12,9 @@ from tribute.contributions.registry import Registry, verify_keys
 from tribute.dsse import Envelope
 from tribute.errors import IntegrityError, ServiceError
 from tribute.merkle import leaf, proves
-from tribute.server import inference
-from tribute.server.bodies import ChatBody, CompletionBody, TextsBody, parse_body
-from tribute.server.models import load_served
+from tribute.server.calls import inference
+from tribute.server.requests.bodies import ChatBody, CompletionBody, TextsBody, parse_body
+from tribute.server.setup.models import load_served
 from tribute.services.engines import LocalEngine
 from tribute.services.meter import bundle_of
 from tribute.services.opening import store_url

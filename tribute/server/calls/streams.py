@@ -10,10 +10,10 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from tribute.errors import ServiceError
-from tribute.server.calls import Work, cost, settle
-from tribute.server.inference import usage_event
-from tribute.server.problems import Problem
-from tribute.server.setup import Services
+from tribute.server.calls.calls import Work, cost, settle
+from tribute.server.calls.inference import usage_event
+from tribute.server.requests.problems import Problem
+from tribute.server.setup.setup import Services
 from tribute.services.engines import Piece
 from tribute.services.meter import Answer, Hold, Settlement
 

@@ -1,16 +1,33 @@
 """Who calls: the key of a request, and the call's name, trace and parent from its headers."""
 
 import re
+from dataclasses import dataclass
 
 from starlette.requests import Request
 
 from tribute.errors import ServiceError
-from tribute.server.calls import Caller
-from tribute.server.setup import Services
+from tribute.server.setup.setup import Services
 from tribute.services.accounts import Key
 from tribute.services.receipts import Trace
 
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}")
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls, and how the call is named."""
+
+    key: Key
+    idempotency_key: str | None
+    trace: Trace | None
+    request: bytes
+    parent: str | None = None
+    """The agent's call that this one is a part of."""
+
+    @property
+    def body(self) -> bytes:
+        """The body of the request."""
+        return self.request.partition(b"\n")[2]
 
 
 def key_of(services: Services, request: Request) -> Key:

@@ -13,10 +13,10 @@ from tribute.dsse import Envelope
 from tribute.errors import ServiceError
 from tribute.ids import is_id
 from tribute.months import is_period
-from tribute.server.bodies import QuoteBody
-from tribute.server.problems import RequestError
-from tribute.server.receipt_page import render
-from tribute.server.setup import Services
+from tribute.server.reading.receipt_page import render
+from tribute.server.requests.bodies import QuoteBody
+from tribute.server.requests.problems import RequestError
+from tribute.server.setup.setup import Services
 from tribute.services.accounts import Accounts, Key
 from tribute.services.catalogue import CatalogueEntry
 from tribute.services.meter import receipt_bundle, usage

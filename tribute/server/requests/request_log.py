@@ -9,8 +9,8 @@ import time
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tribute.server.problems import Problem
-from tribute.server.setup import Services
+from tribute.server.requests.problems import Problem
+from tribute.server.setup.setup import Services
 
 RECEIPT = "Tribute-Receipt"
 """The answer's header with the receipt's id."""

@@ -7,7 +7,6 @@ A price list is a YAML file of amounts in the currency's unit, as text, with at 
       docs: {request: "0.0001", input: "0.002", output: "0.008"}   # per request; per thousand tokens read, written
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from tribute.contributions.registry import Registry, registry_key, verify_keys
 from tribute.errors import ConfigError, ServiceError
+from tribute.micro import parse_micro
 from tribute.pipeline.usage.clock import clock_of
 from tribute.services.accounts import MILLION, Accounts, Keys, Limits, Window
 from tribute.services.opening import store_url
@@ -23,9 +23,6 @@ from tribute.services.prices import Price, PriceList, Prices, sign_prices
 from tribute.services.store import Store, as_text, parse_time
 from tribute.settings import Strict, read_yaml, validate
 from tribute.workspace import Workspace
-
-DECIMALS = 6
-AMOUNT = re.compile(rf"(-?)([0-9]{{1,9}})(?:\.([0-9]{{1,{DECIMALS}}}))?")
 
 
 class _Prices(Strict):
@@ -84,28 +81,12 @@ def administration(root: Path, url: str | None) -> Iterator[Administration]:
         yield Administration(workspace, store, Accounts(store), Keys(store))
 
 
-def parse_micro(amount: str) -> int:
-    """`1.25` → 1250000, in 10⁻⁶ of the currency's unit. Raises ConfigError."""
-    matched = AMOUNT.fullmatch(amount)
-    if matched is None:
-        raise ConfigError(f"amount {amount!r}: expected one such as 100 or 0.0005, with at most {DECIMALS} decimals")
-    sign, whole, decimals = matched.groups()
-    micro = int(f"{whole}{(decimals or '').ljust(DECIMALS, '0')}")
-    return -micro if sign else micro
-
-
 def parse_margin(share: str) -> int:
     """`0.05` → 50000 millionths. Raises ConfigError."""
     margin = parse_micro(share)
     if not 0 <= margin <= MILLION:
         raise ConfigError(f"margin {share!r}: expected a share from 0 to 1, such as 0.05")
     return margin
-
-
-def micro_in_words(micro: int) -> str:
-    """1250000 → `1.25`."""
-    whole, decimals = divmod(abs(micro), 10**DECIMALS)
-    return f"{'-' if micro < 0 else ''}{whole}.{f'{decimals:06}'.rstrip('0').ljust(2, '0')}"
 
 
 def limits(budget: str, cap: str, expires: str, models: Sequence[str] | None, window: Window) -> Limits:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from starlette.requests import Request
 
-from tribute.server.problems import RequestError
+from tribute.server.requests.problems import RequestError
 from tribute.strict import parse_json
 
 MOST_BYTES = 1 << 20

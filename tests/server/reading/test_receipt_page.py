@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from tribute.server.receipt_page import bars, render
-from tribute.server.receipt_texts import answer_of, question_of
+from tribute.server.reading.receipt_page import bars, render
+from tribute.server.reading.receipt_texts import answer_of, question_of
 
 RECEIPT = {
     "id": "receipt-0123456789abcdef01234567",

@@ -7,9 +7,9 @@ from dataclasses import replace
 from struct import pack
 from typing import Any
 
-from tribute.server.bodies import ChatBody, CompletionBody, TextsBody
-from tribute.server.calls import Work
-from tribute.server.problems import RequestError
+from tribute.server.calls.calls import Work
+from tribute.server.requests.bodies import ChatBody, CompletionBody, TextsBody
+from tribute.server.requests.problems import RequestError
 from tribute.services.catalogue import CatalogueEntry
 from tribute.services.engines import LocalEngine, Piece, Sampling, Tokens
 from tribute.services.meter import Hold, Pair

@@ -1,0 +1,1 @@
+"""What may be read: receipts, also as a page, usage, budgets, models and the state of the server."""
