@@ -62,10 +62,11 @@ def sealed(folder: Path, answers: Iterable[Answer], month: str = "2026-11") -> P
             {"receipt": receipt, "contributor": name, "signed": own, "absolute": abs(own)}
             for name, own in sorted(answer.credits.items())
         ]
-    pq.write_table(pa.Table.from_pylist(events, USAGE_SCHEMA), folder / "usage.parquet")
+    table = pa.Table.from_pylist(events, USAGE_SCHEMA)
+    pq.write_table(table, folder / "usage.parquet")
     pq.write_table(pa.Table.from_pylist(credits, CREDITS_SCHEMA), folder / "credits.parquet")
     totals = Totals()
-    totals.add(events)
+    totals.add(table.to_pydict())
     seal = {
         "month": month,
         "root": "0" * 64,

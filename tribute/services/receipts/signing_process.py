@@ -89,7 +89,7 @@ def _serve(pipe: Connection, key: Path, certificate: bytes, registry: list[str])
     while True:
         try:
             kind, payload, time = pipe.recv()
-        except EOFError:
+        except (EOFError, OSError):
             return
         try:
             pipe.send((signer.sign(kind, payload, time), "", 0))

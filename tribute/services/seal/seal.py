@@ -111,23 +111,21 @@ def _write(texts: Texts, month: str, folder: Path, previous: Path | None) -> Non
     store, totals, leaves, certificates = texts.store, Totals(), list[bytes](), set[str]()
     masks = dict[str, str]()
     with pq.ParquetWriter(folder / USAGE, USAGE_SCHEMA, compression="zstd") as writer:
-        for rows in _batches(store, _events(month)):
-            payers = {row["payer"]: texts.pseudonym(row["payer"]) for row in rows}
+        for columns in _batches(store, _events(month)):
+            payers = {payer: texts.pseudonym(payer) for payer in set(columns["payer"])}
             masks |= {name: texts.mask(payer) for payer, name in payers.items()}
-            for row in rows:
-                row["payer"] = payers[row["payer"]]
-            totals.add(rows)
-            writer.write_table(pa.Table.from_pylist(rows, USAGE_SCHEMA))
+            columns["payer"] = [payers[payer] for payer in columns["payer"]]
+            totals.add(columns)
+            writer.write_table(pa.table(columns, USAGE_SCHEMA))
     with pq.ParquetWriter(folder / CREDITS, CREDITS_SCHEMA, compression="zstd") as writer:
-        for rows in _batches(store, _credits(month)):
-            writer.write_table(pa.Table.from_pylist(rows, CREDITS_SCHEMA))
+        for columns in _batches(store, _credits(month)):
+            writer.write_table(pa.table(columns, CREDITS_SCHEMA))
     with pq.ParquetWriter(folder / RECEIPTS, RECEIPTS_SCHEMA, compression="zstd") as writer:
-        for rows in _batches(store, _records(month)):
-            for row in rows:
-                row["leaf"] = leaf(b"", row["payload"])
-            leaves += [row["leaf"] for row in rows]
-            certificates |= {row["certificate"] for row in rows}
-            writer.write_table(pa.Table.from_pylist(rows, RECEIPTS_SCHEMA))
+        for columns in _batches(store, _records(month)):
+            columns["leaf"] = [leaf(b"", payload) for payload in columns["payload"]]
+            leaves += columns["leaf"]
+            certificates.update(columns["certificate"])
+            writer.write_table(pa.table(columns, RECEIPTS_SCHEMA))
     write_json(folder / CERTIFICATES, _certificates(store, certificates), sort_keys=True)
     write_json(folder / MASKS, masks, sort_keys=True)
     counted = totals.document()
@@ -172,11 +170,13 @@ def _records(month: str) -> Select[Any]:
     return select(*columns).where(row.month == month).order_by(row.instance, row.number)
 
 
-def _batches(store: Store, rows: Select[Any]) -> Iterator[list[dict[str, Any]]]:
+def _batches(store: Store, rows: Select[Any]) -> Iterator[dict[str, list[Any]]]:
+    """The columns of a query's rows, BATCH rows at a time."""
     with store.reading() as connection:
         result = connection.execution_options(yield_per=BATCH).execute(rows)
-        for batch in result.mappings().partitions():
-            yield [dict(row) for row in batch]
+        names = list(result.keys())
+        for batch in result.partitions():
+            yield dict(zip(names, map(list, zip(*batch, strict=True)), strict=True))
 
 
 def _owners(texts: Texts, agents: set[str]) -> dict[str, str]:

@@ -1,12 +1,14 @@
 """The control totals of a month: integers that seal and verification count alike."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tribute.services.meter.agent_calls import PREFIX as AGENT
 
 BY_DATASET, BY_AGENT = ("payer", "dataset", "currency"), ("payer", "agent", "currency")
+PAID = ("payer", "agent", "model", "currency", "micro", "test", "affiliated")
+"""The columns that say who paid how much for what."""
 Group = tuple[str, str, str]
 """A payer, what was paid for, and the currency: the key of a sum."""
 
@@ -25,24 +27,25 @@ class Totals:
         )
         self.paid, self.funding, self.income, self.margins, self.test = (Counter[Group]() for _ in range(5))
 
-    def add(self, events: Iterable[Mapping[str, Any]]) -> None:
-        """Count events: the columns of usage.parquet."""
-        for event in events:
-            self.counts["events"] += 1
-            self.counts["corrections"] += event["corrects"] is not None
-            for name in ("input_tokens", "output_tokens", "micro"):
-                self.counts[name] += event[name]
-            group = (event["payer"], event["model"].partition("@")[0], event["currency"])
-            if event["test"]:
-                self.test[group] += event["micro"]
+    def add(self, events: Mapping[str, Sequence[Any]]) -> None:
+        """Count events: columns of usage.parquet, of any of its rows."""
+        self.counts["events"] += len(events["micro"])
+        self.counts["corrections"] += sum(receipt is not None for receipt in events["corrects"])
+        for name in ("input_tokens", "output_tokens", "micro"):
+            self.counts[name] += sum(events[name])
+        paid = zip(*(events[name] for name in PAID), strict=True)
+        for payer, agent, model, currency, micro, test, affiliated in paid:
+            group = (payer, model.partition("@")[0], currency)
+            if test:
+                self.test[group] += micro
                 continue
-            self.paid[group] += event["micro"]
-            if event["model"].startswith(AGENT):
-                self.margins[event["payer"], event["agent"], event["currency"]] += event["micro"]
-            elif event["affiliated"]:
-                self.income[group] += event["micro"]
+            self.paid[group] += micro
+            if model.startswith(AGENT):
+                self.margins[payer, agent, currency] += micro
+            elif affiliated:
+                self.income[group] += micro
             else:
-                self.funding[group] += event["micro"]
+                self.funding[group] += micro
 
     def document(self) -> dict[str, Any]:
         """The totals as JSON: counts, and lists of `payer, dataset, currency, micro`; of margins with `agent`."""

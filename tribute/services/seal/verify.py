@@ -1,7 +1,7 @@
 """Does a sealed month hold? Hashes of files, leaves and root, chains, totals, and every signature."""
 
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from tribute.digests import canonical, canonical_digest, file_sha256
+from tribute.digests import canonical, file_sha256
 from tribute.dsse import pae
 from tribute.errors import IntegrityError
 from tribute.keys import check_signature
@@ -37,7 +37,7 @@ class _Month:
     """Instance → number and digest of its last record."""
     charges: dict[str, tuple[object, ...]] = field(default_factory=dict)
     """Receipt → what it says that was charged."""
-    explanations: dict[str, str] = field(default_factory=dict)
+    explanations: dict[str, bytes] = field(default_factory=dict)
     """Receipt → digest of what its addendum says, see `_explanation`."""
 
 
@@ -97,9 +97,9 @@ def _charge(body: Mapping[str, Any]) -> tuple[object, ...]:
     return (*charge, body["test"], body["agent"], body["corrects"], body["event"]["id"], body["payer"], forbidden)
 
 
-def _explanation(status: str, figures: Sequence[str], credits: Iterable[tuple[str, str, str]]) -> str:
+def _explanation(status: str, figures: Iterable[str], credits: Iterable[tuple[str, str, str]]) -> bytes:
     """What an addendum says, as one digest."""
-    return canonical_digest([status, *figures, sorted(map(list, credits))])
+    return sha256(repr((status, *figures, sorted(credits))).encode()).digest()
 
 
 def _usage(folder: Path, month: _Month, sealed: dict[str, Any]) -> Iterator[str]:
@@ -107,8 +107,9 @@ def _usage(folder: Path, month: _Month, sealed: dict[str, Any]) -> Iterator[str]
     totals, charges, explanations = Totals(), month.charges, month.explanations
     credits = _CreditsOf(folder)
     names = ("micro", "currency", "price_version", "input_tokens", "output_tokens", "test", "agent", "corrects", "id")
-    for batch in _batches(folder / USAGE):
-        totals.add(batch)
+    for columns in pq.ParquetFile(folder / USAGE).iter_batches(BATCH):
+        batch = columns.to_pylist()
+        totals.add(columns.to_pydict())
         for event in batch:
             receipt = event["receipt"]
             forbidden = event["explain"] == NEVER and event["corrects"] is None
@@ -135,7 +136,7 @@ class _CreditsOf:
                 line = (sys.intern(row["contributor"]), row["signed"], row["absolute"])
                 self.left.setdefault(row["receipt"], []).append(line)
 
-    def explanation(self, event: Mapping[str, Any]) -> str:
+    def explanation(self, event: Mapping[str, Any]) -> bytes:
         """What the addendum of an event has to say; its credits are taken out of `left`."""
         mask = self._masks[event["payer"]]
         lines = self.left.pop(event["receipt"], [])
