@@ -1,10 +1,15 @@
-"""Requests at a steady rate, whatever the answers take, and how long each took from when it was due."""
+"""Requests at a steady rate, or as fast as answers come, and how long each took."""
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 CONNECTIONS = 32
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Ask = Callable[[], Awaitable[None]]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -24,29 +29,61 @@ class Target:
 
 
 def steady(target: Target, rate: float, count: int) -> list[float]:
-    """Seconds that each of `count` requests took, sent at `rate` per second. Raises RuntimeError unless all are 200."""
-    return asyncio.run(_steady(target, rate, count))
+    """Seconds that each of `count` requests took from when it was due, sent at `rate` per second.
+
+    Raises RuntimeError unless all are 200.
+    """
+
+    async def run(ask: Ask) -> list[float]:
+        start = time.perf_counter() + 0.1
+
+        async def one(number: int) -> float:
+            due = start + number / rate
+            await asyncio.sleep(due - time.perf_counter())
+            await ask()
+            return time.perf_counter() - due
+
+        return list(await asyncio.gather(*map(one, range(count))))
+
+    return asyncio.run(_connected([target], run))
 
 
-async def _steady(target: Target, rate: float, count: int) -> list[float]:
-    free: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
+def flooded(targets: list[Target], seconds: float) -> float:
+    """Requests a second that a server answers when CONNECTIONS clients ask without a pause, the targets in turn."""
+
+    async def run(ask: Ask) -> float:
+        start, answered = time.perf_counter(), 0
+
+        async def client() -> None:
+            nonlocal answered
+            while time.perf_counter() - start < seconds:
+                await ask()
+                answered += 1
+
+        await asyncio.gather(*(client() for _ in range(CONNECTIONS)))
+        return answered / (time.perf_counter() - start)
+
+    return asyncio.run(_connected(targets, run))
+
+
+async def _connected(targets: list[Target], run: Callable[[Ask], Awaitable[Result]]) -> Result:
+    free: asyncio.Queue[Connection] = asyncio.Queue()
     for _ in range(CONNECTIONS):
-        free.put_nowait(await asyncio.open_connection("127.0.0.1", target.port))
-    start = time.perf_counter() + 0.1
+        free.put_nowait(await asyncio.open_connection("127.0.0.1", targets[0].port))
+    asked = 0
 
-    async def one(number: int) -> float:
-        due = start + number / rate
-        await asyncio.sleep(due - time.perf_counter())
+    async def ask() -> None:
+        nonlocal asked
         reader, writer = await free.get()
-        writer.write(target.request)
+        writer.write(targets[asked % len(targets)].request)
+        asked += 1
         await _answer(reader)
         free.put_nowait((reader, writer))
-        return time.perf_counter() - due
 
-    times = await asyncio.gather(*map(one, range(count)))
+    result = await run(ask)
     while not free.empty():
         free.get_nowait()[1].close()
-    return list(times)
+    return result
 
 
 async def _answer(reader: asyncio.StreamReader) -> bytes:
