@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.incentives.conftest import hashed_words
+from tests.incentives.test_exact import COMMITTED as HELD
+from tests.incentives.test_exact import KEPT_OUT
 from tribute.contributions.releases import Tokenizer
 from tribute.contributions.screening import ScreeningPolicy
 from tribute.errors import ConfigError
@@ -30,6 +32,7 @@ def draws(attack: str, ratios: list[float], *, defence: str = "screening", exact
     ]
 
 
+COMMITTED = Path(__file__).parents[2] / "docs" / "incentives.json"
 BY_WORD_ORDER = {"payees": Defence(ScreeningPolicy(near_duplicate=None, following=None), 1)}
 SUMMARIES = [summarise(draws("kept-out", [1.0] * 3, exact=True)), summarise(draws("open", [0.9, 1.0, 1.1]))]
 
@@ -112,6 +115,26 @@ def test_figures_of_other_draws_are_refused(file: Path):
         list(worse([replace(SUMMARIES[0], draws=9)], file))
     with pytest.raises(ConfigError, match="no figures as"):
         list(worse(SUMMARIES, file.with_name("none.json")))
+
+
+def test_an_interval_without_an_end_is_a_number_in_the_file(tmp_path: Path):
+    """Where in some worlds nobody earned honestly the file can be read again, and the bound is still held."""
+    file, endless = tmp_path / "figures.json", Ratio(1.0, 0.9, float("inf"))
+    before = replace(SUMMARIES[1], victim=endless, content=Ratio(float("nan"), 0.0, 0.0))
+    write_figures([before], file)
+
+    assert list(worse([before], file)) == []
+    assert list(worse([replace(before, victim=Ratio(0.5, 0.4, float("inf")))], file)) == [
+        "open: victim is left 0.50, committed are 1.00 ± 1.00"
+    ]
+
+
+def test_every_attack_has_committed_figures():
+    """The gate of the continuous integration knows all attacks, and none that is gone; what is exact stays named."""
+    figures = json.loads(COMMITTED.read_text())
+
+    assert list(figures) == list(ATTACKS)
+    assert {name for name, figure in figures.items() if figure["exact"]} >= {*KEPT_OUT, *HELD}
 
 
 def test_the_card_shows_every_attack_and_defence(tmp_path: Path):

@@ -4,12 +4,14 @@ The same code gives the same figures, so the tolerance, half of the committed in
 credit a little. An attack that was kept out exactly has none, and what stood within its bound has to stay there.
 """
 
+import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tribute.errors import ConfigError
-from tribute.files import write_json
+from tribute.files import write_atomically
 from tribute.incentives.ratios import CHOOSER, Ratio, Summary
 from tribute.strict import parse_json
 
@@ -17,13 +19,15 @@ PAID, HARMED = ("credit", "content"), ("victim",)
 """What pay is a blend of; by credit less an error, an honest attacker may earn nothing to compare with. And what is
 left of the victim's."""
 BOUND, LEFT = 1.05, 0.95
-SLACK = 0.03
-"""How far beyond its bound a ratio may come that stood within; and the least tolerance, for what worlds agree on."""
+SLACK, WIDEST = 0.03, 1.0
+"""How far beyond its bound a ratio may come that stood within. Of tolerances, the least, for what worlds agree on, and
+the most: an interval has no end where a resample of worlds has nobody who earned honestly."""
 
 
 def write_figures(summaries: Sequence[Summary], file: Path) -> None:
     """Attack → draws, whether it is kept out exactly, and of each figure the ratio and half its interval."""
-    write_json(file, {summary.attack: _figures(summary) for summary in _compared(summaries)}, indent=1)
+    lines = [f"{json.dumps(summary.attack)}: {json.dumps(_figures(summary))}" for summary in _compared(summaries)]
+    write_atomically(file, ("{\n" + ",\n".join(lines) + "\n}\n").encode())
 
 
 def worse(summaries: Sequence[Summary], file: Path) -> Iterator[str]:
@@ -45,6 +49,8 @@ def worse(summaries: Sequence[Summary], file: Path) -> Iterator[str]:
 def _risen(summary: Summary, before: Mapping[str, Any]) -> Iterator[str]:
     for name in (*PAID, *HARMED):
         ratio: Ratio = getattr(summary, name)
+        if before[name] is None:
+            continue
         least, tolerance = before[name]
         # A ratio of nothing to nothing is neither above nor below.
         sign, bound = (1, BOUND) if name in PAID else (-1, LEFT)
@@ -61,5 +67,12 @@ def _compared(summaries: Sequence[Summary]) -> list[Summary]:
 
 def _figures(summary: Summary) -> dict[str, object]:
     pairs = {name: getattr(summary, name) for name in (*PAID, *HARMED)}
-    ratios = {name: [round(ratio.ratio, 3), max(round(ratio.half_width, 3), SLACK)] for name, ratio in pairs.items()}
+    ratios = {name: _figure(ratio) for name, ratio in pairs.items()}
     return {"draws": summary.draws, "exact": summary.exact == summary.draws, **ratios}
+
+
+def _figure(ratio: Ratio) -> list[float] | None:
+    """None where nobody earned anything honestly, which no figure can be compared with."""
+    if not math.isfinite(ratio.ratio):
+        return None
+    return [round(ratio.ratio, 3), round(min(max(ratio.half_width, SLACK), WIDEST), 3)]
