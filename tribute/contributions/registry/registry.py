@@ -26,6 +26,7 @@ from tribute.contributions.registry.paths import data_path, evaluation_path, met
 from tribute.contributions.registry.reader import RegistryReader
 from tribute.contributions.registry.repository import Repository
 from tribute.contributions.registry.snapshot import Contribution, Snapshot
+from tribute.contributions.rows import Row, contributed, recorded_rows
 from tribute.contributions.schema import DatasetSchema
 from tribute.contributions.screening.policy import ScreeningPolicy
 from tribute.digests import file_sha256
@@ -145,7 +146,10 @@ class Registry(RegistryReader):
             return recorded
 
     def seal_evaluation(self, dataset: str, evaluation: Path | Submission) -> int:
-        """Record the rows that measure every version released from now on; returns how many there are."""
+        """Record the rows that measure every version released from now on; returns how many there are.
+
+        Raises RegistryError for rows that were sealed before where the screening policy has `sealed_later`.
+        """
         path = evaluation_path(dataset)
         schema = self.snapshot().schema(dataset)
         given = Submission(evaluation, "", dataset, "") if isinstance(evaluation, Path) else evaluation
@@ -155,12 +159,25 @@ class Registry(RegistryReader):
             def body() -> None:
                 sealed = [entry for entry in self.entries() if entry.event == "seal" and entry.dataset == dataset]
                 if not sealed or sealed[-1].details["sha256"] != result.sha256:
+                    self._refuse_sealed_before(dataset, recorded_rows(result.data, schema))
                     self.repository.add({path: result.data})
                     details = {"rows": result.rows, "sha256": result.sha256}
                     self.record(LedgerRecord("seal", dataset, dataset, [path + POINTER], details))
 
             self.repository.transact(f"Seal the evaluation of {dataset}", body)
             return result.rows
+
+    def _refuse_sealed_before(self, dataset: str, rows: Iterable[Row]) -> None:
+        """Only the evaluation that is replaced is looked at: what leaked of it is in contributions by now."""
+        now = self.snapshot()
+        if not now.policy(dataset).sealed_later or now.evaluation_md5(dataset) is None:
+            return
+        before = {row.text_sha256 for row in self.evaluation_rows(now, dataset)}
+        if again := [row.row.line for row in contributed("", "", rows) if row.text_sha256 in before]:
+            raise RegistryError(
+                f"{len(again)} of the rows were sealed before, the first in line {again[0]}, and contributors may know "
+                f"them; seal new rows only, or turn `sealed_later` off in the screening policy of {dataset}"
+            )
 
     def record(self, *records: LedgerRecord) -> None:
         """Append entries to the log; only inside a transaction."""

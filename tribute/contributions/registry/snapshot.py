@@ -156,6 +156,12 @@ class Snapshot:
         """DVC's name for the sealed evaluation rows; None before they are sealed."""
         return self._md5(evaluation_path(dataset))
 
+    def sealed_seq(self, dataset: str) -> int:
+        """The number of the log's entry that sealed the evaluation; 0 before it is sealed."""
+        return max(
+            (entry.seq for entry in self.entries if entry.event == "seal" and entry.dataset == dataset), default=0
+        )
+
     def exclusions_md5(self, dataset: str) -> str | None:
         """DVC's name for the exclusions of the latest release; None before the first."""
         return self._md5(exclusions_path(dataset))

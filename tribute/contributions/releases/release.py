@@ -18,7 +18,7 @@ from tribute.contributions.releases.token_keys import named_ids, token_keys
 from tribute.contributions.releases.tokenizer import Tokenizer
 from tribute.contributions.rows import ContributedRow
 from tribute.contributions.screening import Finding, Screening, excluded, find
-from tribute.contributions.screening.findings import TERMS, Encoder
+from tribute.contributions.screening.findings import AFTER_SEALING, TERMS, Encoder
 from tribute.contributions.terms import refusal
 from tribute.errors import RegistryError
 from tribute.ids import parse_tag
@@ -38,7 +38,7 @@ def screen_dataset(
         encoder,
         named_ids(schema, tokenizer) if tokenizer else None,
     )
-    return [*find(screening), *_against_terms(screening.rows, now, dataset)]
+    return [*find(screening), *_by_log(screening.rows, now, dataset)]
 
 
 def check_release(registry: Registry, tag: str, tokenizer: Tokenizer | None = None) -> list[Finding]:
@@ -104,7 +104,25 @@ def _excluded(registry: Registry, now: Snapshot, dataset: str, tokenizer: Tokeni
     rows, evaluation = registry.rows(now, dataset), registry.evaluation_rows(now, dataset)
     keys = token_keys(registry, schema, tokenizer)
     findings = find(Screening(rows, evaluation, schema, now.policy(dataset), token_keys=keys))
-    return excluded(rows, [*findings, *_against_terms(rows, now, dataset)], now.decisions(dataset))
+    return excluded(rows, [*findings, *_by_log(rows, now, dataset)], now.decisions(dataset))
+
+
+def _by_log(rows: Sequence[ContributedRow], now: Snapshot, dataset: str) -> list[Finding]:
+    """What follows from the log, whatever the rows say."""
+    return [*_against_terms(rows, now, dataset), *_after_sealing(rows, now, dataset)]
+
+
+def _after_sealing(rows: Sequence[ContributedRow], now: Snapshot, dataset: str) -> list[Finding]:
+    """Rows that count from later than the evaluation, where the policy pays only for rows from before it."""
+    if not now.policy(dataset).sealed_later:
+        return []
+    sealed = now.sealed_seq(dataset)
+    later = {item.id: item.seq for item in now.contributions(dataset) if item.seq > sealed}
+    return [
+        Finding(row, AFTER_SEALING, None, 1.0, 1.0, "log", f"log entry {seq}; the evaluation's is {sealed}")
+        for row in rows
+        if (seq := later.get(row.contribution_id))
+    ]
 
 
 def _against_terms(rows: Sequence[ContributedRow], now: Snapshot, dataset: str) -> list[Finding]:

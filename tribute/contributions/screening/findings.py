@@ -103,5 +103,12 @@ REJECTED = Reason(
     "rejected", "exclude", "was rejected by a reviewer, whose reason is in the registry's log", final=True
 )
 TERMS = Reason("terms", "exclude", "may not be learned from under its terms", "Renew the terms.", final=True)
+AFTER_SEALING = Reason(
+    "after_sealing",
+    "exclude",
+    "came in after the evaluation was sealed, which pays only for rows that came in before",
+    "The first version whose evaluation is sealed anew has it.",
+    final=True,
+)
 Decisions = Mapping[str, Decision]
 """Row id → what a person last decided."""

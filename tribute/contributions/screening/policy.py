@@ -27,6 +27,11 @@ class ScreeningPolicy(Strict):
 
     The share of honest rows that follow one; by a binomial test at 0.001.
     """
+    sealed_later: bool | None = None
+    """Rows that came in after the evaluation was sealed are out until it is sealed anew, with rows that are all new.
+
+    Credit then comes only from evaluation rows that nobody who contributed could have seen, whatever leaks later.
+    """
     paraphrase: Share | None = 0.9
     """Rows at least this close in meaning to an earlier row of another contributor are flagged.
 

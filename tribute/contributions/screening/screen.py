@@ -20,6 +20,7 @@ from tribute.contributions.screening import (
     secrets,
 )
 from tribute.contributions.screening.findings import (
+    AFTER_SEALING,
     REJECTED,
     TERMS,
     Action,
@@ -49,7 +50,9 @@ CHECKS = (
 They stand in the order of their reasons: of several, a row's first is the one it is left out for."""
 EXACT = ("duplicate", "conflicting_label", "near_evaluation")
 """Rows that are out for one of these are no other row's near duplicate."""
-BY_CODE: dict[str, Reason] = {reason.code: reason for reason in (REJECTED, TERMS, *(check.reason for check in CHECKS))}
+BY_CODE: dict[str, Reason] = {
+    reason.code: reason for reason in (REJECTED, TERMS, AFTER_SEALING, *(check.reason for check in CHECKS))
+}
 """Reason code → reason."""
 FOLLOWS: dict[Action, str] = {
     "exclude": "left out",
