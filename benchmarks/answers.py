@@ -1,6 +1,7 @@
 """Who moved one answer: predicted loss against retraining, and what the index costs.
 
     python benchmarks/answers.py DATA CACHE [--arena clinc150] [--rows 1000000]
+    python benchmarks/answers.py DATA CACHE --arena docs --shares     # shares of 50 answers against all coalitions
 
 DATA and CACHE as in fidelity.py; trainings that are not in the cache are made (107 for each arena and seed, some ten
 minutes on one idle core). Writes docs/benchmarks/answers.md. The index of `--rows` rows is of random bytes, on disk, in
@@ -20,8 +21,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from lib.answer_shares import shares_lines
 from lib.arena import PLANTED, Arena, arena_parser
 from lib.ground_truth import removals
+from lib.pages import put_section
 from throughput import processor
 from tribute.attribution.answers.damping import DAMPINGS, linear_datamodelling_score, pick_damping
 from tribute.attribution.answers.row_index import ROWS_PER_SHARD, SHARDS, TENSORS, WIDTH, Index, quantise, word_sum
@@ -40,9 +43,16 @@ def main() -> None:
     """Measure and write."""
     parser = arena_parser(__doc__, PLANTED)
     parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--shares", action="store_true", help="only the sections of answers' shares")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", category=FutureWarning)
+    if arguments.shares:
+        for name in arguments.arena or PLANTED:
+            text = "\n".join(shares_lines(Arena(name, arguments.data, arguments.cache)))
+            put_section(PAGE, f"{name}: shares of single answers", text)
+            print(text, flush=True)
+        return
     lines = [
         "# Answers against retraining",
         "",

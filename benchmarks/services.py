@@ -14,7 +14,6 @@ is one that has LitServe beside what Tribute needs.
 import argparse
 import os
 import platform
-import re
 import subprocess
 import sys
 import tempfile
@@ -23,11 +22,13 @@ from pathlib import Path
 
 from lib import adapter_batches, metered_calls, sealed_month, served_money, serving_peers
 from lib.http_load import CONNECTIONS
+from lib.pages import put_section
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "services.md"
 HEAD = """# What serving and metering cost
 
 Written by `python benchmarks/services.py`, each section by itself. Milliseconds and seconds on the clock.
+
 """
 TITLES = {
     "server": "Metered beside not metered",
@@ -109,7 +110,9 @@ def main() -> None:
             result = parts[name](Path(folder))
         machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
         where = f"On {machine}; load {load:.1f} when it began."
-        write(name, f"{ABOUT[name]}\n\n{where}\n\n{result}\n")
+        if not PAGE.exists():
+            PAGE.write_text(HEAD, encoding="utf-8")
+        put_section(PAGE, TITLES[name], f"{ABOUT[name]}\n\n{where}\n\n{result}", list(TITLES.values()))
         print(f"{name}: {where}\n{result}", flush=True)
 
 
@@ -117,15 +120,6 @@ def killed(folder: Path, seconds: float) -> str:
     """The part of the kills, in a process of its own whose forks are the servers."""
     command = [sys.executable, "-c", "from lib.served_money import main; main()", str(folder), str(seconds)]
     return subprocess.run(command, cwd=Path(__file__).parent, check=True, stdout=subprocess.PIPE, text=True).stdout
-
-
-def write(name: str, text: str) -> None:
-    """Put a section in its place of the page."""
-    page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-    sections = dict(re.findall(r"^## (.*)\n\n((?:(?!^## ).*\n)*)", page, re.MULTILINE))
-    sections[TITLES[name]] = text
-    kept = (f"\n## {title}\n\n{sections[title].rstrip()}\n" for title in TITLES.values() if title in sections)
-    PAGE.write_text(HEAD + "".join(kept), encoding="utf-8")
 
 
 if __name__ == "__main__":

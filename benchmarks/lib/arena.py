@@ -102,10 +102,15 @@ class Arena:
         """All evaluation rows."""
         return self._encoded[1]
 
-    def model(self, seed: int) -> RowModel:
-        """The model before its training, with a fresh adapter of this seed."""
+    def base(self) -> RowModel:
+        """The model before it has an adapter; the rows come with what its lower layers make of them."""
         model = self._base()
         cache_lower_layers(model, CONFIG.lora)
+        return model
+
+    def model(self, seed: int) -> RowModel:
+        """The model before its training, with a fresh adapter of this seed."""
+        model = self.base()
         add_lora(model, CONFIG.lora, seed)
         return model
 
@@ -180,8 +185,7 @@ class Arena:
     @cached_property
     def probe(self) -> Probe:
         """A probe that gains what the fine-tune gains, mean over the seeds 0 to 2."""
-        model = self._base()
-        cache_lower_layers(model, CONFIG.lora)
+        model = self.base()
         gain = float(np.mean([self.gain(seed) for seed in range(3)]))
         return probe_of(model, self.train_rows, self.evaluation).fitted(gain)
 

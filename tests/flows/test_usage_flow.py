@@ -37,8 +37,11 @@ def names(client, kind):
     return {each["name"]: each["state_name"] for each in post(client, f"/{kind}_runs/filter", {})}
 
 
-def test_a_month_is_explained_and_sealed(client, tmp_path):
-    """Twice is once; every run and task has a name that people can read."""
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["its own store", "TRIBUTE_STORE"])
+def test_a_month_is_explained_and_sealed(client, tmp_path, monkeypatch, elsewhere):
+    """Twice is once; every run and task has a name that people can read. The store may be one that is configured."""
+    if elsewhere:
+        monkeypatch.setenv("TRIBUTE_STORE", f"sqlite:///{tmp_path}/elsewhere.db")
     shop = open_shop(tmp_path, "2026-11-15")
     secret = tribute("payer", "key", "acme", "--budget", "1.00", "--json", "-w", shop.root).data["secret"]
     with open_services(shop) as services:
@@ -54,6 +57,7 @@ def test_a_month_is_explained_and_sealed(client, tmp_path):
     again = explained(client, shop, "2026-11")
 
     assert answer.status_code == 200
+    assert (shop.root / "services" / "usage.db").exists() != elsewhere
     assert folder == again == str(shop.usage / "2026-11")
     assert len(verify(shop, "2026-11")) == 2
     assert flows == {"usage of 2026-11": "Completed", "explain and seal 2026-11": "Completed"}

@@ -33,8 +33,8 @@ VALID, RENEWED = timedelta(days=90), timedelta(days=30)
 
 
 def store_url(workspace: Workspace, url: str | None = None) -> str:
-    """The URL of a workspace's usage store: its own file, or the database that is named."""
-    return url or f"sqlite:///{workspace.root / 'services' / 'usage.db'}"
+    """The URL of a workspace's usage store: the one given, the one that TRIBUTE_STORE names, or its own file."""
+    return url or os.environ.get("TRIBUTE_STORE") or f"sqlite:///{workspace.root / 'services' / 'usage.db'}"
 
 
 @contextmanager

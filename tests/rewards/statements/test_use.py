@@ -8,6 +8,8 @@ import yaml
 from tests.rewards.helpers.cards import UNMEASURED
 from tests.rewards.helpers.metered import STEPS, Answer, sealed
 from tests.rewards.helpers.world import CARD, SHIPPED_POLICY, make_world
+from tribute.formatting import percent
+from tribute.rewards.allocation.evidence import sums
 from tribute.rewards.period import PeriodFolder
 from tribute.rewards.statements.document import Documents
 from tribute.rewards.statements.page import Pages
@@ -83,3 +85,23 @@ def test_a_statement_says_what_answers_earned(period):
     assert "What paid answers earned you" in page
     assert "Receipts of the month, root" in page
     assert "default-src 'none'" in page
+
+
+def test_a_pool_that_pays_queries_alone_keeps_the_credit(tmp_path):
+    """The credit on the evaluation stays in nats and what answers pay by is named as such, in JSON and on the page."""
+    content = yaml.safe_load(SHIPPED_POLICY.read_text(encoding="utf-8"))
+    content["pools"] = {"usage": {"part": "1", "pays": "queries"}}
+    (tmp_path / "policy.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    work = Workspace.create(tmp_path / "work").root
+    world = make_world(tmp_path / "made")
+    path = world.pay(work, policy=tmp_path / "policy.yaml", usage=sealed(work / "usage", ANSWERS), fees=[]).path
+    records = PeriodRecords(path)
+    document = Documents(records, None, {}).make("numpy")
+    page = Pages(records).render(document, RegistryTexts("docs@v1.0.0", {}, {}))
+    credit = sums(PeriodFolder(path).evidence)
+    whole = sum(max(score, 0) for name, score in credit.items() if name in records.contributors)
+
+    assert document["credit"] == {"credit": f"{credit['numpy']:f}"}
+    assert f"{percent(credit['numpy'], whole)} of all the credit" in page.replace("\u00a0", " ")
+    assert "Credit on paid answers" in page
+    assert "by how much your rows reduced the loss" not in page

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from tribute.errors import RewardError
 from tribute.micro import DECIMALS
 from tribute.money import exponent, parse_amount
+from tribute.pipeline.usage.seal import is_metered
 from tribute.rewards.ledger import Entry, Payment, Posting, invoice, invoice_paid, payer_of, topped_up, writing
 from tribute.services.accounts import Accounts
 from tribute.services.meter import Texts
@@ -79,8 +80,8 @@ def payer_money(workspace: Workspace, url: str | None = None) -> Iterator[PayerM
 
 
 def credit_margins(workspace: Workspace) -> list[str]:
-    """The same after a period was closed; nobody where the workspace has no usage store of its own."""
-    if not (workspace.root / "services" / "usage.db").exists():
+    """The same after a period was closed; nobody where the workspace has no usage store."""
+    if not is_metered(workspace):
         return []
     with payer_money(workspace) as money:
         return money.credit_margins()

@@ -78,7 +78,7 @@ class Documents:
             "standing": self._standing(contributor_id),
             "payments": [_payment(row) for row in records.payments],
             "corrections": _corrections(records),
-            "credit": self._credit(records),
+            "credit": self._credit(contributor_id, records),
             "change": self._change(contributor_id),
             "rows": _extremes(records.rows),
             "slices": [{"slice": name, "credit": text(credit)} for name, credit in records.slices],
@@ -95,9 +95,14 @@ class Documents:
             "proof": self.proofs(contributor_id),
         }
 
-    def _credit(self, records: ContributorRecords) -> dict[str, str] | None:
-        """The credit on the evaluation set with its interval, which lies evenly about it; None where it has none."""
+    def _credit(self, contributor_id: str, records: ContributorRecords) -> dict[str, str] | None:
+        """The credit on the evaluation set with its interval, which lies evenly about it; None where it has none.
+
+        Without the interval where no pool pays by it.
+        """
         row = next((row for row in records.lines if self.now.policy.pools[row.pool].pays == "shares"), None)
+        if row is None and any(line.rows_canonical for line in records.lines):
+            return {"credit": text(self.now.evaluated.get(contributor_id, Decimal(0)))}
         if row is None or not row.rows_canonical or not self.now.card.get("intervals", True):
             return None
         score, high = row.score, row.score_high

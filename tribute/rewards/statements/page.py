@@ -6,7 +6,6 @@ always escaped, and comes from the registry as it is now: what was erased stands
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -34,9 +33,8 @@ class Pages:
 
     def __init__(self, folder: PeriodRecords) -> None:
         self.folder = folder
-        measured = [self._measured(records.lines) for records in folder.contributors.values()]
-        trained = [line for line in measured if line and line.rows_canonical]
-        self.scores = sorted(line.score for line in trained)
+        trained = {line.contributor_id for line in folder.folder.allocation if line.rows_canonical}
+        self.scores = sorted(folder.evaluated.get(name, Decimal(0)) for name in trained)
         self.all_credit = sum((max(score, Decimal(0)) for score in self.scores), Decimal(0))
         self.common = {
             "month": formatting.month(folder.period),
@@ -81,9 +79,9 @@ class Pages:
             ids=page_parts.ids(document, texts),
         )
 
-    def _measured(self, lines: Sequence[AllocationRow]) -> AllocationRow | None:
-        """The line whose score is the credit on the evaluation, in nats; of who has none the first."""
-        return max(lines, key=self._by_shares, default=None)
+    def _evaluated(self, row: AllocationRow) -> Decimal:
+        """The credit on the evaluation of the contributor of a line, nats."""
+        return self.folder.evaluated.get(row.contributor_id, Decimal(0))
 
     def _by_shares(self, row: AllocationRow) -> bool:
         return self.folder.policy.pools[row.pool].pays == "shares"
@@ -110,7 +108,7 @@ class Pages:
         line = self.folder.line(main)
         return wording.reason(
             line,
-            credit_share=percent(line.claim.score, self.all_credit),
+            credit_share=percent(self._evaluated(main), self.all_credit),
             token_share=percent(line.weight, self._weights(main)),
             smallest=money(1, main.currency),
             tag=texts.tag,
@@ -145,7 +143,7 @@ class Pages:
 
     def _figures(self, main: AllocationRow) -> list[tuple[str, str, str]]:
         """(Name, value, note) of the four numbers at the top."""
-        trained, excluded, score = main.rows_canonical, main.rows_excluded, main.score
+        trained, excluded, score = main.rows_canonical, main.rows_excluded, self._evaluated(main)
         pool = self.folder.pools[main.pool, main.currency]
         place = str(1 + len(self.scores) - bisect_right(self.scores, score)) if trained else "–"
         tokens = self.folder.tokens.get(main.contributor_id, 0)
@@ -164,7 +162,7 @@ class Pages:
     def _share(self, document: Document) -> dict[str, Any] | None:
         """The strip of everybody's credit, and the contributor's own in percent of all credit above zero."""
         credit = document["credit"]
-        if credit is None:
+        if credit is None or "low" not in credit:
             return None
         values = {name: Decimal(credit[name]) for name in ("credit", "low", "high", "counted")}
         others = self.scores[:: 1 + len(self.scores) // MOST_MARKS]

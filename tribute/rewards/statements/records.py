@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from tribute import ids
 from tribute.artifacts import check_files
 from tribute.rewards.allocation.allocate import AllocationLine
+from tribute.rewards.allocation.evidence import sums
 from tribute.rewards.allocation.weights import BlendParts, ContributorScore, summed, weight_of
 from tribute.rewards.ledger import accounts
 from tribute.rewards.ledger.journal import Posting, read_journal
@@ -46,9 +47,10 @@ class PeriodRecords:
     def __init__(self, path: Path, only: Collection[str] | None = None) -> None:
         self.path, self.period, self.folder = path, path.name, PeriodFolder(path)
         self.artifact = self.folder.artifact
-        with_evidence = only is None or bool(only)
-        check_files(self.artifact, lambda name: with_evidence or name != "evidence.parquet")
         self.policy, self.verdict = self.folder.policy, self.folder.verdict
+        by_shares = any(pool.pays == "shares" for pool in self.policy.pools.values())
+        with_evidence = only is None or bool(only) or not by_shares
+        check_files(self.artifact, lambda name: with_evidence or name != "evidence.parquet")
         self.card, self.tokens = self.folder.card, self.folder.tokens
         self.contributors: dict[str, ContributorRecords] = {}
         for line in self.folder.allocation:
@@ -64,6 +66,13 @@ class PeriodRecords:
             self._of(ids.parse_payee_ref(payable.payee_ref)).payments.append(payable)
         if with_evidence:
             self._read_evidence(self.contributors if only is None else only)
+
+    @cached_property
+    def evaluated(self) -> dict[str, Decimal]:
+        """Contributor → credit on the evaluation, nats; of those who have rows in the training, or none."""
+        lines = [line for line in self.folder.allocation if self.policy.pools[line.pool].pays == "shares"]
+        # A pool that pays queries has scores of its own, so the evidence says what the evaluation does.
+        return {line.contributor_id: line.score for line in lines} or sums(self.folder.evidence)
 
     def claim(self, row: AllocationRow) -> ContributorScore:
         """What a line of allocation.csv was calculated from."""

@@ -60,6 +60,14 @@ def _blended(line: AllocationLine, parts: BlendParts, kappa: str) -> list[Step]:
 
 
 def _by_credit(line: AllocationLine, kappa: str, seeds: int | None) -> list[Step]:
+    if line.claim.by_payers is not None:
+        how = "your part of all credit above zero on a payer’s answers, the mean by what payers paid"
+        parts = [percent(part, 1, digits=6) for part in (line.claim.score, line.claim.score_se)]
+        return [
+            ("Credit on paid answers", how, parts[0]),
+            ("Standard error", "of its measurement, and of drawing the answers that were measured", parts[1]),
+            ("Weight", "of each payer’s money, credit on what that payer asked", percent(line.weight, 1, digits=6)),
+        ]
     scatter = f"how much that varies over {seeds} trainings with different seeds" if seeds else "not trained on"
     return [
         (
