@@ -8,11 +8,13 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from tests.helpers.terminal import tribute
 from tests.rewards.helpers.books import empty
 from tests.services.helpers.market import KEYS, MODEL, NEVER, Clock, Market, market, training
 from tribute.contributions.registry import Registry
+from tribute.contributions.rights import write_person
 from tribute.errors import RewardError
 from tribute.pipeline.usage.payer_money import payer_money
 from tribute.rewards.allocation.funding import divide
@@ -22,6 +24,7 @@ from tribute.rewards.policy.policy import Policy
 from tribute.services.accounts import Accounts, Agent, Limits
 from tribute.services.meter import Answer, Call, Opening, add_addendum, end_call, open_call, refund, tie_out
 from tribute.services.seal import seal_month, verify_month
+from tribute.services.store import Store, tables
 from tribute.strict import parse_json
 from tribute.workspace import Workspace
 
@@ -76,6 +79,39 @@ def test_a_payment_is_an_entry_and_credit_and_counts_once(home):
     assert "RF18 was posted before with another body" in other.err
     assert back.data["credit_micro"] == 70 * EUR
     assert balances(home) == {"Assets:Bank": 7000, "Assets:Payers": -7000}
+
+
+IBAN = "DE89 3704 0044 0532 0130 00"
+
+
+@pytest.mark.parametrize("how", ["added", "paid", "named", "stranger"])
+def test_a_contributors_own_money_funds_no_pool(home, monkeypatch, how):
+    """Who pays from a contributor's account, or has an id of the registry, is affiliated; the account is not kept."""
+    monkeypatch.setenv("TRIBUTE_VAULT_PASSPHRASE", "a long passphrase for the test")
+    write_person(home.vault, "ada", {"name": "Ada", "iban": IBAN.replace(" ", "")})
+    if how == "named":
+        tribute("organisation", "buyer", "--member", "ada", "-w", home.root)
+    other = "DE02 1203 0000 0000 2020 51"
+    account = ("--iban", IBAN if how != "stranger" else other) if how in ("added", "stranger") else ()
+    added = tribute("payer", "add", "buyer", "--currency", "EUR", *account, "-w", home.root)
+    paid = pay(home, "top-up", "buyer", "1.00", "--reference", "RF20", *(("--iban", IBAN) if how == "paid" else ()))
+    with Store.attach(f"sqlite:///{home.root}/services/usage.db") as store, store.reading() as connection:
+        row = connection.execute(select(tables.account).where(tables.account.c.id == "buyer")).one()
+
+    assert (added.code, paid.code) == (0, 0), added.err + paid.err
+    assert row.affiliated == (how != "stranger")
+    assert ("funds no pool" in added.out) == (how in ("added", "named"))
+    assert IBAN.replace(" ", "") not in added.out + str(paid.data)
+
+
+def test_what_is_no_account_is_refused(home):
+    """Nothing is posted, and no character of the account is repeated."""
+    refused = pay(home, "top-up", "acme", "1.00", "--reference", "RF21", "--iban", "DE00 3704 0044 0532 0130 00")
+
+    assert refused.code == 2
+    assert "check digits are wrong" in refused.err
+    assert "3704" not in refused.err
+    assert balances(home) == {}
 
 
 def test_an_invoice_gives_credit_and_its_payment_does_not(home):

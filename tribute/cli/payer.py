@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from tribute.services.accounts import Balance
 
 PayerId = Annotated[str, typer.Argument(metavar="PAYER", help="The payer's id.")]
+Account = Annotated[
+    str | None,
+    typer.Option("--iban", metavar="IBAN", help="The account it comes from; a contributor's: the use funds no pool."),
+]
 Budget = Annotated[str, typer.Option(metavar="AMOUNT", help="The most that may be charged in a window.")]
 DAYS = 365
 
@@ -54,17 +58,18 @@ def add(
         str | None,
         typer.Option(metavar="ID", help="The contributor or organisation that the payer is: charged, funds no pool."),
     ] = None,
+    iban: Account = None,
     store: StoreUrl = None,
     workspace: WorkspaceFolder = HERE,
 ) -> Output[PayerMoney]:
-    """Add a payer without money."""
+    """Add a payer without money. One with the id of a contributor or an organisation is affiliated."""
+    from tribute.pipeline.usage.affiliation import affiliation
     from tribute.server.setup.administration import administration
 
     with administration(workspace, store) as admin:
-        if member is not None:
-            admin.check_member(member)
-        admin.accounts.add_payer(payer, currency, affiliated=affiliated or member is not None)
-        return _money(payer, admin.accounts.balance(payer))
+        why = affiliation(admin.workspace, payer, member, iban)
+        admin.accounts.add_payer(payer, currency, affiliated=affiliated or bool(why))
+        return _money(payer, admin.accounts.balance(payer), why)
 
 
 @command
@@ -72,14 +77,20 @@ def top_up(
     payer: PayerId,
     amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="What was paid, such as 100.00; or -- -20.00.")],
     reference: Annotated[str, typer.Option(metavar="TEXT", help="The bank's reference; each counts once.")],
+    iban: Account = None,
     date: Day = None,
     store: StoreUrl = None,
     workspace: WorkspaceFolder = HERE,
 ) -> Output[PayerMoney]:
     """Post what a payer paid in advance to the ledger, and credit it; below 0 what the payer got back."""
+    from tribute.pipeline.usage.affiliation import affiliation
+
     with _posting(workspace, store, date) as (money, day):
+        why = affiliation(money.workspace, payer, iban=iban) if iban is not None else ""
+        if why:
+            money.accounts.affiliate(payer)
         money.top_up(payer, amount, reference, day)
-        return _money(payer, money.accounts.balance(payer))
+        return _money(payer, money.accounts.balance(payer), why)
 
 
 @command
@@ -183,7 +194,8 @@ def _posting(workspace: Path, store: str | None, date: str | None) -> Iterator[t
         yield money, posting_day(home, date)
 
 
-def _money(payer: str, balance: "Balance") -> Output[PayerMoney]:
+def _money(payer: str, balance: "Balance", affiliated: str = "") -> Output[PayerMoney]:
+    """A payer's money, and why the payer is affiliated."""
     from tribute.micro import exact_micro
 
     data: PayerMoney = {
@@ -194,4 +206,7 @@ def _money(payer: str, balance: "Balance") -> Output[PayerMoney]:
         "spent_micro": balance.spent,
     }
     words = [exact_micro(amount) for amount in (balance.credit, balance.spent, balance.available)]
-    return Output(data, [f"{payer}: paid {words[0]}, spent {words[1]}, available {words[2]} {balance.currency}"])
+    lines = [f"{payer}: paid {words[0]}, spent {words[1]}, available {words[2]} {balance.currency}"]
+    if affiliated:
+        lines.append(f"{affiliated}: what {payer} uses funds no pool from now on")
+    return Output(data, lines)

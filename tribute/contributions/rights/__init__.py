@@ -5,7 +5,7 @@ from tribute.contributions.rights.erasure import PLACES, cards_of, texts_of
 from tribute.contributions.rights.keys_and_members import refuse_key, register_key, rotate_key, set_members
 from tribute.contributions.rights.payees import missing_to_pay, normal_details, payment_name
 from tribute.contributions.rights.payees_file import read_payees
-from tribute.contributions.rights.same_payee import same_payees
+from tribute.contributions.rights.same_payee import account_holders, same_payees
 from tribute.contributions.rights.terms_renewal import changed_conditions, renew_terms
 from tribute.contributions.rights.vault import People, forget_person, read_vault, write_people, write_person
 from tribute.contributions.rights.withdrawal import Withdrawal, contributions_of, erase, forget_erased, withdraw
@@ -15,6 +15,7 @@ __all__ = [
     "Commitment",
     "People",
     "Withdrawal",
+    "account_holders",
     "cards_of",
     "changed_conditions",
     "commit",

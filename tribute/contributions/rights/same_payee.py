@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tribute.contributions.registry import read_identity
 from tribute.contributions.rights.vault import People
+from tribute.iban import normalise
 
 
 def same_payees(tree: Mapping[str, bytes], people: People, contributors: Collection[str]) -> dict[str, str]:
@@ -33,3 +34,8 @@ def _groups(tree: Mapping[str, bytes], people: People) -> Iterator[set[str]]:
         if account := details.get("iban"):
             accounts.setdefault(account, set()).add(name)
     yield from (names for names in accounts.values() if len(names) > 1)
+
+
+def account_holders(people: People, iban: str) -> list[str]:
+    """The contributors who are paid to a bank account, sorted; the IBAN may be typed in any form."""
+    return sorted(name for name, details in people.items() if details.get("iban") == normalise(iban))

@@ -51,11 +51,6 @@ class Administration:
         """The time that many days from now."""
         return as_text(parse_time(self.store.now()) + timedelta(days=days))
 
-    def check_member(self, member: str) -> None:
-        """Raise ConfigError unless this is a contributor or an organisation of the registry."""
-        if member not in Registry.open(self.workspace).snapshot().contributors():
-            raise ConfigError(f"{member!r} is no contributor and no organisation; see `tribute contribute --help`")
-
     def next_version(self) -> int:
         """The version that the next price list has."""
         try:

@@ -116,6 +116,12 @@ class Accounts:
             )
         return False
 
+    def affiliate(self, payer: str) -> None:
+        """Let what a payer uses from now on fund no pool. Raises ServiceError 404."""
+        with self.store.writing() as connection:
+            _payer(connection, payer)
+            affiliate(connection, payer)
+
     def balance(self, payer: str) -> Balance:
         """A payer's money now. Raises ServiceError 404."""
         with self.store.reading() as connection:
