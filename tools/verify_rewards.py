@@ -157,9 +157,8 @@ def check_journal(folder, given):
         days.append(row["posted_at"])
         debit, credit, part = int(row["debit_minor"]), int(row["credit_minor"]), row["account"].split(":")
         entries[row["entry_id"], row["currency"]] += debit - credit
-        if row["event_type"] in ("FUND", "ACCRUE", "MARGIN", "INCOME") or row["idempotency_key"].startswith(
-            f"{period}/RESERVE/"
-        ):
+        of_close = row["event_type"] in ("FUND", "ACCRUE", "MARGIN", "INCOME", "DEFER")
+        if of_close or row["idempotency_key"].startswith(f"{period}/RESERVE/"):
             posted[row["idempotency_key"]] += debit
         if part[1] in ("Contributor", "Claims"):
             moved[part[2], row["currency"]] += credit - debit
@@ -176,8 +175,10 @@ def check_journal(folder, given):
     seal = json.loads((folder / "usage.json").read_bytes()) if "usage" in given else {}
     for line in seal.get("margins", []):
         expected[f"{period}/MARGIN/{line['agent']}/{line['payer']}/{line['currency']}"] = line["minor"]
-    for line in (line for line in seal.get("income", []) if line["dataset"] == given["usage"]["dataset"]):
+    for line in seal.get("income", []):
         expected[f"{period}/INCOME/{line['dataset']}/{line['payer']}/{line['currency']}"] = line["minor"]
+    for line in (line for line in seal.get("funds", []) if line["dataset"] != given["usage"]["dataset"]):
+        expected[f"{period}/DEFER/{line['dataset']}/{line['payer']}/{line['currency']}"] = line["minor"]
     require(+posted == +expected, file, "does not post exactly the fees and the amounts allocated")
     print(f"✓ {len(journal)} journal lines are chained and balance, and post what was allocated")
     for row in rows_of(folder, "balances"):

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections import Counter
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -114,6 +115,26 @@ def test_what_was_metered_is_verified(world, root, policy):
 
     assert any("the money of 3 payers" in check for check in checks)
     assert any("as it was sealed" in check for check in verify_deep(draft.path, Store(world.dataset.path.parents[2])))
+    assert alone.returncode == 3, alone.stdout + alone.stderr
+
+
+def test_use_of_another_dataset_is_owed_to_it(world, root, policy):
+    """A period pays one dataset; what others were used for leaves the payers' accounts all the same."""
+    other = "tldr@fedcba9876543210"
+    used = [Answer(ACME, 4 * EUR, model=other), Answer("payer-owner", EUR, model=other, affiliated=True)]
+    draft = paid(world, root, sealed(root / "usage", [*answers(), *used]), policy)
+    journal = tables.read_csv(draft.path / "journal.csv", tables.JOURNAL)
+    moved = Counter()
+    for row in journal:
+        moved[row["event_type"], row["account"]] += int(row["debit_minor"]) - int(row["credit_minor"])
+    alone = subprocess.run([sys.executable, "-I", TOOL, draft.path], capture_output=True, text=True)
+
+    assert draft.identity["config"]["funding"][0]["net_minor"] == "700"
+    assert moved["DEFER", "Liabilities:Datasets:tldr"] == -400
+    assert moved["DEFER", f"Assets:Payers:{ACME}"] == 400
+    assert moved["INCOME", "Income:Platform"] == -1000
+    assert sum(moved[event, f"Assets:Payers:{ACME}"] for event in ("FUND", "RESERVE", "DEFER")) == 800
+    assert verify_period(draft.path)
     assert alone.returncode == 3, alone.stdout + alone.stderr
 
 

@@ -7,6 +7,7 @@ Expenses:DataRewards                       what the data cost
 Income:Platform, Liabilities:ModelOwner    the parts of the net fee that are not the contributors'
 Assets:Payers:<id>                         what a payer used, less what was paid, invoiced or earned by agents
 Assets:Invoices:<id>                       invoiced, and not paid yet
+Liabilities:Datasets:<dataset>             what was paid for use of a dataset that the period did not pay
 Liabilities:Pool                           funded for the period; empty after its accruals
 Liabilities:Reserve                        for corrections; takes what is clawed back
 Liabilities:Contributor:<id>:Accrued       earned, and open to dispute
@@ -66,6 +67,11 @@ def payer_of(account: str) -> str:
 def invoiced(pseudonym: str) -> str:
     """What a payer was invoiced."""
     return f"{_INVOICES}{_checked(pseudonym)}"
+
+
+def deferred(dataset: str) -> str:
+    """Owed to the contributors of a dataset that no period has paid yet."""
+    return f"Liabilities:Datasets:{_checked(dataset)}"
 
 
 def owner(account: str) -> tuple[str, str]:

@@ -19,6 +19,7 @@ TOPUP     debit Assets:Bank               credit Assets:Payers, or Assets:Invoic
 INVOICE   debit Assets:Invoices           credit Assets:Payers
 MARGIN    debit Assets:Payers             credit Assets:Payers     what an agent keeps: from who paid to who owns it
 INCOME    debit Assets:Payers             credit Income:Platform   what affiliated payers used
+DEFER     debit Assets:Payers             credit Liabilities:Datasets  what payers used of other datasets
 FEE       debit Expenses:BankFees         credit Assets:Bank      what a bank kept of a payment or return
 ROUND     what rounding left over; largest remainder leaves nothing
 """
@@ -46,6 +47,7 @@ Event = Literal[
     "INVOICE",
     "MARGIN",
     "INCOME",
+    "DEFER",
     "FEE",
     "ROUND",
 ]

@@ -1,7 +1,8 @@
 """What metered use moves between payers, agents' owners and the operator. Pure: a month's seal in, entries out.
 
 MARGIN    from who paid to who owns the agent, one per payer, agent and currency
-INCOME    what affiliated payers used of a dataset's models, which funds no pool, one per payer and currency
+INCOME    what affiliated payers used, which funds no pool, one per dataset, payer and currency
+DEFER     what others used of datasets that the period does not pay: owed to their contributors, one likewise
 TOPUP     what the bank received from a payer, or gave back; INVOICE what a payer is to pay
 """
 
@@ -46,7 +47,10 @@ def invoice_paid(payment: Payment) -> Entry:
 
 
 def metered(seal: Mapping[str, Any], dataset: str, day: str) -> list[Entry]:
-    """MARGIN and INCOME of a sealed month, as the close of its period posts them; an agent's margin has no dataset."""
+    """MARGIN, INCOME and DEFER of a sealed month, as the close of its period, which pays `dataset`, posts them.
+
+    So a month's use leaves nothing in the store that is not in the ledger. An agent's margin has no dataset.
+    """
     owners = seal["owners"]
     margins = [
         _moved(("MARGIN", line["agent"]), line, accounts.payer(owners[line["agent"]]), day)
@@ -54,11 +58,14 @@ def metered(seal: Mapping[str, Any], dataset: str, day: str) -> list[Entry]:
         if line["minor"]
     ]
     income = [
-        _moved(("INCOME", line["dataset"]), line, accounts.PLATFORM, day)
-        for line in seal["income"]
-        if line["minor"] and line["dataset"] == dataset
+        _moved(("INCOME", line["dataset"]), line, accounts.PLATFORM, day) for line in seal["income"] if line["minor"]
     ]
-    return margins + income
+    deferred = [
+        _moved(("DEFER", line["dataset"]), line, accounts.deferred(line["dataset"]), day)
+        for line in seal["funds"]
+        if line["minor"] and line["dataset"] != dataset
+    ]
+    return margins + income + deferred
 
 
 def _moved(named: tuple[Event, str], line: Mapping[str, Any], credit: str, day: str) -> Entry:

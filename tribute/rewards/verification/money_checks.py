@@ -21,7 +21,7 @@ from tribute.rewards.tables import AllocationRow
 from tribute.rewards.usage.queries import PAID_STEPS, baskets, read_usage
 from tribute.rewards.usage.sealed_usage import COPY, funds_of
 
-BY_CLOSE = ("FUND", "ACCRUE", "MARGIN", "INCOME")
+BY_CLOSE = ("FUND", "ACCRUE", "MARGIN", "INCOME", "DEFER")
 """What nothing but a period's close posts."""
 
 
