@@ -10,10 +10,11 @@ from tribute.cli._command import command
 from tribute.cli._options import HERE, WorkspaceFolder
 from tribute.cli._output import Output, Table
 from tribute.cli._version import Release, record
+from tribute.errors import TributeError
 
 if TYPE_CHECKING:
     from tribute.contributions.registry import Contribution as RecordedContribution
-    from tribute.contributions.registry import Registry
+    from tribute.contributions.registry import Registry, Snapshot
     from tribute.workspace import Workspace
 
 
@@ -81,6 +82,8 @@ class Contributor(TypedDict):
     rows_by_reason: dict[str, int]
     commitment_count: int
     unrevealed_count: int
+    payee_commitment_count: int
+    payee_unrevealed_count: int
     earnings: list[dict[str, str]]
 
 
@@ -164,8 +167,9 @@ def _contributor(home: "Workspace", registry: "Registry", contributor: str) -> O
     from tribute.pipeline.verification.lineage import parts_of
 
     view = contributor_view(registry, contributor)
-    promised = commitments_of(registry.snapshot(), contributor)
-    unrevealed = sum(not commitment.revealed for commitment in promised)
+    now = registry.snapshot()
+    promised, by_payee = commitments_of(now, contributor), commitments_of(now, *_of_payee(home, now, contributor))
+    unrevealed, kept_back = (sum(not each.revealed for each in part) for part in (promised, by_payee))
     earned = [
         {"contribution": part.contribution, "version": part.dataset, "run": part.run, "paid": part.paid}
         for part in parts_of(home, contributor)
@@ -178,6 +182,8 @@ def _contributor(home: "Workspace", registry: "Registry", contributor: str) -> O
         "rows_by_reason": view.left_out,
         "commitment_count": len(promised),
         "unrevealed_count": unrevealed,
+        "payee_commitment_count": len(by_payee),
+        "payee_unrevealed_count": kept_back,
         "earnings": earned,
     }
     columns = ("contribution", "dataset", "rows", "licence", "log entry")
@@ -189,8 +195,27 @@ def _contributor(home: "Workspace", registry: "Registry", contributor: str) -> O
     lines = [f"{view.rows} rows; left out or waiting now: {_worded(view.left_out)}"]
     if promised:
         lines.append(f"{counted(len(promised), 'commitment')}, {unrevealed} of them never revealed")
+    if len(by_payee) > len(promised):
+        whole = counted(len(by_payee), "commitment")
+        lines.append(f"with all names of one bank account or organisation: {whole}, {kept_back} of them never revealed")
     lines += [f"{id_}: {'erased' if event == 'erase' else 'withdrawn'}" for id_, event in view.removed.items()]
     return Output(data, lines, tables)
+
+
+def _of_payee(home: "Workspace", now: "Snapshot", contributor: str) -> set[str]:
+    """All names that are paid to one account with this one; of an organisation alone where the vault stays closed."""
+    from tribute.contributions.rights import read_vault, same_payees
+
+    if not now.commitments:
+        return {contributor}
+    try:
+        people = read_vault(home.vault)
+    except TributeError:
+        people = {}
+    # Who commits and shows nothing is no contributor yet.
+    names = now.contributors() | {entry.details["contributor_id"] for entry in now.commitments.values()}
+    payees = same_payees(now.tree, people, names | {contributor})
+    return {contributor} | {name for name, payee in payees.items() if payee == payees.get(contributor)}
 
 
 def _facts(data: ReleaseRecord | Contribution | Removal) -> Output[Shown]:

@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 
 from tests.contributions.conftest import SCHEMA, write_rows
+from tests.helpers.terminal import tribute
 from tribute.contributions.intake import make_opening, write_opening
 from tribute.contributions.registry import Registry
 from tribute.contributions.releases import build_dataset, release_version
 from tribute.contributions.rights import commit, commitments_of
+from tribute.contributions.rights.vault import write_people
 from tribute.errors import ContributionError, RegistryError
+from tribute.workspace import Workspace
 
 ROWS = (("Draw a red line", "plotting"), ("Take the mean of a column", "statistics"))
 OTHER = (("Fill the area below a curve", "plotting"),)
@@ -75,6 +78,26 @@ def test_unrevealed_commitments_are_counted(sealed: Registry, hand_in):
     kept = [bool(commitment.revealed) for commitment in commitments_of(sealed.snapshot(), "ada")]
 
     assert kept == [False, True]
+
+
+def test_commitments_of_one_bank_account_are_counted_together(
+    sealed: Registry, hand_in, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+):
+    """Promising under a name that shows nothing is seen at the name that is paid."""
+    monkeypatch.setenv("TRIBUTE_VAULT_PASSPHRASE", "four plain words here")
+    account = {"iban": "DE89370400440532013000"}
+    write_people(workspace.vault, {"ada": {"name": "Ada L", **account}, "eve": {"name": "Eve L", **account}})
+    promise(sealed, hand_in, "eve", *OTHER)
+    sealed.contribute([promise(sealed, hand_in, "ada", *ROWS)])
+
+    def counted(contributor: str) -> list[int]:
+        shown = tribute("show", contributor, "-w", workspace.root, "--json").data
+        return [shown[f"{whose}{what}_count"] for whose in ("", "payee_") for what in ("commitment", "unrevealed")]
+
+    assert counted("ada") == [1, 0, 2, 1]
+
+    monkeypatch.delenv("TRIBUTE_VAULT_PASSPHRASE")
+    assert counted("ada") == [1, 0, 1, 0]
 
 
 def test_a_commitment_shows_nothing(tmp_path: Path):

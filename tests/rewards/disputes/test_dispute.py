@@ -11,6 +11,7 @@ from tribute.errors import RewardError
 from tribute.rewards.disputes import resolution
 from tribute.rewards.disputes.dispute import Step, read_dispute
 from tribute.rewards.ledger import accounts, ledger
+from tribute.rewards.period.folder import PeriodFolder
 
 
 @pytest.fixture
@@ -162,6 +163,22 @@ def test_an_appeal_needs_two_others(house: House):
     assert sum(stages(house, "numpy").values()) == sum(before.values()) + 300
     with pytest.raises(RewardError, match="is final"):
         resolution.appeal(house.workspace, "2026-11-numpy-1", Step("numpy", "once more", DAY))
+
+
+def test_a_false_dispute_returns_exactly_what_it_held(house: House):
+    """Lost, appealed and lost again: its author has what there was before, and nobody else's money ever moved."""
+    names = sorted({row.contributor_id for row in PeriodFolder(house.workspace.rewards / "2026-11").allocation})
+    before, reserve = {name: stages(house, name) for name in names}, house.balance(accounts.RESERVE)
+
+    opened(house)
+    meanwhile = {name: stages(house, name) for name in names}
+    decided(house, "2026-11-numpy-1", 0)
+    resolution.appeal(house.workspace, "2026-11-numpy-1", Step("numpy", "look again", DAY))
+    decided(house, "2026-11-numpy-1", 0, reviewers=("ruth", "rolf"))
+
+    assert {name: stages(house, name) for name in names} == before
+    assert house.balance(accounts.RESERVE) == reserve
+    assert [name for name in names if meanwhile[name] != before[name]] == ["numpy"]
 
 
 def test_who_got_nothing_can_dispute_too(house: House):

@@ -39,11 +39,11 @@ def commit(registry: Registry, root: str, contributor_id: str, dataset: str, row
     return registry.repository.transact(f"Commit {rows} rows to {dataset}", body)
 
 
-def commitments_of(now: Snapshot, contributor_id: str) -> list[Commitment]:
-    """A contributor's commitments, earliest first."""
+def commitments_of(now: Snapshot, *contributors: str) -> list[Commitment]:
+    """The commitments of one contributor, or of all names of a payee, earliest first."""
     kept = {entry.details["commitment"]: entry.subject for entry in now.entries if "commitment" in entry.details}
     return [
-        Commitment(root, contributor_id, entry.dataset, entry.details["rows"], entry.seq, kept.get(root, ""))
+        Commitment(root, owner, entry.dataset, entry.details["rows"], entry.seq, kept.get(root, ""))
         for root, entry in now.commitments.items()
-        if entry.details["contributor_id"] == contributor_id
+        if (owner := entry.details["contributor_id"]) in contributors
     ]
