@@ -33,7 +33,7 @@ def test_an_attack_follows_from_its_seed_and_keeps_the_honest_rows(name: str, co
     honest = [upload for upload in world.uploads if upload.contributor_id not in ATTACKS[name].names]
     names = {upload.contributor_id for upload in honest}
     assert [upload for upload in first if upload.contributor_id in names] == honest
-    assert first != world.uploads or ATTACKS[name].months > 1
+    assert first != world.uploads or ATTACKS[name].months > 1 or ATTACKS[name].buys
 
 
 def test_a_finished_draw_is_not_made_again(suite: Suite, tmp_path: Path):
@@ -77,6 +77,23 @@ def test_names_of_one_payee_are_netted_and_of_several_less(suite: Suite):
     assert draws["payees"].credit[1] <= draws["payees-5"].credit[1] <= draws["screening"].credit[1]
     assert draws["payees"].credit[1] < draws["screening"].credit[1]
     assert {draw.credit[0] for draw in draws.values()} == {draws["payees"].credit[0]}
+
+
+def test_a_leak_is_worth_less_where_the_evaluation_is_sealed_later(corpus: Corpus, tokenizer: Tokenizer):
+    """What leaked is then no longer what pays: copies of it get in, and earn no more than as many honest rows."""
+    later, known = (
+        Suite(corpus, Embeddings(hashed_words), tokenizer, SMALL, name) for name in ("sealed-later", "payees")
+    )
+    world = draw_world(corpus, 0, SMALL)
+
+    assert not {text for text, _ in world.fresh} & {text for text, _ in (*world.evaluation, *world.spare, *world.own)}
+    assert not later.draw(ATTACKS["leak-exact"], 0).exact
+    assert known.draw(ATTACKS["leak-exact"], 0).exact
+    gains = [
+        sum(draw.credit[1] - draw.credit[0] for draw in (suite.draw(ATTACKS["leak-mixed"], seed) for seed in range(3)))
+        for suite in (later, known)
+    ]
+    assert gains[0] < gains[1]
 
 
 def test_an_attacker_of_several_months_sees_what_rows_earned(suite: Suite):

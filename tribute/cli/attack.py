@@ -63,10 +63,11 @@ def attack(
         Path, typer.Option(metavar="FILE", help="Where draws are kept; those that are there are not made again.")
     ] = RESULTS,
     defence: Annotated[
-        Literal["exact", "screening", "payees", "payees-5"],
+        Literal["exact", "screening", "payees", "payees-5", "sealed-later"],
         typer.Option(
             help="Which checks run: those of every dataset; all at their defaults; these, and pay netted by payee, "
-            "where the attacker has one bank account or five."
+            "where the attacker has one bank account or five; and with one account, paid by evaluation rows that were "
+            "sealed after everybody contributed."
         ),
     ] = "payees",
     card: Annotated[

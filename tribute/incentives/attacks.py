@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Literal
 
 from tribute.incentives.disguises import (
     COMMON,
@@ -18,18 +19,20 @@ from tribute.incentives.disguises import (
     soft_hyphen,
     two_words,
 )
-from tribute.incentives.leaks import SMALL, leak, leak_mixed, leak_retired, leak_small_names
+from tribute.incentives.leaks import SMALL, add_some, leak, leak_mixed, leak_small_names
 from tribute.incentives.schemes import (
     BURNER,
     RING,
     Credits,
     climb,
     frame,
+    instruct,
     mass_edits,
     matched,
     repair,
     ring,
     splice,
+    stuffed,
     trigger,
 )
 from tribute.incentives.world import ATTACKER, VICTIM, Upload, World
@@ -54,6 +57,10 @@ class Attack:
     months: int = 1
     """How often the attacker is paid; before every month but the first `next_month` says what then is there."""
     next_month: NextMonth = lambda world, credits, chance: list(world.uploads)
+    market: Literal["", "answers", "sources"] = ""
+    """Who pays: a pool, by the evaluation; payers, by answers; or these, by answers with retrieved sources."""
+    buys: bool = False
+    """Whether the attacker is a payer, too, and asks what pays its own names best."""
 
     @property
     def is_trick(self) -> bool:
@@ -137,6 +144,11 @@ def templates(world: World, chance: random.Random) -> list[Upload]:
     return world.and_rows(ATTACKER, rows)
 
 
+def as_before(world: World, chance: random.Random) -> list[Upload]:
+    """Everybody's files: the attack is made with something else."""
+    return list(world.uploads)
+
+
 def stuff(world: World, chance: random.Random) -> list[Upload]:
     """The label's words added to each of the attacker's own rows."""
     return [*world.of_others(), Upload(ATTACKER, [(f"{text} {label} {label}", label) for text, label in world.own])]
@@ -151,7 +163,6 @@ def _plain() -> list[Attack]:
     repeats = (filler, padding)
     return [
         Attack("leak-mixed", "paraphrased evaluation rows, few among own rows in one file", leak_mixed),
-        Attack("leak-retired", "the same after the evaluation was sealed anew", leak_retired),
         Attack("leak-small-names", f"paraphrased evaluation rows, {SMALL} under each name", leak_small_names),
         Attack("own-exact", "own rows three times, word for word", partial(repeat, (DISGUISES["exact"],) * 2)),
         Attack("own-soft-hyphen", "own rows three times, with soft hyphens", partial(repeat, (soft_hyphen,) * 2)),
@@ -168,6 +179,7 @@ def _plain() -> list[Attack]:
         Attack("templates", "sentences made of label names", templates),
         Attack("stuffing", "the label's words added to own rows", stuff),
         *_schemes(),
+        Attack("honest-some", "no attack: a few further real rows, to compare leaks with", add_some),
         Attack("honest-doubling", "no attack: twice as many real rows, to compare with", double),
     ]
 
@@ -186,9 +198,20 @@ def _schemes() -> list[Attack]:
         Attack(
             "climbing",
             "three months: rows that lost are replaced by variants of the best",
-            lambda world, chance: list(world.uploads),
+            as_before,
             months=3,
             next_month=climb,
+        ),
+        Attack(
+            "self-dealing",
+            "own agents ask what pays own rows best; pay is less what they spend",
+            as_before,
+            market="answers",
+            buys=True,
+        ),
+        Attack("sources-stuffed", "rows of frequent words, to be retrieved", stuffed, market="sources"),
+        Attack(
+            "sources-orders", "own rows tell the model that retrieves them what to answer", instruct, market="sources"
         ),
         Attack("matched", "no attack: real rows chosen by what others' rows have in common", matched),
     ]

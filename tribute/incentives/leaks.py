@@ -21,9 +21,9 @@ def leak_mixed(world: World, chance: random.Random) -> list[Upload]:
     return _mixed(world, _paraphrased(world.evaluation, round(MIXED * len(world.own)), chance), chance)
 
 
-def leak_retired(world: World, chance: random.Random) -> list[Upload]:
-    """The same after the evaluation was sealed anew: the rows that leaked are real ones that no longer count."""
-    return _mixed(world, _paraphrased(world.spare, round(MIXED * len(world.own)), chance), chance)
+def add_some(world: World, chance: random.Random) -> list[Upload]:
+    """No attack: as many further real rows as `leak_mixed` leaks."""
+    return _mixed(world, world.spare[: round(MIXED * len(world.own))], chance)
 
 
 def leak_small_names(world: World, chance: random.Random) -> list[Upload]:

@@ -25,6 +25,8 @@ class Defence:
 
     screening: ScreeningPolicy
     accounts: int = 0
+    seals_later: bool = False
+    """Whether pay follows from evaluation rows that were sealed after everybody contributed (`sealed_later`)."""
 
 
 DEFENCES = {
@@ -32,9 +34,10 @@ DEFENCES = {
     "screening": Defence(POLICY),
     "payees": Defence(POLICY, 1),
     f"payees-{SEVERAL}": Defence(POLICY, SEVERAL),
+    "sealed-later": Defence(POLICY, 1, seals_later=True),
 }
-"""Name → the checks that every dataset has; all at their defaults; and these with pay netted by payee, where the
-attacker has one bank account for all names, or several."""
+"""Name → the checks that every dataset has; all at their defaults; these with pay netted by payee, where the attacker
+has one bank account for all names, or several; and with one account where what leaked is not what pays."""
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,17 @@ import json
 import random
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from tribute.closure import code_digest
 from tribute.contributions.releases import Tokenizer
+from tribute.contributions.rows import ContributedRow
 from tribute.incentives.attacks import Attack
-from tribute.incentives.pay import Embeddings, Measured, earnings, measure, probe_of
+from tribute.incentives.markets import Market
+from tribute.incentives.pay import Earnings, Embeddings, Measured, earnings, measure, probe_of
 from tribute.incentives.screened import DEFENCES, Trained, trained_rows
 from tribute.incentives.world import ATTACKER, VICTIM, Corpus, Size, Upload, World, draw_world
 from tribute.progress import Progress, ignore
@@ -50,9 +52,10 @@ class Draw:
 
 @dataclass(frozen=True)
 class _Honest:
-    """A world without an attack; `length` is of the stand-in's steps."""
+    """A world without an attack, as attackers know it and as it is paid; `length` is of the stand-in's steps."""
 
     world: World
+    paid: World
     trained: Trained
     measured: Measured
     length: float
@@ -64,8 +67,13 @@ class Suite:
     def __init__(
         self, corpus: Corpus, embeddings: Embeddings, tokenizer: Tokenizer | None, size: Size, defence: str = "payees"
     ) -> None:
-        """`defence` is one of DEFENCES; those with the same checks are measured together, since they train alike."""
+        """`defence` is one of DEFENCES; those that differ in netting alone are measured together: they train alike."""
         self.defence, self.screening = defence, DEFENCES[defence].screening
+        self.alike = {
+            name: other
+            for name, other in DEFENCES.items()
+            if replace(other, accounts=0) == replace(DEFENCES[defence], accounts=0)
+        }
         self.corpus, self.embeddings, self.tokenizer, self.size = corpus, embeddings, tokenizer, size
         self._honest = lru_cache(maxsize=4)(self._measure_honest)
 
@@ -74,7 +82,7 @@ class Suite:
         return next(draw for draw in self.draws(attack, seed) if draw.defence == self.defence)
 
     def draws(self, attack: Attack, seed: int) -> list[Draw]:
-        """One attack in one world, against every defence with the suite's checks."""
+        """One attack in one world, against every defence that trains as the suite's."""
         start = time.perf_counter()
         honest = self._honest(seed)
         world, before = honest.world, honest.trained
@@ -82,18 +90,15 @@ class Suite:
         added = sum(len(upload.rows) for upload in uploads) - sum(len(upload.rows) for upload in world.uploads)
         lost = trained.left_out - before.left_out
         draws = []
-        for name, defence in DEFENCES.items():
-            if defence.screening is not self.screening:
-                continue
-            unpaid = earnings(honest.measured.claims, {})
-            paid = earnings(after.claims, _payees(after, world, defence.accounts))
+        for name, defence in self.alike.items():
+            unpaid, paid = self._earned(attack, honest, trained, after, defence.accounts)
             draws.append(
                 Draw(
                     attack=attack.name,
                     defence=name,
                     seed=seed,
                     code=CODE,
-                    exact=trained.content == before.content,
+                    exact=trained.content == before.content and not attack.buys,
                     removed=lost / added if added else 0.0,
                     credit=_paid(attack, world, unpaid.credit, paid.credit),
                     certain=_paid(attack, world, unpaid.certain, paid.certain),
@@ -124,28 +129,47 @@ class Suite:
     def _attacked(self, attack: Attack, seed: int, honest: _Honest) -> tuple[Sequence[Upload], Trained, Measured]:
         """What comes in, what of it is trained on, and what everybody earns: of the last month the attacker plays."""
         chance = random.Random(f"{attack.name} {seed}")
-        uploads, trained, measured = self._month(attack.uploads(honest.world, chance), honest)
-        for _ in range(attack.months - 1):
+        # Each month has an evaluation of its own where it is sealed later: statements tell nothing of the last one.
+        months = [honest.world] * (attack.months - 1) + [honest.paid]
+        uploads, trained, measured = self._month(attack.uploads(honest.world, chance), honest, months[0])
+        for world in months[1:]:
             credits = {
                 (row.row.text, row.row.target): credit
                 for row, credit in zip(trained.rows, measured.by_row, strict=True)
                 if row.contributor_id == ATTACKER
             }
-            uploads, trained, measured = self._month(attack.next_month(honest.world, credits, chance), honest)
+            uploads, trained, measured = self._month(attack.next_month(honest.world, credits, chance), honest, world)
         return uploads, trained, measured
 
-    def _month(self, uploads: list[Upload], honest: _Honest) -> tuple[list[Upload], Trained, Measured]:
-        trained = trained_rows(honest.world, uploads, self.tokenizer, self.screening)
-        if trained.content == honest.trained.content:
+    def _earned(
+        self, attack: Attack, honest: _Honest, trained: Trained, after: Measured, accounts: int
+    ) -> tuple[Earnings, Earnings]:
+        """Without the attack and with it."""
+        if not attack.market:
+            payees = _payees(after, honest.world, accounts)
+            return earnings(honest.measured.claims, {}), earnings(after.claims, payees)
+
+        def market(rows: Sequence[ContributedRow], measured: Measured) -> Market:
+            probe = probe_of(honest.paid, rows, self.embeddings, honest.length)
+            retrieves = attack.market == "sources"
+            return Market(honest.paid, rows, measured.claims, probe, self.embeddings, retrieves)
+
+        buyers = attack.names if attack.buys else ()
+        return market(honest.trained.rows, honest.measured).earnings(), market(trained.rows, after).earnings(buyers)
+
+    def _month(self, uploads: list[Upload], honest: _Honest, world: World) -> tuple[list[Upload], Trained, Measured]:
+        trained = trained_rows(world, uploads, self.tokenizer, self.screening)
+        if trained.content == honest.trained.content and world is honest.paid:
             return uploads, trained, honest.measured
-        probe = probe_of(honest.world, trained.rows, self.embeddings, honest.length)
+        probe = probe_of(world, trained.rows, self.embeddings, honest.length)
         return uploads, trained, measure(probe, trained.rows)
 
     def _measure_honest(self, seed: int) -> _Honest:
         world = draw_world(self.corpus, seed, self.size)
-        trained = trained_rows(world, world.uploads, self.tokenizer, self.screening)
-        probe = probe_of(world, trained.rows, self.embeddings)
-        return _Honest(world, trained, measure(probe, trained.rows), probe.length)
+        paid = world.sealed_anew() if DEFENCES[self.defence].seals_later else world
+        trained = trained_rows(paid, world.uploads, self.tokenizer, self.screening)
+        probe = probe_of(paid, trained.rows, self.embeddings)
+        return _Honest(world, paid, trained, measure(probe, trained.rows), probe.length)
 
 
 def _payees(measured: Measured, world: World, accounts: int) -> dict[str, str]:

@@ -5,7 +5,7 @@ The rows are short sentences of the docs source (contributions/sources/docs.py):
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -64,6 +64,12 @@ class World:
     evaluation: Sequence[Pair]
     spare: Sequence[Pair] = field(default=())
     """Further real rows, as many as a contributor has."""
+    fresh: Sequence[Pair] = field(default=())
+    """Evaluation rows that nobody knows yet, to seal once everybody has contributed."""
+
+    def sealed_anew(self) -> "World":
+        """The same files, paid by the fresh evaluation rows."""
+        return replace(self, evaluation=self.fresh, fresh=())
 
     def rows_of(self, name: str) -> list[Pair]:
         """All rows of a contributor."""
@@ -115,7 +121,8 @@ def draw_world(corpus: Corpus, seed: int, size: Size) -> World:
     parts = [rows[start : start + size.rows] for start in range(0, len(rows), size.rows)]
     uploads = [Upload(name, part) for name, part in zip(names, parts[:-1], strict=True)]
     sealed = chance.sample(evaluation, min(size.evaluation, len(evaluation)))
-    return World(labels, uploads, sealed, parts[-1])
+    rest = [row for row in evaluation if row not in set(sealed)]
+    return World(labels, uploads, sealed, parts[-1], chance.sample(rest, min(size.evaluation, len(rest))))
 
 
 def _short(rows: Mapping[str, str]) -> list[Pair]:

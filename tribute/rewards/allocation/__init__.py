@@ -3,6 +3,7 @@
 from tribute.rewards.allocation.allocate import largest_remainder
 from tribute.rewards.allocation.card_figures import NOT_MEASURED, Card, figures, made_by, measured, rank
 from tribute.rewards.allocation.gate import Verdict, fallback_note, judge, read_verdict
+from tribute.rewards.allocation.payers import PayerDivision, by_contributor
 from tribute.rewards.allocation.simulate import simulate_period
 from tribute.rewards.allocation.weights import (
     BLEND,
@@ -21,8 +22,10 @@ __all__ = [
     "BlendParts",
     "Card",
     "ContributorScore",
+    "PayerDivision",
     "Verdict",
     "blend_parts",
+    "by_contributor",
     "exact_score",
     "fallback_note",
     "figures",
