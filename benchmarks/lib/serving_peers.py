@@ -16,7 +16,7 @@ from lib.bare_classifier import BareClassifier
 from lib.http_load import Target, flooded
 
 BENCHMARKS = Path(__file__).parents[1]
-SECONDS = 8.0
+SECONDS = 5.0
 ROUNDS = 2
 TEXTS = (1, 16)
 """Texts of a request."""

@@ -30,10 +30,17 @@ class _Row:
 
 
 class SharedBase:
-    """A base under many adapters (PEFT's `adapter_names`). PEFT's hooks bear one forward pass at a time: see `turn`."""
+    """A base under many adapters (PEFT's `adapter_names`). Its hooks bear one forward pass at a time: see `turn`.
+
+    PEFT looks through all modules at each pass for those that take the names, which with 256 resident adapters takes
+    longer than the pass. Here they are looked for when an adapter comes or goes.
+    """
 
     def __init__(self, network: Any, pad_id: int, is_encoder: bool) -> None:
         self.network, self.turn = network.eval(), threading.Lock()
+        self._adapters: list[str] = []
+        self._hooks: list[Any] = []
+        self._hook()
         self._is_encoder = is_encoder
         self._pad_id = pad_id
         self._waiting: queue.SimpleQueue[_Row | None] = queue.SimpleQueue()
@@ -51,16 +58,21 @@ class SharedBase:
                 raise
             finally:
                 self.network.eval()
+                self._hook()
 
     def remove(self, adapter: str) -> None:
         """Forget an adapter."""
         with self.turn:
             self.network.delete_adapter(adapter)
+            self._hook()
 
     def forward(self, adapters: Sequence[str], **inputs: Any) -> Any:
-        """One pass of the network, each row by its adapter."""
+        """One pass of the network, each row by its adapter or by BASE. Raises KeyError for one that is not resident."""
         with self.turn, torch.inference_mode():
-            return self.network(**inputs, adapter_names=list(adapters))
+            if unknown := set(adapters) - self.network.peft_config.keys() - {BASE}:
+                raise KeyError(f"adapter {min(unknown)} is not resident")
+            self._adapters = list(adapters)
+            return self.network.get_base_model()(**inputs)
 
     def embed(self, adapter: str, rows: Sequence[Tokens]) -> list[Tensor]:
         """Unit-length embeddings, float [width] each; computed together with what other callers ask for.
@@ -76,6 +88,19 @@ class SharedBase:
         """End the thread when all that waits is answered."""
         self._waiting.put(None)
         self._worker.join()
+
+    def _hook(self) -> None:
+        """Give the names of a pass to the layers that have adapters."""
+        from peft.tuners.lora import LoraLayer
+        from peft.utils import AuxiliaryTrainingWrapper
+
+        def name(_: Any, inputs: Any, named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+            return inputs, named | {"adapter_names": self._adapters}
+
+        for hook in self._hooks:
+            hook.remove()
+        adapted = (each for each in self.network.modules() if isinstance(each, LoraLayer | AuxiliaryTrainingWrapper))
+        self._hooks = [layer.register_forward_pre_hook(name, with_kwargs=True) for layer in adapted]
 
     def _work(self) -> None:
         while (row := self._waiting.get()) is not None:
