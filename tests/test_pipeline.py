@@ -12,7 +12,7 @@ from tests.helpers.terminal import tree, tribute
 from tests.helpers.tiny import HONEST, TAG, write_rows
 from tribute.artifacts import manifest
 from tribute.config import load_config
-from tribute.errors import AttributionError
+from tribute.errors import AttributionError, WorkspaceError
 from tribute.pipeline.runs.runs import all_runs, read_run
 from tribute.pipeline.stages import data, measuring, training
 from tribute.workspace import Workspace
@@ -38,6 +38,31 @@ def test_a_run_is_recorded(finished: Path, run_id: str):
     assert (record["registered_model"], record["model_version"], record["champion"]) == ("tribute-tiny", "1", True)
     assert tribute("config", "check", workspace.runs / run_id / "config.yaml", "--json").data["run"] == run_id
     assert (finished / "report.html").stat().st_size > 10_000
+
+
+def test_a_run_with_nothing_to_make_needs_no_server(
+    finished: Path, tiny: Path, run_id: str, monkeypatch: pytest.MonkeyPatch
+):
+    """`tribute run` finds the whole chain again and starts Prefect only where something is to be made."""
+
+    def start(_: Workspace) -> None:
+        raise WorkspaceError("Prefect is started")
+
+    monkeypatch.setattr("tribute.cli._flows.start_prefect", start)
+    before = tree(finished / "artifacts") | tree(finished / "rewards"), read_run(Workspace.open(finished), run_id)
+    again = tribute("run", tiny / "config.yaml", "-w", finished, "--json")
+
+    assert again.code == 0, again.err
+    assert again.data["run"] == run_id
+    assert again.data["stages_cached"] == ["contributions", "finetuning", "attribution", "rewards"]
+    recorded = read_run(Workspace.open(finished), run_id)
+    assert before == (
+        tree(finished / "artifacts") | tree(finished / "rewards"),
+        recorded | {"cached": before[1]["cached"]},
+    )
+    for change in ("rewards.pool.amount='7.00'", "finetuning.epochs=5", "attribution.sample=20"):
+        ended = tribute("run", tiny / "config.yaml", "--set", change, "-w", finished)
+        assert "Prefect is started" in ended.err, change
 
 
 def test_mlflow_shows_the_run(finished: Path, run_id: str):

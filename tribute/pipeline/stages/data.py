@@ -118,11 +118,19 @@ def materialised(workspace: Workspace, tag: str, base: BaseConfig | None = None)
     Raises RegistryError where nobody may learn from it any more.
     """
     from tribute.contributions.registry import Registry
-    from tribute.contributions.releases import build_dataset, check_trainable
+    from tribute.contributions.releases import build_dataset
 
+    check_learnable(workspace, tag)
     registry = Registry.open(workspace)
-    check_trainable(registry, tag, datetime.now(UTC).date())
     return _for_base(workspace, registry, build_dataset(registry, tag, workspace.store), base)
+
+
+def check_learnable(workspace: Workspace, tag: str) -> None:
+    """Raise RegistryError where nobody may learn from a version today."""
+    from tribute.contributions.registry import Registry
+    from tribute.contributions.releases import check_trainable
+
+    check_trainable(Registry.open(workspace), tag, datetime.now(UTC).date())
 
 
 def released_dataset(workspace: Path, tag: str) -> Artifact | None:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from tribute.artifacts import Artifact, read_artifact
 from tribute.attribution.measurement import Run, recorded_measurements, seed_of
-from tribute.config import RunConfig
+from tribute.config import RewardsConfig, RunConfig
 from tribute.pipeline.runs.runs import RunResults, best, record_run
 from tribute.pipeline.stages.tracked import track_report
-from tribute.rewards.period import PaidFrom, write_period
+from tribute.rewards.period import PaidFrom, find_period, write_period
 from tribute.rewards.statements import write_early
 from tribute.workspace import Workspace
 
@@ -38,16 +38,34 @@ def draft_period(
     rewards = config.rewards
     if rewards is None:
         return None
-    draft = write_period(
-        workspace,
-        PaidFrom(dataset, adapters, attribution, mlflow_runs(adapters)),
-        policy=rewards.policy,
-        period=rewards.period,
-        fees=[(pool.amount, pool.currency) for pool in rewards.pools],
-        usage=workspace.usage / rewards.period if rewards.is_metered else rewards.usage,
-    )
+    paid_from = PaidFrom(dataset, adapters, attribution, mlflow_runs(adapters))
+    draft = write_period(workspace, paid_from, **_asked_for(workspace, rewards))
     write_early(workspace, rewards.period)
     return draft
+
+
+def is_drafted(
+    workspace: Workspace,
+    config: RunConfig,
+    dataset: Artifact,
+    adapters: Sequence[Artifact],
+    attribution: Artifact,
+) -> bool:
+    """Whether `draft_period` has nothing to write."""
+    if config.rewards is None:
+        return True
+    paid_from = PaidFrom(dataset, adapters, attribution, mlflow_runs(adapters))
+    return find_period(workspace, paid_from, **_asked_for(workspace, config.rewards)) is not None
+
+
+def _asked_for(workspace: Workspace, rewards: RewardsConfig) -> dict[str, Any]:
+    """What a config's rewards ask of the period, as `write_period` takes it."""
+    return {
+        "policy": rewards.policy,
+        "period": rewards.period,
+        "fees": [(pool.amount, pool.currency) for pool in rewards.pools],
+        "usage": workspace.usage / rewards.period if rewards.is_metered else rewards.usage,
+    }
 
 
 def register(

@@ -24,7 +24,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tribute import months
 from tribute.artifacts import (
@@ -143,43 +143,74 @@ def write_period(
     CSV of query, user, amount, or the folder of a sealed month, whose payers' money is added to the fees. Raises
     ConfigError for a bad policy, RewardError for what cannot be paid; then nothing is left behind.
     """
-    started, rules = time.monotonic(), load_policy(policy)
-    refuse_period(period, rules)
-    sealed = _sealed(usage, paid_from.dataset, period) if usage and usage.is_dir() else None
-    net = {currency: parse_amount(amount, currency) for amount, currency in fees}
-    fundings = _fundings(net, sealed, rules, period)
-    files = {"policy": policy}
-    if usage is not None:
-        files |= {"usage": usage} if sealed is None else {"sealed-usage": usage / SEAL}
-    inputs = paid_from.ids | {name: file_sha256(path) for name, path in files.items()}
+    started, request = time.monotonic(), _Request(policy, period, fees, usage)
     workspace.rewards.mkdir(exist_ok=True)
     with ledger.writing(workspace) as books:
-        if period in books.closed:
-            return _closed(workspace.rewards / period, fundings, inputs)
-        books.refuse_period(period)
-        order = _DraftSpec(
-            period=period,
-            policy=rules,
-            fundings=fundings,
-            usage=usage,
-            sealed=sealed,
-            payees=payees_of(workspace, rules, paid_from.dataset.json("dataset.json")["contributors"]),
-            inputs=inputs,
-            books=books,
-            terms={**terms_of(workspace.rewards, books.closed), period: rules},
-            previous=previous_id(workspace.rewards, books.closed),
-            closers=closers_of(workspace, rules),
-            seeds=sorted(int(adapter.identity["config"]["seed"]) for adapter in paid_from.adapters),
-            evaluation=str(paid_from.dataset.identity["files"]["evaluation.parquet"]),
-        )
-        final = workspace.rewards / period
-        if (earlier := _find(final, order)) is not None:
-            return earlier
+        order = _drafted(workspace, paid_from, request, books)
+        if isinstance(order, Artifact):
+            return order
         for source in (paid_from.dataset, paid_from.attribution):
             verify_artifact(source.path)
         sources = replace(read_sources(paid_from.dataset, paid_from.attribution), payees=order.payees)
-        _make(final, order, sources, paid_from.mlflow_runs, started)
-    return replace(read_artifact(final), found=False)
+        _make(workspace.rewards / period, order, sources, paid_from.mlflow_runs, started)
+    return replace(read_artifact(workspace.rewards / period), found=False)
+
+
+def find_period(
+    workspace: Workspace,
+    paid_from: PaidFrom,
+    policy: Path,
+    period: str,
+    fees: Sequence[tuple[str, str]],
+    usage: Path | None = None,
+) -> Artifact | None:
+    """The draft or closed period that `write_period` would find; None where it would draft. Raises what that raises."""
+    if not (workspace.rewards / period / MANIFEST).exists():
+        return None
+    with ledger.writing(workspace) as books:
+        drafted = _drafted(workspace, paid_from, _Request(policy, period, fees, usage), books)
+        return drafted if isinstance(drafted, Artifact) else None
+
+
+class _Request(NamedTuple):
+    """What `write_period` is asked for."""
+
+    policy: Path
+    period: str
+    fees: Sequence[tuple[str, str]]
+    usage: Path | None
+
+
+def _drafted(workspace: Workspace, paid_from: PaidFrom, request: _Request, books: Ledger) -> Artifact | _DraftSpec:
+    """The period as it stands, where it was made from exactly this, or what to draft."""
+    rules, period, usage = load_policy(request.policy), request.period, request.usage
+    refuse_period(period, rules)
+    sealed = _sealed(usage, paid_from.dataset, period) if usage and usage.is_dir() else None
+    net = {currency: parse_amount(amount, currency) for amount, currency in request.fees}
+    fundings = _fundings(net, sealed, rules, period)
+    files = {"policy": request.policy}
+    if usage is not None:
+        files |= {"usage": usage} if sealed is None else {"sealed-usage": usage / SEAL}
+    inputs = paid_from.ids | {name: file_sha256(path) for name, path in files.items()}
+    if period in books.closed:
+        return _closed(workspace.rewards / period, fundings, inputs)
+    books.refuse_period(period)
+    order = _DraftSpec(
+        period=period,
+        policy=rules,
+        fundings=fundings,
+        usage=usage,
+        sealed=sealed,
+        payees=payees_of(workspace, rules, paid_from.dataset.json("dataset.json")["contributors"]),
+        inputs=inputs,
+        books=books,
+        terms={**terms_of(workspace.rewards, books.closed), period: rules},
+        previous=previous_id(workspace.rewards, books.closed),
+        closers=closers_of(workspace, rules),
+        seeds=sorted(int(adapter.identity["config"]["seed"]) for adapter in paid_from.adapters),
+        evaluation=str(paid_from.dataset.identity["files"]["evaluation.parquet"]),
+    )
+    return _find(workspace.rewards / period, order) or order
 
 
 def _sealed(folder: Path, dataset: Artifact, period: str) -> SealedUsage:
