@@ -4,6 +4,7 @@ from typing import Any
 
 from prefect.states import State
 
+from tasks.limits import on_device
 from tasks.outcome import ended, get, stage
 from tasks.pages import publish
 from tasks.watching import watched
@@ -24,7 +25,7 @@ def propose(workspace: str, config: RunConfig, dataset: str, adapters: list[str]
 def measure(workspace: str, config: RunConfig, dataset: str, adapters: list[str], work: Any) -> State[Any]:
     """Make one measurement; returns the artifact's id."""
     run = _run(workspace, config, dataset, adapters)
-    with watched(), compared_with_plan(config, run.dataset):
+    with watched(), on_device(config), compared_with_plan(config, run.dataset):
         return ended(measuring.measure(run, work))
 
 

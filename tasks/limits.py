@@ -1,18 +1,21 @@
 """Concurrency limits of the server: how many tasks, of all runs and workers, may do the same thing at a time."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 from prefect.concurrency.sync import concurrency
 from prefect.exceptions import ObjectNotFound
 
+from tribute.config import RunConfig
 from tribute.errors import WorkspaceError
 
 REGISTRY = "registry"
 """Writing to a registry."""
-LIMITS = {REGISTRY: 1}
+GPU = "gpu"
+"""Training or measuring on GPUs: one piece of work each, however many processes share it."""
+LIMITS = {REGISTRY: 1, GPU: 1}
 """Name → slots that set-up gives it; a person may change them in the web page."""
 
 
@@ -45,4 +48,11 @@ def limited(name: str) -> Iterator[None]:
     A server that goes away meanwhile does not end the body.
     """
     with concurrency(name, strict=True, raise_on_lease_renewal_failure=False):
+        yield
+
+
+@contextmanager
+def on_device(config: RunConfig) -> Iterator[None]:
+    """Hold a slot of the limit `gpu` through the body, where the config computes on one; `auto` counts as one."""
+    with nullcontext() if config.finetuning.device == "cpu" else limited(GPU):
         yield
