@@ -23,7 +23,7 @@ from tribute.workspace import Workspace
 COMMANDS = (
     *("init", "contribute", "release", "versions", "finetune", "attribute", "reward", "run", "demo", "verify"),
     *("export", "push", "runs", "gc", "up", "attack", "base", "plan"),
-    *("serve", "price", "payer", "agent", "mcp", "usage"),
+    *("sweep", "serve", "price", "payer", "agent", "mcp", "usage"),
     *("config", "inspect", "trace", "fetch", "explain"),
     *("screening", "review", "accept", "reject", "diff", "show", "card", "withdraw", "erase", "retrain"),
     *(
@@ -45,7 +45,7 @@ COMMANDS = (
 )
 GROUPS = ("config", "key", "vault", "period", "policy", "pay", "payer", "agent", "usage", "base", "dispute")
 WRITES = {
-    *("export", "push", "gc", "attack"),
+    *("export", "push", "gc", "attack", "sweep"),
     *("init", "contribute", "release", "finetune", "attribute", "reward", "run", "demo", "fetch"),
     *("screening", "accept", "reject", "decide", "card", "terms", "withdraw", "erase", "retrain"),
     *("organisation", "import", "clone", "commit"),

@@ -25,7 +25,7 @@ PANELS = {
         *("decide", "release", "versions", "show", "diff", "card", "sync", "terms", "withdraw", "erase"),
         *("organisation", "key", "vault"),
     ),
-    "Fine-tune": ("base", "config", "plan", "inspect", "finetune", "retrain", "export", "push"),
+    "Fine-tune": ("base", "config", "plan", "inspect", "finetune", "sweep", "retrain", "export", "push"),
     "Attribute": ("attribute", "explain"),
     "Serve": ("price", "payer", "agent", "serve", "mcp", "usage"),
     "Pay": ("policy", "period", "reward", "statement", "dispute", "pay"),

@@ -1,0 +1,96 @@
+"""Theorem: a sweep is judged by rows held out of the training alone, and cut off anywhere it ends as if it was not."""
+
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from tests.helpers.terminal import tribute
+from tribute.config import RunConfig, load_config
+from tribute.pipeline.stages import sweeping
+from tribute.workspace import Workspace
+
+VALIDATED = ["finetuning.validation.fraction=0.2", "finetuning.validation.every=5", "finetuning.epochs=3"]
+OVER = ["finetuning.learning_rate=log:1e-4..1e-1", "finetuning.lora.r=2,4"]
+TRIALS = 7
+
+
+@pytest.fixture
+def config(tiny: Path) -> RunConfig:
+    """The tiny config with validation rows."""
+    return load_config(tiny / "config.yaml", VALIDATED)
+
+
+def test_a_sweep(engine: None, untrained: Path, tiny: Path, config: RunConfig, monkeypatch: pytest.MonkeyPatch):
+    """Settings are tried, bad ones given up early, and the best ones' adapter is registered; cut off, it goes on."""
+    home, conclude = Workspace.open(untrained), sweeping.conclude
+    monkeypatch.setattr("tribute.cli._flows.start_prefect", lambda _: None)
+    over = [word for setting in OVER for word in ("--over", setting)]
+    command = ("sweep", tiny / "config.yaml", *over, "--trials", TRIALS, "-w", untrained, "--json")
+    settings = [word for setting in VALIDATED for word in ("--set", setting)]
+
+    def cut(*arguments: object) -> None:
+        if len(sweeping.trials_of(home, config, OVER)) > 2:
+            raise OSError("the power went")
+        conclude(*arguments)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(sweeping, "conclude", cut)
+        assert tribute(*command, *settings).code == 2
+    begun = sweeping.trials_of(home, config, OVER)
+    ended = tribute(*command, *settings)
+
+    assert ended.code == 0, ended.err
+    trials, chosen = ended.data["trials"], ended.data["chosen_settings"]
+    assert [trial["tried_settings"] for trial in trials[: len(begun)]] == [trial["settings"] for trial in begun]
+    assert [trial["trial"] for trial in trials] == list(range(TRIALS))
+    assert {trial["trial_state"] for trial in trials} <= {"complete", "pruned"}
+    assert len({str(trial["tried_settings"]) for trial in trials}) == TRIALS
+    best = min(
+        (trial for trial in trials if trial["trial_state"] == "complete"), key=lambda trial: trial["validation_loss"]
+    )
+    assert chosen == best["tried_settings"]
+    # Nothing but the chosen settings ever met the sealed evaluation.
+    assert not list(untrained.glob("artifacts/trial/*/evaluation.json"))
+    assert len(list(untrained.glob("artifacts/adapter/*"))) == len(config.finetuning.seeds)
+    assert (ended.data["is_champion"], ended.data["model_version"]) == (True, "1")
+
+    address = f"sqlite:///{untrained / 'mlflow' / 'mlflow.db'}"
+    client = MlflowClient(tracking_uri=address, registry_uri=address)
+    runs = client.search_runs([client.get_experiment_by_name("tiny").experiment_id])
+    (parent,) = [run for run in runs if run.info.run_name == ended.data["sweep"]]
+    nested = {
+        run.data.tags["tribute.trial"]: run
+        for run in runs
+        if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id
+    }
+    assert sorted(nested) == [str(number) for number in range(TRIALS)]
+    assert parent.data.metrics["best_validation_loss"] == pytest.approx(best["validation_loss"])
+    assert nested[str(best["trial"])].data.params["lora.r"] == chosen["finetuning.lora.r"]
+
+    again = tribute(*command, *settings)
+    assert again.data == ended.data
+
+
+@pytest.mark.parametrize(
+    ("changes", "over", "expected"),
+    [
+        ([], OVER, "finetuning.validation is not set"),
+        (VALIDATED, ["finetuning.seeds=1,2"], "--over finetuning.seeds: expected a setting of finetuning that is none"),
+        (VALIDATED, ["attribution.sample=8,16"], "--over attribution.sample: expected a setting of finetuning"),
+        (VALIDATED, ["finetuning.lora.rank=4,8"], "finetuning.lora.rank: unknown key"),
+        (VALIDATED, ["finetuning.learning_rate=0.1..5"], "less than or equal to 1"),
+        (VALIDATED, ["finetuning.learning_rate=0.1..0.01"], "the lower first"),
+        (VALIDATED, ["finetuning.lora.r"], "expected NAME=A,B,C or NAME=A..B"),
+    ],
+)
+def test_what_cannot_be_swept(changes: list[str], over: list[str], expected: str, finished: Path, tiny: Path):
+    """One line before anything runs."""
+    options = [word for setting in changes for word in ("--set", setting)]
+    options += [word for setting in over for word in ("--over", setting)]
+
+    ended = tribute("sweep", tiny / "config.yaml", *options, "-w", finished, "--dry-run")
+
+    assert ended.code == 2
+    assert expected in ended.err
+    assert len(ended.err.splitlines()) == 1
