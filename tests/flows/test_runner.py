@@ -1,6 +1,5 @@
 """However a flow is started, no more trainings run at a time than were asked for."""
 
-import sys
 from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
@@ -48,7 +47,7 @@ def test_ray(address: str | None, expected: dict, tiny: Path, monkeypatch: pytes
 
     server = nullcontext(SimpleNamespace(api_url="http://here/api"))
     monkeypatch.setattr("flows.runner.get_client", lambda sync_client: server)
-    monkeypatch.setitem(sys.modules, "prefect_ray", SimpleNamespace(RayTaskRunner=runner))
+    monkeypatch.setattr("flows.runner._ray_runner", lambda: runner)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracker")
     monkeypatch.setenv("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")

@@ -1,5 +1,7 @@
 """What would stop a run after its first stages, looked at before it starts. Asks no server but the shared bucket's."""
 
+import os
+import socket
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +15,9 @@ from tribute.pipeline.runs.telemetry import refuse_telemetry
 from tribute.pipeline.stages.data import is_released
 from tribute.rewards.policy import load_policy
 from tribute.workspace import Workspace
+
+PATIENCE = 5.0
+"""Seconds that a Ray cluster has to answer."""
 
 
 def checked_config(path: Path, overrides: Iterable[str]) -> RunConfig:
@@ -63,8 +68,21 @@ def refuse_base(config: RunConfig) -> None:
 
 
 def refuse_engine(config: RunConfig) -> None:
-    """Raise ConfigError where the flows are to run on Ray and Ray is not installed."""
-    if config.execution.engine == "ray" and find_spec("prefect_ray") is None:
+    """Raise ConfigError where the flows are to run on Ray, and it is not installed or RAY_ADDRESS does not answer."""
+    if config.execution.engine != "ray":
+        return
+    if find_spec("prefect_ray") is None:
         raise ConfigError(
             "execution.engine: ray is not installed; run `pip install 'tribute[ray]'`, or set execution.engine to local"
         )
+    address = os.environ.get("RAY_ADDRESS", "").removeprefix("ray://")
+    host, colon, port = address.rpartition(":")
+    if not colon:
+        return  # none, or a word of Ray's own, such as auto
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), PATIENCE).close()
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"RAY_ADDRESS: no Ray cluster answers at {address} ({error}); start one with `ray start --head`, correct "
+            "the address, or unset it to start Ray here"
+        ) from error
