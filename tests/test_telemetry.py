@@ -70,6 +70,18 @@ def test_a_line_of_json_a_stage(adapter: Artifact, monkeypatch: pytest.MonkeyPat
     )
 
 
+def test_a_dataset_names_its_contributions(
+    finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """By their ids one finds in the logs which runs learned from a contribution."""
+    monkeypatch.setenv("TRIBUTE_LOG", "json")
+    [dataset] = Workspace.open(finished).store.all("dataset")
+
+    telemetry.tell_stage(dataset, False, RUN)
+
+    assert json.loads(capsys.readouterr().err)["contributions"] == sorted(dataset.json("dataset.json")["contributions"])
+
+
 def test_a_draft_tells_its_checks_and_money(
     finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
@@ -145,6 +157,10 @@ def test_traces_and_metrics(adapter: Artifact, monkeypatch: pytest.MonkeyPatch):
     }
     assert {point.attributes["cached"]: point.value for point in points["tribute.stages"]} == {True: 1, False: 1}
     assert [point.sum for point in points["tribute.stage.seconds"]] == [2.5]
+    trained = adapter.json("rows.json")["train"]
+    for name in ("rows", "tokens"):
+        # Four epochs, as the tiny config says.
+        assert [point.value for point in points[f"tribute.training.{name}"]] == [pytest.approx(4 * trained[name] / 2.5)]
 
 
 def test_traces_reach_a_collector(adapter: Artifact, monkeypatch: pytest.MonkeyPatch):

@@ -26,10 +26,11 @@ ASKED, ANSWERED = "What is asked?", "What is answered."
 
 
 def cut_rows(train: EncodedRows, contributors: Sequence[str], evaluation: EncodedRows) -> dict[str, Any]:
-    """What `rows.json` holds: how many rows were cut, of the training by contributor."""
+    """What `rows.json` holds: how many rows and tokens an epoch has, and how many rows were cut."""
     by_row = dict(zip(train.row_ids, contributors, strict=True))
+    cut = dict(sorted(Counter(by_row[row_id] for row_id in train.cut).items()))
     return {
-        "train": {"rows": len(train), "cut": dict(sorted(Counter(by_row[row_id] for row_id in train.cut).items()))},
+        "train": {"rows": len(train), "tokens": int(train.lengths().sum()), "cut": cut},
         "evaluation": {"rows": len(evaluation), "cut": len(evaluation.cut)},
         "without_prompt": sum(not has_prompt for part in (train, evaluation) for has_prompt in part.cut.values()),
     }

@@ -17,10 +17,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib.util import find_spec
+from math import ceil
 from typing import Any
 from uuid import UUID, uuid5
 
 from tribute.artifacts import Artifact
+from tribute.contributions.dataset import read_description
 from tribute.errors import ConfigError
 from tribute.rewards.period import PeriodFolder
 from tribute.version import __version__
@@ -102,12 +104,27 @@ def tell_draft(draft: Artifact) -> None:
 def _tell(artifact: Artifact, cached: bool, run: Mapping[str, str]) -> None:
     seconds = 0.0 if cached else float(artifact.provenance.get("seconds", 0.0))
     about = {"kind": artifact.kind, "artifact": artifact.id, "cached": cached, "seconds": seconds, **run}
+    about |= _speed(artifact, seconds)
     if wants_json():
-        _logger().info("%s %s", "found" if cached else "made", artifact.kind, extra=about)
+        _logger().info("%s %s", "found" if cached else "made", artifact.kind, extra=about | _contributions(artifact))
     if os.environ.get(TELEMETRY):
         _measure(artifact.kind, seconds, about)
     if _has_lineage():
         _lineage().emit(_event(artifact, run))
+
+
+def _speed(artifact: Artifact, seconds: float) -> dict[str, float]:
+    """Rows and tokens a second of a training that was made just now, with loading, evaluations and writing."""
+    if artifact.kind != "adapter" or not seconds:
+        return {}
+    trained, batch = artifact.json("rows.json")["train"], artifact.identity["config"]["batch_size"]
+    epochs = len(artifact.json("curve.json")["training"]) / ceil(trained["rows"] / batch)
+    return {f"{name}_per_second": epochs * trained[name] / seconds for name in ("rows", "tokens")}
+
+
+def _contributions(artifact: Artifact) -> dict[str, list[str]]:
+    """The contributions of a dataset version, by which one finds a row's line in the logs."""
+    return {"contributions": sorted(read_description(artifact)["contributions"])} if artifact.kind == "dataset" else {}
 
 
 def _measure(kind: str, seconds: float, about: Mapping[str, Any]) -> None:
@@ -118,6 +135,9 @@ def _measure(kind: str, seconds: float, about: Mapping[str, Any]) -> None:
     _instruments().stages.add(1, {"kind": kind, "cached": bool(about["cached"])})
     if not about["cached"]:
         _instruments().seconds.record(seconds, {"kind": kind})
+    for name, gauge in (("rows_per_second", _instruments().rows), ("tokens_per_second", _instruments().tokens)):
+        if name in about:
+            gauge.set(about[name], {"dataset": str(about.get("dataset", ""))})
 
 
 def _event(artifact: Artifact, run: Mapping[str, str]) -> Any:
@@ -142,6 +162,8 @@ class Instruments:
     tracer: Any
     stages: Any
     seconds: Any
+    rows: Any
+    tokens: Any
     checks: Any
     accrued: Any
 
@@ -153,6 +175,8 @@ def instruments(tracers: Any, meters: Any) -> Instruments:
         tracers.get_tracer("tribute", __version__),
         meter.create_counter("tribute.stages", description="artifacts that stages made or found"),
         meter.create_histogram("tribute.stage.seconds", unit="s", description="how long it took to make one"),
+        meter.create_gauge("tribute.training.rows", unit="1/s", description="rows a second of the last training"),
+        meter.create_gauge("tribute.training.tokens", unit="1/s", description="tokens a second of the last training"),
         meter.create_counter("tribute.gate.checks", description="checks of attribution cards"),
         meter.create_gauge("tribute.accrued", description="minor units of a currency that a period accrues"),
     )
