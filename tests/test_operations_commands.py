@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 from tests.helpers.terminal import tribute
 from tribute.artifacts import add_provenance
@@ -103,6 +104,30 @@ def test_gc_removes_what_nothing_refers_to(aged: Path):
 
     assert [path.name for path in home.store.root.iterdir() if any(home.store.all(path.name))] == ["dataset"]
     assert not list(home.store.root.rglob("*.gone"))
+
+
+def test_gc_of_mlflow_and_locks(aged: Path):
+    """Runs of MLflow that no run of Tribute, period or model leads to are deleted; a lock of a killed process goes."""
+    address = f"sqlite:///{aged / 'mlflow' / 'mlflow.db'}"
+    client = MlflowClient(tracking_uri=address, registry_uri=address)
+    [experiment] = [each.experiment_id for each in client.search_experiments() if each.name == "tiny"]
+    before = {run.info.run_id for run in client.search_runs([experiment])}
+    ended = int(1000 * (time.time() - 90 * 24 * 3600))
+    forgotten = client.create_run(experiment, tags={"tribute.dataset": "tiny@v1.0.0", "tribute.run_id": "gone-1"})
+    ours = client.create_run(experiment)
+    for run_id in (*before, forgotten.info.run_id, ours.info.run_id):
+        client.set_terminated(run_id, end_time=ended)
+    lock = aged / "scratch" / "locks" / "left"
+    lock.touch()
+    os.utime(lock, (0, 0))
+
+    (aged / "runs").rename(aged / "elsewhere")
+    assert tribute("gc", "--older-than", 1, "-w", aged).code == 0
+
+    left = {run.info.run_id for run in client.search_runs([experiment])}
+    # The period leads to the trainings, and a training to its parent.
+    assert left == before | {ours.info.run_id}
+    assert not lock.exists()
 
 
 def test_gc_waits_for_work_in_progress(aged: Path):
