@@ -353,7 +353,7 @@ def test_flows_know_only_tasks_and_the_config(path: Path):
     names = {name for name, _ in imports(path)}
     tribute = {name for name in names if name.split(".")[0] == "tribute"}
 
-    assert roots(path) <= {"prefect", "prefect_ray", "tasks", "flows", "tribute", *sys.stdlib_module_names}
+    assert roots(path) <= {"prefect", "prefect_ray", "ray", "tasks", "flows", "tribute", *sys.stdlib_module_names}
     assert all(name.startswith(("tribute.config.", "tribute.simulation.config.")) for name in tribute), tribute
 
 

@@ -11,8 +11,7 @@ from pathlib import Path
 from tribute.artifacts import Artifact
 from tribute.errors import WorkspaceError
 from tribute.files import locked
-from tribute.finetuning.tracking import Tracker
-from tribute.finetuning.tracking.expiry import delete_runs, unused_runs
+from tribute.finetuning.tracking import Tracker, delete_runs, unused_runs
 from tribute.pipeline.operations.status import in_progress
 from tribute.pipeline.runs.runs import all_runs
 from tribute.workspace import Workspace

@@ -95,7 +95,7 @@ def train_trial(
     """Train by a proposal's settings with the config's first seed, as long as the sweep's median is no better."""
     from tribute.finetuning.adapters.trials import CURVE_JSON, trial
     from tribute.finetuning.recording.curve import CURVE, CurveReader
-    from tribute.finetuning.tracking.trials import Trial, log_trial
+    from tribute.finetuning.tracking import Trial, log_trial
 
     number, tried = proposal["number"], trial_config(config, proposal["settings"]).finetuning
     recipe, losses = trial(dataset, tried, tried.seeds[0]), dict[int, float]()
@@ -182,7 +182,7 @@ def best_trial(trials: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
 
 def chosen_config(workspace: Workspace, config: RunConfig, over: Sequence[str], dataset: Artifact) -> RunConfig:
     """The run by the settings of the least validation loss. Raises what `best_trial` raises."""
-    from tribute.finetuning.tracking.trials import log_choice
+    from tribute.finetuning.tracking import log_choice
 
     best = best_trial(trials_of(workspace, config, over))
     chosen = trial_config(config, best["settings"])
