@@ -11,7 +11,7 @@ from tribute.pipeline.stages import sweeping
 from tribute.workspace import Workspace
 
 VALIDATED = ["finetuning.validation.fraction=0.2", "finetuning.validation.every=5", "finetuning.epochs=3"]
-OVER = ["finetuning.learning_rate=log:1e-4..1e-1", "finetuning.lora.r=2,4"]
+OVER = ["finetuning.learning_rate=log:1e-3..2e-2", "finetuning.lora.r=2,4"]
 TRIALS = 7
 
 
@@ -70,6 +70,35 @@ def test_a_sweep(engine: None, untrained: Path, tiny: Path, config: RunConfig, m
 
     again = tribute(*command, *settings)
     assert again.data == ended.data
+
+
+def test_a_trial_worse_than_the_median_is_pruned(config: RunConfig, tmp_path: Path):
+    """At the step at which it is; before four trials have ended, none is. The others of its round do not count."""
+    home = Workspace.create(tmp_path / "workspace")
+    for losses in (1.0, 0.9, 0.8, 0.7):
+        proposals = sweeping.propose(home, config, OVER, 6)[:1]
+        assert judged(home, config, proposals[0], 9.0, 9.0) == [9.0, 9.0]
+        outcome: sweeping.Outcome = {"losses": {5: losses, 10: losses / 2}, "is_pruned": False}
+        sweeping.conclude(home, config, OVER, proposals, [outcome])
+    [proposal, other] = sweeping.propose(home, config, OVER, 6)
+
+    assert judged(home, config, proposal, 0.8, 0.4) == [0.8, 0.4]
+    assert judged(home, config, other, 0.8, 0.5) == [0.8, 0.5, "pruned"]
+    assert judged(home, config, other, 0.86, 0.4) == [0.86, "pruned"]
+    sweeping.conclude(home, config, OVER, [proposal, other], [outcome, {"losses": {5: 2.0}, "is_pruned": True}])
+    assert [trial["state"] for trial in sweeping.trials_of(home, config, OVER)] == ["complete"] * 5 + ["pruned"]
+    assert sweeping.propose(home, config, OVER, 6) == []
+
+
+def judged(home: Workspace, config: RunConfig, proposal: sweeping.Proposal, *own: float) -> list[object]:
+    """What the judge takes of a trial that has these losses at steps 5 and 10."""
+    losses: dict[int, float] = {}
+    judge = sweeping._Judge(sweeping._study(home, config, OVER), proposal["number"], losses)
+    try:
+        judge(iter([(4, own[0]), (5, None), (9, own[1])]))
+    except sweeping._PrunedError:
+        return [*losses.values(), "pruned"]
+    return list(losses.values())
 
 
 @pytest.mark.parametrize(
