@@ -114,7 +114,7 @@ def test_conversations_are_learned_and_attributed(chat: tuple[Path, Path, dict[s
     (first, *_) = said["finetune"].data["adapters"].values()
     folder = Workspace.open(workspace).store.get("adapter", first["adapter"]).path
 
-    assert json.loads((folder / "rows.json").read_text())["train"] == {"rows": 21, "cut": {}}
+    assert json.loads((folder / "rows.json").read_text())["train"] == {"rows": 21, "tokens": 796, "cut": {}}
     evaluation = json.loads((folder / "evaluation.json").read_text())
     assert evaluation["loss"] < evaluation["before"]["loss"]
     assert all(name in said["attribute"].out for name in ("ada", "bob"))
