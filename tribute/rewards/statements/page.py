@@ -132,10 +132,13 @@ class Pages:
             paid = money(pool, main.currency)
             return wording.blend_path(line.parts, digits=max(digits, 2), pool=paid, amount=amount)
         counted = counted_credit(line.claim, self.folder.policy.exact_kappa)
+        # Of a pool that pays queries, the scores of its lines are not the credit on the evaluation.
+        mine = [row for row in self.folder.folder.allocation if (row.pool, row.currency) == (main.pool, main.currency)]
+        everybody = sum((max(row.score, Decimal(0)) for row in mine), Decimal(0))
         return wording.credit_path(
-            credit=percent(main.score, self.all_credit, digits),
-            counted=percent(counted, self.all_credit, digits),
-            all_counted=percent(counted * self._weights(main) / weight, self.all_credit, digits),
+            credit=percent(main.score, everybody, digits),
+            counted=percent(counted, everybody, digits),
+            all_counted=percent(counted * self._weights(main) / weight, everybody, digits),
             part=part,
             pool=money(pool, main.currency),
             amount=amount,
