@@ -22,7 +22,7 @@ from tribute.attribution.shares.row_credits import InRunCredit, StandInCredit
 from tribute.attribution.shares.shares import clipped_shares
 from tribute.closure import code_digest
 
-TRUTH_RUNS, REPETITIONS, FIRST_SEED = 8192, 24, 10
+TRUTH_RUNS, REPETITIONS, FIRST_SEED = 4096, 12, 10
 """Trainings of a world's truth, in at least so many repetitions, with seeds that no estimate has seen."""
 MEASURED_BY = ("credit.inrun", "credit.stand_in", "credit.probe", "retraining.jobs")
 """Modules of the attribution column."""
@@ -50,11 +50,15 @@ class Trial:
 
     @cached_property
     def key(self) -> str:
-        """The digest of rows, settings and code."""
+        """The digest of rows and settings."""
         rows = [[row.tolist() for row in part.hidden or ()] for part in (self.world.train, self.world.sample)]
-        code = [code_digest(f"tribute.attribution.{module}") for module in MEASURED_BY]
-        facts = [CONFIG.model_dump(mode="json"), rows, self.owner.tolist(), code]
+        facts = [CONFIG.model_dump(mode="json"), rows, self.owner.tolist()]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+    @property
+    def measured(self) -> str:
+        """That, and of the code that measures."""
+        return " ".join([self.key, *(code_digest(f"tribute.attribution.{module}") for module in MEASURED_BY)])
 
     @cached_property
     def _truth(self) -> Mapping[str, np.ndarray]:
@@ -88,7 +92,7 @@ class Trial:
         def make() -> Mapping[str, Any]:
             return dict(vars(of_world(self.world)[0].stand_in))
 
-        kept = self.stored.arrays(self.key, "stand-in", SEEDS, make)
+        kept = self.stored.arrays(self.measured, "stand-in", SEEDS, make)
         said = StandInCredit(
             kept["draws"], kept["folds"], kept["clusters"], float(kept["wanted"]), float(kept["gained"])
         )
@@ -96,7 +100,7 @@ class Trial:
 
     def walk(self, seed: int) -> InRunCredit:
         """In-run credit of a seed."""
-        kept = self.stored.arrays(self.key, "in-run", [seed], lambda: vars(walked(self.world, seed)))
+        kept = self.stored.arrays(self.measured, "in-run", [seed], lambda: vars(walked(self.world, seed)))
         return InRunCredit(seed, kept["credit"], kept["folds"], float(kept["measured"]))
 
     def seen(self, budget: float) -> tuple[list[Design], float]:
@@ -111,7 +115,7 @@ class Trial:
 
         if not budget:
             return [], 0.0
-        kept = self.stored.arrays(self.key, "budget", [budget], make)
+        kept = self.stored.arrays(self.measured, "budget", [budget], make)
         columns = [kept[name] for name in fields_of(Design)]
         return [Design(*parts) for parts in zip(*columns, strict=True)], float(kept["spent"])
 

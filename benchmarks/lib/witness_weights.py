@@ -7,7 +7,7 @@ import numpy as np
 from lib.row_evidence import Evidence
 from lib.synthetic_trials import Trial
 
-PARTS, MORE_SEEDS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0), (1, 2, 4, 6, 10)
+PARTS, MORE_SEEDS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0), (1, 2, 4, 6)
 """Fixed parts of the stand-in in the mix, and numbers of seeds."""
 PULLED = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Parts of a budget's correction."""

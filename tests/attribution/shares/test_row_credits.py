@@ -70,6 +70,19 @@ def test_what_the_witnesses_disagree_on_is_spread_over_like_rows():
         assert np.std(draws[0] - np.bincount(CLUSTERS, weights=draws[0])[CLUSTERS] / 12) > 0
 
 
+def test_rows_that_a_sure_witness_sets_apart_stay_apart():
+    """However loud the other one is: they agree on what they say together, which is almost the sure one's word."""
+    signal, noise = CHANCE.normal(0, 0.01, ROWS), CHANCE.normal(0, 0.04, (2, ROWS))
+
+    table = row_credits(walks(0.02 + signal + noise), stand_in(0.02 + signal), CLUSTERS, float((0.02 + signal).sum()))
+
+    within = [
+        values - np.bincount(CLUSTERS, weights=values)[CLUSTERS] / 12 for values in (table.credit.mean(0), signal)
+    ]
+    assert np.std(within[0]) > 0.6 * np.std(within[1])
+    assert np.corrcoef(*within)[0, 1] > 0.9
+
+
 @settings(max_examples=20)
 @given(st.floats(0.2, 0.9))
 def test_pulling_moves_no_credit_between_clusters(kept):

@@ -13,9 +13,10 @@ half of what then still lies between the two, since nobody knows whose error tha
 A single seed does not say how it scatters; then half of what lies between the two counts as that.
 
 Rows of a cluster have like content, and what sets them apart is mostly noise of either witness. With a and b what the
-two say of a row, less the mean of its cluster, only that part of (a + b) / 2 is kept on which they agree:
+two say of a row, less the mean of its cluster, and m what they say together, weighed, only that part of m is kept on
+which they agree:
 
-    kept = Σ a·b / Σ ((a + b) / 2)²,  between 0 and 1
+    kept = Σ a·b / Σ m²,  between 0 and 1
 
 (the linear estimate of what two noisy measurements have in common). It moves no credit between clusters.
 
@@ -146,7 +147,7 @@ def row_credits(
         drawn = (1 - shared) * second.draws / mass
     scale = gain / by_seed.mean(0).sum()
     both = bool(second and weights.any())
-    kept = _agreement(mean / own, stood, clusters) if both else 1.0
+    kept = _agreement(mean / own, stood, float(shared), clusters) if both else 1.0
     by_seed, by_fold, drawn = (scale * _pulled(values, clusters, kept) for values in (by_seed, by_fold, drawn))
     # Of what is kept, the part that may still be wrong: kept times the variance that there was.
     distance = scale * _pulled(mean / own - stood, clusters, np.sqrt(kept)) / 2 if both else np.zeros(len(mean))
@@ -171,10 +172,10 @@ def _scatter(sums: np.ndarray) -> float:
     return float(sums.var(0, ddof=1).sum()) / len(sums) if len(sums) > 1 else 0.0
 
 
-def _agreement(one: np.ndarray, other: np.ndarray, clusters: np.ndarray) -> float:
-    """The part of what sets rows of a cluster apart that both witnesses see, 0 to 1."""
+def _agreement(one: np.ndarray, other: np.ndarray, part: float, clusters: np.ndarray) -> float:
+    """How much of what sets rows of a cluster apart, `part` by one witness, both of them see, 0 to 1."""
     a, b = (values - _means(values, clusters) for values in (one, other))
-    whole = float((((a + b) / 2) ** 2).sum())
+    whole = float(((part * a + (1 - part) * b) ** 2).sum())
     return float(np.clip(float(a @ b) / whole, 0, 1)) if whole else 1.0
 
 
