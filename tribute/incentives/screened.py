@@ -78,7 +78,7 @@ def trained_rows(
         for number, upload in enumerate(in_place)
         for row in contributed(f"c{number:04d}", upload.contributor_id, _accepted(upload.rows, schema))
     ]
-    sealed = contributed("evaluation", "", _accepted(world.evaluation, schema))
+    sealed = contributed("evaluation", "", _accepted([*world.evaluation, *world.retired], schema))
     keys = named_ids(schema, tokenizer) if tokenizer else None
     out = excluded(rows, find(Screening(rows, sealed, schema, policy, token_keys=keys)), {})
     left_out = {finding.row.row_id for finding in out}

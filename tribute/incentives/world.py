@@ -66,10 +66,12 @@ class World:
     """Further real rows, as many as a contributor has."""
     fresh: Sequence[Pair] = field(default=())
     """Evaluation rows that nobody knows yet, to seal once everybody has contributed."""
+    retired: Sequence[Pair] = field(default=())
+    """Rows that an earlier version was evaluated with."""
 
     def sealed_anew(self) -> "World":
         """The same files, paid by the fresh evaluation rows."""
-        return replace(self, evaluation=self.fresh, fresh=())
+        return replace(self, evaluation=self.fresh, fresh=(), retired=self.evaluation)
 
     def rows_of(self, name: str) -> list[Pair]:
         """All rows of a contributor."""

@@ -50,6 +50,19 @@ def test_rows_after_the_sealing_wait_for_the_next_one(
     assert trained(sealed, "docs@v1.1.0", workspace) == [HONEST[0], LEAKED[0]]
 
 
+def test_a_retired_row_is_nobodys_own(sealed: Registry, hand_in: HandIn, workspace: Workspace, tmp_path: Path):
+    """Whoever knows the evaluation of an earlier version is kept out by it as before."""
+    release_version(sealed, "docs@v1.0.0")
+    sealed.contribute([hand_in("eve", FIRST, LEAKED)])
+    sealed.seal_evaluation("docs", write_rows(tmp_path / "second.jsonl", [SECOND]))
+
+    findings = screen_dataset(sealed, "docs")
+
+    assert {(item.reason, item.row.row.text) for item in findings} == {("near_evaluation", FIRST[0])}
+    assert {item.canonical.row_id for item in findings} == {"evaluation-v1.0.0:1"}
+    assert trained(sealed, "docs@v1.1.0", workspace) == [HONEST[0], LEAKED[0]]
+
+
 def test_rows_that_were_committed_to_before_the_sealing_count(
     registry: Registry, hand_in: HandIn, workspace: Workspace, tmp_path: Path
 ):

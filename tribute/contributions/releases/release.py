@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,7 +33,7 @@ def screen_dataset(
     schema = now.schema(dataset)
     screening = Screening(
         registry.rows(now, dataset),
-        registry.evaluation_rows(now, dataset),
+        _sealed_rows(registry, now, dataset),
         schema,
         now.policy(dataset),
         encoder,
@@ -101,10 +102,25 @@ def _refuse_number(registry: Registry, now: Snapshot, tag: str, exclusions: Sequ
 
 def _excluded(registry: Registry, now: Snapshot, dataset: str, tokenizer: Tokenizer | None) -> list[Finding]:
     schema = now.schema(dataset)
-    rows, evaluation = registry.rows(now, dataset), registry.evaluation_rows(now, dataset)
+    rows, evaluation = registry.rows(now, dataset), _sealed_rows(registry, now, dataset)
     keys = token_keys(registry, schema, tokenizer)
     findings = find(Screening(rows, evaluation, schema, now.policy(dataset), token_keys=keys))
     return excluded(rows, [*findings, *_by_log(rows, now, dataset)], now.decisions(dataset))
+
+
+def _sealed_rows(registry: Registry, now: Snapshot, dataset: str) -> list[ContributedRow]:
+    """The evaluation; where it is sealed anew for each version, those of earlier versions, too: nobody's own rows."""
+    rows = registry.evaluation_rows(now, dataset)
+    if not now.policy(dataset).sealed_later:
+        return rows
+    known = {now.evaluation_md5(dataset), *now.erased_md5s()}
+    for version in registry.versions(dataset):
+        then = registry.snapshot(version.tag)
+        if (md5 := then.evaluation_md5(dataset)) not in known:
+            known.add(md5)
+            retired = registry.evaluation_rows(then, dataset)
+            rows += [replace(row, contribution_id=f"{row.contribution_id}-{version.version}") for row in retired]
+    return rows
 
 
 def _by_log(rows: Sequence[ContributedRow], now: Snapshot, dataset: str) -> list[Finding]:

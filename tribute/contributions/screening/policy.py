@@ -30,7 +30,8 @@ class ScreeningPolicy(Strict):
     sealed_later: bool | None = None
     """Rows that came in after the evaluation was sealed are out until it is sealed anew, with rows that are all new.
 
-    Credit then comes only from evaluation rows that nobody who contributed could have seen, whatever leaks later.
+    Credit then comes only from evaluation rows that nobody who contributed could have seen, whatever leaks later. Rows
+    near the evaluation of an earlier version are out, too.
     """
     paraphrase: Share | None = 0.9
     """Rows at least this close in meaning to an earlier row of another contributor are flagged.
