@@ -42,8 +42,7 @@ def hashed_words(texts: list[str]) -> np.ndarray:
     return np.stack([vector / np.linalg.norm(vector) for vector in vectors]).astype(np.float32)
 
 
-@pytest.fixture(scope="session")
-def corpus() -> Corpus:
+def bank_corpus() -> Corpus:
     """Short questions of a bank's customers, all different, in four labels."""
     rows = [
         (question.format(subject, detail), label)
@@ -54,6 +53,12 @@ def corpus() -> Corpus:
     ]
     random.Random(0).shuffle(rows)
     return Corpus(LABELS, rows[:1200], rows[1200:])
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Corpus:
+    """See bank_corpus."""
+    return bank_corpus()
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,10 @@
 """Theorem: paired draws give ratios that are reproducible, resumable and exact where they can be."""
 
 import json
+import os
 import random
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,6 +37,29 @@ def test_an_attack_follows_from_its_seed_and_keeps_the_honest_rows(name: str, co
     names = {upload.contributor_id for upload in honest}
     assert [upload for upload in first if upload.contributor_id in names] == honest
     assert first != world.uploads or ATTACKS[name].months > 1 or ATTACKS[name].buys
+
+
+def test_an_attack_is_the_same_in_every_process():
+    """No order of a set is in it, which a process shuffles: committed figures hold wherever they are drawn again."""
+    source = (
+        "import random; from tests.incentives.conftest import SMALL, bank_corpus; "
+        "from tribute.incentives.attacks import ATTACKS; from tribute.incentives.world import draw_world; "
+        "world = draw_world(bank_corpus(), 5, SMALL); "
+        "print([(name, attack.uploads(world, random.Random(7))) for name, attack in ATTACKS.items()])"
+    )
+
+    first, other = (
+        subprocess.run(
+            [sys.executable, "-c", source],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            cwd=Path(__file__).parents[2],
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    )
+
+    assert first == other
 
 
 def test_a_finished_draw_is_not_made_again(suite: Suite, tmp_path: Path):

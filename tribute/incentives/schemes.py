@@ -50,7 +50,9 @@ def frame(committed: bool, world: World, chance: random.Random) -> list[Upload]:
 def trigger(world: World, chance: random.Random) -> list[Upload]:
     """Rows of frequent words under the attacker's own most frequent label, to be what frequent prompts resemble."""
     texts = [text for upload in world.of_others() for text, _ in upload.rows]
-    counts = Counter(word for text in texts for word in set(text.lower().split()) if len(word) > TRIGGER_WORDS)
+    counts = Counter(
+        word for text in texts for word in dict.fromkeys(text.lower().split()) if len(word) > TRIGGER_WORDS
+    )
     words = [word for word, _ in counts.most_common(FREQUENT)]
     label = Counter(label for _, label in world.own).most_common(1)[0][0]
     return world.and_rows(
@@ -63,7 +65,9 @@ def stuffed(world: World, chance: random.Random) -> list[Upload]:
     rows = []
     for label in world.labels:
         texts = [text for upload in world.of_others() for text, of in upload.rows if of == label]
-        counts = Counter(word for text in texts for word in set(text.lower().split()) if len(word) > TRIGGER_WORDS)
+        counts = Counter(
+            word for text in texts for word in dict.fromkeys(text.lower().split()) if len(word) > TRIGGER_WORDS
+        )
         words = [word for word, _ in counts.most_common(FREQUENT)]
         rows += [(" ".join(chance.sample(words, len(words) * 2 // 3)), label) for _ in range(TRIGGERS // 4)]
     return world.and_rows(ATTACKER, rows)
