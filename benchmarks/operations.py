@@ -127,7 +127,7 @@ def late_runs(server: Server, config: Path, workspace: Path, given: argparse.Nam
             time.sleep(2)
             done = server.post("/flow_runs/count", {"flow_runs": mine["flow_runs"] | COMPLETED})
             memory.append(resident(worker.pid))
-    minutes = (time.monotonic() - began) / 60
+        minutes = (time.monotonic() - began) / 60
     known, started = server.post("/flow_runs/count", mine), _starts(server, mine, given.late)
     # The first quarter is the worker's own start.
     settled = memory[len(memory) // 4 :]
@@ -155,7 +155,8 @@ def _worker(server: Server) -> Iterator[subprocess.Popen]:
     try:
         yield worker
     finally:
-        worker.terminate()
+        # On SIGTERM it would first finish every run that it has begun.
+        worker.kill()
         worker.wait()
 
 
