@@ -20,7 +20,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from lib import adapter_batches, metered_calls, sealed_month, served_money, serving_peers
+from lib import metered_calls, sealed_month, served_money
 from lib.http_load import CONNECTIONS
 from lib.pages import put_section
 
@@ -91,7 +91,7 @@ def main() -> None:
     parts: dict[str, Callable[[Path], str]] = {
         "server": metered_calls.server_table,
         "calls": lambda folder: f"{given.calls:,} calls each.\n\n{metered_calls.calls_table(folder, given.calls)}",
-        "adapters": adapter_batches.adapters_table,
+        "adapters": adapters,
         "budgets": served_money.budgets_table,
         "streams": served_money.streams_table,
         "kills": lambda folder: killed(folder, given.seconds),
@@ -99,8 +99,8 @@ def main() -> None:
     }
     if given.workspace is not None:
         parts |= {
-            "throughput": lambda folder: serving_peers.throughput_table(folder, given.workspace, given.peers),
-            "accuracy": lambda _: serving_peers.accuracy_table(given.workspace),
+            "throughput": lambda folder: throughput(folder, given.workspace, given.peers),
+            "accuracy": lambda _: accuracy(given.workspace),
         }
     if unknown := set(given.parts) - parts.keys():
         options.error(f"{min(unknown)} is no part, or needs --workspace; there are: {', '.join(TITLES)}")
@@ -114,6 +114,28 @@ def main() -> None:
             PAGE.write_text(HEAD, encoding="utf-8")
         put_section(PAGE, TITLES[name], f"{ABOUT[name]}\n\n{where}\n\n{result}", list(TITLES.values()))
         print(f"{name}: {where}\n{result}", flush=True)
+
+
+# What imports torch is imported by whoever needs it: the processes that verify signatures import this module anew.
+def adapters(folder: Path) -> str:
+    """See lib/adapter_batches.py."""
+    from lib.adapter_batches import adapters_table
+
+    return adapters_table(folder)
+
+
+def throughput(folder: Path, workspace: Path, peers: Path | None) -> str:
+    """See lib/serving_peers.py."""
+    from lib.serving_peers import throughput_table
+
+    return throughput_table(folder, workspace, peers)
+
+
+def accuracy(workspace: Path) -> str:
+    """See lib/serving_peers.py."""
+    from lib.serving_peers import accuracy_table
+
+    return accuracy_table(workspace)
 
 
 def killed(folder: Path, seconds: float) -> str:

@@ -15,6 +15,7 @@ from tribute.attribution.credit.stand_in_artifact import probe_of
 from tribute.services.explaining.training import LEAST
 
 ANSWERS, SEEDS = 50, 2
+BETA = 0.05
 SURE = float(np.log(2))
 """Answers are rows whose label has a probability above 1/2: these the model gives itself."""
 PLAYERS = 5
@@ -71,21 +72,22 @@ def shares_lines(arena: Arena) -> Iterator[str]:
     reached = asked.losses(0 * everything) - asked.losses(everything)
     credits = path_credits(asked, len(owner), np.eye(len(world.chosen)))
     named = (gains > 0) & (reached >= LEAST * gains) & (credits.sum(1) > 0)
-    own, actual = by_contributor(owner, credits)[named], (truth / gains).T[named]
+    own, actual = by_contributor(owner, credits)[named], truth.T[named]
     even = np.full((len(arena.tests), 1), 1 / len(arena.tests))
     evaluated = by_contributor(owner, path_credits(probe, len(owner), even)[0])
     rules = {
-        "**as receipts have them**": own / own.sum(1, keepdims=True),
-        "the evaluation's, for every answer": _alike(evaluated, own),
-        "rows counted": _alike(np.bincount(owner).astype(float), own),
-        "ceiling: another seed's brute force": (other / other.sum(0)).T[named],
+        "**as receipts have them**": own / own.sum(1, keepdims=True) * gains[named, None],
+        "the evaluation's, for every answer": np.tile(evaluated, (len(own), 1)),
+        "rows counted": np.tile(np.bincount(owner).astype(float), (len(own), 1)),
+        "ceiling: another seed's brute force": other.T[named],
     }
     yield (
         f"{len(owner)} rows of {PLAYERS} contributors, one of them planted harm; {len(world.chosen)} answers that "
         "the model gives with a probability above 1/2; the Shapley value of an answer's log-probability by a training "
         f"for each of the {2**PLAYERS} coalitions. {int(named.sum())} answers name contributors; of the others the "
-        "stand-in reaches less than half of the gain, or there is none, and the evaluation's shares pay. Shares are "
-        "parts of the answer's gain and may be negative; a payer's are netted over the answers, then clipped at 0."
+        "stand-in reaches less than half of the gain, or there is none, and the evaluation's shares pay. Shares "
+        "are parts of an answer's positive credit, or of a twentieth of its median where that is more, as policies "
+        "divide (D), and may be negative; a payer's are their mean over the answers, clipped at 0, scaled to 1."
     )
     yield ""
     yield (
@@ -93,17 +95,20 @@ def shares_lines(arena: Arena) -> Iterator[str]:
         "Σ\\|error\\| of a payer who asked them all |"
     )
     yield "|---" * 6 + "|"
-    for name, shares in rules.items():
-        errors = np.abs(shares - actual).sum(1)
-        pearson = np.nanmean([np.corrcoef(*pair)[0, 1] for pair in zip(shares, actual, strict=True)])
-        ranks = np.nanmean([rank_correlation(*pair) for pair in zip(shares, actual, strict=True)])
-        whole = np.abs(_netted(shares) - _netted(actual)).sum()
+    for name, credit in rules.items():
+        shares, true = _parts(credit), _parts(actual)
+        errors = np.abs(shares - true).sum(1)
+        pearson = np.nanmean([np.corrcoef(*pair)[0, 1] for pair in zip(shares, true, strict=True)])
+        ranks = np.nanmean([rank_correlation(*pair) for pair in zip(shares, true, strict=True)])
+        whole = np.abs(_netted(shares) - _netted(true)).sum()
         cells = (pearson, ranks, errors.mean(), np.median(errors), whole)
         yield f"| {name} | " + " | ".join(f"{cell:.3f}" for cell in cells) + " |"
 
 
-def _alike(credit: np.ndarray, answers: np.ndarray) -> np.ndarray:
-    return np.tile(np.maximum(credit, 0) / np.maximum(credit, 0).sum(), (len(answers), 1))
+def _parts(credit: np.ndarray) -> np.ndarray:
+    """S/D of the rule that pays, [answers, players]: D is the positive credit, at least BETA of its median."""
+    positive = np.maximum(credit, 0).sum(1)
+    return np.asarray(credit / np.maximum(positive, BETA * np.median(positive))[:, None])
 
 
 def _netted(shares: np.ndarray) -> np.ndarray:
