@@ -133,6 +133,24 @@ def test_plots_show_the_training(checkout: Path):
     assert all(point.keys() == {"step", "loss"} for point in points)
 
 
+def test_a_colleague_gets_the_figures(checkout: Path, tmp_path: Path):
+    """`dvc push` and, in a clone, `dvc pull` bring metrics and curve, and no row's text leaves the workspace."""
+    shutil.copytree(checkout, mine := tmp_path / "mine", symlinks=True)
+    dvc(mine, "remote", "add", "--default", "team", str(tmp_path / "remote"))
+    run(mine, "git", "add", "--all")
+    run(mine, "git", "-c", "user.name=ann", "-c", "user.email=ann@example.org", "commit", "--quiet", "-m", "A run")
+
+    dvc(mine, "push")
+    run(tmp_path, "git", "clone", "--quiet", str(mine), "theirs")
+    dvc(tmp_path / "theirs", "pull")
+
+    figures = {"finetune.metrics.json", "attribute.metrics.json", "curve.json"}
+    assert figures <= {path.name for path in (tmp_path / "theirs" / "workspace").iterdir()}
+    for name in figures:
+        assert (tmp_path / "theirs/workspace" / name).read_bytes() == (mine / "workspace" / name).read_bytes()
+    assert len([path for path in (tmp_path / "remote").rglob("*") if path.is_file()]) == len(figures)
+
+
 def test_a_stage_says_how_far_it_is(checkout: Path):
     """Progress goes to standard error, which DVC passes on, although the stage's JSON goes to a file."""
     shutil.copytree(checkout, fresh := checkout.parent / "fresh", symlinks=True)
