@@ -92,6 +92,7 @@ def beside_direct_calls(server: Server, config: Path, workspace: Path) -> Iterat
             if turn:  # the first turn imports
                 seconds.append(spent)
     tasks = round(server.post("/task_runs/count", {}) / (TURNS + 1))
+    empty = [_timed(lambda: _empty_flow(tasks)) for _ in range(TURNS + 1)][1:]
     extra = statistics.median(flow - direct for flow, direct in zip(by_flow, directly, strict=True))
     work = sum(read_run(home, run.id)["seconds"].values())
     yield f"| start of a server | {server.seconds:.1f} s | |"
@@ -101,9 +102,29 @@ def beside_direct_calls(server: Server, config: Path, workspace: Path) -> Iterat
         f"{1000 * extra / tasks:.0f} ms a task | ≤ 15 ms a task |"
     )
     yield (
+        f"| a flow of Prefect's with {tasks} tasks that do nothing (median of {TURNS}) "
+        f"| {1000 * statistics.median(empty) / tasks:.0f} ms a task | |"
+    )
+    yield (
         f"| this beside the {work:.0f} s that making its artifacts took, {run.execution.processes} at a time "
         f"| {extra / (work / run.execution.processes):.1%} | ≤ 3 % |"
     )
+
+
+def _empty_flow(tasks: int) -> None:
+    """What Prefect itself takes for so many tasks, one after the other."""
+    from prefect import flow, task
+
+    @task
+    def nothing(_: int) -> None:
+        pass
+
+    @flow
+    def empty() -> None:
+        for number in range(tasks):
+            nothing(number)
+
+    empty()
 
 
 def late_runs(server: Server, config: Path, workspace: Path, given: argparse.Namespace) -> Iterator[str]:

@@ -247,7 +247,7 @@ def test_review_on_a_page(spare: Path, tmp_path: Path):
     assert [one["row"] for one in chosen["findings"]] == [f"{zoe}:2"]
     assert chosen["findings"][0]["canonical_text"] == first.text
     assert others["findings"] == ranged["findings"] == []
-    assert "unknown reason 'nonsense'; there are rejected, terms, duplicate" in unknown.err
+    assert "unknown reason 'nonsense'; there are rejected, terms, after_sealing, duplicate" in unknown.err
     assert f"{zoe}:2" in plain.out
     html = page.read_text()
     assert first.text.split()[0] in html
