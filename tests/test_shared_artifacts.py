@@ -9,7 +9,7 @@ import pytest
 
 from tests.helpers.s3 import forget_connections, served_bucket
 from tribute.artifacts import Artifact, Kind, Store, lease, shared_artifacts, verify_artifact
-from tribute.artifacts.bucket import Bucket
+from tribute.artifacts.bucket import SCHEME, Bucket
 from tribute.errors import IntegrityError, RegistryError, StorageAwayError, StorageError, TributeError
 
 KIND = Kind("toy", "tribute.digests")
@@ -112,6 +112,17 @@ def test_machines_at_a_time_make_it_once(bucket: str, quick: None, tmp_path: Pat
     assert len(set(ids)) == 1
     assert len(ids) == 4
     assert Bucket(bucket).names("locks/") == []
+
+
+def test_a_folder_is_no_name(bucket: str, monkeypatch: pytest.MonkeyPatch):
+    """s3fs returns the folder itself where its first object appears while it is listed."""
+    s3fs = pytest.importorskip("s3fs")
+    listed = Bucket(bucket)
+    folder = f"{bucket.removeprefix(SCHEME)}/locks/key"
+    monkeypatch.setattr(s3fs.S3FileSystem, "find", lambda *_, **__: [folder])
+
+    assert listed.names("locks/key/") == []
+    assert listed.names("locks/k") == ["locks/key"]
 
 
 def test_a_dead_holder_is_replaced(bucket: str, quick: None, tmp_path: Path):

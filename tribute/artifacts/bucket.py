@@ -72,9 +72,12 @@ class Bucket:
 
     def names(self, prefix: str) -> list[str]:
         """The names of all objects that begin with `prefix`, in order."""
-        folder, _, start = f"{self._root}/{prefix}".rpartition("/")
+        wanted = f"{self._root}/{prefix}"
+        folder, _, start = wanted.rpartition("/")
         with self._speaking() as files:
-            return sorted(name.removeprefix(f"{self._root}/") for name in files.find(folder, prefix=start))
+            found = files.find(folder, prefix=start)
+        # Where the listing is empty s3fs asks for the folder itself, which another machine may have made meanwhile.
+        return sorted(name.removeprefix(f"{self._root}/") for name in found if name.startswith(wanted))
 
     def upload(self, file: Path, name: str) -> None:
         """Write a file as an object."""
