@@ -142,7 +142,7 @@ def test_margins_reach_the_agents_owners_once(home):
     with payer_money(home) as money, ledger.writing(home) as books:
         owner, payer = (money.texts.pseudonym(name) for name in ("maker", "acme"))
         line = {"payer": payer, "agent": "scout", "currency": "EUR", "minor": 25}
-        seal = {"margins": [line], "income": [], "owners": {"scout": owner}}
+        seal = {"margins": [line], "income": [], "funds": [], "owners": {"scout": owner}}
         books.post(metered.metered(seal, "docs", books.calendar.today))
     credited, again = (tribute("payer", "margins", "-w", home.root, "--json").data["credited_payers"] for _ in range(2))
     shown = tribute("payer", "show", "maker", "-w", home.root, "--json").data
