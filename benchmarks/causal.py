@@ -4,8 +4,7 @@
     python benchmarks/causal.py data/base DATA CACHE [--minutes 3]
 
 DATA holds tldr/pairs.jsonl, for the third arena. Everything that is measured is kept in CACHE, and after `--minutes`
-nothing new is begun: run it again to go on. Writes docs/benchmarks/causal.md of what is there. Only the made-up worlds
-have been run so far.
+nothing new is begun: run it again to go on. Writes docs/benchmarks/causal.md of what is there.
 
 Three arenas of real text (lib/causal_arenas.py), whose base of 12 layers is trained in its upper two, and thirty
 made-up worlds (lib/causal_worlds.py). The truth is the product's rate design with names as groups: 128 trainings a
@@ -37,7 +36,7 @@ from tribute.attribution.retraining import designs
 from tribute.attribution.shares.shares import clipped_shares
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "causal.md"
-REPETITIONS = 5
+REPETITIONS = 16
 """Of an arena's truth."""
 NAMES: Mapping[int, int] = {4: 3, 5: 3, 7: 3}
 """How many names a made-up world has, and how many repetitions its truth."""
@@ -50,7 +49,7 @@ RATES, ENOUGH = (1.0, 2.0, 4.0), 0.94
 ALONE, ALONE_FIRST = 2, 100
 """Repetitions by the last layer alone, and the first of them: none of the truth's draws."""
 BUDGETS = (20, 60)
-WITH_BUDGETS, WITH_ANSWERS = ("packages",), ("packages",)
+WITH_BUDGETS, WITH_ANSWERS = ARENAS, ("packages",)
 """Arenas in which retrainings correct the shares, and in which answers are explained."""
 METHOD = """
 *Σ|error|* is the sum of the differences between shares and true shares, 0 to 2. The truth is the product's rate
