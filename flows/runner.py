@@ -1,6 +1,5 @@
 """Where a flow's tasks run: threads that start one-thread processes here, or Ray."""
 
-import multiprocessing
 import os
 from typing import Any
 
@@ -8,6 +7,7 @@ from prefect import Flow
 from prefect.client.orchestration import get_client
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from tasks.children import end_trainings
 from tasks.resources import refuse_nodes, remote_options_of
 from tribute.config import RunConfig
 
@@ -17,15 +17,15 @@ lines, which Ray prints a second time, stay out of the terminal. Prefect hands i
 
 
 class ThreadRunner(ThreadPoolTaskRunner[Any]):
-    """Threads that start one-thread processes; these end with the flow, however it ends, and trainings save first.
+    """Threads that start one-thread processes; these end with a flow that ends early, and trainings save first.
 
     Prefect itself would wait for them: a cancelled or terminated run would train to its end, or until it is killed.
     """
 
     def __exit__(self, *error: Any) -> None:
-        self.cancel_all()
-        for child in multiprocessing.active_children():
-            child.terminate()
+        if error[0] is not None:
+            self.cancel_all()
+            end_trainings()
         super().__exit__(*error)
 
 

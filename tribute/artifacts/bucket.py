@@ -75,9 +75,9 @@ class Bucket:
         wanted = f"{self._root}/{prefix}"
         folder, _, start = wanted.rpartition("/")
         with self._speaking() as files:
-            found = files.find(folder, prefix=start)
+            listed = files.find(folder, prefix=start)
         # Where the listing is empty s3fs asks for the folder itself, which another machine may have made meanwhile.
-        return sorted(name.removeprefix(f"{self._root}/") for name in found if name.startswith(wanted))
+        return sorted(name.removeprefix(f"{self._root}/") for name in listed if name.startswith(wanted))
 
     def upload(self, file: Path, name: str) -> None:
         """Write a file as an object."""

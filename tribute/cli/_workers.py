@@ -1,6 +1,5 @@
 """How a command works on several things at a time, in child processes, and ends them with itself."""
 
-import multiprocessing
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -10,6 +9,7 @@ from contextvars import copy_context
 from typing import TypeVar
 
 from tribute.cli import TERMINATED
+from tribute.finetuning.stopping import end_children
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -36,11 +36,11 @@ def ending_children() -> Iterator[None]:
     """
 
     def interrupt(*_: object) -> None:
-        _end_children()
+        end_children()
         raise KeyboardInterrupt
 
     def terminate(*_: object) -> None:
-        _end_children()
+        end_children()
         sys.exit(TERMINATED)
 
     before = {
@@ -50,13 +50,8 @@ def ending_children() -> Iterator[None]:
     try:
         yield
     except BaseException:
-        _end_children()
+        end_children()
         raise
     finally:
         for asked, handle in before.items():
             signal.signal(asked, handle)
-
-
-def _end_children() -> None:
-    for child in multiprocessing.active_children():
-        child.terminate()

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from tribute import errors
 from tribute.errors import DeviceMemoryError, KilledError, StoppedError, TrainingError
 from tribute.finetuning.ranks import Rank, enter
-from tribute.finetuning.stopping import Stopped, end_on_signal
+from tribute.finetuning.stopping import CHILD, Stopped, end_on_signal
 from tribute.progress import Progress, ignore
 
 PRELOADED = ["torch", "transformers", "transformers.trainer", "peft", "pandas", "pyarrow.parquet"]
@@ -78,7 +78,7 @@ class _Child(NamedTuple):
 
 def _started(context: Any, work: Work, arguments: tuple[Any, ...], rank: Rank | None) -> _Child:
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_main, args=(theirs, work, arguments, rank), daemon=True)
+    process = context.Process(target=_main, args=(theirs, work, arguments, rank), daemon=True, name=CHILD)
     process.start()
     theirs.close()
     return _Child(process, ours)

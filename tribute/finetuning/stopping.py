@@ -1,10 +1,21 @@
 """What SIGTERM does to a process that trains: it ends at once, or, where it says so, after what it is just doing."""
 
+import multiprocessing
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+CHILD = "tribute-child"
+"""The name of the processes that `children` starts."""
+
+
+def end_children() -> None:
+    """Send SIGTERM to all children of this process that train; others, as a service's, are not ours to end."""
+    for child in multiprocessing.active_children():
+        if child.name == CHILD:
+            child.terminate()
 
 
 class Stopped(BaseException):

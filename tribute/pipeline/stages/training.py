@@ -8,6 +8,7 @@ from tribute.attribution.measurement import seed_of
 from tribute.config import RunConfig
 from tribute.errors import AttributionError, TrainingError
 from tribute.files import locked
+from tribute.finetuning.stopping import end_children
 from tribute.progress import both, reporter
 from tribute.workspace import Workspace
 
@@ -70,3 +71,8 @@ def find_adapters(workspace: Workspace, config: RunConfig, dataset: Artifact) ->
             raise AttributionError(f"seed {seed} is not trained on {config.dataset.tag}; run `tribute finetune` first")
         trained.append(adapter)
     return trained
+
+
+def end_trainings() -> None:
+    """Ask what trains and walks in children of this process to save what it did and end."""
+    end_children()
