@@ -1,4 +1,4 @@
-"""A workspace's classifier without a server, and under two others: LitServe and MLflow's."""
+"""A workspace's classifier without a server, and under MLflow's."""
 
 import sys
 import time
@@ -63,35 +63,6 @@ def loop(root: Path, seconds: float = 10.0) -> float:
     return count / (time.perf_counter() - start)
 
 
-def litserve(root: Path, port: int) -> None:
-    """Serve it by LitServe, which batches what waits."""
-    import litserve
-
-    class Api(litserve.LitAPI):
-        """A text a request, or several."""
-
-        def setup(self, device: str) -> None:
-            """Load the model in the worker."""
-            self.bare = BareClassifier(root)
-
-        def decode_request(self, request: Any) -> Any:
-            """The texts."""
-            return request["input"]
-
-        def predict(self, inputs: list[list[str]]) -> list[Any]:
-            """The answers to all requests of a batch."""
-            answers = iter(self.bare.predict([text for texts in inputs for text in texts]))
-            return [[next(answers) for _ in texts] for texts in inputs]
-
-        def encode_response(self, output: Any) -> Any:
-            """As JSON."""
-            return {"probs": output}
-
-    api = Api(max_batch_size=BATCH, batch_timeout=0.002)
-    server = litserve.LitServer(api, accelerator="cpu", workers_per_device=1)
-    server.run(host="127.0.0.1", port=port, generate_client_file=False, log_level="warning")
-
-
 def save_mlflow(root: Path, folder: Path) -> None:
     """Save it as MLflow's pyfunc."""
     import mlflow
@@ -119,6 +90,8 @@ def main() -> None:
     if what == "loop":
         print(loop(Path(workspace)))
     elif what == "litserve":
-        litserve(Path(workspace), int(rest[0]))
+        from lib.litserve_api import serve
+
+        serve(Path(workspace), int(rest[0]))
     else:
         save_mlflow(Path(workspace), Path(rest[0]))

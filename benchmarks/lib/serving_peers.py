@@ -74,7 +74,7 @@ def accuracy_table(workspace: Path) -> str:
                 some = rows[start : start + 16]
                 body = {"model": model["id"], "input": list(some["text"]), "truncate_prompt_tokens": -1}
                 answers = ask(port, "/classify", secret, body)["data"]
-                right += sum(answer["label"] == label for answer, label in zip(answers, some["label"], strict=True))
+                right += sum(answer["label"] == label for answer, label in zip(answers, some["target"], strict=True))
             lines.append(f"| {model['id']} | {len(rows)} | {right / len(rows):.6f} | {bare.recorded['accuracy']:.6f} |")
     return "\n".join(lines)
 
@@ -88,6 +88,7 @@ def server(name: str, folder: Path, workspace: Path, peers: Path | None) -> Iter
             yield 0, ""
             return
         command = [str(peers), "-c", CODE, "litserve", str(workspace), str(port)]
+        environment |= {"PYTHONPATH": str(BENCHMARKS.parent)}
     elif name.startswith("mlflow"):
         if not (folder / "pyfunc").exists():
             python("mlflow", workspace, folder / "pyfunc")
