@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tribute.server.reading.receipt_page import bars, render
-from tribute.server.reading.receipt_texts import answer_of, question_of
+from tribute.server.reading.receipt_texts import answer_of, pieces_of, question_of
 
 RECEIPT = {
     "id": "receipt-0123456789abcdef01234567",
@@ -115,3 +115,47 @@ def test_questions(body, question):
 def test_answers(body, answer):
     """Labels with probabilities, texts whole or streamed, what an agent said; else the body."""
     assert answer_of(body) == answer
+
+
+def cited(*passages, url="urn:tribute:tldr@v1.0.0:", **message):
+    """A completion's body that cites (start, end, row)."""
+    notes = [
+        {
+            "type": "url_citation",
+            "url_citation": {"start_index": start, "end_index": end, "url": url + row, "title": row},
+        }
+        for start, end, row in passages
+    ]
+    return json.dumps({"choices": [{"message": {"content": "list all files here", "annotations": notes} | message}]})
+
+
+@pytest.mark.parametrize(
+    ("body", "pieces"),
+    [
+        (cited((5, 14, "r1")), [("list ", ""), ("all files", "r1"), (" here", "")]),
+        (
+            cited((5, 14, "r1"), (9, 19, "r2"), (0, 4, "r3")),
+            [("list", "r3"), (" ", ""), ("all files", "r1"), (" here", "")],
+        ),
+        (cited((5, 99, "r1"), (7, 7, "r1"), (-3, 2, "r1")), [("list all files here", "")]),
+        (cited((0, 4, "r1"), url="https://example.org/"), [("list all files here", "")]),
+        (cited(annotations=3), [("list all files here", "")]),
+        (cited(annotations=None), [("list all files here", "")]),
+        (cited(annotations=[{"type": "file_citation"}]), [("list all files here", "")]),
+        ('{"choices": [{"message": 3}]}', [('{"choices": [{"message": 3}]}', "")]),
+    ],
+)
+def test_marked_words(body, pieces):
+    """What stands in a retrieved row, once; nothing is marked by what is no citation of a row, and no word is lost."""
+    assert pieces_of(body) == pieces
+
+
+def test_the_page_marks_cited_words():
+    """With the row as the mark's title, and a line that says what marks are; no such line without a mark."""
+    retrieved = [{"rows": ["r1"], "credit": "0.5", "unit": "nats"}]
+    marked = render(CALL | {"retrieved": retrieved}, "pending", ("{}", cited((5, 14, "r1"))))
+    unmarked = render(CALL | {"retrieved": retrieved}, "pending", ("{}", cited()))
+
+    assert '<mark title="r1">all files</mark>' in marked
+    assert "Marked words" in marked
+    assert "Marked words" not in unmarked

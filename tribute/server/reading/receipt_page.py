@@ -1,7 +1,8 @@
 """A receipt as one self-contained HTML page: no script, nothing loaded. What callers sent is always escaped.
 
 A bar a contributor with its interval; contributors whose interval holds 0 are one grey bar, since nobody can tell them
-apart from nothing. Question and answer are shown while the texts are kept.
+apart from nothing. Question and answer are shown while the texts are kept, with the words marked that stand in a
+retrieved row.
 """
 
 import re
@@ -11,7 +12,7 @@ from typing import Any
 from tribute.formatting import day, minus
 from tribute.html import template
 from tribute.micro import exact_micro
-from tribute.server.reading.receipt_texts import answer_of, question_of
+from tribute.server.reading.receipt_texts import pieces_of, question_of
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Characters that are no text: browsers would act on them."""
@@ -40,6 +41,7 @@ def render(receipt: Mapping[str, Any], training: Any, texts: tuple[str, str] | N
     measured: dict[str, Any] = {"contributors": [], "gain": "0"}
     measured |= training if isinstance(training, dict) else {"status": training}
     drawn, price = bars(measured["contributors"]), receipt["price"]
+    answered = pieces_of(texts[1]) if texts else []
     return template(__package__, "receipt.html", plain=plain).render(
         receipt=receipt,
         price=minus(exact_micro(price["micro"])),
@@ -53,7 +55,8 @@ def render(receipt: Mapping[str, Any], training: Any, texts: tuple[str, str] | N
         time=receipt["time"][11:19],
         texts=texts,
         asked=question_of(texts[0]) if texts else "",
-        answered=answer_of(texts[1]) if texts else "",
+        answered=answered,
+        has_marks=any(row for _, row in answered),
         why=WORDS.get(measured["status"], ""),
         bars=drawn,
         whiskers=any(bar["reach"] for bar in drawn),

@@ -5,6 +5,8 @@ from typing import Any
 from tribute.strict import parse_json
 
 EVENT, DONE = "data: ", "[DONE]"
+SOURCE = "urn:tribute:"
+"""How the addresses of retrieved rows begin."""
 
 
 def question_of(body: str) -> str:
@@ -31,6 +33,39 @@ def answer_of(body: str) -> str:
     return _written(content) or body
 
 
+def pieces_of(body: str) -> list[tuple[str, str]]:
+    """The answer in pieces, each with the retrieved row that holds it word for word, or with "" where none does.
+
+    What a stream wrote is one piece: citations stand in answers that were sent whole.
+    """
+    answer, place, pieces = answer_of(body), 0, list[tuple[str, str]]()
+    for start, end, row in sorted(_citations(_parsed(body))):
+        if place <= start < end <= len(answer):
+            pieces += [(answer[place:start], ""), (answer[start:end], row)]
+            place = end
+    return [piece for piece in [*pieces, (answer[place:], "")] if piece[0]]
+
+
+def _citations(content: dict[str, Any]) -> list[tuple[int, int, str]]:
+    """Start, end and row of the words that a completion cites from Tribute's rows."""
+    choice = _first_choice(content)
+    try:
+        cited = [note["url_citation"] for note in choice.get("message", choice).get("annotations", [])]
+        return [
+            (int(each["start_index"]), int(each["end_index"]), str(each["title"]))
+            for each in cited
+            if each["url"].startswith(SOURCE)
+        ]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        # An agent's or an upstream's answer may hold anything.
+        return []
+
+
+def _first_choice(content: dict[str, Any]) -> dict[str, Any]:
+    choices = content.get("choices")
+    return choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+
+
 def _label(line: dict[str, Any]) -> str:
     label, probabilities = line.get("label"), line.get("probs")
     if not isinstance(label, str):
@@ -41,8 +76,7 @@ def _label(line: dict[str, Any]) -> str:
 
 def _written(content: dict[str, Any]) -> str:
     """The text of a completion's first choice, of a message or of a piece of one."""
-    choices = content.get("choices")
-    first = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+    first = _first_choice(content)
     for name in ("message", "delta"):
         if isinstance(first.get(name), dict):
             return str(first[name].get("content") or "")
