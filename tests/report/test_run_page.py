@@ -218,7 +218,7 @@ def test_a_blended_period_says_how_far_credit_counts(make_run):
 
     text = words(report_of(made))
 
-    assert "are paid by 50.0 % credit, the rest by distinct content, since the measurement" in text
+    assert "are paid, 50.0 % by credit and 50.0 % by distinct content, since the measurement" in text
     assert text.count(verdict.sentence) == 2
     assert "0.3 or less; counts 0.500" in text
     assert "Pay is in proportion to credit" not in text

@@ -68,7 +68,7 @@ def test_three_numbers_join_on_every_line(folder):
     assert read_artifact(folder).identity["config"]["reliability"] == "0.500"
     assert json.loads((folder / "gate.json").read_text())["reliability"] == "0.500"
     assert fallback_note(folder) == (
-        ", paid by 50.0 % credit, the rest by distinct content (weakest check: two halves of the seeds)"
+        ", paid 50.0 % by credit and 50.0 % by distinct content (weakest check: two halves of the seeds)"
     )
 
 

@@ -85,12 +85,17 @@ class Verdict:
         return f"{self._parts[0]} credit"
 
     @property
+    def blend(self) -> str:
+        """By what a blended period is paid, such as `85 % by credit and 15 % by distinct content`."""
+        credit, content = self._parts
+        return f"{credit} by credit and {content} by distinct content" if self.credit_part else BY_CONTENT
+
+    @property
     def sentence(self) -> str:
         """By what the period is paid, and why."""
         if self.rule == BLEND and self.credit_part < 1:
-            credit, content = self._parts
-            by = f"{credit} by credit and {content} by distinct content" if self.credit_part else BY_CONTENT
-            return f"This period is paid {by}: credit counts as far as its weakest check allows ({self.weakest})."
+            counts = f"credit counts as far as its weakest check allows ({self.weakest})"
+            return f"This period is paid {self.blend}: {counts}."
         if not self.passed:
             return f"{BY_TOKENS} What did not pass: {self.failed}."
         why = (
@@ -141,8 +146,7 @@ def fallback_note(folder: Path) -> str:
     """What a command adds to its line where a period was not paid by credit alone; else nothing."""
     verdict = read_verdict(folder)
     if verdict.rule == BLEND and verdict.credit_part < 1:
-        by = f"{verdict.words}, the rest by distinct content" if verdict.credit_part else "distinct content"
-        return f", paid by {by} (weakest check: {verdict.weakest})"
+        return f", paid {verdict.blend} (weakest check: {verdict.weakest})"
     return "" if verdict.passed else f", paid by training tokens (the attribution card fails: {verdict.failed})"
 
 
