@@ -19,7 +19,7 @@ CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 MOST = 24
 """Bars that are shown; the others are summed."""
 WORDS = {
-    "pending": "Which contributors moved this answer is not measured yet; it is before the month is closed.",
+    "pending": "It is not measured yet which contributors moved this answer; that is done before the month is closed.",
     "never": "The payer forbids to measure which contributors moved this answer; the contributors’ part of its price "
     "goes by the evaluation.",
     "no_gain": "The fine-tune did not make this answer more probable than its base did; the contributors’ part of the "
