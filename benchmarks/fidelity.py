@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lib.arena import ARENAS, Arena, arena_parser
+from lib.arena import ARENAS, AT_ONCE, Arena, arena_parser
 from lib.ground_truth import (
     CREDIT_SEEDS,
     REPETITIONS,
@@ -77,9 +77,9 @@ def collect(arena: Arena, backwards: bool) -> None:
 
 def train_all(arena: Arena, runs: list[designs.Run]) -> None:
     """Those that are not in the cache."""
-    for number, run in enumerate(runs, 1):
-        arena.losses(run.kept, run.seed)
-        print(f"\r{arena.name}: {number} of {len(runs)} trainings", end="", flush=True)
+    for start in range(0, len(runs), AT_ONCE):
+        arena.collect(runs[start : start + AT_ONCE])
+        print(f"\r{arena.name}: {min(start + AT_ONCE, len(runs))} of {len(runs)} trainings", end="", flush=True)
     print()
 
 

@@ -18,6 +18,7 @@ import transformers
 from scipy.stats import beta
 
 from lib.arena import ARENAS, Arena, arena_parser
+from lib.arena_data import HARMFUL
 from lib.ground_truth import REPETITIONS, SEEDS, done, rate_runs, truth
 from lib.row_evidence import Evidence, of_arena
 from lib.stored import Stored
@@ -38,7 +39,7 @@ KEPT_BACK, FIRST_KEPT_BACK = tuple(product((5, 9, 15), (False, True))), (50, 40)
 EQUAL_NAMES, FIRST_EQUAL = (4, 4, 4, 7, 7, 7), 60
 """Dealt worlds for equal work: how many names; first number."""
 BUDGETS = (0, 20, 60)
-DEALS, PLANTED = 20, ("shuffled", "scrambler")
+DEALS = 20
 SIZES = (60, 8)
 
 
@@ -186,7 +187,7 @@ def kept_by_size(arena: Arena, evidence: Sequence[Evidence]) -> list[tuple[float
 
 def honest_deals(arena: Arena, *sizes: int) -> Iterator[tuple[np.ndarray, int]]:
     """Each row's name, names of these sizes in turn first, then the rest as one name; and how many names were dealt."""
-    honest = np.flatnonzero(~np.isin(arena.contributors, PLANTED))
+    honest = np.flatnonzero(~np.isin(arena.contributors, HARMFUL))
     chance = np.random.Generator(np.random.Philox(7))
     rounds = len(honest) // sum(sizes)
     names = np.repeat(np.arange(rounds * len(sizes)), sizes * rounds)

@@ -26,7 +26,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from lib.arena_data import Row, clinc150_rows, docs_rows, tldr_rows
+from lib.arena_data import Row, clinc150_rows, dealt, docs_rows, tldr_rows
+from lib.many_trainings import ManyTrainings
 from tribute.attribution.credit.inrun import InRun, in_run_credit
 from tribute.attribution.credit.probe import Probe
 from tribute.attribution.credit.stand_in import CLUSTERS, content_clusters, drawn_credits
@@ -61,22 +62,26 @@ CONFIG = FinetuningConfig(
     max_tokens=48,
 )
 
+AT_ONCE = 64
+"""Trainings that are made together, at most."""
+
 
 class Arena:
     """Rows, a model and cached trainings. Row positions run over `contributors`, float arrays over the evaluation."""
 
-    def __init__(self, name: str, data: Path, cache: Path) -> None:
-        self.name = name
+    def __init__(self, name: str, data: Path, cache: Path, equal: int = 0) -> None:
+        """With `equal` names, only so many times 70 of its honest rows, dealt at random."""
+        self.name = f"{name}, {equal} equal names" if equal else name
         self.cache = cache / name
         self.cache.mkdir(parents=True, exist_ok=True)
         worlds = {"clinc150": lambda: clinc150_rows(data), "docs": docs_rows, "tldr": lambda: tldr_rows(data)}
         rows, tests = worlds[name]()
-        self.rows, self.tests = rows, tests
-        self.labels = sorted({row.label for row in rows + tests})
-        self.contributors = np.array([row.contributor for row in rows])
+        self.rows, self.tests = dealt(rows, equal) if equal else rows, tests
+        self.labels = sorted({row.label for row in self.rows + tests})
+        self.contributors = np.array([row.contributor for row in self.rows])
         self.names: list[str] = list(dict.fromkeys(self.contributors.tolist()))
         self.owner = np.array([self.names.index(name) for name in self.contributors])
-        facts = [[(row.text, row.label, row.contributor) for row in part] for part in (rows, tests)]
+        facts = [[(row.text, row.label, row.contributor) for row in part] for part in (self.rows, tests)]
         settings = CONFIG.model_dump(mode="json", exclude={"seeds", "timeout_minutes", "trace_states"})
         if not CONFIG.warmup:  # Then a training is what it was before there was a warm-up, and so is its key.
             del settings["warmup"]
@@ -121,6 +126,24 @@ class Arena:
     def has(self, kept: np.ndarray, seed: int) -> bool:
         """Whether this training was made before."""
         return self._path("losses", kept, seed).exists()
+
+    def collect(self, runs: Sequence[designs.Run], seconds: float = np.inf) -> bool:
+        """Train what was not made before, many at once; False where the time ended it."""
+        end, missing = time.monotonic() + seconds, [run for run in runs if not self.has(run.kept, run.seed)]
+        for start in range(0, len(missing), AT_ONCE):
+            if time.monotonic() > end:
+                return False
+            part = missing[start : start + AT_ONCE]
+            found = self._many.losses(
+                self.train_rows, np.stack([run.kept for run in part]), [run.seed for run in part], self.evaluation
+            )
+            for run, losses in zip(part, found.astype(np.float32), strict=True):
+                self._cached("losses", run.kept, run.seed, lambda losses=losses: {"losses": losses})
+        return True
+
+    @cached_property
+    def _many(self) -> ManyTrainings:
+        return ManyTrainings(self.base, CONFIG)
 
     def utility(self, kept: np.ndarray, seed: int) -> float:
         """U of these rows: minus the mean evaluation loss in nats."""

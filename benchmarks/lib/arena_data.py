@@ -2,11 +2,13 @@
 
 import json
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from lib.synthetic import EQUAL
 from tribute.config import DocsSource, FolderSource
 
 SIZES = {"kim": 240, "ana": 180, "luis": 150, "mei": 120, "omar": 90, "tess": 60}
@@ -14,6 +16,8 @@ SIZES = {"kim": 240, "ana": 180, "luis": 150, "mei": 120, "omar": 90, "tess": 60
 EVALUATED, SHUFFLED = 5, 60
 AUTHORS, MOST = 7, 400
 """The tldr authors with most rows, and evaluation rows at most."""
+HARMFUL = ("shuffled", "scrambler")
+"""Contributors that are planted."""
 PACKAGES = ("python", "numpy", "scipy", "scikit-learn", "torch", "sympy")
 
 
@@ -77,6 +81,13 @@ def tldr_rows(data: Path) -> tuple[list[Row], list[Row]]:
         sealed = [row for row in _read(evaluation) if row["label"] in known]
         order = np.random.Generator(np.random.Philox(7)).permutation(len(sealed))[:MOST]
         return rows, [Row(sealed[one]["text"], sealed[one]["label"], "") for one in sorted(order)]
+
+
+def dealt(rows: Sequence[Row], names: int) -> list[Row]:
+    """EQUAL honest rows for each of so many names, at random."""
+    honest = [row for row in rows if row.contributor not in HARMFUL]
+    order = np.random.Generator(np.random.Philox([names, 8])).permutation(len(honest))[: names * EQUAL]
+    return [Row(honest[one].text, honest[one].label, f"name-{place // EQUAL}") for place, one in enumerate(order)]
 
 
 def _by_intent(path: Path) -> dict[tuple[str, str], list[str]]:

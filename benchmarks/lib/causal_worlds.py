@@ -4,7 +4,7 @@
 answer answer END`. The base, a Llama of two layers, has read other answers to the same keys, so it knows how sentences
 go and that answers hang on keys. Rows teach new answers: a topic's three questions begin their answers alike, and every
 token of an answer is now and then another one. LoRA learns by the product's own training; `CausalWorld.losses` makes
-many trainings at once (lib/causal_training.py).
+many trainings at once (lib.many_trainings.py).
 """
 
 import tempfile
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from lib.causal_training import ManyTrainings
+from lib.many_trainings import ManyTrainings
 from lib.synthetic import LABELS, MODES, Kind, known_modes, sizes_of
 from tribute.attribution.credit.memory import Memory
 from tribute.attribution.credit.stand_in_artifact import memory_of

@@ -26,27 +26,32 @@ def weight_lines(trials: Sequence[Trial], counts: Sequence[int]) -> Iterator[str
     yield ""
     yield "| worlds | " + " | ".join(f"{part:.1f}" for part in PARTS) + " | best | **as paid** |"
     yield "|---" * (len(PARTS) + 3) + "|"
-    for group in (*counts, None):
-        chosen = [one for one in trials if group in (one.names, None)]
+    for title, chosen in grouped(trials, counts):
         fixed = np.array([[one.misses(mixed(one, part)) for part in PARTS] for one in chosen])
         best = [min(one.misses(mixed(one, part)) for part in np.linspace(0, 1, 21)) for one in chosen]
         as_paid = np.mean([one.misses(one.estimate().credit) for one in chosen])
         part = np.mean([stand_in_part(one) for one in chosen])
         cells = [f"{error:.3f}" for error in (*fixed.mean(0), np.mean(best))] + [f"**{as_paid:.3f}** ({part:.2f})"]
-        yield f"| {f'{group} names' if group else 'all'} | " + " | ".join(cells) + " |"
+        yield f"| {title} | " + " | ".join(cells) + " |"
     yield ""
-    yield ("By the number of seeds, with the same stand-in: Σ|error| as paid, and in brackets of in-run credit alone.")
+    yield "By the number of seeds, with the same stand-in: Σ|error| as paid, and in brackets of in-run credit alone."
     yield ""
     yield "| worlds | " + " | ".join(f"{count} seed{'s' if count > 1 else ''}" for count in SEED_COUNTS) + " |"
     yield "|---" * (len(SEED_COUNTS) + 1) + "|"
-    for group in (*counts, None):
-        chosen = [one for one in trials if group in (one.names, None)]
+    for title, chosen in grouped(trials, counts):
         cells = []
         for count in SEED_COUNTS:
             both = np.mean([one.misses(one.estimate(seeds=count).credit) for one in chosen])
             in_run = np.mean([one.misses(in_run_alone(one, count)) for one in chosen])
             cells.append(f"{both:.3f} ({in_run:.3f})")
-        yield f"| {f'{group} names' if group else 'all'} | " + " | ".join(cells) + " |"
+        yield f"| {title} | " + " | ".join(cells) + " |"
+
+
+def grouped(trials: Sequence[Trial], counts: Sequence[int]) -> Iterator[tuple[str, list[Trial]]]:
+    """The trials by how many names there are, and all of them, each with its title."""
+    for count in counts:
+        yield f"{count} names", [one for one in trials if one.names == count]
+    yield "all", list(trials)
 
 
 def mixed(one: Trial, part: float) -> np.ndarray:

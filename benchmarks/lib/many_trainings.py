@@ -1,9 +1,9 @@
-"""Many LoRA trainings of a causal model at once: brute force for worlds in which one training takes seconds.
+"""Many LoRA trainings at once: brute force for worlds in which one training takes seconds.
 
 All trainings share the frozen base and the cached states below the lowest adapted layer. Each step takes every
 training's own rows of its batch, side by side, and gives every row the adapter of its training; then every training
 takes its own step of Adam. What comes out is what the product's training gives for these rows, rounding aside
-(tests/benchmarks/test_causal_training.py).
+(tests/test_many_trainings.py).
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,6 +17,7 @@ from torch.nn import functional
 from tribute.config import FinetuningConfig
 from tribute.finetuning.encoding.encoding import IGNORED, EncodedRows
 from tribute.finetuning.models.lora import add_lora
+from tribute.finetuning.models.row_models import ResponseModel
 from tribute.finetuning.optimizers.adam import adam_of
 from tribute.finetuning.training.schedule import learning_rates, schedule
 
@@ -49,7 +50,7 @@ class Which:
 
 
 class ManyTrainings:
-    """Trains a causal model that starts above its cached layers; the model must have no adapter yet."""
+    """Trains a model that starts above its cached layers; the model must have no adapter yet."""
 
     def __init__(self, build: Any, config: FinetuningConfig) -> None:
         """`build` makes a fresh RowModel."""
@@ -132,11 +133,13 @@ class ManyTrainings:
         return found
 
     def _row_losses(self, rows: EncodedRows, theta: list[Tensor], pairs: Sequence[tuple[int, int]]) -> Tensor:
-        """As `RowModel.row_losses`, but the head sees response tokens alone."""
+        """As `RowModel.row_losses`, but of a causal model the head sees response tokens alone."""
         for place, layer in enumerate(self.layers):
             layer.down, layer.up = theta[2 * place], theta[2 * place + 1]
         self.which.training = torch.tensor([one for one, _ in pairs])
         batch = rows.collate([row for _, row in pairs])
+        if not isinstance(self.model, ResponseModel):
+            return self.model.row_losses(batch)
         labels = batch.pop("labels")[:, 1:]
         network = self.model.network.get_base_model()
         states = network.model(**batch, use_cache=False).last_hidden_state[:, :-1]
