@@ -171,13 +171,12 @@ def _starts(server: Server, mine: dict, late: int) -> list[int]:
 
 @contextmanager
 def _worker(server: Server) -> Iterator[subprocess.Popen]:
-    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "tribute", "--limit", str(AT_ONCE)]
+    command = [sys.executable, "-m", "flows.worker", "--limit", str(AT_ONCE)]
     worker = subprocess.Popen(command, cwd=ROOT, env=server.all, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield worker
     finally:
-        # On SIGTERM it would first finish every run that it has begun.
-        worker.kill()
+        worker.terminate()
         worker.wait()
 
 

@@ -26,7 +26,10 @@ from tribute.config import RunConfig, load_config
 from tribute.finetuning.adapters.adapters import adapter_job
 from tribute.finetuning.models.base_models import text_folder
 from tribute.finetuning.workers import Folders
-from tribute.pipeline.planning import StageCost, machine, plan_run, planned_rows, shape_of
+from tribute.pipeline.planning.costs import StageCost, plan_run
+from tribute.pipeline.planning.machines import machine
+from tribute.pipeline.planning.rows import planned_rows
+from tribute.pipeline.planning.shape import shape_of
 from tribute.pipeline.stages.data import found_dataset, released_dataset
 from tribute.pipeline.stages.training import find_adapters
 from tribute.progress import ignore

@@ -9,7 +9,7 @@ from tasks.outcome import ended, get, stage
 from tasks.pages import publish
 from tasks.watching import watched
 from tribute.config import RunConfig
-from tribute.pipeline.planning import compared_with_plan
+from tribute.pipeline.planning.full_memory import compared_with_plan
 from tribute.pipeline.runs import summary
 from tribute.pipeline.stages import measuring, results, tracked
 from tribute.workspace import Workspace

@@ -8,7 +8,7 @@ from tasks.limits import on_device
 from tasks.outcome import ended, get, stage
 from tasks.watching import log, watched, watched_training
 from tribute.config import RunConfig
-from tribute.pipeline.planning import compared_with_plan
+from tribute.pipeline.planning.full_memory import compared_with_plan
 from tribute.pipeline.runs import summary
 from tribute.pipeline.stages import results, training
 from tribute.workspace import Workspace

@@ -6,7 +6,6 @@ from typing import Any
 
 from tribute.config import RunConfig
 from tribute.errors import ConfigError
-from tribute.pipeline.planning.resources import needed
 from tribute.workspace import Workspace
 
 
@@ -36,6 +35,8 @@ def _in_words(resources: Mapping[str, float]) -> str:
 
 @cache
 def _planned(workspace: str, config: str, dataset: str) -> dict[str, float]:
+    from tribute.pipeline.planning.resources import needed
+
     run = RunConfig.model_validate_json(config)
     cpus, gpus, memory = needed(run, Workspace.open_at(workspace).store.get("dataset", dataset))
     return {"num_cpus": cpus, "num_gpus": gpus, "memory": memory}

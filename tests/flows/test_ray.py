@@ -28,7 +28,6 @@ DIES_AFTER = 5
 @pytest.fixture
 def cluster() -> Iterator[Any]:
     """Two nodes of one processor each, on this machine."""
-    pytest.importorskip("prefect_ray", reason="Ray is absent; pip install 'tribute[ray]'")
     from ray.cluster_utils import Cluster
 
     node = {"num_cpus": 1, "object_store_memory": STORE}

@@ -55,7 +55,7 @@ def commands(home: Workspace, ports: Ports, checkout: Path) -> dict[str, str]:
     # Set-up waits for the server; the worker starts once the deployments are there.
     set_up = shlex.join([sys.executable, "-c", f"from flows.setup import set_up; set_up({STARTS})"])
     deploy = shlex.join([*python, "prefect", "--no-prompt", "deploy", "--all"])
-    worker = shlex.join([*python, "prefect", "worker", "start", "--pool", "tribute"])
+    worker = shlex.join([*python, "flows.worker"])
     lines = {
         "prefect": [*python, *("prefect", "server", "start"), *_listening(ports.prefect)],
         "mlflow": [*python, *("mlflow", "server", "--workers", "1"), *_listening(ports.mlflow)],

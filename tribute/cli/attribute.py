@@ -35,7 +35,7 @@ def attribute(
     from tribute.cli._workers import run_each
     from tribute.files import write_json
     from tribute.pipeline.launch.preflight import checked_config
-    from tribute.pipeline.planning import compared_with_plan
+    from tribute.pipeline.planning.full_memory import compared_with_plan
     from tribute.pipeline.runs.metrics import attribution_metrics
     from tribute.pipeline.stages import measuring, results
     from tribute.pipeline.stages.data import found_dataset

@@ -52,7 +52,10 @@ def plan(
 ) -> Output[Planned]:
     from tribute.finetuning.models.base_models import text_folder
     from tribute.pipeline.launch.preflight import checked_config
-    from tribute.pipeline.planning import machine, plan_run, planned_rows, shape_of
+    from tribute.pipeline.planning.costs import plan_run
+    from tribute.pipeline.planning.machines import machine
+    from tribute.pipeline.planning.rows import planned_rows
+    from tribute.pipeline.planning.shape import shape_of
     from tribute.pipeline.stages.data import released_dataset
 
     run = checked_config(config, set_ or [])

@@ -34,8 +34,7 @@ def up(
     services = commands(home, ports, place)
     ports.refuse_taken()
     keep_loopback_off_proxies()
-    from honcho.manager import Manager
-
+    from tribute.cli._manager import Manager
     from tribute.server.reports import TOKEN
 
     shell = environment(os.environ, home, ports, place)

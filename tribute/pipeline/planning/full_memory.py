@@ -6,11 +6,6 @@ from contextlib import contextmanager
 from tribute.artifacts import Artifact
 from tribute.config import RunConfig
 from tribute.errors import DeviceMemoryError, TributeError
-from tribute.finetuning.models.base_models import text_folder
-from tribute.pipeline.planning.costs import plan_run
-from tribute.pipeline.planning.machines import GB, GPUS
-from tribute.pipeline.planning.rows import planned_rows
-from tribute.pipeline.planning.shape import shape_of
 
 
 @contextmanager
@@ -23,6 +18,13 @@ def compared_with_plan(config: RunConfig, dataset: Artifact) -> Iterator[None]:
 
 
 def _planned(config: RunConfig, dataset: Artifact) -> str:
+    # They import torch, which a run that finds everything need not wait for.
+    from tribute.finetuning.models.base_models import text_folder
+    from tribute.pipeline.planning.costs import plan_run
+    from tribute.pipeline.planning.machines import GB, GPUS
+    from tribute.pipeline.planning.rows import planned_rows
+    from tribute.pipeline.planning.shape import shape_of
+
     at_once = config.execution.processes
     others = f", and {at_once} processes may run at once (execution.processes)" if at_once > 1 else ""
     try:

@@ -7,15 +7,11 @@ run on another machine that shares the workspace; only adding them needs the sto
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from tribute.attribution.credit import AnswerCredits, answer_credit_job
 from tribute.contributions.registry import Registry
 from tribute.errors import ServiceError, TributeError
 from tribute.finetuning.children import run_child
-from tribute.finetuning.encoding.encoding import IGNORED, EncodedRows
-from tribute.finetuning.models.base_models import base_folder, load_tokenizer
 from tribute.pipeline.usage.clock import clock_of
 from tribute.pipeline.usage.served_runs import ServedRun, served_run
 from tribute.progress import reporter
@@ -36,6 +32,10 @@ from tribute.services.meter import AT_ONCE, Meter, Pair, Texts, Training, add_ad
 from tribute.services.opening import EXPLAINER, open_meter, open_texts, store_url
 from tribute.services.store import Store
 from tribute.workspace import Workspace
+
+if TYPE_CHECKING:
+    from tribute.attribution.credit import AnswerCredits
+    from tribute.finetuning.encoding.encoding import EncodedRows
 
 SIZE = 256
 """Answers of a batch."""
@@ -152,7 +152,13 @@ def _moved(workspace: Workspace, run: ServedRun, answers: Sequence[list[Pair]]) 
     ]
 
 
-def _credited(workspace: Workspace, run: ServedRun, answers: Sequence[list[Pair]]) -> AnswerCredits:
+def _credited(workspace: Workspace, run: ServedRun, answers: Sequence[list[Pair]]) -> "AnswerCredits":
+    # They import torch, which a month without answers need not wait for.
+    import numpy as np
+
+    from tribute.attribution.credit import answer_credit_job
+    from tribute.finetuning.models.base_models import base_folder, load_tokenizer
+
     finetuning = run.config.finetuning
     rows, owners = [pair for pairs in answers for pair in pairs], np.repeat(range(len(answers)), [*map(len, answers)])
     encoded = encoded_pairs(rows, load_tokenizer(base_folder(finetuning.base)).pad_token_id)
@@ -162,8 +168,10 @@ def _credited(workspace: Workspace, run: ServedRun, answers: Sequence[list[Pair]
     return credits
 
 
-def encoded_pairs(pairs: Sequence[Pair], pad_id: int) -> EncodedRows:
+def encoded_pairs(pairs: Sequence[Pair], pad_id: int) -> "EncodedRows":
     """Questions and answers as rows: an answer in tokens is what counts of its row, a label is the row's."""
+    from tribute.finetuning.encoding.encoding import IGNORED, EncodedRows
+
     tokens = [list(asked) if isinstance(given, int) else [*asked, *given] for asked, given in pairs]
     targets = [given if isinstance(given, int) else [IGNORED] * len(asked) + [*given] for asked, given in pairs]
     names = [str(place) for place in range(len(pairs))]

@@ -1,0 +1,37 @@
+"""Works on the deployments' runs until it is told to end.
+
+Prefect's own command kills the runs that it has begun when it is told to end, and never ends where the shell that
+started it lets it ignore interrupts, as one does for what it starts in the background.
+"""
+
+import argparse
+import asyncio
+import signal
+from contextlib import suppress
+from typing import Any
+
+from prefect.workers.process import ProcessWorker
+
+from tasks.setup import POOL
+from tribute.pipeline.launch.end_runs import end_runs
+
+
+def work() -> None:
+    """Start runs, `--limit` at a time, until SIGTERM or an interrupt."""
+    parser = argparse.ArgumentParser(prog="python -m flows.worker", description="Works on the deployments' runs.")
+    parser.add_argument("--limit", type=int, metavar="N", help="runs at a time; by default as many as there are")
+    asyncio.run(_work(parser.parse_args().limit))
+
+
+async def _work(limit: int | None) -> None:
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+    def end(*_: Any) -> None:
+        # While this waits for the runs to end, the loop stands still and begins no further one.
+        end_runs()
+        loop.call_soon_threadsafe(task.cancel)
+
+    for asked in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(asked, end)
+    with suppress(asyncio.CancelledError):
+        await ProcessWorker(work_pool_name=POOL, limit=limit).start(printer=print)
