@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 from tribute.artifacts import Artifact
 from tribute.attribution.combine import ATTRIBUTION
 from tribute.contributions.releases.dataset import DATASET
-from tribute.rewards.period.draft import PaidFrom, write_period
+from tribute.rewards.period import PaidFrom, PeriodRequest, write_period
 from tribute.rewards.statements.page_parts import RegistryTexts
 from tribute.rewards.statements.statements import write_statements
 from tribute.rewards.verification.verify import verified
@@ -166,13 +166,8 @@ def draft(root: Path, data: Artifact, credits: Artifact) -> Artifact:
     """The period's draft in a new workspace."""
     policy = root / "policy.yaml"
     policy.write_text(POLICY, encoding="utf-8")
-    return write_period(
-        Workspace.create(root / "workspace"),
-        PaidFrom(data, [], credits, {}),
-        policy=policy,
-        period="2026-11",
-        fees=[("1000000.00", "EUR")],
-    )
+    request = PeriodRequest(policy, "2026-11", [("1000000.00", "EUR")])
+    return write_period(Workspace.create(root / "workspace"), PaidFrom(data, [], credits, {}), request)
 
 
 def peak() -> float:

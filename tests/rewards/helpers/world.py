@@ -19,7 +19,7 @@ from tribute.artifacts import Artifact, Store
 from tribute.attribution.combine import ATTRIBUTION
 from tribute.contributions.releases.dataset import DATASET
 from tribute.finetuning.adapters.adapters import ADAPTER
-from tribute.rewards.period.draft import PaidFrom, write_period
+from tribute.rewards.period import PaidFrom, PeriodRequest, write_period
 from tribute.workspace import Workspace
 
 TOPICS = ("linear algebra", "statistics", "plotting", "graphs", "dates and times", "signals and images")
@@ -80,12 +80,8 @@ class World:
             "mlflow_runs": {"0": "a" * 32, "1": "b" * 32, "2": "c" * 32},
         }
         paid_from = PaidFrom(**{name: changes.pop(name, part) for name, part in parts.items()})
-        arguments: dict = {
-            "policy": TOKENS_POLICY,
-            "period": "2026-11",
-            "fees": [("1000.00", "EUR")],
-        }
-        return write_period(Workspace.create(root), paid_from, **(arguments | changes))
+        request = PeriodRequest(TOKENS_POLICY, "2026-11", [("1000.00", "EUR")])._replace(**changes)
+        return write_period(Workspace.create(root), paid_from, request)
 
 
 def make_world(

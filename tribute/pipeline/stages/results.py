@@ -9,7 +9,7 @@ from tribute.attribution.measurement import Run, recorded_measurements, seed_of
 from tribute.config import RewardsConfig, RunConfig
 from tribute.pipeline.runs.runs import RunResults, best, record_run
 from tribute.pipeline.stages.tracked import track_report
-from tribute.rewards.period import PaidFrom, find_period, write_period
+from tribute.rewards.period import PaidFrom, PeriodRequest, find_period, write_period
 from tribute.rewards.statements import write_early
 from tribute.workspace import Workspace
 
@@ -39,7 +39,7 @@ def draft_period(
     if rewards is None:
         return None
     paid_from = PaidFrom(dataset, adapters, attribution, mlflow_runs(adapters))
-    draft = write_period(workspace, paid_from, **_asked_for(workspace, rewards))
+    draft = write_period(workspace, paid_from, _request(workspace, rewards))
     write_early(workspace, rewards.period)
     return draft
 
@@ -55,17 +55,14 @@ def is_drafted(
     if config.rewards is None:
         return True
     paid_from = PaidFrom(dataset, adapters, attribution, mlflow_runs(adapters))
-    return find_period(workspace, paid_from, **_asked_for(workspace, config.rewards)) is not None
+    return find_period(workspace, paid_from, _request(workspace, config.rewards)) is not None
 
 
-def _asked_for(workspace: Workspace, rewards: RewardsConfig) -> dict[str, Any]:
-    """What a config's rewards ask of the period, as `write_period` takes it."""
-    return {
-        "policy": rewards.policy,
-        "period": rewards.period,
-        "fees": [(pool.amount, pool.currency) for pool in rewards.pools],
-        "usage": workspace.usage / rewards.period if rewards.is_metered else rewards.usage,
-    }
+def _request(workspace: Workspace, rewards: RewardsConfig) -> PeriodRequest:
+    """What a config's rewards ask of the period."""
+    fees = [(pool.amount, pool.currency) for pool in rewards.pools]
+    usage = workspace.usage / rewards.period if rewards.is_metered else rewards.usage
+    return PeriodRequest(rewards.policy, rewards.period, fees, usage)
 
 
 def register(

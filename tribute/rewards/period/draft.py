@@ -22,9 +22,8 @@ one goes. The same inputs on the same ledger are recognised by the manifest and 
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from tribute import months
 from tribute.artifacts import (
@@ -56,6 +55,7 @@ from tribute.rewards.ledger.metered import metered
 from tribute.rewards.ledger.postings import closing
 from tribute.rewards.period import package
 from tribute.rewards.period.closed import closers_of, previous_id, terms_of
+from tribute.rewards.period.draft_spec import DraftSpec, PaidFrom, PeriodRequest
 from tribute.rewards.period.provenance import origin
 from tribute.rewards.policy.payees import payees_of
 from tribute.rewards.policy.policy import Policy, load_policy, refuse_period
@@ -69,81 +69,12 @@ DERIVED = ("rows", "control", "merkle", "reliability")
 """The keys of the manifest's config that follow from the files."""
 
 
-@dataclass(frozen=True)
-class _DraftSpec:
-    """Everything that decides the bytes of a period."""
-
-    period: str
-    policy: Policy
-    fundings: Sequence[Funding]
-    usage: Path | None
-    inputs: Mapping[str, str]
-    books: Ledger
-    terms: Mapping[str, Policy]
-    previous: str
-    closers: Mapping[str, str]
-    seeds: Sequence[int]
-    sealed: SealedUsage | None
-    payees: Mapping[str, str]
-    """Contributor → payee, where several are netted."""
-    evaluation: str
-    """sha256 of the rows that credit was measured on, which is thereby committed to."""
-
-    @property
-    def adapters(self) -> list[str]:
-        """The adapters' ids, sorted."""
-        return sorted(id_ for name, id_ in self.inputs.items() if name.startswith("adapter-"))
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """The manifest's config; numbers as text, since JSON knows only floats."""
-        return {
-            "period": self.period,
-            "funding": [funding.document() for funding in self.fundings],
-            "policy": self.policy.model_dump(mode="json"),
-            "ledger": {"seq": str(len(self.books.postings)), "head": self.books.head},
-            "previous": self.previous,
-            "closers": dict(self.closers),
-            "seeds": list(self.seeds),
-            "evaluation_sha256": self.evaluation,
-            **({"payees": dict(self.payees)} if self.payees else {}),
-            **({"usage": self.sealed.record} if self.sealed else {}),
-            **({"calendar": calendar} if (calendar := self.books.calendar.record) else {}),
-        }
-
-
-@dataclass(frozen=True)
-class PaidFrom:
-    """What a run made that a period is paid from; `mlflow_runs` maps a seed to its run id."""
-
-    dataset: Artifact
-    adapters: Sequence[Artifact]
-    attribution: Artifact
-    mlflow_runs: Mapping[str, str]
-
-    @property
-    def ids(self) -> dict[str, str]:
-        """Their ids as a manifest's inputs name them."""
-        adapters = sorted(adapter.id for adapter in self.adapters)
-        numbered = {f"adapter-{number}": id_ for number, id_ in enumerate(adapters)}
-        return {"dataset": self.dataset.id, "attribution": self.attribution.id, **numbered}
-
-
-def write_period(
-    workspace: Workspace,
-    paid_from: PaidFrom,
-    policy: Path,
-    period: str,
-    fees: Sequence[tuple[str, str]],
-    usage: Path | None = None,
-) -> Artifact:
+def write_period(workspace: Workspace, paid_from: PaidFrom, request: PeriodRequest) -> Artifact:
     """Draft what a period pays, or find that exactly this is written already.
 
-    `fees` are net fees with their currencies, plain decimal text in major units, each currency once; `usage` is a
-    CSV of query, user, amount, or the folder of a sealed month, whose payers' money is added to the fees. Raises
-    ConfigError for a bad policy, RewardError for what cannot be paid; then nothing is left behind.
+    Raises ConfigError for a bad policy, RewardError for what cannot be paid; then nothing is left behind.
     """
-    started, request = time.monotonic(), _Request(policy, period, fees, usage)
+    started, final = time.monotonic(), workspace.rewards / request.period
     workspace.rewards.mkdir(exist_ok=True)
     with ledger.writing(workspace) as books:
         order = _drafted(workspace, paid_from, request, books)
@@ -152,36 +83,20 @@ def write_period(
         for source in (paid_from.dataset, paid_from.attribution):
             verify_artifact(source.path)
         sources = replace(read_sources(paid_from.dataset, paid_from.attribution), payees=order.payees)
-        _make(workspace.rewards / period, order, sources, paid_from.mlflow_runs, started)
-    return replace(read_artifact(workspace.rewards / period), found=False)
+        _make(final, order, sources, paid_from.mlflow_runs, started)
+    return replace(read_artifact(final), found=False)
 
 
-def find_period(
-    workspace: Workspace,
-    paid_from: PaidFrom,
-    policy: Path,
-    period: str,
-    fees: Sequence[tuple[str, str]],
-    usage: Path | None = None,
-) -> Artifact | None:
+def find_period(workspace: Workspace, paid_from: PaidFrom, request: PeriodRequest) -> Artifact | None:
     """The draft or closed period that `write_period` would find; None where it would draft. Raises what that raises."""
-    if not (workspace.rewards / period / MANIFEST).exists():
+    if not (workspace.rewards / request.period / MANIFEST).exists():
         return None
     with ledger.writing(workspace) as books:
-        drafted = _drafted(workspace, paid_from, _Request(policy, period, fees, usage), books)
+        drafted = _drafted(workspace, paid_from, request, books)
         return drafted if isinstance(drafted, Artifact) else None
 
 
-class _Request(NamedTuple):
-    """What `write_period` is asked for."""
-
-    policy: Path
-    period: str
-    fees: Sequence[tuple[str, str]]
-    usage: Path | None
-
-
-def _drafted(workspace: Workspace, paid_from: PaidFrom, request: _Request, books: Ledger) -> Artifact | _DraftSpec:
+def _drafted(workspace: Workspace, paid_from: PaidFrom, request: PeriodRequest, books: Ledger) -> Artifact | DraftSpec:
     """The period as it stands, where it was made from exactly this, or what to draft."""
     rules, period, usage = load_policy(request.policy), request.period, request.usage
     refuse_period(period, rules)
@@ -195,7 +110,7 @@ def _drafted(workspace: Workspace, paid_from: PaidFrom, request: _Request, books
     if period in books.closed:
         return _closed(workspace.rewards / period, fundings, inputs)
     books.refuse_period(period)
-    order = _DraftSpec(
+    order = DraftSpec(
         period=period,
         policy=rules,
         fundings=fundings,
@@ -242,7 +157,7 @@ def _closed(folder: Path, fundings: Sequence[Funding], inputs: Mapping[str, str]
     )
 
 
-def _make(final: Path, order: _DraftSpec, sources: Sources, mlflow_runs: Mapping[str, str], started: float) -> None:
+def _make(final: Path, order: DraftSpec, sources: Sources, mlflow_runs: Mapping[str, str], started: float) -> None:
     # After a crash between its two renames `recovery.recover` brings the old folder back.
     with making(final, replace=True) as folder:
         _fill(folder, order, sources)
@@ -251,7 +166,7 @@ def _make(final: Path, order: _DraftSpec, sources: Sources, mlflow_runs: Mapping
         write_manifest(folder, REWARDS, order.inputs, order.config | derived, provenance)
 
 
-def _fill(folder: Path, order: _DraftSpec, sources: Sources) -> None:
+def _fill(folder: Path, order: DraftSpec, sources: Sources) -> None:
     evidence = evidences.build_evidence(sources, period=order.period, adapters=order.adapters)
     evidences.check_sums(evidence, sources.claims(), sources.remedy)
     allocation = allocate_period(sources, order.policy, order.period, order.fundings, order.usage)
@@ -274,7 +189,7 @@ def _fill(folder: Path, order: _DraftSpec, sources: Sources) -> None:
         shutil.copyfile(order.usage, folder / tables.USAGE_FILE)
 
 
-def _write_money(folder: Path, order: _DraftSpec, pools: Sequence[PoolAllocation]) -> None:
+def _write_money(folder: Path, order: DraftSpec, pools: Sequence[PoolAllocation]) -> None:
     seal, day = order.sealed, months.last_day(order.period)
     moved = metered(seal.seal, seal.dataset, day) if seal else []
     after = closing(order.books, order.period, order.fundings, pools, order.terms, moved)
@@ -286,7 +201,7 @@ def _write_money(folder: Path, order: _DraftSpec, pools: Sequence[PoolAllocation
     tables.write(folder / "payables.csv", tables.PAYABLES, payables)
 
 
-def _find(final: Path, order: _DraftSpec) -> Artifact | None:
+def _find(final: Path, order: DraftSpec) -> Artifact | None:
     """The draft as it stands, if it was made from exactly this and is intact."""
     if not (final / MANIFEST).exists():
         return None
