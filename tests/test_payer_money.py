@@ -104,6 +104,32 @@ def test_a_contributors_own_money_funds_no_pool(home, monkeypatch, how):
     assert IBAN.replace(" ", "") not in added.out + str(paid.data)
 
 
+@pytest.mark.parametrize("how", ["added", "paid"])
+def test_a_contributor_who_comes_later_is_recognised(home, monkeypatch, tmp_path, how):
+    """By the account that the payer paid from, one by one or from a file; no account can be read in the store."""
+    monkeypatch.setenv("TRIBUTE_VAULT_PASSPHRASE", "a long passphrase for the test")
+    account = ("--iban", IBAN)
+    tribute("payer", "add", "buyer", "--currency", "EUR", *(account if how == "added" else ()), "-w", home.root)
+    paid = pay(home, "top-up", "buyer", "1.00", "--reference", "RF20", *(account if how == "paid" else ()))
+    if how == "added":
+        told = tribute("vault", "set", "ada", "name=Ada", f"iban={IBAN.lower()}", "-w", home.root)
+    else:
+        (tmp_path / "payees.csv").write_text(f"contributor,name,iban,bic\nada,Ada,{IBAN},\n", encoding="utf-8")
+        told = tribute("vault", "import", tmp_path / "payees.csv", "-w", home.root)
+    again = tribute("vault", "set", "ada", f"iban={IBAN}", "-w", home.root)
+    with Store.attach(f"sqlite:///{home.root}/services/usage.db") as store, store.reading() as connection:
+        rows = dict(connection.execute(select(tables.account.c.id, tables.account.c.affiliated)).all())
+        [kept] = connection.execute(select(tables.bank_account.c.fingerprint)).scalars()
+
+    assert (paid.code, told.code) == (0, 0), paid.err + told.err
+    assert rows["buyer"]
+    assert not rows["acme"]
+    assert "buyer pays from such an account" in told.out
+    assert "buyer" not in again.out
+    assert len(kept) == 64
+    assert IBAN.replace(" ", "") not in kept
+
+
 def test_what_is_no_account_is_refused(home):
     """Nothing is posted, and no character of the account is repeated."""
     refused = pay(home, "top-up", "acme", "1.00", "--reference", "RF21", "--iban", "DE00 3704 0044 0532 0130 00")

@@ -123,6 +123,10 @@ def check_allocation(folder, given):
         for line in seal["funds"]:
             if line["dataset"] == given["usage"]["dataset"] and line["minor"]:
                 by[line["currency"]][line["payer"]] = str(line["minor"])
+        for row in rows_of(folder, "journal"):
+            if row["event_type"] == "DRAW" and (payer := row["account"].partition("Assets:Payers:")[2]):
+                own = by[row["currency"]]
+                own[payer] = str(int(own.get(payer, 0)) + int(row["credit_minor"]) - int(row["debit_minor"]))
         good = seal["root"] == given["usage"]["receipts_root"] and seal["month"] == period
         paid = {one["currency"]: one["payers_minor"] for one in given["funding"] if "payers_minor" in one}
         require(good and by == paid, "usage.json", "not the month or the payers' money of the manifest")

@@ -63,12 +63,14 @@ def add(
     workspace: WorkspaceFolder = HERE,
 ) -> Output[PayerMoney]:
     """Add a payer without money. One with the id of a contributor or an organisation is affiliated."""
-    from tribute.pipeline.usage.affiliation import affiliation
+    from tribute.pipeline.usage.affiliation import affiliation, remember_account
     from tribute.server.setup.administration import administration
 
     with administration(workspace, store) as admin:
         why = affiliation(admin.workspace, payer, member, iban)
         admin.accounts.add_payer(payer, currency, affiliated=affiliated or bool(why))
+        if iban is not None:
+            remember_account(admin.workspace, admin.store, payer, iban)
         return _money(payer, admin.accounts.balance(payer), why)
 
 
@@ -83,12 +85,14 @@ def top_up(
     workspace: WorkspaceFolder = HERE,
 ) -> Output[PayerMoney]:
     """Post what a payer paid in advance to the ledger, and credit it; below 0 what the payer got back."""
-    from tribute.pipeline.usage.affiliation import affiliation
+    from tribute.pipeline.usage.affiliation import affiliation, remember_account
 
     with _posting(workspace, store, date) as (money, day):
         why = affiliation(money.workspace, payer, iban=iban) if iban is not None else ""
         if why:
             money.accounts.affiliate(payer)
+        if iban is not None:
+            remember_account(money.workspace, money.accounts.store, payer, iban)
         money.top_up(payer, amount, reference, day)
         return _money(payer, money.accounts.balance(payer), why)
 

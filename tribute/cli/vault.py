@@ -1,7 +1,8 @@
 """Store who the contributors are, in one encrypted file."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Annotated, NotRequired, TypedDict
 
 import typer
 
@@ -9,6 +10,9 @@ from tribute.cli._command import command
 from tribute.cli._options import HERE, ContributorId, DryRun, WorkspaceFolder
 from tribute.cli._output import Output, Table
 from tribute.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tribute.workspace import Workspace
 
 
 class Person(TypedDict):
@@ -49,7 +53,7 @@ def set_(
             raise ConfigError(f"{detail!r}: expected NAME=VALUE, such as name='Ada Lovelace'")
         known[name] = value
     write_person(home.vault, contributor, known)
-    return Output({"contributor": contributor}, [f"{contributor} is in {home.vault}"])
+    return Output({"contributor": contributor}, [f"{contributor} is in {home.vault}", *_affiliated(home, [known])])
 
 
 @command
@@ -68,7 +72,8 @@ def import_(
     if not dry_run:
         write_people(home.vault, people)
     line = f"{file}: {counted(len(people), 'payee')} " + ("(not written)" if dry_run else f"recorded in {home.vault}")
-    return Output({"payees": sorted(people)}, [line])
+    affiliated = [] if dry_run else _affiliated(home, people.values())
+    return Output({"payees": sorted(people)}, [line, *affiliated])
 
 
 @command
@@ -109,6 +114,14 @@ def forget(contributor: ContributorId, workspace: WorkspaceFolder = HERE) -> Out
 
     forget_person(Workspace.open(workspace).vault, contributor)
     return Output({"contributor": contributor}, [f"{contributor} is not in the vault"])
+
+
+def _affiliated(home: "Workspace", people: Iterable[Mapping[str, str]]) -> list[str]:
+    """Who pays from the accounts of these people, in words."""
+    from tribute.pipeline.usage.affiliation import affiliate_holders
+
+    payers = affiliate_holders(home, people)
+    return [f"{payer} pays from such an account: what {payer} uses funds no pool from now on" for payer in payers]
 
 
 def _ends(iban: str) -> str:

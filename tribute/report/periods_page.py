@@ -27,6 +27,8 @@ ACCOUNTS = (
     ("Liabilities:Tax", "tax withheld", "to be remitted"),
 )
 """Account, its name on the page, and what it means."""
+DATASETS = "Liabilities:Datasets:"
+"""Before a dataset's name: the account of what its payers paid and no period has paid out."""
 
 
 def write_periods(workspace: Workspace, out: Path, today: str) -> Path:
@@ -50,12 +52,21 @@ def write_periods(workspace: Workspace, out: Path, today: str) -> Path:
     return out
 
 
+def _deferred(books: Books) -> list[tuple[str, int, str]]:
+    """What is owed to datasets that no period has paid yet, as lines of the page."""
+    owed = {account.removeprefix(DATASETS): minor for account, minor in books.standing.items() if DATASETS in account}
+    return [(f"use of {name}", minor, "paid with its next period") for name, minor in sorted(owed.items()) if minor]
+
+
 def _section(books: Books, today: str) -> dict[str, Any]:
     """One currency; unsettled payments come first, the longest overdue at the top."""
     payments = sorted(books.payments, key=lambda payment: (payment.state == PAID, payment.value_date, payment.period))
     return {
         "books": books,
-        "accounts": [(name, books.standing.get(account, 0), note) for account, name, note in ACCOUNTS],
+        "accounts": [
+            *((name, books.standing.get(account, 0), note) for account, name, note in ACCOUNTS),
+            *_deferred(books),
+        ],
         "payments": [{"payment": payment, "late": _days_late(payment, today)} for payment in payments],
         "in_flight": _total(books.payments, IN_FLIGHT),
         "returned": _total(books.payments, RETURNED),

@@ -79,30 +79,29 @@ class Use:
 
 def read_use(period: PeriodFolder, currency: str) -> Use | None:
     """What funded a period, where use did, and its sealed files are still there."""
-    source = period.usage_source
-    if source is None or not source.is_dir():
+    sealed = period.sealed
+    if sealed is None or not sealed.is_there:
         return None
-    sealed = SealedUsage(source, str(period.config["usage"]["dataset"]))
     events = list(_events(sealed, currency))
-    return Use(currency, list(_paths(period, sealed, events, currency)), _answers(sealed, events))
+    return Use(currency, list(_paths(period, events, currency)), _answers(sealed, events))
 
 
 def _events(sealed: SealedUsage, currency: str) -> Iterator[Mapping[str, Any]]:
-    """The month's events that others than the operator paid: of the dataset's models, and what agents keep."""
-    for batch in pq.ParquetFile(sealed.folder / USAGE).iter_batches(columns=COLUMNS):
-        for event in batch.to_pylist():
-            of_dataset = event["model"].partition("@")[0] == sealed.dataset or _is_agents(event)
-            if of_dataset and event["currency"] == currency and not (event["test"] or event["affiliated"]):
-                yield event
+    """The events that others than the operator paid: of the dataset's models, and what agents keep in the month."""
+    for folder in sealed.folders:
+        for batch in pq.ParquetFile(folder / USAGE).iter_batches(columns=COLUMNS):
+            for event in batch.to_pylist():
+                of_month = folder == sealed.folder and _is_agents(event)
+                of_dataset = event["model"].partition("@")[0] == sealed.dataset or of_month
+                if of_dataset and event["currency"] == currency and not (event["test"] or event["affiliated"]):
+                    yield event
 
 
 def _is_agents(event: Mapping[str, Any]) -> bool:
     return str(event["model"]).startswith("agent:")
 
 
-def _paths(
-    period: PeriodFolder, sealed: SealedUsage, events: list[Mapping[str, Any]], currency: str
-) -> Iterator[UsePath]:
+def _paths(period: PeriodFolder, events: list[Mapping[str, Any]], currency: str) -> Iterator[UsePath]:
     kept, used = Counter[tuple[str, str]](), Counter[tuple[str, str, str]]()
     for event in events:
         payer, agent = event["payer"], event["agent"] or ""
@@ -116,7 +115,7 @@ def _paths(
     sums = Counter[str]()
     for (payer, _, _), micro in used.items():
         sums[payer] += micro
-    funds = sealed.funds().get(currency, {})
+    funds = next((each.payers for each in period.fundings if each.currency == currency), {})
     for (payer, agent, model), micro in sorted(used.items()):
         if micro > 0 and sums[payer] > 0:
             targets = _targets(period, payer, Fraction(funds.get(payer, 0) * _unit(currency), sums[payer]), currency)

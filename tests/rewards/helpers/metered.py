@@ -48,7 +48,7 @@ def sealed(folder: Path, answers: Iterable[Answer], month: str = "2026-11") -> P
     folder.mkdir(parents=True)
     events, credits, answers = [], [], list(answers)
     for number, answer in enumerate(answers):
-        receipt = f"receipt-{number:06}"
+        receipt = f"receipt-{month}-{number:06}"
         call = _event(answer, receipt, answer.micro) | {
             "status": answer.status,
             "probability": None if answer.status is None else answer.probability,

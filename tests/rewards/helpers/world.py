@@ -94,6 +94,7 @@ def make_world(
     text: str | None = None,
     card: dict = CARD,
     names: Mapping[str, str] | None = None,
+    dataset: str = "docs",
 ) -> World:
     """Build the artifacts. `shuffle` permutes every table; `shares`, `scores`, `tokens` and `text` change them.
 
@@ -117,7 +118,7 @@ def make_world(
             table[column] = table[column].map(lambda name: names.get(name, name))
     store = Store(root)
     return World(
-        dataset=store.make(DATASET, {}, {}, lambda folder: _write_dataset(folder, tables, names)),
+        dataset=store.make(DATASET, {}, {}, lambda folder: _write_dataset(folder, tables, names, dataset)),
         adapters=[
             store.make(ADAPTER, {}, {"seed": seed}, lambda folder: (folder / "x").write_text("x") and None)
             for seed in range(3)
@@ -221,13 +222,13 @@ def _tokens(train: pd.DataFrame) -> pd.DataFrame:
     return table.reindex([*table.index, "copycat", "absent"], fill_value=0).reset_index()
 
 
-def _write_dataset(folder: Path, tables: dict[str, pd.DataFrame], names: Mapping[str, str]) -> None:
+def _write_dataset(folder: Path, tables: dict[str, pd.DataFrame], names: Mapping[str, str], dataset: str) -> None:
     submitted = dict.fromkeys(STRENGTHS, ROWS_EACH) | {"scipy": ROWS_EACH + 1, "copycat": 14, "absent": 0}
     submitted = {names.get(name, name): rows for name, rows in submitted.items()}
     about = {
-        "name": "docs",
+        "name": dataset,
         "version": "v1.0.0",
-        "tag": "docs@v1.0.0",
+        "tag": f"{dataset}@v1.0.0",
         "task": "sequence-classification",
         "labels": list(TOPICS),
         "licences": ["BSD-3-Clause"],

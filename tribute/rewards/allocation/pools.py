@@ -31,11 +31,11 @@ class PeriodAllocation:
 
 
 def allocate_period(
-    sources: Sources, policy: Policy, period: str, fundings: Sequence[Funding], usage: Path | None
+    sources: Sources, policy: Policy, period: str, fundings: Sequence[Funding], usage: Path | SealedUsage | None
 ) -> PeriodAllocation:
     """Judge the card by the policy's gate and allocate what its pools pay.
 
-    `usage` is a CSV of query, user, amount, or the folder of a sealed month.
+    `usage` is a CSV of query, user, amount, or a sealed month.
     """
     if policy.fallback == "content" and sources.content is None:
         raise RewardError(
@@ -44,8 +44,8 @@ def allocate_period(
         )
     verdict = judge(sources.card, policy.gate, policy.fallback)
     terms = Terms(policy.exact_kappa, verdict.rule, verdict.credit_part)
-    sealed = SealedUsage(usage, sources.dataset["name"]) if usage and usage.is_dir() else None
-    payments = queries.read_usage(usage) if usage and sealed is None else None
+    sealed = usage if isinstance(usage, SealedUsage) else None
+    payments = queries.read_usage(usage) if isinstance(usage, Path) else None
     allocation = PeriodAllocation(verdict, [])
     for name, pool in sorted(policy.pools.items()):
         claims = sources.claims()

@@ -13,7 +13,7 @@ from tribute.rewards.allocation.pools import allocate_period
 from tribute.rewards.policy.payees import payees_of
 from tribute.rewards.policy.policy import Policy, refuse_period
 from tribute.rewards.tables import USAGE_FILE
-from tribute.rewards.usage.sealed_usage import COPY
+from tribute.rewards.usage.sealed_usage import SealedUsage
 from tribute.workspace import Workspace
 
 
@@ -45,8 +45,9 @@ def simulate_period(workspace: Workspace, folder: Path, policy: Policy) -> Simul
     sources = read_sources(dataset, attribution)
     sources = replace(sources, payees=payees_of(workspace, policy, sources.dataset["contributors"]))
     fundings = divide_again(map(Funding.parse, artifact.identity["config"]["funding"]), policy, period)
-    sealed, listed = workspace.usage / period, folder / USAGE_FILE
-    usage = sealed if (folder / COPY).exists() else listed if listed.exists() else None
+    record, listed = artifact.identity["config"].get("usage"), folder / USAGE_FILE
+    sealed = SealedUsage.recorded(workspace.usage / period, record) if record else None
+    usage = sealed or (listed if listed.exists() else None)
     allocation = allocate_period(sources, policy, period, fundings, usage)
     would: dict[tuple[str, str], int] = {}
     for pool in allocation.pools:

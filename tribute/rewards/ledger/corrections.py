@@ -23,7 +23,7 @@ CORRECTING = ("ADJUST", "CLAWBACK", "REVERSE")
 """Entries that change what was accrued."""
 BY_THE_BANK = ("PAY", "WITHHOLD", "RETURN")
 """Entries that only a bank's answer undoes; a RETURN gives the tax back with the payment."""
-OF_PAYERS = ("TOPUP", "INVOICE", "MARGIN", "INCOME", "DEFER")
+OF_PAYERS = ("TOPUP", "INVOICE", "MARGIN", "INCOME", "DEFER", "DRAW")
 """Entries that the usage store was told of."""
 
 

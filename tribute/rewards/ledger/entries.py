@@ -20,6 +20,7 @@ INVOICE   debit Assets:Invoices           credit Assets:Payers
 MARGIN    debit Assets:Payers             credit Assets:Payers     what an agent keeps: from who paid to who owns it
 INCOME    debit Assets:Payers             credit Income:Platform   what affiliated payers used
 DEFER     debit Assets:Payers             credit Liabilities:Datasets  what payers used of other datasets
+DRAW      debit Liabilities:Datasets      credit Assets:Payers     the mirror of a DEFER, where it funds a period
 FEE       debit Expenses:BankFees         credit Assets:Bank      what a bank kept of a payment or return
 ROUND     what rounding left over; largest remainder leaves nothing
 """
@@ -48,6 +49,7 @@ Event = Literal[
     "MARGIN",
     "INCOME",
     "DEFER",
+    "DRAW",
     "FEE",
     "ROUND",
 ]

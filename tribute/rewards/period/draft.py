@@ -50,8 +50,9 @@ from tribute.rewards.allocation.inputs import Sources, read_sources
 from tribute.rewards.allocation.pools import allocate_period
 from tribute.rewards.ledger import balances, ledger
 from tribute.rewards.ledger.books import Ledger
+from tribute.rewards.ledger.entries import Entry
 from tribute.rewards.ledger.journal import journal_bytes
-from tribute.rewards.ledger.metered import metered
+from tribute.rewards.ledger.metered import drawn, metered, payers_funds
 from tribute.rewards.ledger.postings import closing
 from tribute.rewards.period import package
 from tribute.rewards.period.closed import closers_of, previous_id, terms_of
@@ -100,9 +101,15 @@ def _drafted(workspace: Workspace, paid_from: PaidFrom, request: PeriodRequest, 
     """The period as it stands, where it was made from exactly this, or what to draft."""
     rules, period, usage = load_policy(request.policy), request.period, request.usage
     refuse_period(period, rules)
-    sealed = _sealed(usage, paid_from.dataset, period) if usage and usage.is_dir() else None
+    sealed, deferred = None, list[Entry]()
+    if usage and usage.is_dir():
+        dataset = str(paid_from.dataset.json("dataset.json")["name"])
+        deferred = drawn(books, dataset, months.last_day(period))
+        earlier = sorted({books.entry(entry.ref_entry_id)[0].period for entry in deferred})
+        sealed = SealedUsage(usage, dataset, tuple(earlier))
+        sealed.check(period)
     net = {currency: parse_amount(amount, currency) for amount, currency in request.fees}
-    fundings = _fundings(net, sealed, rules, period)
+    fundings = _fundings(net, payers_funds(sealed.seal, sealed.dataset, deferred) if sealed else {}, rules, period)
     files = {"policy": request.policy}
     if usage is not None:
         files |= {"usage": usage} if sealed is None else {"sealed-usage": usage / SEAL}
@@ -116,6 +123,7 @@ def _drafted(workspace: Workspace, paid_from: PaidFrom, request: PeriodRequest, 
         fundings=fundings,
         usage=usage,
         sealed=sealed,
+        drawn=deferred,
         payees=payees_of(workspace, rules, paid_from.dataset.json("dataset.json")["contributors"]),
         inputs=inputs,
         books=books,
@@ -128,15 +136,10 @@ def _drafted(workspace: Workspace, paid_from: PaidFrom, request: PeriodRequest, 
     return _find(workspace.rewards / period, order) or order
 
 
-def _sealed(folder: Path, dataset: Artifact, period: str) -> SealedUsage:
-    sealed = SealedUsage(folder, str(dataset.json("dataset.json")["name"]))
-    sealed.check(period)
-    return sealed
-
-
-def _fundings(net: Mapping[str, int], sealed: SealedUsage | None, policy: Policy, period: str) -> list[Funding]:
+def _fundings(
+    net: Mapping[str, int], funds: Mapping[str, Mapping[str, int]], policy: Policy, period: str
+) -> list[Funding]:
     """The net fees with what payers fund, divided, by currency. Raises RewardError where there is nothing to pay."""
-    funds = sealed.funds() if sealed else {}
     if not net and not funds:
         raise RewardError(f"{period}: nobody's use funds it; give an amount, or pay the next month")
     payers = {currency: funds.get(currency, {}) for currency in sorted(net.keys() | funds.keys())}
@@ -169,7 +172,7 @@ def _make(final: Path, order: DraftSpec, sources: Sources, mlflow_runs: Mapping[
 def _fill(folder: Path, order: DraftSpec, sources: Sources) -> None:
     evidence = evidences.build_evidence(sources, period=order.period, adapters=order.adapters)
     evidences.check_sums(evidence, sources.claims(), sources.remedy)
-    allocation = allocate_period(sources, order.policy, order.period, order.fundings, order.usage)
+    allocation = allocate_period(sources, order.policy, order.period, order.fundings, order.sealed or order.usage)
     lines = allocation_rows(order.period, allocation.pools, evidence)
     tables.write(folder / "allocation.csv", tables.ALLOCATION, lines)
     _write_money(folder, order, allocation.pools)
@@ -191,7 +194,7 @@ def _fill(folder: Path, order: DraftSpec, sources: Sources) -> None:
 
 def _write_money(folder: Path, order: DraftSpec, pools: Sequence[PoolAllocation]) -> None:
     seal, day = order.sealed, months.last_day(order.period)
-    moved = metered(seal.seal, seal.dataset, day) if seal else []
+    moved = [*metered(seal.seal, seal.dataset, day), *order.drawn] if seal else []
     after = closing(order.books, order.period, order.fundings, pools, order.terms, moved)
     known = {(line.contributor_id, pool.currency) for pool in pools for line in pool.lines}
     flying = balances.in_flight(folder.parent, order.books)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from tribute.artifacts import Artifact
 from tribute.rewards.allocation.funding import Funding
 from tribute.rewards.ledger.books import Ledger
+from tribute.rewards.ledger.entries import Entry
 from tribute.rewards.policy.policy import Policy
 from tribute.rewards.usage.sealed_usage import SealedUsage
 
@@ -55,6 +56,8 @@ class DraftSpec:
     closers: Mapping[str, str]
     seeds: Sequence[int]
     sealed: SealedUsage | None
+    drawn: Sequence[Entry]
+    """What earlier months deferred and funds this period."""
     payees: Mapping[str, str]
     """Contributor → payee, where several are netted."""
     evaluation: str

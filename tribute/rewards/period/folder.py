@@ -21,7 +21,7 @@ from tribute.rewards.ledger.journal import Posting, read_journal
 from tribute.rewards.period.closed import policy_of
 from tribute.rewards.policy.policy import Policy
 from tribute.rewards.tables import AllocationRow, Balance, ExclusionRow, LeafRow, PayableRow, PayerRow, UsageRow
-from tribute.rewards.usage.sealed_usage import COPY, read_seal
+from tribute.rewards.usage.sealed_usage import COPY, SealedUsage, read_seal
 from tribute.strict import parse_json
 
 
@@ -189,9 +189,16 @@ class PeriodFolder:
         return read_seal(path) if path.exists() else None
 
     @property
-    def usage_source(self) -> Path | None:
-        """What says what was paid for answers: the file of this folder, or the sealed month in its workspace."""
-        return self.path.parent.parent / "usage" / self.period if self.seal else self.usage_file
+    def sealed(self) -> SealedUsage | None:
+        """The sealed months of metered use in its workspace, whether they are there or not; None as `seal`."""
+        if self.seal is None:
+            return None
+        return SealedUsage.recorded(self.path.parent.parent / "usage" / self.period, self.config["usage"])
+
+    @property
+    def usage_source(self) -> Path | SealedUsage | None:
+        """What says what was paid for answers: the file of this folder, or the sealed months in its workspace."""
+        return self.sealed or self.usage_file
 
     @cached_property
     def usage(self) -> list[UsageRow]:

@@ -76,6 +76,7 @@ class Pages:
             divided_by=self._divided_by(),
             disputes=page_parts.disputes(document),
             use=page_parts.use(document),
+            deferred=[formatting.month(month) for month in (document["use_seal"] or {}).get("deferred", ())],
             ids=page_parts.ids(document, texts),
         )
 

@@ -12,7 +12,6 @@ from functools import cached_property
 
 from tribute.rewards.allocation.weights import TOKENS
 from tribute.rewards.period.folder import PeriodFolder
-from tribute.rewards.usage.sealed_usage import SealedUsage
 
 
 @dataclass
@@ -34,11 +33,9 @@ class PeriodUse:
     """The use that funded a period; nothing where none did, or its sealed month is not there."""
 
     def __init__(self, period: PeriodFolder) -> None:
-        source = period.usage_source if period.seal else None
+        sealed = period.sealed
         self.period = period
-        self.sealed = (
-            SealedUsage(source, str(period.config["usage"]["dataset"])) if source and source.is_dir() else None
-        )
+        self.sealed = sealed if sealed and sealed.is_there else None
 
     def by_model(self, contributors: Collection[str] | None = None) -> dict[str, list[UsedModel]]:
         """Contributor → their part of every model, in the order of model and currency; of `contributors` alone."""

@@ -15,13 +15,14 @@ from tribute.rewards.allocation.funding import Funding, divide
 from tribute.rewards.allocation.payers import counted
 from tribute.rewards.allocation.weights import BLEND, TOKENS, weight_of
 from tribute.rewards.ledger import accounts, balances, journal
-from tribute.rewards.ledger.metered import metered
+from tribute.rewards.ledger.entries import Entry
+from tribute.rewards.ledger.metered import metered, payers_funds
 from tribute.rewards.period.folder import PeriodFolder
 from tribute.rewards.tables import AllocationRow
 from tribute.rewards.usage.queries import PAID_STEPS, baskets, read_usage
-from tribute.rewards.usage.sealed_usage import COPY, funds_of
+from tribute.rewards.usage.sealed_usage import COPY
 
-BY_CLOSE = ("FUND", "ACCRUE", "MARGIN", "INCOME", "DEFER")
+BY_CLOSE = ("FUND", "ACCRUE", "MARGIN", "INCOME", "DEFER", "DRAW")
 """What nothing but a period's close posts."""
 
 
@@ -32,9 +33,9 @@ def check_funding(read: PeriodFolder) -> str:
         if divide(funding.net, currency, read.policy, read.period, funding.payers).document() != document:
             raise read.wrong("manifest.json", f"the {currency} are not divided as the policy's split and pools say")
     if read.seal is not None:
-        metered = funds_of(read.seal, read.config["usage"]["dataset"])
-        if metered != {funding.currency: funding.payers for funding in read.fundings if funding.payers}:
-            raise read.wrong("manifest.json", f"payers do not fund what {COPY} says that they used")
+        funds = payers_funds(read.seal, read.config["usage"]["dataset"], _drawn(read))
+        if funds != {funding.currency: funding.payers for funding in read.fundings if funding.payers}:
+            raise read.wrong("manifest.json", f"payers do not fund what {COPY} and DRAW say that they used")
     fees = [formatting.plain_money(funding.net, funding.currency) for funding in read.fundings]
     return f"the net fee of {' and '.join(fees)} is divided by the policy"
 
@@ -178,6 +179,12 @@ def check_journal(read: PeriodFolder) -> str:
     return f"{len(postings)} journal lines are chained, balance, and post exactly the fees and the amounts allocated"
 
 
+def _drawn(read: PeriodFolder) -> list[Entry]:
+    """The DRAW entries of the period's month; that they mirror what was deferred, workspace_checks.py checks."""
+    postings = [posting for posting in read.journal if posting.event == "DRAW"]
+    return [journal.entry_of(list(entry)) for _, entry in groupby(postings, lambda posting: posting.entry_id)]
+
+
 def _posted(read: PeriodFolder) -> dict[str, int]:
     """Idempotency key → minor units that the close of this period has to post for it."""
     expected = {
@@ -191,7 +198,7 @@ def _posted(read: PeriodFolder) -> dict[str, int]:
             expected[f"{read.period}/RESERVE/{funding.currency}"] = funding.reserve
     if read.seal is not None:
         day = months.last_day(read.period)
-        for entry in metered(read.seal, read.config["usage"]["dataset"], day):
+        for entry in (*metered(read.seal, read.config["usage"]["dataset"], day), *_drawn(read)):
             expected[entry.idempotency_key] = sum(amount for _, amount in entry.lines if amount > 0)
     return expected
 

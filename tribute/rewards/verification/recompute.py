@@ -20,7 +20,7 @@ from tribute.rewards.allocation.inputs import read_sources
 from tribute.rewards.allocation.pools import allocate_period
 from tribute.rewards.period.folder import PeriodFolder
 from tribute.rewards.tables import USAGE_FILE
-from tribute.rewards.usage.sealed_usage import COPY, SealedUsage
+from tribute.rewards.usage.sealed_usage import COPY
 
 
 def verify_deep(folder: Path, store: Store) -> list[str]:
@@ -40,12 +40,12 @@ def _check_sources(read: PeriodFolder, attribution: Artifact) -> list[str]:
     if "usage" in read.artifact.inputs and file_sha256(usage) != read.artifact.inputs["usage"]:
         raise read.wrong(USAGE_FILE, "not the usage that the period was made from")
     checks = [f"the card is that of attribution {attribution.id[:12]}, which is intact"]
-    if read.usage_source and read.seal:
-        sealed = SealedUsage(read.usage_source, read.config["usage"]["dataset"])
+    if sealed := read.sealed:
         sealed.check(read.period)
         if sealed.record != read.config["usage"]:
             raise read.wrong(COPY, f"not the seal of {sealed.folder}")
-        checks.append(f"the usage is that of {sealed.folder.name}, as it was sealed")
+        names = " and ".join(folder.name for folder in sealed.folders)
+        checks.append(f"the usage is that of {names}, as it was sealed")
     return checks
 
 

@@ -7,14 +7,15 @@ import random
 from itertools import pairwise
 from pathlib import Path
 
+from tribute import months
 from tribute.artifacts import SEAL, Artifact, read_artifact
 from tribute.contributions.registry import Registry, public_keys
 from tribute.errors import IntegrityError
 from tribute.formatting import counted
-from tribute.months import next_period
 from tribute.rewards.ledger import balances, journal
 from tribute.rewards.ledger.books import Ledger
 from tribute.rewards.ledger.journal import Posting
+from tribute.rewards.ledger.metered import drawn
 from tribute.rewards.ledger.recovery import closed_periods
 from tribute.rewards.ledger.sealed import check_name
 from tribute.rewards.period import leaves
@@ -54,20 +55,21 @@ def verify_ledger(rewards: Path, read: PeriodFolder) -> list[str]:
         raise IntegrityError(f"{read.path / 'manifest.json'}: another previous manifest than that of {closed[-1:]}")
     if closed:
         _check_clock(read_artifact(rewards / closed[-1]), read)
-    if gap := next((pair for pair in pairwise([*closed, read.period]) if next_period(pair[0]) != pair[1]), None):
+    if gap := next((pair for pair in pairwise([*closed, read.period]) if months.next_period(pair[0]) != pair[1]), None):
         raise IntegrityError(f"{read.path}: {gap[1]} does not follow on {gap[0]}; a period is missing between them")
-    months = [rewards / "journal" / f"{period}.csv" for period in closed]
-    for month in months:
+    files = [rewards / "journal" / f"{period}.csv" for period in closed]
+    for month in files:
         _check_month(month, rewards / month.stem)
     if (read.path / SEAL).exists():
         _check_month(rewards / "journal" / f"{read.period}.csv", read.path)
-    before = [posting for month in months for posting in journal.read_journal(month)]
+    before = [posting for month in files for posting in journal.read_journal(month)]
     _check_chain(before, read)
     postings = before + read.journal
     books = Ledger(rewards / "journal", postings, closed)
     known = {(row.contributor_id, row.currency) for row in read.allocation}
     if read.balances != balances.balance_rows(books, read.period, known):
         raise read.wrong("balances.csv", "not what the ledger's months say")
+    _check_drawn(books, read)
     flying = balances.in_flight(rewards, books)
     if read.payables != balances.payable_rows(books, read.period, read.policy, flying):
         raise read.wrong("payables.csv", "not what the ledger says is payable and not yet handed over")
@@ -96,6 +98,19 @@ def _check_chain(before: list[Posting], read: PeriodFolder) -> None:
     faults += [f"line {posting.seq} repeats an idempotency key" for posting in read.journal if posting.key in keys]
     if faults:
         raise IntegrityError(f"{read.path / 'journal.csv'}: with the months before it, {faults[0]}")
+
+
+def _check_drawn(books: Ledger, read: PeriodFolder) -> None:
+    """What earlier months deferred for its dataset is drawn, all of it and once; nothing without metered use."""
+    owed = drawn(books, read.sealed.dataset, months.last_day(read.period)) if read.sealed else []
+    posted = {posting.key for posting in read.journal if posting.event == "DRAW"}
+    entries = [journal.entry_of(books.find(key)) for key in sorted(posted)]
+    if entries != sorted(owed, key=lambda entry: entry.idempotency_key):
+        raise read.wrong("journal.csv", "DRAW does not give back what earlier months deferred for the dataset")
+    earlier = sorted({books.entry(entry.ref_entry_id)[0].period for entry in owed})
+    if read.sealed and list(read.sealed.deferred) != earlier:
+        fault = f"names the use of {list(read.sealed.deferred)}, expected that of {earlier}"
+        raise read.wrong("manifest.json", fault)
 
 
 def _check_month(month: Path, folder: Path) -> None:

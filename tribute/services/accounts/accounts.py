@@ -1,7 +1,7 @@
 """Payers and their money, and the agents that they own. Knows nothing of keys, nor of where the money came from."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, select, update
@@ -121,6 +121,21 @@ class Accounts:
         with self.store.writing() as connection:
             _payer(connection, payer)
             affiliate(connection, payer)
+
+    def pays_from(self, payer: str, account: str) -> None:
+        """Remember by its keyed hash a bank account that a payer pays from. Raises ServiceError 404."""
+        new = self.store.insert(tables.bank_account).values(fingerprint=account, payer=payer).on_conflict_do_nothing()
+        with self.store.writing() as connection:
+            _payer(connection, payer)
+            connection.execute(new)
+
+    def affiliate_who_pay_from(self, accounts: Collection[str]) -> list[str]:
+        """Affiliate the payers whose bank accounts have these keyed hashes: those who were not, sorted."""
+        paying = select(tables.bank_account.c.payer).where(tables.bank_account.c.fingerprint.in_(accounts))
+        row = tables.account.c
+        affiliated = update(tables.account).where(row.id.in_(paying), ~row.affiliated).values(affiliated=True)
+        with self.store.writing() as connection:
+            return sorted(connection.execute(affiliated.returning(row.id)).scalars())
 
     def balance(self, payer: str) -> Balance:
         """A payer's money now. Raises ServiceError 404."""

@@ -56,6 +56,14 @@ account = Table(
     comment="Payers, with a currency and money, and agents, with owner, models, and margin in millionths.",
 )
 
+bank_account = Table(
+    "bank_account",
+    metadata,
+    Column("fingerprint", Text, primary_key=True),
+    Column("payer", Text, ForeignKey("account.id"), primary_key=True),
+    comment="Keyed hashes of the bank accounts that payers pay from.",
+)
+
 topup = Table(
     "topup",
     metadata,
