@@ -22,7 +22,6 @@ import torch
 from lib.arena import ARENAS, AT_ONCE, Arena, arena_parser
 from lib.ground_truth import (
     CREDIT_SEEDS,
-    REPETITIONS,
     SEEDS,
     Truth,
     by_contributor,
@@ -30,6 +29,7 @@ from lib.ground_truth import (
     in_run,
     mean_total,
     rate_runs,
+    repetitions,
     truth,
 )
 from lib.intervals import interval_lines
@@ -68,7 +68,7 @@ def collect(arena: Arena, backwards: bool) -> None:
         arena.replayed(seed)
     arena.baselines(0)
     runs = [designs.Run(kept, seed) for seed in range(SEEDS) for kept in (arena.all_rows(), ~arena.all_rows())]
-    runs += [run for repetition in range(REPETITIONS[arena.name]) for run in rate_runs(arena, repetition)]
+    runs += [run for repetition in repetitions(arena) for run in rate_runs(arena, repetition)]
     for seed in range(SEEDS):
         runs += [run for part in designs.singles_and_leave_outs(arena.owner, seed) for run in part]
     runs += coalitions(arena, 0)

@@ -8,7 +8,7 @@ minute; from nothing it takes about half an hour on one core. Writes docs/benchm
 """
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations, product
 from pathlib import Path
 
@@ -18,15 +18,18 @@ import transformers
 from scipy.stats import beta
 
 from lib.arena import ARENAS, Arena, arena_parser
-from lib.arena_data import HARMFUL
-from lib.ground_truth import REPETITIONS, SEEDS, done, rate_runs, truth
-from lib.row_evidence import Evidence, of_arena
+from lib.arena_data import DEALS, honest_deals
+from lib.equal_work import brute_force_lines
+from lib.ground_truth import SEEDS, complete, truth
+from lib.junk_names import junk_lines
+from lib.noise_sources import noise_lines
+from lib.row_evidence import Evidence, of_arena, on_these_rows, paid
 from lib.stored import Stored
 from lib.synthetic import EQUAL, FRESH, SAMPLE, Kind
 from lib.synthetic_trials import TRUTH_RUNS, Trial
 from lib.witness_weights import retraining_lines, weight_lines
 from throughput import processor
-from tribute.attribution.shares.estimate import Estimate
+from tribute.attribution.shares.estimate import RowEstimate
 from tribute.attribution.shares.shares import clipped_shares
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "names.md"
@@ -38,29 +41,44 @@ KEPT_BACK, FIRST_KEPT_BACK = tuple(product((5, 9, 15), (False, True))), (50, 40)
 """Worlds in which nothing was chosen: how many names, and whether they have the same number of rows; first numbers."""
 EQUAL_NAMES, FIRST_EQUAL = (4, 4, 4, 7, 7, 7), 60
 """Dealt worlds for equal work: how many names; first number."""
+ARITHMETIC = ("DEFAULT", "AVX2", "AVX512")
+"""What torch calls the instructions that ATEN_CPU_CAPABILITY leaves it."""
+EQUAL_IN_ARENAS = 7
+"""Names of an arena of equal names."""
 BUDGETS = (0, 20, 60)
-DEALS = 20
 SIZES = (60, 8)
 
 
 def main() -> None:
     """Measure and write the page."""
-    arguments = arena_parser(__doc__, ARENAS).parse_args()
+    parser = arena_parser(__doc__, ARENAS)
+    parser.add_argument("--sums", action="store_true", help="only in-run's sum under the present ATEN_CPU_CAPABILITY")
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore")
     transformers.logging.set_verbosity_error()
-    arenas = [Arena(name, arguments.data, arguments.cache) for name in arguments.arena or ARENAS]
+    arenas, dealt = (
+        [Arena(name, arguments.data, arguments.cache, names) for name in arguments.arena or ARENAS]
+        for names in (0, EQUAL_IN_ARENAS)
+    )
+    if arguments.sums:
+        print(*(arena.misses_by(torch.backends.cpu.get_cpu_capability()) for arena in arenas))
+        return
     stored = Stored(arguments.cache / "worlds", np.inf)
-    PAGE.write_text("\n".join(page(arenas, stored)) + "\n", encoding="utf-8")
+    PAGE.write_text("\n".join(page(arenas, dealt, stored)) + "\n", encoding="utf-8")
 
 
-def page(arenas: Sequence[Arena], stored: Stored) -> Iterator[str]:
+def page(arenas: Sequence[Arena], equal_arenas: Sequence[Arena], stored: Stored) -> Iterator[str]:
     """The lines of docs/benchmarks/names.md."""
     yield "# Names"
     yield ""
     yield f"Written by `python benchmarks/names.py` on {processor()}, one thread. Two seeds unless stated."
     yield ""
     yield from arena_lines(arenas)
+    yield ""
+    yield from sum_lines(arenas)
+    yield ""
+    yield from brute_force_lines(equal_arenas)
     worlds = [(*shape, names, number) for number, (names, shape) in enumerate(product(NAMES, SHAPES))]
     trials = [Trial(*world, stored) for world in worlds]
     equal = [Trial("dealt", True, names, number, stored) for number, names in enumerate(EQUAL_NAMES, FIRST_EQUAL)]
@@ -69,7 +87,11 @@ def page(arenas: Sequence[Arena], stored: Stored) -> Iterator[str]:
     yield ""
     yield from equal_lines(equal)
     yield ""
+    yield from noise_lines(arenas, equal)
+    yield ""
     yield from coverage_lines(trials)
+    yield ""
+    yield from junk_lines(stored)
     yield ""
     yield from weight_lines(trials, NAMES)
     yield ""
@@ -113,13 +135,15 @@ def arena_lines(arenas: Sequence[Arena]) -> Iterator[str]:
         "witness's own sum ÷ gain − 1, before any combination, the worst of the seeds. *Equal work*: names of "
         f"{EQUAL} honest rows dealt at random, the standard deviation of what they get ÷ its mean, over {DEALS} deals "
         f"and all pairs of {SEEDS} seeds. *κ = 1 keeps*: the part of a name's share that is left after one standard "
-        "error is taken off every name and the rest normalised; in brackets before it is normalised. *Σ|error|*: of "
+        "error is taken off every name and the rest normalised; in brackets before it is normalised; *on these "
+        "rows*: where the standard error leaves out what other evaluation rows would change. *Σ|error|*: of "
         "shares of the real names against brute force, mean over the pairs of seeds; in brackets the truth's own error "
         "and how many repetitions of the rate design it has; – where fewer than two were collected (fidelity.py)."
     )
     yield ""
     heads = ["relabelling", "sum: in-run", "stand-in", "equal work: in-run", "stand-in", "both", "both, κ = 1"]
-    heads += [f"κ = 1 keeps of {size} rows" for size in SIZES] + ["Σ\\|error\\|"]
+    heads += [f"κ = 1 keeps of {size} rows" for size in SIZES] + [f"of {size} on these rows" for size in SIZES]
+    heads += ["Σ\\|error\\|"]
     yield "| arena | " + " | ".join(heads) + " |"
     yield "|---" * (len(heads) + 1) + "|"
     for arena in arenas:
@@ -128,14 +152,29 @@ def arena_lines(arenas: Sequence[Arena]) -> Iterator[str]:
         stand_in = arena.stand_in.credit.sum() / arena.stand_in.gained - 1
         cells = [f"{relabelled(evidence[0]):.0e}", f"{in_run:+.2%}", f"{stand_in:+.3%}"]
         cells += [f"{scatter:.2f}" for scatter in equal_work(arena, evidence)]
-        cells += [f"{after:.0%} ({before:.0%})" for before, after in kept_by_size(arena, evidence)]
+        for cut in (lambda rows: rows, on_these_rows):
+            cells += [f"{after:.0%} ({before:.0%})" for before, after in kept_by_size(arena, evidence, cut)]
         cells.append(held_against_truth(arena, evidence))
         yield f"| {arena.name} | " + " | ".join(cells) + " |"
 
 
+def sum_lines(arenas: Sequence[Arena]) -> Iterator[str]:
+    """In-run's own sum by the instructions that torch has."""
+    yield (
+        "In-run's own sum ÷ gain − 1 of seed 0, trained and walked anew under each `ATEN_CPU_CAPABILITY` "
+        "(`python benchmarks/names.py DATA CACHE --sums`); – where not measured:"
+    )
+    yield ""
+    yield "| arena | " + " | ".join(name.lower() for name in ARITHMETIC) + " |"
+    yield "|---" * (len(ARITHMETIC) + 1) + "|"
+    for arena in arenas:
+        found = [arena.misses_by(name) for name in ARITHMETIC]
+        yield f"| {arena.name} | " + " | ".join("–" if one is None else f"{one:+.2%}" for one in found) + " |"
+
+
 def held_against_truth(arena: Arena, evidence: Sequence[Evidence]) -> str:
     """Σ|error| by brute force, mean over pairs of seeds, what the truth's own error adds, and its repetitions."""
-    if sum(done(arena, rate_runs(arena, number)) for number in range(REPETITIONS[arena.name])) < 2:
+    if len(complete(arena)) < 2:
         return "–"
     found = truth(arena)
     shares, own = found.shares(), float(np.sqrt(2 / np.pi) * found.errors().sum())
@@ -162,7 +201,7 @@ def relabelled(evidence: Evidence) -> float:
 def equal_work(arena: Arena, evidence: Sequence[Evidence]) -> list[float]:
     """Scatter ÷ mean of equal names' credit by in-run, by the stand-in and by both, and of their pay at κ = 1."""
     scatters = []
-    for one, (owner, dealt) in product(evidence, honest_deals(arena, EQUAL)):
+    for one, (owner, dealt) in product(evidence, honest_deals(arena.contributors, EQUAL)):
         estimate = one.by_row().named(owner)
         in_run = np.mean([walk.credit * walk.scale for walk in one.walks], axis=0)
         sums = [np.bincount(owner, weights=credit) for credit in (in_run, one.stand_in.credit)]
@@ -171,11 +210,14 @@ def equal_work(arena: Arena, evidence: Sequence[Evidence]) -> list[float]:
     return [float(value) for value in np.mean(scatters, axis=0)]
 
 
-def kept_by_size(arena: Arena, evidence: Sequence[Evidence]) -> list[tuple[float, float]]:
-    """What κ = 1 keeps of names of both sizes together, before and after normalising."""
+def kept_by_size(
+    arena: Arena, evidence: Sequence[Evidence], cut: Callable[[RowEstimate], RowEstimate]
+) -> list[tuple[float, float]]:
+    """What κ = 1 keeps of names of both sizes together, before and after normalising, where `cut` says the errors."""
     kept: list[list[tuple[float, float]]] = [[] for _ in SIZES]
-    for one, (owner, dealt) in product(evidence, honest_deals(arena, *SIZES)):
-        estimate = one.by_row().named(owner)
+    rows = [cut(one.by_row()) for one in evidence]
+    for one, (owner, dealt) in product(rows, honest_deals(arena.contributors, *SIZES)):
+        estimate = one.named(owner)
         credit, pay = np.maximum(estimate.credit, 0), paid(estimate)
         for place in range(len(SIZES)):
             mine = np.arange(dealt) % len(SIZES) == place
@@ -183,23 +225,6 @@ def kept_by_size(arena: Arena, evidence: Sequence[Evidence]) -> list[tuple[float
             kept[place].append((part, part * float(credit.sum() / pay.sum())))
     before_and_after = [np.mean(parts, axis=0) for parts in kept]
     return [(float(before), float(after)) for before, after in before_and_after]
-
-
-def honest_deals(arena: Arena, *sizes: int) -> Iterator[tuple[np.ndarray, int]]:
-    """Each row's name, names of these sizes in turn first, then the rest as one name; and how many names were dealt."""
-    honest = np.flatnonzero(~np.isin(arena.contributors, HARMFUL))
-    chance = np.random.Generator(np.random.Philox(7))
-    rounds = len(honest) // sum(sizes)
-    names = np.repeat(np.arange(rounds * len(sizes)), sizes * rounds)
-    for _ in range(DEALS):
-        owner = np.full(len(arena), rounds * len(sizes))
-        owner[chance.permutation(honest)[: len(names)]] = names
-        yield owner, rounds * len(sizes)
-
-
-def paid(estimate: Estimate) -> np.ndarray:
-    """Weights at κ = 1, nats [names]."""
-    return np.asarray(np.maximum(estimate.credit - estimate.standard_errors(), 0))
 
 
 def world_lines(trials: Sequence[Trial]) -> Iterator[str]:

@@ -162,6 +162,23 @@ class Arena:
         walked = self._cached(f"in-run-{CONFIG.trace_states}", self.all_rows(), seed, make)
         return InRunCredit(seed, walked["credit"], walked["folds"], self.gain(seed))
 
+    def misses_by(self, arithmetic: str) -> float | None:
+        """In-run's own sum ÷ gain − 1 of seed 0 where torch has only these instructions; None where not measured.
+
+        Training, walk and evaluation are made anew under the present ones if these are asked for.
+        """
+        kind = f"sum-{arithmetic}"
+        if not self._path(kind, self.all_rows(), 0).exists() and arithmetic != torch.backends.cpu.get_cpu_capability():
+            return None
+
+        def make() -> dict[str, np.ndarray]:
+            before = evaluate(self.model(0), self.evaluation).losses.mean()
+            model, training = self.trained(self.all_rows(), 0)
+            gained = before - evaluate(model, self.evaluation).losses.mean()
+            return {"misses": np.array(self._walk(model, training).scores.sum() / gained - 1)}
+
+        return float(self._cached(kind, self.all_rows(), 0, make)["misses"])
+
     def gain(self, seed: int) -> float:
         """U(all) − U(none), nats."""
         return self.utility(self.all_rows(), seed) - self.utility(~self.all_rows(), seed)

@@ -2,8 +2,9 @@
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ AUTHORS, MOST = 7, 400
 """The tldr authors with most rows, and evaluation rows at most."""
 HARMFUL = ("shuffled", "scrambler")
 """Contributors that are planted."""
+DEALS = 20
+"""Random deals of an arena's honest rows."""
 PACKAGES = ("python", "numpy", "scipy", "scikit-learn", "torch", "sympy")
 
 
@@ -50,6 +53,7 @@ def clinc150_rows(data: Path) -> tuple[list[Row], list[Row]]:
     return rows, held_out
 
 
+@cache
 def docs_rows() -> tuple[list[Row], list[Row]]:
     """What `write_docs` gives for six packages, less the copycat, whom deduplication would leave out."""
     from tribute.contributions.sources.docs import write_docs
@@ -67,6 +71,7 @@ def docs_rows() -> tuple[list[Row], list[Row]]:
         return rows, [Row(row["text"], row["label"], "") for row in _read(evaluation)]
 
 
+@cache
 def tldr_rows(data: Path) -> tuple[list[Row], list[Row]]:
     """Genuine rows: the authors with most rows of tldr's frequent command families, and nobody planted."""
     from tribute.contributions.sources.tldr import write_tldr
@@ -88,6 +93,18 @@ def dealt(rows: Sequence[Row], names: int) -> list[Row]:
     honest = [row for row in rows if row.contributor not in HARMFUL]
     order = np.random.Generator(np.random.Philox([names, 8])).permutation(len(honest))[: names * EQUAL]
     return [Row(honest[one].text, honest[one].label, f"name-{place // EQUAL}") for place, one in enumerate(order)]
+
+
+def honest_deals(contributors: np.ndarray, *sizes: int) -> Iterator[tuple[np.ndarray, int]]:
+    """Each row's name, names of these sizes in turn first, then the rest as one name; and how many names were dealt."""
+    honest = np.flatnonzero(~np.isin(contributors, HARMFUL))
+    chance = np.random.Generator(np.random.Philox(7))
+    rounds = len(honest) // sum(sizes)
+    names = np.repeat(np.arange(rounds * len(sizes)), sizes * rounds)
+    for _ in range(DEALS):
+        owner = np.full(len(contributors), rounds * len(sizes))
+        owner[chance.permutation(honest)[: len(names)]] = names
+        yield owner, rounds * len(sizes)
 
 
 def _by_intent(path: Path) -> dict[tuple[str, str], list[str]]:

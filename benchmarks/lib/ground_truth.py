@@ -14,9 +14,11 @@ from tribute.attribution.shares.shares import clipped_shares
 
 REPETITIONS = {"clinc150": 6, "docs": 8, "tldr": 6}
 """As many as bring the standard error of every share below 0.015."""
+EQUAL_REPETITIONS = 4
+"""The most of an arena of equal names."""
 SEEDS, CREDIT_SEEDS = 3, 6
 SUBSETS, REMOVED = 100, 0.2
-AVERAGED = range(2000, 2032)
+AVERAGED = range(2000, 2016)
 """The probe's repetitions that say what it says of draws on average."""
 
 
@@ -89,13 +91,22 @@ def done(arena: Arena, runs: list[designs.Run]) -> bool:
     return all(arena.has(run.kept, run.seed) for run in runs)
 
 
+def repetitions(arena: Arena) -> range:
+    """Those that its truth may be made of."""
+    return range(REPETITIONS.get(arena.name, EQUAL_REPETITIONS))
+
+
+def complete(arena: Arena) -> list[int]:
+    """Those of them that were collected."""
+    return [number for number in repetitions(arena) if done(arena, rate_runs(arena, number))]
+
+
 def truth(arena: Arena) -> Truth:
     """From the repetitions that were collected."""
-    found = {one: rate_design(arena, one) for one in range(REPETITIONS[arena.name])}
-    complete = {number: design for number, design in found.items() if done(arena, [one.run for one in design])}
-    effects = np.stack([rate_effects(arena, design) for design in complete.values()])
+    numbers = complete(arena)
+    effects = np.stack([rate_effects(arena, rate_design(arena, number)) for number in numbers])
     average = arena.drawn(AVERAGED).mean(0)
-    drawn = arena.drawn(range(REPETITIONS[arena.name]))[list(complete)]
+    drawn = arena.drawn(repetitions(arena))[numbers]
     return Truth(effects, drawn / average.sum(), average / average.sum(), mean_total(arena))
 
 

@@ -1,23 +1,25 @@
 """What was measured of a world's rows, and the credits of any names that they are dealt to. See names.py."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from lib.arena import Arena
 from lib.causal_worlds import CausalWorld
 from lib.synthetic import World
-from tribute.attribution.credit.inrun import in_run_credit
+from tribute.attribution.credit.inrun import InRun, in_run_credit
 from tribute.attribution.credit.stand_in import CLUSTERS, StandIn, content_clusters, drawn_credits
 from tribute.attribution.credit.stand_in_artifact import folds_of
 from tribute.attribution.gradients.sample import fold_weights
 from tribute.attribution.retraining import designs, jobs
 from tribute.attribution.retraining.jobs import Job, TrainedRows
 from tribute.attribution.retraining.stopping import next_repetition
-from tribute.attribution.shares.estimate import Design, RowEstimate
+from tribute.attribution.shares.estimate import Design, Estimate, RowEstimate
 from tribute.attribution.shares.row_credits import InRunCredit, StandInCredit, row_credits
 from tribute.config import AttributionConfig
+from tribute.finetuning.models.row_models import RowModel
+from tribute.finetuning.training.training import Training
 
 SEEDS = (0, 1)
 
@@ -67,11 +69,24 @@ def walked(world: World | CausalWorld, seed: int) -> InRunCredit:
     """In-run credit of a seed's training on all rows."""
     everybody = np.ones((1, len(world.owner)), dtype=bool)
     before, after = (world.losses(kept, seed, world.sample).mean() for kept in (~everybody, everybody))
-    model, training = world.trained(seed)
-    walk = in_run_credit(
-        model, world.train, world.sample, np.full(len(world.sample), 1 / len(world.sample)), training.trace
-    )
+    walk = walk_of(world, *world.trained(seed))
     return InRunCredit(seed, walk.scores.sum(1), walk.folds.T, float(before - after))
+
+
+def walk_of(world: World | CausalWorld, model: RowModel, training: Training) -> InRun:
+    """The walk along a training, on the sample's rows alike."""
+    even = np.full(len(world.sample), 1 / len(world.sample))
+    return in_run_credit(model, world.train, world.sample, even, training.trace)
+
+
+def on_these_rows(rows: RowEstimate) -> RowEstimate:
+    """The same, but its standard errors leave out what other evaluation rows would change."""
+    return RowEstimate(replace(rows.table, folds=0 * rows.table.folds), rows.clusters, float(rows.effects[-1]))
+
+
+def paid(estimate: Estimate, kappa: float = 1) -> np.ndarray:
+    """Weights that a pool is divided by, nats [names]."""
+    return np.asarray(np.maximum(estimate.credit - kappa * estimate.standard_errors(), 0))
 
 
 def rate_designs(

@@ -8,7 +8,7 @@ subsets of the rows at once, step by step as that training would, rounding aside
 import tempfile
 import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,6 +34,8 @@ SPREAD, SAMPLE, FRESH = 0.12, 240, 480
 """How far each coordinate of a point lies from its mode's, where modes are about 1 long; rows of either evaluation."""
 ROWS, SMALL, LARGE, EQUAL = 500, 8, 260, 70
 """Rows of a world, about, the sizes between which uneven names lie, and that of equal ones."""
+JUNK_MIXED = 4
+"""Points of which a row of junk is the mean."""
 KNOWN, WRONG = 0.5, 0.3
 """The part of all modes that an overlapping name knows; the part of wrong labels in the middle name's rows."""
 Kind = Literal["dealt", "overlapping", "disjoint", "lone", "mixed"]
@@ -95,16 +97,32 @@ class World:
         head = functional.normalize(torch.tensor(means, dtype=torch.float32), dim=1)
         return cls(owner, encoded[0], encoded[1], encoded[2], head)
 
+    def with_junk(self, names: int, rows: int, number: int) -> "World":
+        """So many more names with rows like random words: means of a few points of anybody's, with random labels."""
+        chance = np.random.Generator(np.random.Philox([number, 9]))
+        points = self._points[0]
+        mixed = chance.integers(len(points), size=(names * rows, JUNK_MIXED))
+        train = replace(
+            self.train,
+            row_ids=[*self.train.row_ids, *(f"junk-{row:05}" for row in range(len(mixed)))],
+            tokens=[*self.train.tokens, *[[0]] * len(mixed)],
+            hidden=[*(self.train.hidden or ()), *points[mixed].mean(1, keepdim=True)],
+            targets=[*self.train.targets, *chance.integers(LABELS, size=len(mixed)).tolist()],
+        )
+        train = replace(train, slices=[str(label) for label in train.targets])
+        junk = self.owner.max() + 1 + np.repeat(np.arange(names), rows)
+        return replace(self, owner=np.concatenate([self.owner, junk]), train=train)
+
     def base(self) -> SentenceClassifier:
         """The model before any adapter."""
         return SentenceClassifier(_Encoder(), self.head)
 
-    def trained(self, seed: int) -> tuple[SentenceClassifier, Training]:
-        """By the product's training on all rows."""
+    def trained(self, seed: int, order: int | None = None) -> tuple[SentenceClassifier, Training]:
+        """By the product's training on all rows; the order of batches may be another seed's."""
         model = self.base()
         add_lora(model, CONFIG.lora, seed)
         scratch = tempfile.TemporaryDirectory()
-        training = train(model, self.train, CONFIG, seed, Path(scratch.name))
+        training = train(model, self.train, CONFIG, seed if order is None else order, Path(scratch.name))
         weakref.finalize(training, scratch.cleanup)  # The trace reads its states from there.
         return model, training
 
