@@ -1,7 +1,9 @@
 """A month of many receipts: sealed, divided among contributors, and verified."""
 
+import json
 import os
 import resource
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,30 +23,43 @@ from tribute.rewards.allocation.weights import ContributorScore
 from tribute.rewards.usage.queries import QueryCredits
 from tribute.rewards.usage.sealed_usage import SealedUsage
 from tribute.services.accounts import Key
-from tribute.services.meter import STEPS, Figures, Hold, Meter, Training, masked, nats
+from tribute.services.meter import STEPS, Figures, Hold, Meter, Texts, Training, masked, nats
 from tribute.services.meter.events import call_event, call_receipt
 from tribute.services.meter.nested import Within
 from tribute.services.receipts import ADDENDUM, RECEIPT, Place
 from tribute.services.seal import Proofs, seal_month, verify_month
-from tribute.services.store import month_of, tables
+from tribute.services.store import Store, month_of, tables
 
 BATCH = 1000
+STORE, ABOUT = "month.db", "month.json"
+"""The store of a month, and how it was filled."""
 CONTRIBUTORS = ("ada", "bob", "cyd", "dan")
 """Whom each addendum names."""
 
 
-def month_table(folder: Path, count: int) -> str:
-    """Seal, proof and verification of a month's receipts, as a table."""
-    moment = time.time()
-    with shop(folder / "month.db") as (meter, keys):
+def fill_month(folder: Path, count: int) -> None:
+    """A usage store with that many receipts of the present month, and beside it what measuring has to know."""
+    start, before = time.perf_counter(), os.times()
+    with shop(folder / STORE) as (meter, keys):
         fill(meter, keys.issue("acme", PLENTY)[1], count)
-        written = time.time() - moment
         month = month_of(meter.store.now())
+    after = os.times()
+    took = (time.perf_counter() - start, sum(after[:2]) - sum(before[:2]))
+    about = {"count": count, "month": month, "took": took, "registry": public_half(REGISTRY)}
+    (folder / ABOUT).write_text(json.dumps(about))
+
+
+def month_table(folder: Path) -> str:
+    """Seal, proof and verification of the receipts that `fill_month` wrote, as a table."""
+    about = json.loads((folder / ABOUT).read_text())
+    count, month, public = about["count"], about["month"], [about["registry"]]
+    sealed = folder / month
+    shutil.rmtree(sealed, ignore_errors=True)
+    steps = {f"write, {BATCH} per transaction ({about['took'][0] / count * 1e6:.0f} µs each)": tuple(about["took"])}
+    with Store.attach(f"sqlite:///{folder / STORE}") as store:
         # The month is over for the store alone.
-        meter.store._latest = "2998-01-01T00:00:00.000000Z"
-        steps = {f"write, {BATCH} per transaction ({written / count * 1e6:.0f} µs each)": (written, 0.0)}
-        steps["seal"] = clocked(lambda: seal_month(meter.texts, month, folder))
-    sealed, public = folder / month, [public_half(REGISTRY)]
+        store._latest = "2998-01-01T00:00:00.000000Z"
+        steps["seal"] = clocked(lambda: seal_month(Texts(store, bytes(32)), month, folder))
     steps["divide the payers' money by their answers"] = clocked(lambda: divided(sealed))
     steps["proof"] = clocked(lambda: Proofs(sealed)(""))
     steps["verify hashes, leaves, chain, totals"] = clocked(
@@ -57,7 +72,9 @@ def month_table(folder: Path, count: int) -> str:
     lines = ["| | seconds | per million |", "|---|---|---|"]
     lines += [f"| {name} | {took:.1f} ({cpu:.1f}) | {took / count * 1e6:.0f} |" for name, (took, cpu) in steps.items()]
     size = sum(path.stat().st_size for path in sealed.iterdir()) / 2**20
-    return "\n".join([*lines, "", f"Memory {memory:.2f} GB; the sealed folder has {size:.0f} MB."])
+    return "\n".join(
+        [f"{count:,} receipts.", "", *lines, "", f"Memory {memory:.2f} GB; the sealed folder has {size:.0f} MB."]
+    )
 
 
 def divided(sealed: Path) -> None:

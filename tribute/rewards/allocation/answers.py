@@ -23,6 +23,7 @@ from fractions import Fraction
 from statistics import median_low
 from typing import Any
 
+from tribute.collector import without_collector
 from tribute.money import exponent
 from tribute.rewards.allocation.allocate import largest_remainder
 from tribute.rewards.allocation.funding import OPERATOR, Funding
@@ -138,6 +139,7 @@ class _Payer:
         return largest_remainder(paid, {ANSWERS: by_answers, EVALUATION: rest}, period)
 
 
+@without_collector()
 def payer_rows(
     usage: SealedUsage, division: PayerDivision, funding: Funding, evaluation: QueryCredits, beta: Fraction
 ) -> list[PayerRow]:

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import Select, func, select, update
 
+from tribute.collector import without_collector
 from tribute.digests import file_sha256
 from tribute.errors import ServiceError
 from tribute.files import making, write_json
@@ -80,7 +81,7 @@ def seal_month(texts: Texts, month: str, folder: Path) -> Path:
     target = folder / month
     if not target.exists():
         _close(texts.store, month)
-        with making(target) as beside:
+        with making(target) as beside, without_collector():
             _write(texts, month, beside, before(target))
     return target
 

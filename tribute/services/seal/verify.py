@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from tribute.collector import without_collector
 from tribute.digests import canonical, file_sha256
 from tribute.dsse import pae
 from tribute.errors import IntegrityError
@@ -41,6 +42,7 @@ class _Month:
     """Receipt → digest of what its addendum says, see `_explanation`."""
 
 
+@without_collector()
 def verify_month(folder: Path, registry: Collection[str], *, signatures: bool = True, processes: int = 1) -> list[str]:
     """What does not hold in a sealed month, a sentence each; empty where all does.
 
