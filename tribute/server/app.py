@@ -60,9 +60,12 @@ def _add_inference(app: FastAPI, services: Services) -> None:
     """The endpoints that answer and are paid."""
 
     def add(path: str, kind: type[Body], prepare: Prepare | None) -> None:
+        def answered(request: Request, content: bytes) -> Response:
+            caller = caller_of(services, request, path, content)
+            return _answer(services, caller, parse_body(kind, content), prepare)
+
         async def endpoint(request: Request) -> Response:
-            caller = await run_in_threadpool(caller_of, services, request, path, await read_bytes(request))
-            return await run_in_threadpool(_answer, services, caller, parse_body(kind, caller.body), prepare)
+            return await run_in_threadpool(answered, request, await read_bytes(request))
 
         app.add_api_route(path, endpoint, methods=["POST"], name=path)
 

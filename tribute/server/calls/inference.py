@@ -4,6 +4,7 @@ import time
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from struct import pack
 from typing import Any
 
@@ -24,11 +25,8 @@ COMPLETION = 16
 
 def classify(engine: LocalEngine, entry: CatalogueEntry, body: TextsBody) -> Work:
     """vLLM's /classify: per text the label and all probabilities, in the order of `labels`."""
-    rows = _rows(engine, entry, body)
-    if not entry.labels:
-        raise RequestError(f"{entry.model.name} has no labels; ask /v1/chat/completions", param="model")
 
-    def answer(work: Work, held: Hold) -> Answered:
+    def answer(rows: Sequence[Tokens], work: Work, held: Hold) -> Answered:
         probabilities = engine.classify(entry.model.artifact, rows)
         best = [max(range(len(chances)), key=chances.__getitem__) for chances in probabilities]
         data = [
@@ -38,16 +36,13 @@ def classify(engine: LocalEngine, entry: CatalogueEntry, body: TextsBody) -> Wor
         body = {**_head(work, held, "classify", "list"), "labels": entry.labels, "data": data, **_usage(work)}
         return body, 0, list(zip(rows, best, strict=True))
 
-    return _texts_work(entry, rows, body, answer)
+    return _texts_work(engine, entry, body, answer, "labels; ask /v1/chat/completions")
 
 
 def embed(engine: LocalEngine, entry: CatalogueEntry, body: TextsBody) -> Work:
     """OpenAI's /v1/embeddings: unit-length vectors of the adapted encoder."""
-    rows = _rows(engine, entry, body)
-    if not entry.labels:
-        raise RequestError(f"{entry.model.name} has no embeddings; ask a model that classifies", param="model")
 
-    def answer(work: Work, held: Hold) -> Answered:
+    def answer(rows: Sequence[Tokens], work: Work, held: Hold) -> Answered:
         vectors = engine.embed(entry.model.artifact, rows)
         data = [
             {"object": "embedding", "index": index, "embedding": _encoded(vector, body.encoding_format)}
@@ -55,7 +50,7 @@ def embed(engine: LocalEngine, entry: CatalogueEntry, body: TextsBody) -> Work:
         ]
         return {**_head(work, held, "embd", "list"), "data": data, **_usage(work)}, 0, []
 
-    return _texts_work(entry, rows, body, answer)
+    return _texts_work(engine, entry, body, answer, "embeddings; ask a model that classifies")
 
 
 def complete(engine: LocalEngine, entry: CatalogueEntry, body: CompletionBody) -> Work:
@@ -115,8 +110,16 @@ def usage_event(work: Work, held: Hold, written: int, paid: dict[str, Any]) -> d
     return {**work.chunk(work, held, Piece("", 0)), "choices": [], "usage": _usage(work, written)["usage"] | paid}
 
 
-def _texts_work(entry: CatalogueEntry, rows: Sequence[Tokens], body: TextsBody, answer: Any) -> Work:
-    return Work(entry, sum(map(len, rows)), 0, _now(), answer, explain=body.explain)
+def _texts_work(engine: LocalEngine, entry: CatalogueEntry, body: TextsBody, answer: Any, lacking: str) -> Work:
+    """What is asked of a classifier; `answer` takes the texts' tokens first.
+
+    Raises RequestError for a text that is too long, and for a model that writes answers, of which `lacking` says what
+    it has not, and whom to ask.
+    """
+    rows = _rows(engine, entry, body)
+    if not entry.labels:
+        raise RequestError(f"{entry.model.name} has no {lacking}", param="model")
+    return Work(entry, sum(map(len, rows)), 0, _now(), partial(answer, rows), explain=body.explain)
 
 
 def _refuse_classifier(entry: CatalogueEntry) -> None:
