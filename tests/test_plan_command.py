@@ -47,6 +47,22 @@ def test_a_plan_counts_what_the_run_did(tiny: Path, finished: Path):
     assert said["planned_stages"][0]["disk_bytes"] == pytest.approx(states, rel=0.2)
 
 
+def test_a_base_that_is_shared_out_takes_less_of_each_gpu(tiny: Path, finished: Path):
+    """More processes, less; the host still loads all of it, and a CPU is not told otherwise."""
+    plans = {
+        (count, gpu): planned(
+            *(tiny / "config.yaml", "-w", finished, "--gpu", gpu),
+            *(word for change in changes for word in ("--set", f"finetuning.{change}")),
+        )["planned_stages"][0]
+        for count, changes in {1: [], 2: ["processes=2", "shard=true"], 8: ["processes=8", "shard=true"]}.items()
+        for gpu in ("h100-sxm", "cpu")
+    }
+
+    assert plans[8, "h100-sxm"]["device_bytes"] < plans[2, "h100-sxm"]["device_bytes"]
+    assert len({plan["host_bytes"] for (_, gpu), plan in plans.items() if gpu != "cpu"}) == 1
+    assert len({plan["device_bytes"] for (_, gpu), plan in plans.items() if gpu == "cpu"}) == 1
+
+
 def test_stages_are_those_of_the_config(tiny: Path, finished: Path):
     """More validation and a budget ask for more work; every stage has its time and memory."""
     small = planned(tiny / "config.yaml", "-w", finished, "--set", "attribution.validation=off")

@@ -11,7 +11,7 @@ from typing import Any
 
 from tribute.artifacts import Artifact, Kind, Store
 from tribute.config import RunConfig
-from tribute.finetuning.workers import Key, Recipe
+from tribute.finetuning.workers import Key, Recipe, how_run
 from tribute.progress import reporter
 
 RETRAINED = "retrained-"
@@ -119,6 +119,5 @@ def recorded_measurements(attribution: Artifact) -> dict[str, tuple[str, str]]:
 
 def _recipe(run: Run, measurement: Measurement, item: Any) -> Recipe:
     key = measurement.key(run, item)
-    finetuning = run.config.finetuning
-    processes = finetuning.processes if measurement.is_trained else 1
-    return Recipe(measurement.kind, key, measurement.job, (run, item), finetuning.timeout_minutes, processes)
+    how = how_run(run.config.finetuning, trains=measurement.is_trained)
+    return Recipe(measurement.kind, key, measurement.job, (run, item), *how)

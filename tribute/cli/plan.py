@@ -114,7 +114,8 @@ def _lines(data: Planned, processes: int, price: float | None) -> list[str]:
     if not data["fits"]:
         lines.append(
             f"{data['machine']} has too little memory: set finetuning.precision: bfloat16 or "
-            "finetuning.gradient_checkpointing: true, lower finetuning.tokens_at_once, or take a larger one"
+            "finetuning.gradient_checkpointing: true, lower finetuning.tokens_at_once, take a larger one, or share the "
+            "base out among several: finetuning.processes and finetuning.shard: true"
         )
     return lines
 

@@ -124,6 +124,8 @@ class FinetuningConfig(Strict):
     processes: Annotated[int, Field(ge=1, le=64)] = 1
     """Processes that share the rows of every training step, each with a GPU of its own where `device` is cuda. Another
     number sums in another order, which moves last digits. (`execution.processes`: trainings at once.)"""
+    shard: bool = False
+    """Share out the layers of the frozen base among these processes (FSDP), for bases that no single GPU holds."""
     precision: Annotated[Literal["float32", "bfloat16", "nf4"], BeforeValidator(_no_rounded_activations)] = "float32"
     """Of the frozen base; what is trained stays float32. `nf4` keeps its linear layers in 4 bits, which needs
     bitsandbytes, and computes in float32."""
@@ -168,6 +170,14 @@ class FinetuningConfig(Strict):
                 f"precision: {self.precision} and lora.modules_to_save do not go together: modules that "
                 "are trained whole are part of the base; use float32 or take them out"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _shared_out_among_several(self) -> "FinetuningConfig":
+        if self.shard and self.processes == 1:
+            raise ValueError("shard: true shares the base out among processes; set processes to 2 or more")
+        if self.shard and self.precision == "nf4":
+            raise ValueError("shard: true and precision: nf4 do not go together; use bfloat16")
         return self
 
     @model_validator(mode="after")

@@ -40,6 +40,15 @@ class RunConfig(Strict):
             raise ValueError("finetuning.seeds: at least 2 seeds, or the shares have no interval")
         return self
 
+    @model_validator(mode="after")
+    def _replay_needs_the_whole_base(self) -> "RunConfig":
+        if self.finetuning.shard and self.attribution.validation == "full":
+            raise ValueError(
+                "finetuning.shard: true and attribution.validation: full do not go together: second derivatives do not "
+                "pass through a base that is shared out; use quick or off"
+            )
+        return self
+
     @property
     def id(self) -> str:
         """The run's id: its name and a fingerprint of every setting that can change a result.

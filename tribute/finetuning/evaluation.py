@@ -100,6 +100,7 @@ def respond(model: RowModel, prompt: Sequence[int], tokenizer: Any, max_new_toke
             max_new_tokens=room,
             eos_token_id=sorted({tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])} - {None}),
             pad_token_id=tokenizer.pad_token_id,
+            synced_gpus=model.is_sharded,
             **GREEDY,
         )
     return str(tokenizer.decode(written[0, len(prompt) :], skip_special_tokens=True)).strip()

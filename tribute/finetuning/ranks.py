@@ -2,7 +2,7 @@
 
 Only `workers` starts such processes; what a launcher's shell says of ranks reaches none of them. All prepare the same
 model and rows and take part in every step. Rank 0, the main process, alone records and writes, and goes on when the
-training is over.
+training is over. Where they share out the base (`finetuning.shard`), they stay together to the end of the job.
 """
 
 import os
@@ -54,11 +54,15 @@ def enter(rank: Rank) -> None:
 
 
 def join(device: str) -> None:
-    """Meet the other ranks, if there are any; `device` is `cpu` or `cuda`."""
+    """Meet the other ranks, if there are any and that was not done; `device` is `cpu` or `cuda`."""
     if current() == ALONE:
         return
     import torch.distributed
 
+    if torch.distributed.is_initialized():
+        return
+    if device == "cuda":
+        torch.cuda.set_device(current().number)
     torch.distributed.init_process_group(
         "gloo" if device == "cpu" else "nccl",
         init_method=current().meeting.as_uri(),
@@ -80,8 +84,22 @@ def from_main(compute: Callable[[], T]) -> T:
     return value
 
 
+def meet() -> None:
+    """Wait until all ranks are here, and what the main process wrote is written."""
+    from_main(lambda: None)
+
+
+def most(count: int, device: str) -> int:
+    """The largest of the ranks' counts; `device` as of `join`."""
+    import torch.distributed
+
+    counts = torch.tensor(count, device=device)
+    torch.distributed.all_reduce(counts, torch.distributed.ReduceOp.MAX)
+    return int(counts)
+
+
 def part() -> None:
-    """The training is over: the main process goes on alone, every other one ends here."""
+    """What all do together is over: the main process goes on alone, every other one ends here."""
     if current() == ALONE:
         return
     import torch.distributed

@@ -4,10 +4,13 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from tribute.artifacts import Artifact, Kind, Store, artifact_key
+from tribute.config import FinetuningConfig
 from tribute.finetuning.children import run_child
+from tribute.finetuning.ranks import current, part
 from tribute.progress import Progress
 
 
@@ -30,6 +33,28 @@ class Folders(NamedTuple):
     """This job's own: a killed job finds here what it had done. Removed once the artifact is safe."""
 
 
+def how_run(config: FinetuningConfig, trains: bool = True) -> tuple[float, int, bool]:
+    """Time-out, processes and `is_shared` of a recipe whose job passes rows through the base, and perhaps `trains`."""
+    return config.timeout_minutes, config.processes if trains or config.shard else 1, config.shard
+
+
+@dataclass(frozen=True)
+class _InAllRanks:
+    """Does the whole job in every rank, and keeps what the main process writes."""
+
+    job: Callable[..., None]
+
+    @property
+    def __name__(self) -> str:
+        return self.job.__name__
+
+    def __call__(self, *given: Any) -> None:
+        *arguments, folders, progress = given
+        with TemporaryDirectory(prefix="tribute-") as unused:
+            self.job(*arguments, folders if current().is_main else folders._replace(result=Path(unused)), progress)
+        part()
+
+
 @dataclass(frozen=True)
 class Recipe:
     """One artifact and the job that makes it."""
@@ -42,6 +67,8 @@ class Recipe:
     timeout_minutes: float
     processes: int = 1
     """Of a job that trains: as many share every step of its training."""
+    is_shared: bool = False
+    """Whether they share the whole job, because each holds a part of the base."""
 
     def find(self, store: Store) -> Artifact | None:
         """The artifact, if it was made before."""
@@ -61,7 +88,7 @@ class Recipe:
         def build(result: Path) -> None:
             folders = Folders(result, scratch, checkpoints)
             run_child(
-                self.job,
+                _InAllRanks(self.job) if self.is_shared else self.job,
                 *self.arguments,
                 folders,
                 timeout_seconds=60.0 * self.timeout_minutes,

@@ -113,3 +113,14 @@ def test_a_full_gpu_is_no_fault_of_the_base(bert, monkeypatch):
 
     with pytest.raises(torch.OutOfMemoryError):
         base_models.load_encoder(bert)
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[:-100], lambda content: bytes(len(content))])
+def test_a_damaged_shard_is_named(llama, tmp_path, damage):
+    """Cut short by a copy that broke off, or full of zeros: which file, and that another copy is needed."""
+    base_models.load_causal(llama).save_pretrained(tmp_path, max_shard_size="40KB")
+    shard = sorted(tmp_path.glob("model-*"))[1]
+    shard.write_bytes(damage(shard.read_bytes()))
+
+    with pytest.raises(BaseModelError, match=rf"{shard}: damaged \(.+\); copy the base again$"):
+        base_models.load_causal(tmp_path)

@@ -34,6 +34,7 @@ from tribute.errors import AttributionError
 from tribute.finetuning.encoding.encoding import EncodedRows
 from tribute.finetuning.models.row_models import RowModel
 from tribute.finetuning.optimizers.adam import Update
+from tribute.finetuning.ranks import from_main
 from tribute.finetuning.recording.trace import Trace, assign, flatten
 from tribute.finetuning.recording.trace_states import State
 from tribute.progress import Progress, ignore
@@ -148,7 +149,8 @@ class _Walk:
     def _piece(self, start: int, end: int, at_start: _Look, at_end: _Look, tolerance: float) -> None:
         """Score the steps from state `end` back to state `start`, in halves where the sum would miss the fall."""
         mean, missed = self.evaluation.between(at_start, at_end)
-        if missed > tolerance and end - start > 1:
+        # Ranks that share out the base must all make the same looks.
+        if end - start > 1 and from_main(lambda: missed > tolerance):
             middle = (start + end) // 2
             at_middle = self._state(middle)
             self._piece(middle, end, at_middle, at_end, tolerance / 2)

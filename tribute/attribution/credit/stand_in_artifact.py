@@ -7,7 +7,8 @@ evaluation alone says of it, nats; `slice_` and a slice's name: the part that th
 weights alike, nats; and `cluster`, the number of the rows of like content that it is among.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +19,7 @@ import pandas as pd
 import torch
 from safetensors.numpy import load_file, save_file
 from threadpoolctl import threadpool_limits
+from torch import Tensor
 
 from tribute.artifacts import Artifact, Kind
 from tribute.attribution.credit.memory import Memory
@@ -116,22 +118,36 @@ def memory_of(model: Any, train: EncodedRows, evaluation: EncodedRows) -> Memory
 def response_tokens(model: Any, rows: EncodedRows) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """States [tokens, width], labels, rows and the base's probabilities of all response tokens, [tokens] each."""
     parts: list[list[np.ndarray]] = [[] for _ in range(4)]
-    with torch.no_grad():
+    with torch.no_grad(), _read_by_head(model.network) as read:
         for chunk in sorted(rows.chunks(range(len(rows))), key=min):
             batch = model.placed(rows.collate(chunk))
             asked = {name: value for name, value in batch.items() if name != "labels"}
-            output = model.network(**asked, output_hidden_states=True)
+            output = model.network(**asked)
             labels = batch["labels"][:, 1:]
             row, place = (labels != IGNORED).nonzero(as_tuple=True)
             chances = output.logits[:, :-1][row, place].float().softmax(-1)
             token = labels[row, place]
-            parts[0].append(output.hidden_states[-1][:, :-1][row, place].float().cpu().numpy())
+            parts[0].append(read.pop()[:, :-1][row, place].float().cpu().numpy())
             parts[1].append(token.cpu().numpy())
             parts[2].append(np.array(list(chunk))[row.cpu().numpy()])
             parts[3].append(chances.gather(1, token[:, None])[:, 0].double().cpu().numpy())
     states, labels, owners, before = (np.concatenate(part) for part in parts)
     order = np.argsort(owners, kind="stable")
     return states[order], labels[order], owners[order], before[order]
+
+
+@contextmanager
+def _read_by_head(network: Any) -> Iterator[list[Tensor]]:
+    """While open, collects what the output head reads in each pass, [rows, tokens, width].
+
+    (Asked for all layers' states, transformers keeps them all, and finds none in a base that is shared out.)
+    """
+    read: list[Tensor] = []
+    hook = network.get_output_embeddings().register_forward_pre_hook(lambda _, given: read.append(given[0]))
+    try:
+        yield read
+    finally:
+        hook.remove()
 
 
 @lru_cache(maxsize=4)

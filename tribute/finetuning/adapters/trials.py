@@ -4,7 +4,7 @@ from tribute.artifacts import Artifact, Kind
 from tribute.config import FinetuningConfig
 from tribute.files import write_json
 from tribute.finetuning.preparation.preparation import prepare, training_inputs
-from tribute.finetuning.workers import Folders, Key, Recipe
+from tribute.finetuning.workers import Folders, Key, Recipe, how_run
 from tribute.progress import Progress
 
 TRIAL = Kind("trial", __name__)
@@ -15,7 +15,7 @@ def trial(dataset: Artifact, config: FinetuningConfig, seed: int) -> Recipe:
     """`curve.json` of one training with `config.validation`: losses by step, also of validation rows where measured."""
     inputs, settings = training_inputs(dataset, config)
     key = Key(inputs, settings | {"seed": seed})
-    return Recipe(TRIAL, key, trial_job, (dataset, config, seed), config.timeout_minutes, config.processes)
+    return Recipe(TRIAL, key, trial_job, (dataset, config, seed), *how_run(config))
 
 
 def trial_job(dataset: Artifact, config: FinetuningConfig, seed: int, folders: Folders, progress: Progress) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 
 from tribute.config import BaseConfig, weights_sha256
 from tribute.config.weights import SHARDS, WEIGHTS, file_digest, weight_files
@@ -128,6 +128,8 @@ def _frozen(factory: Any, folder: Path, precision: str, **options: Any) -> Any:
     except torch.OutOfMemoryError:
         raise  # nothing is wrong with the base
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        if damaged := _damaged(folder):
+            raise BaseModelError(f"{damaged}: damaged ({_first_line(error)}); copy the base again") from error
         raise BaseModelError(f"{folder}: the base cannot be loaded: {_first_line(error)}") from error
     # A pooling layer is not used; anything else that is missing would be random.
     missing = sorted(name for name in report["missing_keys"] if not name.startswith("pooler."))
@@ -144,6 +146,16 @@ def _frozen(factory: Any, folder: Path, precision: str, **options: Any) -> Any:
             module.support_avx512bf16_for_cpu = False
     model.requires_grad_(False)
     return model.eval()
+
+
+def _damaged(folder: Path) -> Path | None:
+    """The first file of weights that safetensors cannot read."""
+    for file in (folder / name for name in weight_files(folder) if name != SHARDS):
+        try:
+            safe_open(file, "np")
+        except (OSError, SafetensorError):
+            return file
+    return None
 
 
 def _as_precision(precision: str) -> dict[str, Any]:

@@ -36,6 +36,8 @@ class RowModel(nn.Module):
     network: Any
     head: Any
     """The labels' embeddings, [labels, width], of a model that has labels."""
+    is_sharded = False
+    """Whether each rank holds a part of the base: then all of them make every pass (see `sharding`)."""
 
     def __init__(self) -> None:
         super().__init__()

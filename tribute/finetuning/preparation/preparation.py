@@ -18,12 +18,13 @@ from tribute.finetuning.models.base_models import base_digest, base_folder, load
 from tribute.finetuning.models.lora import add_lora
 from tribute.finetuning.models.lower_layers import cache_lower_layers
 from tribute.finetuning.models.row_models import RowModel
+from tribute.finetuning.models.sharding import shard
 from tribute.finetuning.preparation.base_guards import check_before_loading
 from tribute.finetuning.preparation.model_guards import check_model, check_packing
 from tribute.finetuning.preparation.row_guards import check_cut, check_rows
 from tribute.finetuning.preparation.split import split
 from tribute.finetuning.preparation.task_types import task_type
-from tribute.finetuning.ranks import current
+from tribute.finetuning.ranks import ALONE, current, join
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,10 @@ def prepare(
     if config.gradient_checkpointing:
         again = {"use_reentrant": False, "context_fn": model.tokens_in_pass.for_checkpoint}
         model.network.gradient_checkpointing_enable(gradient_checkpointing_kwargs=again)
+    if config.shard and current() != ALONE:
+        kind = device.partition(":")[0]
+        join(kind)
+        shard(model, kind)
     return Prepared(
         model.to(device),
         train,

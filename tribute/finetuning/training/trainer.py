@@ -1,7 +1,7 @@
 """transformers.Trainer with its steps given, and a loss that attribution can take apart into rows."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,12 +13,12 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 
 from tribute.config import FinetuningConfig
 from tribute.errors import TrainingError
-from tribute.finetuning.encoding.encoding import EncodedRows
+from tribute.finetuning.encoding.encoding import Batch, EncodedRows
 from tribute.finetuning.encoding.packing import batches
 from tribute.finetuning.evaluation import NO_NUMBER
 from tribute.finetuning.models.row_models import RowModel
 from tribute.finetuning.optimizers.adam import RootAdam, adam_of
-from tribute.finetuning.ranks import ALONE, current
+from tribute.finetuning.ranks import ALONE, current, most
 from tribute.finetuning.recording.curve import CurveFile
 from tribute.finetuning.recording.recorder import Recorder
 from tribute.finetuning.training.schedule import SCHEDULERS, warmup_steps
@@ -118,15 +118,30 @@ class ScheduledTrainer(Trainer):
         # A batch that lost all of its rows still needs a loss with a gradient of 0.
         loss: Tensor = torch.stack([value.sum() for value in model.trainable().values()]).sum() * 0.0
         torch.autograd.backward(loss)
-        step, indices = self.state.global_step, own_rows(self.rows, inputs["rows"].tolist())
-        for batch in batches(self.rows, indices, step, are_packed=self.are_packed):
-            part = model.row_losses(batch).sum() / self.batch_size
+        step = self.state.global_step
+        for batch, weight in self._micro_batches(inputs["rows"].tolist(), step):
+            part = model.row_losses(batch).sum() * weight / self.batch_size
             torch.autograd.backward(part)
             loss = loss + part.detach()
         loss = self._summed(loss.detach())
         if not torch.isfinite(loss):
             raise TrainingError(f"step {step}: {NO_NUMBER}")
         return loss
+
+    def _micro_batches(self, indices: Sequence[int], step: int) -> Iterator[tuple[Batch, float]]:
+        """This rank's part of a step's rows, each batch with the weight of its rows.
+
+        Where the base is shared out, a rank passes through it as often as any other: those with fewer batches make up
+        for it with a row that weighs nothing.
+        """
+        own = batches(self.rows, own_rows(self.rows, indices), step, are_packed=self.are_packed)
+        missing = 0
+        if self.model.is_sharded:
+            own = iter(counted := list(own))
+            missing = most(len(counted), self.model.device.type) - len(counted)
+        yield from ((batch, 1.0) for batch in own)
+        for _ in range(missing):
+            yield next(batches(self.rows, indices[:1], step, are_packed=self.are_packed)), 0.0
 
     def _summed(self, loss: Tensor) -> Tensor:
         """The loss over all ranks; so are the gradients after it, the same bytes in every rank."""

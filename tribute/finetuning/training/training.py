@@ -58,18 +58,19 @@ def train(
     Rows in `dropped` are taken out of their batches while the loss is still divided by the batch size. A training that
     nobody will walk again need not be `recorded`: its trace then has no states, which may take gigabytes. With
     `validation` rows, `config.validation` says when they are evaluated; model and trace end at the best of these steps.
-    In a rank (see `ranks`) all take part in the training; only the main process returns. Raises TrainingError where
+    In a rank (see `ranks`) all take part in the training; only the main process returns, unless the base is shared out:
+    then all do, with what the main process recorded. Raises TrainingError where
     the loss is not a number; Stopped, with the present step saved, where SIGTERM came to a training in one process.
     """
     steps = [[row for row in step if row not in dropped] for step in schedule(len(rows), config, seed)]
     rates = learning_rates(config, len(steps))
     adam = adam_of(config)
     longest = len(steps) if config.trace_segments else longest_gap(adam.beta1)
-    states = state_steps(rates, config.trace_states, longest) if recorded and ranks.current().is_main else []
+    states = state_steps(rates, config.trace_states, longest) if recorded else []
     parameters = sum(value.numel() for value in model.trainable().values())
     file = StatesFile(scratch / STATES, len(states), parameters, config.trace_precision)
     ranks.join(model.device.type)
-    recorder, validator = Recorder(model, len(steps), states, file, progress), None
+    recorder, validator = Recorder(model, len(steps), states if ranks.current().is_main else [], file, progress), None
     if validation is not None and config.validation is not None:
         best = StatesFile(scratch / BEST, 1, parameters, config.trace_precision)
         validator = Validator(model, validation, config.validation, best, scratch / CURVE)
@@ -80,7 +81,10 @@ def train(
         trainer.train(resume_from_checkpoint=ranks.from_main(lambda: last_checkpoint(scratch)))
     if asked and asked.is_set():
         raise Stopped
-    ranks.part()
+    if model.is_sharded:
+        ranks.meet()
+    else:
+        ranks.part()
     model.eval()
     entries = [entry for entry in trainer.state.log_history if "loss" in entry]
     curve = [
@@ -110,7 +114,7 @@ def _ended(trace: Trace, last: State, path: Path) -> Trace:
     """The trace as if it had ended with the state `last`; its states are copied to `path`."""
     states = [state for state in trace.states if state.step < last.step]
     if trace.states:
-        states = copy_states([*states, last], len(last.theta), path)
+        states = ranks.from_main(lambda: copy_states([*states, last], len(last.theta), path))
     return replace(
         trace,
         learning_rates=trace.learning_rates[: last.step],

@@ -49,14 +49,18 @@ class Validator(TrainerCallback):
         step = state.global_step
         if step % self.config.every and step != state.max_steps:
             return
-        control.should_training_stop |= from_main(lambda: self._evaluated(step, others["optimizer"]))
-
-    def _evaluated(self, step: int, optimizer: Any) -> bool:
-        """Measure the loss, keep the state if it is the best, and say whether to stop."""
         # A step that is done again keeps the loss it had, and so does the choice.
-        loss = self._known.get(step)
-        self.losses[step] = float(evaluate(self.model, self.rows).losses.mean()) if loss is None else loss
+        loss: Any = from_main(lambda: self._known.get(step))
+        if loss is None and (current().is_main or self.model.is_sharded):
+            loss = float(evaluate(self.model, self.rows).losses.mean())
+        losses, stop = from_main(lambda: self._judged(step, loss, others["optimizer"]))
+        self.losses.update(losses)
+        control.should_training_stop |= stop
+
+    def _judged(self, step: int, loss: float, optimizer: Any) -> tuple[dict[int, float], bool]:
+        """Keep the state if its loss is the least; all losses up to now, and whether to stop."""
+        self.losses[step] = loss
         if self.best_step == step:
             write_state(self.best, 0, self.model, optimizer)
         since = sum(later > self.best_step for later in self.losses)
-        return bool(self.config.patience) and since >= self.config.patience
+        return self.losses, bool(self.config.patience) and since >= self.config.patience

@@ -152,6 +152,14 @@ class _Work:
     def _weights(self) -> float:
         return self.shape.parameters * float(BYTES[self.config.finetuning.precision])
 
+    def _held(self) -> float:
+        """Bytes of the weights that lie on the device: of shared layers a part, and two that are whole for a while."""
+        tuning, shape = self.config.finetuning, self.shape
+        if not (tuning.shard and self.machine.is_gpu):
+            return self._weights()
+        layers = (shape.parameters - shape.embedding) * float(BYTES[tuning.precision])
+        return self._weights() - layers * (1 - 1 / tuning.processes - 2 / shape.layers)
+
     def _model(self) -> float:
         """Bytes of weights, adapters with gradients and moments, and a micro-batch's activations."""
         at_once, shape = self.config.finetuning.tokens_at_once, self.shape
@@ -159,7 +167,7 @@ class _Work:
         # are made of one forward.
         kept = 1 if self.config.finetuning.gradient_checkpointing else shape.computed
         activations = at_once * kept * (9 * shape.width + 4 * shape.inner) * BYTES[self.config.finetuning.precision]
-        return self._weights() + 16.0 * shape.trained + activations + 12.0 * at_once * shape.vocabulary
+        return self._held() + 16.0 * shape.trained + activations + 12.0 * at_once * shape.vocabulary
 
     def _state_bytes(self) -> float:
         return self.shape.trained * float(4 + 2 * BYTES[self.config.finetuning.trace_precision])
