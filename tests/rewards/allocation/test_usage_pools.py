@@ -52,11 +52,12 @@ def test_usage_is_read_exactly(tmp_path):
         ("query,user,amount\nq1,u,NaN\n", r"usage\.csv:2: amount 'NaN', expected a plain decimal"),
         ("query,user,amount\nq1,u,1\nq1,u,-1\n", r"usage\.csv:3: amount '-1'"),
         ("query,user,amount\nq1,u,1e3\n", r"usage\.csv:2: amount '1e3'"),
-        ("query,user,amount\nq1,u\n", r"usage\.csv:2: amount None"),
+        ("query,user,amount\nq1,u\n", r"usage\.csv:2: 2 values, expected 3"),
         ("query,user,amount\n=1+1,u,1\n", r"usage\.csv:2: a spreadsheet could run '=1\+1' as a formula; rename it"),
         ("query,user,amount\nq1,u,1\nq1,a@b.org,1\n", r"usage\.csv:3: user 'a@b\.org', expected a pseudonym of"),
         ("query,user,amount\nq1,Ada Lovelace,1\n", r"usage\.csv:2: user 'Ada Lovelace', expected a pseudonym"),
-        ("query,user,amount\nq1,u,1,50\n", r"usage\.csv:2: more than 3 values; write decimals with a point"),
+        ("query,user,amount\nq1,u,1,50\n", r"usage\.csv:2: 4 values, expected 3; write decimals with a point"),
+        ("query,user,amount\nq1,u,1\n\nq2,u,1\n", r"usage\.csv:3: 0 values, expected 3"),
     ],
 )
 def test_usage_that_says_nothing_is_refused(tmp_path, content, said):

@@ -60,25 +60,31 @@ def read_usage(path: Path) -> list[Payment]:
     """A CSV with the columns query, user, amount. Raises RewardError naming the line."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            rows = list(reader)
+            reader = csv.reader(file)
+            header = next(reader, [])
+            rows = [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise RewardError(f"{path}: cannot be read ({error}); give a CSV of {', '.join(_COLUMNS)}") from error
-    if reader.fieldnames != _COLUMNS:
-        raise RewardError(f"{path}:1: columns {reader.fieldnames}, expected {_COLUMNS}")
-    for number, row in enumerate(rows, start=2):
-        if None in row:
-            raise RewardError(f"{path}:{number}: more than {len(_COLUMNS)} values; write decimals with a point")
-        if not _AMOUNT.fullmatch(row["amount"] or ""):
-            raise RewardError(f"{path}:{number}: amount {row['amount']!r}, expected a plain decimal such as 0.25")
-        if row["query"][:1] in tables.FORMULAS:
-            raise RewardError(f"{path}:{number}: a spreadsheet could run {row['query']!r} as a formula; rename it")
-        if not is_id(row["user"]):
-            raise RewardError(
-                f"{path}:{number}: user {row['user']!r}, expected a pseudonym of {ID_IN_WORDS}; "
-                "names and e-mail addresses stay out of a period's folder"
-            )
-    return [Payment(row["query"], row["user"], Fraction(row["amount"])) for row in rows]
+    if header != _COLUMNS:
+        raise RewardError(f"{path}:1: columns {header}, expected {_COLUMNS}")
+    return [_payment(row, f"{path}:{number}") for number, row in rows]
+
+
+def _payment(row: Sequence[str], place: str) -> Payment:
+    if len(row) != len(_COLUMNS):
+        # A line without anything, too: the period's folder keeps the file, and its tables have none.
+        raise RewardError(f"{place}: {len(row)} values, expected {len(_COLUMNS)}; write decimals with a point")
+    query, user, amount = row
+    if not _AMOUNT.fullmatch(amount):
+        raise RewardError(f"{place}: amount {amount!r}, expected a plain decimal such as 0.25")
+    if query[:1] in tables.FORMULAS:
+        raise RewardError(f"{place}: a spreadsheet could run {query!r} as a formula; rename it")
+    if not is_id(user):
+        raise RewardError(
+            f"{place}: user {user!r}, expected a pseudonym of {ID_IN_WORDS}; "
+            "names and e-mail addresses stay out of a period's folder"
+        )
+    return Payment(query, user, Fraction(amount))
 
 
 @dataclass(frozen=True)
