@@ -114,6 +114,7 @@ def test_refusals_are_tool_errors(play, classifier):
         ("receipt", {"receipt": "receipt-0"}, "404"),
         ("statement", {"month": "2026-11"}, "403"),
         ("quote", {"model": classifier, "text": "x", "max_tokens": -1}, "400"),
+        ("classify", {"model": classifier, "texts": ["x"], "call": {"idempotency_key": "é"}}, "should match pattern"),
     ]
 
     async def exchange(client):
@@ -122,6 +123,14 @@ def test_refusals_are_tool_errors(play, classifier):
     for (tool, _, words), result in zip(asked, play(exchange, budget="0.000001"), strict=True):
         assert result.is_error, tool
         assert words in result.content[0].text
+
+
+def test_nobody_waits_for_events_that_never_come(address, secret):
+    """A stateless server sends none, so a stream of them is refused and no connection is held open."""
+    headers = {"Authorization": f"Bearer {secret()}", "Accept": "text/event-stream"}
+
+    assert httpx.get(f"{address}/mcp", headers=headers, timeout=10).status_code == 405
+    assert httpx.delete(f"{address}/mcp", headers=headers, timeout=10).status_code == 405
 
 
 @pytest.mark.parametrize("key", ["", "Bearer tribute_sk_unknown"])

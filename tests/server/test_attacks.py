@@ -97,16 +97,20 @@ def test_a_model_withdrawn_in_mid_call_answers_to_the_end(asking, services, writ
         with asking.http.stream("POST", CHAT, json={"model": writer, "stream": True, **ASK}) as response:
             lines = response.iter_lines()
             next(lines)
-            services.catalogue = Catalogue({}, {writer: "its rows were taken back"})
+            services.catalogue = Catalogue({}, {writer: "it learned from ada-1, taken back since"})
             rest = list(lines)
         refused = asking.http.post(CHAT, json={"model": writer, **ASK})
+        health = asking.http.get("/health")
     finally:
         services.catalogue = before
 
     assert rest[-2] == "data: [DONE]"
     assert receipt_of(services, asking, response.headers["Tribute-Receipt"])["model"]["name"] == writer
     assert refused.status_code == 404
-    assert "taken back" in refused.json()["error"]["message"]
+    assert "is not served now" in refused.json()["error"]["message"]
+    assert health.json()["refused"] == [writer]
+    # Who took rows back, and which files are damaged, is for the operator.
+    assert "ada-1" not in refused.text + health.text
 
 
 def test_many_calls_of_one_name_are_one_charge(asking, writer):

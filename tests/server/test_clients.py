@@ -231,7 +231,7 @@ def test_curl_and_prometheus_read_what_they_know(address, client, classifier):
     done = subprocess.run(["curl", "-sf", f"{address}/health"], capture_output=True, text=True, check=True)
     text = urllib.request.urlopen(f"{address}/metrics").read().decode()
 
-    assert json.loads(done.stdout) == {"status": "ok", "models": 2, "refused": {}}
+    assert json.loads(done.stdout) == {"status": "ok", "models": 2, "refused": []}
     samples = {
         (sample.name, sample.labels.get("model")): sample.value
         for family in text_string_to_metric_families(text)

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import socket
+import time
 from datetime import UTC, datetime
 
 import httpx
@@ -46,6 +48,10 @@ CASES = {
     "prompt too long": (CHAT, body(messages=[{"role": "user", "content": "matrix " * 600}]), {}, 400),
     "answer too long": (CHAT, body(max_tokens=10_000), {}, 400),
     "text too long": ("/classify", b'{"model": "tiny", "input": "%s"}' % (b"matrix " * 200), {}, 400),
+    "half a character": (CHAT, body(messages=[{"role": "user", "content": "\ud800"}]), {}, 400),
+    "half a character in a name": ("/v1/keys", b'{"agent": "\\udfff"}', {}, 400),
+    "half a character to be counted": ("/v1/quote", b'{"model": "WRITER", "text": "\\ud800"}', {}, 400),
+    "query too long": ("/v1/search", b'{"dataset": "tiny@v1.0.0", "query": "%s"}' % (b"matrix " * 200), {}, 400),
     "no text": ("/classify", b'{"model": "tiny", "input": []}', {}, 400),
     "tokens for text": ("/v1/embeddings", b'{"model": "tiny", "input": [1, 2]}', {}, 400),
     "labels of a writer": ("/classify", b'{"model": "WRITER", "input": "x"}', {}, 400),
@@ -73,6 +79,40 @@ def test_bad_requests_are_refused(path, content, headers, status, address, secre
     assert services.keys.remaining(recognised) == recognised.limits.budget
 
 
+FAULTS = {
+    "too many texts": ("/classify", {"model": "tiny", "input": ["x"] * 257}, "input: List should have at most 256"),
+    "too many sources": (CHAT, {"model": "x", **ASK, "retrieve": {"from": "a@v1.0.0", "top": 21}}, "retrieve.top: "),
+    "too many stops": (CHAT, {"model": "x", **ASK, "stop": ["a"] * 5}, "stop: List should have at most 4"),
+    "no truth value": (CHAT, {"model": "x", **ASK, "stream": [1]}, "stream: Input should be a valid boolean"),
+    "no content": (CHAT, {"model": "x", "messages": [{"role": "user"}]}, "messages.0.content: Field required"),
+}
+
+
+@pytest.mark.parametrize(("path", "asked", "message"), FAULTS.values(), ids=FAULTS)
+def test_an_error_names_the_field_and_what_is_wrong_with_its_value(path, asked, message, address, secret):
+    """Also where the field may have one of several types."""
+    answer = httpx.post(f"{address}{path}", json=asked, headers={"Authorization": f"Bearer {secret()}"})
+
+    error = answer.json()["error"]
+    assert error["message"].startswith(message)
+    assert error["param"] == message.partition(":")[0]
+
+
+def test_a_client_that_hangs_up_before_its_body_is_whole_is_no_fault_of_the_server(address, secret, services):
+    """The call is counted as a bad request, not as a failure."""
+    before = services.metrics.text()
+    host, _, port = address.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port))) as connection:
+        head = f"POST /classify HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {secret()}\r\nContent-Length: 9\r\n\r\n"
+        connection.sendall(head.encode() + b"{")
+    deadline = time.monotonic() + 30
+    while services.metrics.text() == before and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+    assert b'tribute_requests_total{path="/classify",status="500"}' not in services.metrics.text()
+    assert services.metrics.text() != before
+
+
 def test_a_call_beyond_the_budget_is_402_with_its_price(address, secret, writer):
     """The error says the most that the call would have cost, and in which currency."""
     answer = httpx.post(
@@ -88,7 +128,7 @@ def test_a_call_beyond_the_budget_is_402_with_its_price(address, secret, writer)
 
 
 def test_a_key_for_other_models_and_anothers_receipt_are_refused(address, secret, writer, classifier):
-    """403 for a model that the key does not list; a receipt of another key does not exist, 404."""
+    """403 for a model or rows that the key does not list; a receipt of another key does not exist, 404."""
     narrow, wide = (
         httpx.Client(base_url=address, headers={"Authorization": f"Bearer {key}"})
         for key in (secret("--model", classifier), secret())
@@ -97,7 +137,11 @@ def test_a_key_for_other_models_and_anothers_receipt_are_refused(address, secret
     refused = narrow.post(CHAT, content=body().replace(b"WRITER", writer.encode()))
     answered = wide.post("/classify", json={"model": classifier, "input": "matrix"})
 
+    asked = {"model": classifier, "input": "matrix", "retrieve": "facts@v1.0.0"}
+    rows = [key.post("/classify", json=asked).status_code for key in (narrow, wide)]
+
     assert refused.status_code == 403
+    assert rows == [403, 200]
     assert answered.status_code == 200
     path = f"/v1/receipts/{answered.headers['Tribute-Receipt']}"
     assert (wide.get(path).status_code, narrow.get(path).status_code) == (200, 404)

@@ -113,7 +113,7 @@ def _answer(services: Services, caller: Caller, body: Any, prepare: Prepare | No
     if earlier is not None:
         return settled(earlier, wants_stream, is_repeated=True)
     entry = services.catalogue.resolve(body.model)
-    work = prepared(services, entry, body, caller.key.payer, prepare)
+    work = prepared(services, entry, body, caller.key, prepare)
     if not wants_stream:
         with slot(services):
             return settled(*_whole(services, caller, work))

@@ -82,6 +82,8 @@ def _follow(services: Services, seconds: float, ended: threading.Event) -> None:
             now = _state(services.workspace)
             if now != known:
                 services.refresh()
+                for name, why in sorted(services.catalogue.refused.items()):
+                    services.log.warning("not serving %s: %s", name, why)
                 services.log.info("serving %s", ", ".join(sorted(services.catalogue.entries)) or "nothing")
                 known = now
             services.meter.release_expired()

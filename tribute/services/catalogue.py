@@ -40,7 +40,7 @@ class Catalogue:
     entries: Mapping[str, CatalogueEntry]
     """Full name → entry."""
     refused: Mapping[str, str]
-    """Full name → why the model of a finished run is not served."""
+    """Full name → why the model of a finished run is not served: for the operator, since it names files and people."""
 
     def resolve(self, name: str) -> CatalogueEntry:
         """The model of a full name or an alias. Raises ServiceError 404; an unknown name is never another model's."""
@@ -55,8 +55,8 @@ class Catalogue:
         if named:
             choices = ", ".join(sorted(entry.dataset for entry in named))
             raise ServiceError(f"{CHAMPION} is ambiguous; ask for one of {choices}", 404)
-        reason = f" ({self.refused[name]})" if name in self.refused else ""
-        raise ServiceError(f"the model {name[:80]!r} is not served{reason}; /v1/models lists those that are", 404)
+        now = " now, its operator knows why" if name in self.refused else ""
+        raise ServiceError(f"the model {name[:80]!r} is not served{now}; /v1/models lists those that are", 404)
 
 
 def full_name(dataset: str, artifact: str) -> str:

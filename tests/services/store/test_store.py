@@ -51,6 +51,24 @@ def test_a_second_server_is_refused_until_the_first_ends(url):
     assert accepted.stdout == "open\n"
 
 
+def test_a_link_to_a_store_is_the_same_store(tmp_path):
+    """A second server that reaches SQLite's file by another path is refused as well."""
+    (tmp_path / "link.db").symlink_to("usage.db")
+    refused = pytest.raises(ServiceError, match="another server has this store open")
+
+    with Store.open(f"sqlite:///{tmp_path / 'usage.db'}", "one"), refused:
+        Store.open(f"sqlite:///{tmp_path / 'link.db'}", "two")
+
+
+def test_a_time_is_spelled_in_one_way():
+    """Times are compared as text, so another spelling of one is refused: it would end a key at another time."""
+    for spelled in ("2026-12-01T5:05:05.100000Z", "2026-12-01T05:05:05.1Z", "0001-12-01T05:05:05.000001Z"):
+        with pytest.raises(ValueError, match="expected it written as"):
+            parse_time(spelled)
+
+    assert as_text(parse_time("2026-12-01T05:05:05.100000Z")) == "2026-12-01T05:05:05.100000Z"
+
+
 def test_a_store_of_another_version_is_refused_in_one_line(url):
     """Neither opened nor changed: the column that differs is named, and what to do."""
     with Store.open(url, "one") as store, store.writing() as connection:
@@ -108,6 +126,9 @@ def test_time_never_runs_back(url):
         ("nothing", "one", "the store's URL is none"),
         ("sqlite://", "one", "expected sqlite:///PATH"),
         ("mysql://ada:secret@host/db", "one", r"mysql://ada:\*\*\*@host/db: expected"),
+        ("postgresql://ada:secret@host:port/db", "one", "the store's URL is none"),
+        ("postgresql://host/db", "one", "expected postgresql://USER@HOST/NAME"),
+        ("postgresql://ada@host/db?password=secret", "one", "with no options but application_name, unix_sock"),
         ("sqlite:///x.db", "../one", "expected 1 to 40"),
     ],
 )

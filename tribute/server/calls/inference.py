@@ -135,7 +135,7 @@ def _rows(engine: LocalEngine, entry: CatalogueEntry, body: TextsBody) -> list[T
     for index, row in enumerate(rows):
         if len(row) > entry.context:
             hint = "shorten it, or send truncate_prompt_tokens: -1"
-            raise _too_long(f"text {index} has {len(row)} tokens", entry, hint, "input")
+            raise too_long(f"text {index} has {len(row)} tokens", entry, hint, "input")
     return rows
 
 
@@ -144,11 +144,12 @@ def _most(entry: CatalogueEntry, prompt: Tokens, asked: int | None, default: int
     room = entry.context - len(prompt)
     if room < (asked or 1):
         wanted = f" and an answer of {asked}" if asked else ""
-        raise _too_long(f"the prompt has {len(prompt)} tokens{wanted}", entry, "shorten it or ask for less", "prompt")
+        raise too_long(f"the prompt has {len(prompt)} tokens{wanted}", entry, "shorten it or ask for less", "prompt")
     return asked or min(default, room)
 
 
-def _too_long(excess: str, entry: CatalogueEntry, hint: str, param: str) -> RequestError:
+def too_long(excess: str, entry: CatalogueEntry, hint: str, param: str) -> RequestError:
+    """The error of a text that the model's context does not hold."""
     message = f"{excess}, {entry.model.name} takes {entry.context}; {hint}"
     return RequestError(message, param=param, code="context_length_exceeded")
 

@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
+from tribute.errors import ServiceError
 from tribute.server.calls.calls import Work
-from tribute.server.calls.inference import Answered
+from tribute.server.calls.inference import Answered, too_long
 from tribute.server.requests.bodies import ChatBody, ClassifyBody, CompletionBody, Retrieve, SearchBody, TextsBody
 from tribute.server.requests.problems import RequestError
 from tribute.server.setup.setup import Services
+from tribute.services.accounts import Key
 from tribute.services.catalogue import CatalogueEntry
 from tribute.services.engines import LocalEngine, Piece, Sampling, Tokens
 from tribute.services.meter import NEVER, Hold, masked
@@ -83,10 +85,12 @@ class Sources:
         ]
 
 
-def search(services: Services, entry: CatalogueEntry, body: SearchBody, payer: str) -> Work:
+def search(services: Services, entry: CatalogueEntry, body: SearchBody, key: Key) -> Work:
     """The rows of a version that fit a query, in the form of OpenAI's vector stores; the price is the dataset's."""
-    sources = _find(services, entry, payer, (body.dataset, body.query, body.top))
     tokens = len(services.engine.encode(entry.model.artifact, body.query))
+    if tokens > entry.context:
+        raise too_long(f"the query has {tokens} tokens", entry, "shorten it", "query")
+    sources = _find(services, entry, key, (body.dataset, body.query, body.top))
     named = replace(entry, model=ServedModel(body.dataset, "", entry.model.base, "retrieval"))
 
     def answer(_: Work, __: Hold) -> Answered:
@@ -107,10 +111,10 @@ def search(services: Services, entry: CatalogueEntry, body: SearchBody, payer: s
     return Work(named, tokens, 0, int(time.time()), answer, explain=NEVER, credit=sources.uncredited)
 
 
-def prepared(services: Services, entry: CatalogueEntry, body: Any, payer: str, prepare: Prepare | None) -> Work:
+def prepared(services: Services, entry: CatalogueEntry, body: Any, key: Key, prepare: Prepare | None) -> Work:
     """A request's work, with the sources that it asks for and that fit beside it into the model's context."""
     if isinstance(body, SearchBody):
-        return search(services, entry, body, payer)
+        return search(services, entry, body, key)
     assert prepare is not None
     wanted = getattr(body, "retrieve", None)
     if wanted is None:
@@ -118,7 +122,7 @@ def prepared(services: Services, entry: CatalogueEntry, body: Any, payer: str, p
     if isinstance(body, TextsBody) and not isinstance(body, ClassifyBody):
         raise RequestError("retrieve is not supported here; leave it out", param="retrieve", code="unsupported")
     wanted = Retrieve.model_validate({"from": wanted}) if isinstance(wanted, str) else wanted
-    sources = _find(services, entry, payer, (wanted.tag, _question(body), wanted.top))
+    sources = _find(services, entry, key, (wanted.tag, _question(body), wanted.top))
     if isinstance(body, ClassifyBody):
         return _voted(prepare(services.engine, entry, body), sources)
     recorder = _Recorder(services.engine)
@@ -204,9 +208,11 @@ def _voted(work: Work, sources: Sources) -> Work:
     return replace(work, answer=answer, credit=credit)
 
 
-def _find(services: Services, entry: CatalogueEntry, payer: str, asked: tuple[str, str, int]) -> Sources:
-    """The best rows of (version, query, most)."""
+def _find(services: Services, entry: CatalogueEntry, key: Key, asked: tuple[str, str, int]) -> Sources:
+    """The best rows of (version, query, most). Raises ServiceError 403 where the key may not read the version."""
     tag, query, most = asked
+    if not key.allows(tag):
+        raise ServiceError(f"key {key.id} may not read {tag}; ask for a key that may", 403)
     model = entry.model.artifact
 
     def embed(texts: Sequence[str]) -> Any:
@@ -215,7 +221,7 @@ def _find(services: Services, entry: CatalogueEntry, payer: str, asked: tuple[st
     today = date.fromisoformat(services.store.now()[:10])
     index = services.shelf.index(tag, entry.model.base, embed, today)
     hits = few_players(index.search(query, embed([query])[0], most))
-    mask = services.meter.texts.mask(payer)
+    mask = services.meter.texts.mask(key.payer)
     return Sources(tag, hits, {hit.contributor: masked(mask, hit.contributor) for hit in hits})
 
 

@@ -167,7 +167,7 @@ def budget(services: Services, key: Key, _: Request) -> dict[str, Any]:
 
 
 def health(services: Services) -> Response:
-    """200 while the store answers and a model is served, else 503; says what is not served, and why."""
+    """200 while the store answers and a model is served, else 503; names what is not served."""
     served, refused = len(services.catalogue.entries), services.catalogue.refused
     try:
         with services.store.reading():
@@ -175,7 +175,7 @@ def health(services: Services) -> Response:
         status, words = (200, "ok") if served else (503, "no model is served")
     except ServiceError as error:
         status, words = 503, str(error)
-    response = json_response({"status": words, "models": served, "refused": dict(refused)})
+    response = json_response({"status": words, "models": served, "refused": sorted(refused)})
     response.status_code = status
     return response
 

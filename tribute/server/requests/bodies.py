@@ -1,10 +1,12 @@
 """Requests as clients send them: read within a limit, and checked field by field before anything is held."""
 
+import json
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from tribute.server.requests.problems import RequestError
 from tribute.strict import parse_json
@@ -168,17 +170,24 @@ UNSUPPORTED = {
 NOTHING: tuple[Any, ...] = (None, False, 0, 0.0, [], {}, "none", "auto", {"type": "text"})
 
 
+_BRANCH = re.compile(r"(str|constrained-str|Retrieve|list\[.*)$")
+"""The name of a union's branch in the place of a fault, which says nothing to a client."""
+
+
 async def read_bytes(request: Request) -> bytes:
-    """The body. Raises RequestError 413 as soon as it is larger than MOST_BYTES."""
+    """The body. Raises RequestError: 413 as soon as it is larger than MOST_BYTES, 400 where the client hung up."""
     announced = request.headers.get("content-length", "0")
     if announced.isdecimal() and int(announced) > MOST_BYTES:
         raise RequestError(f"the body has {announced} bytes, at most {MOST_BYTES} are read", 413)
     parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > MOST_BYTES:
-            raise RequestError(f"the body has more than {MOST_BYTES} bytes", 413)
-        parts.append(part)
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size > MOST_BYTES:
+                raise RequestError(f"the body has more than {MOST_BYTES} bytes", 413)
+            parts.append(part)
+    except ClientDisconnect as error:
+        raise RequestError("the client hung up before its body was read") from error
     return b"".join(parts)
 
 
@@ -191,6 +200,8 @@ def parse_body(kind: type[Body], content: bytes) -> Body:
         raise RequestError("the body is not UTF-8") from error
     except (ValueError, RecursionError) as error:
         raise RequestError(f"the body is not JSON: {str(error)[:100]}") from error
+    if b"\\u" in content and not _is_text(data):
+        raise RequestError("the body has half of a surrogate pair, which is no character; leave it out")
     if not isinstance(data, dict):
         raise RequestError(f"the body is a {type(data).__name__}, expected an object")
     refused = sorted(name for name in UNSUPPORTED & data.keys() if data[name] not in NOTHING)
@@ -199,9 +210,17 @@ def parse_body(kind: type[Body], content: bytes) -> Body:
     try:
         return kind.model_validate(data)
     except ValidationError as error:
-        fault = error.errors(include_url=False, include_input=False)[0]
-        # The name of the branch of a union says nothing to a client.
-        field = ".".join(
-            str(part) for part in fault["loc"] if not str(part).startswith(("constrained", "list[", "str"))
-        )
+        faults = error.errors(include_url=False, include_input=False)
+        # Of a union every branch has a fault: the one whose type fits says what is wrong with the value.
+        fault = next((fault for fault in faults if not fault["type"].endswith("_type")), faults[0])
+        field = ".".join(str(part) for part in fault["loc"] if not _BRANCH.match(str(part)))
         raise RequestError(f"{field or 'body'}: {fault['msg']}", param=field or None) from error
+
+
+def _is_text(data: Any) -> bool:
+    """Whether all of a JSON value can be written as UTF-8."""
+    try:
+        json.dumps(data, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

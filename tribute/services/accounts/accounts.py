@@ -154,7 +154,8 @@ class Accounts:
 def read_agent(connection: Connection, agent: str) -> Agent:
     """A registered agent. Raises ServiceError 404."""
     is_agent = (tables.account.c.id == agent) & (tables.account.c.kind == "agent")
-    row = connection.execute(select(tables.account).where(is_agent)).one_or_none()
+    # PostgreSQL's texts hold no zero byte, and asking for one would be an error.
+    row = connection.execute(select(tables.account).where(is_agent)).one_or_none() if is_id(agent) else None
     if row is None:
         raise ServiceError(f"agent {agent!r} is unknown; add the agent first", 404)
     return Agent(row.id, row.owner, None if row.models is None else tuple(parse_json(row.models)), row.margin)

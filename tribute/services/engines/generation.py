@@ -41,7 +41,8 @@ def generate(step: Step, tokenizer: Any, ends: set[int], prompt: Tokens, samplin
 def _drawn(logs: Tensor, sampling: Sampling, chance: torch.Generator | None) -> int:
     if sampling.temperature == 0:
         return int(logs.argmax())
-    chances = (logs / sampling.temperature).softmax(-1)
+    # By their distance to the best, in float64: a temperature near 0 then leaves the best alone, and no NaN.
+    chances = ((logs - logs.max()).double() / sampling.temperature).softmax(-1)
     ordered, places = chances.sort(descending=True)
     # The most probable token always stays, however small top_p is.
     ordered[(ordered.cumsum(-1) - ordered) > sampling.top_p] = 0

@@ -25,6 +25,8 @@ from tribute.services.store.times import as_text
 
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", "busy_timeout=30000")
 """FULL, because NORMAL may lose the last commits when the power fails, and these are money."""
+DRIVER_OPTIONS = {"application_name", "unix_sock"}
+"""What pg8000 takes in a URL."""
 _LATER = text("SET LOCAL synchronous_commit TO OFF")
 
 
@@ -135,7 +137,8 @@ class Store:
     def _locked(self, suffix: str) -> "IO[str] | Connection":
         """What keeps other processes from being this instance, until it is closed."""
         if self._writer is not None:
-            path = Path(str(self.engine.url.database) + suffix)
+            # Of the file itself: a link to it is the same store.
+            path = Path(f"{Path(str(self.engine.url.database)).resolve()}{suffix}")
             path.parent.mkdir(parents=True, exist_ok=True)
             file = path.open("a")
             try:
@@ -193,17 +196,21 @@ def _engine(url: str) -> Engine:
     """The engine behind a URL, with SQLite's pragmas and transactions. Raises ServiceError."""
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise ServiceError(
             "the store's URL is none; write sqlite:///PATH or postgresql://USER@HOST/NAME", 500
         ) from error
+    # An option may be the password.
+    shown = parsed.set(query={}).render_as_string(hide_password=True)
     if parsed.get_backend_name() == "postgresql":
+        if not parsed.username or parsed.query.keys() - DRIVER_OPTIONS:
+            options = ", ".join(sorted(DRIVER_OPTIONS))
+            raise ServiceError(f"{shown}: expected postgresql://USER@HOST/NAME, with no options but {options}", 500)
         try:
             return create_engine(parsed.set(drivername="postgresql+pg8000"), pool_pre_ping=True, pool_size=16)
         except ImportError as error:
             raise ServiceError("PostgreSQL needs the driver pg8000; pip install 'tribute[postgres]'", 500) from error
     if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
-        shown = parsed.render_as_string(hide_password=True)
         raise ServiceError(f"{shown}: expected sqlite:///PATH or postgresql://USER@HOST/NAME", 500)
     engine = create_engine(parsed, connect_args={"check_same_thread": False}, pool_size=16)
 

@@ -13,8 +13,11 @@ def as_text(moment: datetime) -> str:
 
 
 def parse_time(text: str) -> datetime:
-    """The moment that `as_text` wrote. Raises ValueError."""
-    return datetime.strptime(text, FORM).replace(tzinfo=UTC)
+    """The moment that `as_text` wrote. Raises ValueError, also for another spelling: it would sort elsewhere."""
+    moment = datetime.strptime(text, FORM).replace(tzinfo=UTC)
+    if as_text(moment) != text:
+        raise ValueError(f"{text}: expected it written as {as_text(moment)}")
+    return moment
 
 
 def month_of(time: str) -> str:
