@@ -1,11 +1,12 @@
 """`tribute trace` of a paid call: from its receipt to the tree below it, to people and their money."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from tribute.cli._output import Output
 from tribute.ids import contribution_of
+from tribute.micro import exact_micro
 
 if TYPE_CHECKING:
     from tribute.services.meter import CallNode, CallTree
@@ -37,7 +38,6 @@ class TracedCalls(TypedDict):
 
 def traced_calls(receipt: str, store: str | None, workspace: Path) -> Output[TracedCalls]:
     """The tree below a call: what each node keeps, who moved its answer, and whom that money reached."""
-    from tribute.micro import exact_micro
     from tribute.server.setup.administration import administration
     from tribute.services.meter import call_tree
     from tribute.services.opening import open_texts
@@ -47,40 +47,48 @@ def traced_calls(receipt: str, store: str | None, workspace: Path) -> Output[Tra
         owners = _owners(admin.workspace)
         payer = open_texts(admin.workspace, admin.store).pseudonym(tree.payer)
         reached = [_reached(admin.workspace, payer, node, tree) for node in tree.nodes()]
-    calls: list[TracedCall] = [
-        {
-            "receipt_id": node.receipt,
-            "parent_receipt": node.parent,
-            "agent": node.agent,
-            "served_model": node.model,
-            "kept_micro": node.kept,
-            "total_micro": node.total,
-            "retrieved": [{**line, "contributor": _owner(line, owners)} for line in node.retrieved],
-            "training_credit": node.training,
-            "contributor_credits": dict(node.credits),
-            "paid_on": paid_on,
-        }
-        for node, paid_on in zip(tree.nodes(), reached, strict=True)
-    ]
-    paid = f"{exact_micro(tree.root.total)} {tree.currency}"
+    calls = [_call(node, owners, paid_on) for node, paid_on in zip(tree.nodes(), reached, strict=True)]
     data: TracedCalls = {
         "payer": tree.payer,
         "currency": tree.currency,
         "paid_micro": tree.root.total,
         "calls": calls,
     }
-    lines = [f"{tree.payer} paid {paid} for {receipt}"]
+    return Output(data, [*_tree_lines(tree, owners), *_paid_lines(tree, reached)])
+
+
+def _call(node: "CallNode", owners: dict[str, str], paid_on: dict[str, float]) -> TracedCall:
+    return {
+        "receipt_id": node.receipt,
+        "parent_receipt": node.parent,
+        "agent": node.agent,
+        "served_model": node.model,
+        "kept_micro": node.kept,
+        "total_micro": node.total,
+        "retrieved": [{**line, "contributor": _owner(line, owners)} for line in node.retrieved],
+        "training_credit": node.training,
+        "contributor_credits": dict(node.credits),
+        "paid_on": paid_on,
+    }
+
+
+def _tree_lines(tree: "CallTree", owners: dict[str, str]) -> Iterator[str]:
+    """Every call below what it is a part of, with what it keeps and who moved its answer."""
+    yield f"{tree.payer} paid {exact_micro(tree.root.total)} {tree.currency} for {tree.root.receipt}"
     for node in tree.nodes():
         indent = "  " * (node.depth + 1)
         training = node.training if isinstance(node.training, str) else node.training["status"]
-        lines.append(f"{indent}{node.model} keeps {exact_micro(node.kept)}, training {training}")
-        lines += [f"{indent}  {_moved(line, owners)}" for line in node.retrieved]
-        lines += [f"{indent}  {name}: {credit:+.6f} nats" for name, credit in list(node.credits.items())[:ROWS_SHOWN]]
+        yield f"{indent}{node.model} keeps {exact_micro(node.kept)}, training {training}"
+        yield from (f"{indent}  {_moved(line, owners)}" for line in node.retrieved)
+        yield from (f"{indent}  {name}: {credit:+.6f} nats" for name, credit in list(node.credits.items())[:ROWS_SHOWN])
+
+
+def _paid_lines(tree: "CallTree", reached: Sequence[Mapping[str, float]]) -> Iterator[str]:
+    """Whom the money reached, where the month is divided."""
     if whom := _summed(reached):
-        lines.append(f"{tree.month} pays of it, by all that {tree.payer} asked in the month:")
-        lines += [f"  {exact_micro(round(micro))} {tree.currency}  {name}" for name, micro in whom]
-        lines.append(f"`tribute trace {tree.month}/CONTRIBUTOR` shows the rows behind an amount")
-    return Output(data, lines)
+        yield f"{tree.month} pays of it, by all that {tree.payer} asked in the month:"
+        yield from (f"  {exact_micro(round(micro))} {tree.currency}  {name}" for name, micro in whom)
+        yield f"`tribute trace {tree.month}/CONTRIBUTOR` shows the rows behind an amount"
 
 
 def _summed(parts: Sequence[Mapping[str, float]]) -> list[tuple[str, float]]:

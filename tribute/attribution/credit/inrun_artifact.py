@@ -34,14 +34,12 @@ def credit_job(run: Run, seed: int, folders: Folders, progress: Progress) -> Non
 def control_job(run: Run, seed: int, folders: Folders, progress: Progress) -> None:
     """Runs in a child: trains a seed with planted controls and credits it; files as of a credit."""
     from tribute.finetuning.evaluation import evaluate
-    from tribute.finetuning.training.training import train
+    from tribute.finetuning.training.training import train_prepared
 
     finetuning = run.config.finetuning
     ready = prepare(run.dataset, finetuning, folders.scratch, seed, planted)
     before = evaluate(ready.model, ready.evaluation).losses.mean()
-    training = train(
-        ready.model, ready.train, finetuning, seed, folders.checkpoints, validation=ready.validation, progress=progress
-    )
+    training = train_prepared(ready, finetuning, seed, folders.checkpoints, progress)
     measured = float(before - evaluate(ready.model, ready.evaluation).losses.mean())
     _write_credit(folders.result, ready, training.trace, measured, run.config.attribution.sample, progress)
 

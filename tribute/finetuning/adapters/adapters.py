@@ -127,20 +127,10 @@ def _train_between_evaluations(
 ) -> "Training":
     """Writes what the training did to the evaluation; only one that drops no rows (None) records its states."""
     from tribute.finetuning.evaluation import evaluate, evaluation_report
-    from tribute.finetuning.training.training import train
+    from tribute.finetuning.training.training import train_prepared
 
     before = evaluate(ready.model, ready.evaluation)
-    training = train(
-        ready.model,
-        ready.train,
-        config,
-        seed,
-        folders.checkpoints,
-        dropped=dropped or frozenset(),
-        validation=ready.validation,
-        recorded=dropped is None,
-        progress=progress,
-    )
+    training = train_prepared(ready, config, seed, folders.checkpoints, progress, dropped)
     after = evaluate(ready.model, ready.evaluation)
     write_json(folders.result / "evaluation.json", evaluation_report(before, after, ready.evaluation), sort_keys=True)
     losses = {"row_id": list(ready.evaluation.row_ids), "before": before.losses, "loss": after.losses}

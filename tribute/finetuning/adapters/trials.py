@@ -20,17 +20,8 @@ def trial(dataset: Artifact, config: FinetuningConfig, seed: int) -> Recipe:
 
 def trial_job(dataset: Artifact, config: FinetuningConfig, seed: int, folders: Folders, progress: Progress) -> None:
     """Runs in a child: trains, and writes the curve."""
-    from tribute.finetuning.training.training import train
+    from tribute.finetuning.training.training import train_prepared
 
     ready = prepare(dataset, config, folders.scratch, seed)
-    training = train(
-        ready.model,
-        ready.train,
-        config,
-        seed,
-        folders.checkpoints,
-        validation=ready.validation,
-        recorded=False,
-        progress=progress,
-    )
+    training = train_prepared(ready, config, seed, folders.checkpoints, progress, dropped=frozenset())
     write_json(folders.result / CURVE_JSON, {"training": training.curve}, sort_keys=True)

@@ -13,6 +13,7 @@ from tribute.finetuning import ranks
 from tribute.finetuning.encoding.encoding import EncodedRows
 from tribute.finetuning.models.row_models import RowModel
 from tribute.finetuning.optimizers.adam import CLIP_EPS, adam_of
+from tribute.finetuning.preparation.preparation import Prepared
 from tribute.finetuning.recording.curve import CURVE
 from tribute.finetuning.recording.recorder import Recorder
 from tribute.finetuning.recording.trace import STATES, Trace, assign, longest_gap, state_steps
@@ -37,6 +38,28 @@ class Training:
     states: Path
     curve: list[dict[str, float]]
     """A point per step that was trained, also where the trace ends at an earlier one, the best."""
+
+
+def train_prepared(
+    ready: Prepared,
+    config: FinetuningConfig,
+    seed: int,
+    scratch: Path,
+    progress: Progress,
+    dropped: frozenset[int] | None = None,
+) -> Training:
+    """`train` with what `prepare` gave; a training without the rows `dropped`, be they none, records no states."""
+    return train(
+        ready.model,
+        ready.train,
+        config,
+        seed,
+        scratch,
+        dropped=dropped or frozenset(),
+        validation=ready.validation,
+        recorded=dropped is None,
+        progress=progress,
+    )
 
 
 def train(

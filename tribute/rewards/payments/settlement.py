@@ -24,8 +24,6 @@ from tribute.rewards.payments.reconciliation import free_money
 from tribute.rewards.second_name import Approval, Proposal, Signing
 from tribute.workspace import Workspace
 
-SETTLED = ("paid", "returned", "rejected")
-
 
 class Settlement(NamedTuple):
     """A decision about `payment` (its payment or end-to-end id), in words and by whom.
