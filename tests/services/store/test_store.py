@@ -51,6 +51,12 @@ def test_a_second_server_is_refused_until_the_first_ends(url):
     assert accepted.stdout == "open\n"
 
 
+def test_a_month_can_be_sealed_where_no_server_ever_ran(url):
+    """Payers and prices alone make a whole store: what the seal asks for is there."""
+    with Store.attach(url) as store, store.reading() as connection:
+        assert connection.execute(select(tables.book.c.sealed)).scalar_one() == ""
+
+
 def test_a_link_to_a_store_is_the_same_store(tmp_path):
     """A second server that reaches SQLite's file by another path is refused as well."""
     (tmp_path / "link.db").symlink_to("usage.db")

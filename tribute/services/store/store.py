@@ -165,6 +165,7 @@ class Store:
                 connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('tribute', 0))"))
             self._refuse_other_columns(connection)
             tables.metadata.create_all(connection)
+            connection.execute(self.insert(tables.book).values(id=1, sealed="").on_conflict_do_nothing())
 
     def _refuse_other_columns(self, connection: Connection) -> None:
         """Raise ServiceError 500 for a store of another version."""
@@ -183,7 +184,6 @@ class Store:
 
     def _start(self, connection: Connection) -> None:
         """Record this start."""
-        connection.execute(self.insert(tables.book).values(id=1, sealed="").on_conflict_do_nothing())
         new = {"name": self.instance, "incarnation": 0, "number": 0, "head": Chain.genesis, "time": ""}
         connection.execute(self.insert(tables.instance).values(new).on_conflict_do_nothing())
         this = tables.instance.c.name == self.instance
