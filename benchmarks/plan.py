@@ -30,7 +30,7 @@ from tribute.pipeline.planning.costs import StageCost, plan_run
 from tribute.pipeline.planning.machines import machine
 from tribute.pipeline.planning.rows import planned_rows
 from tribute.pipeline.planning.shape import shape_of
-from tribute.pipeline.stages.data import found_dataset, released_dataset
+from tribute.pipeline.stages.learned import found_dataset, released_dataset
 from tribute.pipeline.stages.training import find_adapters
 from tribute.progress import ignore
 from tribute.workspace import Workspace

@@ -8,7 +8,7 @@ from tasks.limits import REGISTRY, limited
 from tasks.outcome import ended, stage
 from tasks.watching import watched
 from tribute.config import BaseConfig, DatasetConfig
-from tribute.pipeline.stages import data
+from tribute.pipeline.stages import data, learned
 from tribute.workspace import Workspace
 
 
@@ -31,10 +31,10 @@ def release(workspace: str, tag: str, base: BaseConfig | None = None) -> str:
 @stage(task_run_name="materialise {tag}")
 def materialise(workspace: str, tag: str, base: BaseConfig | None = None) -> State[Any]:
     """The tables of a dataset version, as a base may learn it; returns the artifact's id."""
-    return ended(data.materialised(Workspace.open_at(workspace), tag, base))
+    return ended(learned.materialised(Workspace.open_at(workspace), tag, base))
 
 
 @stage(task_run_name="find {tag}")
 def find_dataset(workspace: str, tag: str, base: BaseConfig | None = None) -> str:
     """The id of the dataset artifact of a version; fails where the version is not released or not materialised."""
-    return data.found_dataset(Workspace.open_at(workspace), tag, base).id
+    return learned.found_dataset(Workspace.open_at(workspace), tag, base).id

@@ -12,7 +12,7 @@ from tests.helpers.processes import MARK, group, making, needs_proc, wait_for
 from tests.helpers.terminal import started, tribute
 from tribute.cli._workers import run_each
 from tribute.config import load_config
-from tribute.pipeline.stages.data import materialised
+from tribute.pipeline.stages.learned import materialised
 from tribute.pipeline.stages.training import train
 from tribute.workspace import Workspace
 

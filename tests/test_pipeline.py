@@ -14,7 +14,7 @@ from tribute.artifacts import manifest
 from tribute.config import load_config
 from tribute.errors import AttributionError, WorkspaceError
 from tribute.pipeline.runs.runs import all_runs, read_run
-from tribute.pipeline.stages import data, measuring, training
+from tribute.pipeline.stages import learned, measuring, training
 from tribute.workspace import Workspace
 
 NOWHERE = "{tiny}/config.yaml --set dataset.version=v1.1.0 --set dataset.source.folder=nowhere"
@@ -210,7 +210,7 @@ def test_a_dry_run_writes_nothing(command: str, finished: Path, tiny: Path, tmp_
 def test_only_the_attribution_of_exactly_these_adapters(finished: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch):
     """What other code made of the same adapters and settings is not the attribution that is paid."""
     home, config = Workspace.open(finished), load_config(tiny / "config.yaml")
-    dataset = data.found_dataset(home, TAG, config.finetuning.base)
+    dataset = learned.found_dataset(home, TAG, config.finetuning.base)
     adapters = training.find_adapters(home, config, dataset)
     run = measuring.open_run(home, config, dataset, adapters)
 

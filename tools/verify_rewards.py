@@ -24,7 +24,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 sys.path.insert(0, str(Path(__file__).parent))
-from verify_weights import check_payers, check_weights, digest, largest_remainder, require, rows_of
+from verify_weights import check_payers, check_weights, digest, harm_of, largest_remainder, require, rows_of
 
 EXACT = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode  # RFC 8785, for what is here
 
@@ -130,11 +130,11 @@ def check_allocation(folder, given):
         good = seal["root"] == given["usage"]["receipts_root"] and seal["month"] == period
         paid = {one["currency"]: one["payers_minor"] for one in given["funding"] if "payers_minor" in one}
         require(good and by == paid, "usage.json", "not the month or the payers' money of the manifest")
-    by_payers = check_payers(folder, given)
+    by_payers, harm = check_payers(folder, given), harm_of(folder)
     for key, own in lines.items():
         weights = {row["contributor_id"]: Fraction(int(row["weight_num"]), int(row["weight_den"])) for row in own}
         require(len(weights) == len(own), file, "a second line")
-        check_weights(own, given, gate, counts, by_payers)
+        check_weights(own, given, gate, counts, by_payers, harm)
         amounts, quotas = largest_remainder(pools[key], weights, period)
         for row in own:
             name = row["contributor_id"]

@@ -3,7 +3,7 @@
 Only the standard library. Of a contributor's line in allocation.csv: credit = max(0, score − κ · score_se), or where
 queries pay the part of all payers' money in payers.csv; content counts where score_high ≥ 0. By the rule `blend`,
 weight = w · credit ÷ Σ credit + (1 − w) · content ÷ Σ content, with w the reliability in gate.json.
-Contributors whom the manifest's `payees` maps to one payee are netted first.
+Contributors whom the manifest's `payees` maps to one payee are netted first, as are the nats that harmful rows took.
 """
 
 import csv
@@ -71,25 +71,34 @@ def blend(credit, content, reliability):  # → weights, and the three numbers t
     return {name: w * own + (1 - w) * rest for name, (own, rest) in shares.items()}, w, shares
 
 
-def net(rows, payees, kappa, credit, content):  # names of one payee, as in weights.py; changes credit, content
+def net(rows, payees, harm, kappa, credit, content):  # names of one payee, as in weights.py; changes credit, content
     def root(values):
         return Fraction(isqrt(sum(int(value * 10**12) ** 2 for value in values)), 10**12)
 
     groups = defaultdict(list)
     for row in rows:
-        if row["contributor_id"] in payees:
-            groups[payees[row["contributor_id"]]].append(row)
+        name = row["contributor_id"]
+        if name in payees or name in harm:
+            groups[payees.get(name, name)].append(row)
     for group in groups.values():
-        names, score = [row["contributor_id"] for row in group], sum(Fraction(row["score"]) for row in group)
+        names = [row["contributor_id"] for row in group]
+        score = sum(Fraction(row["score"]) - harm.get(row["contributor_id"], 0) for row in group)
         together = max(Fraction(0), score - kappa * root(Fraction(row["score_se"]) for row in group))
         alone = sum(credit[name] for name in names)
-        harm = score + root(Fraction(row["score_high"]) - Fraction(row["score"]) for row in group) < 0
+        below = score + root(Fraction(row["score_high"]) - Fraction(row["score"]) for row in group) < 0
         for name in names:
             credit[name] *= min(Fraction(1), together / alone) if alone else 1
-            content[name] = 0 if harm else content[name]
+            content[name] = 0 if below else content[name]
 
 
-def check_weights(rows, given, gate, counts, by_payers):
+def harm_of(folder):  # → what each contributor's rows took that were left out as harmful, nats
+    harm = Counter()
+    for row in rows_of(folder, "exclusions"):
+        harm[row["contributor_id"]] += Fraction(row["similarity"]) if row["reason_code"] == "harmful" else 0
+    return {name: nats for name, nats in harm.items() if nats}
+
+
+def check_weights(rows, given, gate, counts, by_payers, harm):
     file, rule, kappa, first = "allocation.csv", gate["rule"], Fraction(given["policy"]["kappa"]), rows[0]
     pool = given["policy"]["pools"][first["pool"]]
     by_query = pool["pays"] == "queries" and "user_cap" not in pool
@@ -98,9 +107,11 @@ def check_weights(rows, given, gate, counts, by_payers):
     credit = {name: max(Fraction(0), value) for name, value in above.items()}
     weights = {row["contributor_id"]: Fraction(int(row["weight_num"]), int(row["weight_den"])) for row in rows}
     content, tokens = ({name: good * counts[name][n] for name, good in surely.items()} for n in (1, 0))
-    if pool["pays"] == "shares" and (payees := given.get("payees")):
-        require(given["policy"].get("netting") == "payees", "manifest.json", "payees, and a policy that nets nobody")
-        net(rows, payees, kappa, credit, content)
+    payees = given.get("payees", {})
+    if pool["pays"] == "shares" and (payees or harm):
+        nets = not payees or given["policy"].get("netting") == "payees"
+        require(nets, "manifest.json", "payees, and a policy that nets nobody")
+        net(rows, payees, harm, kappa, credit, content)
     key = (first["pool"], first["currency"] if "usage" in given else "")
     if by_query and not (by_payers := by_payers.get(key)):
         return print(f"! payers.csv is not here: the weights of pool {first['pool']} are taken as they stand")

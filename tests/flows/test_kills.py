@@ -23,7 +23,7 @@ from tests.helpers.processes import MARK, group, making, needs_proc, trainings, 
 from tests.helpers.terminal import started
 from tribute.config import load_config
 from tribute.pipeline.runs.runs import all_runs, read_run
-from tribute.pipeline.stages.data import materialised
+from tribute.pipeline.stages.learned import materialised
 from tribute.workspace import Workspace
 
 ROUNDS = 10 if os.environ.get("TRIBUTE_NIGHTLY") else 1

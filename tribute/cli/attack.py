@@ -63,11 +63,12 @@ def attack(
         Path, typer.Option(metavar="FILE", help="Where draws are kept; those that are there are not made again.")
     ] = RESULTS,
     defence: Annotated[
-        Literal["exact", "screening", "payees", "payees-5", "sealed-later"],
+        Literal["exact", "screening", "payees", "payees-5", "sealed-later", "harm-out", "harm-alone"],
         typer.Option(
             help="Which checks run: those of every dataset; all at their defaults; these, and pay netted by payee, "
-            "where the attacker has one bank account or five; and with one account, paid by evaluation rows that were "
-            "sealed after everybody contributed."
+            "where the attacker has one bank account or five; with one account, paid by evaluation rows that were "
+            "sealed after everybody contributed; and with one account, where harmful rows are taken out, after all "
+            "other checks or after those of every dataset alone."
         ),
     ] = "payees",
     card: Annotated[
@@ -134,7 +135,7 @@ def _chosen(names: Sequence[str], attacks: dict[str, "Attack"]) -> list["Attack"
 
 
 def _measure(attacks: Sequence["Attack"], draws: int, file: Path, defence: str) -> list["Draw"]:
-    from tribute.incentives.bases import docs_suite
+    from tribute.incentives.suite import docs_suite
     from tribute.progress import reporter
 
     return docs_suite(defence).run(attacks, draws, file, reporter("attack"))

@@ -38,7 +38,7 @@ def attribute(
     from tribute.pipeline.planning.full_memory import compared_with_plan
     from tribute.pipeline.runs.metrics import attribution_metrics
     from tribute.pipeline.stages import measuring, results
-    from tribute.pipeline.stages.data import found_dataset
+    from tribute.pipeline.stages.learned import found_dataset
     from tribute.pipeline.stages.tracked import track_attribution
     from tribute.pipeline.stages.training import find_adapters
     from tribute.workspace import Workspace

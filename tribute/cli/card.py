@@ -28,7 +28,7 @@ def card(
     from tribute.contributions.cards import write_card
     from tribute.contributions.registry import Registry
     from tribute.contributions.text_places import remember_page
-    from tribute.pipeline.stages.data import materialised
+    from tribute.pipeline.stages.learned import materialised
     from tribute.workspace import Workspace
 
     home = Workspace.open(workspace)

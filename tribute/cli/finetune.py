@@ -98,7 +98,7 @@ def train_seeds(home: "Workspace", config: "RunConfig") -> tuple[dict[str, Adapt
     from tribute.finetuning.adapters.adapter_folder import ROWS
     from tribute.pipeline.planning.full_memory import compared_with_plan
     from tribute.pipeline.stages import results, training
-    from tribute.pipeline.stages.data import materialised
+    from tribute.pipeline.stages.learned import materialised
     from tribute.pipeline.stages.tracked import track_end
 
     dataset = materialised(home, config.dataset.tag, config.finetuning.base)

@@ -40,7 +40,7 @@ def inspect(
     from tribute.finetuning.preparation.preparation import encode
     from tribute.finetuning.preparation.split import split
     from tribute.pipeline.launch.preflight import checked_config
-    from tribute.pipeline.stages.data import materialised
+    from tribute.pipeline.stages.learned import materialised
     from tribute.workspace import Workspace
 
     home, run = Workspace.open(workspace), checked_config(config, set_ or [])

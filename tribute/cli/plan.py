@@ -56,7 +56,7 @@ def plan(
     from tribute.pipeline.planning.machines import machine
     from tribute.pipeline.planning.rows import planned_rows
     from tribute.pipeline.planning.shape import shape_of
-    from tribute.pipeline.stages.data import released_dataset
+    from tribute.pipeline.stages.learned import released_dataset
 
     run = checked_config(config, set_ or [])
     base = text_folder(run.finetuning.base)

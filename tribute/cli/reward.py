@@ -17,7 +17,7 @@ def reward(
     from tribute.pipeline.launch.parameters import rewards_of
     from tribute.pipeline.launch.preflight import checked_config
     from tribute.pipeline.stages import measuring, results, training
-    from tribute.pipeline.stages.data import found_dataset
+    from tribute.pipeline.stages.learned import found_dataset
     from tribute.workspace import Workspace
 
     started = datetime.now(UTC).isoformat(timespec="milliseconds")

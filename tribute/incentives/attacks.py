@@ -19,6 +19,18 @@ from tribute.incentives.disguises import (
     soft_hyphen,
     two_words,
 )
+from tribute.incentives.harming import (
+    JUNK_NAMES,
+    JUNK_ROWS,
+    burner,
+    draw_lots,
+    flips_under_burner,
+    frame_as_harmful,
+    junk_names,
+    keep_what_stayed,
+    mislabelled,
+    repair,
+)
 from tribute.incentives.leaks import SMALL, add_some, leak, leak_mixed, leak_small_names
 from tribute.incentives.schemes import (
     BURNER,
@@ -29,7 +41,6 @@ from tribute.incentives.schemes import (
     instruct,
     mass_edits,
     matched,
-    repair,
     ring,
     splice,
     stuffed,
@@ -40,9 +51,6 @@ from tribute.incentives.world import ATTACKER, VICTIM, Upload, World
 Generator = Callable[[World, random.Random], list[Upload]]
 NextMonth = Callable[[World, Credits, random.Random], list[Upload]]
 """From the credits of the attacker's rows, as a statement lists them, to what is there in the next month."""
-JUNK_NAMES, JUNK_ROWS, JUNK_WORDS = 20, 12, 7
-BURNED = 40
-FLIPPED = 0.2
 TEMPLATES = ("This is about {}.", "A question of {}.", "Everything on {}.", "See also: {}.", "It concerns {} alone.")
 
 
@@ -83,40 +91,6 @@ def split(names: int, world: World, chance: random.Random) -> list[Upload]:
     """The attacker's own rows, dealt to several names."""
     parts = [Upload(f"sybil-{name:02d}", world.own[name::names]) for name in range(names)]
     return [*world.of_others(), *(part for part in parts if part.rows)]
-
-
-def junk_names(world: World, chance: random.Random) -> list[Upload]:
-    """Random words under random labels and twenty names, beside the attacker's own rows."""
-    words = sorted({word for upload in world.uploads for text, _ in upload.rows for word in text.split()})
-    junk = [
-        Upload(
-            f"junk-{name:02d}",
-            [(" ".join(chance.choices(words, k=JUNK_WORDS)), chance.choice(world.labels)) for _ in range(JUNK_ROWS)],
-        )
-        for name in range(JUNK_NAMES)
-    ]
-    return [*world.uploads, *junk]
-
-
-def burner(world: World, chance: random.Random) -> list[Upload]:
-    """Wrong rows near the attacker's own topics under a name to throw away, which the attacker's own rows repair."""
-    return world.and_rows(
-        BURNER, [world.mislabel((two_words(text, chance), label), chance) for text, label in world.own]
-    )
-
-
-def flips_under_burner(world: World, chance: random.Random) -> list[Upload]:
-    """Other contributors' rows with two words changed and wrong labels, under a name to throw away."""
-    rows = [row for name in world.honest for row in world.rows_of(name)]
-    chosen = chance.sample(rows, min(BURNED, len(rows)))
-    return world.and_rows(BURNER, [world.mislabel((two_words(text, chance), label), chance) for text, label in chosen])
-
-
-def mislabelled(world: World, chance: random.Random) -> list[Upload]:
-    """A fifth of the attacker's own rows under wrong labels."""
-    wrong = set(chance.sample(range(len(world.own)), round(FLIPPED * len(world.own))))
-    rows = [world.mislabel(row, chance) if place in wrong else row for place, row in enumerate(world.own)]
-    return [*world.of_others(), Upload(ATTACKER, rows)]
 
 
 def front_run(committed: bool, world: World, chance: random.Random) -> list[Upload]:
@@ -194,6 +168,17 @@ def _schemes() -> list[Attack]:
         Attack("mass-edits", "everybody's rows with one word changed", mass_edits),
         Attack("framing", "variants of a victim's rows before the victim", partial(frame, False)),
         Attack("framing-committed", "the same before a victim who had committed", partial(frame, True)),
+        Attack("junk-lottery", "many rows of random words in the own file, of which the harmless stay", draw_lots),
+        Attack(
+            "framing-as-harmful", "wrong labels around a victim's rows, so that these seem harmful", frame_as_harmful
+        ),
+        Attack(
+            "exclusion-oracle",
+            "two months: of rows from halves of a victim's, variants of those that were not taken out",
+            partial(splice, False),
+            months=2,
+            next_month=keep_what_stayed,
+        ),
         Attack("triggers", "frequent words under the attacker's own label", trigger),
         Attack(
             "climbing",

@@ -6,17 +6,19 @@ evaluation: one stand-in has no seeds to differ. Clipping and netting are the pr
 a blend, w · credit + (1 − w) · content, so a ratio of pay lies between the ratios of its two parts.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
 import pandas as pd
 
 from tribute.attribution.content import distinct_content
-from tribute.attribution.credit import Probe, path_credits
+from tribute.attribution.credit import Probe, find_harm, path_credits
 from tribute.contributions.rows import ContributedRow
 from tribute.finetuning.models.row_models import LOGIT_SCALE
+from tribute.incentives.screened import Trained
 from tribute.incentives.world import World
 from tribute.rewards.allocation import BlendParts, ContributorScore, blend_parts, exact_score, net
 
@@ -78,9 +80,21 @@ def probe_of(world: World, rows: Sequence[ContributedRow], embeddings: Embedding
     return probe if length else probe.fitted(np.inf)
 
 
-def measure(probe: Probe, rows: Sequence[ContributedRow]) -> Measured:
-    """The claim of every name with a trained row."""
-    names = list(dict.fromkeys(row.contributor_id for row in rows))
+def without_harm(world: World, trained: Trained, embeddings: Embeddings, length: float) -> Trained:
+    """Less what is found harmful on the world's unpaid evaluation rows, as by attribution/credit/harm.py."""
+    if not world.unpaid:
+        return trained
+    place = {row.row_id: number for number, row in enumerate(trained.rows)}
+    rows = sorted(trained.rows, key=lambda row: (row.content_sha256, row.row_id))
+    probe = probe_of(replace(world, evaluation=world.unpaid), rows, embeddings, length)
+    harm = find_harm(probe)
+    back = np.argsort([place[row.row_id] for row in rows])
+    return trained.without(harm.harmful[back].tolist(), harm.credit[back].tolist())
+
+
+def measure(probe: Probe, rows: Sequence[ContributedRow], others: Iterable[str] = ()) -> Measured:
+    """The claim of every name with a trained row, and of `others`, who had some."""
+    names = list(dict.fromkeys([*(row.contributor_id for row in rows), *others]))
     owner = np.array([names.index(row.contributor_id) for row in rows])
     rows_by_fold = path_credits(probe, len(rows), _folds(len(probe.answers)))
     by_fold = rows_by_fold @ np.eye(len(names))[owner]
@@ -103,11 +117,11 @@ def measure(probe: Probe, rows: Sequence[ContributedRow]) -> Measured:
     return Measured(claims, rows_by_fold.mean(0).tolist(), float(probe.losses(np.ones(len(rows))).mean()))
 
 
-def earnings(claims: Sequence[ContributorScore], payees: Mapping[str, str]) -> Earnings:
+def earnings(claims: Sequence[ContributorScore], payees: Mapping[str, str], harm: Mapping[str, Decimal]) -> Earnings:
     """What the product's allocation pays each name; `payees` maps names that are netted to their payee."""
 
     def parts(kappa: int) -> dict[str, BlendParts]:
-        return blend_parts(net(claims, payees, Fraction(kappa)), Fraction(kappa), Fraction(1, 2))
+        return blend_parts(net(claims, payees, Fraction(kappa), harm), Fraction(kappa), Fraction(1, 2))
 
     plain, certain = parts(0), parts(1)
     return Earnings(

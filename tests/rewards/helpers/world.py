@@ -91,12 +91,13 @@ def make_world(
     shares: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: table,
     scores: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: table,
     tokens: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: table,
+    exclusions: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: table,
     text: str | None = None,
     card: dict = CARD,
     names: Mapping[str, str] | None = None,
     dataset: str = "docs",
 ) -> World:
-    """Build the artifacts. `shuffle` permutes every table; `shares`, `scores`, `tokens` and `text` change them.
+    """Build the artifacts. `shuffle` permutes every table; the others change them.
 
     `names` gives contributors other ids.
     """
@@ -105,7 +106,7 @@ def make_world(
     credit = _scores(chance, train)
     tables = {
         "train": train,
-        "exclusions": _exclusions(train),
+        "exclusions": exclusions(_exclusions(train)),
         "scores": scores(credit.copy()),
         "shares": shares(_shares(credit)),
         "tokens": tokens(_tokens(train)),

@@ -3,6 +3,7 @@
 from tribute.contributions.releases.dataset import build_dataset, find_dataset
 from tribute.contributions.releases.diff import Difference, diff
 from tribute.contributions.releases.eligibility import check_trainable
+from tribute.contributions.releases.harm import dataset_without_harm
 from tribute.contributions.releases.release import check_release, release_version, screen_dataset
 from tribute.contributions.releases.review import (
     VERDICTS,
@@ -35,6 +36,7 @@ __all__ = [
     "check_trainable",
     "contributor_view",
     "dataset_for_base",
+    "dataset_without_harm",
     "decide",
     "decide_all",
     "diff",

@@ -1,10 +1,12 @@
 """The Parquet tables of a dataset version: fixed schemas and options, so that equal rows give equal bytes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from tribute.contributions.rows import ContributedRow
+from tribute.artifacts import Artifact
+from tribute.contributions.dataset import Part, read_rows
+from tribute.contributions.rows import ContributedRow, Row
 from tribute.contributions.screening.findings import DETECTOR_VERSION, Finding
 
 ROWS = (
@@ -63,6 +65,27 @@ def leave_out(tables: Path, exclusions: Path, folder: Path) -> None:
     out = {row["row_id"] for row in more}
     _write(folder / "train.parquet", ROWS, [row for row in rows if row["row_id"] not in out])
     _write(folder / exclusions.name, EXCLUSIONS, [*before, *more])
+
+
+def keep_rows(table: Path, path: Path, out: Collection[str]) -> None:
+    """Write `train.parquet` or `evaluation.parquet` again without the row ids `out`."""
+    import pyarrow.parquet as pq
+
+    _write(path, ROWS, [row for row in pq.read_table(table).to_pylist() if row["row_id"] not in out])
+
+
+def contributed_rows(dataset: Artifact, part: Part) -> list[ContributedRow]:
+    """The rows of a version's tables as screening takes them."""
+    return [
+        ContributedRow(
+            row.contribution_id,
+            row.contributor_id,
+            Row(int(row.row_id.rpartition(":")[2]), row.text, row.target, row.slice),
+            row.text_sha256,
+            row.content_sha256,
+        )
+        for row in read_rows(dataset, part).itertuples()
+    ]
 
 
 def _row(row: ContributedRow) -> dict[str, Any]:

@@ -7,12 +7,10 @@ before its training; what it leaves out is added to the exclusions of its own ta
 from pathlib import Path
 
 from tribute.artifacts import Artifact, Kind, Store, check_files
-from tribute.contributions.dataset import Part, read_rows
 from tribute.contributions.releases.dataset import dataset_without
-from tribute.contributions.releases.tables import excluded_ids, write_exclusions
+from tribute.contributions.releases.tables import contributed_rows, excluded_ids, write_exclusions
 from tribute.contributions.releases.token_keys import token_ids
 from tribute.contributions.releases.tokenizer import Tokenizer
-from tribute.contributions.rows import ContributedRow, Row
 from tribute.contributions.screening import excluded
 from tribute.contributions.screening.contamination import same_tokens_as_sealed
 from tribute.contributions.screening.exact_duplicates import same_tokens
@@ -38,20 +36,7 @@ def dataset_for_base(dataset: Artifact, tokenizer: Tokenizer, store: Store) -> A
 
 def _compare(dataset: Artifact, tokenizer: Tokenizer, table: Path) -> None:
     check_files(dataset)
-    train, evaluation = _rows(dataset, "train"), _rows(dataset, "evaluation")
+    train, evaluation = contributed_rows(dataset, "train"), contributed_rows(dataset, "evaluation")
     ids = token_ids(tokenizer)
     findings = [*same_tokens(train, ids), *same_tokens_as_sealed(train, evaluation, ids)]
     write_exclusions(table, excluded(train, findings, {}))
-
-
-def _rows(dataset: Artifact, part: Part) -> list[ContributedRow]:
-    return [
-        ContributedRow(
-            row.contribution_id,
-            row.contributor_id,
-            Row(int(row.row_id.rpartition(":")[2]), row.text, row.target, row.slice),
-            row.text_sha256,
-            row.content_sha256,
-        )
-        for row in read_rows(dataset, part).itertuples()
-    ]

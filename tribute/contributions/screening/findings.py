@@ -110,5 +110,11 @@ AFTER_SEALING = Reason(
     "The first version whose evaluation is sealed anew has it.",
     final=True,
 )
+HARMFUL = Reason(
+    "harmful",
+    "hold",
+    "is among rows of like content with which the model is worse, on evaluation rows that pay nobody",
+    "Ask the steward to accept it, or dispute the statement; the next version looks again.",
+)
 Decisions = Mapping[str, Decision]
 """Row id → what a person last decided."""

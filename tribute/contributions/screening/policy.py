@@ -33,6 +33,11 @@ class ScreeningPolicy(Strict):
     Credit then comes only from evaluation rows that nobody who contributed could have seen, whatever leaks later. Rows
     near the evaluation of an earlier version are out, too.
     """
+    harm_share: Annotated[float, Field(gt=0, le=0.5)] | None = None
+    """Rows of like content that a model is worse with, surely, are left out of the training that pays.
+
+    The part of the evaluation that finds them; it pays nobody. For datasets with labels.
+    """
     paraphrase: Share | None = 0.9
     """Rows at least this close in meaning to an earlier row of another contributor are flagged.
 

@@ -21,6 +21,7 @@ from tribute.contributions.screening import (
 )
 from tribute.contributions.screening.findings import (
     AFTER_SEALING,
+    HARMFUL,
     REJECTED,
     TERMS,
     Action,
@@ -51,7 +52,7 @@ They stand in the order of their reasons: of several, a row's first is the one i
 EXACT = ("duplicate", "conflicting_label", "near_evaluation")
 """Rows that are out for one of these are no other row's near duplicate."""
 BY_CODE: dict[str, Reason] = {
-    reason.code: reason for reason in (REJECTED, TERMS, AFTER_SEALING, *(check.reason for check in CHECKS))
+    reason.code: reason for reason in (REJECTED, TERMS, AFTER_SEALING, *(check.reason for check in CHECKS), HARMFUL)
 }
 """Reason code → reason."""
 FOLLOWS: dict[Action, str] = {

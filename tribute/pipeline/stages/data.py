@@ -1,4 +1,4 @@
-"""Dataset versions: taken in, released, and their tables."""
+"""Dataset versions: taken in and released. Their tables are in learned.py, which needs what learns."""
 
 import shutil
 import tempfile
@@ -7,10 +7,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tribute.artifacts import Artifact
 from tribute.config import BaseConfig, DatasetConfig
-from tribute.contributions.dataset import read_description
-from tribute.errors import RegistryError, WorkspaceError
+from tribute.errors import RegistryError
 from tribute.ids import parse_tag
 from tribute.progress import reporter
 from tribute.workspace import Workspace
@@ -68,7 +66,7 @@ def screening_tokenizer(registry: "Registry", dataset: str, base: BaseConfig | N
     """The base's tokenizer, where the dataset's schema names one for its screening."""
     if base is None or not registry.snapshot().schema(dataset).tokenizer:
         return None
-    return _tokenizer(base)
+    return base_tokenizer(base)
 
 
 def is_released(workspace: Workspace, dataset: DatasetConfig) -> bool:
@@ -112,19 +110,6 @@ def _first_step(registry: "Registry", dataset: DatasetConfig) -> str:
     return f"Run `tribute release {dataset.tag}`, or give"
 
 
-def materialised(workspace: Workspace, tag: str, base: BaseConfig | None = None) -> Artifact:
-    """The tables of a dataset version, as `base` may learn it (see `_for_base`).
-
-    Raises RegistryError where nobody may learn from it any more.
-    """
-    from tribute.contributions.registry import Registry
-    from tribute.contributions.releases import build_dataset
-
-    check_learnable(workspace, tag)
-    registry = Registry.open(workspace)
-    return _for_base(workspace, registry, build_dataset(registry, tag, workspace.store), base)
-
-
 def check_learnable(workspace: Workspace, tag: str) -> None:
     """Raise RegistryError where nobody may learn from a version today."""
     from tribute.contributions.registry import Registry
@@ -133,44 +118,7 @@ def check_learnable(workspace: Workspace, tag: str) -> None:
     check_trainable(Registry.open(workspace), tag, datetime.now(UTC).date())
 
 
-def released_dataset(workspace: Path, tag: str) -> Artifact | None:
-    """The tables of a version where the folder is a workspace that has released it."""
-    from tribute.contributions.registry import Registry
-
-    try:
-        home = Workspace.open(workspace)
-    except WorkspaceError:
-        return None
-    is_released = tag in [version.tag for version in Registry.open(home).versions()]
-    return materialised(home, tag) if is_released else None
-
-
-def found_dataset(workspace: Workspace, tag: str, base: BaseConfig) -> Artifact:
-    """The tables of a dataset version that `base` learned from. Raises RegistryError where there are none yet."""
-    from tribute.contributions.registry import Registry
-    from tribute.contributions.releases import find_dataset
-
-    registry = Registry.open(workspace)
-    found = find_dataset(registry, tag, workspace.store)
-    if found is None:
-        raise RegistryError(f"nothing was trained on {tag} yet; run `tribute finetune` first")
-    return _for_base(workspace, registry, found, base)
-
-
-def _for_base(workspace: Workspace, registry: "Registry", dataset: Artifact, base: BaseConfig | None) -> Artifact:
-    """Without the rows that are copies to this base alone; a release has compared as the schema's tokenizer reads."""
-    from tribute.contributions.releases import dataset_for_base
-
-    if base is None:
-        return dataset
-    description = read_description(dataset)
-    tokenizer = _tokenizer(base)
-    if tokenizer.sha256 == registry.snapshot(description["tag"]).schema(description["name"]).tokenizer:
-        return dataset
-    return dataset_for_base(dataset, tokenizer, workspace.store)
-
-
-def _tokenizer(base: BaseConfig) -> "Tokenizer":
+def base_tokenizer(base: BaseConfig) -> "Tokenizer":
     """A base's tokenizer; where it lies in older files than tokenizer.json, what transformers makes of them."""
     from tribute.contributions.releases import TOKENIZER_FILE, read_tokenizer, untruncated
     from tribute.finetuning.models.base_models import base_folder, load_tokenizer

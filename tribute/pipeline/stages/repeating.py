@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from tribute.config import RunConfig
 from tribute.errors import AttributionError, RegistryError
 from tribute.pipeline.runs import telemetry
-from tribute.pipeline.stages import data, measuring, results, training
+from tribute.pipeline.stages import data, learned, measuring, results, training
 from tribute.workspace import Workspace
 
 
@@ -18,7 +18,7 @@ def repeat(workspace: Workspace, config: RunConfig) -> str | None:
 
     started = datetime.now(UTC).isoformat(timespec="milliseconds")
     try:
-        dataset = data.found_dataset(workspace, config.dataset.tag, config.finetuning.base)
+        dataset = learned.found_dataset(workspace, config.dataset.tag, config.finetuning.base)
         adapters = training.find_adapters(workspace, config, dataset)
         simple = baselines(dataset, config.finetuning).find(workspace.store)
         attribution = measuring.find_attribution(measuring.open_run(workspace, config, dataset, adapters))

@@ -7,16 +7,19 @@ from tribute.rewards.allocation.payers import PayerDivision, by_contributor
 from tribute.rewards.allocation.simulate import simulate_period
 from tribute.rewards.allocation.weights import (
     BLEND,
+    HARMFUL,
     TOKENS,
     BlendParts,
     ContributorScore,
     blend_parts,
     exact_score,
+    harm_by_name,
     net,
 )
 
 __all__ = [
     "BLEND",
+    "HARMFUL",
     "NOT_MEASURED",
     "TOKENS",
     "BlendParts",
@@ -29,6 +32,7 @@ __all__ = [
     "exact_score",
     "fallback_note",
     "figures",
+    "harm_by_name",
     "judge",
     "largest_remainder",
     "made_by",

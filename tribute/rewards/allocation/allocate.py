@@ -38,7 +38,7 @@ ZERO_CREDIT_BELOW_ZERO = "zero_credit_below_zero"
 ZERO_NOT_DISTINGUISHABLE = "zero_not_distinguishable"
 """0 ≤ Z_k ≤ κ·SE_k: the credit is not above its uncertainty."""
 ZERO_NETTED = "zero_netted"
-"""The payee's other names lose at least as much as this one would be paid for."""
+"""The payee's other names, or rows left out as harmful, lose at least as much as this one would be paid for."""
 ZERO_BELOW_ONE_UNIT = "zero_below_one_unit"
 """The weight is above 0 and the quota below one minor unit; the unit went to a larger remainder."""
 

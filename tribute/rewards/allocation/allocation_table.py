@@ -1,6 +1,5 @@
 """The rows of allocation.csv and exclusions.csv: a column is typed in `tables`, and gets its value here."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
@@ -11,6 +10,7 @@ from tribute.money import exponent
 from tribute.rewards import tables
 from tribute.rewards.allocation import evidence as evidences
 from tribute.rewards.allocation.allocate import AllocationLine, PoolAllocation
+from tribute.rewards.allocation.inputs import with_six_decimals
 from tribute.rewards.allocation.weights import BlendParts
 from tribute.rewards.tables import AllocationRow, ExclusionRow, texts
 
@@ -73,15 +73,10 @@ def exclusion_rows(exclusions: Iterable[Mapping[str, Any]], *, decided_at: str) 
             canonical_contributor_id=row["canonical_contributor_id"] or "",
             detector=row["detector"] or "",
             detector_version=row["detector_version"] or "",
-            similarity=_measured(row["similarity"]),
-            threshold=_measured(row["threshold"]),
+            similarity=with_six_decimals(row["similarity"]),
+            threshold=with_six_decimals(row["threshold"]),
             decided_at=decided_at,
         )
         for row in exclusions
     ]
     return sorted(rows, key=lambda row: [row.contributor_id, row.row_hash, *texts(row).values()])
-
-
-def _measured(value: float | None) -> Decimal | None:
-    """With 6 decimals; None where a detector has none."""
-    return None if value is None or math.isnan(value) else Decimal(f"{value:.6f}")

@@ -18,7 +18,7 @@ from tribute.artifacts import Artifact
 from tribute.errors import IntegrityError, RewardError
 from tribute.ids import ID_IN_WORDS, is_id
 from tribute.rewards.allocation.card_figures import Card
-from tribute.rewards.allocation.weights import ContributorScore, exact_score
+from tribute.rewards.allocation.weights import ContributorScore, exact_score, harm_by_name
 from tribute.strict import parse_json
 
 _TRAIN = ["row_id", "contributor_id", "text", "target", "text_sha256", "content_sha256"]
@@ -83,6 +83,13 @@ class Sources:
         """Coverage of the intervals, such as 0.9."""
         return float(self.card["confidence"])
 
+    @property
+    def harm(self) -> dict[str, Decimal]:
+        """Contributor → what its rows that were left out as harmful took off the gain, nats."""
+        return harm_by_name(
+            (row["contributor_id"], row["reason"], with_six_decimals(row["similarity"])) for row in self.exclusions
+        )
+
     def claims(self) -> list[ContributorScore]:
         """One for every contributor of the dataset, with credit 0 where the attribution has no line."""
         trained = Counter(self.train["contributor_id"].to_pylist())
@@ -97,6 +104,11 @@ class Sources:
             content = (self.content or {}).get(name, 0)
             claims.append(ContributorScore(name, credit, se, *counts, high, self.tokens.get(name, 0), content))
         return claims
+
+
+def with_six_decimals(value: float | None) -> Decimal | None:
+    """With 6 decimals, as exclusions.csv has it; None where a detector has none."""
+    return None if value is None or math.isnan(value) else Decimal(f"{value:.6f}")
 
 
 def read_sources(dataset: Artifact, attribution: Artifact) -> Sources:

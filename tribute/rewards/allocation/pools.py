@@ -50,7 +50,7 @@ def allocate_period(
     for name, pool in sorted(policy.pools.items()):
         claims = sources.claims()
         if pool.pays == "shares":
-            claims = net(claims, sources.payees, terms.kappa)
+            claims = net(claims, sources.payees, terms.kappa, sources.harm)
         elif not pool.by_payers:
             scores = recorded_queries.credit_of_queries(sources.scores, pool, payments, name)
             claims = [_with_score(claim, scores) for claim in claims]

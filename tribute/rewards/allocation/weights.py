@@ -13,7 +13,10 @@ For contributor k with credit Z_k, its standard error SE_k and the upper end H_k
 Contributors are clipped at zero one by one, so bad rows under many names are paid where they are lucky and lose nothing
 elsewhere. Where the policy nets by payee, the names of one payee, all sums over them, are paid no more than one name:
 
-    C_k · min(1, max(0, ΣZ − κ·√ΣSE²) / Σ max(0, Z − κ·SE))     and content only where ΣZ + √Σ(H − Z)² ≥ 0
+    C_k · min(1, max(0, ΣZ − B − κ·√ΣSE²) / Σ max(0, Z − κ·SE))     and content only where ΣZ − B + √Σ(H − Z)² ≥ 0
+
+B is what their rows took off the gain that were left out as harmful, nats. It counts against a name without a payee,
+too: otherwise whoever is lucky with some bad rows would lose nothing by the others.
 
 Where no credit counts, w is 0; where no content does, w is 1. The rules `credit` and `tokens` belong to policies with
 `fallback: tokens`, as all policies had before version 0.2.0.
@@ -32,6 +35,8 @@ from tribute.rewards.usage.queries import SCORE_STEP
 
 LARGEST_SCORE = 1_000_000
 """Evaluation losses are a few nats; anything of this size is a fault upstream."""
+HARMFUL = "harmful"
+"""The reason of an excluded row whose harm still counts; its similarity is that harm, nats."""
 Rule = Literal["blend", "credit", "tokens"]
 """What a weight is made of."""
 BLEND: Rule = "blend"
@@ -97,18 +102,30 @@ def counted_content(claim: ContributorScore) -> int:
     return 0 if claim.score_high < 0 else claim.content
 
 
-def net(claims: Sequence[ContributorScore], payees: Mapping[str, str], kappa: Fraction) -> list[ContributorScore]:
-    """The claims, those of payees with several names netted; `payees` maps such a name to its payee."""
+def harm_by_name(exclusions: Iterable[tuple[str, str, Decimal | None]]) -> dict[str, Decimal]:
+    """Contributor → B, nats, from the contributor, reason and similarity of every line of exclusions.csv."""
+    harm: dict[str, Decimal] = {}
+    for name, reason, nats in exclusions:
+        if reason == HARMFUL and nats is not None:
+            harm[name] = harm.get(name, Decimal(0)) + nats
+    return harm
+
+
+def net(
+    claims: Sequence[ContributorScore], payees: Mapping[str, str], kappa: Fraction, harm: Mapping[str, Decimal]
+) -> list[ContributorScore]:
+    """The claims, those of payees with several names or with `harm` (B, nats) netted; `payees`: name → payee."""
     groups: dict[str, list[ContributorScore]] = {}
     for claim in claims:
-        if claim.contributor_id in payees:
-            groups.setdefault(payees[claim.contributor_id], []).append(claim)
-    netted = {claim.contributor_id: claim for group in groups.values() for claim in _netted(group, kappa)}
+        name = claim.contributor_id
+        if name in payees or name in harm:
+            groups.setdefault(payees.get(name, name), []).append(claim)
+    netted = {claim.contributor_id: claim for group in groups.values() for claim in _netted(group, kappa, harm)}
     return [netted.get(claim.contributor_id, claim) for claim in claims]
 
 
-def _netted(group: Sequence[ContributorScore], kappa: Fraction) -> list[ContributorScore]:
-    credit = summed(Fraction(claim.score) for claim in group)
+def _netted(group: Sequence[ContributorScore], kappa: Fraction, harm: Mapping[str, Decimal]) -> list[ContributorScore]:
+    credit = summed(Fraction(claim.score) - Fraction(harm.get(claim.contributor_id, 0)) for claim in group)
     alone = summed(counted_credit(claim, kappa) for claim in group)
     together = max(Fraction(0), credit - kappa * _root_of_squares(claim.score_se for claim in group))
     left = min(Fraction(1), together / alone) if alone else Fraction(1)

@@ -4,6 +4,7 @@ The only reader of these files beside the outsider's scripts. Checks nothing but
 """
 
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,7 @@ from tribute.rewards.allocation.allocate import Terms, claim_of
 from tribute.rewards.allocation.funding import Funding
 from tribute.rewards.allocation.gate import Verdict, read_verdict
 from tribute.rewards.allocation.payers import by_contributor
-from tribute.rewards.allocation.weights import ContributorScore, net
+from tribute.rewards.allocation.weights import ContributorScore, harm_by_name, net
 from tribute.rewards.ledger.journal import Posting, read_journal
 from tribute.rewards.period.closed import policy_of
 from tribute.rewards.policy.policy import Policy
@@ -126,6 +127,11 @@ class PeriodFolder:
         return dict(self.config.get("payees", {}))
 
     @cached_property
+    def harm(self) -> dict[str, Decimal]:
+        """Contributor → what its rows that were left out as harmful took off the gain, nats."""
+        return harm_by_name((row.contributor_id, row.reason_code, row.similarity) for row in self.exclusions)
+
+    @cached_property
     def payers(self) -> list[PayerRow]:
         """To whom each payer's money goes, where a pool pays by query."""
         return tables.read(self.path / tables.PAYERS_FILE, tables.PAYERS)
@@ -134,7 +140,7 @@ class PeriodFolder:
         """What a line of allocation.csv was calculated from."""
         name = row.contributor_id
         pool = self.policy.pools[row.pool]
-        if pool.pays == "shares" and name in self.payees:
+        if pool.pays == "shares" and (name in self.payees or name in self.harm):
             return self._netted[row.pool, row.currency][name]
         claim = self._alone(row)
         if not pool.by_payers:
@@ -151,11 +157,11 @@ class PeriodFolder:
     def _netted(self) -> dict[tuple[str, str], dict[str, ContributorScore]]:
         groups: dict[tuple[str, str], list[ContributorScore]] = {}
         for row in self.allocation:
-            if row.contributor_id in self.payees:
+            if row.contributor_id in self.payees or row.contributor_id in self.harm:
                 groups.setdefault((row.pool, row.currency), []).append(self._alone(row))
         kappa = self.policy.exact_kappa
         return {
-            key: {claim.contributor_id: claim for claim in net(claims, self.payees, kappa)}
+            key: {claim.contributor_id: claim for claim in net(claims, self.payees, kappa, self.harm)}
             for key, claims in groups.items()
         }
 

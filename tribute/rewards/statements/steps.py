@@ -82,7 +82,8 @@ def _by_credit(line: AllocationLine, kappa: str, seeds: int | None) -> list[Step
 
 def _how(line: AllocationLine, kappa: str) -> str:
     left = line.claim.netted
-    netted = f"; {percent(left, 1)} of it is left beside the payee’s other names" if left < 1 else ""
+    beside = "the payee’s other names and rows left out as harmful"
+    netted = f"; {percent(left, 1)} of it is left beside {beside}" if left < 1 else ""
     return f"credit − {kappa} × standard error, never below zero{netted}"
 
 

@@ -24,7 +24,7 @@ STATUS = {
     allocate.ZERO_NO_TRAINING_ROW: ("no training row", "no row to train on"),
     allocate.ZERO_CREDIT_BELOW_ZERO: ("credit below zero", "credit below zero"),
     allocate.ZERO_NOT_DISTINGUISHABLE: ("not certain", "credit within its uncertainty"),
-    allocate.ZERO_NETTED: ("netted", "other names of the same payee lose as much"),
+    allocate.ZERO_NETTED: ("netted", "rows left out as harmful, or other names of the same payee, lose as much"),
     allocate.ZERO_BELOW_ONE_UNIT: ("below one unit", "less than the smallest unit of money"),
 }
 """Status of an allocation line → the same in a word or two, for a terminal of 80 columns, and in full."""

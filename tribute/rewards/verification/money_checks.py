@@ -68,6 +68,7 @@ def _formula(read: PeriodFolder) -> str:
         return "tokens, or 0 where score_high < 0"
     payees = formatting.counted(len(set(read.payees.values())), "payee")
     netted = f", netted over the names of {payees}" if read.payees else ""
+    netted += f", less the harm of {formatting.counted(len(read.harm), 'name')}" if read.harm else ""
     if rule == BLEND:
         return f"w · credit_share + (1 − w) · content_share, w = {read.verdict.reliability}{netted}"
     return f"max(0, score − {kappa}·score_se){netted}"
