@@ -45,12 +45,13 @@ ABOUT = {
     "server": (
         "`/classify` with a model that answers at once, one process; the serving key signs in another, the client is "
         f"a third. Beside it the same server without key check, hold, settlement and receipt; in turn, "
-        f"{metered_calls.ROUNDS} rounds of {metered_calls.REQUESTS} requests at {metered_calls.RATE} a second. SQLite "
-        "with `synchronous=FULL`. Asked for: 2 ms more at the median, 10 ms more at the 99th percentile, on two cores."
+        f"{metered_calls.ROUNDS} rounds of {metered_calls.REQUESTS} requests at {metered_calls.RATE} a second. SQLite, "
+        "as durable as `synchronous=FULL`. Asked for: 2 ms more at the median, 10 ms more at the 99th percentile, on "
+        "two cores."
     ),
     "calls": (
-        "SQLite with `synchronous=FULL`. A call is a hold (one transaction, which waits for no disk) and a settlement "
-        "with event, signed receipt and encrypted answer (another, which ends with its sync)."
+        "SQLite, as durable as `synchronous=FULL`. A call is a hold (one transaction, which waits for no disk) and a "
+        "settlement with event, signed receipt and encrypted answer (another, which ends with its sync)."
     ),
     "adapters": (
         "The demo's base, one thread, adapters of the demo's form with random weights; both sides in turn, medians. "

@@ -2,7 +2,10 @@
 
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import select, text
@@ -31,6 +34,11 @@ def write_twice(store, between=refuse):
         add_account(connection, "bob")
         between()
         add_account(connection, "cyd")
+
+
+def fail(_):
+    """What a disk does that is broken."""
+    raise OSError(5, "Input/output error")
 
 
 def names(store):
@@ -113,6 +121,62 @@ def test_a_failed_transaction_leaves_nothing(url):
             write_twice(store)
 
         assert names(store) == []
+
+
+def test_what_was_written_is_on_the_disk_before_it_counts(tmp_path, monkeypatch):
+    """Every durable transaction ends after a sync that began after its commit; those that wait together share one."""
+    began = []
+
+    def slow(_):
+        began.append(store._commits)
+        time.sleep(0.1)
+
+    def write(number):
+        with store.writing() as connection:
+            add_account(connection, f"n{number}")
+            commits = store._commits
+        return commits < store._synced
+
+    with Store.open(f"sqlite:///{tmp_path}/usage.db", "one") as store, ThreadPoolExecutor(16) as pool:
+        monkeypatch.setattr("tribute.services.store.store._sync_file", slow)
+        on_disk = list(pool.map(write, range(64)))
+        with store.writing(durable=False) as connection:
+            add_account(connection, "waits-for-no-disk")
+
+    assert all(on_disk)
+    assert 4 <= len(began) < 32
+    assert began == sorted(set(began))
+
+
+def test_a_failed_disk_is_told_and_trying_again_is_safe(tmp_path, monkeypatch):
+    """The caller hears 503; nobody is told that what was written is there before a sync has succeeded."""
+    with Store.open(f"sqlite:///{tmp_path}/usage.db", "one") as store:
+        with monkeypatch.context() as broken:
+            broken.setattr("tribute.services.store.store._sync_file", fail)
+            for wait in (partial(write_twice, store, lambda: None), store.sync):
+                with pytest.raises(ServiceError, match="the usage store's disk failed") as refused:
+                    wait()
+                assert refused.value.status == 503
+        store.sync()
+
+        assert names(store) == ["bob", "cyd"]
+
+
+def test_the_log_begins_anew_beside_the_transactions(tmp_path, monkeypatch):
+    """So it does not grow for ever."""
+    monkeypatch.setattr("tribute.services.store.store.WRITTEN_BACK", 20)
+    log = tmp_path / "usage.db-wal"
+    with Store.open(f"sqlite:///{tmp_path}/usage.db", "one") as store:
+        for number in range(200):
+            with store.writing(durable=False) as connection:
+                add_account(connection, f"n{number}")
+            if number == 40:
+                early = log.stat().st_size
+            time.sleep(0.002)
+        late = log.stat().st_size
+
+        assert len(names(store)) == 200
+    assert late < 3 * early
 
 
 def test_time_never_runs_back(url):

@@ -234,8 +234,9 @@ class Meter:
         return self._settlement(connection, row)
 
     def _settlement(self, connection: Connection, event: Row[Any]) -> Settlement:
-        """A recorded settlement. Raises ServiceError 410 where its answer is forgotten."""
+        """A recorded settlement, on the disk. Raises ServiceError 410 where its answer is forgotten."""
         text = self.texts.read(connection, event.receipt)
+        self.store.sync()
         content = envelope_of(connection, event.receipt)
         price = parse_json(Envelope.parse(content, "receipt").payload)["price"]
         return Settlement(event.receipt, price["total"], text.answer, event.complete, text.salt, content)

@@ -3,30 +3,37 @@
 A server opens the store as an *instance*, by name. One process at a time is an instance: SQLite's file is locked as
 a whole, on PostgreSQL the name is. Each start raises the instance's incarnation, and each settlement checks it, so a
 server that lost its lock without noticing, because the database was started again, cannot write.
+
+A transaction on SQLite is as durable as `synchronous=FULL` makes it: SQLite commits it to its log without a sync
+(NORMAL), and the log is synced before `writing` ends. But one sync is for all that were committed before it, and nobody
+who waits for it holds up the next transaction.
 """
 
 import fcntl
+import os
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, make_url, select, text, update
+from sqlalchemy import Connection, Engine, Table, inspect, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import DBAPIError
 
 from tribute.digests import Chain
 from tribute.errors import ServiceError
 from tribute.ids import ID_IN_WORDS, is_id
 from tribute.services.store import tables
+from tribute.services.store.connections import answering, create
 from tribute.services.store.times import as_text
 
-PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", "busy_timeout=30000")
-"""FULL, because NORMAL may lose the last commits when the power fails, and these are money."""
-DRIVER_OPTIONS = {"application_name", "unix_sock"}
-"""What pg8000 takes in a URL."""
+WRITTEN_BACK = 1000
+"""After so many transactions SQLite's log is written back to its file."""
+_sync_file = getattr(os, "fdatasync", os.fsync)
 _LATER = text("SET LOCAL synchronous_commit TO OFF")
 
 
@@ -42,6 +49,8 @@ class Store:
         self._lock: IO[str] | Connection | None = None
         # SQLite has one writer, and its busy handler sleeps; a lock of the process is fair and wakes at once.
         self._writer = threading.Lock() if engine.dialect.name == "sqlite" else None
+        self._syncing, self._is_syncing = threading.Condition(), False
+        self._commits, self._synced = 0, 0
 
     @classmethod
     def open(
@@ -55,7 +64,7 @@ class Store:
         """
         if not is_id(instance):
             raise ServiceError(f"instance {instance!r}: expected {ID_IN_WORDS}", 500)
-        store = cls(_engine(url), instance, clock)
+        store = cls(create(url), instance, clock)
         try:
             store._lock = store._locked(f".{instance}.lock" if beside else ".lock")
             store._create()
@@ -72,7 +81,7 @@ class Store:
 
         This process is no instance, so it can neither hold nor settle. Raises ServiceError as `open`.
         """
-        store = cls(_engine(url), "", clock)
+        store = cls(create(url), "", clock)
         if store._writer is not None:
             Path(str(store.engine.url.database)).parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -105,17 +114,25 @@ class Store:
         One that is not `durable` does not wait for the disk: a power cut may take it back, as long as no durable one
         followed it. The death of a process takes nothing back.
         """
-        with self._writer or nullcontext(), _answering(), self.engine.connect() as connection:
-            connection.execution_options(durable=durable)
-            with connection.begin():
-                if not durable and self._writer is None:
-                    connection.execute(_LATER)
-                yield connection
+        with answering(), ExitStack() as turn:
+            turn.enter_context(self._writer or nullcontext())
+            with self.engine.connect() as connection:
+                with connection.begin():
+                    if not durable and self._writer is None:
+                        connection.execute(_LATER)
+                    yield connection
+                if self._writer is not None:
+                    self._commits = commit = self._commits + 1
+                    turn.close()
+                    if durable:
+                        self._sync(commit)
+                    if commit % WRITTEN_BACK == 0:
+                        threading.Thread(target=self._write_back, name="tribute-store").start()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that only reads; on SQLite it waits for no writer. Raises ServiceError 503."""
-        with _answering(), self.engine.connect() as connection:
+        with answering(), self.engine.connect() as connection:
             yield connection.execution_options(reads=True)
 
     def sweep(self) -> None:
@@ -123,6 +140,45 @@ class Store:
         if self._writer is not None:
             with self._writer, closing(self.engine.raw_connection()) as connection:
                 connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def sync(self) -> None:
+        """Wait until everything that was committed before is on the disk. Raises ServiceError 503."""
+        if self._writer is not None:
+            self._sync(self._commits)
+
+    def _sync(self, commit: int) -> None:
+        """Wait until SQLite's log is on the disk up to this commit. Raises ServiceError 503.
+
+        The log is opened each time, by who has a connection: so it is the one that the commit is in.
+        """
+        with self._syncing:
+            self._syncing.wait_for(lambda: self._synced >= commit or not self._is_syncing)
+            if self._synced >= commit:
+                return
+            self._is_syncing, synced, upto = True, self._synced, self._commits
+        try:
+            log = os.open(f"{self._file}-wal", os.O_RDONLY)
+            try:
+                _sync_file(log)
+            finally:
+                os.close(log)
+            synced = upto
+        except OSError as error:
+            raise ServiceError(f"the usage store's disk failed ({error.strerror}); try again", 503) from error
+        finally:
+            with self._syncing:
+                self._is_syncing, self._synced = False, synced
+                self._syncing.notify_all()
+
+    def _write_back(self) -> None:
+        """Let SQLite's log begin anew, unless somebody reads it just now; what fails is tried again later.
+
+        Most of it is written back while others write, and what these add in a turn of its own.
+        """
+        with suppress(DBAPIError, sqlite3.Error), closing(self.engine.raw_connection()) as connection:
+            for turn in (nullcontext(), self._writer or nullcontext()):
+                with turn:
+                    connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def insert(self, table: Table) -> "sqlite.Insert | postgresql.Insert":
         """An INSERT that knows `on_conflict_do_nothing`, in the database's dialect."""
@@ -134,11 +190,15 @@ class Store:
             self._latest = max(self._latest, as_text(self._clock()))
             return self._latest
 
+    @cached_property
+    def _file(self) -> Path:
+        """SQLite's file itself: a link to it is the same store."""
+        return Path(str(self.engine.url.database)).resolve()
+
     def _locked(self, suffix: str) -> "IO[str] | Connection":
         """What keeps other processes from being this instance, until it is closed."""
         if self._writer is not None:
-            # Of the file itself: a link to it is the same store.
-            path = Path(f"{Path(str(self.engine.url.database)).resolve()}{suffix}")
+            path = Path(f"{self._file}{suffix}")
             path.parent.mkdir(parents=True, exist_ok=True)
             file = path.open("a")
             try:
@@ -149,7 +209,7 @@ class Store:
                     f"{path}: another server has this store open; stop it, or use PostgreSQL", 503
                 ) from error
             return file
-        with _answering():
+        with answering():
             connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
             lock = text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))")
             if not connection.execute(lock, {"name": f"tribute/{self.instance}"}).scalar():
@@ -190,57 +250,3 @@ class Store:
         connection.execute(update(tables.instance).where(this).values(incarnation=tables.instance.c.incarnation + 1))
         started = select(tables.instance.c.incarnation, tables.instance.c.time).where(this)
         [(self.incarnation, self._latest)] = connection.execute(started).all()
-
-
-def _engine(url: str) -> Engine:
-    """The engine behind a URL, with SQLite's pragmas and transactions. Raises ServiceError."""
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError) as error:
-        raise ServiceError(
-            "the store's URL is none; write sqlite:///PATH or postgresql://USER@HOST/NAME", 500
-        ) from error
-    # An option may be the password.
-    shown = parsed.set(query={}).render_as_string(hide_password=True)
-    if parsed.get_backend_name() == "postgresql":
-        if not parsed.username or parsed.query.keys() - DRIVER_OPTIONS:
-            options = ", ".join(sorted(DRIVER_OPTIONS))
-            raise ServiceError(f"{shown}: expected postgresql://USER@HOST/NAME, with no options but {options}", 500)
-        try:
-            return create_engine(parsed.set(drivername="postgresql+pg8000"), pool_pre_ping=True, pool_size=16)
-        except ImportError as error:
-            raise ServiceError("PostgreSQL needs the driver pg8000; pip install 'tribute[postgres]'", 500) from error
-    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
-        raise ServiceError(f"{shown}: expected sqlite:///PATH or postgresql://USER@HOST/NAME", 500)
-    engine = create_engine(parsed, connect_args={"check_same_thread": False}, pool_size=16)
-
-    @event.listens_for(engine, "connect")
-    def prepare(connection: Any, _: Any) -> None:
-        # The driver would begin transactions by its own rules; they are begun below.
-        connection.isolation_level = None
-        for pragma in PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        options = connection.get_execution_options()
-        if options.get("reads"):
-            connection.exec_driver_sql("BEGIN")
-            return
-        # In WAL the next FULL commit syncs those before it, too.
-        connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if options.get('durable', True) else 'NORMAL'}")
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    return engine
-
-
-@contextmanager
-def _answering() -> Iterator[None]:
-    """Raise ServiceError 503 in place of the driver's error where the database is away, full or broken."""
-    try:
-        yield
-    except DBAPIError as error:
-        if isinstance(error, DataError | IntegrityError | ProgrammingError) and not error.connection_invalidated:
-            raise
-        # Clients read this: it does not say where the database is.
-        raise ServiceError(f"the usage store does not answer ({type(error.orig).__name__}); try again", 503) from error
