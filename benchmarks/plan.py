@@ -49,12 +49,13 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], dest="overrides")
     parser.add_argument("--stage", choices=[STARTED, *TIMES])
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--scratch", type=Path)
     given = parser.parse_args()
     pairs = [(Path(config), Path(home)) for config, home in zip(given.pairs[::2], given.pairs[1::2], strict=True)]
     torch.set_num_threads(1)
     if given.stage:
         config, home = load_config(pairs[0][0], given.overrides), Workspace.open(pairs[0][1])
-        do(given.stage, config, home, given.out)
+        do(given.stage, config, home, Folders(given.out, given.scratch, given.out.parent / "checkpoints"))
         return
     lines = [line for config, home in pairs for line in table(config, home, given.overrides)]
     head = [
@@ -62,17 +63,16 @@ def main() -> None:
         "",
         f"Written by `benchmarks/plan.py` on {processor()}, one thread a process, torch {torch.__version__}.",
         "Time is CPU time of one seed's stage, less that of starting a process; memory is the largest resident set of",
-        "the process; disk is what the stage's folder holds. Ratios are planned ÷ measured.",
+        "the process; disk is what the stage leaves. Ratios are planned ÷ measured.",
     ]
     PAGE.write_text("\n".join([*head, *lines]) + "\n", encoding="utf-8")
 
 
-def do(stage: str, config: RunConfig, home: Workspace, out: Path) -> None:
-    """One stage of one seed into `out`."""
+def do(stage: str, config: RunConfig, home: Workspace, folders: Folders) -> None:
+    """One stage of one seed."""
     dataset, seed = found_dataset(home, config.dataset.tag, config.finetuning.base), config.finetuning.seeds[0]
     if stage == STARTED:
         return
-    folders = Folders(out, out.parent / "scratch", out.parent / "checkpoints")
     if stage == "fine-tune":
         adapter_job(dataset, config.finetuning, seed, folders, ignore)
         return
@@ -100,15 +100,19 @@ def table(path: Path, workspace: Path, overrides: list[str]) -> Iterator[str]:
     yield "|---" * 10 + "|"
     more = [word for override in overrides for word in ("--set", override)]
     command = [str(path), str(home.root), *more]
-    start = measured(command, STARTED)[0]
-    for stage in plan.stages:
-        if stage.stage in TIMES:
-            yield line(stage, TIMES[stage.stage] or len(config.finetuning.seeds), command, start)
+    with tempfile.TemporaryDirectory() as scratch:
+        start = measured(command, STARTED, Path(scratch))[0]
+        for stage in plan.stages:
+            if stage.stage in TIMES:
+                yield line(stage, TIMES[stage.stage] or len(config.finetuning.seeds), command, start, Path(scratch))
 
 
-def line(stage: StageCost, times: int, command: list[str], start: float) -> str:
+def line(stage: StageCost, times: int, command: list[str], start: float, scratch: Path) -> str:
     """One row of the table; `start` are the seconds that a process takes before it does anything."""
-    took, resident, disk = measured(command, stage.stage)
+    before = size(scratch)
+    took, resident, disk = measured(command, stage.stage, scratch)
+    # What all seeds share is made by the first.
+    disk += (size(scratch) - before) / times
     took -= start
     seconds, memory = 3600 * stage.hours / times, stage.device + stage.host
     cells = [f"{seconds:.1f} s", f"{took:.1f} s", f"{seconds / took:.2f}"]
@@ -118,18 +122,22 @@ def line(stage: StageCost, times: int, command: list[str], start: float) -> str:
     return f"| {stage.stage} | {' | '.join(cells)} |"
 
 
-def measured(command: list[str], stage: str) -> tuple[float, float, float]:
+def size(folder: Path) -> int:
+    """Bytes of all files in a folder."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def measured(command: list[str], stage: str, shared: Path) -> tuple[float, float, float]:
     """CPU seconds, largest resident set and bytes left behind of a process that does a stage."""
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch) / "out"
         out.mkdir()
-        words = [sys.executable, __file__, *command, "--stage", stage, "--out", str(out)]
+        words = [sys.executable, __file__, *command, "--stage", stage, "--out", str(out), "--scratch", str(shared)]
         process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
         _, status, used = os.wait4(process.pid, 0)
         if status:
             raise SystemExit(f"{stage} failed with status {status}")
-        disk = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
-    return used.ru_utime + used.ru_stime, 1024.0 * used.ru_maxrss, disk
+        return used.ru_utime + used.ru_stime, 1024.0 * used.ru_maxrss, size(out)
 
 
 if __name__ == "__main__":

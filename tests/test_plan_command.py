@@ -63,6 +63,35 @@ def test_a_base_that_is_shared_out_takes_less_of_each_gpu(tiny: Path, finished: 
     assert len({plan["device_bytes"] for (_, gpu), plan in plans.items() if gpu == "cpu"}) == 1
 
 
+def test_layers_that_are_cached_are_not_trained_through(tmp_path: Path):
+    """A decoder's as an encoder's: less to compute, and their output on disk."""
+    write_llama(tmp_path / "base")
+    (tmp_path / "config.yaml").write_text(WITH_SOURCE)
+    above = ("--set", "finetuning.lora.layers=[1]")
+
+    whole, upper = (
+        planned(tmp_path / "config.yaml", "-w", tmp_path, *more)["planned_stages"][0] for more in ((), above)
+    )
+
+    assert upper["flop"] < 0.8 * whole["flop"]
+    assert upper["disk_bytes"] > 0
+
+
+def test_a_trace_in_segments_is_planned_with_its_states(tiny: Path, finished: Path):
+    """As many as `trace_states` says, however long the training; its walk trains once more."""
+    longer = ("--set", "finetuning.epochs=40", "--set", "finetuning.trace_states=4")
+
+    default, segments = (
+        planned(tiny / "config.yaml", "-w", finished, *longer, "--set", f"finetuning.trace_segments={word}")
+        for word in ("false", "true")
+    )
+
+    assert segments["state_count"] < default["state_count"]
+    (_, one, *_), (_, two, *_) = default["planned_stages"], segments["planned_stages"]
+    assert one["stage"] == "credit"
+    assert two["flop"] > 1.1 * one["flop"]
+
+
 def test_stages_are_those_of_the_config(tiny: Path, finished: Path):
     """More validation and a budget ask for more work; every stage has its time and memory."""
     small = planned(tiny / "config.yaml", "-w", finished, "--set", "attribution.validation=off")

@@ -14,7 +14,7 @@ from tests.finetuning.helpers.tiny import ignore
 from tribute.artifacts import file_digests
 from tribute.config import BaseConfig, FinetuningConfig, OptimizerConfig
 from tribute.errors import TrainingError
-from tribute.finetuning.adapters.adapters import adapter_job
+from tribute.finetuning.adapters.adapters import adapter, adapter_job
 from tribute.finetuning.models.row_models import ResponseModel
 from tribute.finetuning.optimizers.adam import Adam, RootAdam, adam_of
 from tribute.finetuning.preparation.preparation import compute_device, prepare
@@ -302,3 +302,18 @@ def test_a_gpu_that_is_not_there_is_refused(dataset, config, tmp_path, monkeypat
     assert compute_device(config.model_copy(update={"device": "auto"})) == "cpu"
     with pytest.raises(TrainingError, match=r"finetuning\.device: cuda, but torch sees no GPU on this machine"):
         prepare(dataset, config.model_copy(update={"device": "cuda"}), tmp_path, 0)
+
+
+def test_a_training_is_not_resumed_on_another_device(dataset, config, tmp_path, monkeypatch):
+    """What was saved on a CPU is found on a CPU, also by `auto`; on a GPU, whose sums differ, it begins anew."""
+
+    def saved(device):
+        return adapter(dataset, config.model_copy(update={"device": device}), 0).checkpoints(tmp_path)
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    cpu = saved("cpu")
+    assert saved("auto") == cpu
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert saved("auto") == saved("cuda") != cpu

@@ -14,7 +14,7 @@ CLOSE = 1e-3
 """How far a row's loss may be from the whole network's, nats: beyond it a network does more than pass its layers on."""
 
 
-class _Stack(NamedTuple):
+class LayerStack(NamedTuple):
     """Where a network's layers lie: the module that runs them, and the names of what stands below and above them."""
 
     network: Any
@@ -31,7 +31,7 @@ def cache_lower_layers(model: RowModel, lora: LoraConfig, *rows: EncodedRows) ->
     before `add_lora`.
     """
     lowest = min(lora.layers) if lora.layers and not lora.modules_to_save else 0
-    stack = _stack(model.network)
+    stack = layer_stack(model.network)
     if lowest == 0 or stack is None or lowest >= len(stack.layers):
         return list(rows)
     expected = _losses(model, rows)
@@ -50,17 +50,18 @@ def cache_lower_layers(model: RowModel, lora: LoraConfig, *rows: EncodedRows) ->
     return cached
 
 
-def _stack(network: Any) -> _Stack | None:
+def layer_stack(network: Any) -> LayerStack | None:
+    """Where the layers lie of a network that can start above some of them; None of any other."""
     encoder: Any = getattr(network, "encoder", None)
     if hasattr(encoder, "layer"):
-        return _Stack(network, encoder.layer, "embeddings", "")
+        return LayerStack(network, encoder.layer, "embeddings", "")
     decoder: Any = getattr(network, "model", None)
     if all(hasattr(decoder, name) for name in ("layers", "embed_tokens", "norm", "rotary_emb")):
-        return _Stack(decoder, decoder.layers, "embed_tokens", "norm")
+        return LayerStack(decoder, decoder.layers, "embed_tokens", "norm")
     return None
 
 
-def _lower_states(stack: _Stack, lowest: int, batch: Batch) -> Tensor:
+def _lower_states(stack: LayerStack, lowest: int, batch: Batch) -> Tensor:
     """The output of the layers below `lowest`, [rows, tokens, width]."""
     upper = {index: stack.layers[index] for index in range(lowest, len(stack.layers))}
     norm = getattr(stack.network, stack.above) if stack.above else None

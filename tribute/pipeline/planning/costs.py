@@ -89,7 +89,8 @@ class _Work:
         steps = schedule(len(rows.train), tuning, tuning.seeds[0])
         self.steps = len(steps)
         rates = learning_rates(tuning, self.steps)
-        self.states = len(state_steps(rates, tuning.trace_states, longest_gap(tuning.optimizer.beta1)))
+        longest = self.steps if tuning.trace_segments else longest_gap(tuning.optimizer.beta1)
+        self.states = len(state_steps(rates, tuning.trace_states, longest))
         chunks = [chunk for step in steps for chunk in rows.train.chunks(step, tuning.tokens_at_once)]
         lengths = rows.train.lengths()
         self.trained = float(sum(len(chunk) * lengths[list(chunk)].max() for chunk in chunks))
@@ -180,14 +181,18 @@ class _Work:
         # The adapter, its copy in MLflow, and the trace.
         disk = self.seeds * (8.0 * self.shape.trained + self.states * self._state_bytes()) + lower
         checks, checking = self._checking()
-        cost = (self.trained, flop + 2 * read + checks, self._shared(seconds) + 2 * reading + checking)
+        # The layers below are computed once for all seeds.
+        once = 2 * tokens * self.shape.below / self.seeds
+        flop, seconds = flop + 2 * read + checks + once, self._shared(seconds) + 2 * reading + checking
+        cost = (self.trained, flop, seconds + once / self.machine.flops)
         return self._stage("fine-tune", _count(self.seeds, "seed"), self.seeds, cost, memory=lower, disk=disk)
 
     def _walked(self) -> tuple[float, float, float]:
         """Tokens, FLOP and seconds of one trace's credit."""
         (flop, seconds), (read, reading) = self._training(), self._reading(backward=True)
-        looks = self.asked.looks
-        return self.trained, WALK * flop + looks * read, WALK * seconds + looks * reading
+        # Segments are trained forward again before they are walked back.
+        looks, walks = self.asked.looks, WALK + self.config.finetuning.trace_segments
+        return self.trained, walks * flop + looks * read, walks * seconds + looks * reading
 
     def _walking(self) -> float:
         """Bytes of a walk: six vectors in float64, and a look's gradients by slice and fold at six places."""

@@ -31,6 +31,11 @@ class Shape:
         body = (self.parameters - self.embedding) * self.computed / self.layers
         return body + self.vocabulary * self.width + self.trained
 
+    @property
+    def below(self) -> float:
+        """Parameters of the layers whose output is cached."""
+        return (self.parameters - self.embedding) * (1 - self.computed / self.layers)
+
     def forward(self, tokens: float, length: float) -> float:
         """FLOP of a forward pass: two for each parameter and token, and attention over rows of `length` tokens."""
         return tokens * (2 * self.multiplied + 4 * self.computed * self.width * length)
@@ -47,6 +52,7 @@ def shape_of(folder: Path, config: FinetuningConfig, task: TaskType) -> Shape:
 
     from tribute.finetuning.models.base_models import load_config
     from tribute.finetuning.models.lora import add_lora
+    from tribute.finetuning.models.lower_layers import layer_stack
     from tribute.finetuning.models.row_models import ResponseModel
 
     about = load_config(folder)
@@ -58,18 +64,18 @@ def shape_of(folder: Path, config: FinetuningConfig, task: TaskType) -> Shape:
         network.requires_grad_(False)
         vectors = network.get_input_embeddings().weight
         tied = bool(getattr(text, "tie_word_embeddings", False)) or task.reads_ahead
+        can_be_cut = layer_stack(network) is not None
         parameters = sum(value.numel() for value in network.parameters())
         model = ResponseModel(network)
         add_lora(model, config.lora, config.seeds[0])
         trained = sum(value.numel() for value in model.trainable().values())
     lowest = min(config.lora.layers) if config.lora.layers and not config.lora.modules_to_save else 0
-    is_cut = task.reads_ahead and hasattr(network, "encoder")
     return Shape(
         parameters=parameters,
         trained=trained,
         embedding=vectors.numel() if tied else 2 * vectors.numel(),
         layers=text.num_hidden_layers,
-        computed=text.num_hidden_layers - (lowest if is_cut else 0),
+        computed=text.num_hidden_layers - (lowest if can_be_cut else 0),
         width=text.hidden_size,
         inner=getattr(text, "intermediate_size", None) or 4 * text.hidden_size,
         vocabulary=0 if task.reads_ahead else vectors.shape[0],

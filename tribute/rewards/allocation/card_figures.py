@@ -122,8 +122,9 @@ def _gated(card: Card) -> list[Figure]:
         ),
         Figure(
             SHUFFLED,
-            "Trained once more, for this check alone, with some rows’ labels shuffled: their credit has to lie "
-            "below zero, its whole interval included",
+            "Trained once more, for this check alone, with some rows’ labels or answers shuffled: their credit has to "
+            "lie below zero, its whole interval included. (A language model also learns how answers look; where it "
+            "learns little else, shuffled ones help it, too)",
             control(card, "shuffled"),
             "all below 0",
         ),
