@@ -8,7 +8,7 @@ minute; from nothing it takes about half an hour on one core. Writes docs/benchm
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations, product
 from pathlib import Path
 
@@ -23,13 +23,12 @@ from lib.equal_work import brute_force_lines
 from lib.ground_truth import SEEDS, complete, truth
 from lib.junk_names import junk_lines
 from lib.noise_sources import noise_lines
-from lib.row_evidence import Evidence, of_arena, on_these_rows, paid
+from lib.row_evidence import Evidence, of_arena, paid
 from lib.stored import Stored
 from lib.synthetic import EQUAL, FRESH, SAMPLE, Kind
 from lib.synthetic_trials import TRUTH_RUNS, Trial
 from lib.witness_weights import retraining_lines, weight_lines
 from throughput import processor
-from tribute.attribution.shares.estimate import RowEstimate
 from tribute.attribution.shares.shares import clipped_shares
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "names.md"
@@ -87,7 +86,7 @@ def page(arenas: Sequence[Arena], equal_arenas: Sequence[Arena], stored: Stored)
     yield ""
     yield from equal_lines(equal)
     yield ""
-    yield from noise_lines(arenas, equal)
+    yield from noise_lines(equal)
     yield ""
     yield from coverage_lines(trials)
     yield ""
@@ -135,15 +134,13 @@ def arena_lines(arenas: Sequence[Arena]) -> Iterator[str]:
         "witness's own sum ÷ gain − 1, before any combination, the worst of the seeds. *Equal work*: names of "
         f"{EQUAL} honest rows dealt at random, the standard deviation of what they get ÷ its mean, over {DEALS} deals "
         f"and all pairs of {SEEDS} seeds. *κ = 1 keeps*: the part of a name's share that is left after one standard "
-        "error is taken off every name and the rest normalised; in brackets before it is normalised; *on these "
-        "rows*: where the standard error leaves out what other evaluation rows would change. *Σ|error|*: of "
+        "error is taken off every name and the rest normalised; in brackets before it is normalised. *Σ|error|*: of "
         "shares of the real names against brute force, mean over the pairs of seeds; in brackets the truth's own error "
         "and how many repetitions of the rate design it has; – where fewer than two were collected (fidelity.py)."
     )
     yield ""
     heads = ["relabelling", "sum: in-run", "stand-in", "equal work: in-run", "stand-in", "both", "both, κ = 1"]
-    heads += [f"κ = 1 keeps of {size} rows" for size in SIZES] + [f"of {size} on these rows" for size in SIZES]
-    heads += ["Σ\\|error\\|"]
+    heads += [f"κ = 1 keeps of {size} rows" for size in SIZES] + ["Σ\\|error\\|"]
     yield "| arena | " + " | ".join(heads) + " |"
     yield "|---" * (len(heads) + 1) + "|"
     for arena in arenas:
@@ -152,8 +149,7 @@ def arena_lines(arenas: Sequence[Arena]) -> Iterator[str]:
         stand_in = arena.stand_in.credit.sum() / arena.stand_in.gained - 1
         cells = [f"{relabelled(evidence[0]):.0e}", f"{in_run:+.2%}", f"{stand_in:+.3%}"]
         cells += [f"{scatter:.2f}" for scatter in equal_work(arena, evidence)]
-        for cut in (lambda rows: rows, on_these_rows):
-            cells += [f"{after:.0%} ({before:.0%})" for before, after in kept_by_size(arena, evidence, cut)]
+        cells += [f"{after:.0%} ({before:.0%})" for before, after in kept_by_size(arena, evidence)]
         cells.append(held_against_truth(arena, evidence))
         yield f"| {arena.name} | " + " | ".join(cells) + " |"
 
@@ -210,12 +206,10 @@ def equal_work(arena: Arena, evidence: Sequence[Evidence]) -> list[float]:
     return [float(value) for value in np.mean(scatters, axis=0)]
 
 
-def kept_by_size(
-    arena: Arena, evidence: Sequence[Evidence], cut: Callable[[RowEstimate], RowEstimate]
-) -> list[tuple[float, float]]:
-    """What κ = 1 keeps of names of both sizes together, before and after normalising, where `cut` says the errors."""
+def kept_by_size(arena: Arena, evidence: Sequence[Evidence]) -> list[tuple[float, float]]:
+    """What κ = 1 keeps of names of both sizes together, before and after normalising."""
     kept: list[list[tuple[float, float]]] = [[] for _ in SIZES]
-    rows = [cut(one.by_row()) for one in evidence]
+    rows = [one.by_row() for one in evidence]
     for one, (owner, dealt) in product(rows, honest_deals(arena.contributors, *SIZES)):
         estimate = one.named(owner)
         credit, pay = np.maximum(estimate.credit, 0), paid(estimate)
