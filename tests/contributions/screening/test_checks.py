@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 
 from tribute.contributions.rows import ContributedRow, Row, contributed
 from tribute.contributions.schema import DatasetSchema
-from tribute.contributions.screening import Screening, excluded, find, language, outliers, personal_data, waiting
+from tribute.contributions.screening import (
+    BASIC,
+    Screening,
+    excluded,
+    find,
+    language,
+    outliers,
+    personal_data,
+    waiting,
+)
 from tribute.contributions.screening.label_noise import odd_labels
 from tribute.contributions.screening.near_duplicates import band_rows, near_duplicates, word_sequences
 from tribute.contributions.screening.paraphrases import paraphrases
@@ -205,3 +214,20 @@ def test_odd_labels(encoder):
 
     assert flagged(found) == [("bob:1", "label_neighbours")]
     assert found[0].evidence == "10 of its 10 nearest rows are 'plotting'"
+
+
+@pytest.mark.parametrize(("limit", "held"), [(None, 0), (3, 0), (2, 5)])
+def test_whoever_comes_near_the_evaluation_often_waits(limit: int | None, held: int):
+    """Above the policy's number of hits all other rows of that contributor wait until accepted; nobody else's do."""
+    sealed = rows("", "Draw a red line on the second axis", "Take the mean of all values", "Count what is in each bin")
+    others = [f"something else number {number} entirely" for number in range(5)]
+    everything = [*rows("eve", *(row.row.text for row in sealed), *others), *rows("bob", sealed[0].row.text, "my own")]
+    schema = DatasetSchema(name="d", task="sequence-classification", labels=("plotting",))
+    policy = BASIC.model_copy(update={"evaluation_hits": limit})
+
+    findings = [
+        item for item in find(Screening(everything, sealed, schema, policy)) if item.reason == "evaluation_hits"
+    ]
+
+    assert [item.row.row_id for item in findings] == [f"eve-00000000:{line}" for line in range(4, 4 + held)]
+    assert len(waiting(findings, {})) == held

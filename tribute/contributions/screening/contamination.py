@@ -4,6 +4,7 @@ Two sets can reach Jaccard similarity t only if the rarest |A| − ⌈t·|A|⌉ 
 other share one (prefix filtering; Bayardo, Ma and Srikant 2007, "Scaling up all pairs similarity search").
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -15,6 +16,13 @@ from tribute.contributions.screening.findings import Check, Finding, Reason, Scr
 from tribute.contributions.screening.token_sets import Ids, Sets, best, distinct, from_pairs, jaccard
 
 NEAR_EVALUATION = Reason("near_evaluation", "exclude", "comes too close to a row of the sealed evaluation", final=True)
+EVALUATION_HITS = Reason(
+    "evaluation_hits",
+    "hold",
+    "comes from a contributor of whom many other rows come too close to the sealed evaluation",
+    "Ask the steward to look at your contributions as a whole.",
+)
+"""One such row is an accident; many say that somebody knows the evaluation, and may hold what no check finds."""
 SHINGLE = 5
 CHUNK = 8192
 """Rows taken at a time: bounds memory."""
@@ -144,4 +152,18 @@ def _find(screening: Screening) -> list[Finding]:
     return [*near, *same, *(same_tokens_as_sealed(rows, evaluation, keys) if keys else ())]
 
 
+def _hits(screening: Screening) -> list[Finding]:
+    limit = screening.policy.evaluation_hits
+    if limit is None:
+        return []
+    rows = screening.rows
+    counts = Counter(rows[place].contributor_id for place in screening.near_evaluation)
+    return [
+        Finding(row, EVALUATION_HITS, None, count, limit, "count", f"{count} rows too close, {limit} are allowed")
+        for place, row in enumerate(rows)
+        if place not in screening.near_evaluation and (count := counts[row.contributor_id]) > limit
+    ]
+
+
 CHECK = Check(NEAR_EVALUATION, "row", _find)
+HITS_CHECK = Check(EVALUATION_HITS, "rows", _hits)

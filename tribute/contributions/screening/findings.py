@@ -73,6 +73,8 @@ class Screening:
     encoder: Encoder | None = None
     token_keys: TokenKeys | None = None
     out: frozenset[int] = field(default=frozenset())
+    near_evaluation: frozenset[int] = field(default=frozenset())
+    """Positions of rows that come too close to the sealed evaluation."""
 
     @property
     def is_labelled(self) -> bool:

@@ -27,6 +27,8 @@ class ScreeningPolicy(Strict):
 
     The share of honest rows that follow one; by a binomial test at 0.001.
     """
+    evaluation_hits: Annotated[int, Field(ge=0)] | None = None
+    """All rows of a contributor wait of whom more than so many come too close to the sealed evaluation."""
     sealed_later: bool | None = None
     """Rows that came in after the evaluation was sealed are out until it is sealed anew, with rows that are all new.
 

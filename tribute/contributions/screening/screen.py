@@ -38,6 +38,7 @@ CHECKS = (
     contamination.CHECK,
     near_duplicates.CHECK,
     following.CHECK,
+    contamination.HITS_CHECK,
     secrets.CHECK,
     personal_data.CHECK,
     language.CHECK,
@@ -74,8 +75,9 @@ def find(screening: Screening) -> list[Finding]:
     """Everything that the checks find, check by check; a row may have several reasons."""
     findings = [*find_exact(screening), *find_single(screening)]
     places = {id(row): place for place, row in enumerate(screening.rows)}
-    out = frozenset(places[id(finding.row)] for finding in findings if finding.reason in EXACT)
-    rest = replace(screening, out=out)
+    out = {reason: [places[id(item.row)] for item in findings if item.reason == reason] for reason in EXACT}
+    near = frozenset(out["near_evaluation"])
+    rest = replace(screening, out=near.union(*out.values()), near_evaluation=near)
     return findings + [
         finding for check in CHECKS if check.needs in ("rows", "meaning") for finding in check.find(rest)
     ]
