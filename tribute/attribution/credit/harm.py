@@ -11,7 +11,7 @@ group only rows that are below 0 themselves are out: who adds harmful rows besid
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -104,7 +104,7 @@ def unpaid_rows(slices: Sequence[str], share: float) -> list[int]:
     return [several[place] for place in chosen]
 
 
-def measure_harm(dataset: Artifact, base: BaseConfig, share: float, store: Store, scratch: Any) -> Artifact:
+def measure_harm(dataset: Artifact, base: BaseConfig, share: float, store: Store, scratch: Path) -> Artifact:
     """`rows.parquet` (`row_id, block, credit, high, harmful`) and `unpaid.json`, the evaluation rows that found it.
 
     Raises AttributionError for a dataset without labels, which this stand-in cannot learn.
