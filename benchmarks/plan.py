@@ -119,7 +119,9 @@ def line(stage: StageCost, times: int, command: list[str], start: float, scratch
     cells += [f"{memory / 1e6:,.0f} MB", f"{resident / 1e6:,.0f} MB", f"{memory / resident:.2f}"]
     kept = stage.disk / times
     cells += [f"{kept / 1e6:.1f} MB", f"{disk / 1e6:.1f} MB", f"{kept / disk:.2f}" if kept else "–"]
-    return f"| {stage.stage} | {' | '.join(cells)} |"
+    row = f"| {stage.stage} | {' | '.join(cells)} |"
+    print(row, flush=True)
+    return row
 
 
 def size(folder: Path) -> int:
