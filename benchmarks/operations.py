@@ -1,20 +1,25 @@
-"""What orchestration costs: beside the same work called directly, run again, and with many late runs at one worker.
+"""What orchestration costs: beside the same work called directly, run again, late, and on Ray.
 
-Run after a finished run, whose workspace finds everything again:
+After a finished run, whose workspace finds everything again; each part prints rows of docs/benchmarks/operations.md:
 
-    python benchmarks/operations.py configs/docs.yaml demo --late 40 [--database postgresql+asyncpg://USER@HOST/NAME]
+    python benchmarks/operations.py again CONFIG WORKSPACE
+    python benchmarks/operations.py tasks CONFIG WORKSPACE
+    python benchmarks/operations.py late --runs 1000 --database postgresql+asyncpg://USER@HOST/NAME
+    python benchmarks/operations.py ray CONFIG WORKSPACE --nodes 2       and --nodes 1, --nodes 0 (local processes)
 
-Without --database Prefect's server keeps its records in SQLite. Writes docs/benchmarks/operations.md. The kills are a
-test, `TRIBUTE_NIGHTLY=1 pytest tests/flows/test_kills.py`.
+Without --database Prefect's server keeps its records in SQLite. The kills are a test,
+`TRIBUTE_NIGHTLY=1 pytest tests/flows/test_kills.py`.
 """
 
 import argparse
 import os
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -23,37 +28,40 @@ from pathlib import Path
 from lib.prefect_server import Server, resident, serving
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "benchmarks" / "operations.md"
 TURNS = 5
 AT_ONCE = 2
-"""Runs that the worker starts at a time."""
+"""Runs that the worker starts at a time, and processes that retrain."""
 COMPLETED = {"state": {"type": {"any_": ["COMPLETED"]}}}
+RETRAININGS = 32
+SUBFLOWS = 4
+"""Of a run."""
+NODE = {"num_cpus": 1, "object_store_memory": 80_000_000}
+"""A Ray node; by default its shared memory is a third of the machine's."""
 
 
 def main() -> None:
-    """Measure and write the page."""
+    """Measure one part."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("config", type=Path)
-    parser.add_argument("workspace", type=Path)
-    parser.add_argument("--late", type=int, default=1000, metavar="N", help="late runs; the issue asks for 1,000")
+    parser.add_argument("part", choices=["again", "tasks", "late", "ray"])
+    parser.add_argument("config", type=Path, nargs="?")
+    parser.add_argument("workspace", type=Path, nargs="?")
+    parser.add_argument("--runs", type=int, default=1000, metavar="N", help="late runs")
     parser.add_argument("--database", default="", metavar="URL", help="of Prefect's server; by default SQLite")
-    parser.add_argument("--minutes", type=float, default=10, help="how long to wait for the late runs")
+    parser.add_argument("--minutes", type=float, default=120, help="how long to wait for the late runs")
+    parser.add_argument("--nodes", type=int, default=2, help="of Ray, with one processor each; 0: local processes")
     given = parser.parse_args()
-    config, workspace = given.config.resolve(), given.workspace.resolve()
-    lines = [
-        "# What orchestration costs",
-        "",
-        f"Written by `python benchmarks/operations.py` on {os.cpu_count()} cores, Python {sys.version.split()[0]}; "
-        f"{os.getloadavg()[0]:.1f} processes were running when it began. Seconds on the clock.",
-        "",
-        "| what | measured | asked for |",
-        "|---|---|---|",
-        *second_run(config, workspace),
-    ]
-    with tempfile.TemporaryDirectory() as folder, serving(Path(folder), given.database) as server:
-        lines += [*beside_direct_calls(server, config, workspace), *late_runs(server, config, workspace, given)]
-    PAGE.write_text("\n".join([*lines, ""]), encoding="utf-8")
-    print("\n".join(lines))
+    print(f"{os.getloadavg()[0]:.1f} processes were running, {os.cpu_count()} cores, Python {sys.version.split()[0]}")
+    with tempfile.TemporaryDirectory() as folder:
+        if given.part == "again":
+            rows = second_run(given.config, given.workspace)
+        else:
+            with serving(Path(folder), given.database) as server:
+                # Prefect reads its settings when it is imported.
+                os.environ |= server.shell
+                sys.path.insert(0, str(ROOT))
+                measure = {"tasks": beside_direct_calls, "late": late_runs, "ray": retrainings}[given.part]
+                rows = list(measure(server, given, Path(folder)))
+        print("\n".join(rows))
 
 
 def second_run(config: Path, workspace: Path) -> Iterator[str]:
@@ -70,12 +78,9 @@ def second_run(config: Path, workspace: Path) -> Iterator[str]:
     )
 
 
-def beside_direct_calls(server: Server, config: Path, workspace: Path) -> Iterator[str]:
+def beside_direct_calls(server: Server, given: argparse.Namespace, _: Path) -> Iterator[str]:
     """The flow with everything from the cache, and the library called directly, in turns in one process."""
-    # Prefect reads its settings when it is imported.
-    os.environ |= server.shell
-    sys.path.insert(0, str(ROOT))
-    from flows.pipeline import pipeline
+    from flows import pipeline
     from flows.server import prepare_server
     from tribute.config import load_config
     from tribute.pipeline.runs.runs import read_run
@@ -83,11 +88,12 @@ def beside_direct_calls(server: Server, config: Path, workspace: Path) -> Iterat
     from tribute.workspace import Workspace
 
     prepare_server()
-    home, run = Workspace.open(workspace), load_config(config)
+    home, run = Workspace.open(given.workspace), load_config(given.config)
     by_flow: list[float] = []
     directly: list[float] = []
+    both = ((directly, lambda: repeat(home, run)), (by_flow, lambda: pipeline.run(str(home.root), run)))
     for turn in range(TURNS + 1):
-        for seconds, work in ((directly, lambda: repeat(home, run)), (by_flow, lambda: pipeline(str(workspace), run))):
+        for seconds, work in both:
             spent = _timed(work)
             if turn:  # the first turn imports
                 seconds.append(spent)
@@ -102,8 +108,8 @@ def beside_direct_calls(server: Server, config: Path, workspace: Path) -> Iterat
         f"{1000 * extra / tasks:.0f} ms a task | ≤ 15 ms a task |"
     )
     yield (
-        f"| a flow of Prefect's with {tasks} tasks that do nothing (median of {TURNS}) "
-        f"| {1000 * statistics.median(empty) / tasks:.0f} ms a task | |"
+        f"| a flow of Prefect's, {SUBFLOWS} subflows and {tasks - SUBFLOWS} tasks that do nothing (median of {TURNS}) "
+        f"| {statistics.median(empty):.2f} s: {1000 * statistics.median(empty) / tasks:.0f} ms a task | |"
     )
     yield (
         f"| this beside the {work:.0f} s that making its artifacts took, {run.execution.processes} at a time "
@@ -112,67 +118,108 @@ def beside_direct_calls(server: Server, config: Path, workspace: Path) -> Iterat
 
 
 def _empty_flow(tasks: int) -> None:
-    """What Prefect itself takes for so many tasks, one after the other."""
+    """What Prefect itself takes for so many tasks in as many subflows as a run has."""
     from prefect import flow, task
 
-    @task
+    from flows.runner import part_of_run
+
+    @task(persist_result=False)
     def nothing(_: int) -> None:
         pass
 
     @flow
-    def empty() -> None:
-        for number in range(tasks):
+    def part(numbers: list[int]) -> None:
+        for number in numbers:
             nothing(number)
 
-    empty()
+    @flow
+    def empty() -> None:
+        for first in range(SUBFLOWS):
+            part(list(range(first, tasks - SUBFLOWS, SUBFLOWS)))
+
+    part_of_run(empty)()
 
 
-def late_runs(server: Server, config: Path, workspace: Path, given: argparse.Namespace) -> Iterator[str]:
-    """Runs whose start is long past, all from the cache, at one worker; and how its memory grows meanwhile."""
-    for command in (["flows.setup"], ["prefect", "--no-prompt", "deploy", "-n", "pipeline"]):
-        subprocess.run(
-            [sys.executable, "-m", *command], cwd=ROOT, env=server.all, check=True, stdout=subprocess.DEVNULL
-        )
-    [deployment] = server.post("/deployments/filter", {"deployments": {"name": {"any_": ["pipeline"]}}})
+def late_runs(server: Server, given: argparse.Namespace, folder: Path) -> Iterator[str]:
+    """Runs of a flow that does nothing, whose start is long past, at one worker; and how its memory grows meanwhile."""
+    subprocess.run([sys.executable, "-m", "flows.setup"], cwd=ROOT, env=server.all, check=True)
+    done_by = folder / "done"
+    flow = server.post("/flows/", {"name": "nothing"})
+    about = {"name": "nothing", "flow_id": flow["id"], "entrypoint": "lib.nothing.nothing", "tags": ["tribute"]}
+    deployment = server.post("/deployments/", about | {"work_pool_name": "tribute", "pull_steps": []})
     past = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
     order = {
-        "parameters": {"workspace": str(workspace), "config_file": str(config)},
+        "parameters": {"done_by": str(done_by)},
         "state": {"type": "SCHEDULED", "state_details": {"scheduled_time": past}},
     }
-    for _ in range(given.late):
+    for _ in range(given.runs):
         server.post(f"/deployments/{deployment['id']}/create_flow_run", order)
     mine = {"flow_runs": {"deployment_id": {"any_": [deployment["id"]]}}}
-    done, memory, began = 0, list[float](), time.monotonic()
+    done, memory, began = 0, list[tuple[int, float]](), time.monotonic()
     with _worker(server) as worker:
-        while done < given.late and time.monotonic() - began < 60 * given.minutes:
+        while done < given.runs and time.monotonic() - began < 60 * given.minutes:
             time.sleep(2)
             done = server.post("/flow_runs/count", {"flow_runs": mine["flow_runs"] | COMPLETED})
-            memory.append(resident(worker.pid))
+            memory.append((done, resident(worker.pid)))
         minutes = (time.monotonic() - began) / 60
-    known, started = server.post("/flow_runs/count", mine), _starts(server, mine, given.late)
-    # The first quarter is the worker's own start.
-    settled = memory[len(memory) // 4 :]
+    begun = Counter(done_by.read_text().split())
+    known = server.post("/flow_runs/count", mine)
+    lost, twice = given.runs - known + max(0, done - len(begun)), sum(count > 1 for count in begun.values())
     yield (
-        f"| {given.late} late runs, all from the cache, on {'PostgreSQL' if given.database else 'SQLite'}, one worker, "
-        f"{AT_ONCE} at a time | {done} completed in {minutes:.1f} minutes, {given.late - known} lost, "
-        f"{sum(count > 1 for count in started)} started twice | 1,000: none lost, none doubled |"
+        f"| {given.runs} late runs on {'PostgreSQL' if given.database else 'SQLite'}, one worker, {AT_ONCE} at a time "
+        f"| {done} done in {minutes:.1f} minutes, {lost} lost, {twice} done twice | 1,000: none lost, none doubled |"
     )
+    # The first ones are the worker's own start.
+    settled = [megabytes for runs, megabytes in memory if runs >= min(20, done // 4)]
     yield (
-        f"| memory of that worker over {done} runs | {settled[0]:.0f} to {settled[-1]:.0f} MB "
-        f"({settled[-1] / settled[0] - 1:+.1%}) | 200 runs: ± 5 % |"
+        f"| memory of that worker over {done} runs | {settled[0]:.0f} to {settled[-1]:.0f} MB, at most "
+        f"{max(settled):.0f} ({settled[-1] / settled[0] - 1:+.1%}) | 200 runs: ± 5 % |"
     )
 
 
-def _starts(server: Server, mine: dict, late: int) -> list[int]:
-    """How often each run was started."""
-    pages = [server.post("/flow_runs/filter", mine | {"offset": first}) for first in range(0, late, 200)]
-    return [run["run_count"] for page in pages for run in page]
+def retrainings(server: Server, given: argparse.Namespace, folder: Path) -> Iterator[str]:
+    """An attribution that lacks its retrainings alone, on so many nodes."""
+    from flows.attribution import run as attribute
+    from flows.server import prepare_server
+    from tribute.config import load_config
+    from tribute.pipeline.stages import learned, training
+    from tribute.workspace import Workspace
+
+    prepare_server()
+    home = Workspace.open(shutil.copytree(given.workspace, folder / "workspace", symlinks=True))
+    engine = "ray" if given.nodes else "local"
+    changes = [f"attribution.budget={RETRAININGS}", f"execution.engine={engine}", f"execution.processes={AT_ONCE}"]
+    run = load_config(given.config, changes)
+    dataset = learned.found_dataset(home, run.dataset.tag, run.finetuning.base)
+    adapters = [adapter.id for adapter in training.find_adapters(home, run, dataset)]
+    before = len(home.store.all("retraining"))
+    with _nodes(given.nodes):
+        seconds = _timed(lambda: attribute(str(home.root), run, dataset.id, adapters))
+    made = len(home.store.all("retraining")) - before
+    where = f"{given.nodes} Ray nodes of one processor" if given.nodes else f"{AT_ONCE} local processes"
+    yield f"| {made} retrainings on {where} | {seconds:.0f} s | |"
+
+
+@contextmanager
+def _nodes(count: int) -> Iterator[None]:
+    if not count:
+        yield
+        return
+    from ray.cluster_utils import Cluster
+
+    nodes = Cluster(initialize_head=True, head_node_args=NODE)
+    for _ in range(count - 1):
+        nodes.add_node(**NODE)
+    os.environ["RAY_ADDRESS"] = nodes.address
+    yield
+    nodes.shutdown()
 
 
 @contextmanager
 def _worker(server: Server) -> Iterator[subprocess.Popen]:
     command = [sys.executable, "-m", "flows.worker", "--limit", str(AT_ONCE)]
-    worker = subprocess.Popen(command, cwd=ROOT, env=server.all, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    shell = server.all | {"PYTHONPATH": str(Path(__file__).parent)}
+    worker = subprocess.Popen(command, cwd=ROOT, env=shell, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield worker
     finally:

@@ -27,4 +27,4 @@ def attribution(workspace: str, config: RunConfig, dataset: str, adapters: list[
 
 def run(workspace: str, config: RunConfig, dataset: str, adapters: list[str]) -> dict[str, Any]:
     """The flow on the engine that the config names."""
-    return with_runner(attribution, config)(workspace, config, dataset, adapters)
+    return with_runner(attribution, config.execution)(workspace, config, dataset, adapters)

@@ -2,12 +2,14 @@
 
 from prefect import flow
 
+from flows.runner import part_of_run
 from tasks.contributions import materialise, take_in
 from tasks.contributions import release as cut
 from tasks.outcome import id_of
 from tribute.config import BaseConfig, DatasetConfig
 
 
+@part_of_run
 @flow(name="contributions", flow_run_name="contributions of {dataset.tag}")
 def contributions(workspace: str, dataset: DatasetConfig, base: BaseConfig | None = None) -> str:
     """Returns the id of the dataset artifact: the version as the base may learn it."""

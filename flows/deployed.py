@@ -7,16 +7,19 @@ from prefect import flow
 from flows import attribution as attributing
 from flows import finetuning as learning
 from flows.contributions import contributions
+from flows.release_check import checking
 from flows.rewards import rewards
+from flows.runner import with_runner
 from flows.services import usage
 from tasks.approval import wait_for_approval
 from tasks.attribution import find_attribution, show_shares
 from tasks.contributions import find_dataset
 from tasks.finetuning import find_adapters
 from tasks.parameters import CONFIG_FILE, begin, explained_month, month_of, open_workspace, titled
-from tasks.release_check import compare_releases, verify_registry
 from tasks.rewards import show_period
-from tribute.config import RunConfig
+from tribute.config import ExecutionConfig, RunConfig
+
+HERE = ExecutionConfig()
 
 
 @flow(name="finetune", flow_run_name=titled("fine-tune"))
@@ -77,23 +80,27 @@ def pay_period(
 
 
 @flow(name="explain-usage", flow_run_name=explained_month)
-def explain_usage(workspace: str = "", month: str = "last", budget: int | None = None) -> str | None:
+def explain_usage(
+    workspace: str = "", month: str = "last", budget: int | None = None, execution: ExecutionConfig = HERE
+) -> str | None:
     """Explain a month's paid answers and seal the month, for a config whose pool is `{from: usage}` to pay it.
 
     Args:
         workspace: The workspace's folder on the worker; empty: what TRIBUTE_WORKSPACE names there.
         month: The month, YYYY-MM, or `last` for the one before the run's scheduled start.
         budget: About how many answers to explain, drawn in proportion to price; empty: all.
+        execution: The engine that batches of answers are explained on, and how many at a time.
     """
-    return usage(open_workspace(workspace), month_of(month), budget)
+    home = open_workspace(workspace, execution)
+    return with_runner(usage, execution)(home, month_of(month), budget)
 
 
 @flow(name="release-check", flow_run_name="release check")
-def release_check(workspace: str = "") -> list[str]:
+def release_check(workspace: str = "", execution: ExecutionConfig = HERE) -> list[str]:
     """Verify the registry, and show what waits for a release or a review; returns the datasets to release.
 
     Args:
         workspace: The workspace's folder on the worker; empty: what TRIBUTE_WORKSPACE names there.
+        execution: The engine that datasets are screened on, and how many at a time.
     """
-    home = open_workspace(workspace)
-    return compare_releases(home, verify_registry(home))
+    return with_runner(checking, execution)(open_workspace(workspace, execution))

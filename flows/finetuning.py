@@ -27,4 +27,4 @@ def finetuning(workspace: str, config: RunConfig, dataset: str) -> dict[str, Any
 
 def run(workspace: str, config: RunConfig, dataset: str) -> dict[str, Any]:
     """The flow on the engine that the config names."""
-    return with_runner(finetuning, config)(workspace, config, dataset)
+    return with_runner(finetuning, config.execution)(workspace, config, dataset)

@@ -8,6 +8,7 @@ from flows import attribution as attributing
 from flows import finetuning as learning
 from flows.contributions import contributions
 from flows.rewards import rewards
+from flows.runner import part_of_run
 from tasks.parameters import CONFIG_FILE, begin, end_tracking, titled
 from tasks.rewards import report
 from tribute.config import RunConfig
@@ -36,3 +37,7 @@ def pipeline(workspace: str = "", config: RunConfig | None = None, config_file: 
     paid = rewards(home, settings, dataset, learned["adapters"], credited["attribution"])
     made = {"dataset": dataset, "rewards": paid} | learned | credited
     return report(home, settings, made, started)
+
+
+run = part_of_run(pipeline)
+"""The flow without a heartbeat, for a command that waits for it."""

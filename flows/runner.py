@@ -1,19 +1,23 @@
-"""Where a flow's tasks run: threads that start one-thread processes here, or Ray."""
+"""Where a flow's tasks run: threads that start one-thread processes here, or Ray; and flows as parts of a run."""
 
 import os
+from collections.abc import Callable
+from copy import copy
+from functools import wraps
 from typing import Any
 
 from prefect import Flow
 from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from tasks.children import end_trainings
 from tasks.resources import refuse_nodes, remote_options_of
-from tribute.config import RunConfig
+from tribute.config import ExecutionConfig
 
-TOLD = ("MLFLOW_TRACKING_URI", "TRIBUTE_ARTIFACTS", "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL")
-"""What a cluster's workers take from here: where trainings are tracked and artifacts shared, and that Prefect's log
-lines, which Ray prints a second time, stay out of the terminal. Prefect hands its own addresses on."""
+TOLD = ("MLFLOW_TRACKING_URI", "TRIBUTE_ARTIFACTS", "TRIBUTE_STORE", "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL")
+"""What a cluster's workers take from here: where trainings are tracked, artifacts shared and calls metered, and that
+Prefect's log lines, which Ray prints a second time, stay out of the terminal. Prefect hands its own addresses on."""
 
 
 class ThreadRunner(ThreadPoolTaskRunner[Any]):
@@ -29,17 +33,31 @@ class ThreadRunner(ThreadPoolTaskRunner[Any]):
         super().__exit__(*error)
 
 
-def with_runner(flow: Flow[Any, Any], config: RunConfig) -> Flow[Any, Any]:
-    """The flow with the task runner of `config.execution`."""
-    if config.execution.engine == "ray":
+def part_of_run(flow: Flow[Any, Any]) -> Callable[..., Any]:
+    """The flow without a heartbeat: a run's own speaks for its parts, and Prefect ends each with a second's wait."""
+
+    @wraps(flow.fn)
+    def call(*arguments: Any) -> Any:
+        with temporary_settings(updates={PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+            return flow(*arguments)
+
+    return call
+
+
+def with_runner(flow: Flow[Any, Any], execution: ExecutionConfig) -> Callable[..., Any]:
+    """The flow, as a part of a run, with the task runner that a config's `execution` names."""
+    if execution.engine == "ray":
         # Ray refuses a number of CPUs for a cluster that runs already.
         here = not os.environ.get("RAY_ADDRESS")
-        cluster = {"num_cpus": config.execution.processes} if here else {}
+        cluster = {"num_cpus": execution.processes} if here else {}
         settings = {name: os.environ[name] for name in TOLD if name in os.environ} | (_server() if here else {})
         runner: Any = _ray_runner()(init_kwargs={**cluster, "runtime_env": {"env_vars": settings}})
     else:
-        runner = ThreadRunner(max_workers=config.execution.processes)
-    return flow.with_options(task_runner=runner)
+        runner = ThreadRunner(max_workers=execution.processes)
+    # Flow.with_options would derive the schemas of all parameters anew.
+    elsewhere = copy(flow)
+    elsewhere.task_runner = runner
+    return part_of_run(elsewhere)
 
 
 def _ray_runner() -> Any:

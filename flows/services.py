@@ -39,7 +39,7 @@ def services(
         budget: About how many answers to explain, drawn in proportion to price; empty: all.
     """
     home, settings = begin(workspace, config, config_file, period)
-    with_runner(usage, settings)(home, paid_month(settings), budget)
+    with_runner(usage, settings.execution)(home, paid_month(settings), budget)
     dataset = find_dataset(home, settings.dataset.tag, settings.finetuning.base)
     adapters = find_adapters(home, settings, dataset)
     return rewards(home, settings, dataset, adapters, find_attribution(home, settings, dataset, adapters))

@@ -24,4 +24,4 @@ def sweep(workspace: str, config: RunConfig, over: list[str], trials: int) -> di
 
 def run(workspace: str, config: RunConfig, over: list[str], trials: int) -> dict[str, Any]:
     """The flow on the engine that the config names."""
-    return with_runner(sweep, config)(workspace, config, over, trials)
+    return with_runner(sweep, config.execution)(workspace, config, over, trials)

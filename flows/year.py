@@ -2,17 +2,19 @@
 
 from prefect import flow
 
-from flows.pipeline import pipeline
+from flows import pipeline
+from flows.runner import part_of_run
 from tasks.year import begin, close, grow, happen, summarise
 from tribute.simulation.config import YearConfig
 
 
+@part_of_run
 @flow(name="month", flow_run_name="{period}")
 def month(workspace: str, config: YearConfig, period: str) -> str:
     """One month; returns its folder."""
     grow(workspace, config, period)
     happen(workspace, config, period)
-    pipeline(workspace, config.month(period))
+    pipeline.run(workspace, config.month(period))
     return close(workspace, config, period)
 
 

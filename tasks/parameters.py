@@ -7,9 +7,10 @@ from typing import Any
 from prefect.runtime import flow_run
 
 from tasks.limits import check_limits
-from tribute.config import RunConfig
+from tribute.config import ExecutionConfig, RunConfig
 from tribute.errors import TributeError
 from tribute.pipeline.launch import parameters
+from tribute.pipeline.launch.preflight import refuse_engine
 from tribute.pipeline.stages import tracked
 
 CHECKOUT = Path(__file__).parents[1]
@@ -30,8 +31,9 @@ def begin(
     return str(home.root), settings
 
 
-def open_workspace(workspace: str) -> str:
-    """The workspace's path."""
+def open_workspace(workspace: str, execution: ExecutionConfig) -> str:
+    """The workspace's path, once the engine was looked at."""
+    refuse_engine(execution)
     return str(parameters.workspace_of(workspace, CHECKOUT).root)
 
 

@@ -1,5 +1,7 @@
 """Tasks of the nightly look at the registry."""
 
+from typing import Any
+
 from tasks.outcome import stage
 from tasks.pages import publish
 from tasks.watching import log
@@ -14,11 +16,22 @@ def verify_registry(workspace: str) -> list[str]:
     return verify.verify_registry(Workspace.open_at(workspace))
 
 
-@stage(task_run_name="compare with the last releases")
-def compare_releases(workspace: str, checks: list[str]) -> list[str]:
+@stage(task_run_name="find datasets")
+def find_datasets(workspace: str) -> list[str]:
+    """The names of the datasets that the registry declares."""
+    return releasable.datasets(Workspace.open_at(workspace))
+
+
+@stage(task_run_name="screen {dataset}")
+def compare_release(workspace: str, dataset: str) -> Any:
+    """Screen a dataset, and compare it with its last release."""
+    return releasable.change(Workspace.open_at(workspace), dataset)
+
+
+@stage(task_run_name="show what waits")
+def show_releases(changes: list[Any], checks: list[str]) -> list[str]:
     """Show what waits for a release and for a review, dataset by dataset; returns the datasets to release."""
-    datasets = releasable.changes(Workspace.open_at(workspace))
-    publish("release-check", releasable.page(datasets, checks))
-    due = [change.dataset for change in datasets if change.is_due]
+    publish("release-check", releasable.page(changes, checks))
+    due = [change.dataset for change in changes if change.is_due]
     log(f"to release: {', '.join(due) or 'nothing'}")
     return due

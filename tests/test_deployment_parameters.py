@@ -8,7 +8,7 @@ import pytest
 from tribute.config import load_config
 from tribute.errors import ConfigError, RewardError, TributeError, WorkspaceError
 from tribute.pipeline.launch import parameters
-from tribute.pipeline.operations.releasable import changes, page
+from tribute.pipeline.operations.releasable import change, datasets, page
 from tribute.pipeline.runs.runs import all_runs
 from tribute.pipeline.runs.summary import ADDRESS, report_link, run_page
 from tribute.workspace import Workspace
@@ -113,8 +113,9 @@ def test_a_runs_page(finished: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_what_a_release_check_finds(finished: Path):
     """A dataset that was just released has nothing to add; the page says so in a line."""
-    [change] = changes(Workspace.open(finished))
+    home = Workspace.open(finished)
+    [compared] = [change(home, dataset) for dataset in datasets(home)]
 
-    assert (change.dataset, change.version, change.added, change.removed) == ("tiny", "tiny@v1.0.0", (), ())
-    assert not change.is_due
-    assert "| tiny | tiny@v1.0.0 | 0 | 0 |" in page([change], ["the log is one chain"])
+    assert (compared.dataset, compared.version, compared.added, compared.removed) == ("tiny", "tiny@v1.0.0", (), ())
+    assert not compared.is_due
+    assert "| tiny | tiny@v1.0.0 | 0 | 0 |" in page([compared], ["the log is one chain"])

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
@@ -90,6 +90,21 @@ def test_daylight_saving():
     assert autumn == ["30 02:30 CEST", "31 02:30 CEST", "01 02:30 CET"]
 
 
+@pytest.mark.parametrize("name", sorted(SCHEDULED))
+@pytest.mark.parametrize("change", [datetime(2027, 3, 21), datetime(2027, 10, 24)], ids=["spring", "autumn"])
+def test_our_schedules_across_the_change_of_clocks(name: str, change: datetime):
+    """With a place's time zone each runs on the days on which it runs in UTC, once: in the two weeks of a change."""
+    [schedule] = DEPLOYMENTS[name]["schedules"]
+    end = change + timedelta(days=14)
+    in_berlin, in_utc = (
+        [f"{run:%F}" for run in _runs(CronSchedule(cron=schedule["cron"], timezone=zone), change, end=end)]
+        for zone in ("Europe/Berlin", "UTC")
+    )
+
+    assert in_berlin == in_utc
+    assert len(in_berlin) == {"release-check": 14, "finetune": 2}.get(name, 1)
+
+
 def test_nothing_holds_a_path_of_the_deployers_machine():
     """No pull step names a folder, and nothing else is absolute."""
     text = (ROOT / "prefect.yaml").read_text(encoding="utf-8")
@@ -101,11 +116,17 @@ def test_nothing_holds_a_path_of_the_deployers_machine():
 
 def _days(schedule: CronSchedule, start: datetime) -> list[str]:
     """The first three runs from midnight of a day on, by the clock of the schedule's place."""
+    return [run.strftime("%d %H:%M %Z") for run in _runs(schedule, start, n=3)]
+
+
+def _runs(schedule: CronSchedule, start: datetime, end: datetime | None = None, n: int | None = None) -> list[datetime]:
+    """When Prefect's server runs it from midnight of a day on, by the clock of the schedule's place."""
     from prefect.server.schemas.schedules import CronSchedule as ServersSchedule
 
     zone = ZoneInfo(schedule.timezone)
-    runs = asyncio.run(ServersSchedule(**schedule.model_dump()).get_dates(3, start=start.replace(tzinfo=zone)))
-    return [run.astimezone(zone).strftime("%d %H:%M %Z") for run in runs]
+    from_, to = start.replace(tzinfo=zone), end and end.replace(tzinfo=zone) - timedelta(seconds=1)
+    runs = asyncio.run(ServersSchedule(**schedule.model_dump()).get_dates(n, start=from_, end=to))
+    return [run.astimezone(zone) for run in runs]
 
 
 def _flows(parameter: str) -> list:

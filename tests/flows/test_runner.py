@@ -2,16 +2,18 @@
 
 from contextlib import nullcontext
 from importlib import import_module
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from prefect import flow
+from prefect.context import FlowRunContext
+from prefect.settings import get_current_settings
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.attribution import attribution
 from flows.runner import with_runner
-from tribute.config import load_config
+from tribute.config import ExecutionConfig
 
 
 @pytest.mark.parametrize("name", ["finetuning", "attribution"])
@@ -23,17 +25,26 @@ def test_a_deployed_flow_is_bounded(name: str):
     assert runner._max_workers == 2
 
 
-def test_the_config_bounds_a_run(tiny: Path):
-    """`execution.processes` overrides the deployment's number."""
-    config = load_config(tiny / "config.yaml", ["execution.processes=3"])
+@flow
+def asked() -> tuple[Any, int | None]:
+    """The runner of a flow, and how often it says that it is alive."""
+    return FlowRunContext.get().task_runner, get_current_settings().flows.heartbeat_frequency
 
-    assert with_runner(attribution, config).task_runner._max_workers == 3
+
+def test_the_config_bounds_a_run(engine: None):
+    """`execution.processes` overrides the deployment's number; the flow itself, and its heartbeat, stay as they are."""
+    runner, heartbeat = with_runner(asked, ExecutionConfig(processes=3))()
+    before, own = asked()
+
+    assert (runner._max_workers, heartbeat) == (3, None)
+    assert before._max_workers != 3
+    assert own
 
 
 @pytest.mark.parametrize(
     ("address", "expected"), [("ray://head:10001", {}), (None, {"num_cpus": 3}), ("", {"num_cpus": 3})]
 )
-def test_ray(address: str | None, expected: dict, tiny: Path, monkeypatch: pytest.MonkeyPatch):
+def test_ray(address: str | None, expected: dict, monkeypatch: pytest.MonkeyPatch):
     """A cluster that RAY_ADDRESS names is joined as it is; else Ray starts here with that many CPUs.
 
     Its workers learn where trainings are tracked, and to print no log lines of Prefect's; on this machine also where
@@ -54,7 +65,7 @@ def test_ray(address: str | None, expected: dict, tiny: Path, monkeypatch: pytes
     if address is not None:
         monkeypatch.setenv("RAY_ADDRESS", address)
 
-    with_runner(attribution, load_config(tiny / "config.yaml", ["execution.engine=ray", "execution.processes=3"]))
+    with_runner(attribution, ExecutionConfig(engine="ray", processes=3))
 
     told = {"MLFLOW_TRACKING_URI": "http://tracker", "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"}
     here = {} if address else {"PREFECT_API_URL": "http://here/api"}

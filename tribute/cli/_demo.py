@@ -39,7 +39,7 @@ def run_and_serve(home: Workspace, config: RunConfig, configs: Path) -> Output[P
     # Its month is a fixed one, so its days are those of a simulation, and its manifests say so.
     simulate(home.rewards, months.last_day(month))
     with timed(PARTS, RESULTS) as seconds, ending_children():
-        start_prefect(home)
+        start_prefect(home.prefect)
         from flows.pipeline import pipeline
         from flows.runner import with_runner
         from flows.services import usage
@@ -50,7 +50,7 @@ def run_and_serve(home: Workspace, config: RunConfig, configs: Path) -> Output[P
             if read_calendar(home.rewards).today <= months.last_day(month):
                 visits = _customers_ask(home, month, configs / "prices.yaml")
                 simulate(home.rewards, f"{months.next_period(month)}-01")
-            with_runner(usage, config)(str(home.root), month)
+            with_runner(usage, config.execution)(str(home.root), month)
         metered = with_usage(config, configs / "usage_policy.yaml")
         run_id = pipeline(str(home.root), metered)
     ended = payout(home, metered, run_id)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from tribute.cli._checkout import find_flows
 from tribute.cli._output import Output, Table
@@ -32,7 +33,7 @@ RESULTS = "shares, rewards and report"
 
 def run_pipeline(home: Workspace, config: RunConfig, dry_run: bool) -> Output[Paid | Attributed | Plan]:
     """All stages of a run, what it came to, and how long each part took."""
-    refuse_engine(config)
+    refuse_engine(config.execution)
     refuse_training(home, config)
     if dry_run:
         return would(f"run {config.id} in {home.root}")
@@ -44,16 +45,16 @@ def run_pipeline(home: Workspace, config: RunConfig, dry_run: bool) -> Output[Pa
 
 
 def _run_flows(home: Workspace, config: RunConfig) -> str:
-    start_prefect(home)
-    from flows.pipeline import pipeline
+    start_prefect(home.prefect)
+    from flows import pipeline
 
     with ending_children():
-        return str(pipeline(str(home.root), config))
+        return str(pipeline.run(str(home.root), config))
 
 
-def start_prefect(home: Workspace) -> None:
-    """Find the flows and a server for them, which may be a local one in the workspace."""
-    set_prefect_environment(home)
+def start_prefect(folder: Path) -> None:
+    """Find the flows and a server for them, which may be a local one that keeps what it knows in the folder."""
+    set_prefect_environment(folder)
     find_flows()
     from flows.server import prepare_server
 

@@ -4,16 +4,15 @@ What is computed comes from the config alone: finetuning/workers.py takes launch
 """
 
 import os
-
-from tribute.workspace import Workspace
+from pathlib import Path
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-def set_prefect_environment(workspace: Workspace) -> None:
-    """Let Prefect start its local server in the workspace, unless the user has set up another."""
+def set_prefect_environment(folder: Path) -> None:
+    """Let Prefect keep what its local server knows in the folder, unless the user has set up another."""
     defaults = {
-        "PREFECT_HOME": str(workspace.prefect),
+        "PREFECT_HOME": str(folder),
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         # An error reaches the user as Tribute's one line; the server keeps Prefect's own log of it.

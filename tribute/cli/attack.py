@@ -12,6 +12,7 @@ from tribute.cli._output import Output, Table
 from tribute.errors import ConfigError, RewardError
 
 if TYPE_CHECKING:
+    from tribute.config import ExecutionConfig
     from tribute.incentives.attacks import Attack
     from tribute.incentives.ratios import Ratio, Summary
     from tribute.incentives.suite import Draw
@@ -80,8 +81,14 @@ def attack(
     against: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Fail where an attack earns more than these figures say.")
     ] = None,
+    engine: Annotated[
+        Literal["local", "ray"] | None,
+        typer.Option(help="Play worlds as tasks of Prefect, here or on Ray; by default one by one in this process."),
+    ] = None,
+    processes: Annotated[int, typer.Option(min=1, metavar="N", help="With --engine: worlds at a time.")] = 2,
     dry_run: DryRun = False,
 ) -> Output[Attacks]:
+    from tribute.config import ExecutionConfig
     from tribute.incentives.attacks import ATTACKS
     from tribute.incentives.card import write_card
     from tribute.incentives.gate import worse, write_figures
@@ -110,6 +117,10 @@ def attack(
     }
     if dry_run:
         return Output(data, [f"would make {left} of {len(chosen) * draws} draws, about {left * each / 60:.0f} minutes"])
+    if engine is not None:
+        _play(
+            [item.name for item in chosen], draws, results, defence, ExecutionConfig(engine=engine, processes=processes)
+        )
     measured = _measure(chosen, draws, results, defence)
     by_attack = {item.name: [draw for draw in measured if draw.attack == item.name] for item in chosen}
     summaries = [summarise(group) for group in by_attack.values()]
@@ -132,6 +143,26 @@ def _chosen(names: Sequence[str], attacks: dict[str, "Attack"]) -> list["Attack"
     if unknown := [name for name in names if name not in attacks]:
         raise ConfigError(f"there is no attack {unknown[0]!r}; `tribute attack` lists them")
     return [attacks[name] for name in dict.fromkeys(names)]
+
+
+def _play(names: Sequence[str], draws: int, file: Path, defence: str, execution: "ExecutionConfig") -> None:
+    """Make what is missing of the draws on an engine, which keeps them in the file."""
+    from tribute.cli._flows import start_prefect
+    from tribute.cli._workers import ending_children
+    from tribute.incentives.suite import CODE, read_draws
+    from tribute.pipeline.launch.preflight import refuse_engine
+
+    refuse_engine(execution)
+    done = {(draw.attack, draw.seed) for draw in read_draws(file, CODE) if draw.defence == defence}
+    left = {seed: [name for name in names if (name, seed) not in done] for seed in range(draws)}
+    worlds = {seed: attacks for seed, attacks in left.items() if attacks}
+    if not worlds:
+        return
+    start_prefect(file.resolve().parent / "prefect")
+    from flows import attack as attacking
+
+    with ending_children():
+        attacking.run(defence, worlds, str(file.resolve()), execution)
 
 
 def _measure(attacks: Sequence["Attack"], draws: int, file: Path, defence: str) -> list["Draw"]:

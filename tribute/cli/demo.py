@@ -23,7 +23,7 @@ def demo(
 
     configs = checkout() / "configs"
     config = checked_config(configs / "docs.yaml", set_ or [])
-    refuse_engine(config)
+    refuse_engine(config.execution)
     refuse_base(config)
     if not Workspace.is_at(workspace):
         refuse_source(config.dataset)

@@ -50,12 +50,12 @@ def sweep(
     from tribute.workspace import Workspace
 
     home, run, varied = Workspace.open(workspace), checked_config(config, set_ or []), list(over or DEFAULT)
-    refuse_engine(run)
+    refuse_engine(run.execution)
     refuse_sweep(run, varied)
     refuse_training(home, run)
     if dry_run:
         return would(f"try {trials} settings of {', '.join(varied)} on {run.dataset.tag}")
-    start_prefect(home)
+    start_prefect(home.prefect)
     from flows import sweep as sweeping
 
     with ending_children():

@@ -39,7 +39,7 @@ def year(
     home, simulated = Workspace.open(workspace), load_year(config, set_ or [])
     policy = load_policy(simulated.policy)
     first = simulated.month(simulated.first)
-    refuse_engine(first)
+    refuse_engine(first.execution)
     refuse_base(first)
     months = months_of(simulated.folder, simulated.last)
     if dry_run:
@@ -47,7 +47,7 @@ def year(
             f"simulate {len(simulated.months)} months, {simulated.first} to {simulated.last}, "
             f"with {len(months)} contributions and policy {policy.id} {policy.version}"
         )
-    set_prefect_environment(home)
+    set_prefect_environment(home.prefect)
     find_flows()
     from flows.server import prepare_server
 

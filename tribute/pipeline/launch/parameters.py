@@ -73,7 +73,7 @@ def period_of(period: str, scheduled: datetime) -> str:
 
 def refuse(workspace: Workspace, config: RunConfig) -> None:
     """Raise what would stop the run after its first stages; see preflight."""
-    refuse_engine(config)
+    refuse_engine(config.execution)
     refuse_training(workspace, config)
 
 

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from tribute.artifacts import shared_artifacts
-from tribute.config import RunConfig, load_config
+from tribute.config import ExecutionConfig, RunConfig, load_config
 from tribute.errors import ConfigError
 from tribute.finetuning.adapters.task_metrics import load_metric
 from tribute.finetuning.models.base_models import base_folder
@@ -67,9 +67,9 @@ def refuse_base(config: RunConfig) -> None:
         base_folder(config.finetuning.base)
 
 
-def refuse_engine(config: RunConfig) -> None:
+def refuse_engine(execution: ExecutionConfig) -> None:
     """Raise ConfigError where the flows are to run on Ray, and it is not installed or RAY_ADDRESS does not answer."""
-    if config.execution.engine != "ray":
+    if execution.engine != "ray":
         return
     if find_spec("prefect_ray") is None:
         raise ConfigError(

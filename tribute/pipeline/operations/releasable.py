@@ -24,34 +24,34 @@ class Change:
         return bool(self.added or self.removed) and not self.rows_to_review
 
 
-def changes(workspace: Workspace) -> list[Change]:
-    """Every declared dataset that has contributions, or had some when it was released."""
+def datasets(workspace: Workspace) -> list[str]:
+    """The names of the datasets that the registry declares."""
+    return list(Registry.open(workspace).snapshot().datasets())
+
+
+def change(workspace: Workspace, dataset: str) -> Change:
+    """A dataset, screened, beside its last release."""
     registry = Registry.open(workspace)
-    datasets = registry.snapshot().datasets()
-    return [_change(registry, dataset) for dataset in datasets]
-
-
-def page(datasets: Sequence[Change], checks: Sequence[str]) -> str:
-    """The checks of the registry and the changes as Markdown."""
-    rows = [
-        f"| {each.dataset} | {each.version or 'none'} | {len(each.added)} | {len(each.removed)} | "
-        f"{each.rows_to_review} | {f'`tribute release {each.dataset}@vX.Y.Z`' if each.is_due else ''} |"
-        for each in datasets
-    ]
-    head = (
-        "| dataset | last version | contributions added | taken back | rows to review | next |",
-        "|---|---|--:|--:|--:|---|",
-    )
-    return "\n".join(["# Release check", "", *(f"- {check}" for check in checks), "", *head, *rows])
-
-
-def _change(registry: Registry, dataset: str) -> Change:
     tags = [version.tag for version in registry.versions(dataset)]
     released = _live(registry, dataset, tags[-1]) if tags else set()
     now = {contribution.id for contribution in registry.snapshot().contributions(dataset)}
     rows = {finding.row.row_id for finding in review(registry, dataset)} if now else set()
     last = tags[-1] if tags else ""
     return Change(dataset, last, tuple(sorted(now - released)), tuple(sorted(released - now)), len(rows))
+
+
+def page(changes: Sequence[Change], checks: Sequence[str]) -> str:
+    """The checks of the registry and the changes as Markdown."""
+    rows = [
+        f"| {each.dataset} | {each.version or 'none'} | {len(each.added)} | {len(each.removed)} | "
+        f"{each.rows_to_review} | {f'`tribute release {each.dataset}@vX.Y.Z`' if each.is_due else ''} |"
+        for each in changes
+    ]
+    head = (
+        "| dataset | last version | contributions added | taken back | rows to review | next |",
+        "|---|---|--:|--:|--:|---|",
+    )
+    return "\n".join(["# Release check", "", *(f"- {check}" for check in checks), "", *head, *rows])
 
 
 def _live(registry: Registry, dataset: str, tag: str) -> set[str]:
