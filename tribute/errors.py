@@ -18,12 +18,21 @@
     └── IntegrityError      stored bytes are not the ones that were recorded
 
 A message says what was found, what was expected and what to do; it names file and line.
-The command line prints it as one line and exits with 2.
+The command line prints it as one line and exits with 2. Passwords of URLs are masked, whoever quotes them.
 """
+
+import re
+
+_SECRETS = re.compile(r"(?<=://)([^/\s:@]*:)[^/\s]*@|(?<=https://)[^/\s:@]+@")
+"""`user:password@` of a URL, and of https, where tokens stand alone, also `token@`."""
 
 
 class TributeError(Exception):
     """The root of all of Tribute's own errors."""
+
+    def __str__(self) -> str:
+        """The message, which goes to terminals, logs and clients."""
+        return _SECRETS.sub(lambda match: f"{match[1] or ''}***@", super().__str__())
 
 
 class WorkspaceError(TributeError):

@@ -103,7 +103,8 @@ class Connection:
                 follow_move(self.folder)
             try:
                 yield MlflowClient(tracking_uri=self.address, registry_uri=self.address)
-            except (MlflowException, CommandError, SQLAlchemyError) as error:
+            # A database's URL may ask for a driver that is not installed.
+            except (MlflowException, CommandError, SQLAlchemyError, ModuleNotFoundError) as error:
                 where = "MLFLOW_TRACKING_URI" if self.server else str(self.folder / DATABASE)
                 raise TrackingError(f"MLflow ({where}): {_in_a_line(error)}") from error
 

@@ -75,8 +75,8 @@ def refuse_engine(execution: ExecutionConfig) -> None:
         raise ConfigError(
             "execution.engine: ray is not installed; run `pip install 'tribute[ray]'`, or set execution.engine to local"
         )
-    address = os.environ.get("RAY_ADDRESS", "").removeprefix("ray://")
-    host, colon, port = address.rpartition(":")
+    address = os.environ.get("RAY_ADDRESS", "")
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
     if not colon:
         return  # none, or a word of Ray's own, such as auto
     try:

@@ -6,83 +6,32 @@ see services/retrieval; they are computed before the receipt is signed.
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date
+from dataclasses import replace
 from typing import Any
 
-from tribute.errors import ServiceError
 from tribute.server.calls.calls import Work
 from tribute.server.calls.inference import Answered, too_long
+from tribute.server.calls.sources import Sources, find_sources
 from tribute.server.requests.bodies import ChatBody, ClassifyBody, CompletionBody, Retrieve, SearchBody, TextsBody
 from tribute.server.requests.problems import RequestError
 from tribute.server.setup.setup import Services
 from tribute.services.accounts import Key
 from tribute.services.catalogue import CatalogueEntry
 from tribute.services.engines import LocalEngine, Piece, Sampling, Tokens
-from tribute.services.meter import NEVER, Hold, masked
+from tribute.services.meter import NEVER, Hold
 from tribute.services.receipts import ServedModel
 from tribute.services.retrieval import (
-    ChunkCredit,
     Hit,
     as_annotations,
     as_citations,
     chunk_credits,
     cite,
-    few_players,
     neighbour_credits,
     quoted,
     vote,
 )
 
 Prepare = Callable[[Any, CatalogueEntry, Any], Work]
-DECIMALS = 12
-"""Of a credit in a receipt, so that the credits add up to 1e-9."""
-
-
-@dataclass(frozen=True)
-class Sources:
-    """What was retrieved for one request of a payer."""
-
-    tag: str
-    hits: Sequence[Hit]
-    names: Mapping[str, str]
-    """Contributor → the name under which this payer's receipts speak of them."""
-
-    def take(self, count: int) -> "Sources":
-        """The first of them."""
-        return replace(self, hits=self.hits[:count])
-
-    def shown(self) -> list[dict[str, Any]]:
-        """As an answer lists them."""
-        return [
-            {
-                "row": hit.row,
-                "from": self.tag,
-                "contributor": self.names[hit.contributor],
-                "licence": hit.licence,
-                "text": hit.content,
-            }
-            for hit in self.hits
-        ]
-
-    def uncredited(self) -> list[Mapping[str, Any]]:
-        """As a receipt has rows that were shown, and weighed against no answer."""
-        lines = self.lines([ChunkCredit((hit.row,), hit.contributor, 0.0) for hit in self.hits], "")
-        return [{**line, "credit": None, "unit": None} for line in lines]
-
-    def lines(self, credits: Sequence[ChunkCredit], unit: str) -> list[Mapping[str, Any]]:
-        """As a receipt has them."""
-        return [
-            {
-                "rows": list(credit.rows),
-                "from": self.tag,
-                "contributor": self.names[credit.contributor],
-                "credit": f"{credit.credit:.{DECIMALS}f}",
-                "unit": unit,
-                **({} if credit.nats is None else {"nats": f"{credit.nats:.{DECIMALS}f}"}),
-            }
-            for credit in credits
-        ]
 
 
 def search(services: Services, entry: CatalogueEntry, body: SearchBody, key: Key) -> Work:
@@ -90,7 +39,7 @@ def search(services: Services, entry: CatalogueEntry, body: SearchBody, key: Key
     tokens = len(services.engine.encode(entry.model.artifact, body.query))
     if tokens > entry.context:
         raise too_long(f"the query has {tokens} tokens", entry, "shorten it", "query")
-    sources = _find(services, entry, key, (body.dataset, body.query, body.top))
+    sources = find_sources(services, entry, key, (body.dataset, body.query, body.top))
     named = replace(entry, model=ServedModel(body.dataset, "", entry.model.base, "retrieval"))
 
     def answer(_: Work, __: Hold) -> Answered:
@@ -122,7 +71,7 @@ def prepared(services: Services, entry: CatalogueEntry, body: Any, key: Key, pre
     if isinstance(body, TextsBody) and not isinstance(body, ClassifyBody):
         raise RequestError("retrieve is not supported here; leave it out", param="retrieve", code="unsupported")
     wanted = Retrieve.model_validate({"from": wanted}) if isinstance(wanted, str) else wanted
-    sources = _find(services, entry, key, (wanted.tag, _question(body), wanted.top))
+    sources = find_sources(services, entry, key, (wanted.tag, _question(body), wanted.top))
     if isinstance(body, ClassifyBody):
         return _voted(prepare(services.engine, entry, body), sources)
     recorder = _Recorder(services.engine)
@@ -206,23 +155,6 @@ def _voted(work: Work, sources: Sources) -> Work:
         return sources.lines(neighbour_credits(sources.hits, label, probability), "probability")
 
     return replace(work, answer=answer, credit=credit)
-
-
-def _find(services: Services, entry: CatalogueEntry, key: Key, asked: tuple[str, str, int]) -> Sources:
-    """The best rows of (version, query, most). Raises ServiceError 403 where the key may not read the version."""
-    tag, query, most = asked
-    if not key.allows(tag):
-        raise ServiceError(f"key {key.id} may not read {tag}; ask for a key that may", 403)
-    model = entry.model.artifact
-
-    def embed(texts: Sequence[str]) -> Any:
-        return services.engine.embed_base(model, texts)
-
-    today = date.fromisoformat(services.store.now()[:10])
-    index = services.shelf.index(tag, entry.model.base, embed, today)
-    hits = few_players(index.search(query, embed([query])[0], most))
-    mask = services.meter.texts.mask(key.payer)
-    return Sources(tag, hits, {hit.contributor: masked(mask, hit.contributor) for hit in hits})
 
 
 def _question(body: Any) -> str:
