@@ -11,6 +11,7 @@ from tests.helpers.terminal import tribute
 from tests.server.calls.test_retrieving import receipt_of
 from tests.server.helpers.shop import listening
 from tests.services.helpers.postgres import server as postgres_server
+from tribute.errors import ServiceError
 from tribute.server.requests.bodies import MOST_BYTES
 from tribute.server.setup.setup import open_services
 from tribute.services.accounts import Limits
@@ -111,6 +112,26 @@ def test_a_model_withdrawn_in_mid_call_answers_to_the_end(asking, services, writ
     assert health.json()["refused"] == [writer]
     # Who took rows back, and which files are damaged, is for the operator.
     assert "ada-1" not in refused.text + health.text
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_store_that_is_away_for_a_moment_loses_no_charge(stream, asking, services, writer, monkeypatch):
+    """Between answer and settlement: it is settled when the store is back, once."""
+    settle, left = services.meter.settle, iter([True, True])
+
+    def away(*call):
+        if next(left, False):
+            raise ServiceError("the usage store does not answer (InterfaceError); try again", 503)
+        return settle(*call)
+
+    monkeypatch.setattr(services.meter, "settle", away)
+    answer = asking.http.post(CHAT, json={"model": writer, "stream": stream, **ASK})
+
+    told = asking.http.get("/v1/budget").json()
+    receipt = receipt_of(services, asking, answer.headers["Tribute-Receipt"])
+    assert answer.status_code == 200
+    assert told["budget"] - told["remaining"] == receipt["price"]["micro"] > 0
+    assert tie_out(services.store) == []
 
 
 def test_many_calls_of_one_name_are_one_charge(asking, writer):

@@ -6,6 +6,7 @@ receipt, and a retry gets the same bytes.
 """
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,6 +21,9 @@ from tribute.services.catalogue import CatalogueEntry
 from tribute.services.engines import Piece, Tokens
 from tribute.services.meter import AT_ONCE, LATER, NEVER, Answer, Call, Hold, Pair, Settlement
 from tribute.services.receipts import AS_CONFIGURED
+
+WAITS = (0.1, 0.4, 1.5)
+"""Seconds after which a settlement is tried again whose store did not answer, as while PostgreSQL starts anew."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ def settle(services: Services, held: Hold, answer: Answer) -> Settlement:
     """See Meter.settle; counted for Prometheus."""
     if held.call.model.verdict == AS_CONFIGURED:
         answer = replace(answer, explain=NEVER)
-    settlement = services.meter.settle(held, answer)
+    settlement = _settled(services, held, answer)
     model, metrics = held.call.model.name, services.metrics
     metrics.calls.labels(model).inc()
     metrics.tokens.labels(model, "input").inc(answer.input_tokens)
@@ -103,6 +107,18 @@ def settle(services: Services, held: Hold, answer: Answer) -> Settlement:
         explain_soon(services, held)
     metrics.micro.labels(model, services.prices.version(held.price_version).currency).inc(settlement.micro)
     return settlement
+
+
+def _settled(services: Services, held: Hold, answer: Answer) -> Settlement:
+    """Settle, also where the store is away for a moment: settling again is safe, and what was sent shall be charged."""
+    for wait in WAITS:
+        try:
+            return services.meter.settle(held, answer)
+        except ServiceError as error:
+            if error.status != 503:
+                raise
+            time.sleep(wait)
+    return services.meter.settle(held, answer)
 
 
 def cost(services: Services, held: Hold, input_tokens: int, output_tokens: int) -> dict[str, Any]:

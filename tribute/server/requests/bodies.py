@@ -195,13 +195,14 @@ def parse_body(kind: type[Body], content: bytes) -> Body:
     """The request in a body. Raises RequestError 400 naming the field."""
     try:
         data = parse_json(content)
-        content.decode("utf-8")
+        if b"\\u" in content:
+            json.dumps(data, ensure_ascii=False).encode()
     except UnicodeDecodeError as error:
         raise RequestError("the body is not UTF-8") from error
+    except UnicodeEncodeError as error:
+        raise RequestError("the body has half of a surrogate pair, which is no character; leave it out") from error
     except (ValueError, RecursionError) as error:
         raise RequestError(f"the body is not JSON: {str(error)[:100]}") from error
-    if b"\\u" in content and not _is_text(data):
-        raise RequestError("the body has half of a surrogate pair, which is no character; leave it out")
     if not isinstance(data, dict):
         raise RequestError(f"the body is a {type(data).__name__}, expected an object")
     refused = sorted(name for name in UNSUPPORTED & data.keys() if data[name] not in NOTHING)
@@ -215,12 +216,3 @@ def parse_body(kind: type[Body], content: bytes) -> Body:
         fault = next((fault for fault in faults if not fault["type"].endswith("_type")), faults[0])
         field = ".".join(str(part) for part in fault["loc"] if not _BRANCH.match(str(part)))
         raise RequestError(f"{field or 'body'}: {fault['msg']}", param=field or None) from error
-
-
-def _is_text(data: Any) -> bool:
-    """Whether all of a JSON value can be written as UTF-8."""
-    try:
-        json.dumps(data, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
