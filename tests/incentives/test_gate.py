@@ -82,7 +82,10 @@ def test_what_stood_within_its_bound_has_to_stay_there(tmp_path: Path):
     ("attack", "weaken"),
     [
         ("copy-order", lambda patch: patch.setattr("tribute.incentives.suite.DEFENCES", BY_WORD_ORDER)),
-        ("junk-names", lambda patch: patch.setattr("tribute.incentives.pay.net", lambda claims, payees, kappa: claims)),
+        (
+            "junk-names",
+            lambda patch: patch.setattr("tribute.incentives.pay.net", lambda claims, payees, kappa, harm: claims),
+        ),
     ],
 )
 def test_a_weaker_defence_fails(

@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tribute.incentives.attacks import ATTACKS
 from tribute.incentives.pay import Embeddings
 from tribute.incentives.ratios import choose, paired_ratio, summarise
 from tribute.incentives.schemes import climb
+from tribute.incentives.screened import trained_rows
 from tribute.incentives.suite import Draw, Suite, read_draws
 from tribute.incentives.world import ATTACKER, Corpus, draw_world
 
@@ -119,6 +121,22 @@ def test_a_leak_is_worth_less_where_the_evaluation_is_sealed_later(corpus: Corpu
         for suite in (later, known)
     ]
     assert gains[0] < gains[1]
+
+
+def test_harm_is_looked_for_by_rows_that_pay_nobody(corpus: Corpus, tokenizer: Tokenizer):
+    """Evaluation rows either look for harm or pay; rows that harm are out, and count against the name that had them."""
+    world = draw_world(corpus, 0, SMALL)
+    apart = world.finding_harm(0.25)
+    trained = trained_rows(apart, world.uploads, tokenizer)
+    first = trained.rows[0].contributor_id
+
+    without = trained.without([place < 2 for place in range(len(trained.rows))], [-0.25] * len(trained.rows))
+
+    assert sorted([*apart.evaluation, *apart.unpaid]) == sorted(world.evaluation)
+    assert {label for _, label in apart.unpaid} == set(world.labels)
+    assert without.rows == trained.rows[2:]
+    assert (without.harm, without.left_out - trained.left_out) == ({first: Decimal("0.5")}, 2)
+    assert Suite(corpus, Embeddings(hashed_words), tokenizer, SMALL, "harm-out").draw(ATTACKS["copy-exact"], 0).exact
 
 
 def test_an_attacker_of_several_months_sees_what_rows_earned(suite: Suite):
