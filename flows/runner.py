@@ -28,8 +28,9 @@ class ThreadRunner(ThreadPoolTaskRunner[Any]):
 
     def __exit__(self, *error: Any) -> None:
         if error[0] is not None:
-            self.cancel_all()
+            # Cancelling waits for what runs.
             end_trainings()
+            self.cancel_all()
         super().__exit__(*error)
 
 
