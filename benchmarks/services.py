@@ -32,6 +32,7 @@ Written by `python benchmarks/services.py`, each section by itself. Milliseconds
 """
 TITLES = {
     "server": "Metered beside not metered",
+    "parts": "Where a call's milliseconds go",
     "calls": "Calls through the library",
     "adapters": "Many adapters",
     "throughput": "Texts a second",
@@ -48,6 +49,12 @@ ABOUT = {
         f"{metered_calls.ROUNDS} rounds of {metered_calls.REQUESTS} requests at {metered_calls.RATE} a second. SQLite, "
         "as durable as `synchronous=FULL`. Asked for: 2 ms more at the median, 10 ms more at the 99th percentile, on "
         "two cores."
+    ),
+    "parts": (
+        "The server of the first section, in one process with what times it, asked 40 times a second by another. A "
+        "part is timed with what it waits for; the processor's time is its thread's. What a request spends beside the "
+        "parts is HTTP, the thread pool and the log. At one text a request all of it bounds the texts a second, too: "
+        "the model's thread shares the interpreter."
     ),
     "calls": (
         "SQLite, as durable as `synchronous=FULL`. A call is a hold (one transaction, which waits for no disk) and a "
@@ -69,7 +76,9 @@ ABOUT = {
     "streams": "Asked for: the same price, to the unit, for the same tokens. Over HTTP, a model that writes words.",
     "kills": (
         "`kill -9` of the server at a random moment of its first 0.3 s; calls have Idempotency-Keys. Asked "
-        "for: at most one charge for each key, always with a complete answer; what is not settled is free."
+        "for: at most one charge for each key, always with a complete answer; what is not settled is free. "
+        "`tests/services/meter/test_kills.py` kills a process that holds and settles, 20 times in `make test` and "
+        "1,000 times with `make nightly`; `--seconds 1200` is about as many of the server."
     ),
     "month": (
         "Each receipt has an addendum that names four contributors. Asked for, for a million: seal and allocation "
@@ -92,6 +101,7 @@ def main() -> None:
     given = options.parse_args()
     parts: dict[str, Callable[[Path], str]] = {
         "server": metered_calls.server_table,
+        "parts": call_parts,
         "calls": lambda folder: f"{given.calls:,} calls each.\n\n{metered_calls.calls_table(folder, given.calls)}",
         "adapters": adapters,
         "budgets": served_money.budgets_table,
@@ -124,6 +134,13 @@ def adapters(folder: Path) -> str:
     from lib.adapter_batches import adapters_table
 
     return adapters_table(folder)
+
+
+def call_parts(folder: Path) -> str:
+    """See lib/call_parts.py."""
+    from lib.call_parts import parts_table
+
+    return parts_table(folder)
 
 
 def throughput(folder: Path, workspace: Path, peers: Path | None) -> str:

@@ -28,6 +28,7 @@ SETTLED = 40_000
 """Bytes that a settlement adds to SQLite's log, about."""
 RATE, ROUNDS, REQUESTS = 100, 3, 500
 """Requests a second to a server, and how often how many."""
+BODY = b'{"model": "docs", "input": "why is it so"}'
 ANSWER = Answer(b"because " * 20, 100, 40)
 
 
@@ -81,9 +82,7 @@ def syncs(folder: Path, count: int) -> list[float]:
 def served(folder: Path, kind: str) -> Iterator[Target]:
     """A stub server as a process, and what it is asked."""
     folder.mkdir()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-c", "from lib.stub_server import main; main()", str(folder), str(port), kind]
     process = subprocess.Popen(command, cwd=Path(__file__).parents[1], stdout=subprocess.DEVNULL)
     try:
@@ -94,10 +93,17 @@ def served(folder: Path, kind: str) -> Iterator[Target]:
                 break
             except OSError:
                 time.sleep(0.1)
-        yield Target(port, "/classify", (folder / SECRET).read_text(), b'{"model": "docs", "input": "why is it so"}')
+        yield Target(port, "/classify", (folder / SECRET).read_text(), BODY)
     finally:
         process.terminate()
         process.wait()
+
+
+def free_port() -> int:
+    """A port of the loopback that nobody has."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def calls_table(folder: Path, count: int) -> str:

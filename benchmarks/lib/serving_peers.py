@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import Any
 
 from lib.bare_classifier import BareClassifier
 from lib.http_load import Target, flooded
+from lib.metered_calls import free_port
 
 BENCHMARKS = Path(__file__).parents[1]
 SECONDS = 5.0
@@ -153,10 +153,3 @@ def ask(port: int, path: str, secret: str, body: Any = None) -> Any:
     request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, {"Authorization": f"Bearer {secret}"})
     with urllib.request.urlopen(request, timeout=60) as answer:
         return json.loads(answer.read())
-
-
-def free_port() -> int:
-    """A port of the loopback that nobody has."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
