@@ -14,8 +14,7 @@ from unittest.mock import patch
 
 import uvicorn
 
-from lib.http_load import Target, steady
-from lib.metered_calls import BODY, free_port
+from lib.metered_calls import free_port
 from lib.stub_server import SECRET, stub_services
 from tribute.server import app
 from tribute.services.accounts import Keys
@@ -24,7 +23,7 @@ from tribute.services.prices import Prices
 from tribute.services.receipts import Chain, SigningProcess
 from tribute.services.store import Store
 
-RATE, REQUESTS = 40, 400
+RATE, REQUESTS = 40, 200
 PARTS: dict[str, tuple[Any, str]] = {
     "read and check the body": (app, "parse_body"),
     "recognise the key": (Keys, "recognise"),
@@ -79,15 +78,10 @@ def _asked(folder: Path, kind: str, spent: Spent) -> tuple[float, float]:
 
 def _client(port: int, secret: str, count: int) -> float:
     """Ask from another process: the median in milliseconds."""
-    command = [sys.executable, "-c", "from lib.call_parts import ask; ask()", str(port), secret, str(count)]
+    code = "from lib.http_load import main; main()"
+    command = [sys.executable, "-c", code, str(port), secret, str(RATE), str(count)]
     done = subprocess.run(command, cwd=Path(__file__).parents[1], check=True, stdout=subprocess.PIPE, text=True)
     return float(done.stdout)
-
-
-def ask() -> None:
-    """See `_client`; the arguments are port, secret and how often."""
-    port, secret, count = sys.argv[1:]
-    print(median(steady(Target(int(port), "/classify", secret, BODY), RATE, int(count))) * 1e3)
 
 
 @contextmanager

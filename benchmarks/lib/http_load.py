@@ -1,12 +1,16 @@
 """Requests at a steady rate, or as fast as answers come, and how long each took."""
 
 import asyncio
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from statistics import median
 from typing import TypeVar
 
 CONNECTIONS = 32
+BODY = b'{"model": "docs", "input": "why is it so"}'
+"""What a stub server is asked."""
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Ask = Callable[[], Awaitable[None]]
 Result = TypeVar("Result")
@@ -46,6 +50,12 @@ def steady(target: Target, rate: float, count: int) -> list[float]:
         return list(await asyncio.gather(*map(one, range(count))))
 
     return asyncio.run(_connected([target], run))
+
+
+def main() -> None:
+    """Ask a stub server at a steady rate, and print the median in milliseconds: port, API key, rate and how often."""
+    port, secret, rate, count = sys.argv[1:]
+    print(median(steady(Target(int(port), "/classify", secret, BODY), float(rate), int(count))) * 1000)
 
 
 def flooded(targets: list[Target], seconds: float) -> float:

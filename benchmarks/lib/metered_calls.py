@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from lib.http_load import Target, steady
+from lib.http_load import BODY, Target, steady
 from lib.stub_server import EVER, MODEL, PLENTY, SECRET
 from tribute.keys import public_half
 from tribute.services.accounts import Accounts, Key, Keys, Limits
@@ -28,7 +28,6 @@ SETTLED = 40_000
 """Bytes that a settlement adds to SQLite's log, about."""
 RATE, ROUNDS, REQUESTS = 100, 3, 500
 """Requests a second to a server, and how often how many."""
-BODY = b'{"model": "docs", "input": "why is it so"}'
 ANSWER = Answer(b"because " * 20, 100, 40)
 
 
