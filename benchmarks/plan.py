@@ -24,6 +24,7 @@ from tribute.attribution.effects.predicted_artifact import influence_job
 from tribute.attribution.measurement import Run
 from tribute.config import RunConfig, load_config
 from tribute.finetuning.adapters.adapters import adapter_job
+from tribute.finetuning.children import PRELOADED
 from tribute.finetuning.models.base_models import text_folder
 from tribute.finetuning.workers import Folders
 from tribute.pipeline.planning.costs import StageCost, plan_run
@@ -63,7 +64,8 @@ def main() -> None:
         "",
         f"Written by `benchmarks/plan.py` on {processor()}, one thread a process, torch {torch.__version__}.",
         "Time is CPU time of one seed's stage, less that of starting a process; memory is the largest resident set of",
-        "the process; disk is what the stage leaves. Ratios are planned ÷ measured.",
+        "the process, less what this benchmark imports beside what a run's children find imported; disk is what the",
+        "stage leaves. Ratios are planned ÷ measured.",
     ]
     PAGE.write_text("\n".join([*head, *lines]) + "\n", encoding="utf-8")
 
@@ -101,19 +103,22 @@ def table(path: Path, workspace: Path, overrides: list[str]) -> Iterator[str]:
     more = [word for override in overrides for word in ("--set", override)]
     command = [str(path), str(home.root), *more]
     with tempfile.TemporaryDirectory() as scratch:
-        start = measured(command, STARTED, Path(scratch))[0]
+        start, own, _ = measured(command, STARTED, Path(scratch))
+        extra = own - preloaded()
         for stage in plan.stages:
             if stage.stage in TIMES:
-                yield line(stage, TIMES[stage.stage] or len(config.finetuning.seeds), command, start, Path(scratch))
+                yield line(
+                    stage, TIMES[stage.stage] or len(config.finetuning.seeds), command, (start, extra), Path(scratch)
+                )
 
 
-def line(stage: StageCost, times: int, command: list[str], start: float, scratch: Path) -> str:
-    """One row of the table; `start` are the seconds that a process takes before it does anything."""
+def line(stage: StageCost, times: int, command: list[str], apart: tuple[float, float], scratch: Path) -> str:
+    """One row of the table; `apart` are seconds and bytes that the benchmark's own start takes."""
     before = size(scratch)
     took, resident, disk = measured(command, stage.stage, scratch)
     # What all seeds share is made by the first.
     disk += (size(scratch) - before) / times
-    took -= start
+    took, resident = took - apart[0], resident - apart[1]
     seconds, memory = 3600 * stage.hours / times, stage.device + stage.host
     cells = [f"{seconds:.1f} s", f"{took:.1f} s", f"{seconds / took:.2f}"]
     cells += [f"{memory / 1e6:,.0f} MB", f"{resident / 1e6:,.0f} MB", f"{memory / resident:.2f}"]
@@ -122,6 +127,12 @@ def line(stage: StageCost, times: int, command: list[str], start: float, scratch
     row = f"| {stage.stage} | {' | '.join(cells)} |"
     print(row, flush=True)
     return row
+
+
+def preloaded() -> float:
+    """Bytes of a process that has imported what the children of a run find imported."""
+    process = subprocess.Popen([sys.executable, "-c", f"import {', '.join(PRELOADED)}"])
+    return 1024.0 * os.wait4(process.pid, 0)[2].ru_maxrss
 
 
 def size(folder: Path) -> int:

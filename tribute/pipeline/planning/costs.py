@@ -18,14 +18,14 @@ from tribute.pipeline.planning.machines import Machine
 from tribute.pipeline.planning.rows import PlannedRows
 from tribute.pipeline.planning.shape import Shape
 
-IMPORTS = 0.42e9
-"""Bytes of a process that has imported torch, transformers and peft, on Linux and a CPU."""
+IMPORTS = 0.48e9
+"""Bytes of a process that has imported torch, transformers and peft, on Linux and a CPU (torch 2.13)."""
 CONTEXT = 0.6e9
 """Bytes that a process takes of a GPU before it does anything."""
 WALK = 1.22
 """Trainings that walking a trace takes (docs/benchmarks/throughput.md)."""
-LAYER_SECONDS = 0.6e-3
-"""CPU time of a layer's forward and backward beside its products of matrices, a micro-batch."""
+LAYER_SECONDS = 1.9e-3
+"""CPU time of a layer's forward and backward however few the tokens: a decoder's with four adapted modules."""
 BYTES = {"float32": 4, "bfloat16": 2}
 
 
@@ -175,9 +175,7 @@ class _Work:
 
     def _finetuning(self) -> StageCost:
         (flop, seconds), (read, reading) = self._training(), self._reading()
-        cached = self.shape.layers > self.shape.computed
-        tokens = sum(rows.lengths().sum() for rows in (self.rows.train, self.rows.validation, self.rows.evaluation))
-        lower = tokens * self.shape.width * 4.0 if cached else 0.0
+        tokens, lower = self._lower()
         # The adapter, its copy in MLflow, and the trace.
         disk = self.seeds * (8.0 * self.shape.trained + self.states * self._state_bytes()) + lower
         checks, checking = self._checking()
@@ -186,6 +184,12 @@ class _Work:
         flop, seconds = flop + 2 * read + checks + once, self._shared(seconds) + 2 * reading + checking
         cost = (self.trained, flop, seconds + once / self.machine.flops)
         return self._stage("fine-tune", _count(self.seeds, "seed"), self.seeds, cost, memory=lower, disk=disk)
+
+    def _lower(self) -> tuple[float, float]:
+        """All tokens, and the bytes that the cached layers' output takes for them."""
+        parts = (self.rows.train, self.rows.validation, self.rows.evaluation)
+        tokens = float(sum(rows.lengths().sum() for rows in parts))
+        return tokens, tokens * self.shape.width * 4.0 if self.shape.below else 0.0
 
     def _walked(self) -> tuple[float, float, float]:
         """Tokens, FLOP and seconds of one trace's credit."""
@@ -205,7 +209,9 @@ class _Work:
         tokens, flop, seconds = self._walked()
         trained, training = self._training()
         cost = (2 * tokens, flop + trained, seconds + self._shared(training))
-        return self._stage("controls", _count(count, "seed"), count, cost, memory=self._walking())
+        # Planted rows are others, so what the layers below say of them is kept beside.
+        _, lower = self._lower()
+        return self._stage("controls", _count(count, "seed"), count, cost, memory=self._walking() + lower, disk=lower)
 
     def _stand_in(self) -> StageCost:
         read = float(self.rows.train.lengths().sum()) + self.read
