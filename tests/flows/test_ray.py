@@ -69,7 +69,7 @@ def test_an_address_where_nothing_answers(address: str, finished: Path, tiny: Pa
     ended = tribute("run", tiny / "config.yaml", "--set", "execution.engine=ray", "-w", finished)
 
     assert ended.code == 2
-    assert ended.err.startswith("tribute: RAY_ADDRESS: no Ray cluster answers at 127.0.0.1:9 (")
+    assert ended.err.startswith(f"tribute: RAY_ADDRESS: no Ray cluster answers at {address} (")
     assert len(ended.err.splitlines()) == 1
 
 
