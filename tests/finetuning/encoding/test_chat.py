@@ -32,6 +32,16 @@ MESSAGES = [
     {"role": "user", "content": "a matrix"},
     {"role": "assistant", "content": "solve the matrix"},
 ]
+CALLED = [
+    {"role": "user", "content": "draw"},
+    {
+        "role": "assistant",
+        "content": "",
+        "tool_calls": [{"type": "function", "function": {"name": "line", "arguments": {"a": 1}}}],
+    },
+    {"role": "tool", "content": "figure"},
+    {"role": "assistant", "content": "a line"},
+]
 WRITTEN = (
     "<s>[system]\nthe figure</s>[user]\ndraw a line</s>[assistant]\na curve</s>[user]\na matrix</s>[assistant]\n"
     "solve the matrix</s>"
@@ -110,15 +120,28 @@ def test_an_answer_that_would_grow_into_its_prompt_is_cut_off_it(llama):
 def test_tool_calls_are_learned_and_results_are_not(llama):
     """A call is what the assistant says; the tool's answer is read."""
     tokenizer = load_tokenizer(llama)
-    call = {"type": "function", "function": {"name": "line", "arguments": {"a": 1}}}
-    messages = [
-        {"role": "user", "content": "draw"},
-        {"role": "assistant", "content": "", "tool_calls": [call]},
-        {"role": "tool", "content": "figure"},
-        {"role": "assistant", "content": "a line"},
-    ]
 
-    ids, learned = Chat(tokenizer, CALLING).encode(messages, [])
+    ids, learned = Chat(tokenizer, CALLING).encode(CALLED, [])
+
+    assert learned_text(tokenizer, ids, learned) == 'call line {"a": 1}</s>a line</s>'
+
+
+@pytest.mark.parametrize("template", [PLAIN, MASKED])
+def test_a_template_that_leaves_out_tool_calls_is_refused(llama, template):
+    """The turn that calls would be an empty answer and its end, and that would be learned."""
+    with pytest.raises(TrainingError, match="the template leaves out tool calls"):
+        Chat(load_tokenizer(llama), template).encode(CALLED, [])
+
+
+def test_a_template_that_asks_for_the_call_before_a_result_is_not_refused(llama):
+    """It fails without the call, because it reads it."""
+    tokenizer = load_tokenizer(llama)
+    asking = (
+        "{% for m in messages %}{% if m.role == 'tool' and not messages[loop.index0 - 1].tool_calls %}"
+        "{{ raise_exception('a result of no call') }}{% endif %}{% endfor %}"
+    )
+
+    ids, learned = Chat(tokenizer, asking + CALLING).encode(CALLED, [])
 
     assert learned_text(tokenizer, ids, learned) == 'call line {"a": 1}</s>a line</s>'
 

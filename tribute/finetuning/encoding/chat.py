@@ -58,10 +58,15 @@ class Chat:
     def encode(self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Any]) -> tuple[list[int], list[bool]]:
         """Token ids, and of each whether it is learned.
 
-        Raises TrainingError where the template fails, contradicts itself, or lets no answer end.
+        Raises TrainingError where the template fails, contradicts itself, leaves out calls, or lets no answer end.
         """
         messages, tools = self._as_text(list(messages)), self._as_text(list(tools))
         text, spans = self._rendered(messages, tools)
+        if self._leaves_out_calls(text, messages, tools):
+            raise TrainingError(
+                "the template leaves out tool calls, so the model would learn to end its turn instead of calling; "
+                "write message.tool_calls in a finetuning.template, or take these rows out"
+            )
         ids, starts = self._tokens(text)
         if any(self._tokens(text[:start])[0] != ids[: _before(starts, start)] for start, _ in spans):
             # The server reads the prompt alone: an answer's first token must not reach into it.
@@ -91,6 +96,19 @@ class Chat:
         first = next(place for place, message in enumerate(messages) if message["role"] == "assistant")
         asked, alone = (self._render(messages[:first], tools, prompt=prompt) for prompt in (True, False))
         return len(self._tokens(asked)[0]) - len(self._tokens(alone)[0]) if asked.startswith(alone) else 0
+
+    def _leaves_out_calls(self, text: str, messages: Sequence[Any], tools: Sequence[Any]) -> bool:
+        """Whether the text is the same without a turn's calls."""
+        for place, message in enumerate(messages):
+            if message.get("tool_calls"):
+                silent = {key: value for key, value in message.items() if key != "tool_calls"}
+                try:
+                    without = self._render([*messages[:place], silent, *messages[place + 1 :]], tools)
+                except TrainingError:
+                    continue  # It asks for the call whose result follows, so it reads calls.
+                if without == text:
+                    return True
+        return False
 
     def _rendered(self, messages: Sequence[Any], tools: Sequence[Any]) -> tuple[str, list[Span]]:
         """The text, and the parts of it that the assistant wrote."""
