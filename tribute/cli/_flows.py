@@ -54,6 +54,8 @@ def _run_flows(home: Workspace, config: RunConfig) -> str:
 
 def start_prefect(folder: Path) -> None:
     """Find the flows and a server for them, which may be a local one that keeps what it knows in the folder."""
+    # Prefect makes its own folder, but none above it.
+    folder.parent.mkdir(parents=True, exist_ok=True)
     set_prefect_environment(folder)
     find_flows()
     from flows.server import prepare_server

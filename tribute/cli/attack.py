@@ -158,8 +158,6 @@ def _play(names: Sequence[str], draws: int, file: Path, defence: str, execution:
     worlds = {seed: attacks for seed, attacks in left.items() if attacks}
     if not worlds:
         return
-    # Prefect makes its own folder, but none above it.
-    file.parent.mkdir(parents=True, exist_ok=True)
     start_prefect(file.resolve().parent / "prefect")
     from flows import attack as attacking
 
