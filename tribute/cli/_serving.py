@@ -20,7 +20,7 @@ STARTS, ENDS = 300, 30
 
 @contextmanager
 def serving(workspace: Workspace) -> Iterator[str]:
-    """Serve a workspace's models on a free port: the address. Its log is `services/serve.log`.
+    """Serve a workspace on a free port: the address. Its log, `services/serve-PORT.log`, stays where something fails.
 
     The server ends at the end of its standard input, which this process alone holds open: it does not outlive a command
     that is killed, either. Raises ServiceError where it does not start, with its last line.
@@ -29,7 +29,7 @@ def serving(workspace: Workspace) -> Iterator[str]:
         free.bind((LOOPBACK, 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "tribute", "serve", "--until-eof", "--port", str(port), "-w", str(workspace.root)]
-    path = workspace.root / "services" / "serve.log"
+    path = workspace.root / "services" / f"serve-{port}.log"
     path.parent.mkdir(exist_ok=True)
     with path.open("wb") as log:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log)
@@ -44,6 +44,7 @@ def serving(workspace: Workspace) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+    path.unlink()
 
 
 def _wait(process: subprocess.Popen[bytes], address: str, log: Path) -> None:

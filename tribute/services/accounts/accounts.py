@@ -103,7 +103,8 @@ class Accounts:
             raise ServiceError(f"top-up of {micro}: expected an amount of at most {MOST}, and not 0", 422)
         values = {"entry": entry, "account": payer, "micro": micro}
         with self.store.writing() as connection:
-            _payer(connection, payer)
+            # Locked before a row that refers to it, see `tables.hold`.
+            _payer(connection, payer, lock=True)
             new = self.store.insert(tables.topup).values(time=self.store.now(), **values).on_conflict_do_nothing()
             if connection.execute(new).rowcount:
                 credit = tables.account.c.credit + micro
@@ -161,9 +162,10 @@ def read_agent(connection: Connection, agent: str) -> Agent:
     return Agent(row.id, row.owner, None if row.models is None else tuple(parse_json(row.models)), row.margin)
 
 
-def _payer(connection: Connection, payer: str) -> Balance:
+def _payer(connection: Connection, payer: str, *, lock: bool = False) -> Balance:
     is_payer = (tables.account.c.id == payer) & (tables.account.c.kind == "payer")
-    row = connection.execute(select(tables.account).where(is_payer)).one_or_none()
+    stored = select(tables.account).where(is_payer)
+    row = connection.execute(stored.with_for_update(key_share=True) if lock else stored).one_or_none()
     if row is None:
         raise ServiceError(f"payer {payer!r} is unknown; add the payer first", 404)
     return Balance(row.currency, row.credit, row.held, row.spent)
