@@ -1,9 +1,11 @@
 """What a deployment's form gives becomes the config that `tribute run` would read, or one clear line."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
 
 from tribute.config import load_config
 from tribute.errors import ConfigError, RewardError, TributeError, WorkspaceError
@@ -11,6 +13,7 @@ from tribute.pipeline.launch import parameters
 from tribute.pipeline.operations.releasable import change, datasets, page
 from tribute.pipeline.runs.runs import all_runs
 from tribute.pipeline.runs.summary import ADDRESS, report_link, run_page
+from tribute.server.reports import create_app
 from tribute.workspace import Workspace
 
 FIRST = datetime(2026, 12, 1, 6, tzinfo=UTC)
@@ -106,7 +109,10 @@ def test_a_runs_page(finished: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
         "Paid for 2026-11",
     ):
         assert words in text
-    assert f"[Report](http://127.0.0.1:8321/reports/2026-11/{run_id}.html)" in text
+    [link] = re.findall(r"\[Report\]\(http://127\.0\.0\.1:8321(/\S+)\)", text)
+    reader = TestClient(create_app(home.reports, "t0ken"))
+    reader.get("/?token=t0ken")
+    assert f"run {run_id}" in reader.get(link).text, "the link leads to the page that `tribute up` serves"
     monkeypatch.delenv(ADDRESS)
     assert report_link(home, home.reports / "a.html") == "Report on the worker: `reports/a.html` in the workspace"
 

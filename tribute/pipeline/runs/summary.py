@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from tribute.artifacts import Artifact
 from tribute.attribution.measurement import seed_of
@@ -13,7 +14,7 @@ from tribute.pipeline.runs.runs import read_run
 from tribute.workspace import Workspace
 
 ADDRESS = "TRIBUTE_REPORTS_URL"
-"""Where the workspace's reports are served, if they are."""
+"""Where the workspace's folder of reports is served, if it is."""
 MOST = 20
 """Contributors in a table; the others are counted."""
 
@@ -72,10 +73,11 @@ def failed_checks(workspace: Workspace, period: str) -> list[str]:
 
 
 def report_link(workspace: Workspace, report: Path) -> str:
-    """A link to a report of the workspace where its reports are served, else its path."""
-    relative = report.resolve().relative_to(workspace.root).as_posix()
+    """A link to a report where the workspace's folder of reports is served, else the report's path."""
     address = os.environ.get(ADDRESS, "").rstrip("/")
-    return f"[Report]({address}/{relative})" if address else f"Report on the worker: `{relative}` in the workspace"
+    if address:
+        return f"[Report]({address}/{quote(report.relative_to(workspace.reports).as_posix())})"
+    return f"Report on the worker: `{report.relative_to(workspace.root).as_posix()}` in the workspace"
 
 
 def _shares(attribution: Artifact, confidence: float) -> list[str]:
