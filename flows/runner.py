@@ -15,9 +15,14 @@ from tasks.children import end_trainings
 from tasks.resources import refuse_nodes, remote_options_of
 from tribute.config import ExecutionConfig
 
-TOLD = ("MLFLOW_TRACKING_URI", "TRIBUTE_ARTIFACTS", "TRIBUTE_STORE", "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL")
-"""What a cluster's workers take from here: where trainings are tracked, artifacts shared and calls metered, and that
-Prefect's log lines, which Ray prints a second time, stay out of the terminal. Prefect hands its own addresses on."""
+TOLD = (
+    *("MLFLOW_TRACKING_URI", "TRIBUTE_ARTIFACTS", "TRIBUTE_STORE"),
+    *("TRIBUTE_LOG", "TRIBUTE_TELEMETRY", "OPENLINEAGE_"),
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL",
+)
+"""Beginnings of the variables that a cluster's workers take from here: where trainings are tracked, artifacts shared,
+calls metered and stages told, and that Prefect's log lines, which Ray prints a second time, stay out of the terminal.
+Prefect hands its own addresses on."""
 
 
 class ThreadRunner(ThreadPoolTaskRunner[Any]):
@@ -51,7 +56,8 @@ def with_runner(flow: Flow[Any, Any], execution: ExecutionConfig) -> Callable[..
         # Ray refuses a number of CPUs for a cluster that runs already.
         here = not os.environ.get("RAY_ADDRESS")
         cluster = {"num_cpus": execution.processes} if here else {}
-        settings = {name: os.environ[name] for name in TOLD if name in os.environ} | (_server() if here else {})
+        told = {name: value for name, value in os.environ.items() if name.startswith(TOLD)}
+        settings = told | (_server() if here else {})
         runner: Any = _ray_runner()(init_kwargs={**cluster, "runtime_env": {"env_vars": settings}})
     else:
         runner = ThreadRunner(max_workers=execution.processes)

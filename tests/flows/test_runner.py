@@ -47,8 +47,8 @@ def test_the_config_bounds_a_run(engine: None):
 def test_ray(address: str | None, expected: dict, monkeypatch: pytest.MonkeyPatch):
     """A cluster that RAY_ADDRESS names is joined as it is; else Ray starts here with that many CPUs.
 
-    Its workers learn where trainings are tracked, and to print no log lines of Prefect's; on this machine also where
-    this run's server is, or each would start its own.
+    Its workers learn where trainings are tracked, whom stages are told, and to print no log lines of Prefect's; on this
+    machine also where this run's server is, or each would start its own.
     """
     asked: list[Any] = []
 
@@ -60,13 +60,19 @@ def test_ray(address: str | None, expected: dict, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("flows.runner.get_client", lambda sync_client: server)
     monkeypatch.setattr("flows.runner._ray_runner", lambda: runner)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracker")
-    monkeypatch.setenv("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    told = {
+        "MLFLOW_TRACKING_URI": "http://tracker",
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+        "TRIBUTE_LOG": "json",
+        "TRIBUTE_TELEMETRY": "http://collector:4318",
+        "OPENLINEAGE__TRANSPORT__TYPE": "console",
+    }
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
     if address is not None:
         monkeypatch.setenv("RAY_ADDRESS", address)
 
     with_runner(attribution, ExecutionConfig(engine="ray", processes=3))
 
-    told = {"MLFLOW_TRACKING_URI": "http://tracker", "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"}
     here = {} if address else {"PREFECT_API_URL": "http://here/api"}
     assert asked == [{**expected, "runtime_env": {"env_vars": told | here}}]
