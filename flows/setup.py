@@ -5,13 +5,13 @@ from tasks.notifications import create_notifications
 from tasks.server import wait_for_server
 from tasks.setup import create_automations, create_pool, exit_in_one_line
 
+STARTS = 180.0
+"""Seconds that the server has to answer: after a boot it starts together with whoever prepares it."""
 
-def set_up(patience: float = 0.0) -> None:
-    """Create the work pool, concurrency limits, automations and notifications that the server lacks.
 
-    A server that just starts has `patience` seconds to answer.
-    """
-    wait_for_server(patience)
+def set_up() -> None:
+    """Create the work pool, concurrency limits, automations and notifications that the server lacks."""
+    wait_for_server(STARTS)
     create_pool()
     create_limits()
     create_automations()

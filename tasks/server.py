@@ -2,6 +2,7 @@
 
 import io
 import os
+import sys
 import time
 import urllib.request
 from contextlib import redirect_stderr
@@ -12,6 +13,10 @@ from tribute.errors import WorkspaceError
 
 PATIENCE = 5.0
 """Seconds that a server has to answer."""
+
+
+class SilentServerError(WorkspaceError):
+    """Nothing answers at the server's address, yet."""
 
 
 def check_server() -> None:
@@ -40,14 +45,20 @@ def check_server() -> None:
 
 
 def wait_for_server(seconds: float) -> None:
-    """Look until the server answers, for that long; then raise what `check_server` raises."""
-    ends = time.monotonic() + seconds
+    """Look for that long until the server answers, and say so; then raise what `check_server` raises.
+
+    What waiting cannot mend, such as settings that cannot be read, is raised at once.
+    """
+    ends, has_said = time.monotonic() + seconds, False
     while True:
         try:
             return check_server()
-        except WorkspaceError:
+        except SilentServerError as error:
             if time.monotonic() >= ends:
                 raise
+            if not has_said:
+                print(f"{error}; waiting {seconds:.0f} s for it", file=sys.stderr, flush=True)
+                has_said = True
         time.sleep(1)
 
 
@@ -59,7 +70,8 @@ def _ask(url: str) -> None:
     except HTTPError:
         return  # it answers, if only to those who log in
     except (OSError, ValueError, HTTPException) as error:
-        raise WorkspaceError(
+        kind = SilentServerError if isinstance(error, OSError) else WorkspaceError
+        raise kind(
             f"{where}: no Prefect server answers at {url} ({_in_a_line(error)}); start it with `prefect server start`, "
             "or unset it"
         ) from error
