@@ -3,6 +3,7 @@
 import os
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -69,7 +70,10 @@ def ports() -> Ports:
 
 
 def test_services_start_again_and_stop(tmp_path: Path, ports: Ports):
-    """A killed service is served again within seconds; SIGTERM ends all of them and their children."""
+    """A killed service is served again within seconds; SIGTERM ends all of them and their children.
+
+    The paid models are served as soon as there is a key to sign with, and nobody else is up on the workspace meanwhile.
+    """
     home = Workspace.create(tmp_path / "workspace")
     pytest.importorskip("honcho", reason="the environment is older than requirements.lock")
     options = [f"--{name}-port={port}" for name, port in vars(ports).items()]
@@ -78,6 +82,13 @@ def test_services_start_again_and_stop(tmp_path: Path, ports: Ports):
         page = f"/?token={reports_token(home)}"
         until(lambda: answers(ports.reports, page), "page of reports")
         assert not answers(ports.reports)
+        other = tribute("up", "-w", home.root)
+        assert (other.code, f"`tribute up` is up on {home.root} already" in other.err) == (2, True)
+        assert f"(process {process.pid})" in other.err
+        serving = f"^{sys.executable} -m tribute serve .* {ports.service}"
+        assert not processes(serving)
+        make_key(home.keys / "registry.pem")
+        until(lambda: processes(serving), "service after the first release")
         [served, *_] = reversed(processes(f"tribute.server.reports .* {ports.reports}"))
         os.kill(served, SIGKILL)
         until(
@@ -90,7 +101,7 @@ def test_services_start_again_and_stop(tmp_path: Path, ports: Ports):
 
     assert process.returncode == 0, err
     for name, address in ports.addresses().items():
-        assert (f"{name}: {address}" in err) == (name != "service"), "nothing is released, so nothing is served"
+        assert f"{name}: {address}" in err
     assert "it starts again" in out
     until(lambda: not processes(str(home.root)), "end of all services")
 
@@ -100,17 +111,9 @@ def test_everything_listens_on_this_machine_alone(home: Workspace, ports: Ports)
     lines = commands(home, ports, ROOT)
 
     assert set(lines) == {"prefect", "worker", "mlflow", "reports", "service"}
+    assert list(lines)[-1] == "worker", "what is begun last ends first where `up` is killed"
     assert all("127.0.0.1" in lines[name] for name in ("prefect", "mlflow", "service"))
     assert not any("0.0.0.0" in line for line in lines.values())
-
-
-def test_the_service_needs_a_release(tmp_path: Path, ports: Ports, monkeypatch: pytest.MonkeyPatch):
-    """Before the first one there is no key to sign with, and the others start."""
-    monkeypatch.delenv("TRIBUTE_REGISTRY_KEY", raising=False)
-
-    lines = commands(Workspace.create(tmp_path / "bare"), ports, ROOT)
-
-    assert set(lines) == {"prefect", "worker", "mlflow", "reports"}
 
 
 def test_nothing_secret_is_in_a_command(home: Workspace, ports: Ports):
@@ -138,13 +141,25 @@ def test_reports_are_shown_to_those_with_the_token(home: Workspace):
 
     listing = reader.get("/?token=t0ken")
 
-    assert {stranger.get(path).status_code for path in ("/", "/run.html", "/?token=other")} == {403}
+    assert {stranger.get(path).status_code for path in ("/", "/run.html", "/?token=other", "/?token=")} == {403}
     assert listing.status_code == 200
     assert "/run.html" in listing.text
     assert "t0ken" not in str(listing.url)
     assert reader.get("/run.html").text == "<p>a report</p>"
     assert reader.get("/../tribute.json").status_code == 404
     assert reader.post("/run.html").status_code == 405
+
+
+def test_an_empty_token_opens_nothing(home: Workspace):
+    """It is refused in one line, and where one is served all the same, nobody is let in."""
+    from starlette.testclient import TestClient
+
+    (home.keys / "reports.token").touch()
+
+    with pytest.raises(WorkspaceError, match=r"reports\.token is empty, expected the token"):
+        reports_token(home)
+    home.reports.mkdir()
+    assert {TestClient(create_app(home.reports, "")).get(path).status_code for path in ("/", "/?token=")} == {403}
 
 
 def test_services_know_each_other(home: Workspace, ports: Ports):
@@ -156,6 +171,7 @@ def test_services_know_each_other(home: Workspace, ports: Ports):
     assert shell["PREFECT_API_URL"] == f"http://127.0.0.1:{ports.prefect}/api"
     assert shell["TRIBUTE_WORKSPACE"] == str(home.root)
     assert shell["TRIBUTE_REPORTS_URL"] == f"http://127.0.0.1:{ports.reports}"
+    assert shell["MLFLOW_ARTIFACTS_DESTINATION"] == str(home.mlflow / "artifacts"), "nothing is kept in the checkout"
 
 
 def test_a_taken_port_is_named(home: Workspace):
@@ -167,6 +183,14 @@ def test_a_taken_port_is_named(home: Workspace):
 
         with pytest.raises(WorkspaceError, match=f"port {port} is taken; choose another one with --mlflow-port"):
             Ports(1, port, 2, 3).refuse_taken()
+
+
+def test_ports_that_cannot_be(tmp_path: Path):
+    """One port for two services, and a number that is no port, are one line each."""
+    with pytest.raises(WorkspaceError, match="port 7 is given to two services; choose another one with --mlflow-port"):
+        Ports(1, 7, 2, 7).refuse_taken()
+    ended = tribute("up", "-w", tmp_path, "--reports-port", "70000")
+    assert (ended.code, "--reports-port" in ended.err, "Traceback" in ended.err) == (2, True, False)
 
 
 def test_a_wheel_cannot_deploy(home: Workspace, tmp_path: Path):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from tribute.files import write_atomically
+from tribute.errors import WorkspaceError
 from tribute.html import template
 from tribute.workspace import Workspace
 
@@ -32,13 +32,19 @@ HEADERS = {
 
 
 def reports_token(workspace: Workspace) -> str:
-    """The workspace's token, made where there is none; only its owner can read the file."""
+    """The workspace's token, made where there is none; only its owner can read the file.
+
+    Raises WorkspaceError for an empty file.
+    """
     file = workspace.keys / "reports.token"
     if not file.exists():
-        file.parent.mkdir(exist_ok=True)
-        write_atomically(file, secrets.token_urlsafe(24).encode())
-        file.chmod(0o600)
-    return file.read_text(encoding="utf-8").strip()
+        file.parent.mkdir(exist_ok=True, mode=0o700)
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as written:
+            written.write(secrets.token_urlsafe(24))
+    token = file.read_text(encoding="utf-8").strip()
+    if not token:
+        raise WorkspaceError(f"{file} is empty, expected the token of the reports; delete it, and a new one is made")
+    return token
 
 
 def create_app(folder: Path, token: str) -> "Starlette":
@@ -71,7 +77,7 @@ def create_app(folder: Path, token: str) -> "Starlette":
 
 
 def _same(given: str, token: str) -> bool:
-    return secrets.compare_digest(given.encode(), token.encode())
+    return bool(given) and secrets.compare_digest(given.encode(), token.encode())
 
 
 def main() -> None:
