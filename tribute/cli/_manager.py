@@ -20,6 +20,8 @@ PATIENCE = 40.0
 class Manager(manager.Manager):
     """Ends the worker, whose runs save their trainings, and then the others, which honcho gives five seconds."""
 
+    _terminating: bool
+
     def __init__(self) -> None:
         super().__init__(Printer(sys.stdout))
         self._process_ctor = Service
