@@ -19,6 +19,7 @@ USER, ANSWER = {"role": "user", "content": "How warm is it?"}, {"role": "assista
 CALL = {"type": "function", "function": {"name": "weather", "arguments": {"city": "Rome"}}}
 CALLING = {"role": "assistant", "content": "", "tool_calls": [CALL]}
 RESULT = {"role": "tool", "content": "21"}
+CALLED = CALLING | {"tool_calls": [{"id": "c1", **CALL}]}
 
 
 def take(folder: Path, values: dict, schema: DatasetSchema = CHAT, format_: str | None = None) -> dict:
@@ -157,6 +158,18 @@ def test_all_turns_are_the_rows_text(tmp_path: Path):
         ([USER, ANSWER, {"role": "system", "content": "x"}], r"messages\[2\] is 'system' after assistant"),
         ([USER, RESULT, ANSWER], r"messages\[1\] is 'tool' after user, expected assistant"),
         ([USER, CALLING, ANSWER], r"messages\[2\] is 'assistant' after assistant with tool calls, expected tool"),
+        (
+            [USER, CALLED, RESULT | {"tool_call_id": "c2"}, ANSWER],
+            r"messages\[2\].tool_call_id is 'c2', which answers no call; expected 'c1'",
+        ),
+        (
+            [USER, CALLED, *[RESULT | {"tool_call_id": "c1"}] * 2, ANSWER],
+            r"messages\[3\].tool_call_id is 'c1', which answers no call; expected none",
+        ),
+        (
+            [USER, CALLING, RESULT | {"tool_call_id": "c1"}, ANSWER],
+            r"answers no call; expected none: no call with an id",
+        ),
         ([USER, {"role": "assistant"}], r"messages\[1\]: an assistant's turn without content or tool calls"),
         ([USER, {"role": "assistant", "content": " "}], r"column 'messages\[1\].content' is blank"),
         ([{"role": "user"}, ANSWER], r"column 'messages\[0\].content' is blank"),

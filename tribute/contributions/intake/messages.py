@@ -24,6 +24,7 @@ def check_messages(values: Mapping[str, Any], schema: DatasetSchema) -> dict[str
     _check_json(TOOLS, tools, schema)
     messages = [_checked_message(turn, f"{MESSAGES}[{place}]", schema) for place, turn in enumerate(turns)]
     _check_order(messages)
+    _check_answered(messages)
     _check_lengths(*transcript(messages, tools), schema)
     return {MESSAGES: messages} | ({TOOLS: tools} if tools else {})
 
@@ -146,6 +147,21 @@ def _check_order(messages: Sequence[Message]) -> None:
     if last is None or last["role"] != "assistant":
         role = last["role"] if last else "nothing"
         raise RowError(f"roles out of order: the last turn is {role!r}, expected an assistant's to learn from")
+
+
+def _check_answered(messages: Sequence[Message]) -> None:
+    """A tool's result that names a call answers one of the last assistant's calls, which no result answered yet."""
+    waiting: list[str] = []
+    for place, message in enumerate(messages):
+        if message["role"] != "tool":
+            waiting = [call["id"] for call in message.get("tool_calls", ()) if "id" in call]
+        elif (answered := message.get("tool_call_id")) in waiting:
+            waiting.remove(answered)
+        elif answered is not None:
+            raise RowError(
+                f"{MESSAGES}[{place}].tool_call_id is {answered!r}, which answers no call; expected "
+                f"{' or '.join(map(repr, waiting)) or 'none: no call with an id waits for a result'}"
+            )
 
 
 def _check_lengths(text: str, target: str, schema: DatasetSchema) -> None:
