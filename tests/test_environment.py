@@ -64,7 +64,7 @@ def test_a_child_keeps_what_says_where(tmp_path: Path):
     """Addresses, devices and credentials reach the child, launchers' variables do not."""
     code = (
         "import os, tests.test_environment as own; from tribute.finetuning.children import run_child; "
-        "names = run_child(own.names, timeout_seconds=100, progress=lambda done, total: None); "
+        "names = run_child(own.names, title='work', timeout_seconds=100, progress=lambda done, total: None); "
         "print(sorted(names & {*own.LAUNCHED, *own.WHERE} - {'OMP_NUM_THREADS'}))"
     )
 

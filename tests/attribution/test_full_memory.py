@@ -29,7 +29,7 @@ def full_at(place, job, *arguments):
 
 def check(place, job, *arguments):
     with pytest.raises(DeviceMemoryError) as raised:
-        run_child(full_at, place, job, *arguments, timeout_seconds=100, progress=ignore)
+        run_child(full_at, place, job, *arguments, title="work", timeout_seconds=100, progress=ignore)
     assert "\n" not in str(raised.value)
     assert str(raised.value).startswith("the GPU's memory is full; lower finetuning.tokens_at_once")
     assert str(raised.value).endswith("(CUDA out of memory. Tried to allocate 20.00 GiB)")

@@ -57,7 +57,7 @@ def unpicklable(progress):
 
 
 def run(work, *arguments, timeout_seconds=120.0, progress=ignore):
-    return children.run_child(work, *arguments, timeout_seconds=timeout_seconds, progress=progress)
+    return children.run_child(work, *arguments, title=work.__name__, timeout_seconds=timeout_seconds, progress=progress)
 
 
 def warn_of(category, progress):
@@ -71,7 +71,7 @@ def test_other_packages_warnings_reach_who_asks_for_them(category, asked):
     """A user can do nothing about them; PYTHONWARNINGS shows them."""
     code = (
         "import tests.finetuning.test_children as own; from tribute.finetuning.children import run_child; "
-        f"run_child(own.warn_of, {category}, timeout_seconds=100, progress=own.ignore)"
+        f"run_child(own.warn_of, {category}, title='warn', timeout_seconds=100, progress=own.ignore)"
     )
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}
     environment |= {"PYTHONWARNINGS": "default"} if asked else {}
@@ -132,7 +132,7 @@ def test_a_child_out_of_time_is_stopped(stubborn, monkeypatch):
     pids = []
     started = time.monotonic()
 
-    with pytest.raises(TrainingError, match=r"sleep ran out of time; raise finetuning\.timeout_minutes"):
+    with pytest.raises(TrainingError, match=r"sleep: out of time; raise finetuning\.timeout_minutes"):
         run(sleep, stubborn, timeout_seconds=3.0, progress=lambda pid, _: pids.append(pid))
 
     assert time.monotonic() - started < 30
@@ -142,13 +142,13 @@ def test_a_child_out_of_time_is_stopped(stubborn, monkeypatch):
 
 def test_a_killed_child_is_told_from_a_failed_one():
     """As the kernel does when memory runs out."""
-    with pytest.raises(KilledError, match=r"die was killed .*run again"):
+    with pytest.raises(KilledError, match=r"^die: a process was killed .*run again"):
         run(die)
 
 
 def test_a_child_that_was_asked_to_end_is_told_from_a_killed_one():
     """SIGTERM comes from who wants to go home: the work is not to be tried again at once."""
-    with pytest.raises(StoppedError, match=r"^sleep was asked to end; run again to go on$"):
+    with pytest.raises(StoppedError, match=r"^sleep: asked to end; run again to go on$"):
         run(sleep, False, progress=lambda pid, _: os.kill(pid, signal.SIGTERM))
 
 
@@ -172,7 +172,7 @@ def test_no_orphan_works_on():
     code = (
         "import tests.finetuning.test_children as own; from tribute.finetuning.children import run_child; "
         "tell = lambda pid, _: print(pid, flush=True); "
-        "run_child(own.sleep, True, timeout_seconds=100, progress=tell)"
+        "run_child(own.sleep, True, title='sleep', timeout_seconds=100, progress=tell)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
         child = int(parent.stdout.readline())

@@ -59,7 +59,7 @@ class Measurement:
 
     kind: Kind
     title: str
-    """How progress is called; `{}` stands for the item."""
+    """How progress and errors call it; `{}` stands for the item."""
     items: Callable[[Run], Sequence[Any]]
     """What is to be measured, as far as it is known before anything is."""
     key: Callable[[Run, Any], Key]
@@ -83,8 +83,8 @@ def find(run: Run, measurement: Measurement, item: Any) -> Artifact | None:
 
 def measure(run: Run, measurement: Measurement, item: Any) -> Artifact:
     """Find the measurement of an item, or make it in a child process. Raises what `Recipe.make` does."""
-    report = reporter(measurement.title.format(item))
-    return _recipe(run, measurement, item).make(run.store, run.scratch, report)
+    recipe = _recipe(run, measurement, item)
+    return recipe.make(run.store, run.scratch, reporter(recipe.title))
 
 
 def seed_of(training: Artifact) -> int:
@@ -120,4 +120,4 @@ def recorded_measurements(attribution: Artifact) -> dict[str, tuple[str, str]]:
 def _recipe(run: Run, measurement: Measurement, item: Any) -> Recipe:
     key = measurement.key(run, item)
     how = how_run(run.config.finetuning, trains=measurement.is_trained)
-    return Recipe(measurement.kind, key, measurement.job, (run, item), *how)
+    return Recipe(measurement.kind, key, measurement.title.format(item), measurement.job, (run, item), *how)

@@ -45,20 +45,22 @@ NO_MEMORY = (
 Work = Callable[..., Any]
 
 
-def run_child(work: Work, *arguments: Any, timeout_seconds: float, progress: Progress, processes: int = 1) -> Any:
-    """`work(*arguments, progress)` in a child process; returns what it returns.
+def run_child(
+    work: Work, *arguments: Any, title: str, timeout_seconds: float, progress: Progress, processes: int = 1
+) -> Any:
+    """`work(*arguments, progress)` in a child process; returns what it returns. Errors call it by its `title`.
 
     `work` must be a module's function. With several `processes` it runs in all of them, as ranks of the training that
     it must hold; the first one's result counts, the others end with the training (`ranks.part`). Raises what it
     raised; KilledError where a child was killed, StoppedError where it was asked to end (SIGTERM), TrainingError where
     it ran out of time.
     """
-    context, name = _context(), work.__name__
+    context = _context()
     with TemporaryDirectory(prefix="tribute-") as folder:
         ranks = [Rank(number, processes, Path(folder) / "meeting") for number in range(processes)]
-        children = [_started(context, work, arguments, rank if processes > 1 else None) for rank in ranks]
+        children = [_started(context, title, work, arguments, rank if processes > 1 else None) for rank in ranks]
         try:
-            return _listen(children, name, time.monotonic() + timeout_seconds, progress)
+            return _listen(children, title, time.monotonic() + timeout_seconds, progress)
         finally:
             for child in children:
                 _stop(child.process)
@@ -76,9 +78,9 @@ class _Child(NamedTuple):
         return bool(self.process.exitcode == 0)
 
 
-def _started(context: Any, work: Work, arguments: tuple[Any, ...], rank: Rank | None) -> _Child:
+def _started(context: Any, title: str, work: Work, arguments: tuple[Any, ...], rank: Rank | None) -> _Child:
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_main, args=(theirs, work, arguments, rank), daemon=True, name=CHILD)
+    process = context.Process(target=_main, args=(theirs, title, work, arguments, rank), daemon=True, name=CHILD)
     process.start()
     theirs.close()
     return _Child(process, ours)
@@ -103,13 +105,13 @@ def _context() -> Any:
     return context
 
 
-def _listen(children: Sequence[_Child], name: str, deadline: float, progress: Progress) -> Any:
+def _listen(children: Sequence[_Child], title: str, deadline: float, progress: Progress) -> Any:
     """The first child's result."""
     running = {child.pipe: child for child in children}
     while True:
         ready = multiprocessing.connection.wait(list(running), max(0.0, deadline - time.monotonic()))
         if not ready:
-            raise TrainingError(f"{name} ran out of time; raise finetuning.timeout_minutes and run again")
+            raise TrainingError(f"{title}: out of time; raise finetuning.timeout_minutes and run again")
         pipe = next(pipe for pipe in running if pipe in ready)
         try:
             kind, content = pipe.recv()
@@ -117,34 +119,34 @@ def _listen(children: Sequence[_Child], name: str, deadline: float, progress: Pr
             child = running.pop(pipe)
             if child is not children[0] and child.is_done:
                 continue
-            raise _killed(name) from error
+            raise _killed(title) from error
         if kind == "progress":
             progress(*content)
         elif kind == "result":
             return content
         else:
-            raise _cause(_rebuilt(*content), [child for child in running.values() if child.pipe is not pipe], name)
+            raise _cause(_rebuilt(*content), [child for child in running.values() if child.pipe is not pipe], title)
 
 
-def _killed(name: str) -> KilledError:
-    return KilledError(f"{name} was killed (out of memory?); run again")
+def _killed(title: str) -> KilledError:
+    return KilledError(f"{title}: a process was killed (out of memory?); run again")
 
 
-def _cause(error: Exception, others: Sequence[_Child], name: str) -> Exception:
+def _cause(error: Exception, others: Sequence[_Child], title: str) -> Exception:
     """Where a rank dies, the others fail because of it: what it said, or that it was killed, is the cause."""
     known = (errors.TributeError, OSError)
     if isinstance(error, known):
         return error
-    words = (_last_word(child, name) for child in others)
+    words = (_last_word(child, title) for child in others)
     return next((word for word in words if isinstance(word, known)), error)
 
 
-def _last_word(child: _Child, name: str) -> Exception | None:
+def _last_word(child: _Child, title: str) -> Exception | None:
     while child.pipe.poll(GRACE_SECONDS):
         try:
             kind, content = child.pipe.recv()
         except EOFError:
-            return None if child.is_done else _killed(name)
+            return None if child.is_done else _killed(title)
         if kind == "error":
             return _rebuilt(*content)
     return None
@@ -182,7 +184,7 @@ def _end_with_reader(pipe: int) -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def _main(pipe: Connection, work: Work, arguments: tuple[Any, ...], rank: Rank | None) -> None:
+def _main(pipe: Connection, title: str, work: Work, arguments: tuple[Any, ...], rank: Rank | None) -> None:
     import warnings
 
     import torch
@@ -208,7 +210,7 @@ def _main(pipe: Connection, work: Work, arguments: tuple[Any, ...], rank: Rank |
         asked = ". ".join(str(error).split(". ")[:2])
         pipe.send(("error", (DeviceMemoryError.__name__, f"{NO_MEMORY} ({asked})", "")))
     except Stopped:
-        pipe.send(("error", (StoppedError.__name__, f"{work.__name__} was asked to end; run again to go on", "")))
+        pipe.send(("error", (StoppedError.__name__, f"{title}: asked to end; run again to go on", "")))
     except Exception as error:
         name = "OSError" if isinstance(error, OSError) else type(error).__name__
         pipe.send(("error", (name, str(error), traceback.format_exc())))

@@ -44,10 +44,6 @@ class _InAllRanks:
 
     job: Callable[..., None]
 
-    @property
-    def __name__(self) -> str:
-        return self.job.__name__
-
     def __call__(self, *given: Any) -> None:
         *arguments, folders, progress = given
         with TemporaryDirectory(prefix="tribute-") as unused:
@@ -61,6 +57,8 @@ class Recipe:
 
     kind: Kind
     key: Key
+    title: str
+    """How progress and errors call the job, such as `fine-tune, seed 0`."""
     job: Callable[..., None]
     """A module's function: `job(*arguments, folders, progress)` fills `folders.result`."""
     arguments: tuple[Any, ...]
@@ -91,6 +89,7 @@ class Recipe:
                 _InAllRanks(self.job) if self.is_shared else self.job,
                 *self.arguments,
                 folders,
+                title=self.title,
                 timeout_seconds=60.0 * self.timeout_minutes,
                 progress=progress,
                 processes=self.processes,

@@ -129,9 +129,12 @@ def meet(how, progress):
 
 @pytest.mark.parametrize(
     ("how", "message"),
-    [("killed", r"^meet was killed \(out of memory\?\)"), ("refused", r"^row ada-1:3 has no token$")],
+    [
+        ("killed", r"^fine-tune, seed 3: a process was killed \(out of memory\?\)"),
+        ("refused", r"^row ada-1:3 has no token$"),
+    ],
 )
 def test_one_rank_that_fails_ends_all(how, message):
     """With what it said, not with what the others say of the lost connection."""
     with pytest.raises(TrainingError, match=message):
-        run_child(meet, how, timeout_seconds=100, progress=ignore, processes=3)
+        run_child(meet, how, title="fine-tune, seed 3", timeout_seconds=100, progress=ignore, processes=3)

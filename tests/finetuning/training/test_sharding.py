@@ -101,9 +101,11 @@ def test_a_process_holds_its_part_of_the_layers(dialogues, llama, tmp_path, coun
     """Embeddings and head are whole in each; of a layer no process holds more than its part, rounded up by row."""
     config = tiny.llama_config(llama)
     shared = config.model_copy(update={"processes": count, "shard": True})
-    whole = run_child(held, dialogues, config, tmp_path, timeout_seconds=100, progress=ignore)
+    whole = run_child(held, dialogues, config, tmp_path, title="work", timeout_seconds=100, progress=ignore)
 
-    parts = run_child(held, dialogues, shared, tmp_path, timeout_seconds=100, progress=ignore, processes=count)
+    parts = run_child(
+        held, dialogues, shared, tmp_path, title="work", timeout_seconds=100, progress=ignore, processes=count
+    )
 
     assert parts["rest"] == whole["rest"]
     assert whole["layers"] / count <= parts["layers"] < 1.1 * whole["layers"] / count

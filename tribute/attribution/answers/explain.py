@@ -90,7 +90,8 @@ def explain_answer(run: Run, indexes: Sequence[Artifact], question: Question, pr
     for index in indexes:
         check_files(index, lambda name: not name.startswith(f"{SHARDS}/"))
     arguments = (dataset, run.adapters, indexes, finetuning, question)
-    moved = run_child(answer_job, *arguments, timeout_seconds=60.0 * finetuning.timeout_minutes, progress=progress)
+    seconds = 60.0 * finetuning.timeout_minutes
+    moved = run_child(answer_job, *arguments, title="explain", timeout_seconds=seconds, progress=progress)
     train = pd.read_parquet(dataset.file("train.parquet"), columns=["row_id", "contributor_id", "text", "target"])
     rows = pd.read_parquet(indexes[0].file(ROWS))[["row_id"]].merge(train, on="row_id", how="left", validate="1:1")
     rows = rows.assign(

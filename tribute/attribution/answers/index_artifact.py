@@ -27,6 +27,7 @@ from tribute.attribution.gradients.row_gradients import row_gradients_of
 from tribute.attribution.gradients.sample import stratified_sample
 from tribute.attribution.gradients.tensors import save_checked
 from tribute.attribution.gradients.trace_walk import check_trace
+from tribute.attribution.measurement import seed_of
 from tribute.attribution.retraining.jobs import IN_FULL, REMOVALS, Job, TrainedRows, row_mask
 from tribute.config import FinetuningConfig
 from tribute.files import write_json
@@ -90,8 +91,8 @@ def index(
         settings["damping"] = asdict(picking)
     else:
         inputs |= {f"removal-{place}": removal.retraining.id for place, removal in enumerate(picking)}
-    arguments = (dataset, adapter, finetuning, picking)
-    return Recipe(INDEX, Key(inputs, settings), index_job, arguments, finetuning.timeout_minutes)
+    arguments, title = (dataset, adapter, finetuning, picking), f"index, seed {seed_of(adapter)}"
+    return Recipe(INDEX, Key(inputs, settings), title, index_job, arguments, finetuning.timeout_minutes)
 
 
 def index_job(

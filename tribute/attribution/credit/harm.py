@@ -115,7 +115,8 @@ def measure_harm(dataset: Artifact, base: BaseConfig, share: float, store: Store
             "the screening policy has harm_share, but harm is looked for in rows with labels only; set it to null"
         )
     key = Key({"dataset": dataset.id, "base": base_digest(base_folder(base))}, {"share": share})
-    return Recipe(HARM, key, _harm_job, (dataset, base, share), MINUTES).make(store, scratch, reporter("harm"))
+    recipe = Recipe(HARM, key, "harm", _harm_job, (dataset, base, share), MINUTES)
+    return recipe.make(store, scratch, reporter(recipe.title))
 
 
 def _harm_job(dataset: Artifact, base: BaseConfig, share: float, folders: Folders, progress: Progress) -> None:

@@ -36,7 +36,7 @@ def baselines(dataset: Artifact, config: FinetuningConfig) -> Recipe:
     """`baselines.json`: what simple methods reach on the same rows."""
     inputs, settings = training_inputs(dataset, config)
     key = Key(inputs, {name: settings[name] for name in ("max_tokens", "validation")})
-    return Recipe(BASELINES, key, baselines_job, (dataset, config), *how_run(config, trains=False))
+    return Recipe(BASELINES, key, "baselines", baselines_job, (dataset, config), *how_run(config, trains=False))
 
 
 def adapter(dataset: Artifact, config: FinetuningConfig, seed: int) -> Recipe:
@@ -47,7 +47,7 @@ def adapter(dataset: Artifact, config: FinetuningConfig, seed: int) -> Recipe:
     if config.metrics:
         asked |= {"metrics": metric_digests(config), "metric_rows": config.metric_rows}
     key = Key(inputs, settings | asked | {"seed": seed})
-    return Recipe(ADAPTER, key, adapter_job, (dataset, config, seed), *how_run(config))
+    return Recipe(ADAPTER, key, f"fine-tune, seed {seed}", adapter_job, (dataset, config, seed), *how_run(config))
 
 
 def retraining(dataset: Artifact, config: FinetuningConfig, seed: int, kept: Collection[str]) -> Recipe:
@@ -59,7 +59,7 @@ def retraining(dataset: Artifact, config: FinetuningConfig, seed: int, kept: Col
     settings = settings | {"seed": seed, "rows": len(kept), "kept": canonical_digest(sorted(kept))}
     arguments = (dataset, config, seed, kept)
     key = Key(inputs, settings)
-    return Recipe(RETRAINING, key, retraining_job, arguments, *how_run(config))
+    return Recipe(RETRAINING, key, f"retrain, seed {seed}", retraining_job, arguments, *how_run(config))
 
 
 def proxy_of(config: FinetuningConfig) -> FinetuningConfig:

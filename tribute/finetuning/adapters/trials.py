@@ -15,7 +15,7 @@ def trial(dataset: Artifact, config: FinetuningConfig, seed: int) -> Recipe:
     """`curve.json` of one training with `config.validation`: losses by step, also of validation rows where measured."""
     inputs, settings = training_inputs(dataset, config)
     key = Key(inputs, settings | {"seed": seed})
-    return Recipe(TRIAL, key, trial_job, (dataset, config, seed), *how_run(config))
+    return Recipe(TRIAL, key, f"trial, seed {seed}", trial_job, (dataset, config, seed), *how_run(config))
 
 
 def trial_job(dataset: Artifact, config: FinetuningConfig, seed: int, folders: Folders, progress: Progress) -> None:

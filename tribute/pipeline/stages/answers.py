@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from tribute.artifacts import Artifact
-from tribute.attribution.measurement import Run, seed_of
+from tribute.attribution.measurement import Run
 from tribute.pipeline.stages.measuring import retrain_in_full
 from tribute.progress import reporter
 
@@ -34,7 +34,7 @@ def index(run: Run, adapter: Artifact, picking: "Sequence[Removal] | Damping") -
     from tribute.attribution.answers import index as index_recipe
 
     recipe = index_recipe(run.dataset, adapter, run.config.finetuning, picking)
-    return recipe.make(run.store, run.scratch, reporter(f"index, seed {seed_of(adapter)}"))
+    return recipe.make(run.store, run.scratch, reporter(recipe.title))
 
 
 def explain(run: Run, indexes: Sequence[Artifact], question: "Question") -> "Explanation":

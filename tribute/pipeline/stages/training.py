@@ -18,7 +18,7 @@ def measure_baselines(workspace: Workspace, config: RunConfig, dataset: Artifact
     from tribute.finetuning.adapters import adapters
 
     recipe = adapters.baselines(dataset, config.finetuning)
-    return recipe.make(workspace.store, workspace.scratch, reporter("baselines"))
+    return recipe.make(workspace.store, workspace.scratch, reporter(recipe.title))
 
 
 def train(workspace: Workspace, config: RunConfig, dataset: Artifact, seed: int) -> Artifact:
@@ -31,7 +31,7 @@ def train(workspace: Workspace, config: RunConfig, dataset: Artifact, seed: int)
     from tribute.finetuning.tracking import Subject, Tracker
 
     tracker, recipe = Tracker(workspace.mlflow), adapters.adapter(dataset, config.finetuning, seed)
-    subject, report, live = Subject(config.id, dataset, config.finetuning), reporter(f"fine-tune, seed {seed}"), None
+    subject, report, live = Subject(config.id, dataset, config.finetuning), reporter(recipe.title), None
     adapter = recipe.find(workspace.store)
     if adapter is None:
         live = tracker.begin(subject, seed)

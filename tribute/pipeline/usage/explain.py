@@ -163,8 +163,10 @@ def _credited(workspace: Workspace, run: ServedRun, answers: Sequence[list[Pair]
     rows, owners = [pair for pairs in answers for pair in pairs], np.repeat(range(len(answers)), [*map(len, answers)])
     encoded = encoded_pairs(rows, load_tokenizer(base_folder(finetuning.base)).pad_token_id)
     arguments = ((run.dataset, run.adapter, run.stand_in), finetuning, workspace.scratch, encoded, owners.tolist())
-    seconds, report = 60.0 * finetuning.timeout_minutes, reporter("explain answers")
-    credits: AnswerCredits = run_child(answer_credit_job, *arguments, timeout_seconds=seconds, progress=report)
+    seconds, title = 60.0 * finetuning.timeout_minutes, "explain answers"
+    credits: AnswerCredits = run_child(
+        answer_credit_job, *arguments, title=title, timeout_seconds=seconds, progress=reporter(title)
+    )
     return credits
 
 
