@@ -1,5 +1,8 @@
 """A base is the one that was asked for, or the run stops with one line that says what to do."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,6 +71,26 @@ def test_a_hub_model_without_a_pinned_revision_is_refused():
         BaseConfig(hub="someone/some-model")
     with pytest.raises(ValidationError, match="revision"):
         BaseConfig(hub="someone/some-model", revision="main")
+
+
+def test_a_hub_that_does_not_answer_is_one_line(tmp_path):
+    """Not two for every attempt of the hub's library, whose pauses are left out here."""
+    code = (
+        "import time; time.sleep = lambda _: None\n"
+        "from tribute.config import BaseConfig\n"
+        "from tribute.errors import BaseModelError\n"
+        "from tribute.finetuning.models.base_models import text_folder\n"
+        f"try: text_folder(BaseConfig(hub='lab/chat', revision='{40 * 'a'}'))\n"
+        "except BaseModelError as error: print(error)"
+    )
+    nowhere = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "0"}
+
+    done = subprocess.run([sys.executable, "-c", code], env=os.environ | nowhere, capture_output=True, text=True)
+
+    assert done.stderr == ""
+    assert done.stdout.count("\n") == 1
+    assert done.stdout.startswith(f"cannot fetch lab/chat at {40 * 'a'} from the hub (")
+    assert "check the network" in done.stdout
 
 
 def test_a_base_has_one_origin(bert):

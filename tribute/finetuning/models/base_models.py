@@ -212,11 +212,17 @@ def _package_folder(package: str) -> Path:
 
 def _hub_folder(hub: str, revision: str, patterns: Sequence[str]) -> Path:
     from huggingface_hub import snapshot_download
+    from huggingface_hub.utils import logging
 
+    # Or every attempt to reach the hub is told in two lines.
+    logging.set_verbosity(logging.ERROR)
     try:
         return Path(snapshot_download(hub, revision=revision, allow_patterns=list(patterns)))
     except (OSError, ValueError) as error:
-        raise BaseModelError(f"cannot fetch {hub} at {revision} from the hub: {error}") from error
+        raise BaseModelError(
+            f"cannot fetch {hub} at {revision} from the hub ({_first_line(error)}); check the network and both names, "
+            "and for a model with conditions its page and the token (HF_TOKEN or `hf auth login`)"
+        ) from error
 
 
 def _check(folder: Path, base: BaseConfig) -> None:
