@@ -140,6 +140,18 @@ def test_a_run_is_exported(chat: tuple[Path, Path, dict[str, Ended]], tmp_path: 
     assert "exists; name a new folder" in again.err
 
 
+@pytest.mark.parametrize("command", [("export", "--out", "model"), ("push", "--to", "lab/chat")])
+def test_before_a_run_is_recorded_the_way_to_one_is_told(tmp_path: Path, command: tuple[str, ...]):
+    """The stages' commands make adapters and shares, but no run."""
+    name, *options = command
+    tribute("init", tmp_path)
+
+    ended = tribute(name, "chat-0", *options, "-w", tmp_path)
+
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert "`tribute run CONFIG` records one; it finds what `tribute finetune` and `attribute` made" in ended.err
+
+
 def test_a_run_is_pushed(chat: tuple[Path, Path, dict[str, Ended]], hub: "Hub"):
     """A private repository is made, and one commit holds what an export does; the token comes from the environment."""
     workspace = chat[1]
@@ -244,6 +256,21 @@ def test_without_a_template_nothing_is_trained(chat: tuple[Path, Path, dict[str,
 
     assert ended.code == 2
     assert "no chat template, which rows with messages need; give one as finetuning.template" in ended.err
+
+
+def test_a_dry_run_trains_no_rows_that_a_training_would_refuse(chat: tuple[Path, Path, dict[str, Ended]]):
+    """Rows are read as the training reads them; only the base's weights are not."""
+    world, workspace, _ = chat
+    template = ("--set", f"finetuning.template={json.dumps(TEMPLATE)}", "--set", "finetuning.seeds=[7, 8]")
+    refused = (*template, "--set", "finetuning.max_tokens=8", "--dry-run")
+
+    rehearsals = [tribute(command, world / "config.yaml", *refused, "-w", workspace) for command in ("finetune", "run")]
+    real = tribute("finetune", world / "config.yaml", *refused[:-1], "-w", workspace)
+    fitting = tribute("finetune", world / "config.yaml", *template, "--dry-run", "-w", workspace)
+
+    assert "finetuning.max_tokens: 8: " in real.err
+    assert [(ended.code, ended.err) for ended in rehearsals] == [(real.code, real.err)] * 2
+    assert fitting.out == "would train seeds [7, 8] on chat@v1.0.0\n"
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,17 @@ def test_runs_by_name(spare: Path):
     assert run_id in refused.err
 
 
+@pytest.mark.parametrize("command", [("inspect",), ("finetune",), ("finetune", "--dry-run")])
+def test_before_a_release_the_command_that_makes_it_is_told(tmp_path: Path, tiny: Path, command: tuple[str, ...]):
+    """A config with a source has a way to a version that `release NAME@VERSION` has not."""
+    tribute("init", tmp_path)
+
+    ended = tribute(*command, tiny / "config.yaml", "-w", tmp_path)
+
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert "tiny@v1.0.0 is not released yet; `tribute release --config CONFIG` makes it" in ended.err
+
+
 def test_a_new_workspace_has_no_runs(tmp_path: Path):
     """The answer is the command that makes the first."""
     tribute("init", tmp_path / "workspace")

@@ -11,7 +11,8 @@ from tribute.cli._prefect import set_prefect_environment
 from tribute.cli._text import Plan, would
 from tribute.cli._workers import ending_children
 from tribute.config import RunConfig
-from tribute.pipeline.launch.preflight import refuse_engine, refuse_training
+from tribute.pipeline.launch.preflight import refuse_engine, refuse_rows, refuse_training
+from tribute.pipeline.stages.data import is_released
 from tribute.pipeline.stages.repeating import repeat
 from tribute.progress import timed
 from tribute.workspace import Workspace
@@ -36,6 +37,8 @@ def run_pipeline(home: Workspace, config: RunConfig, dry_run: bool) -> Output[Pa
     refuse_engine(config.execution)
     refuse_training(home, config)
     if dry_run:
+        if is_released(home, config.dataset):
+            refuse_rows(home, config)
         return would(f"run {config.id} in {home.root}")
     with timed(PARTS, RESULTS) as seconds:
         # A server takes longer to start than such a run takes.

@@ -38,12 +38,15 @@ def finetune(
     curve: CurveFile = None,
     dry_run: DryRun = False,
 ) -> Output[Trained | Plan]:
-    from tribute.pipeline.launch.preflight import checked_config, refuse_training
+    from tribute.pipeline.launch.preflight import checked_config, refuse_rows, refuse_training
+    from tribute.pipeline.stages.data import refuse_unreleased
     from tribute.workspace import Workspace
 
     home, run = Workspace.open(workspace), checked_config(config, set_ or [])
     refuse_training(home, run)
+    refuse_unreleased(home, run.dataset)
     if dry_run:
+        refuse_rows(home, run)
         return would(f"train seeds {list(run.finetuning.seeds)} on {run.dataset.tag}")
     adapters, cut = train_seeds(home, run)
     _write_figures(home, {seed: adapter["adapter"] for seed, adapter in adapters.items()}, metrics, curve)

@@ -40,10 +40,12 @@ def inspect(
     from tribute.finetuning.preparation.preparation import encode
     from tribute.finetuning.preparation.split import split
     from tribute.pipeline.launch.preflight import checked_config
+    from tribute.pipeline.stages.data import refuse_unreleased
     from tribute.pipeline.stages.learned import materialised
     from tribute.workspace import Workspace
 
     home, run = Workspace.open(workspace), checked_config(config, set_ or [])
+    refuse_unreleased(home, run.dataset)
     dataset = materialised(home, run.dataset.tag, run.finetuning.base)
     frame, encoded = encode(dataset, run.finetuning, "train")
     evaluation = encode(dataset, run.finetuning, "evaluation")[1]

@@ -11,7 +11,7 @@ from typing import Any
 from tribute.config import FinetuningConfig
 from tribute.errors import TrainingError
 from tribute.finetuning.encoding.chat import chat_template
-from tribute.finetuning.models.base_models import base_folder, load_config, load_tokenizer, quantizer_version
+from tribute.finetuning.models.base_models import load_config, load_tokenizer, quantizer_version, text_folder
 from tribute.finetuning.preparation.task_types import TaskType
 
 SPECIAL = ("pad_token_id", "eos_token_id", "bos_token_id", "unk_token_id", "cls_token_id", "sep_token_id")
@@ -38,7 +38,7 @@ def check_before_loading(finetuning: FinetuningConfig, task: TaskType) -> None:
     Raises TrainingError, or BaseModelError where config or tokenizer cannot be read.
     """
     quantizer_version(finetuning.precision)
-    folder = base_folder(finetuning.base)
+    folder = text_folder(finetuning.base)
     config = load_config(folder)
     text, tokenizer = config.get_text_config(), load_tokenizer(folder)
     learned = (task, finetuning.max_tokens, finetuning.template)

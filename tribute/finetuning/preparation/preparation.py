@@ -14,7 +14,14 @@ from tribute.digests import canonical_digest
 from tribute.errors import AttributionError, TrainingError
 from tribute.files import replacing
 from tribute.finetuning.encoding.encoding import EncodedRows
-from tribute.finetuning.models.base_models import base_digest, base_folder, load_tokenizer, quantizer_version
+from tribute.finetuning.models.base_models import (
+    base_digest,
+    base_folder,
+    load_config,
+    load_tokenizer,
+    quantizer_version,
+    text_folder,
+)
 from tribute.finetuning.models.lora import add_lora
 from tribute.finetuning.models.lower_layers import cache_lower_layers
 from tribute.finetuning.models.row_models import RowModel
@@ -40,6 +47,18 @@ class Prepared:
     """Rows held out of the training, where the config holds some out."""
     held_out: Sequence[str] = ()
     """Contributor of every validation row."""
+
+
+@dataclass(frozen=True)
+class ReadRows:
+    """The rows of a training as a base's tokenizer reads them, beside the tables that they come from."""
+
+    frame: pd.DataFrame
+    held_out: pd.DataFrame
+    """Of validation; empty where the config holds none out."""
+    train: EncodedRows
+    evaluation: EncodedRows
+    validation: EncodedRows | None
 
 
 def training_inputs(dataset: Artifact, config: FinetuningConfig) -> tuple[dict[str, str], dict[str, Any]]:
@@ -81,12 +100,37 @@ def encode(dataset: Artifact, config: FinetuningConfig, part: str) -> tuple[pd.D
 
 def encode_frame(dataset: Artifact, config: FinetuningConfig, frame: pd.DataFrame) -> EncodedRows:
     """Rows of the dataset's kind as the model sees them."""
-    return task_type(dataset).encode(frame, load_tokenizer(base_folder(config.base)), config)
+    return task_type(dataset).encode(frame, load_tokenizer(text_folder(config.base)), config)
 
 
 def build_model(dataset: Artifact, config: FinetuningConfig) -> RowModel:
     """The base model with the head of the dataset's task, before any adapter."""
     return task_type(dataset).build(base_folder(config.base), config.precision)
+
+
+def read_for_training(
+    dataset: Artifact, config: FinetuningConfig, alter: Callable[[pd.DataFrame], pd.DataFrame] = lambda frame: frame
+) -> ReadRows:
+    """The rows, once every guard that needs no weights has passed them; `alter` as for `prepare`.
+
+    Raises TrainingError or BaseModelError where one does not, or there is no GPU.
+    """
+    check_files(dataset)
+    frame, held_out = split(dataset, config.validation)
+    frame = alter(frame)
+    task = task_type(dataset)
+    task.check_training_rows(frame)
+    check_before_loading(config, task)
+    compute_device(config)
+    train, evaluation, *validation = (
+        replace(encode_frame(dataset, config, part), budget=config.tokens_at_once, drops=config.lora.dropout > 0)
+        for part in (frame, pd.read_parquet(dataset.file("evaluation.parquet")), held_out)
+        if len(part) or part is not held_out
+    )
+    vectors = load_config(text_folder(config.base)).get_text_config().vocab_size
+    check_rows(vectors, train, evaluation, *validation)
+    check_cut([train, *validation], evaluation, config, task)
+    return ReadRows(frame, held_out, train, evaluation, validation[0] if validation else None)
 
 
 def prepare(
@@ -101,30 +145,16 @@ def prepare(
     With a `seed` the model gets a fresh adapter. `alter` may change the training table before it is encoded.
     Raises TrainingError or BaseModelError where a guard (`*_guards.py`) stops the training, or there is no GPU.
     """
-    check_files(dataset)
-    frame, held_out = split(dataset, config.validation)
-    frame = alter(frame)
-    task = task_type(dataset)
-    task.check_training_rows(frame)
-    check_before_loading(config, task)
-    device = compute_device(config)
+    rows, task, device = read_for_training(dataset, config, alter), task_type(dataset), compute_device(config)
     model = build_model(dataset, config)
-    train, *others = (
-        replace(encode_frame(dataset, config, part), budget=config.tokens_at_once, drops=config.lora.dropout > 0)
-        for part in (frame, pd.read_parquet(dataset.file("evaluation.parquet")), held_out)
-        if len(part) or part is not held_out
-    )
-    check_rows(model, train, *others)
-    check_cut([train, *others[1:]], others[0], config, task)
-    check_model(model, train, task, config.max_tokens)
+    check_model(model, rows.train, task, config.max_tokens)
     if config.packing:
-        check_packing(model, train, task)
+        check_packing(model, rows.train, task)
     inputs, _ = training_inputs(dataset, config)
     cut = [config.max_tokens, config.lora.layers, config.lora.modules_to_save, config.precision, config.tokens_at_once]
-    key = canonical_digest([inputs, list(frame["text"]), *cut, package_versions()])[:24]
-    train, evaluation, *validation = _with_lower_layers(
-        model, config, [train, *others], scratch / f"lower-{key}.safetensors"
-    )
+    key = canonical_digest([inputs, list(rows.frame["text"]), *cut, package_versions()])[:24]
+    parts = [rows.train, rows.evaluation, *([] if rows.validation is None else [rows.validation])]
+    train, evaluation, *validation = _with_lower_layers(model, config, parts, scratch / f"lower-{key}.safetensors")
     if seed is not None:
         add_lora(model, config.lora, seed)
     if config.gradient_checkpointing:
@@ -138,9 +168,9 @@ def prepare(
         model.to(device),
         train,
         evaluation,
-        list(frame["contributor_id"]),
+        list(rows.frame["contributor_id"]),
         validation[0] if validation else None,
-        list(held_out["contributor_id"]),
+        list(rows.held_out["contributor_id"]),
     )
 
 

@@ -5,13 +5,11 @@ from collections.abc import Sequence
 from tribute.config import FinetuningConfig
 from tribute.errors import TrainingError
 from tribute.finetuning.encoding.encoding import EncodedRows
-from tribute.finetuning.models.row_models import RowModel
 from tribute.finetuning.preparation.task_types import TaskType
 
 
-def check_rows(model: RowModel, *parts: EncodedRows) -> None:
-    """Raises TrainingError naming the first row without a token, or with one that the base has no vector for."""
-    vectors = int(model.network.get_input_embeddings().num_embeddings)
+def check_rows(vectors: int, *parts: EncodedRows) -> None:
+    """Raises TrainingError naming the first row without a token, or with one beyond the base's `vectors`."""
     for rows in parts:
         for row_id, tokens in zip(rows.row_ids, rows.tokens, strict=True):
             if not tokens:

@@ -44,6 +44,14 @@ def refuse_training(workspace: Workspace, config: RunConfig) -> None:
         _refuse_pair(workspace, config)
 
 
+def refuse_rows(workspace: Workspace, config: RunConfig) -> None:
+    """Raise what a training on the released version would raise before it loads the base's weights."""
+    from tribute.finetuning.preparation.preparation import read_for_training
+    from tribute.pipeline.stages.learned import materialised
+
+    read_for_training(materialised(workspace, config.dataset.tag, config.finetuning.base), config.finetuning)
+
+
 def _refuse_pair(workspace: Workspace, config: RunConfig) -> None:
     from tribute.contributions.registry import Registry
     from tribute.finetuning.preparation.base_guards import check_before_loading

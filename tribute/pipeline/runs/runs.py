@@ -82,7 +82,10 @@ def read_run(workspace: Workspace, run_id: str) -> dict[str, Any]:
     path = workspace.runs / run_id / "run.json"
     if not is_id(run_id) or not path.exists():
         known = ", ".join(all_runs(workspace)) or "none"
-        raise WorkspaceError(f"there is no run {run_id} in {workspace.root}; finished runs: {known}")
+        raise WorkspaceError(
+            f"there is no run {run_id} in {workspace.root}; finished runs: {known}. `tribute run CONFIG` records one; "
+            "it finds what `tribute finetune` and `attribute` made"
+        )
     record: dict[str, Any] = parse_json(path.read_text(encoding="utf-8"))
     return record
 

@@ -81,6 +81,15 @@ def is_released(workspace: Workspace, dataset: DatasetConfig) -> bool:
     return dataset.tag in tags
 
 
+def refuse_unreleased(workspace: Workspace, dataset: DatasetConfig) -> None:
+    """Raise RegistryError where the config's version is not released yet."""
+    if not is_released(workspace, dataset):
+        raise RegistryError(
+            f"{dataset.tag} is not released yet; `tribute release --config CONFIG` makes it of the config's "
+            "dataset.source"
+        )
+
+
 def refuse_source(dataset: DatasetConfig, advice: str = ": give") -> None:
     """Look whether a version can be made from its source.
 
@@ -121,9 +130,9 @@ def check_learnable(workspace: Workspace, tag: str) -> None:
 def base_tokenizer(base: BaseConfig) -> "Tokenizer":
     """A base's tokenizer; where it lies in older files than tokenizer.json, what transformers makes of them."""
     from tribute.contributions.releases import TOKENIZER_FILE, read_tokenizer, untruncated
-    from tribute.finetuning.models.base_models import base_folder, load_tokenizer
+    from tribute.finetuning.models.base_models import load_tokenizer, text_folder
 
-    folder = base_folder(base)
+    folder = text_folder(base)
     if (folder / TOKENIZER_FILE).exists():
         return read_tokenizer(folder)
     return untruncated(load_tokenizer(folder).backend_tokenizer)
