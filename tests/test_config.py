@@ -16,7 +16,7 @@ from tribute.simulation.config import load_year
 
 ROOT = Path(__file__).parents[1]
 BAD = Path(__file__).parent / "bad" / "configs"
-NO_RUNS = ("policy.yaml", "prices.yaml", "usage_policy.yaml", "year.yaml", "year_policy.yaml")
+NO_RUNS = ("answers_policy.yaml", "policy.yaml", "prices.yaml", "usage_policy.yaml", "year.yaml", "year_policy.yaml")
 GOOD = sorted(path for path in (ROOT / "configs").glob("*.yaml") if path.name not in NO_RUNS)
 
 

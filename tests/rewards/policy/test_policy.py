@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tribute.config import load_config
 from tribute.errors import ConfigError
 from tribute.rewards.policy.policy import Gate, Policy, Pool, load_policy
 from tribute.settings import Strict
@@ -47,6 +48,16 @@ def test_the_gate_is_the_contract_s(tmp_path):
     assert (shipped.leave_one_out_margin, shipped.seed_split) == ("0.1", "0.3")
     assert (shipped.duplicate_excluded, shipped.shuffled_below_zero) == (True, True)
     assert gate == Gate(seed_split=None, leave_one_out_margin="0.05")
+
+
+def test_the_policy_for_language_models_asks_all_but_one():
+    """Shuffled answers teach how answers look, so the assistant is not paid by a policy that wants them below zero."""
+    policy = load_config(ROOT / "configs" / "assistant.yaml").rewards.policy
+
+    gate = load_policy(policy).gate
+
+    assert policy.name == "answers_policy.yaml"
+    assert gate == load_policy(ROOT / "configs" / "policy.yaml").gate.model_copy(update={"shuffled_below_zero": None})
 
 
 def test_a_missing_policy_is_named(tmp_path):
