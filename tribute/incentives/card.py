@@ -12,14 +12,30 @@ import numpy as np
 from tribute.files import write_atomically
 from tribute.html import template
 from tribute.incentives.ratios import Ratio, Summary, summarise
+from tribute.incentives.screened import DEFENCES
 from tribute.incentives.suite import Draw
 
 PAYS, BARELY = 1.25, 1.05
 """Above the first a trick pays, up to the second it does not."""
 PARTS = (("certain", "credit, κ 1"), ("credit", "credit, κ 0"), ("content", "content"), ("victim", "victim"))
 """Figures of a summary that the card shows for each defence; of the last a high value is good."""
-
-
+WORDS = {
+    "exact": "the checks that every dataset has",
+    "screening": "all checks at their defaults",
+    "payees": "these, and pay netted by payee; the attacker has one bank account",
+    "payees-5": "the same, and the attacker has five bank accounts",
+    "sealed-later": "as payees, paid by evaluation rows that were sealed after everybody had contributed",
+    "harm-out": "as payees, and harmful rows are taken out",
+    "harm-alone": "the checks that every dataset has, netting, and harmful rows are taken out",
+}
+"""What a defence is."""
+NOTE = (
+    "An equal contributor's part is its mean share and its scatter between worlds. Honest doubling is what twice as "
+    "many real rows earn. A quarter, four times: what four contributors with a quarter of the rows earn together, of "
+    "what one with all of them earns; below 1 it is a tax on small contributors. All at κ 1."
+)
+COSTS = ("worlds", "honest rows kept out", "an equal contributor's part", "honest doubling", "a quarter, four times")
+"""Columns of what a defence costs."""
 HONEST = "no attack"
 """What the sentence about an honest comparison begins with: its ratios are neither good nor bad."""
 
@@ -52,7 +68,7 @@ def write_card(draws: Sequence[Draw], about: dict[str, str], folder: Path) -> li
     facts = [_facts(defence, summaries[defence], draws) for defence in defences]
     folder.mkdir(parents=True, exist_ok=True)
     page = template("tribute.incentives", "card.html").render(
-        lines=lines, defences=defences, parts=[words for _, words in PARTS], facts=facts
+        lines=lines, defences=defences, parts=[words for _, words in PARTS], facts=facts, note=NOTE
     )
     files = {"incentives.html": page, "incentives.md": _markdown(lines, defences, facts)}
     for name, content in files.items():
@@ -95,12 +111,16 @@ def _facts(defence: str, summaries: dict[str, Summary], draws: Sequence[Draw]) -
     of = {draw.seed: draw for draw in draws if draw.defence == defence}
     parts = np.array([draw.certain[0] for draw in of.values()])
     doubled = summaries.get("honest-doubling")
+    # Netting is for names of one payee, and small contributors are not one.
+    split = None if DEFENCES[defence].accounts else summaries.get("split-4")
     return {
         "defence": defence,
+        "words": WORDS.get(defence, ""),
         "worlds": str(len(of)),
         "price": f"{np.mean([draw.price for draw in of.values()]):.2%}",
         "scatter": f"{parts.mean():.1%} ± {parts.std():.1%}",
         "doubling": f"{doubled.certain.ratio:.2f}" if doubled else "–",
+        "small": f"{split.certain.ratio:.2f}" if split else "–",
     }
 
 
@@ -108,9 +128,10 @@ def _markdown(lines: Sequence[Line], defences: Sequence[str], facts: Sequence[di
     columns = [f"{defence}: {words}" for defence in defences for _, words in PARTS]
     head = ["attack", *columns, "kept out"]
     rows = [[f"`{line.attack}`", *(_with_interval(cell) for cell in line.cells), line.kept_out] for line in lines]
-    costs = ["defence", "worlds", "honest rows kept out", "an equal contributor's part", "honest doubling"]
-    prices = [[fact[key] for key in ("defence", "worlds", "price", "scatter", "doubling")] for fact in facts]
-    return f"# Incentive card\n\n{_table(head, rows)}\n\n{_table(costs, prices)}\n"
+    costs = ["defence", *COSTS]
+    keys = ("worlds", "price", "scatter", "doubling", "small")
+    prices = [[f"{fact['defence']}: {fact['words']}", *(fact[key] for key in keys)] for fact in facts]
+    return f"# Incentive card\n\n{_table(head, rows)}\n\n{_table(costs, prices)}\n\n{NOTE}\n"
 
 
 def _with_interval(cell: Cell) -> str:
