@@ -112,7 +112,8 @@ def test_a_runs_page(finished: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
     [link] = re.findall(r"\[Report\]\(http://127\.0\.0\.1:8321(/\S+)\)", text)
     reader = TestClient(create_app(home.reports, "t0ken"))
     reader.get("/?token=t0ken")
-    assert f"run {run_id}" in reader.get(link).text, "the link leads to the page that `tribute up` serves"
+    shown = reader.get(link)
+    assert (shown.status_code, shown.content) == (200, home.report_of(run_id, "2026-11").read_bytes())
     monkeypatch.delenv(ADDRESS)
     assert report_link(home, home.reports / "a.html") == "Report on the worker: `reports/a.html` in the workspace"
 
