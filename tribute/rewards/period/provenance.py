@@ -20,8 +20,10 @@ def origin() -> dict[str, str | None]:
 
 
 def _commit() -> str | None:
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     if not (root / ".git").exists():
         return None
-    told = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    # Another user may own the checkout, such as root where a service runs.
+    command = ["git", "-c", "safe.directory=*", "-C", str(root), "rev-parse", "HEAD"]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
     return told.stdout.strip() or None
