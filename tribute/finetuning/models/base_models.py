@@ -3,6 +3,7 @@
 import importlib
 import importlib.metadata
 import importlib.util
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -212,10 +213,9 @@ def _package_folder(package: str) -> Path:
 
 def _hub_folder(hub: str, revision: str, patterns: Sequence[str]) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.utils import logging
 
     # Or every attempt to reach the hub is told in two lines.
-    logging.set_verbosity(logging.ERROR)
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
         return Path(snapshot_download(hub, revision=revision, allow_patterns=list(patterns)))
     except (OSError, ValueError) as error:
