@@ -6,14 +6,15 @@ from flows.runner import part_of_run
 from tasks.contributions import materialise, take_in
 from tasks.contributions import release as cut
 from tasks.outcome import id_of
-from tribute.config import BaseConfig, DatasetConfig
+from tribute.config import BaseConfig, RunConfig
 
 
 @part_of_run
-@flow(name="contributions", flow_run_name="contributions of {dataset.tag}")
-def contributions(workspace: str, dataset: DatasetConfig, base: BaseConfig | None = None) -> str:
+@flow(name="contributions", flow_run_name="contributions of {config.dataset.tag}")
+def contributions(workspace: str, config: RunConfig) -> str:
     """Returns the id of the dataset artifact: the version as the base may learn it."""
-    tag = take_in(workspace, dataset, base)
+    base = config.finetuning.base
+    tag = take_in(workspace, config.dataset, base)
     return id_of(materialise(workspace, tag, base))
 
 

@@ -1,4 +1,4 @@
-"""The parts of a run that are scheduled and started one by one: see prefect.yaml."""
+"""The parts of a run that are scheduled and started separately: see prefect.yaml."""
 
 from typing import Any
 
@@ -15,14 +15,14 @@ from tasks.approval import wait_for_approval
 from tasks.attribution import find_attribution, show_shares
 from tasks.contributions import find_dataset
 from tasks.finetuning import find_adapters
-from tasks.parameters import CONFIG_FILE, begin, explained_month, month_of, open_workspace, titled
+from tasks.parameters import CONFIG_FILE, TRACKED, begin, explained_month, month_of, open_workspace, titled
 from tasks.rewards import show_period
 from tribute.config import ExecutionConfig, RunConfig
 
 HERE = ExecutionConfig()
 
 
-@flow(name="finetune", flow_run_name=titled("fine-tune"))
+@flow(name="finetune", flow_run_name=titled("fine-tune"), **TRACKED)
 def finetune(
     workspace: str = "", config: RunConfig | None = None, config_file: str = CONFIG_FILE, dataset: str = ""
 ) -> dict[str, Any]:
@@ -35,11 +35,11 @@ def finetune(
         dataset: A released version, NAME@vX.Y.Z, to learn from in place of the config's; empty: the config's.
     """
     home, settings = begin(workspace, config, config_file, tag=dataset)
-    built = contributions(home, settings.dataset, settings.finetuning.base)
+    built = contributions(home, settings)
     return {"dataset": built} | learning.run(home, settings, built)
 
 
-@flow(name="attribute", flow_run_name=titled("attribute"))
+@flow(name="attribute", flow_run_name=titled("attribute"), **TRACKED)
 def attribute(
     workspace: str = "", config: RunConfig | None = None, config_file: str = CONFIG_FILE, dataset: str = ""
 ) -> dict[str, Any]:
@@ -72,8 +72,8 @@ def pay_period(
     dataset = find_dataset(home, settings.dataset.tag, settings.finetuning.base)
     adapters = find_adapters(home, settings, dataset)
     attribution = find_attribution(home, settings, dataset, adapters)
-    show_shares(home, settings, dataset, adapters, attribution)
-    wait_for_approval(settings)
+    shown = show_shares(home, settings, dataset, adapters, attribution)
+    wait_for_approval(home, settings, attribution, shown)
     paid = rewards(home, settings, dataset, adapters, attribution)
     show_period(home, settings)
     return paid

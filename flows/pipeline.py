@@ -9,18 +9,12 @@ from flows import finetuning as learning
 from flows.contributions import contributions
 from flows.rewards import rewards
 from flows.runner import part_of_run
-from tasks.parameters import CONFIG_FILE, begin, end_tracking, titled
+from tasks.parameters import CONFIG_FILE, TRACKED, begin, titled
 from tasks.rewards import report
 from tribute.config import RunConfig
 
 
-@flow(
-    name="pipeline",
-    flow_run_name=titled(""),
-    on_failure=[end_tracking],
-    on_crashed=[end_tracking],
-    on_cancellation=[end_tracking],
-)
+@flow(name="pipeline", flow_run_name=titled(""), **TRACKED)
 def pipeline(workspace: str = "", config: RunConfig | None = None, config_file: str = CONFIG_FILE) -> str:
     """One run from contributions to rewards, where it has any; returns its id.
 
@@ -31,7 +25,7 @@ def pipeline(workspace: str = "", config: RunConfig | None = None, config_file: 
     """
     home, settings = begin(workspace, config, config_file)
     started = datetime.now(UTC).isoformat(timespec="milliseconds")
-    dataset = contributions(home, settings.dataset, settings.finetuning.base)
+    dataset = contributions(home, settings)
     learned = learning.run(home, settings, dataset)
     credited = attributing.run(home, settings, dataset, learned["adapters"])
     paid = rewards(home, settings, dataset, learned["adapters"], credited["attribution"])

@@ -46,10 +46,10 @@ def find_attribution(workspace: str, config: RunConfig, dataset: str, adapters: 
 
 
 @stage(task_run_name="show shares")
-def show_shares(workspace: str, config: RunConfig, dataset: str, adapters: list[str], attribution: str) -> None:
-    """The shares that a period would be paid by, on Prefect's page."""
+def show_shares(workspace: str, config: RunConfig, dataset: str, adapters: list[str], attribution: str) -> str:
+    """The shares that a period would be paid by, on Prefect's page; returns the page's key."""
     run, [shares] = _run(workspace, config, dataset, adapters), get(workspace, "attribution", attribution)
-    publish("period", summary.attribution_page(config, run.adapters, shares))
+    return publish(f"shares-{config.id}", summary.attribution_page(config, run.adapters, shares))
 
 
 def _run(workspace: str, config: RunConfig, dataset: str, adapters: list[str]) -> Any:

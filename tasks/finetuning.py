@@ -6,6 +6,7 @@ from prefect.states import State
 
 from tasks.limits import on_device
 from tasks.outcome import ended, get, stage
+from tasks.pages import key_of
 from tasks.watching import log, watched, watched_training
 from tribute.config import RunConfig
 from tribute.pipeline.planning.full_memory import compared_with_plan
@@ -19,7 +20,7 @@ def train(workspace: str, config: RunConfig, dataset: str, seed: int) -> State[A
     """Train one seed; returns the adapter's id."""
     home, [data] = Workspace.open_at(workspace), get(workspace, "dataset", dataset)
     title = f"{config.run} {config.dataset.tag}: fine-tune seed {seed}"
-    with watched_training(f"fine-tune-seed-{seed}", title), on_device(config), compared_with_plan(config, data):
+    with watched_training(key_of(title), title), on_device(config), compared_with_plan(config, data):
         adapter = training.train(home, config, data, seed)
     log(summary.training_line(adapter))
     return ended(adapter)

@@ -26,7 +26,7 @@ def pay(workspace: str, config: RunConfig, dataset: str, adapters: list[str], at
 @stage(task_run_name="show the draft")
 def show_period(workspace: str, config: RunConfig) -> None:
     """By what the period was paid, on Prefect's page."""
-    publish("period-draft", summary.period_page(Workspace.open_at(workspace), config.rewards.period))
+    publish(f"draft-{config.id}", summary.period_page(Workspace.open_at(workspace), config.rewards.period))
 
 
 @stage(task_run_name="record and report")

@@ -12,7 +12,7 @@ def begin(workspace: str, config: YearConfig) -> list[str]:
     return year.begin(Workspace.open_at(workspace), config)
 
 
-@stage(task_run_name="hand in {period}")
+@stage(task_run_name="contribute and release {period}")
 def grow(workspace: str, config: YearConfig, period: str) -> str:
     """Contribute, withdraw and release; returns the tag."""
     return year.grow(Workspace.open_at(workspace), config, period)

@@ -79,10 +79,10 @@ def test_workspaces(finished: Path, monkeypatch: pytest.MonkeyPatch):
 
 def test_a_run_that_always_crashes_ends():
     """An automation starts a crashed run again; the run itself ends that when it goes on and on."""
-    parameters.refuse_repeated_crash(3, 3)
+    parameters.refuse_repeated_crash(2, 3)
 
     with pytest.raises(ConfigError, match="ended without an answer 3 times"):
-        parameters.refuse_repeated_crash(4, 3)
+        parameters.refuse_repeated_crash(3, 3)
 
 
 @pytest.mark.parametrize("file", ["absent.yaml", "policy.yaml"])

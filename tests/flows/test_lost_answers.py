@@ -34,7 +34,7 @@ def test_a_flow_returns_what_it_made(forgetful: list[str], tiny: Path, tmp_path:
     config = load_config(tiny / "config.yaml")
     assert tribute("init", tmp_path / "workspace").code == 0
 
-    dataset = contributions(str(tmp_path / "workspace"), config.dataset, config.finetuning.base)
+    dataset = contributions(str(tmp_path / "workspace"), config)
 
     assert isinstance(dataset, str)
     assert forgetful.count("COMPLETED") == 1

@@ -5,10 +5,12 @@ from datetime import datetime
 from pathlib import Path
 
 from tribute.config import DatasetConfig, RewardsConfig, RunConfig
+from tribute.digests import canonical_digest, file_sha256
 from tribute.errors import ConfigError, WorkspaceError
 from tribute.ids import parse_tag
 from tribute.months import checked_period, shifted
 from tribute.pipeline.launch.preflight import checked_config, refuse_engine, refuse_training
+from tribute.rewards.usage import SealedUsage
 from tribute.settings import validate
 from tribute.workspace import Workspace
 
@@ -64,6 +66,24 @@ def rewards_of(config: RunConfig) -> RewardsConfig:
     return config.rewards
 
 
+def draft_terms(workspace: Workspace, config: RunConfig, attribution: str) -> dict[str, str]:
+    """Name → id or digest of all that a draft follows from: run, policy, attribution and what was metered.
+
+    Raises ConfigError for a month of usage that is not sealed, or a config that pays nobody.
+    """
+    rewards = rewards_of(config)
+    terms = {"run": config.id, "policy": file_sha256(rewards.policy), "attribution": attribution}
+    if not rewards.is_metered:
+        return terms
+    sealed = SealedUsage(workspace.usage / rewards.period, config.dataset.name)
+    if not sealed.is_there:
+        raise ConfigError(
+            f"{sealed.folder}: no such sealed month; run the deployment `explain-usage`, or `tribute usage explain` "
+            f"and `tribute usage seal {rewards.period}`"
+        )
+    return terms | {"usage": canonical_digest(sealed.record)}
+
+
 def period_of(period: str, scheduled: datetime) -> str:
     """A month, YYYY-MM; `last` is the one before the scheduled start, empty stays empty. Raises RewardError."""
     if not period:
@@ -77,10 +97,10 @@ def refuse(workspace: Workspace, config: RunConfig) -> None:
     refuse_training(workspace, config)
 
 
-def refuse_repeated_crash(starts: int, most: int) -> None:
-    """Raise ConfigError where a run was started more often than that: what ends its process will end the next one."""
-    if starts > most:
+def refuse_repeated_crash(crashes: int, most: int) -> None:
+    """Raise ConfigError where a run's process died so often: what ended it will end the next one."""
+    if crashes >= most:
         raise ConfigError(
-            f"this run's process ended without an answer {starts - 1} times, so it is not started again; look at the "
+            f"this run's process ended without an answer {crashes} times, so it is not started again; look at the "
             "worker's memory and at its log, then start a new run, which finds what was made"
         )
