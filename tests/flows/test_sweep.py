@@ -6,7 +6,10 @@ import pytest
 from mlflow import MlflowClient
 
 from tests.helpers.terminal import tribute
+from tribute.artifacts import Artifact
 from tribute.config import RunConfig, load_config
+from tribute.errors import KilledError, TrainingError
+from tribute.finetuning.workers import Recipe
 from tribute.pipeline.stages import sweeping
 from tribute.workspace import Workspace
 
@@ -78,16 +81,57 @@ def test_a_trial_worse_than_the_median_is_pruned(config: RunConfig, tmp_path: Pa
     for losses in (1.0, 0.9, 0.8, 0.7):
         proposals = sweeping.propose(home, config, OVER, 6)[:1]
         assert judged(home, config, proposals[0], 9.0, 9.0) == [9.0, 9.0]
-        outcome: sweeping.Outcome = {"losses": {5: losses, 10: losses / 2}, "is_pruned": False}
+        outcome: sweeping.Outcome = {"losses": {5: losses, 10: losses / 2}, "is_pruned": False, "failure": ""}
         sweeping.conclude(home, config, OVER, proposals, [outcome])
     [proposal, other] = sweeping.propose(home, config, OVER, 6)
 
     assert judged(home, config, proposal, 0.8, 0.4) == [0.8, 0.4]
     assert judged(home, config, other, 0.8, 0.5) == [0.8, 0.5, "pruned"]
     assert judged(home, config, other, 0.86, 0.4) == [0.86, "pruned"]
-    sweeping.conclude(home, config, OVER, [proposal, other], [outcome, {"losses": {5: 2.0}, "is_pruned": True}])
+    sweeping.conclude(
+        home, config, OVER, [proposal, other], [outcome, outcome | {"losses": {5: 2.0}, "is_pruned": True}]
+    )
     assert [trial["state"] for trial in sweeping.trials_of(home, config, OVER)] == ["complete"] * 5 + ["pruned"]
     assert sweeping.propose(home, config, OVER, 6) == []
+
+
+NO_NUMBER = "step 3: no number"
+
+
+def test_settings_that_cannot_be_trained_are_told(
+    engine: None, untrained: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The sweep goes on without them and shows why; a killed process is no fault of theirs, and is tried again."""
+    monkeypatch.setattr("tribute.cli._flows.start_prefect", lambda _: None)
+    fates = {"0.5": TrainingError(NO_NUMBER), "0.001": KilledError("killed")}
+    make = Recipe.make
+
+    def diverge(recipe: Recipe, *arguments: object) -> Artifact:
+        if recipe.kind.name == "trial" and (fate := fates.pop(str(recipe.key.settings["learning_rate"]), None)):
+            raise fate
+        return make(recipe, *arguments)
+
+    monkeypatch.setattr(Recipe, "make", diverge)
+    options = [word for setting in VALIDATED for word in ("--set", setting)]
+    command = ("sweep", tiny / "config.yaml", "--over", "finetuning.learning_rate=0.5,0.001", *options)
+
+    ended = tribute(*command, "--trials", 6, "-w", untrained, "--json")
+
+    assert ended.code == 0, ended.err
+    states = {each["tried_settings"]["finetuning.learning_rate"]: each["trial_state"] for each in ended.data["trials"]}
+    failures = [each["failure"] for each in ended.data["trials"]]
+    assert fates == {}
+    assert "fail" in [each["trial_state"] for each in ended.data["trials"]]
+    assert failures.count(NO_NUMBER) == 1
+    assert "running" not in states.values()
+
+
+def test_a_sweep_in_which_nothing_can_be_trained_says_why():
+    """Each reason once."""
+    trials = [{"state": "fail", "failure": NO_NUMBER}] * 2
+
+    with pytest.raises(TrainingError, match=f"no trial came to its end \\({NO_NUMBER}\\); give more"):
+        sweeping.best_trial(trials)
 
 
 def judged(home: Workspace, config: RunConfig, proposal: sweeping.Proposal, *own: float) -> list[object]:

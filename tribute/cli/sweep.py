@@ -15,6 +15,7 @@ class SweptTrial(TypedDict):
     tried_settings: dict[str, str]
     trial_state: str
     validation_loss: float | None
+    failure: str
 
 
 class Swept(TypedDict):
@@ -70,6 +71,7 @@ def sweep(
                 "tried_settings": trial["settings"],
                 "trial_state": trial["state"],
                 "validation_loss": trial["validation_loss"],
+                "failure": trial["failure"],
             }
             for trial in tried
         ],
@@ -82,9 +84,11 @@ def sweep(
     rows = [
         (
             str(trial["number"]),
-            ", ".join(f"{name.removeprefix('finetuning.')} {value[:8]}" for name, value in trial["settings"].items()),
+            ", ".join(
+                f"{name.removeprefix('finetuning.')} {_short(value)}" for name, value in trial["settings"].items()
+            ),
             "" if trial["validation_loss"] is None else f"{trial['validation_loss']:.4f}",
-            trial["state"],
+            f"{trial['state']}: {trial['failure']}" if trial["failure"] else trial["state"],
         )
         for trial in tried
     ]
@@ -93,3 +97,11 @@ def sweep(
         "to run by these settings: " + " ".join(f"--set {name}={value}" for name, value in best.items()),
     ]
     return Output(data, lines, [Table("Trials", ("trial", "settings", "loss", ""), rows, right=("trial", "loss"))])
+
+
+def _short(value: str) -> str:
+    """A number with three digits, any other value as it is."""
+    try:
+        return f"{float(value):.3g}"
+    except ValueError:
+        return value

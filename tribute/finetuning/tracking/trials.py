@@ -15,12 +15,15 @@ SWEEP, NUMBER = "tribute.sweep", "tribute.trial"
 
 @dataclass(frozen=True)
 class Trial:
-    """What MLflow is told of a trial; `losses`: steps done → mean loss of the validation rows, nats."""
+    """What MLflow is told of a trial; `losses`: steps done → mean loss of the validation rows, nats.
+
+    `status` is MLflow's word: FINISHED, KILLED where it was pruned, FAILED.
+    """
 
     number: int
     config: FinetuningConfig
     losses: Mapping[int, float]
-    is_pruned: bool
+    status: str
 
 
 def log_trial(folder: Path, sweep: Subject, trial: Trial) -> None:
@@ -34,8 +37,10 @@ def log_trial(folder: Path, sweep: Subject, trial: Trial) -> None:
         own = Subject(sweep.run_id, sweep.dataset, trial.config)
         run = _begin(client, experiment, own, str(trial.number), {PARENT: parent})
         metrics = [("validation_loss", loss, step) for step, loss in trial.losses.items()]
-        log_metrics(client, run, [*metrics, ("best_validation_loss", min(trial.losses.values()), 0)])
-        client.set_terminated(run, "KILLED" if trial.is_pruned else "FINISHED")
+        if metrics:
+            metrics.append(("best_validation_loss", min(trial.losses.values()), 0))
+        log_metrics(client, run, metrics)
+        client.set_terminated(run, trial.status)
 
 
 def log_choice(folder: Path, sweep: Subject, settings: Mapping[str, str], loss: float, run_id: str) -> None:

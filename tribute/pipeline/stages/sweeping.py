@@ -14,7 +14,7 @@ from typing import Any, TypedDict
 from tribute.artifacts import Artifact
 from tribute.config import RunConfig
 from tribute.digests import canonical_digest
-from tribute.errors import ConfigError, TrainingError
+from tribute.errors import ConfigError, KilledError, StoppedError, TrainingError
 from tribute.progress import reporter
 from tribute.settings import apply_override, validate
 from tribute.workspace import Workspace
@@ -23,6 +23,7 @@ DEFAULT = ("finetuning.learning_rate=log:3e-4..1e-2", "finetuning.lora.r=4,8,16"
 """What is tried where nothing is named."""
 FIXED = ("base", "seeds", "validation", "device", "prompts", "metrics", "metric_rows", "timeout_minutes")
 """Keys of `finetuning` that say what is learned from, and by what a trial is judged: the same for all."""
+FAILURE = "failure"
 BEFORE_PRUNING = 4
 """Trials that are trained to their end, before others are compared with their median."""
 
@@ -35,10 +36,14 @@ class Proposal(TypedDict):
 
 
 class Outcome(TypedDict):
-    """What came of it: steps done → loss of the validation rows (nats), up to where it was pruned, if it was."""
+    """What came of it: steps done → loss of the validation rows (nats), up to where it was pruned or failed, if so.
+
+    `failure` says why a training by these settings cannot go on, as where its loss is no number; else it is empty.
+    """
 
     losses: dict[int, float]
     is_pruned: bool
+    failure: str
 
 
 class _PrunedError(Exception):
@@ -92,7 +97,10 @@ def propose(workspace: Workspace, config: RunConfig, over: Sequence[str], trials
 def train_trial(
     workspace: Workspace, config: RunConfig, over: Sequence[str], dataset: Artifact, proposal: Proposal
 ) -> Outcome:
-    """Train by a proposal's settings with the config's first seed, as long as the sweep's median is no better."""
+    """Train by a proposal's settings with the config's first seed, as long as the sweep's median is no better.
+
+    Raises KilledError and StoppedError, which say nothing of the settings.
+    """
     from tribute.finetuning.adapters.trials import CURVE_JSON, trial
     from tribute.finetuning.recording.curve import CURVE, CurveReader
     from tribute.finetuning.tracking import Trial, log_trial
@@ -110,11 +118,16 @@ def train_trial(
     try:
         points = recipe.make(workspace.store, workspace.scratch, watch).json(CURVE_JSON)["training"]
         judge((point["step"], point.get("validation_loss")) for point in points)
-        outcome: Outcome = {"losses": losses, "is_pruned": False}
+        outcome: Outcome = {"losses": losses, "is_pruned": False, "failure": ""}
     except _PrunedError:
-        shutil.rmtree(checkpoints, ignore_errors=True)
-        outcome = {"losses": losses, "is_pruned": True}
-    log_trial(workspace.mlflow, _subject(config, over, dataset), Trial(number, tried, losses, outcome["is_pruned"]))
+        outcome = {"losses": losses, "is_pruned": True, "failure": ""}
+    except (KilledError, StoppedError):
+        raise
+    except TrainingError as error:
+        outcome = {"losses": losses, "is_pruned": False, "failure": str(error)}
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    status = "KILLED" if outcome["is_pruned"] else "FAILED" if outcome["failure"] else "FINISHED"
+    log_trial(workspace.mlflow, _subject(config, over, dataset), Trial(number, tried, losses, status))
     return outcome
 
 
@@ -155,18 +168,24 @@ def conclude(
         running = Trial(study, ids[proposal["number"]])
         for step, loss in outcome["losses"].items():
             running.report(loss, step)
-        state = TrialState.PRUNED if outcome["is_pruned"] else TrialState.COMPLETE
-        study.tell(running, None if outcome["is_pruned"] else min(outcome["losses"].values()), state)
+        if outcome["failure"]:
+            running.set_user_attr(FAILURE, outcome["failure"])
+            study.tell(running, state=TrialState.FAIL)
+        elif outcome["is_pruned"]:
+            study.tell(running, state=TrialState.PRUNED)
+        else:
+            study.tell(running, min(outcome["losses"].values()))
 
 
 def trials_of(workspace: Workspace, config: RunConfig, over: Sequence[str]) -> list[dict[str, Any]]:
-    """Every trial of a sweep: `number, settings, state` and `validation_loss`, the least in nats, or None."""
+    """Every trial of a sweep: `number, settings, state, failure` and `validation_loss`, the least in nats, or None."""
     return [
         {
             "number": each.number,
             "settings": {key: str(value) for key, value in each.params.items()},
             "state": each.state.name.lower(),
             "validation_loss": min(each.intermediate_values.values(), default=None),
+            "failure": str(each.user_attrs.get(FAILURE, "")),
         }
         for each in _study(workspace, config, over).get_trials()
     ]
@@ -176,7 +195,9 @@ def best_trial(trials: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """Of those that came to their end the one of the least loss. Raises TrainingError where none did."""
     ended = [trial for trial in trials if trial["state"] == "complete"]
     if not ended:
-        raise TrainingError("no trial came to its end; give more --trials")
+        reasons = "; ".join(sorted({trial["failure"] for trial in trials if trial["failure"]}))
+        why = f" ({reasons})" if reasons else ""
+        raise TrainingError(f"no trial came to its end{why}; give more --trials, or other values to --over")
     return min(ended, key=lambda trial: (trial["validation_loss"], trial["number"]))
 
 
