@@ -3,33 +3,34 @@
 import os
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow import MlflowClient
 
 from tests.helpers.terminal import tribute
-from tribute.artifacts import add_provenance
 from tribute.files import locked
+from tribute.pipeline.operations.retention import remove, unused
 from tribute.pipeline.runs.runs import all_runs
 from tribute.workspace import Workspace
-
-LONG_AGO = "2020-01-01T00:00:00.000+00:00"
 
 
 @pytest.fixture
 def aged(spare: Path) -> Path:
-    """The finished workspace, with every artifact made years ago and a retraining and a checkpoint of no run."""
+    """The finished workspace, with every artifact made and used years ago, and a checkpoint of no run."""
     home = Workspace.open(spare)
-    for kind in (path.name for path in home.store.root.iterdir()):
-        for artifact in list(home.store.all(kind)):
-            add_provenance(artifact, {"made_at": LONG_AGO})
     (home.scratch / "checkpoints").mkdir(parents=True)
-    old = home.scratch / "checkpoints" / "state.bin"
-    old.write_bytes(b"0" * 1000)
-    for path in (old, old.parent):
-        os.utime(path, (0, 0))
+    (home.scratch / "checkpoints" / "state.bin").write_bytes(b"0" * 1000)
+    age(home.store.root, home.scratch / "checkpoints")
     return spare
+
+
+def age(*places: Path) -> None:
+    """As if nobody had touched what lies there for years."""
+    for path in (each for place in places for each in (*place.rglob("*"), place)):
+        os.utime(path, (0, 0))
 
 
 def test_runs_side_by_side(spare: Path, tiny: Path):
@@ -104,17 +105,75 @@ def test_gc_keeps_what_a_period_refers_to(aged: Path):
 
 
 def test_gc_removes_what_nothing_refers_to(aged: Path):
-    """With neither run nor period every old artifact goes, and none that is younger than the limit."""
+    """With neither run nor period every old artifact goes, and none that was used since; nothing is left half."""
     shutil.rmtree(aged / "runs")
     shutil.rmtree(aged / "rewards")
     home = Workspace.open(aged)
     [dataset] = home.store.all("dataset")
-    add_provenance(dataset, {"made_at": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())})
+    home.store.get("dataset", dataset.id)
+    for name in (".making-0123", ".0123.gone"):
+        left = home.store.root / "adapter" / name
+        left.mkdir()
+        (left / "state.bin").touch()
+        age(left)
 
     assert tribute("gc", "-w", aged).code == 0
 
     assert [path.name for path in home.store.root.iterdir() if any(home.store.all(path.name))] == ["dataset"]
-    assert not list(home.store.root.rglob("*.gone"))
+    assert not list(home.store.root.glob("*/.*"))
+
+
+def test_gc_keeps_what_a_schedule_finds_again(aged: Path, tiny: Path):
+    """Without any record: a weekly fine-tune and its attribution find what they made, and all of it stays."""
+    shutil.rmtree(aged / "runs")
+    shutil.rmtree(aged / "rewards")
+    made = sorted((aged / "artifacts").glob("*/*/manifest.json"))
+    for word in ("finetune", "attribute"):
+        assert tribute(word, tiny / "config.yaml", "-w", aged).code == 0
+
+    assert tribute("gc", "-w", aged).code == 0
+
+    # Where every training is found nobody asks for tokens or baselines.
+    gone = {path.parent.parent.name for path in made if not path.exists()}
+    assert gone <= {"token_copies", "baselines"}
+
+
+def test_gc_leaves_what_is_used_or_made_meanwhile(aged: Path):
+    """A run that begins after the list was made finds what it needs; a training that goes on keeps its checkpoints."""
+    shutil.rmtree(aged / "runs")
+    shutil.rmtree(aged / "rewards")
+    home = Workspace.open(aged)
+    entries = unused(home, 30)
+    [dataset] = home.store.all("dataset")
+
+    home.store.get("dataset", dataset.id)
+    with locked(home.scratch / "locks" / "checkpoints"), pytest.MonkeyPatch.context() as patch:
+        # What is in progress was asked just before.
+        patch.setattr("tribute.pipeline.operations.retention.in_progress", lambda _: 0)
+        removed = remove(home, entries, 30)
+
+    left = {each.id for each in entries} - {each.id for each in removed}
+    assert left == {dataset.id, "checkpoints"}
+    assert (home.scratch / "checkpoints" / "state.bin").exists()
+    assert home.store.get("dataset", dataset.id) == dataset
+
+
+def test_gc_beside_a_training_that_ends(aged: Path, monkeypatch: pytest.MonkeyPatch):
+    """Files that vanish while they are looked at are nobody's error, and count as in use."""
+    walk = os.walk
+
+    def vanishing(path: Path) -> Iterator[Any]:
+        for found in walk(path):
+            if path.name == "checkpoints":
+                shutil.rmtree(path, ignore_errors=True)
+            yield found
+
+    monkeypatch.setattr("os.walk", vanishing)
+
+    rehearsed = tribute("gc", "-w", aged, "--dry-run", "--json")
+
+    assert rehearsed.code == 0, rehearsed.err
+    assert not (aged / "scratch" / "checkpoints").exists()
 
 
 def test_gc_of_mlflow_and_locks(aged: Path):
@@ -147,5 +206,5 @@ def test_gc_waits_for_work_in_progress(aged: Path):
         refused = tribute("gc", "-w", aged)
 
     assert refused.code == 2
-    assert "1 artifacts are in progress" in refused.err
+    assert f"in progress in {aged}: 1 artifact; run `tribute gc` when that ends" in refused.err
     assert (aged / "scratch" / "checkpoints").exists()

@@ -69,15 +69,16 @@ def making(folder: Path, *, replace: bool = False) -> Iterator[Path]:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
     """Keep every other process and thread that locks this file out while the body runs; death unlocks.
 
-    The file is removed afterwards; whoever waited for it then finds that it is no longer the one at `path`.
+    The file is removed afterwards; whoever waited for it then finds that it is no longer the one at `path`. Without
+    `wait` raises BlockingIOError where another one holds it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
         with path.open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
             if not _is_at(path, file.fileno()):
                 continue
             try:

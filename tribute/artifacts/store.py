@@ -1,9 +1,10 @@
 """The artifacts of one workspace: found by what they were made from, fetched from a bucket, or made."""
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,8 @@ from tribute.digests import canonical_digest
 from tribute.errors import IntegrityError, RegistryError
 from tribute.files import locked, making
 
+NOTED = 3600
+"""Seconds within which a second use of an artifact is not noted again."""
 Build = Callable[[Path], Mapping[str, Any] | None]
 
 
@@ -34,7 +37,7 @@ class Store:
             key = artifact_key(kind, inputs, config)
             with self._locked(key):
                 artifact = self._here(kind, inputs, config) or self._fetched(kind.name, key)
-        return artifact
+        return artifact and _used(artifact)
 
     def make(self, kind: Kind, inputs: Mapping[str, str], config: Mapping[str, Any], build: Build) -> Artifact:
         """Find the artifact, or let `build` fill a folder that is then renamed into place.
@@ -66,7 +69,7 @@ class Store:
         """The artifact of this id (or a prefix of at least 8 digits). Raises RegistryError."""
         for artifact in self.all(kind) if len(id_) >= 8 else ():
             if artifact.id.startswith(id_):
-                return artifact
+                return _used(artifact)
         key = self.remote.key_of(kind, id_) if self.remote is not None and len(id_) >= 8 else None
         fetched = self.fetch(kind, key) if key else None
         if fetched is None:
@@ -151,6 +154,16 @@ def stamp(started: float) -> dict[str, Any]:
     """Provenance: when an artifact was made, and the seconds since `started` (of time.monotonic)."""
     made_at = datetime.now(UTC).isoformat(timespec="milliseconds")
     return {"made_at": made_at, "seconds": round(time.monotonic() - started, 1)}
+
+
+def _used(artifact: Artifact) -> Artifact:
+    """Note by the time of its manifest that an artifact is used: what nobody uses for long may be removed."""
+    manifest = artifact.file(MANIFEST)
+    # On a shared disk it may be another user's, without the right to note anything.
+    with suppress(OSError):
+        if time.time() - manifest.stat().st_mtime > NOTED:
+            os.utime(manifest)
+    return artifact
 
 
 def _refuse_half(final: Path) -> None:

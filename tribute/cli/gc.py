@@ -1,4 +1,4 @@
-"""Remove old artifacts and scratch files to which no run, period or dispute leads."""
+"""Remove artifacts and scratch files that nobody used for long and to which no run, period or dispute leads."""
 
 from typing import Annotated, TypedDict
 
@@ -25,7 +25,7 @@ class Collected(TypedDict):
 @command
 def gc(
     days: Annotated[
-        int, typer.Option("--older-than", metavar="DAYS", min=1, help="Keep whatever is younger than this.")
+        int, typer.Option("--older-than", metavar="DAYS", min=1, help="Keep whatever was made or used since.")
     ] = 30,
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
@@ -36,7 +36,7 @@ def gc(
     home = Workspace.open(workspace)
     entries = unused(home, days)
     if not dry_run:
-        remove(home, entries)
+        entries = remove(home, entries, days)
     data: Collected = {
         "unused": [{"artifact_kind": each.kind, "path": str(each.path), "byte_count": each.size} for each in entries],
         "byte_count": sum(each.size for each in entries),

@@ -73,10 +73,12 @@ def status(workspace: WorkspaceFolder = HERE) -> Output[Overview]:
 
 
 def _lines(data: Overview) -> list[str]:
+    from tribute.formatting import counted
+
     working = data["artifacts_in_progress"]
     return [
         f"runs: {listed(data['runs'])}",
-        f"in progress: {working} artifacts" if working else "nothing is in progress",
+        f"in progress: {counted(working, 'artifact')}" if working else "nothing is in progress",
         *(f"- {task['what']} (for {task['who']}): {task['command']}" for task in data["tasks"]),
         f"next: {data['next_command']}" if data["next_command"] else "nothing waits",
     ]

@@ -9,6 +9,7 @@ from pathlib import Path
 from tribute.artifacts import Artifact, read_artifact
 from tribute.contributions.registry import Registry
 from tribute.contributions.releases import review
+from tribute.formatting import counted
 from tribute.ids import parse_tag
 from tribute.pipeline.runs import stale_runs
 from tribute.pipeline.runs.runs import all_runs, read_run
@@ -103,7 +104,7 @@ def _contribution_tasks(registry: Registry, datasets: tuple[DatasetState, ...]) 
         if dataset.contributions and (findings := review(registry, dataset.name)):
             rows = len({finding.row.row_id for finding in findings})
             yield Task(
-                f"{_count(rows, 'row')} of {dataset.name} to review", "steward", f"tribute review {dataset.name}"
+                f"{counted(rows, 'row')} of {dataset.name} to review", "steward", f"tribute review {dataset.name}"
             )
         if dataset.contributions and not dataset.tags:
             yield Task(f"{dataset.name} has no version yet", "steward", f"tribute release {dataset.name}@v1.0.0")
@@ -140,7 +141,7 @@ def _closing_task(workspace: Workspace, period: PeriodState, draft: Artifact) ->
     if not close.is_policy_published(workspace, draft):
         what += " is by a policy that is not published"
         return Task(what, "finance", "tribute policy publish POLICY --key FILE --as ID")
-    what += f" needs {_count(NEEDED - len(period.signed), 'signature')}"
+    what += f" needs {counted(NEEDED - len(period.signed), 'signature')}"
     left = [name for name in closers if name not in period.signed]
     command = f"tribute period close {period.period} --key FILE --as {shlex.quote(left[0])}"
     return Task(what, " or ".join(left), command)
@@ -162,7 +163,7 @@ def _payment_tasks(workspace: Workspace) -> Iterator[Task]:
             period = row["idempotency_key"].partition("/")[0]
             unpaid[period] = unpaid.get(period, 0) + 1
     for period, number in sorted(unpaid.items()):
-        what = f"{_count(number, 'payment')} of {period} without the bank's answer"
+        what = f"{counted(number, 'payment')} of {period} without the bank's answer"
         yield Task(what, "finance", f"tribute pay file {period} --from ID --out FILE")
 
 
@@ -180,7 +181,3 @@ def _is_held(path: Path) -> bool:
     except FileNotFoundError:
         return False  # released since the folder was listed
     return False
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
