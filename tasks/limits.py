@@ -1,12 +1,12 @@
 """Concurrency limits of the server: how many tasks, of all runs and workers, may do the same thing at a time."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 from prefect.concurrency.sync import concurrency
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
 from tribute.config import RunConfig
 from tribute.errors import WorkspaceError
@@ -23,9 +23,8 @@ def create_limits() -> None:
     """Create the limits that the server lacks; what a person set stays."""
     with get_client(sync_client=True) as client:
         for name, slots in LIMITS.items():
-            try:
-                client.read_global_concurrency_limit_by_name(name)
-            except ObjectNotFound:
+            # Another worker's set-up may have created it, or be about to.
+            with suppress(ObjectAlreadyExists):
                 client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=name, limit=slots))
 
 

@@ -2,15 +2,14 @@
 
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from prefect.blocks.notifications import SlackWebhook
-from prefect.client.orchestration import get_client
 from prefect.events import emit_event
 from prefect.events.actions import SendNotification
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 
-from tasks.setup import TAGGED
+from tasks.setup import TAGGED, create_missing
 from tribute.artifacts import Artifact
 from tribute.config import RunConfig
 from tribute.pipeline.launch.notify import ADDRESS, address_of_messages
@@ -23,6 +22,8 @@ CHECK_FAILED = "tribute.check.failed"
 PERIOD = "tribute.period."
 ONCE: dict[str, Any] = {"posture": Posture.Reactive, "threshold": 1, "within": timedelta(0)}
 """A message per event."""
+SENT = UUID("0b0f5a52-0f0c-5c0c-9a39-6b7d1f0f2d55")
+"""Of the ids of events, which a draft's id gives."""
 RUN = "{{ flow_run.name }} ({{ flow.name }})"
 
 
@@ -33,21 +34,25 @@ def create_notifications() -> None:
         return
     # Prefect has no block for SMTP; this one hands every address on to Apprise.
     block = SlackWebhook(url=address).save(BLOCK, overwrite=True, _sync=True)
-    with get_client(sync_client=True) as client:
-        for automation in _automations(block):
-            if not client.read_automations_by_name(automation.name):
-                client.create_automation(automation)
+    create_missing(_automations(block))
 
 
 def tell_of_draft(workspace: Workspace, config: RunConfig, draft: Artifact | None) -> None:
-    """Tell whoever watches of a new draft, and the server which checks of its attribution card failed, if any."""
-    if draft is None or draft.found or config.rewards is None:
+    """Tell whoever watches of a draft, once, and the server which checks of its attribution card failed, if any."""
+    if draft is None or config.rewards is None:
+        return
+    # A note, for a process that died after it had drafted and before it told: the draft is found then.
+    told = workspace.scratch / "told" / draft.id
+    if told.exists():
         return
     telemetry.tell_draft(draft)
     period = config.rewards.period
     if failed := failed_checks(workspace, period):
         resource = {"prefect.resource.id": f"{PERIOD}{period}", "prefect.resource.name": f"period {period}"}
-        emit_event(CHECK_FAILED, resource, payload={"checks": failed})
+        # By this id the server knows an event that it is sent twice within minutes.
+        emit_event(CHECK_FAILED, resource, payload={"checks": failed}, id=uuid5(SENT, draft.id))
+    told.parent.mkdir(parents=True, exist_ok=True)
+    told.touch()
 
 
 def _automations(block: UUID) -> list[AutomationCore]:

@@ -1,7 +1,8 @@
 """What a server needs once before deployments run on it, beside its limits: a work pool and automations."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 from prefect.client.orchestration import get_client
@@ -9,7 +10,7 @@ from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
-from prefect.exceptions import ObjectAlreadyExists
+from prefect.exceptions import ObjectAlreadyExists, PrefectHTTPStatusError
 
 from tribute.errors import TributeError
 
@@ -17,6 +18,8 @@ POOL = "tribute"
 ENDS = ("Completed", "Failed", "Cancelled", "Crashed", "Suspended", "Paused")
 BEATS = timedelta(seconds=120)
 """A run without a heartbeat for this long has lost its process; workers send one every 30 seconds (prefect.yaml)."""
+BEGINS = timedelta(minutes=10)
+"""A run that a worker took and that does not run by then never will: its imports take seconds."""
 TAGGED = {"prefect.resource.role": "tag", "prefect.resource.id": "prefect.tag.tribute"}
 """Runs of Tribute's deployments alone, none of their subflows: these carry no tags."""
 
@@ -40,10 +43,23 @@ def create_pool() -> None:
 
 def create_automations() -> None:
     """Create the automations that the server lacks; those that a person changed stay."""
+    create_missing([_mark_lost(), mark_stuck(BEGINS), _start_again()])
+
+
+def create_missing(automations: Sequence[AutomationCore]) -> None:
+    """Create those whose names the server lacks, each once also where two workers are set up at the same time.
+
+    Prefect takes any number of one name, so both may create; then both remove all but the first.
+    """
     with get_client(sync_client=True) as client:
-        for automation in (_mark_lost(), _start_again()):
-            if not client.read_automations_by_name(automation.name):
-                client.create_automation(automation)
+        for automation in automations:
+            if client.read_automations_by_name(automation.name):
+                continue
+            client.create_automation(automation)
+            same = client.read_automations_by_name(automation.name)
+            for later in sorted(same, key=lambda each: (each.created, each.id))[1:]:
+                with suppress(PrefectHTTPStatusError):  # the other one has removed it
+                    client.delete_automation(later.id)
 
 
 def _mark_lost() -> AutomationCore:
@@ -62,6 +78,26 @@ def _mark_lost() -> AutomationCore:
             within=BEATS,
         ),
         actions=[ChangeFlowRunState(state=StateType.CRASHED, message="No heartbeat: its process is gone.")],
+    )
+
+
+def mark_stuck(within: timedelta) -> AutomationCore:
+    """A run whose worker died while it imported the flow sends no heartbeat yet, so nobody would miss one."""
+    others = ("Running", "Cancelling", "Scheduled", "Late", "AwaitingRetry", "AwaitingConcurrencySlot", *ENDS)
+    return AutomationCore(
+        name="tribute: mark a run that never began",
+        description="Its worker died before the run sent a heartbeat.",
+        trigger=EventTrigger(
+            match={"prefect.resource.id": "prefect.flow-run.*"},
+            match_related=TAGGED,
+            after={"prefect.flow-run.Pending"},
+            expect={f"prefect.flow-run.{state}" for state in others},
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=within,
+        ),
+        actions=[ChangeFlowRunState(state=StateType.CRASHED, message="It never began: its worker is gone.")],
     )
 
 

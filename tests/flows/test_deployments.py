@@ -20,7 +20,9 @@ from tribute.config import load_config
 ROOT = Path(__file__).parents[2]
 PROJECT = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))
 DEPLOYMENTS = {deployment["name"]: deployment for deployment in PROJECT["deployments"]}
-SCHEDULED = {"finetune", "explain-usage", "pay-period", "release-check"}
+SCHEDULED = {"finetune", "explain-usage", "release-check"}
+FOLLOW = {"attribute": "finetune", "pay-period": "explain-usage"}
+"""Deployment → the one whose completion starts it."""
 
 
 def test_the_deployments_have_the_names_of_their_flows():
@@ -58,14 +60,16 @@ def test_the_default_config_is_there():
 
 
 def test_schedules():
-    """A nightly, a weekly and monthly schedules, each with a time zone; the attribution follows the fine-tune."""
+    """A nightly, a weekly and a monthly schedule, each with a time zone; others follow those."""
     schedules = {name: each["schedules"] for name, each in DEPLOYMENTS.items() if "schedules" in each}
 
     assert set(schedules) == SCHEDULED
     for [schedule] in schedules.values():
         assert CronSchedule(cron=schedule["cron"], timezone=schedule["timezone"]).timezone == "UTC"
-    [trigger] = DEPLOYMENTS["attribute"]["triggers"]
-    assert trigger["match_related"]["prefect.resource.name"] == "finetune"
+    for name, first in FOLLOW.items():
+        [trigger] = DEPLOYMENTS[name]["triggers"]
+        assert trigger["match_related"]["prefect.resource.name"] == first
+        assert trigger["expect"] == ["prefect.flow-run.Completed"]
 
 
 def test_what_a_trigger_gives_is_in_the_form():

@@ -13,8 +13,47 @@ import httpx
 import pytest
 
 from tasks.limits import LIMITS
-from tests.flows.real_server import ROOT, post, run, running_server, until
+from tests.flows.real_server import ROOT, post, python, run, running_server, until
 
+TOGETHER = """
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Barrier
+from tasks import limits, setup
+limits.LIMITS = {"twice": 1}
+automation = setup._start_again().model_copy(update={"name": "twice: an automation"})
+together, clients = Barrier(2), setup.get_client
+
+class Late:
+    def __init__(self, client):
+        self.client = client
+
+    def __getattr__(self, name):
+        return getattr(self.client, name)
+
+    def create_automation(self, automation):
+        together.wait()
+        self.client.create_automation(automation)
+        together.wait()
+
+@contextmanager
+def client(**options):
+    with clients(**options) as real:
+        yield Late(real)
+
+setup.get_client = client
+def one(_):
+    setup.create_missing([automation])
+    limits.create_limits()
+with ThreadPoolExecutor(2) as both:
+    list(both.map(one, range(2)))
+"""
+"""Two set-ups in one process, which both look for an automation before either creates it."""
+STUCK = """
+from datetime import timedelta
+from tasks.setup import create_missing, mark_stuck
+create_missing([mark_stuck(timedelta(seconds=10)).model_copy(update={"name": "sooner"})])
+"""
 SCHEDULES = 90
 """Seconds to wait at most for a scheduled run; the scheduler took 5."""
 
@@ -71,15 +110,43 @@ def test_set_up_twice_is_set_up_once(deployed: dict[str, dict[str, Any]], server
 
     assert {name: limits[name] for name in LIMITS} == LIMITS
     assert sorted(name for name in automations if name.startswith("tribute: ")) == [
+        "tribute: mark a run that never began",
         "tribute: mark a run whose process is gone",
         "tribute: start a crashed run again",
     ]
     assert any(name.startswith("attribute") for name in automations)
 
 
+def test_a_run_that_never_begins_is_marked(server: tuple[httpx.Client, Path]):
+    """Its worker died while it was pending: after a while (here a shorter one) it counts as crashed."""
+    client, log = server
+    done = python(client, "-c", STUCK)
+    assert done.returncode == 0, done.stderr
+    flow = post(client, "/flows/", {"name": "finetune"})
+    runs = [post(client, "/flow_runs/", {"flow_id": flow["id"], "tags": ["tribute"]})["id"] for _ in range(2)]
+    for run_id, states in zip(runs, (("PENDING",), ("PENDING", "RUNNING")), strict=True):
+        for state in states:
+            named = {"type": state, "name": state.title()}
+            post(client, f"/flow_runs/{run_id}/set_state", {"state": named, "force": True})
+
+    until(SCHEDULES, "mark", log, lambda: _state(client, runs[0]) == "CRASHED")
+
+    assert _state(client, runs[1]) == "RUNNING"
+
+
+def test_two_set_ups_at_once_are_one(server: tuple[httpx.Client, Path]):
+    """Two workers that boot together both find nothing, and both create: one of each name is left."""
+    client, _ = server
+    both = python(client, "-c", TOGETHER)
+    assert both.returncode == 0, both.stdout + both.stderr
+
+    names = [each["name"] for each in post(client, "/automations/filter", {}) if each["name"].startswith("twice: ")]
+    assert names == ["twice: an automation"]
+
+
 @pytest.mark.parametrize(
     ("name", "time"),
-    [("release-check", "T02:00"), ("finetune", "T03:00"), ("explain-usage", "T04:00"), ("pay-period", "T06:00")],
+    [("release-check", "T02:00"), ("finetune", "T03:00"), ("explain-usage", "T04:00")],
 )
 def test_our_schedules_create_runs(
     name: str, time: str, deployed: dict[str, dict[str, Any]], server: tuple[httpx.Client, Path]
@@ -91,6 +158,25 @@ def test_our_schedules_create_runs(
     runs = until(SCHEDULES, "scheduled run", log, lambda: post(client, "/flow_runs/filter", mine))
 
     assert {each["expected_start_time"][10:16] for each in runs} == {time}
+
+
+def test_a_month_that_is_explained_is_paid(deployed: dict[str, dict[str, Any]], server: tuple[httpx.Client, Path]):
+    """However late `explain-usage` ends: `pay-period` starts then, on its workspace, for the month that it sealed."""
+    client, log = server
+    order = {"parameters": {"workspace": "/srv/w", "month": "last"}, "state": {"type": "SCHEDULED"}}
+    explained = post(client, f"/deployments/{deployed['explain-usage']['id']}/create_flow_run", order)["id"]
+    assert client.patch(f"/flow_runs/{explained}", json={"name": "usage of 2026-09"}).is_success
+    for state in ("RUNNING", "COMPLETED"):
+        named = {"type": state, "name": state.title()}
+        post(client, f"/flow_runs/{explained}/set_state", {"state": named, "force": True})
+
+    mine = {"flow_runs": {"deployment_id": {"any_": [deployed["pay-period"]["id"]]}}}
+    [paid] = until(SCHEDULES, "run of pay-period", log, lambda: post(client, "/flow_runs/filter", mine))
+
+    assert {name: paid["parameters"][name] for name in ("workspace", "period")} == {
+        "workspace": "/srv/w",
+        "period": "2026-09",
+    }
 
 
 def test_an_unknown_parameter_is_refused(deployed: dict[str, dict[str, Any]], server: tuple[httpx.Client, Path]):
@@ -127,6 +213,10 @@ def test_a_release_needs_no_server(tiny: Path, tmp_path: Path):
 
     assert done.returncode == 0
     assert "tiny@v1.0.0 is released, but no deployment was told: PREFECT_API_URL" in done.stderr
+
+
+def _state(client: httpx.Client, run_id: str) -> str:
+    return str(client.get(f"/flow_runs/{run_id}").json()["state"]["type"])
 
 
 def _on_a_version(client: httpx.Client, deployment: str) -> list[dict[str, Any]]:
