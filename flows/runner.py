@@ -12,6 +12,7 @@ from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settin
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from tasks.children import end_trainings
+from tasks.outcome import in_queue
 from tasks.resources import refuse_nodes, remote_options_of
 from tribute.config import ExecutionConfig
 
@@ -30,6 +31,10 @@ class ThreadRunner(ThreadPoolTaskRunner[Any]):
 
     Prefect itself would wait for them: a cancelled or terminated run would train to its end, or until it is killed.
     """
+
+    def submit(self, *work: Any, **named: Any) -> Any:
+        """Hand work to a thread; whoever watches sees how much waits."""
+        return in_queue(super().submit(*work, **named))
 
     def __exit__(self, *error: Any) -> None:
         if error[0] is not None:
@@ -78,7 +83,7 @@ def _ray_runner() -> Any:
             wanted = remote_options_of(parameters)
             refuse_nodes([node["Resources"] for node in ray.nodes() if node["Alive"]], wanted)
             with remote_options(**wanted):
-                return super().submit(task, parameters, *others, **named)
+                return in_queue(super().submit(task, parameters, *others, **named))
 
     return PlannedRunner
 

@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 from prefect import task
+from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run, task_run
 from prefect.states import Completed, State
 
@@ -26,7 +27,15 @@ def _run_here() -> dict[str, str]:
     """What names the run that this task is part of."""
     config = (flow_run.parameters or {}).get("config")
     known = {"run": config.id, "dataset": config.dataset.tag} if isinstance(config, RunConfig) else {}
-    return known | {"flow_run": str(flow_run.id or ""), "task": str(task_run.name or "")}
+    return known | {"flow_run": str(flow_run.root_flow_run_id or ""), "task": str(task_run.name or "")}
+
+
+def in_queue(future: PrefectFuture[Any]) -> PrefectFuture[Any]:
+    """Tell whoever watches that work was handed out, and later that it is done."""
+    if telemetry.is_on():
+        telemetry.tell_queue(1)
+        future.add_done_callback(lambda _: telemetry.tell_queue(-1))
+    return future
 
 
 def skipped(why: str) -> State[Any]:
@@ -55,5 +64,18 @@ def _is_passing(_task: Any, _run: Any, state: State[Any]) -> bool:
     return isinstance(error, (ConnectionError, TimeoutError, BlockingIOError, KilledError))
 
 
-stage = partial(task, persist_result=False, retries=2, retry_delay_seconds=5, retry_condition_fn=_is_passing)
+def _tell_failure(task_: Any, _run: Any, state: State[Any]) -> None:
+    if telemetry.is_on():
+        error = state.result(raise_on_failure=False)
+        telemetry.tell_failure(task_.name, type(error).__name__, _run_here())
+
+
+stage = partial(
+    task,
+    persist_result=False,
+    retries=2,
+    retry_delay_seconds=5,
+    retry_condition_fn=_is_passing,
+    on_failure=[_tell_failure],
+)
 """The decorator of every task. Results are ids, and the store knows what was made: Prefect keeps none."""

@@ -145,6 +145,8 @@ def test_traces_and_metrics(adapter: Artifact, monkeypatch: pytest.MonkeyPatch):
 
     for cached in (False, True):
         telemetry.tell_stage(slow, cached, RUN)
+    for change in (1, 1, -1):
+        telemetry.tell_queue(change)
 
     first, second = spans.get_finished_spans()
     assert (first.name, first.attributes["tribute.run"]) == ("adapter", "tiny-1")
@@ -157,6 +159,7 @@ def test_traces_and_metrics(adapter: Artifact, monkeypatch: pytest.MonkeyPatch):
     }
     assert {point.attributes["cached"]: point.value for point in points["tribute.stages"]} == {True: 1, False: 1}
     assert [point.sum for point in points["tribute.stage.seconds"]] == [2.5]
+    assert [point.value for point in points["tribute.queue"]] == [1]
     trained = adapter.json("rows.json")["train"]
     for name in ("rows", "tokens"):
         # Four epochs, as the tiny config says.
@@ -189,6 +192,24 @@ def test_an_event_of_lineage_a_stage(adapter: Artifact, monkeypatch: pytest.Monk
     assert (event["eventType"], event["job"]["name"]) == ("COMPLETE", "adapter")
     assert [each["name"] for each in event["outputs"]] == [f"adapter/{adapter.id}"]
     assert f"dataset/{adapter.inputs['dataset']}" in [each["name"] for each in event["inputs"]]
+
+
+def test_a_stage_that_fails_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """As a line with the error's type, and to OpenLineage as FAIL."""
+    pytest.importorskip("openlineage.client")
+    settings = {"TYPE": "file", "LOG_FILE_PATH": str(tmp_path / "events"), "APPEND": "true"}
+    for name, value in settings.items():
+        monkeypatch.setenv(f"OPENLINEAGE__TRANSPORT__{name}", value)
+    monkeypatch.setenv("TRIBUTE_LOG", "json")
+
+    telemetry.tell_failure("train", "TrainingError", RUN)
+
+    event = json.loads((tmp_path / "events").read_text())
+    assert (event["eventType"], event["job"]["name"]) == ("FAIL", "train")
+    told = json.loads(capsys.readouterr().err)
+    assert (told["level"], told["stage"], told["error"], told["run"]) == ("ERROR", "train", "TrainingError", "tiny-1")
 
 
 def test_a_dead_collector_ends_no_stage(adapter: Artifact, monkeypatch: pytest.MonkeyPatch):

@@ -12,7 +12,7 @@ import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -83,6 +83,25 @@ def tell_stage(artifact: Artifact, cached: bool, run: Mapping[str, str]) -> None
         LOGGER.warning("telemetry failed: %s", type(error).__name__)
 
 
+def tell_failure(stage: str, error: str, run: Mapping[str, str]) -> None:
+    """Tell that a task of a run failed, by the type of its error: a message may quote a row."""
+    try:
+        if wants_json():
+            _logger().error("failed %s", stage, extra={"stage": stage, "error": error, **run})
+        if os.environ.get(TELEMETRY):
+            _instruments().failures.add(1, {"stage": stage, "error": error})
+        if _has_lineage():
+            _lineage().emit(_failure(stage, run))
+    except Exception as trouble:
+        LOGGER.warning("telemetry failed: %s", type(trouble).__name__)
+
+
+def tell_queue(change: int) -> None:
+    """Tell that so many more pieces of work, such as trainings, were handed out, or so many fewer are left."""
+    if os.environ.get(TELEMETRY):
+        _instruments().queue.add(change)
+
+
 def tell_draft(draft: Artifact) -> None:
     """Tell which checks of a drafted period's gate passed, and what it accrues in minor units of each currency."""
     if not (wants_json() or os.environ.get(TELEMETRY)):
@@ -141,17 +160,32 @@ def _measure(kind: str, seconds: float, about: Mapping[str, Any]) -> None:
 
 
 def _event(artifact: Artifact, run: Mapping[str, str]) -> Any:
-    from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
+    from openlineage.client.event_v2 import InputDataset, OutputDataset, RunState
 
     inputs = [InputDataset("tribute", f"{name}/{digest}") for name, digest in sorted(artifact.inputs.items())]
+    outputs = [OutputDataset("tribute", f"{artifact.kind}/{artifact.id}")]
+    return _run_event(RunState.COMPLETE, artifact.kind, artifact.id, run, inputs, outputs)
+
+
+def _failure(stage: str, run: Mapping[str, str]) -> Any:
+    from openlineage.client.event_v2 import RunState
+
+    return _run_event(RunState.FAIL, stage, run.get("task", ""), run)
+
+
+def _run_event(
+    state: Any, job: str, name: str, run: Mapping[str, str], inputs: Sequence[Any] = (), outputs: Sequence[Any] = ()
+) -> Any:
+    from openlineage.client.event_v2 import Job, Run, RunEvent
+
     return RunEvent(
-        eventType=RunState.COMPLETE,
+        eventType=state,
         eventTime=datetime.now(UTC).isoformat(),
-        run=Run(str(uuid5(NAMESPACE, f"{run.get('flow_run', '')}/{artifact.id}"))),
-        job=Job("tribute", artifact.kind),
+        run=Run(str(uuid5(NAMESPACE, f"{run.get('flow_run', '')}/{name}"))),
+        job=Job("tribute", job),
         producer=PRODUCER,
-        inputs=inputs,
-        outputs=[OutputDataset("tribute", f"{artifact.kind}/{artifact.id}")],
+        inputs=list(inputs),
+        outputs=list(outputs),
     )
 
 
@@ -161,6 +195,8 @@ class Instruments:
 
     tracer: Any
     stages: Any
+    failures: Any
+    queue: Any
     seconds: Any
     rows: Any
     tokens: Any
@@ -174,6 +210,8 @@ def instruments(tracers: Any, meters: Any) -> Instruments:
     return Instruments(
         tracers.get_tracer("tribute", __version__),
         meter.create_counter("tribute.stages", description="artifacts that stages made or found"),
+        meter.create_counter("tribute.stage.failures", description="stages that failed, by the type of the error"),
+        meter.create_up_down_counter("tribute.queue", description="pieces of work that are handed out and not done"),
         meter.create_histogram("tribute.stage.seconds", unit="s", description="how long it took to make one"),
         meter.create_gauge("tribute.training.rows", unit="1/s", description="rows a second of the last training"),
         meter.create_gauge("tribute.training.tokens", unit="1/s", description="tokens a second of the last training"),
