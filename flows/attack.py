@@ -2,12 +2,12 @@
 
 from prefect import flow
 
-from flows.runner import ThreadRunner, with_runner
+from flows.runner import with_runner
 from tasks.attack import keep, play
 from tribute.config import ExecutionConfig
 
 
-@flow(name="attack", flow_run_name="attack, {defence}", task_runner=ThreadRunner(max_workers=2))
+@flow(name="attack", flow_run_name="attack, {defence}")
 def attack(defence: str, worlds: dict[int, list[str]], results: str) -> int:
     """How many draws were kept in the file `results`, of worlds by their seeds and the attacks on each."""
     futures = [play.submit(defence, names, seed) for seed, names in worlds.items()]

@@ -3,7 +3,6 @@
 from typing import Any
 
 from prefect import flow
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.runner import with_runner
 from tasks.attribution import combine, measure, propose
@@ -11,11 +10,7 @@ from tasks.outcome import id_of
 from tribute.config import RunConfig
 
 
-@flow(
-    name="attribution",
-    flow_run_name="attribution on {config.dataset.tag}",
-    task_runner=ThreadPoolTaskRunner(max_workers=2),
-)
+@flow(name="attribution", flow_run_name="attribution on {config.dataset.tag}")
 def attribution(workspace: str, config: RunConfig, dataset: str, adapters: list[str]) -> dict[str, Any]:
     """Returns the attribution's id. The plan decides what is measured and when to stop."""
     measured: list[Any] = []

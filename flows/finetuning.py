@@ -3,18 +3,13 @@
 from typing import Any
 
 from prefect import flow
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.runner import with_runner
 from tasks.finetuning import measure_baselines, refuse_rise, register, train
 from tribute.config import RunConfig
 
 
-@flow(
-    name="finetuning",
-    flow_run_name="fine-tuning on {config.dataset.tag}",
-    task_runner=ThreadPoolTaskRunner(max_workers=2),
-)
+@flow(name="finetuning", flow_run_name="fine-tuning on {config.dataset.tag}")
 def finetuning(workspace: str, config: RunConfig, dataset: str) -> dict[str, Any]:
     """Returns the ids of adapters and baselines, and what was registered."""
     trainings = [train.submit(workspace, config, dataset, seed) for seed in config.finetuning.seeds]

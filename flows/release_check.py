@@ -2,11 +2,10 @@
 
 from prefect import flow
 
-from flows.runner import ThreadRunner
 from tasks.release_check import compare_release, find_datasets, show_releases, verify_registry
 
 
-@flow(name="checking", flow_run_name="verify and screen", task_runner=ThreadRunner(max_workers=2))
+@flow(name="checking", flow_run_name="verify and screen")
 def checking(workspace: str) -> list[str]:
     """Returns the datasets to release."""
     checks = verify_registry(workspace)

@@ -1,7 +1,6 @@
 """However a flow is started, no more trainings run at a time than were asked for."""
 
 from contextlib import nullcontext
-from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,15 +13,6 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows.attribution import attribution
 from flows.runner import with_runner
 from tribute.config import ExecutionConfig
-
-
-@pytest.mark.parametrize("name", ["finetuning", "attribution"])
-def test_a_deployed_flow_is_bounded(name: str):
-    """The flow that prefect.yaml deploys runs two tasks at a time."""
-    runner = getattr(import_module(f"flows.{name}"), name).task_runner
-
-    assert isinstance(runner, ThreadPoolTaskRunner)
-    assert runner._max_workers == 2
 
 
 @flow
