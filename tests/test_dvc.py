@@ -13,8 +13,10 @@ import pytest
 import yaml
 
 from tests.helpers.terminal import tribute
+from tests.server.helpers.shop import open_shop
 from tribute.closure import closure
 from tribute.pipeline.runs.runs import all_runs, read_run
+from tribute.rewards.ledger import simulate
 from tribute.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]
@@ -44,7 +46,7 @@ def checkout(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "tribute", folder / "tribute", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("dvc.yaml", ".dvcignore"):
         shutil.copy(ROOT / name, folder)
-    (folder / "params.yaml").write_text("config: config.yaml\npolicy: policy.yaml\nworkspace: workspace\n")
+    (folder / "params.yaml").write_text("config: config.yaml\npolicy: policy.yaml\nworkspace: workspace\nmonths: ''\n")
     (folder / ".gitignore").write_text("workspace/\n")
     run(folder, "git", "init", "--quiet")
     dvc(folder, "init", "--quiet")
@@ -95,6 +97,7 @@ STEPS = {
     "release": ["tribute.pipeline.stages.data"],
     "finetune": ["tribute.pipeline.stages.training", "tribute.pipeline.runs.metrics"],
     "attribute": ["tribute.pipeline.stages.measuring", "tribute.pipeline.runs.metrics"],
+    "usage": ["tribute.pipeline.usage.explain", "tribute.pipeline.usage.seal"],
     "reward": ["tribute.pipeline.stages.results"],
 }
 """Stage → the modules that its command calls."""
@@ -110,6 +113,22 @@ def test_a_stage_depends_on_the_code_that_it_runs(name: str):
     unused = [str(path.relative_to(ROOT)) for path in code if not any({file, *file.parents} & {path} for file in runs)]
 
     assert (missing, unused) == ([], [])
+
+
+def test_months_of_usage_are_sealed(tmp_path: Path):
+    """The command explains and seals each month that is named, in order, and ends at the first that it cannot."""
+    shop = open_shop(tmp_path, "2026-11-15")
+    tribute("payer", "key", "acme", "--budget", "1.00", "-w", shop.root)
+    simulate(shop.rewards, "2027-01-01")
+    command = PIPELINE["stages"]["usage"]["cmd"].replace("${workspace}", str(shop.root))
+
+    run(tmp_path, "sh", "-c", command.replace("${months}", "2026-11 2026-12"))
+
+    assert sorted(folder.name for folder in shop.usage.iterdir()) == ["2026-11", "2026-12"]
+    sealed = (shop.root / "usage.json").read_text()
+    assert [month in sealed for month in ("2026-11", "2026-12")] == [True, True]
+    with pytest.raises(AssertionError, match="2027-01"):
+        run(tmp_path, "sh", "-c", command.replace("${months}", "2027-01"))
 
 
 def test_metrics_are_numbers(checkout: Path):
