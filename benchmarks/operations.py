@@ -33,6 +33,8 @@ AT_ONCE = 2
 """Runs that the worker starts at a time, and processes that retrain."""
 COMPLETED = {"state": {"type": {"any_": ["COMPLETED"]}}}
 RETRAININGS = 32
+LAG = 5.0
+"""Seconds in which events reach the server's count of tasks."""
 SUBFLOWS = 4
 """Of a run."""
 NODE = {"num_cpus": 1, "object_store_memory": 80_000_000}
@@ -97,7 +99,7 @@ def beside_direct_calls(server: Server, given: argparse.Namespace, _: Path) -> I
             spent = _timed(work)
             if turn:  # the first turn imports
                 seconds.append(spent)
-    tasks = round(server.post("/task_runs/count", {}) / (TURNS + 1))
+    tasks = round(_settled(lambda: server.post("/task_runs/count", {})) / (TURNS + 1))
     empty = [_timed(lambda: _empty_flow(tasks)) for _ in range(TURNS + 1)][1:]
     extra = statistics.median(flow - direct for flow, direct in zip(by_flow, directly, strict=True))
     work = sum(read_run(home, run.id)["seconds"].values())
@@ -162,7 +164,7 @@ def late_runs(server: Server, given: argparse.Namespace, folder: Path) -> Iterat
             done = server.post("/flow_runs/count", {"flow_runs": mine["flow_runs"] | COMPLETED})
             memory.append((done, resident(worker.pid)))
         minutes = (time.monotonic() - began) / 60
-    begun = Counter(done_by.read_text().split())
+    begun = Counter(done_by.read_text().split() if done_by.exists() else [])
     known = server.post("/flow_runs/count", mine)
     lost, twice = given.runs - known + max(0, done - len(begun)), sum(count > 1 for count in begun.values())
     yield (
@@ -171,10 +173,11 @@ def late_runs(server: Server, given: argparse.Namespace, folder: Path) -> Iterat
     )
     # The first ones are the worker's own start.
     settled = [megabytes for runs, megabytes in memory if runs >= min(20, done // 4)]
-    yield (
-        f"| memory of that worker over {done} runs | {settled[0]:.0f} to {settled[-1]:.0f} MB, at most "
-        f"{max(settled):.0f} ({settled[-1] / settled[0] - 1:+.1%}) | 200 runs: ± 5 % |"
-    )
+    if settled:
+        yield (
+            f"| memory of that worker over {done} runs | {settled[0]:.0f} to {settled[-1]:.0f} MB, at most "
+            f"{max(settled):.0f} ({settled[-1] / settled[0] - 1:+.1%}) | 200 runs: ± 5 % |"
+        )
 
 
 def retrainings(server: Server, given: argparse.Namespace, folder: Path) -> Iterator[str]:
@@ -208,11 +211,13 @@ def _nodes(count: int) -> Iterator[None]:
     from ray.cluster_utils import Cluster
 
     nodes = Cluster(initialize_head=True, head_node_args=NODE)
-    for _ in range(count - 1):
-        nodes.add_node(**NODE)
-    os.environ["RAY_ADDRESS"] = nodes.address
-    yield
-    nodes.shutdown()
+    try:
+        for _ in range(count - 1):
+            nodes.add_node(**NODE)
+        os.environ["RAY_ADDRESS"] = nodes.address
+        yield
+    finally:
+        nodes.shutdown()
 
 
 @contextmanager
@@ -225,6 +230,15 @@ def _worker(server: Server) -> Iterator[subprocess.Popen]:
     finally:
         worker.terminate()
         worker.wait()
+
+
+def _settled(count: Callable[[], int]) -> int:
+    """A count of the server's once it has stayed the same for a while: task runs reach it by events, which lag."""
+    last, now = -1, count()
+    while now != last:
+        time.sleep(LAG)
+        last, now = now, count()
+    return now
 
 
 def _timed(work: Callable[[], object]) -> float:
