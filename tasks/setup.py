@@ -49,17 +49,17 @@ def create_automations() -> None:
 def create_missing(automations: Sequence[AutomationCore]) -> None:
     """Create those whose names the server lacks, each once also where two workers are set up at the same time.
 
-    Prefect takes any number of one name, so both may create; then both remove all but the first.
+    Prefect takes any number of one name, so both may create; then both remove all but the one of the least id.
     """
     with get_client(sync_client=True) as client:
         for automation in automations:
             if client.read_automations_by_name(automation.name):
                 continue
             client.create_automation(automation)
-            same = client.read_automations_by_name(automation.name)
-            for later in sorted(same, key=lambda each: (each.created, each.id))[1:]:
+            ids = sorted(each.id for each in client.read_automations_by_name(automation.name))
+            for surplus in ids[1:]:
                 with suppress(PrefectHTTPStatusError):  # the other one has removed it
-                    client.delete_automation(later.id)
+                    client.delete_automation(surplus)
 
 
 def _mark_lost() -> AutomationCore:

@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -160,15 +161,14 @@ def test_gc_leaves_what_is_used_or_made_meanwhile(aged: Path):
 
 def test_gc_beside_a_training_that_ends(aged: Path, monkeypatch: pytest.MonkeyPatch):
     """Files that vanish while they are looked at are nobody's error, and count as in use."""
-    walk = os.walk
 
     def vanishing(path: Path) -> Iterator[Any]:
-        for found in walk(path):
+        for found in os.walk(path):
             if path.name == "checkpoints":
                 shutil.rmtree(path, ignore_errors=True)
             yield found
 
-    monkeypatch.setattr("os.walk", vanishing)
+    monkeypatch.setattr("tribute.pipeline.operations.retention.os", SimpleNamespace(walk=vanishing))
 
     rehearsed = tribute("gc", "-w", aged, "--dry-run", "--json")
 

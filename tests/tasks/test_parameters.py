@@ -1,19 +1,30 @@
 """A run that crashes every time ends; one whose worker is planned to stop goes on; a bad form is no crash."""
 
 from contextlib import nullcontext
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from prefect.states import Completed, Crashed, Running
+from prefect.client.schemas.objects import StateType
+from prefect.states import Cancelled, Completed, Crashed, Failed, Running
 
+from flows.deployed import attribute, finetune
 from tasks import parameters
 from tribute.config import ExecutionConfig
 from tribute.errors import ConfigError, WorkspaceError
+from tribute.pipeline.launch.parameters import config_of
+from tribute.workspace import Workspace
 
 DIED = Crashed(message="Process exited with status code: -9.")
 STOPPED = Crashed(message=parameters.ASKED)
+HOOKS = {
+    StateType.COMPLETED: "on_completion_hooks",
+    StateType.FAILED: "on_failure_hooks",
+    StateType.CRASHED: "on_crashed_hooks",
+    StateType.CANCELLED: "on_cancellation_hooks",
+}
 
 
 def starts(monkeypatch: pytest.MonkeyPatch, *ends: Any) -> None:
@@ -59,3 +70,29 @@ def test_a_month_that_is_none_names_a_run(month: str, title: str, monkeypatch: p
     monkeypatch.setattr(parameters, "flow_run", SimpleNamespace(parameters={"month": month}, scheduled_start_time=None))
 
     assert parameters.explained_month() == title
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [
+        (Completed(), "FINISHED"),
+        (Failed(), "FAILED"),
+        (DIED, "FAILED"),
+        (Cancelled(), "KILLED"),
+    ],
+)
+def test_mlflow_hears_of_every_end(
+    state: Any, status: str, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Of the run that learned from the form's version, in place of the config's."""
+    ends: list[Any] = []
+    monkeypatch.setattr(parameters.tracked, "track_end", lambda _home, config, how: ends.append((config.id, how)))
+    home = Workspace.create(tmp_path / "workspace")
+    file = tiny / "config.yaml"
+    given = {"workspace": str(home.root), "config": None, "config_file": str(file), "dataset": "tiny@v1.2.0"}
+
+    for flow in (finetune, attribute):
+        [hook] = getattr(flow, HOOKS[state.type])
+        hook(flow, SimpleNamespace(parameters=given), state)
+
+    assert ends == [(config_of(None, str(file), tmp_path, tag="tiny@v1.2.0").id, status)] * 2
