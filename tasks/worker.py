@@ -33,5 +33,22 @@ async def _work(limit: int | None) -> None:
 
     for asked in (signal.SIGTERM, signal.SIGINT):
         signal.signal(asked, end)
+    worker = ProcessWorker(work_pool_name=POOL, limit=limit)
+    _leave_those_that_end(worker)
     with suppress(asyncio.CancelledError):
-        await ProcessWorker(work_pool_name=POOL, limit=limit).start(printer=print)
+        await worker.start(printer=print)
+
+
+def _leave_those_that_end(worker: ProcessWorker) -> None:
+    """Let a run wait whose last process has not ended yet, as where a person resumes it at once.
+
+    It holds its place in the worker's limit until then, and Prefect's worker ends with an error when it asks for a
+    second one.
+    """
+    submit = worker._submit_scheduled_flow_runs
+
+    async def submit_others(found: list[Any]) -> list[Any]:
+        held = worker._limiter.statistics().borrowers if worker._limiter else ()
+        return await submit([each for each in found if each.flow_run.id not in held])
+
+    worker._submit_scheduled_flow_runs = submit_others  # type: ignore[method-assign]
