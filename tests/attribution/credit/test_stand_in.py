@@ -8,6 +8,7 @@ import pytest
 from scipy.special import log_softmax
 
 from tests.attribution.credit.stand_ins import EVEN, OWNER, memory, probe
+from tribute.attribution.credit.memory import Memory, kernel_of
 from tribute.attribution.credit.stand_in import DRAWS, are_settled, content_clusters, drawn_credits, path_credits
 
 pytestmark = pytest.mark.numeric
@@ -140,6 +141,22 @@ def test_clusters_are_settled_on_whichever_side_a_row_at_a_boundary_falls():
     # With the row its cluster's centre comes a little nearer, so either side is settled.
     assert are_settled(rows, left)
     assert are_settled(rows, right)
+
+
+def test_a_memory_is_of_rows_whatever_the_order_of_their_tokens():
+    """Tokens are summed by row, also where a row has none; each meets the evaluation by its kernel alone."""
+    chance = np.random.default_rng(0)
+    states = chance.normal(size=(9, 4)), chance.normal(size=(5, 4))
+    labels, rows = (chance.integers(0, 2, 9), chance.integers(0, 2, 5)), np.array([3, 0, 3, 1, 0, 3, 1, 1, 3])
+    wide = kernel_of(*states)[1]
+
+    made = Memory.of(states, labels, (rows, np.arange(5)), np.full(5, 0.5), 5)
+
+    close = np.exp(-((states[1][:, None] - states[0]) ** 2).sum(-1) / wide)
+    inside = rows[:, None] == np.arange(5)
+    assert np.allclose(made.near, close @ inside, rtol=1e-5)
+    assert np.allclose(made.agreeing, (close * (labels[1][:, None] == labels[0])) @ inside, rtol=1e-5)
+    assert not made.near[:, [2, 4]].any()
 
 
 def test_copies_earn_the_same(stand_in):

@@ -65,17 +65,19 @@ class Memory:
         `kernel` of the evaluation.
         """
         centre, wide = kernel or kernel_of(*states)
-        train, asked = (part - centre for part in states)
+        order = np.argsort(rows[0], kind="stable")
+        owners, starts = np.unique(rows[0][order], return_index=True)
+        train, asked, taught = states[0][order] - centre, states[1] - centre, labels[0][order]
         train_size, asked_size = (train**2).sum(1), (asked**2).sum(1)
-        inside = (rows[0][:, None] == np.arange(count)).astype(np.float32)
-        near, agreeing = [], []
+        shape = len(asked), count
+        near, agreeing = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
         for first in range(0, len(asked), BLOCK):
             part = slice(first, first + BLOCK)
             distances = asked_size[part, None] + train_size - 2 * asked[part] @ train.T
-            kernel = np.exp(-np.maximum(distances, 0) / wide).astype(np.float32)
-            near.append(kernel @ inside)
-            agreeing.append((kernel * (labels[1][part, None] == labels[0])) @ inside)
-        return cls(np.concatenate(near), np.concatenate(agreeing), before, rows[1])
+            close = np.exp(-np.maximum(distances, 0) / wide).astype(np.float32)
+            near[part, owners] = np.add.reduceat(close, starts, axis=1)
+            agreeing[part, owners] = np.add.reduceat(close * (labels[1][part, None] == taught), starts, axis=1)
+        return cls(near, agreeing, before, rows[1])
 
     @property
     def content(self) -> np.ndarray:
