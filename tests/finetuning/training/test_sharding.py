@@ -8,6 +8,9 @@ from tests.attribution.helpers.runs import run_of
 from tests.finetuning.helpers import tiny
 from tests.finetuning.helpers.tiny import ignore
 from tribute.artifacts import Store
+from tribute.attribution.answers.damping import Damping
+from tribute.attribution.answers.explain import Question, answer_job
+from tribute.attribution.answers.index_artifact import index
 from tribute.attribution.credit.inrun_artifact import CONTROLS, INRUN
 from tribute.attribution.credit.stand_in_artifact import STAND_IN
 from tribute.attribution.effects.predicted_artifact import EFFECTS
@@ -82,6 +85,22 @@ def test_everything_that_is_measured_of_a_run_passes_through_a_base_in_parts(dia
     for one, two in zip(*found, strict=True):
         assert np.abs(one - two).sum() < 1e-4
     assert np.allclose(*effects, rtol=1e-3, atol=1e-6)
+
+
+def test_an_answer_of_a_shared_base_is_explained(dialogues, llama, tmp_path):
+    """One process with the whole base indexes the rows: who moved the answer is who moved that of one process."""
+    config, question = tiny.llama_config(llama), Question("draw a line", "the matrix of a vector")
+    damping, moved = Damping(damping=0.1, slope=1.0, lds=0.0, retrainings=8), []
+    for place, changes in enumerate(({}, {"processes": 2, "shard": True})):
+        own, root = config.model_copy(update=changes), tmp_path / str(place)
+        trained = made(dialogues, own, root)
+        indexed = index(dialogues, trained, own, damping).make(Store(root), root / "scratch", ignore)
+        asked = (dialogues, [trained], [indexed], own, question)
+        moved.append(run_child(answer_job, *asked, title="explain", timeout_seconds=100, progress=ignore))
+
+    one, two = (answer.contributors[0] for answer in moved)
+    assert np.abs(one).max() > 0
+    assert np.allclose(one, two, atol=0.01 * np.abs(one).max())
 
 
 def held(dialogues, config, scratch, progress):
