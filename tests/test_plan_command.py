@@ -77,6 +77,19 @@ def test_layers_that_are_cached_are_not_trained_through(tmp_path: Path):
     assert upper["disk_bytes"] > 0
 
 
+def test_a_stage_is_planned_with_what_it_alone_holds(tiny: Path, finished: Path):
+    """The stand-in its rows and what it computes, effects the gradients of draws, a walk looks at the evaluation."""
+    stages = {stage["stage"]: stage for stage in planned(tiny / "config.yaml", "-w", finished)["planned_stages"]}
+    (file,) = (finished / "artifacts" / "probe").glob("*/probe.safetensors")
+
+    said = stages["stand-in"]
+
+    # A table of so few rows is half its own description.
+    assert 0.5 < said["disk_bytes"] / sum(part.stat().st_size for part in file.parent.iterdir()) < 1.2
+    assert said["flop"] > stages["fine-tune"]["flop"] / 10
+    assert stages["predict effects"]["device_bytes"] > stages["credit"]["device_bytes"] > said["device_bytes"]
+
+
 def test_a_trace_in_segments_is_planned_with_its_states(tiny: Path, finished: Path):
     """As many as `trace_states` says, however long the training; its walk trains once more."""
     longer = ("--set", "finetuning.epochs=40", "--set", "finetuning.trace_states=4")

@@ -9,6 +9,7 @@ ROOMS = (
     "shares",
     "plan",
     "workload",
+    "own_work",
     "card",
     "answers",
     "content",

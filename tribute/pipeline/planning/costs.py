@@ -9,17 +9,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
 
+from tribute.attribution.own_work import effects_work
 from tribute.attribution.workload import workload
 from tribute.config import RunConfig
-from tribute.finetuning.encoding.encoding import IGNORED, EncodedRows
 from tribute.finetuning.recording.trace import longest_gap, state_steps
 from tribute.finetuning.training.schedule import learning_rates, schedule
 from tribute.pipeline.planning.machines import Machine
 from tribute.pipeline.planning.rows import PlannedRows
 from tribute.pipeline.planning.shape import Shape
+from tribute.pipeline.planning.stand_ins import stand_in_work
 
 IMPORTS = 0.48e9
-"""Bytes of a process that has imported torch, transformers and peft, on Linux and a CPU (torch 2.13)."""
+"""Bytes of a process that has imported torch, transformers and peft and computed, on Linux and a CPU (torch 2.13)."""
+START = 0.6
+"""CPU time in which a job imports what it needs and reads rows and base."""
+HEAP = 2.0
+"""Bytes of the heap for a byte of activations on a CPU: freed between micro-batches of other lengths, it breaks up."""
+LOOKS_HELD = 9
+"""Evaluation gradients that a walk holds at once: of both ends of a piece, a half and the path, of the middle, what
+a mean is made of, and what is carried back."""
 CONTEXT = 0.6e9
 """Bytes that a process takes of a GPU before it does anything."""
 WALK = 1.22
@@ -143,10 +151,14 @@ class _Work:
     def _stage(
         self, stage: str, what: str, times: float, cost: tuple[float, float, float], **space: float
     ) -> StageCost:
-        """`cost`: tokens, FLOP and seconds of each of `times`; `space`: `memory` beside the model's, and `disk`."""
-        tokens, flop, seconds = (part * times for part in cost)
-        memory = self._model() + space.get("memory", 0.0)
-        host = IMPORTS + (self._weights() if self.machine.is_gpu else 0.0)
+        """`cost`: tokens, FLOP and seconds of each of `times`.
+
+        `space`: bytes of `memory` beside the model's, of the `host` and on `disk`; and `layers` whose activations stay.
+        """
+        tokens, flop, seconds = cost[0] * times, cost[1] * times, (cost[2] + START) * times
+        memory = self._model(space.get("layers", self.shape.computed)) + space.get("memory", 0.0)
+        # Whatever a stage does, it reads what the cached layers say of all rows.
+        host = IMPORTS + self._lower()[1] + space.get("host", 0.0) + (self._weights() if self.machine.is_gpu else 0.0)
         device = memory + (CONTEXT if self.machine.is_gpu else 0.0)
         return StageCost(stage, what, tokens, flop, seconds / 3600, device, host, space.get("disk", 0.0))
 
@@ -161,14 +173,15 @@ class _Work:
         layers = (shape.parameters - shape.embedding) * float(BYTES[tuning.precision])
         return self._weights() - layers * (1 - 1 / tuning.processes - 2 / shape.layers)
 
-    def _model(self) -> float:
-        """Bytes of weights, adapters with gradients and moments, and a micro-batch's activations."""
+    def _model(self, layers: float) -> float:
+        """Bytes of weights, adapters with gradients and moments, and a micro-batch's activations in `layers`."""
         at_once, shape = self.config.finetuning.tokens_at_once, self.shape
-        # Korthikanti et al. 2022, equation 2, in elements, with the inner width apart; half of it where two backwards
-        # are made of one forward.
-        kept = 1 if self.config.finetuning.gradient_checkpointing else shape.computed
-        activations = at_once * kept * (9 * shape.width + 4 * shape.inner) * BYTES[self.config.finetuning.precision]
-        return self._held() + 16.0 * shape.trained + activations + 12.0 * at_once * shape.vocabulary
+        # Korthikanti et al. 2022, equation 2, in elements, with the inner width apart.
+        kept = 1 if self.config.finetuning.gradient_checkpointing else layers
+        each = float(BYTES[self.config.finetuning.precision])
+        activations = at_once * kept * (9 * shape.width + 4 * shape.inner) * each
+        activations += 12.0 * at_once * shape.vocabulary
+        return self._held() + 16.0 * shape.trained + activations * (1.0 if self.machine.is_gpu else HEAP)
 
     def _state_bytes(self) -> float:
         return self.shape.trained * float(4 + 2 * BYTES[self.config.finetuning.trace_precision])
@@ -183,7 +196,7 @@ class _Work:
         once = 2 * tokens * self.shape.below / self.seeds
         flop, seconds = flop + 2 * read + checks + once, self._shared(seconds) + 2 * reading + checking
         cost = (self.trained, flop, seconds + once / self.machine.flops)
-        return self._stage("fine-tune", _count(self.seeds, "seed"), self.seeds, cost, memory=lower, disk=disk)
+        return self._stage("fine-tune", _count(self.seeds, "seed"), self.seeds, cost, disk=disk)
 
     def _lower(self) -> tuple[float, float]:
         """All tokens, and the bytes that the cached layers' output takes for them."""
@@ -199,8 +212,8 @@ class _Work:
         return self.trained, walks * flop + looks * read, walks * seconds + looks * reading
 
     def _walking(self) -> float:
-        """Bytes of a walk: six vectors in float64, and a look's gradients by slice and fold at six places."""
-        return self.shape.trained * (48.0 + 24.0 * self.asked.columns)
+        """Bytes of a walk: six vectors in float64, and looks' gradients by slice and fold."""
+        return self.shape.trained * (48.0 + 4.0 * LOOKS_HELD * self.asked.columns)
 
     def _credit(self) -> StageCost:
         return self._stage("credit", _count(self.seeds, "seed"), self.seeds, self._walked(), memory=self._walking())
@@ -211,37 +224,29 @@ class _Work:
         cost = (2 * tokens, flop + trained, seconds + self._shared(training))
         # Planted rows are others, so what the layers below say of them is kept beside.
         _, lower = self._lower()
-        return self._stage("controls", _count(count, "seed"), count, cost, memory=self._walking() + lower, disk=lower)
+        return self._stage("controls", _count(count, "seed"), count, cost, memory=self._walking(), disk=lower)
 
     def _stand_in(self) -> StageCost:
         read = float(self.rows.train.lengths().sum()) + self.read
-        flop = self.shape.forward(read, self.length)
-        kept = 0.0
-        if self.shape.vocabulary:
-            asked, taught = _labelled(self.rows.evaluation), _labelled(self.rows.train)
-            flop += 2 * asked * taught * self.shape.width
-            kept = 8.0 * asked * len(self.rows.train)
+        own = stand_in_work(self.rows, self.shape)
+        flop = self.shape.forward(read, self.length) + own.flop
         cost = (read, flop, self._seconds(flop, read / self.config.finetuning.tokens_at_once))
-        return self._stage("stand-in", "once", 1, cost, memory=2 * kept, disk=kept)
+        return self._stage("stand-in", "once", 1, cost, layers=1, host=own.memory, disk=own.disk)
 
     def _effects(self, count: int) -> StageCost:
-        draws = self.asked.draws
+        draws, rows = self.asked.draws, len(self.rows.train)
         flop, seconds = self._training()
         (read, reading), looks = self._reading(), len(self.rows.contributors)
-        part = (draws + 2 * len(self.rows.train)) / (len(self.rows.train) * self.config.finetuning.epochs)
-        cost = (part * self.trained, part * flop + looks * read, part * seconds + looks * reading)
-        return self._stage(
-            "predict effects", _count(count, "seed"), count, cost, memory=4.0 * self.shape.trained * draws
-        )
+        part = (draws + 2 * rows) / (rows * self.config.finetuning.epochs)
+        own = effects_work(looks, rows, self.shape.trained, draws, self.config.finetuning.tokens_at_once / self.length)
+        passed, taken = part * flop + looks * read, part * seconds + looks * reading
+        cost = (part * self.trained, passed + own.flop, taken + own.flop / self.machine.flops)
+        return self._stage("predict effects", _count(count, "seed"), count, cost, memory=own.memory)
 
     def _retraining(self, trainings: float) -> StageCost:
         (flop, seconds), (read, reading) = self._training(), self._reading()
         cost = (self.trained, flop + 2 * read, self._shared(seconds) + 2 * reading)
         return self._stage("retrain", f"{trainings:.1f} × all rows", trainings, cost)
-
-
-def _labelled(rows: EncodedRows) -> float:
-    return float(sum(sum(label != IGNORED for label in labels) for labels in rows.targets))
 
 
 def _count(number: int, noun: str) -> str:
