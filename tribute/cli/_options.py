@@ -1,7 +1,7 @@
 """Every option and argument that more than one command has, each defined here alone."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -74,6 +74,15 @@ TokenizerFolder = Annotated[
         help="The base model whose tokenizer the schema names: rows compare as it reads.",
     ),
 ]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option("--map", metavar="COLUMN=NAME", help="The file's name for a column. Repeatable."),
+]
+FileFormat = Annotated[
+    Literal["openai", "sharegpt", "alpaca"] | None,
+    typer.Option("--format", help="How the files write their rows, where not in the dataset's columns."),
+]
+SkipFaulty = Annotated[bool, typer.Option("--skip-faulty", help="Leave faulty rows out instead of rejecting the file.")]
 OptionalKeyFile = Annotated[
     Path | None, typer.Option("--key", metavar="FILE", help="The contributor's private key, to sign with.")
 ]
@@ -85,6 +94,17 @@ Day = Annotated[
         help="The day of posting, not before the last one nor after today; by default today in the ledger's time zone.",
     ),
 ]
+
+
+def columns_of(pairs: list[str] | None) -> dict[str, str]:
+    """Our column → the file's, from COLUMN=NAME each. Raises ConfigError."""
+    columns = {}
+    for pair in pairs or []:
+        ours, _, theirs = pair.partition("=")
+        if not (ours and theirs):
+            raise ConfigError(f"--map {pair}: expected COLUMN=NAME, such as text=question")
+        columns[ours] = theirs
+    return columns
 
 
 def posting_day(workspace: "Workspace", day: str | None) -> str:

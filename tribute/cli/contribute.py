@@ -2,12 +2,22 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import typer
 
 from tribute.cli._command import command
-from tribute.cli._options import HERE, DryRun, OptionalKeyFile, TokenizerFolder, WorkspaceFolder
+from tribute.cli._options import (
+    HERE,
+    Columns,
+    DryRun,
+    FileFormat,
+    OptionalKeyFile,
+    SkipFaulty,
+    TokenizerFolder,
+    WorkspaceFolder,
+    columns_of,
+)
 from tribute.cli._output import Output
 from tribute.errors import ConfigError
 
@@ -24,7 +34,8 @@ class Receipt(TypedDict):
     verdicts: dict[str, int]
     reasons: dict[str, int]
     receipt: str
-    rows_near_evaluation: int
+    counts_from: int
+    lost_place_to: str | None
     unchanged: list[str]
 
 
@@ -74,17 +85,9 @@ def contribute(
     evaluation: Annotated[
         bool, typer.Option("--evaluation", help="The rows are the dataset's sealed evaluation.")
     ] = False,
-    map_: Annotated[
-        list[str] | None,
-        typer.Option("--map", metavar="COLUMN=NAME", help="The file's name for a column. Repeatable."),
-    ] = None,
-    format_: Annotated[
-        Literal["openai", "sharegpt", "alpaca"] | None,
-        typer.Option("--format", help="How the files write their rows, where not in the dataset's columns."),
-    ] = None,
-    skip_faulty: Annotated[
-        bool, typer.Option("--skip-faulty", help="Leave faulty rows out instead of rejecting the file.")
-    ] = False,
+    map_: Columns = None,
+    format_: FileFormat = None,
+    skip_faulty: SkipFaulty = False,
     terms: Annotated[Path | None, typer.Option(metavar="FILE", help="YAML file: consent, purposes, expires.")] = None,
     reveal: Annotated[
         Path | None,
@@ -108,7 +111,7 @@ def contribute(
     if reveal and (evaluation or len(files) > 1):
         raise ConfigError("--reveal OPENING belongs to one file of contributed rows; give one, and no --evaluation")
     declared = None if schema is None else load_schema(schema)
-    columns, consent = _columns(map_ or []), load_terms(terms) if terms else None
+    columns, consent = columns_of(map_), load_terms(terms) if terms else None
     submissions = [
         Submission(
             *(file, contributor, dataset, licence),
@@ -134,17 +137,6 @@ def contribute(
     return _record(home, registry, submissions, tokenizer)
 
 
-def _columns(pairs: Sequence[str]) -> dict[str, str]:
-    """Our column → the file's, from COLUMN=NAME each. Raises ConfigError."""
-    columns = {}
-    for pair in pairs:
-        ours, _, theirs = pair.partition("=")
-        if not (ours and theirs):
-            raise ConfigError(f"--map {pair}: expected COLUMN=NAME, such as text=question")
-        columns[ours] = theirs
-    return columns
-
-
 def _record(
     home: "Workspace", registry: "Registry", submissions: "Sequence[Submission]", tokenizer: Path | None
 ) -> Output[Contributed]:
@@ -165,11 +157,12 @@ def _record(
         {
             "contribution": contribution.id,
             "rows": contribution.rows,
-            "log_seq": contribution.seq,
+            "log_seq": receipt["ledger_seq"],
             "verdicts": receipt["verdicts"],
             "reasons": receipt["reasons"],
             "receipt": str(home.receipts / f"{contribution.id}.html"),
-            "rows_near_evaluation": receipt["near_evaluation_rows"],
+            "counts_from": contribution.seq,
+            "lost_place_to": (receipt["commitment"] or {}).get("lost_place_to"),
             "unchanged": notes,
         }
         for contribution, receipt, notes in zip(recorded, receipts, unchanged, strict=True)
@@ -183,8 +176,10 @@ def _record(
 def _lines(record: Receipt) -> list[str]:
     verdicts = ", ".join(f"{count} {verdict}" for verdict, count in record["verdicts"].items())
     lines = [f"{record['contribution']}: {verdicts}; log entry {record['log_seq']}, receipt {record['receipt']}"]
-    if count := record["rows_near_evaluation"]:
-        lines.append(f"{record['contribution']}: {count} of its rows are too close to the sealed evaluation; left out")
+    if record["counts_from"] != record["log_seq"]:
+        lines.append(f"{record['contribution']}: counts from its commitment, log entry {record['counts_from']}")
+    if tag := record["lost_place_to"]:
+        lines.append(f"{record['contribution']}: its commitment has lost its place, since {tag} was released before")
     return [*lines, *(f"{record['contribution']}: {note}" for note in record["unchanged"])]
 
 

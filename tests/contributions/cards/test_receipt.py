@@ -46,7 +46,6 @@ def test_every_row_has_a_verdict(receipt: dict):
     ]
     assert [row["row_id"] is None for row in receipt["rows"]] == [False] * 5 + [True]
     assert receipt["verdicts"] == {"accepted": 2, "rejected": 3, "review": 1}
-    assert receipt["near_evaluation_rows"] == 1
 
 
 def test_a_copy_names_the_row_that_came_first(receipt: dict, released: Registry):
@@ -72,9 +71,25 @@ def test_files(receipt: dict, tmp_path: Path):
     page = (folder / f"{receipt['contribution']}.html").read_text()
 
     assert json.loads((folder / f"{receipt['contribution']}.json").read_text()) == receipt
-    assert all(code in page for code in ("repeats a row", "but another label", "1 of the rows is too close", "faulty"))
+    assert all(code in page for code in ("repeats a row", "but another label", "faulty"))
     assert "legend" not in page.lower()
     assert receipt["ledger_hash"] in page
+
+
+def test_nothing_tells_a_row_near_the_sealed_evaluation(released: Registry, tmp_path: Path):
+    """Of a file with one row the receipt says the same, whether the row is sealed or not."""
+    told = []
+    for text in ("Plot some bars", "Fill an area"):
+        file = write_rows(tmp_path / "one.jsonl", [(text, "plotting")])
+        released.contribute(
+            [Submission(file, "cy", "docs", "MIT")],
+            lambda now, those: told.extend(write_receipts(released, tmp_path / "receipts", now, those)),
+        )
+
+    sealed, honest = ({name: receipt[name] for name in ("verdicts", "reasons")} for receipt in told)
+    assert sealed == honest == {"verdicts": {"accepted": 1}, "reasons": {}}
+    assert set(told[0]) == set(told[1])
+    assert [list(row) for row in told[0]["rows"]] == [list(row) for row in told[1]["rows"]]
 
 
 def test_a_page_shows_the_first_reasons(receipt: dict, monkeypatch: pytest.MonkeyPatch):

@@ -33,7 +33,7 @@ def receipt(evidence: str) -> dict:
         "rows_sha256": "b" * 64,
         "verdicts": {"accepted": 1, "rejected": 1},
         "reasons": {"schema": 1},
-        "near_evaluation_rows": 0,
+        "commitment": None,
         "rows": [
             {"line": 1, "row_id": "ada-00000000:1", "verdict": "accepted", "reasons": []},
             {"line": 2, "row_id": None, "verdict": "rejected", "reasons": [reason]},

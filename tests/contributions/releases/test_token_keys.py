@@ -143,7 +143,6 @@ def test_a_receipt_compares_tokens(filled: Registry, tokenizer: Tokenizer, works
     assert [row["verdict"] for row in receipts[tokenizer]["rows"]] == ["accepted", "rejected", "accepted"]
     ada = filled.snapshot().contributions("docs")[0].id
     assert receipts[tokenizer]["rows"][1]["reasons"][0]["canonical_row_id"] == f"{ada}:1"
-    assert receipts[tokenizer]["near_evaluation_rows"] == 1
     assert receipts[None]["verdicts"] == {"accepted": 3}
 
 

@@ -2,16 +2,17 @@
 
 A receipt holds hashes and reasons, no texts, so it may be kept after the rows are erased. It says what the registry
 knew when the contribution was recorded; a release screens again, with all rows that are there then. Of the sealed
-evaluation it tells how many rows came too close, never which: otherwise receipts would give the evaluation away.
+evaluation it says nothing, not even how many rows come too close: files of one row would read it out row by row.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tribute.contributions.intake.ingest import Fault
 from tribute.contributions.intake.submissions import CheckedSubmission
+from tribute.contributions.registry.log import Entry
 from tribute.contributions.registry.paths import meta_path
 from tribute.contributions.registry.registry import Registry
 from tribute.contributions.registry.row_hashes import earlier_rows, keep_hashes
@@ -24,7 +25,6 @@ from tribute.files import write_atomically, write_json
 SHOWN = 200
 """Rows with a reason that the page lists; the JSON has every row."""
 VERDICTS = {"exclude": "rejected", "hold": "review", "flag": "review"}
-SEALED = "near_evaluation"
 
 
 def write_receipts(
@@ -45,10 +45,9 @@ def write_receipts(
         lines = [int(line) for line in checked.intake.lines.read_text(encoding="ascii").split()]
         rows = registry.rows_of(contribution, now.schema(contribution.dataset))
         keep_hashes(registry, contribution, rows)
-        findings = list(_findings(registry, now, contribution, rows, tokenizer))
+        findings = _findings(registry, now, contribution, rows, tokenizer)
         described = _described(rows, findings, lines, checked.intake.faults)
-        sealed = {finding.row.row_id for finding in findings if finding.reason == SEALED}
-        receipt = _receipt(registry, now, contribution, described, len(sealed))
+        receipt = _receipt(registry, now, contribution, described)
         receipts.append(receipt)
         write_json(folder / f"{contribution.id}.json", receipt, indent=1)
         write_atomically(folder / f"{contribution.id}.html", page(receipt).encode())
@@ -75,19 +74,18 @@ def page(receipt: Mapping[str, Any]) -> str:
 
 
 def _described(
-    rows: Sequence[ContributedRow], findings: Sequence[Finding], lines: Sequence[int], faults: Sequence[Fault]
+    rows: Sequence[ContributedRow], findings: Iterable[Finding], lines: Sequence[int], faults: Sequence[Fault]
 ) -> list[dict[str, Any]]:
-    """Every row of the file in its order; which rows come close to the sealed evaluation stays unsaid."""
+    """Every row of the file in its order."""
     reasons: dict[str, list[Finding]] = {}
     for finding in findings:
-        if finding.reason != SEALED:
-            reasons.setdefault(finding.row.row_id, []).append(finding)
+        reasons.setdefault(finding.row.row_id, []).append(finding)
     described = [*_good(rows, lines, reasons), *(_faulty(fault) for fault in faults)]
     return sorted(described, key=lambda row: row["line"])
 
 
 def _receipt(
-    registry: Registry, now: Snapshot, contribution: Contribution, rows: Sequence[Mapping[str, Any]], sealed: int
+    registry: Registry, now: Snapshot, contribution: Contribution, rows: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     entry = now.live[contribution.id]
     return {
@@ -100,11 +98,25 @@ def _receipt(
         "recorded_at": registry.repository.time_of(meta_path(contribution.id)),
         "ledger_seq": entry.seq,
         "ledger_hash": entry.entry_hash,
+        "commitment": _commitment(now, entry),
         "rows_sha256": contribution.sha256,
         "verdicts": dict(sorted(Counter(row["verdict"] for row in rows).items())),
         "reasons": dict(sorted(Counter(reason["code"] for row in rows for reason in row["reasons"]).items())),
-        "near_evaluation_rows": sealed,
         "rows": rows,
+    }
+
+
+def _commitment(now: Snapshot, entry: Entry) -> dict[str, Any] | None:
+    """The log's entry of the commitment that was revealed, and the version whose release cost its place, if one did."""
+    root = entry.details.get("commitment")
+    if root is None:
+        return None
+    committed = now.commitments[root]
+    return {
+        "root": root,
+        "ledger_seq": committed.seq,
+        "ledger_hash": committed.entry_hash,
+        "lost_place_to": now.released_since(committed, entry.seq) or None,
     }
 
 
@@ -115,17 +127,15 @@ def _findings(
     rows: list[ContributedRow],
     tokenizer: Tokenizer | None,
 ) -> Iterator[Finding]:
-    """What can be said of these rows at once: against all earlier rows, the evaluation, and each for itself."""
+    """What can be said of these rows at once: against all earlier rows, and each for itself; never what is sealed."""
     schema, policy = now.schema(contribution.dataset), now.policy(contribution.dataset)
-    has_evaluation = now.evaluation_md5(contribution.dataset) is not None
-    evaluation = registry.evaluation_rows(now, contribution.dataset) if has_evaluation else []
     keys = None if tokenizer is None else named_ids(schema, tokenizer)
     earlier = earlier_rows(registry, now, contribution, rows) if keys is None else _read(registry, now, contribution)
     new = {id(row) for row in rows}
-    for finding in find_exact(Screening([*earlier, *rows], evaluation, schema, policy, token_keys=keys)):
+    for finding in find_exact(Screening([*earlier, *rows], [], schema, policy, token_keys=keys)):
         if id(finding.row) in new:
             yield finding
-    yield from find_single(Screening(rows, evaluation, schema, policy, token_keys=keys))
+    yield from find_single(Screening(rows, [], schema, policy, token_keys=keys))
 
 
 def _read(registry: Registry, now: Snapshot, contribution: Contribution) -> list[ContributedRow]:

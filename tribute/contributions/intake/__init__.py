@@ -4,7 +4,7 @@ from tribute.contributions.intake.commitments import Opening, make_opening, writ
 from tribute.contributions.intake.file_signatures import known_kind
 from tribute.contributions.intake.ingest import Fault, grouped
 from tribute.contributions.intake.row_checks import check_values, read_jsonl
-from tribute.contributions.intake.submissions import CheckedSubmission, Submission
+from tribute.contributions.intake.submissions import CheckedSubmission, Submission, check_id
 from tribute.contributions.intake.texts import RowError
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Opening",
     "RowError",
     "Submission",
+    "check_id",
     "check_values",
     "grouped",
     "known_kind",

@@ -3,19 +3,23 @@
     root = Merkle root over leaf(HMAC-SHA256(salt, number), row), one leaf per row in the order of the file
 
 Rows are the bytes that the registry would record. The salt is 32 random bytes, so nobody finds rows by guessing. The
-opening belongs to the contributor alone until the rows are revealed. Knows nothing of the registry.
+opening belongs to the contributor alone until the rows are revealed; then the log gets the salt. Whose rows of which
+dataset they are, and how many, is in no leaf: the log's entry of the commitment says so, a reveal is compared with
+it, and roots of any age stay valid. Knows nothing of the registry.
 """
 
 import hmac
+import os
 import secrets
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tribute.contributions.intake.ingest import ingest
-from tribute.contributions.schema import DatasetSchema
+from tribute.contributions.schema import DatasetSchema, Format
 from tribute.errors import ContributionError
-from tribute.files import write_json
+from tribute.files import json_bytes
 from tribute.merkle import Tree, leaf
 from tribute.strict import parse_json
 
@@ -31,44 +35,59 @@ class Opening:
     salt: str
 
 
-def make_opening(contributor_id: str, file: Path, schema: DatasetSchema) -> Opening:
-    """A commitment to a file's rows, with a salt of its own. Raises ContributionError with all faulty rows."""
+def make_opening(
+    contributor_id: str,
+    file: Path,
+    schema: DatasetSchema,
+    columns: Mapping[str, str] | None = None,
+    *,
+    skip_faulty: bool = False,
+    format_: Format | None = None,
+) -> Opening:
+    """A commitment to a file's rows, read like `ingest` does, with a salt of its own. Raises ContributionError."""
     salt = secrets.token_bytes(32)
     with TemporaryDirectory() as folder:
-        rows = ingest(file, schema, Path(folder)).data.read_bytes().splitlines()
-    return Opening(contributor_id, schema.name, len(rows), _root(salt, rows), salt.hex())
+        read = ingest(file, schema, Path(folder), columns, skip_faulty=skip_faulty, format_=format_)
+        root = root_of(salt, read.data)
+    return Opening(contributor_id, schema.name, read.rows, root, salt.hex())
 
 
 def write_opening(opening: Opening, file: Path) -> None:
-    """Raises ContributionError where the file exists: a lost salt cannot be made again."""
-    if file.exists():
-        raise ContributionError(f"{file} exists already and may open another commitment; move it first")
-    write_json(file, asdict(opening), indent=1)
+    """Write it for its owner alone to read (mode 0600).
+
+    Raises ContributionError where the file exists: a lost salt cannot be made again.
+    """
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as error:
+        raise ContributionError(f"{file} exists already and may open another commitment; move it first") from error
+    with os.fdopen(descriptor, "wb") as opened:
+        opened.write(json_bytes(asdict(opening), indent=1))
+        opened.flush()
+        os.fsync(descriptor)
 
 
 def read_opening(file: Path) -> Opening:
     """Raises ContributionError where the file is no opening."""
     try:
         opening = Opening(**parse_json(file.read_text(encoding="utf-8")))
-        bytes.fromhex(opening.root + opening.salt)
+        bytes.fromhex(opening.root), bytes.fromhex(opening.salt)
     except (OSError, ValueError, TypeError) as error:
         raise ContributionError(f"{file}: not an opening as `tribute commit` writes it ({error})") from error
     return opening
 
 
-def check_opening(opening: Opening, contributor_id: str, dataset: str, data: Path, file: Path) -> None:
-    """Raise ContributionError unless the commitment is to exactly these rows of this contributor and dataset."""
-    if (opening.contributor_id, opening.dataset) != (contributor_id, dataset):
-        raise ContributionError(
-            f"{file}: the commitment is {opening.contributor_id}'s to {opening.dataset}, "
-            f"expected {contributor_id}'s to {dataset}"
-        )
-    if _root(bytes.fromhex(opening.salt), data.read_bytes().splitlines()) != opening.root:
+def check_opening(opening: Opening, data: Path, file: Path) -> None:
+    """Raise ContributionError unless the commitment is to exactly these rows."""
+    if root_of(bytes.fromhex(opening.salt), data) != opening.root:
         raise ContributionError(
             f"{file}: the commitment is to other rows; reveal the file as it was committed, every row in its place"
         )
 
 
-def _root(salt: bytes, rows: list[bytes]) -> str:
-    salts = (hmac.digest(salt, str(number).encode(), "sha256") for number in range(len(rows)))
-    return Tree([leaf(own, row) for own, row in zip(salts, rows, strict=True)]).root.hex()
+def root_of(salt: bytes, data: Path) -> str:
+    """The root over the rows of a recorded file, 64 hex digits."""
+    with data.open("rb") as lines:
+        rows = (line.removesuffix(b"\n") for line in lines)
+        leaves = [leaf(hmac.digest(salt, str(number).encode(), "sha256"), row) for number, row in enumerate(rows)]
+    return Tree(leaves).root.hex()

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from tribute.contributions.intake.commitments import check_opening, read_opening
+from tribute.contributions.intake.commitments import Opening, check_opening, read_opening
 from tribute.contributions.intake.ingest import IntakeResult, ingest
 from tribute.contributions.licences import check_licence
 from tribute.contributions.schema import DatasetSchema, Format
@@ -59,8 +59,8 @@ class CheckedSubmission:
     rows: int
     sha256: str
     intake: IntakeResult
-    commitment: str = ""
-    """The root of the commitment that the rows keep."""
+    opening: Opening | None = None
+    """What opens the commitment that the rows keep."""
 
     def meta(self) -> dict[str, Any]:
         """The content of `meta.yaml` but for the signature."""
@@ -120,17 +120,15 @@ def check_submission(submission: Submission, schema: DatasetSchema, folder: Path
     intake = ingest(submission.file, schema, folder, columns, skip_faulty=skip_faulty, format_=submission.format)
     with intake.data.open("rb") as rows:
         id_ = contribution_id(submission.contributor_id, submission.dataset, rows)
-    return CheckedSubmission(
-        submission, id_, licence, intake.rows, intake.sha256, intake, _commitment(submission, intake)
-    )
+    return CheckedSubmission(submission, id_, licence, intake.rows, intake.sha256, intake, _opening(submission, intake))
 
 
-def _commitment(submission: Submission, intake: IntakeResult) -> str:
+def _opening(submission: Submission, intake: IntakeResult) -> Opening | None:
     if submission.opening is None:
-        return ""
+        return None
     opening = read_opening(submission.opening)
-    check_opening(opening, submission.contributor_id, submission.dataset, intake.data, submission.opening)
-    return opening.root
+    check_opening(opening, intake.data, submission.opening)
+    return opening
 
 
 def without_repeats(checked: Sequence[CheckedSubmission]) -> list[CheckedSubmission]:

@@ -25,12 +25,13 @@ from tribute.contributions.registry.log import LEDGER, LedgerRecord, append, dum
 from tribute.contributions.registry.paths import data_path, evaluation_path, meta_path, policy_path, schema_path
 from tribute.contributions.registry.reader import RegistryReader
 from tribute.contributions.registry.repository import Repository
-from tribute.contributions.registry.snapshot import Contribution, Snapshot
+from tribute.contributions.registry.snapshot import Contribution, Snapshot, promise_of
 from tribute.contributions.rows import Row, contributed, recorded_rows
 from tribute.contributions.schema import DatasetSchema
 from tribute.contributions.screening.policy import ScreeningPolicy
 from tribute.digests import file_sha256
 from tribute.errors import RegistryError
+from tribute.formatting import counted
 from tribute.workspace import Workspace
 
 Report = Callable[[Snapshot, Sequence[tuple[Contribution, CheckedSubmission]]], object]
@@ -208,7 +209,8 @@ class Registry(RegistryReader):
             place.mkdir()
             declared = schema if schema and schema.name == submission.dataset else now.schema(submission.dataset)
             checked.append(check_submission(submission, declared, place, today))
-        _refuse_unknown_commitments(now, checked)
+        for submitted in checked:
+            _refuse_reveal(now, submitted)
         refuse_look_alikes([submission.submission.contributor_id for submission in checked], now.contributors())
         return checked
 
@@ -231,18 +233,43 @@ def _signed_meta(now: Snapshot, checked: CheckedSubmission) -> dict[str, Any]:
 def _contributed(checked: CheckedSubmission) -> LedgerRecord:
     files = [meta_path(checked.id), data_path(checked.id) + POINTER]
     details = {"contributor_id": checked.submission.contributor_id, "rows": checked.rows, "sha256": checked.sha256}
-    if checked.commitment:
-        details["commitment"] = checked.commitment
+    if checked.opening:
+        # With the salt anybody who has the rows can compute the root again. It tells nothing new: sha256 is over them.
+        details |= {"commitment": checked.opening.root, "salt": checked.opening.salt}
     return LedgerRecord("contribute", checked.submission.dataset, checked.id, files, details)
 
 
-def _refuse_unknown_commitments(now: Snapshot, checked: Sequence[CheckedSubmission]) -> None:
-    for submission in checked:
-        if submission.commitment and submission.commitment not in now.commitments:
-            raise RegistryError(
-                f"{submission.submission.opening}: commitment {submission.commitment} is not in the registry's log; "
-                "record it with `tribute commit` first, or leave --reveal out"
-            )
+def _refuse_reveal(now: Snapshot, checked: CheckedSubmission) -> None:
+    """Raise RegistryError unless the log has the commitment that is revealed, by this contributor, of these rows."""
+    given, opening = checked.submission, checked.opening
+    if opening is None:
+        return
+    committed = now.commitments.get(opening.root)
+    if committed is None:
+        raise RegistryError(
+            f"{given.opening}: commitment {opening.root} is not in the registry's log; "
+            "record it with `tribute commit` first, or leave --reveal out"
+        )
+    promised, revealed = promise_of(committed), (given.contributor_id, given.dataset, checked.rows)
+    if promised != revealed:
+        raise RegistryError(
+            f"{given.opening}: log entry {committed.seq} is the commitment of {_in_words(promised)}, found "
+            f"{_in_words(revealed)}; reveal it as it was committed, or leave --reveal out"
+        )
+    recorded = now.live.get(checked.id)
+    if recorded is not None and recorded.details.get("commitment") != opening.root:
+        tag = now.released_since(committed)
+        remedy = (
+            f"the commitment has lost its place to the release of {tag}, so leave --reveal out"
+            if tag
+            else f"before the next release, `tribute withdraw {checked.id}` and contribute it again with --reveal"
+        )
+        raise RegistryError(f"{given.file}: recorded already, without --reveal, in log entry {recorded.seq}; {remedy}")
+
+
+def _in_words(promise: tuple[str, str, int]) -> str:
+    contributor, dataset, rows = promise
+    return f"{contributor} to {counted(rows, 'row')} of {dataset}"
 
 
 def _refuse_other_schema(now: Snapshot, schema: DatasetSchema) -> None:

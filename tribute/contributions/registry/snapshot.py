@@ -53,6 +53,11 @@ class Contribution:
     signature: Mapping[str, str] | None = None
 
 
+def promise_of(entry: Entry) -> tuple[str, str, int]:
+    """Who, to which dataset, how many rows: equal for a commitment and the contribution that keeps it."""
+    return entry.details["contributor_id"], entry.dataset, entry.details["rows"]
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """What the registry says at one commit; `tree` maps path → content of the files in git."""
@@ -130,11 +135,13 @@ class Snapshot:
         That of its commitment, unless the dataset was released in between: a released version never changes.
         """
         committed = self.commitments.get(entry.details.get("commitment", ""))
-        if committed is None:
-            return entry.seq
-        between = self.entries[committed.seq : entry.seq - 1]
-        released = any(other.event == "release" and other.dataset == entry.dataset for other in between)
-        return entry.seq if released else committed.seq
+        return entry.seq if committed is None or self.released_since(committed, entry.seq) else committed.seq
+
+    def released_since(self, committed: Entry, before: int | None = None) -> str:
+        """The first version of its dataset that was released after a commitment, and before an entry; "" for none."""
+        later = self.entries[committed.seq : before]
+        releases = (other for other in later if other.event == "release" and other.dataset == committed.dataset)
+        return next((other.subject for other in releases), "")
 
     @cached_property
     def gone(self) -> dict[str, Entry]:

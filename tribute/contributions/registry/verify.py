@@ -4,12 +4,13 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tribute.contributions.intake.commitments import root_of
 from tribute.contributions.registry.dvc_remote import POINTER, pointer_md5
 from tribute.contributions.registry.head_signature import KEYS, verify_head, verify_keys
 from tribute.contributions.registry.identity import verify_identities, verify_signature
 from tribute.contributions.registry.log import Entry, head
 from tribute.contributions.registry.repository import FOLDERS, Repository
-from tribute.contributions.registry.snapshot import Snapshot
+from tribute.contributions.registry.snapshot import Snapshot, promise_of
 from tribute.digests import file_sha256
 from tribute.errors import IntegrityError
 
@@ -29,6 +30,8 @@ class Verification:
     erased: int
     signed: int
     key: str
+    reveals: int
+    """Revealed commitments whose root was computed again from the rows."""
 
 
 def verify_registry(repository: Repository) -> Verification:
@@ -45,10 +48,12 @@ def verify_registry(repository: Repository) -> Verification:
         _head_is_signed(now, keys)
         at_tags = _tags_match_log(repository, now.entries)
         signed = _tags_are_signed(at_tags, keys)
-        pointers = _data_is_there(repository, [now, *at_tags.values()])
+        states = [now, *at_tags.values()]
+        pointers = _data_is_there(repository, states)
+        reveals = _reveals_are_right(repository, states)
     erased = sum(entry.event == "erase" for entry in now.entries)
     key = keys[-1] if keys else ""
-    return Verification(len(now.entries), pointers, len(at_tags), head(now.entries), erased, signed, key)
+    return Verification(len(now.entries), pointers, len(at_tags), head(now.entries), erased, signed, key, reveals)
 
 
 def _tree_is_committed(repository: Repository) -> None:
@@ -123,4 +128,32 @@ def _data_is_there(repository: Repository, snapshots: Sequence[Snapshot]) -> int
             if expected and file_sha256(file) != expected:
                 raise IntegrityError(f"{path}: its data does not have the sha256 {expected} of the log")
             checked.add((path, md5))
+    return len(checked)
+
+
+def _reveals_are_right(repository: Repository, snapshots: Sequence[Snapshot]) -> int:
+    """Revealed rows give the root of their commitment, which is to as many rows by the same name; returns how many.
+
+    Reveals without a salt in the log, as they were recorded at first, cannot be computed again.
+    """
+    now = snapshots[0]
+    erased, checked = now.erased_md5s(), set[int]()
+    for at in snapshots:
+        for contribution in (item for dataset in at.datasets() for item in at.contributions(dataset)):
+            entry = at.live[contribution.id]
+            if "salt" not in entry.details or contribution.md5 in erased or entry.seq in checked:
+                continue
+            committed = now.commitments.get(entry.details["commitment"])
+            if committed is None or promise_of(committed) != promise_of(entry):
+                raise IntegrityError(
+                    f"log entry {entry.seq}: {contribution.id} keeps no commitment of its contributor to so many rows; "
+                    "withdraw it"
+                )
+            salt = bytes.fromhex(entry.details["salt"])
+            if root_of(salt, repository.object(contribution.md5)) != committed.subject:
+                raise IntegrityError(
+                    f"log entry {entry.seq}: the rows of {contribution.id} are not those of the commitment in entry "
+                    f"{committed.seq}; withdraw it"
+                )
+            checked.add(entry.seq)
     return len(checked)

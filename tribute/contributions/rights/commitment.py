@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from tribute.contributions.intake.submissions import check_id
 from tribute.contributions.registry.log import LedgerRecord
 from tribute.contributions.registry.registry import Registry
-from tribute.contributions.registry.snapshot import Snapshot
+from tribute.contributions.registry.snapshot import Snapshot, promise_of
 from tribute.errors import RegistryError
 
 
@@ -22,7 +22,10 @@ class Commitment:
 
 
 def commit(registry: Registry, root: str, contributor_id: str, dataset: str, rows: int) -> Commitment:
-    """Record a commitment, 64 hex digits. Raises RegistryError for one that is recorded already."""
+    """Record a commitment, 64 hex digits; the same one again changes nothing.
+
+    Raises RegistryError for one that is recorded with another name, dataset or number of rows.
+    """
     if len(root) != 64 or set(root) - set("0123456789abcdef"):
         raise RegistryError(f"{root!r} is no commitment; expected 64 hex digits, as `tribute commit` prints them")
     check_id(contributor_id, "contributor")
@@ -30,8 +33,10 @@ def commit(registry: Registry, root: str, contributor_id: str, dataset: str, row
     def body() -> Commitment:
         now = registry.snapshot()
         now.schema(dataset)
-        if root in now.commitments:
-            raise RegistryError(f"commitment {root} is recorded already, in log entry {now.commitments[root].seq}")
+        if known := now.commitments.get(root):
+            if promise_of(known) == (contributor_id, dataset, rows):
+                return Commitment(root, contributor_id, dataset, rows, known.seq)
+            raise RegistryError(f"commitment {root} is recorded already, in log entry {known.seq}")
         details = {"contributor_id": contributor_id, "rows": rows}
         registry.record(LedgerRecord("commit", dataset, root, details=details))
         return Commitment(root, contributor_id, dataset, rows, len(now.entries) + 1)

@@ -7,6 +7,7 @@ from tribute.attribution.measurement import recorded_measurements
 from tribute.contributions.registry import Registry
 from tribute.contributions.registry import verify_registry as check_registry
 from tribute.errors import ConfigError, IntegrityError
+from tribute.formatting import counted
 from tribute.months import is_period
 from tribute.pipeline.runs.runs import read_run
 from tribute.pipeline.verification.remeasure import remeasure
@@ -23,6 +24,7 @@ def verify_registry(workspace: Workspace) -> list[str]:
         f"{state.entries} log entries form one chain that ends in {state.head[:12]}",
         f"{state.pointers} pointers lead to data with the recorded digest",
         f"{state.tags} tags are the log's releases",
+        *([f"{counted(state.reveals, 'revealed commitment')}: the root is that of the rows"] if state.reveals else []),
         f"{state.signed} of them are signed, by keys that end in {state.key}" if state.key else "nothing is signed yet",
     ]
 
