@@ -79,14 +79,25 @@ def test_rows_that_were_committed_to_before_the_sealing_count(
     assert trained(registry, "docs@v1.0.0", workspace) == [HONEST[0]]
 
 
-def test_no_row_is_sealed_again(sealed: Registry, tmp_path: Path):
-    """Not even in other case: who saw it contributed since. The same file once more changes nothing."""
-    again = write_rows(tmp_path / "again.jsonl", [SECOND, ("compute a  MEDIAN", "statistics")])
+@pytest.mark.parametrize("again", ["compute a  MEDIAN", "Compute: a median!"])
+def test_no_row_is_sealed_again(sealed: Registry, tmp_path: Path, again: str):
+    """Not even in other case or punctuation: who saw it contributed since. The same file once more changes nothing."""
+    file = write_rows(tmp_path / "again.jsonl", [SECOND, (again, "statistics")])
 
-    with pytest.raises(RegistryError, match=r"1 of the rows were sealed before, the first in line 2.*`sealed_later`"):
-        sealed.seal_evaluation("docs", again)
+    with pytest.raises(RegistryError, match=r"found 1 row too close .* in line 2; .*`sealed_later`"):
+        sealed.seal_evaluation("docs", file)
 
     assert sealed.seal_evaluation("docs", tmp_path / "first.jsonl") == 1
+
+
+def test_no_evaluation_comes_back(sealed: Registry, tmp_path: Path):
+    """A, B and A again: what was replaced long ago was sealed before, too, whether a version had it or not."""
+    sealed.seal_evaluation("docs", write_rows(tmp_path / "second.jsonl", [SECOND]))
+
+    with pytest.raises(RegistryError, match=r"found 1 row too close .* in line 1;"):
+        sealed.seal_evaluation("docs", tmp_path / "first.jsonl")
+
+    assert [entry.event for entry in sealed.entries()].count("seal") == 2
 
 
 def test_without_it_rows_count_whenever_they_came(registry: Registry, hand_in: HandIn, tmp_path: Path):

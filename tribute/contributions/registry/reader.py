@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tribute.contributions.normal_form import NORMAL_FORM
+from tribute.contributions.registry.dvc_remote import POINTER, pointer_md5
 from tribute.contributions.registry.log import LEDGER, Entry, load
-from tribute.contributions.registry.paths import EVALUATION
+from tribute.contributions.registry.paths import EVALUATION, evaluation_path
 from tribute.contributions.registry.repository import Repository
 from tribute.contributions.registry.snapshot import Contribution, Snapshot
 from tribute.contributions.registry.versions import FIGURES, Version
@@ -71,6 +72,16 @@ class RegistryReader:
                 f"dataset {dataset} has no evaluation rows; seal a file of them: `tribute contribute --evaluation`"
             )
         return contributed(EVALUATION, "", self._read(md5, at.schema(dataset)), form)
+
+    def rows_ever_sealed(self, at: Snapshot, dataset: str) -> list[ContributedRow]:
+        """The rows of every evaluation that the dataset ever had, less those whose bytes were erased."""
+        pointer = evaluation_path(dataset) + POINTER
+        commits = self.repository.git("log", "--format=%H", "--", pointer).decode().split()
+        md5s = {pointer_md5(self.repository.file(pointer, commit), pointer): None for commit in commits}
+        schema, erased = at.schema(dataset), at.erased_md5s()
+        return [
+            row for md5 in md5s if md5 not in erased for row in contributed(EVALUATION, "", self._read(md5, schema))
+        ]
 
     def _read(self, md5: str, schema: DatasetSchema) -> Iterable[Row]:
         return recorded_rows(self.repository.object(md5), schema)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tribute.contributions.intake.ingest import ingest
+from tribute.contributions.intake.ingest import LINES_SHOWN, ingest
 from tribute.contributions.intake.submissions import (
     CheckedSubmission,
     Submission,
@@ -28,6 +28,8 @@ from tribute.contributions.registry.repository import Repository
 from tribute.contributions.registry.snapshot import Contribution, Snapshot, promise_of
 from tribute.contributions.rows import Row, contributed, recorded_rows
 from tribute.contributions.schema import DatasetSchema
+from tribute.contributions.screening import contamination
+from tribute.contributions.screening.findings import Screening
 from tribute.contributions.screening.policy import ScreeningPolicy
 from tribute.digests import file_sha256
 from tribute.errors import RegistryError
@@ -149,7 +151,8 @@ class Registry(RegistryReader):
     def seal_evaluation(self, dataset: str, evaluation: Path | Submission) -> int:
         """Record the rows that measure every version released from now on; returns how many there are.
 
-        Raises RegistryError for rows that were sealed before where the screening policy has `sealed_later`.
+        Where the screening policy has `sealed_later`, raises RegistryError for rows as near to rows of any earlier
+        evaluation as contributed rows may not be.
         """
         path = evaluation_path(dataset)
         schema = self.snapshot().schema(dataset)
@@ -169,15 +172,17 @@ class Registry(RegistryReader):
             return result.rows
 
     def _refuse_sealed_before(self, dataset: str, rows: Iterable[Row]) -> None:
-        """Only the evaluation that is replaced is looked at: what leaked of it is in contributions by now."""
         now = self.snapshot()
-        if not now.policy(dataset).sealed_later or now.evaluation_md5(dataset) is None:
+        schema, policy = now.schema(dataset), now.policy(dataset)
+        if not policy.sealed_later:
             return
-        before = {row.text_sha256 for row in self.evaluation_rows(now, dataset)}
-        if again := [row.row.line for row in contributed("", "", rows) if row.text_sha256 in before]:
+        screening = Screening(contributed("", "", rows), self.rows_ever_sealed(now, dataset), schema, policy)
+        if again := sorted({finding.row.row.line for finding in contamination.CHECK.find(screening)}):
+            lines = ", ".join(map(str, again[:LINES_SHOWN])) + (", …" if len(again) > LINES_SHOWN else "")
             raise RegistryError(
-                f"{len(again)} of the rows were sealed before, the first in line {again[0]}, and contributors may know "
-                f"them; seal new rows only, or turn `sealed_later` off in the screening policy of {dataset}"
+                f"found {counted(len(again), 'row')} too close to rows that were sealed before, which contributors may "
+                f"know, in line {lines}; seal new rows only, or turn `sealed_later` off in the screening policy of "
+                f"{dataset}"
             )
 
     def record(self, *records: LedgerRecord) -> None:
