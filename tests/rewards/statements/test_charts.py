@@ -12,12 +12,17 @@ def credits(*values: int) -> list[tuple[str, Decimal]]:
     return [(f"h{place}", Decimal(value)) for place, value in enumerate(values)]
 
 
-def test_no_row_is_both_best_and_worst():
-    """With few rows, the two lists share none; only rows above zero count as helping."""
-    found = _extremes(credits(5, 3, 1, 0, -2))
+def test_the_best_and_the_worst_rows():
+    """Ten each way, the least first; only rows above zero count as helping."""
+    found = _extremes(credits(5, 3, *[0] * 27, -2))
 
-    assert [row["credit"] for row in found["helped"]] == ["5", "3", "1"]
-    assert [row["credit"] for row in found["least"]] == ["-2", "0"]
+    assert [row["credit"] for row in found["helped"]] == ["5", "3"]
+    assert [row["credit"] for row in found["least"]] == ["-2", *["0"] * 9]
+
+
+def test_few_rows_are_not_listed():
+    """A row that is missing in a list of nearly all rows would be one that came close to the sealed evaluation."""
+    assert _extremes(credits(*[1] * 29)) == {"helped": [], "least": []}
 
 
 def test_many_slices_are_summed_up():

@@ -27,6 +27,8 @@ from tribute.rewards.statements.wording import EVENTS
 from tribute.rewards.tables import PayableRow, as_text
 
 TOP_ROWS = 10
+LEAST_ROWS = 3 * TOP_ROWS
+"""With fewer rows none is listed: the lists would name nearly all that were trained on, and so those that were not."""
 LISTED = 10
 """How many of the rows not counted are listed; all are counted, reason by reason."""
 SEALED = "near_evaluation"
@@ -228,9 +230,9 @@ def _payment(row: PayableRow) -> dict[str, str]:
 
 
 def _extremes(rows: list[tuple[str, Decimal]]) -> dict[str, list[dict[str, str]]]:
-    """The rows that helped most, and of the others those that helped least, the least first."""
-    helped = [row for row in rows[:TOP_ROWS] if row[1] > 0]
-    least = rows[max(len(helped), len(rows) - TOP_ROWS) :][::-1]
+    """The rows that helped most, and those that helped least, the least first; none of fewer than `LEAST_ROWS`."""
+    listed = rows if len(rows) >= LEAST_ROWS else []
+    helped, least = [row for row in listed[:TOP_ROWS] if row[1] > 0], listed[-TOP_ROWS:][::-1]
     return {
         name: [{"row_hash": digest, "credit": text(credit)} for digest, credit in ranked]
         for name, ranked in (("helped", helped), ("least", least))

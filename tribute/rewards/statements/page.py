@@ -18,7 +18,7 @@ from tribute.money import format_amount
 from tribute.rewards.allocation import card_figures
 from tribute.rewards.allocation.weights import BLEND, TOKENS, counted_credit, weight_of
 from tribute.rewards.statements import charts, page_parts, steps, wording
-from tribute.rewards.statements.document import Document
+from tribute.rewards.statements.document import LEAST_ROWS, Document
 from tribute.rewards.statements.page_parts import RegistryTexts
 from tribute.rewards.statements.records import PeriodRecords
 from tribute.rewards.tables import ALLOCATION, AllocationRow
@@ -67,6 +67,7 @@ class Pages:
             changes=page_parts.changes(document),
             slices=page_parts.slices(document),
             rows=page_parts.rows(document, texts),
+            least_rows=LEAST_ROWS,
             exclusions=page_parts.exclusions(document, texts),
             reasons=[(REASONS.get(code, code), count) for code, count in document["not_counted"]["reasons"].items()],
             without=self._without(document),
