@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from tribute.contributions.rows import ContributedRow, Row, contributed
-from tribute.contributions.screening.following import FEW, following
+from tribute.contributions.screening.following import FEW, LOOKED_AT, following
 
 SHARE = 0.15
 VOCABULARY = [f"word{number}" for number in range(400)]
@@ -72,6 +72,43 @@ def test_copies_under_many_small_names_wait():
     assert len(small[0]) < FEW
     assert len(held) >= 25
     assert held <= {row.row_id for part in small for row in part}
+
+
+def test_a_flood_under_small_names_does_not_hold_every_small_one():
+    """Somebody's copies make all small ones suspect: an honest one with a single row like another's stays in."""
+    texts = [frame(row.row.text) for row in HONEST[1]]
+    flood = [rows(f"s{start}", texts[start : start + 3]) for start in range(0, 39, 3)]
+    bystander = rows("small", [*honest(55, 4), frame(HONEST[4][7].row.text)])
+
+    held = waiting(*HONEST, *flood, bystander)
+
+    assert len(held) >= 25
+    assert not {row.row_id for row in bystander} & set(held)
+
+
+def test_nobody_knows_where_to_hide_copies():
+    """Own rows in the places that an even sample looks at, copies in all others: unknown rows draw others."""
+    copies = [frame(row.row.text) for part in HONEST[:4] for row in part]
+    own, count = honest(56, LOOKED_AT), LOOKED_AT + len(copies)
+    places = {place * (count - 1) // (LOOKED_AT - 1): text for place, text in enumerate(own)}
+    rest = iter(copies)
+    file = rows("hider", [places[place] if place in places else next(rest) for place in range(count)])
+
+    assert waiting(*HONEST, file) == [row.row_id for row in file] == waiting(*HONEST, file)
+
+
+def test_the_sample_follows_from_the_sealed_rows():
+    """What of a large file is compared changes with a sealed row that resembles none: nobody can know it before."""
+    mixed = rows("mixed", [*honest(57, 100), *(frame(row.row.text) for part in HONEST[:3] for row in part)])
+    everything = [row for part in HONEST for row in part]
+
+    told = {
+        finding.evidence
+        for seed in range(6)
+        for finding in following([*everything, *mixed], rows("evaluation", [f"unheard{seed}"]), SHARE)
+    }
+
+    assert len(told) > 1
 
 
 def test_honest_contributions_do_not_wait():

@@ -10,8 +10,12 @@ Of honest contributors' rows 2 to 12 % follow one (docs/incentives.md), of copie
 a count that a binomial test with the policy's share hardly ever gives.
 """
 
-from collections.abc import Iterator, Sequence
+import hmac
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from heapq import nsmallest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +36,10 @@ CHANCE = 0.001
 """How often honest rows that follow others at the policy's share come with so many by chance."""
 FEW = 8
 """Contributions with fewer rows are judged together: one row more or less says nothing."""
+HONEST = 0.5
+"""Of the policy's share, what honest rows follow at on average."""
 LOOKED_AT = 64
-"""Rows of a contribution that are compared, evenly from its first to its last: bounds the time."""
+"""Rows of a contribution that are compared: bounds the time."""
 
 
 @dataclass(frozen=True)
@@ -43,26 +49,37 @@ class _Followers:
     follows: NDArray[np.bool_]
     sealed: NDArray[np.bool_]
 
+    @property
+    def count(self) -> int:
+        """How many follow."""
+        return int(self.follows.sum())
+
 
 def following(rows: Rows, evaluation: Rows, share: float) -> Iterator[Finding]:
     """All rows of contributions of which more follow others than chance explains where each does with this share.
 
-    Of the rest, those with a row that follows where all of one contributor's together are too many, or all small ones:
-    whole, too, since single rows would tell which ones the evaluation has.
+    Of the rest, those with a row that follows where all of one contributor's together are too many, and the most
+    unlikely small ones where all of these are: whole, too, since single rows would tell which ones the evaluation has.
     """
     if not rows:
         return
     groups = _grouped([row.contribution_id for row in rows])
     sets = WordSets([row.row.text for row in (*rows, *evaluation)])
     people = np.unique([row.contributor_id for row in rows], return_inverse=True)[1]
-    followers = {name: _followers(sets, places, people, len(rows)) for name, places in groups.items()}
-    alone = [name for name in groups if len(groups[name]) >= FEW and _is_beyond_chance([followers[name]], share)]
-    out = {place: _evidence(followers[name]) for name in alone for place in groups[name].tolist()}
-    for names in _together(rows, {name: places for name, places in groups.items() if name not in set(alone)}):
-        parts = [followers[name] for name in names]
-        if _is_beyond_chance(parts, share):
-            held = [name for name in names if followers[name].follows.any()]
-            out |= {place: _evidence(*parts) for name in held for place in groups[name].tolist()}
+    key = _key(rows, evaluation)
+    followers = {
+        name: _followers(sets, _sample(places, rows, key), int(places[0]), people, len(rows))
+        for name, places in groups.items()
+    }
+    alone = {name for name in groups if len(groups[name]) >= FEW and _is_beyond_chance([followers[name]], share)}
+    out = {place: _evidence(followers[name]) for name in groups if name in alone for place in groups[name].tolist()}
+    rest = {name: places for name, places in groups.items() if name not in alone}
+    small = [name for name, places in rest.items() if len(places) < FEW]
+    for names in (*_by_contributor(rows, rest), small):
+        parts = {name: followers[name] for name in names}
+        if _is_beyond_chance(list(parts.values()), share):
+            held = _most_unlikely(parts, share) if names is small else [name for name in names if parts[name].count]
+            out |= {place: _evidence(*parts.values()) for name in held for place in groups[name].tolist()}
     for place in sorted(out):
         part, evidence = out[place]
         yield Finding(rows[place], FOLLOWING, None, part, share, "nearest_ratio", evidence)
@@ -76,38 +93,77 @@ def _grouped(names: Sequence[str]) -> dict[str, Ids]:
     return {name: np.array(places) for name, places in groups.items()}
 
 
-def _together(rows: Rows, groups: dict[str, Ids]) -> Iterator[list[str]]:
-    """Contributions that are judged together: of one contributor, and all small ones."""
+def _by_contributor(rows: Rows, groups: dict[str, Ids]) -> Iterator[list[str]]:
+    """The contributions of each contributor who has several."""
     of: dict[str, list[str]] = {}
     for name, places in groups.items():
         of.setdefault(rows[places[0]].contributor_id, []).append(name)
     yield from (names for names in of.values() if len(names) > 1)
-    yield [name for name, places in groups.items() if len(places) < FEW]
 
 
-def _followers(sets: WordSets, places: Ids, people: Ids, count: int) -> _Followers:
-    """Against the earlier rows of others and the evaluation, whose places begin at `count`."""
-    chosen = places[np.linspace(0, len(places) - 1, min(LOOKED_AT, len(places))).astype(int)]
+def _key(rows: Rows, evaluation: Rows) -> bytes:
+    """By what rows are sampled: of all that is compared, of which no contributor knows the sealed and later rows.
+
+    The same for the same rows, so whoever screens a version again compares the same ones.
+    """
+    key = sha256()
+    for row in (*rows, *evaluation):
+        key.update(row.row.text.encode() + b"\0")
+    return key.digest()
+
+
+def _sample(places: Ids, rows: Rows, key: bytes) -> Ids:
+    """The places of a contribution that are compared."""
+    if len(places) <= LOOKED_AT:
+        return places
+    chosen = nsmallest(LOOKED_AT, places, key=lambda place: hmac.digest(key, rows[place].row_id.encode(), "sha256"))
+    return np.sort(np.array(chosen))
+
+
+def _followers(sets: WordSets, chosen: Ids, first: int, people: Ids, count: int) -> _Followers:
+    """Of the chosen places of a contribution that begins at `first`.
+
+    Against the earlier rows of others and the evaluation, whose places begin at `count`.
+    """
     allowed = np.zeros(sets.count, dtype=bool)
-    allowed[: places[0]] = people[: places[0]] != people[places[0]]
+    allowed[:first] = people[:first] != people[first]
     allowed[count:] = True
-    nearest, first, second = sets.two_nearest(chosen, allowed)
-    follows = (first >= LEAST) & (1 - first <= RATIO * (1 - second)) & (second < 1)
+    nearest, best, second = sets.two_nearest(chosen, allowed)
+    follows = (best >= LEAST) & (1 - best <= RATIO * (1 - second)) & (second < 1)
     return _Followers(follows, follows & (nearest >= count))
 
 
 def _is_beyond_chance(parts: Sequence[_Followers], share: float) -> bool:
+    return _chance(sum(part.count for part in parts), sum(len(part.follows) for part in parts), share) <= CHANCE
+
+
+def _most_unlikely(small: Mapping[str, _Followers], share: float) -> Iterator[str]:
+    """Those that come alone with their followers least often, until the rest follows as honest rows do.
+
+    None that comes so more often than not: else enough copies under small names would hold every honest one that has a
+    single row like another. Of equal ones the later goes first.
+    """
+    follow, count = sum(part.count for part in small.values()), sum(len(part.follows) for part in small.values())
+    alone = [_chance(part.count, len(part.follows), share) for part in small.values()]
+    for chance, _, name in sorted(zip(alone, range(0, -len(small), -1), small, strict=True)):
+        if follow <= HONEST * share * count or chance > 0.5:
+            return
+        yield name
+        follow, count = follow - small[name].count, count - len(small[name].follows)
+
+
+@cache
+def _chance(follow: int, count: int, share: float) -> float:
+    """How often so many of `count` rows follow, or more, where each does with this share."""
     from scipy.stats import binom
 
-    count = sum(len(part.follows) for part in parts)
-    follow = sum(int(part.follows.sum()) for part in parts)
-    return bool(binom.sf(follow - 1, count, share) <= CHANCE)
+    return float(binom.sf(follow - 1, count, share))
 
 
 def _evidence(*parts: _Followers) -> tuple[float, str]:
     """The part that follows, and the counts in words: never which rows, since those of the evaluation are sealed."""
     count = sum(len(part.follows) for part in parts)
-    follow, sealed = sum(int(part.follows.sum()) for part in parts), sum(int(part.sealed.sum()) for part in parts)
+    follow, sealed = sum(part.count for part in parts), sum(int(part.sealed.sum()) for part in parts)
     evidence = f"{follow} of {count} rows follow one row each, {sealed} of them one of the sealed evaluation"
     return round(follow / count, 6), evidence
 

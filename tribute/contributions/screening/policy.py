@@ -23,12 +23,12 @@ class ScreeningPolicy(Strict):
     Jaccard similarity of the sets of words of the normalised texts (causal-lm: of prompt and response).
     """
     following: Share | None = 0.15
-    """Contributions wait of which more rows follow one row of others, or of the evaluation, than chance explains.
+    """If more rows of a contribution follow one row of others, or of the evaluation, than chance explains, it waits.
 
     The share of honest rows that follow one; by a binomial test at 0.001.
     """
     evaluation_hits: Annotated[int, Field(ge=0)] | None = None
-    """All rows of a contributor wait of whom more than so many come too close to the sealed evaluation."""
+    """If more than this many of a contributor's rows are near the evaluation, all its rows wait for review."""
     sealed_later: bool | None = None
     """Rows that came in after the evaluation was sealed are out until it is sealed anew, with rows that are all new.
 
