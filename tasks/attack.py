@@ -1,12 +1,11 @@
 """Tasks of the incentives column."""
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from tasks.outcome import stage
 from tribute.incentives.attacks import ATTACKS
+from tribute.incentives.draws import add_draws
 from tribute.incentives.suite import docs_suite
 
 
@@ -20,7 +19,5 @@ def play(defence: str, names: list[str], seed: int) -> list[Any]:
 @stage(task_run_name="keep draws")
 def keep(file: str, draws: list[Any]) -> int:
     """Append a world's draws to the file of results; how many."""
-    Path(file).parent.mkdir(parents=True, exist_ok=True)
-    with Path(file).open("a", encoding="utf-8") as lines:
-        lines.write("".join(json.dumps(asdict(draw)) + "\n" for draw in draws))
+    add_draws(Path(file), draws)
     return len(draws)

@@ -15,11 +15,12 @@ from tribute.contributions.screening import ScreeningPolicy
 from tribute.errors import ConfigError
 from tribute.incentives.attacks import ATTACKS
 from tribute.incentives.card import write_card
-from tribute.incentives.gate import worse, write_figures
+from tribute.incentives.draws import Draw
+from tribute.incentives.gate import check_figures, worse, write_figures
 from tribute.incentives.pay import Embeddings
 from tribute.incentives.ratios import Ratio, Summary, summarise
 from tribute.incentives.screened import Defence
-from tribute.incentives.suite import Draw, Suite
+from tribute.incentives.suite import Suite
 from tribute.incentives.world import Corpus, Size
 
 
@@ -27,7 +28,7 @@ def draws(attack: str, ratios: list[float], *, defence: str = "screening", exact
     """Draws of an attacker that has a seventh honestly."""
     pairs = [(1 / 7, ratio / 7) for ratio in ratios]
     return [
-        Draw(attack, defence, seed, "code", exact, 0.5, pair, pair, pair, pair, pair, (1.0, 1.1), 0.01, 1.0)
+        Draw(attack, defence, seed, "code", exact, 0.5, pair, pair, pair, pair, pair, (1.0, 1.1), 1 / 7, 0.01, 1.0)
         for seed, pair in enumerate(pairs)
     ]
 
@@ -73,8 +74,8 @@ def test_what_stood_within_its_bound_has_to_stay_there(tmp_path: Path):
     messages = list(worse([replace(before, credit=Ratio(1.2, 0.9, 1.9), victim=Ratio(0.8, 0.1, 0.9))], file))
 
     assert messages == [
-        "open: credit pays 1.20, committed are 1.00 ± 0.80",
-        "open: victim is left 0.80, committed are 1.00 ± 0.80",
+        "open: credit pays 1.20, committed are 1.00 ± 0.30",
+        "open: victim is left 0.80, committed are 1.00 ± 0.30",
     ]
 
 
@@ -128,8 +129,26 @@ def test_an_interval_without_an_end_is_a_number_in_the_file(tmp_path: Path):
 
     assert list(worse([before], file)) == []
     assert list(worse([replace(before, victim=Ratio(0.5, 0.4, float("inf")))], file)) == [
-        "open: victim is left 0.50, committed are 1.00 ± 1.00"
+        "open: victim is left 0.50, committed are 1.00 ± 0.30"
     ]
+
+
+def test_a_figure_that_is_none_any_more_fails(file: Path):
+    """Where everybody's pay fell to nothing, no ratio is above its bound, and the gate speaks."""
+    gone = Ratio(float("nan"), float("nan"), float("nan"))
+
+    assert list(worse([SUMMARIES[0], replace(SUMMARIES[1], credit=gone)], file)) == [
+        "open: credit pays nan, committed are 1.00 ± 0.10"
+    ]
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"open": 3}', '{"open": {"exact": true}}'])
+def test_another_file_is_no_figures(content: str, tmp_path: Path):
+    """Whatever is given for --against is refused in one line, before any world is drawn."""
+    (tmp_path / "figures.json").write_text(content)
+
+    with pytest.raises(ConfigError, match="no figures"):
+        check_figures(tmp_path / "figures.json", ["open"], 3)
 
 
 def test_every_attack_has_committed_figures():
@@ -156,4 +175,4 @@ def test_the_card_shows_every_attack_and_defence(tmp_path: Path):
     assert "1 exactly" in text
     assert "| screening: all checks at their defaults | 2 | 1.00% | 14.3% ± 0.0% | 1.80 | 0.90 |" in text
     assert page.read_text().count('class="bad"') == 3
-    assert json.dumps("script") not in page.read_text()
+    assert "<script" not in page.read_text()

@@ -14,11 +14,12 @@ import pytest
 from tests.incentives.conftest import SMALL, hashed_words
 from tribute.contributions.releases import Tokenizer
 from tribute.incentives.attacks import ATTACKS
+from tribute.incentives.draws import Draw, add_draws, read_draws
 from tribute.incentives.pay import Embeddings
 from tribute.incentives.ratios import choose, paired_ratio, summarise
 from tribute.incentives.schemes import climb
 from tribute.incentives.screened import trained_rows
-from tribute.incentives.suite import Draw, Suite, read_draws
+from tribute.incentives.suite import Suite
 from tribute.incentives.world import ATTACKER, Corpus, draw_world
 
 
@@ -84,6 +85,33 @@ def test_draws_of_other_code_do_not_count(suite: Suite, tmp_path: Path):
     file.write_text(json.dumps(vars(replace(draw, code="0" * 16))) + "\n")
 
     assert read_draws(file, draw.code) == []
+
+
+def test_a_torn_line_is_made_again(suite: Suite, tmp_path: Path):
+    """A process that was killed while it wrote leaves a line without an end, which costs that draw alone."""
+    file = tmp_path / "results.jsonl"
+    first, _ = suite.run([ATTACKS["split-4"], ATTACKS["copy-exact"]], 1, file)
+    whole = {(draw.attack, draw.defence) for draw in read_draws(file, first.code)}
+    file.write_bytes(file.read_bytes()[:-10])
+
+    assert len(read_draws(file, first.code)) == len(whole) - 1
+    assert suite.run([ATTACKS["split-4"], ATTACKS["copy-exact"]], 1, file)[0] == first
+    assert {(draw.attack, draw.defence) for draw in read_draws(file, first.code)} == whole
+
+
+def test_a_draw_that_two_processes_made_counts_once(suite: Suite, tmp_path: Path):
+    """Or intervals would be narrower than what is known."""
+    file, draw = tmp_path / "results.jsonl", suite.draw(ATTACKS["copy-exact"], 0)
+    for _ in range(2):
+        add_draws(file, [draw])
+
+    assert read_draws(file, draw.code) == [draw]
+
+
+def test_a_victims_rows_are_none_that_were_kept_out(suite: Suite):
+    """Whoever comes first keeps the victim's rows out, and has all of their own trained on."""
+    assert suite.draw(ATTACKS["front-run"], 0).removed == 0
+    assert suite.draw(ATTACKS["copy-exact"], 0).removed == 1
 
 
 def test_splitting_brings_nothing_where_names_are_netted(suite: Suite):
@@ -159,7 +187,7 @@ def test_the_chooser_tries_in_some_worlds_and_is_paid_in_others():
     def drawn(ratios: list[float]) -> list[Draw]:
         pairs = [(0.1, 0.1 * ratio) for ratio in ratios]
         return [
-            Draw("any", "payees", seed, "code", False, 0.0, pair, pair, pair, pair, pair, (1.0, 1.0), 0.0, 1.0)
+            Draw("any", "payees", seed, "code", False, 0.0, pair, pair, pair, pair, pair, (1.0, 1.0), 0.1, 0.0, 1.0)
             for seed, pair in enumerate(pairs)
         ]
 

@@ -14,8 +14,8 @@ from tribute.errors import ConfigError, RewardError
 if TYPE_CHECKING:
     from tribute.config import ExecutionConfig
     from tribute.incentives.attacks import Attack
+    from tribute.incentives.draws import Draw
     from tribute.incentives.ratios import Ratio, Summary
-    from tribute.incentives.suite import Draw
 
 ALL = "all"
 RESULTS = Path("attacks") / "results.jsonl"
@@ -83,7 +83,9 @@ def attack(
     ] = None,
     engine: Annotated[
         Literal["local", "ray"] | None,
-        typer.Option(help="Play worlds as tasks of Prefect, here or on Ray; by default one by one in this process."),
+        typer.Option(
+            help="Run worlds as Prefect tasks, here or on Ray; by default one after the other in this process."
+        ),
     ] = None,
     processes: Annotated[int, typer.Option(min=1, metavar="N", help="With --engine: worlds at a time.")] = 2,
     dry_run: DryRun = False,
@@ -91,11 +93,14 @@ def attack(
     from tribute.config import ExecutionConfig
     from tribute.incentives.attacks import ATTACKS
     from tribute.incentives.card import write_card
-    from tribute.incentives.gate import worse, write_figures
+    from tribute.incentives.draws import read_draws
+    from tribute.incentives.gate import check_figures, worse, write_figures
     from tribute.incentives.ratios import choose, summarise
-    from tribute.incentives.suite import CODE, read_draws
+    from tribute.incentives.suite import CODE
 
     chosen = _chosen(names or [], ATTACKS)
+    if against:
+        check_figures(against, [item.name for item in chosen], draws)
     listed: list[AttackName] = [{"attack": item.name, "summary": item.summary} for item in chosen or ATTACKS.values()]
     if not chosen:
         rows = [(item["attack"], item["summary"]) for item in listed]
@@ -126,10 +131,10 @@ def attack(
     summaries = [summarise(group) for group in by_attack.values()]
     summaries += choose({item.name: by_attack[item.name] for item in chosen if item.is_trick})
     data["attack_results"] = [_result(summary) for summary in summaries]
-    if figures:
-        write_figures(summaries, figures)
     if against and (risen := list(worse(summaries, against))):
         raise RewardError(f"attacks earn more than {against} says: {'; '.join(risen)}. Mend the defence")
+    if figures:
+        write_figures(summaries, figures)
     if card:
         about = {item.name: item.summary for item in ATTACKS.values()}
         data["pages"] = [str(page) for page in write_card(read_draws(results, CODE), about, card)]
@@ -149,7 +154,8 @@ def _play(names: Sequence[str], draws: int, file: Path, defence: str, execution:
     """Make what is missing of the draws on an engine, which keeps them in the file."""
     from tribute.cli._flows import start_prefect
     from tribute.cli._workers import ending_children
-    from tribute.incentives.suite import CODE, read_draws
+    from tribute.incentives.draws import read_draws
+    from tribute.incentives.suite import CODE
     from tribute.pipeline.launch.preflight import refuse_engine
 
     refuse_engine(execution)

@@ -11,9 +11,9 @@ import numpy as np
 
 from tribute.files import write_atomically
 from tribute.html import template
+from tribute.incentives.draws import Draw
 from tribute.incentives.ratios import Ratio, Summary, summarise
 from tribute.incentives.screened import DEFENCES
-from tribute.incentives.suite import Draw
 
 PAYS, BARELY = 1.25, 1.05
 """Above the first a trick pays, up to the second it does not."""
@@ -109,7 +109,7 @@ def _cell(ratio: Ratio, summary: Summary, *, is_harm: bool) -> Cell:
 def _facts(defence: str, summaries: dict[str, Summary], draws: Sequence[Draw]) -> dict[str, str]:
     """What the defence costs honest contributors, and how much equal work is paid unequally anyway."""
     of = {draw.seed: draw for draw in draws if draw.defence == defence}
-    parts = np.array([draw.certain[0] for draw in of.values()])
+    parts = np.array([draw.equal for draw in of.values()])
     doubled = summaries.get("honest-doubling")
     # Netting is for names of one payee, and small contributors are not one.
     split = None if DEFENCES[defence].accounts else summaries.get("split-4")

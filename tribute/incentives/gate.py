@@ -19,9 +19,12 @@ PAID, HARMED = ("credit", "content"), ("victim",)
 """What pay is a blend of; by credit less an error, an honest attacker may earn nothing to compare with. And what is
 left of the victim's."""
 BOUND, LEFT = 1.05, 0.95
-SLACK, WIDEST = 0.03, 1.0
+REWORDED = ("copy-paraphrase", "leak-paraphrase", "leak-mixed", "leak-small-names", "templates")
+"""Attacks that write text anew, which takes work and may teach something: theirs are wider bounds."""
+BOUND_REWORDED, LEFT_REWORDED = 1.25, 0.80
+SLACK, WIDEST = 0.03, 0.3
 """How far beyond its bound a ratio may come that stood within. Of tolerances, the least, for what worlds agree on, and
-the most: an interval has no end where a resample of worlds has nobody who earned honestly."""
+the most: few worlds give wide intervals, but the same ones."""
 
 
 def write_figures(summaries: Sequence[Summary], file: Path) -> None:
@@ -30,16 +33,22 @@ def write_figures(summaries: Sequence[Summary], file: Path) -> None:
     write_atomically(file, ("{\n" + ",\n".join(lines) + "\n}\n").encode())
 
 
-def worse(summaries: Sequence[Summary], file: Path) -> Iterator[str]:
-    """A sentence for every figure beyond the committed one. Raises ConfigError where the file cannot be compared."""
+def check_figures(file: Path, attacks: Sequence[str], draws: int) -> Mapping[str, Any]:
+    """The figures in a file. Raises ConfigError where these attacks in so many worlds cannot be compared with them."""
     try:
         committed = parse_json(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        known = {attack: figures["draws"] for attack, figures in committed.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"{file}: no figures as `tribute attack --figures` writes them ({error})") from error
+    if missing := [attack for attack in attacks if known.get(attack) != draws]:
+        raise ConfigError(f"{file}: no figures of {missing[0]} in {draws} worlds; write them anew")
+    return dict(committed)
+
+
+def worse(summaries: Sequence[Summary], file: Path) -> Iterator[str]:
+    """A sentence for every figure beyond the committed one. Raises ConfigError where the file cannot be compared."""
     for summary in _compared(summaries):
-        before = committed.get(summary.attack)
-        if before is None or before["draws"] != summary.draws:
-            raise ConfigError(f"{file}: no figures of {summary.attack} in {summary.draws} worlds; write them anew")
+        before = check_figures(file, [summary.attack], summary.draws)[summary.attack]
         if before["exact"] and summary.exact < summary.draws:
             yield f"{summary.attack}: kept out whole before, now in {summary.exact} of {summary.draws} worlds"
         else:
@@ -47,17 +56,20 @@ def worse(summaries: Sequence[Summary], file: Path) -> Iterator[str]:
 
 
 def _risen(summary: Summary, before: Mapping[str, Any]) -> Iterator[str]:
+    is_reworded = summary.attack in REWORDED
     for name in (*PAID, *HARMED):
-        ratio: Ratio = getattr(summary, name)
+        # Nobody earned anything honestly, which nothing can be compared with.
         if before[name] is None:
             continue
         least, tolerance = before[name]
-        # A ratio of nothing to nothing is neither above nor below.
-        sign, bound = (1, BOUND) if name in PAID else (-1, LEFT)
-        left_bound = sign * least <= sign * bound and sign * ratio.ratio > sign * bound + SLACK
-        if sign * ratio.ratio > sign * least + tolerance or left_bound:
-            what = "pays" if name in PAID else "is left"
-            yield f"{summary.attack}: {name} {what} {ratio.ratio:.2f}, committed are {least:.2f} ± {tolerance:.2f}"
+        ratio = getattr(summary, name).ratio
+        if name in PAID:
+            what, sign, bound = "pays", 1, BOUND_REWORDED if is_reworded else BOUND
+        else:
+            what, sign, bound = "is left", -1, LEFT_REWORDED if is_reworded else LEFT
+        left_bound = sign * least <= sign * bound and sign * ratio > sign * bound + SLACK
+        if not math.isfinite(ratio) or sign * ratio > sign * least + tolerance or left_bound:
+            yield f"{summary.attack}: {name} {what} {ratio:.2f}, committed are {least:.2f} ± {tolerance:.2f}"
 
 
 def _compared(summaries: Sequence[Summary]) -> list[Summary]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tribute.incentives.suite import Draw
+from tribute.incentives.draws import Draw
 
 RESAMPLED = 2000
 LOWER, UPPER = 2.5, 97.5

