@@ -160,19 +160,26 @@ def test_every_attack_has_committed_figures():
 
 
 def test_the_card_shows_every_attack_and_defence(tmp_path: Path):
-    """One row an attack, one group a defence; what is kept out exactly reads 1, what pays is marked; every price."""
+    """One row an attack, one group a defence; what is kept out exactly reads 1, what pays is marked; every price.
+
+    Attacks that every defence keeps out whole are told together, so that those that are open stand out.
+    """
     made = [
         *draws("open", [2.0, 2.0], defence="exact"),
         *draws("open", [1.0, 1.0], exact=True),
         *draws("honest-doubling", [1.8, 1.8]),
         *draws("split-4", [0.9, 0.9]),
+        *draws("shut", [1.0, 1.0], exact=True),
     ]
+    about = {"open": "an attack", "shut": "an attack", "honest-doubling": "no attack"}
 
-    page, markdown = write_card(made, {"open": "an attack", "honest-doubling": "no attack"}, tmp_path / "card")
+    page, markdown = write_card(made, about, tmp_path / "card")
 
     text = markdown.read_text()
     assert "| `open` | 2.00 (2.00–2.00)" in text
     assert "1 exactly" in text
+    assert "exactly 1: `shut`." in text
+    assert "| `shut` |" not in text
     assert "| screening: all checks at their defaults | 2 | 1.00% | 14.3% ± 0.0% | 1.80 | 0.90 |" in text
     assert page.read_text().count('class="bad"') == 3
     assert "<script" not in page.read_text()

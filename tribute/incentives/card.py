@@ -58,19 +58,26 @@ class Line:
     kept_out: str
     cells: Sequence[Cell]
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether every defence that met it kept it out whole in every world."""
+        return {cell.interval for cell in self.cells if cell.interval} == {"exactly"}
+
 
 def write_card(draws: Sequence[Draw], about: dict[str, str], folder: Path) -> list[Path]:
     """`incentives.html` and `incentives.md` of the draws; `about` maps an attack to a sentence."""
     summaries = by_defence(draws)
     defences = list(summaries)
     names = [name for name in about if any(name in known for known in summaries.values())]
-    lines = [_line(name, about[name], [summaries[defence].get(name) for defence in defences]) for name in names]
+    every = [_line(name, about[name], [summaries[defence].get(name) for defence in defences]) for name in names]
+    lines = [line for line in every if not line.is_exact]
+    exact = [line.attack for line in every if line.is_exact]
     facts = [_facts(defence, summaries[defence], draws) for defence in defences]
     folder.mkdir(parents=True, exist_ok=True)
     page = template("tribute.incentives", "card.html").render(
-        lines=lines, defences=defences, parts=[words for _, words in PARTS], facts=facts, note=NOTE
+        lines=lines, defences=defences, parts=[words for _, words in PARTS], facts=facts, exact=exact, note=NOTE
     )
-    files = {"incentives.html": page, "incentives.md": _markdown(lines, defences, facts)}
+    files = {"incentives.html": page, "incentives.md": _markdown(lines, exact, defences, facts)}
     for name, content in files.items():
         write_atomically(folder / name, content.encode())
     return [folder / name for name in files]
@@ -124,14 +131,19 @@ def _facts(defence: str, summaries: dict[str, Summary], draws: Sequence[Draw]) -
     }
 
 
-def _markdown(lines: Sequence[Line], defences: Sequence[str], facts: Sequence[dict[str, str]]) -> str:
+def _markdown(
+    lines: Sequence[Line], exact: Sequence[str], defences: Sequence[str], facts: Sequence[dict[str, str]]
+) -> str:
     columns = [f"{defence}: {words}" for defence in defences for _, words in PARTS]
     head = ["attack", *columns, "kept out"]
     rows = [[f"`{line.attack}`", *(_with_interval(cell) for cell in line.cells), line.kept_out] for line in lines]
     costs = ["defence", *COSTS]
     keys = ("worlds", "price", "scatter", "doubling", "small")
     prices = [[f"{fact['defence']}: {fact['words']}", *(fact[key] for key in keys)] for fact in facts]
-    return f"# Incentive card\n\n{_table(head, rows)}\n\n{_table(costs, prices)}\n\n{NOTE}\n"
+    parts = ["# Incentive card", _table(head, rows)]
+    if exact:
+        parts.append(f"Kept out whole in every world, so every ratio is exactly 1: {', '.join(f'`{name}`' for name in exact)}.")
+    return "\n\n".join([*parts, _table(costs, prices), NOTE]) + "\n"
 
 
 def _with_interval(cell: Cell) -> str:
