@@ -142,7 +142,8 @@ def _markdown(
     prices = [[f"{fact['defence']}: {fact['words']}", *(fact[key] for key in keys)] for fact in facts]
     parts = ["# Incentive card", _table(head, rows)]
     if exact:
-        parts.append(f"Kept out whole in every world, so every ratio is exactly 1: {', '.join(f'`{name}`' for name in exact)}.")
+        names = ", ".join(f"`{name}`" for name in exact)
+        parts.append(f"Kept out whole in every world, so every ratio is exactly 1: {names}.")
     return "\n\n".join([*parts, _table(costs, prices), NOTE]) + "\n"
 
 
