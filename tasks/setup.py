@@ -15,7 +15,14 @@ from prefect.exceptions import ObjectAlreadyExists, PrefectHTTPStatusError
 from tribute.errors import TributeError
 
 POOL = "tribute"
-ENDS = ("Completed", "Failed", "Cancelled", "Crashed", "Suspended", "Paused")
+AGAIN = "AwaitingRetry"
+"""The state of a crashed run that is started again."""
+ENDS = ("Completed", "Failed", "Cancelled", "Suspended", "Paused", AGAIN)
+"""States in which no heartbeat comes. `Crashed` is left to the automation that starts a run again: where Prefect's
+records are in SQLite, what waits for the end of a run often finds the database locked, and then the event is lost to
+every automation that it concerns."""
+ONCE = timedelta(seconds=1)
+"""A server that fails at an event looks at it again, up to three times; what came of it within this is not repeated."""
 BEATS = timedelta(seconds=120)
 """A run without a heartbeat for this long has lost its process; workers send one every 30 seconds (prefect.yaml)."""
 BEGINS = timedelta(minutes=10)
@@ -109,8 +116,10 @@ def _start_again() -> AutomationCore:
             match={"prefect.resource.id": "prefect.flow-run.*"},
             match_related=TAGGED,
             expect={"prefect.flow-run.Crashed"},
+            for_each={"prefect.resource.id"},
             posture=Posture.Reactive,
             threshold=1,
+            within=ONCE,
         ),
-        actions=[ChangeFlowRunState(state=StateType.SCHEDULED, name="AwaitingRetry", message="It crashed.")],
+        actions=[ChangeFlowRunState(state=StateType.SCHEDULED, name=AGAIN, message="It crashed.")],
     )
