@@ -1,8 +1,8 @@
 """Whether the flows have a server to run on, with the limits that their tasks ask for."""
 
-from tasks.server import check_server
+from tasks.server import check_server, server_url
 
-__all__ = ["check_server", "prepare_server", "tell_of_release"]
+__all__ = ["check_server", "prepare_server", "server_url", "tell_of_release"]
 
 
 def prepare_server() -> None:

@@ -44,6 +44,13 @@ def check_server() -> None:
         )
 
 
+def server_url() -> str:
+    """The address of the server that Prefect's settings name; empty where a run starts its own."""
+    from prefect.settings import get_current_settings
+
+    return str(get_current_settings().api.url or "")
+
+
 def wait_for_server(seconds: float) -> None:
     """Look for that long until the server answers, and say so; then raise what `check_server` raises.
 

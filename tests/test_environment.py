@@ -8,11 +8,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+import httpx
 import pytest
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.client.orchestration import get_client
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_CLIENT_CSRF_SUPPORT_ENABLED,
+    PREFECT_CLIENT_MAX_RETRIES,
+    temporary_settings,
+)
 
 from tasks.server import check_server
 from tests.helpers.terminal import started
+from tribute.cli._flows import running_flows
 from tribute.cli._prefect import keep_loopback_off_proxies
 from tribute.errors import WorkspaceError
 from tribute.workspace import Workspace
@@ -132,6 +140,30 @@ def test_a_web_page_is_no_prefect_server():
         server.shutdown()
 
     assert f"at {url} is a web page, not Prefect's API; give the address that ends in /api" in str(refused.value)
+
+
+class Broken(Page):
+    """What Prefect's server answers whose database is away."""
+
+    def do_POST(self) -> None:
+        self.send_response(500)
+        self.end_headers()
+
+
+def test_a_server_that_fails_in_mid_run_is_one_line():
+    """With what to do; an error of another server stays what it is."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Broken) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/api"
+        settings = {PREFECT_API_URL: url, PREFECT_CLIENT_MAX_RETRIES: 0, PREFECT_CLIENT_CSRF_SUPPORT_ENABLED: False}
+        with temporary_settings(settings):
+            with pytest.raises(WorkspaceError) as told, running_flows(), get_client(sync_client=True) as client:
+                client.read_flows()
+            with pytest.raises(httpx.ConnectError), running_flows():
+                httpx.get(DEAD, trust_env=False)
+        server.shutdown()
+
+    assert str(told.value).startswith(f"Prefect's server at {url} failed in mid-run (HTTP 500); look at its log")
 
 
 @pytest.mark.parametrize(

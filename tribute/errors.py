@@ -2,6 +2,7 @@
 
     TributeError
     ├── WorkspaceError      a folder is not a workspace, or holds something unexpected
+    │   └── ServerLostError     Prefect's server failed in mid-run
     ├── ConfigError         a run config, policy or command option is wrong
     ├── ContributionError   a contributed file or row is wrong
     ├── RegistryError       a dataset, version or ledger entry is missing or contradicts another
@@ -37,6 +38,10 @@ class TributeError(Exception):
 
 class WorkspaceError(TributeError):
     """Raised when a folder is not a workspace, or holds something unexpected."""
+
+
+class ServerLostError(WorkspaceError):
+    """Raised when the Prefect server that a run uses fails while it works."""
 
 
 class ConfigError(TributeError):

@@ -5,6 +5,7 @@ The first line of a file is what help says about the word. In a file whose word 
 close`) each command is a function named by the second word, with its help as docstring.
 """
 
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -17,7 +18,7 @@ import typer
 
 from tribute.cli._encoding import adapt_streams
 from tribute.cli._group import Group, Words, commands_of
-from tribute.errors import TributeError
+from tribute.errors import ServerLostError, TributeError
 
 PANELS = {
     "Contribute data": (
@@ -116,6 +117,10 @@ def _guarded(command: Callable[[], Any], debug: bool) -> int:
         if debug:
             raise
         print(f"tribute: {' '.join(str(error).split())}", file=sys.stderr)
+        if isinstance(error, ServerLostError):
+            # Prefect would try for minutes to hand over what its server has not heard.
+            sys.stderr.flush()
+            os._exit(2)
         return 2
     except SystemExit as end:
         # Typer ends an interrupted command with the first of these codes, and says nothing; _workers with the second.

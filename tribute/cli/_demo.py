@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tribute import months
-from tribute.cli._flows import PARTS, RESULTS, start_prefect, times
+from tribute.cli._flows import PARTS, RESULTS, running_flows, start_prefect, times
 from tribute.cli._output import Output, Table
 from tribute.cli._payout import Attributed, Paid, payout
-from tribute.cli._workers import ending_children
 from tribute.config import RunConfig
 from tribute.pipeline.launch.preflight import refuse_training
 from tribute.progress import timed
@@ -38,14 +37,14 @@ def run_and_serve(home: Workspace, config: RunConfig, configs: Path) -> Output[P
     month, visits = rewards.period, list["Visit"]()
     # Its month is a fixed one, so its days are those of a simulation, and its manifests say so.
     simulate(home.rewards, months.last_day(month))
-    with timed(PARTS, RESULTS) as seconds, ending_children():
+    with timed(PARTS, RESULTS) as seconds, running_flows():
         start_prefect(home.prefect)
         from flows.pipeline import pipeline
         from flows.runner import with_runner
         from flows.services import usage
 
         pipeline(str(home.root), config)
-    with timed(SERVED, "the month paid again") as later, ending_children():
+    with timed(SERVED, "the month paid again") as later, running_flows():
         if not (home.usage / month).exists():
             if read_calendar(home.rewards).today <= months.last_day(month):
                 visits = _customers_ask(home, month, configs / "prices.yaml")

@@ -1,6 +1,7 @@
 """How `tribute run` and `demo` start the Prefect flows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tribute.cli._prefect import set_prefect_environment
 from tribute.cli._text import Plan, would
 from tribute.cli._workers import ending_children
 from tribute.config import RunConfig
+from tribute.errors import ServerLostError
 from tribute.pipeline.launch.preflight import refuse_engine, refuse_rows, refuse_training
 from tribute.pipeline.stages.data import is_released
 from tribute.pipeline.stages.repeating import repeat
@@ -51,8 +53,29 @@ def _run_flows(home: Workspace, config: RunConfig) -> str:
     start_prefect(home.prefect)
     from flows import pipeline
 
-    with ending_children():
+    with running_flows():
         return str(pipeline.run(str(home.root), config))
+
+
+@contextmanager
+def running_flows() -> Iterator[None]:
+    """The trainings of flows in the body end with it. Raises ServerLostError where the server that they use fails."""
+    from httpx import HTTPError, HTTPStatusError
+
+    try:
+        with ending_children():
+            yield
+    except HTTPError as error:
+        from flows.server import server_url
+
+        url = server_url()
+        if not url or not str(error.request.url).startswith(url):
+            raise
+        why = f"HTTP {error.response.status_code}" if isinstance(error, HTTPStatusError) else str(error)
+        raise ServerLostError(
+            f"Prefect's server at {url} failed in mid-run ({why}); look at its log and its database, then run again: "
+            "what was made is kept"
+        ) from error
 
 
 def start_prefect(folder: Path) -> None:

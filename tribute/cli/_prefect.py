@@ -17,6 +17,8 @@ def set_prefect_environment(folder: Path) -> None:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         # An error reaches the user as Tribute's one line; the server keeps Prefect's own log of it.
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+        # What a server says whose database is away for a moment; its client asks again for a minute.
+        "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",
         "DO_NOT_TRACK": "1",
     }
     for name, value in defaults.items():

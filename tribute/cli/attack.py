@@ -152,8 +152,7 @@ def _chosen(names: Sequence[str], attacks: dict[str, "Attack"]) -> list["Attack"
 
 def _play(names: Sequence[str], draws: int, file: Path, defence: str, execution: "ExecutionConfig") -> None:
     """Make what is missing of the draws on an engine, which keeps them in the file."""
-    from tribute.cli._flows import start_prefect
-    from tribute.cli._workers import ending_children
+    from tribute.cli._flows import running_flows, start_prefect
     from tribute.incentives.draws import read_draws
     from tribute.incentives.suite import CODE
     from tribute.pipeline.launch.preflight import refuse_engine
@@ -167,7 +166,7 @@ def _play(names: Sequence[str], draws: int, file: Path, defence: str, execution:
     start_prefect(file.resolve().parent / "prefect")
     from flows import attack as attacking
 
-    with ending_children():
+    with running_flows():
         attacking.run(defence, worlds, str(file.resolve()), execution)
 
 

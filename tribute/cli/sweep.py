@@ -44,8 +44,7 @@ def sweep(
     workspace: WorkspaceFolder = HERE,
     dry_run: DryRun = False,
 ) -> Output[Swept | Plan]:
-    from tribute.cli._flows import start_prefect
-    from tribute.cli._workers import ending_children
+    from tribute.cli._flows import running_flows, start_prefect
     from tribute.pipeline.launch.preflight import checked_config, refuse_engine, refuse_training
     from tribute.pipeline.stages.sweeping import DEFAULT, best_trial, refuse_sweep, sweep_name, trials_of
     from tribute.workspace import Workspace
@@ -59,7 +58,7 @@ def sweep(
     start_prefect(home.prefect)
     from flows import sweep as sweeping
 
-    with ending_children():
+    with running_flows():
         ended = sweeping.run(str(home.root), run, varied, trials)
     tried = trials_of(home, run, varied)
     best = best_trial(tried)["settings"]

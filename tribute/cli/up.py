@@ -47,7 +47,7 @@ def up(
         for name, line in services.items():
             manager.add_process(name, line, env=shell, cwd=str(place))
         for name, address in ports.addresses().items():
-            shown = f"{address}/?token={shell[TOKEN]}" if name == "reports" else address
+            shown = address + {"reports": f"/?token={shell[TOKEN]}", "service": "/v1"}.get(name, "")
             print(f"{name}: {shown}", file=sys.stderr)
         print("Ctrl-C stops all of them", file=sys.stderr, flush=True)
         manager.loop()

@@ -27,8 +27,8 @@ def year(
 ) -> Output[Year | Plan]:
     from dataclasses import asdict
 
+    from tribute.cli._flows import running_flows
     from tribute.cli._prefect import set_prefect_environment
-    from tribute.cli._workers import ending_children
     from tribute.contributions.sources import months_of
     from tribute.pipeline.launch.preflight import refuse_base, refuse_engine
     from tribute.rewards.policy import load_policy
@@ -54,7 +54,7 @@ def year(
     prepare_server()
     from flows.year import year as flow
 
-    with ending_children():
+    with running_flows():
         page = flow(str(home.root), simulated)
     record = history(home, simulated.fee.currency)
     data: Year = {"months": [asdict(month) for month in record.months], "ties": list(record.ties), "page": page}
