@@ -1,6 +1,7 @@
 """Theorem: on how many machines a run works changes no byte, and a machine that dies takes nothing with it."""
 
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,17 +9,17 @@ from typing import Any
 import pytest
 
 from tasks.resources import refuse_nodes, remote_options_of
+from tests.flows.ray_nodes import two_nodes
 from tests.flows.real_server import QUIET, running_server
 from tests.helpers.processes import wait_for
 from tests.helpers.terminal import started, tribute
-from tribute.config import load_config
+from tribute.config import ExecutionConfig, load_config
 from tribute.errors import ConfigError
+from tribute.pipeline.launch import preflight
 from tribute.pipeline.runs.runs import all_runs, read_run
 from tribute.workspace import Workspace
 
 MADE = ("dataset", "baselines", "adapters", "attribution", "rewards")
-STORE = 80_000_000
-"""Bytes of shared memory a node; by default Ray takes a third of the machine's."""
 MOST = 900
 """Seconds that a run may take on a busy machine."""
 DIES_AFTER = 5
@@ -28,13 +29,8 @@ DIES_AFTER = 5
 @pytest.fixture
 def cluster() -> Iterator[Any]:
     """Two nodes of one processor each, on this machine."""
-    from ray.cluster_utils import Cluster
-
-    node = {"num_cpus": 1, "object_store_memory": STORE}
-    nodes = Cluster(initialize_head=True, head_node_args=node)
-    nodes.add_node(**node)
-    yield nodes
-    nodes.shutdown()
+    with two_nodes() as nodes:
+        yield nodes
 
 
 def test_a_node_dies_in_mid_run(cluster: Any, untrained: Path, finished: Path, tiny: Path, tmp_path: Path):
@@ -71,6 +67,16 @@ def test_an_address_where_nothing_answers(address: str, finished: Path, tiny: Pa
     assert ended.code == 2
     assert ended.err.startswith(f"tribute: RAY_ADDRESS: no Ray cluster answers at {address} (")
     assert len(ended.err.splitlines()) == 1
+
+
+def test_an_address_of_something_else(monkeypatch: pytest.MonkeyPatch):
+    """A server that is not Ray's: Ray itself would ask it for minutes."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{other.getsockname()[1]}")
+        monkeypatch.setattr(preflight, "PATIENCE", 0.5)
+
+        with pytest.raises(ConfigError, match=r"no Ray cluster answers at .*\(something else listens there\)"):
+            preflight.refuse_engine(ExecutionConfig(engine="ray"))
 
 
 def test_a_task_asks_for_what_the_plan_says(finished: Path, tiny: Path):

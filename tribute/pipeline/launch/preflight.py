@@ -89,8 +89,22 @@ def refuse_engine(execution: ExecutionConfig) -> None:
         return  # none, or a word of Ray's own, such as auto
     try:
         socket.create_connection((host.strip("[]"), int(port)), PATIENCE).close()
+        _refuse_other_server(f"{host}:{port}")
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"RAY_ADDRESS: no Ray cluster answers at {address} ({error}); start one with `ray start --head`, correct "
             "the address, or unset it to start Ray here"
         ) from error
+
+
+def _refuse_other_server(address: str) -> None:
+    """Raise ConnectionError where what listens does not speak gRPC, as Ray does: Ray would ask it for minutes."""
+    import grpc
+
+    if os.environ.get("RAY_USE_TLS", "0") != "0":
+        return
+    with grpc.insecure_channel(address) as channel:
+        try:
+            grpc.channel_ready_future(channel).result(PATIENCE)
+        except grpc.FutureTimeoutError:
+            raise ConnectionError("something else listens there") from None
