@@ -37,8 +37,8 @@ LAG = 5.0
 """Seconds in which events reach the server's count of tasks."""
 SUBFLOWS = 4
 """Of a run."""
-NODE = {"num_cpus": 1, "object_store_memory": 80_000_000}
-"""A Ray node; by default its shared memory is a third of the machine's."""
+NODE = {"num_cpus": 1, "object_store_memory": 80_000_000, "env_vars": {"RAY_worker_niceness": "0"}}
+"""A Ray node; by default its shared memory is a third of the machine's, and its workers give way to all else on it."""
 
 
 def main() -> None:

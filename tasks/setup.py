@@ -90,7 +90,7 @@ def _mark_lost() -> AutomationCore:
 
 def mark_stuck(within: timedelta) -> AutomationCore:
     """A run whose worker died while it imported the flow sends no heartbeat yet, so nobody would miss one."""
-    others = ("Running", "Cancelling", "Scheduled", "Late", "AwaitingRetry", "AwaitingConcurrencySlot", *ENDS)
+    others = ("Running", "Cancelling", "Scheduled", "Late", "AwaitingConcurrencySlot", *ENDS)
     return AutomationCore(
         name="tribute: mark a run that never began",
         description="Its worker died before the run sent a heartbeat.",
