@@ -16,7 +16,8 @@ from tests.helpers.tiny import write_rows
 from tests.server.helpers.shop import listening, open_shop
 from tests.server.test_usage import evaluation_texts
 from tribute.config import ExecutionConfig
-from tribute.incentives.suite import CODE, Draw, read_draws
+from tribute.incentives.draws import Draw, read_draws
+from tribute.incentives.suite import CODE
 from tribute.pipeline.usage.seal import verify
 from tribute.rewards.ledger import simulate
 from tribute.server.setup.setup import open_services
