@@ -11,7 +11,7 @@ from tasks.watching import watched
 from tribute.config import RunConfig
 from tribute.pipeline.planning.full_memory import compared_with_plan
 from tribute.pipeline.runs import summary
-from tribute.pipeline.stages import measuring, results, tracked
+from tribute.pipeline.stages import measuring, tracked
 from tribute.workspace import Workspace
 
 
@@ -33,7 +33,7 @@ def measure(workspace: str, config: RunConfig, dataset: str, adapters: list[str]
 def combine(workspace: str, config: RunConfig, dataset: str, adapters: list[str], measured: list[Any]) -> State[Any]:
     """Scores, shares, effects and the card; returns the attribution's id."""
     run = _run(workspace, config, dataset, adapters)
-    attribution = results.combine(run, measuring.measurements_of(run, measured))
+    attribution = measuring.combine(run, measuring.measurements_of(run, measured))
     tracked.track_attribution(Workspace.open_at(workspace), config, run.dataset, attribution)
     publish(f"attribution-{config.run}", summary.attribution_page(config, run.adapters, attribution))
     return ended(attribution)

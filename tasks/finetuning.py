@@ -11,7 +11,7 @@ from tasks.watching import log, watched, watched_training
 from tribute.config import RunConfig
 from tribute.pipeline.planning.full_memory import compared_with_plan
 from tribute.pipeline.runs import summary
-from tribute.pipeline.stages import results, training
+from tribute.pipeline.stages import tracked, training
 from tribute.workspace import Workspace
 
 
@@ -51,4 +51,4 @@ def find_adapters(workspace: str, config: RunConfig, dataset: str) -> list[str]:
 def register(workspace: str, config: RunConfig, dataset: str, adapters: list[str]) -> dict[str, Any]:
     """Register the best seed's adapter and let it challenge the champion."""
     [data], trained = get(workspace, "dataset", dataset), get(workspace, "adapter", *adapters)
-    return results.register(Workspace.open_at(workspace), config, data, trained)
+    return tracked.register(Workspace.open_at(workspace), config, data, trained)

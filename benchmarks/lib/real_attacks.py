@@ -28,7 +28,7 @@ from tribute.incentives.released import TAG, contribute_honest
 from tribute.incentives.screened import NAME
 from tribute.incentives.suite import BASE, CODE
 from tribute.incentives.world import Upload, World
-from tribute.pipeline.stages import measuring, results
+from tribute.pipeline.stages import measuring
 from tribute.progress import ignore
 from tribute.rewards.allocation.inputs import read_sources
 from tribute.rewards.allocation.weights import ContributorScore
@@ -123,7 +123,7 @@ def _attributed(workspace: Workspace, dataset: Artifact, digest: str) -> Outcome
     adapters = [recipe.make(workspace.store, workspace.scratch, ignore) for recipe in recipes]
     run = measuring.open_run(workspace, CONFIG, dataset, adapters)
     measured = measuring.measure_all(run, lambda measure, work: [measure(piece) for piece in work])
-    attribution = results.combine(run, measured)
+    attribution = measuring.combine(run, measured)
     evaluations = [trained.json("evaluation.json") for trained in adapters]
     loss, accuracy = (float(np.mean([one[name] for one in evaluations])) for name in ("loss", "accuracy"))
     before = float(np.mean([one["before"]["loss"] for one in evaluations]))

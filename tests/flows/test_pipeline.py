@@ -10,7 +10,7 @@ import pytest
 from tests.helpers.terminal import tree, tribute
 from tribute.config import RunConfig, load_config
 from tribute.pipeline.runs.runs import all_runs, read_run
-from tribute.pipeline.stages import results
+from tribute.pipeline.stages import measuring
 from tribute.progress import listening
 from tribute.workspace import Workspace
 
@@ -73,7 +73,7 @@ def flown(watched: Engine, config: RunConfig, tmp_path_factory: pytest.TempPathF
         raise InterruptedError("the machine was switched off")
 
     with pytest.MonkeyPatch.context() as broken:
-        broken.setattr(results, "combine", interrupted)
+        broken.setattr(measuring, "combine", interrupted)
         with listening(lambda what, *_: watched.heard.add(what)), pytest.raises(InterruptedError):
             pipeline(str(workspace), config)
     watched.ended(least=ARTIFACTS + OTHERS - 3)

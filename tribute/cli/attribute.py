@@ -37,7 +37,7 @@ def attribute(
     from tribute.pipeline.launch.preflight import checked_config
     from tribute.pipeline.planning.full_memory import compared_with_plan
     from tribute.pipeline.runs.metrics import attribution_metrics
-    from tribute.pipeline.stages import measuring, results
+    from tribute.pipeline.stages import measuring
     from tribute.pipeline.stages.learned import found_dataset
     from tribute.pipeline.stages.tracked import track_attribution
     from tribute.pipeline.stages.training import find_adapters
@@ -53,7 +53,7 @@ def attribute(
         measurements = measuring.measure_all(
             trained, lambda measure, work: run_each(measure, work, run.execution.processes)
         )
-    attribution = results.combine(trained, measurements)
+    attribution = measuring.combine(trained, measurements)
     if metrics is not None:
         write_json(metrics, attribution_metrics(attribution))
     track_attribution(home, run, dataset, attribution)

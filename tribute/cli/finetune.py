@@ -100,9 +100,9 @@ def train_seeds(home: "Workspace", config: "RunConfig") -> tuple[dict[str, Adapt
     from tribute.cli._workers import run_each
     from tribute.finetuning.adapters.adapter_folder import ROWS
     from tribute.pipeline.planning.full_memory import compared_with_plan
-    from tribute.pipeline.stages import results, training
+    from tribute.pipeline.stages import training
     from tribute.pipeline.stages.learned import materialised
-    from tribute.pipeline.stages.tracked import track_end
+    from tribute.pipeline.stages.tracked import register, track_end
 
     dataset = materialised(home, config.dataset.tag, config.finetuning.base)
     try:
@@ -114,7 +114,7 @@ def train_seeds(home: "Workspace", config: "RunConfig") -> tuple[dict[str, Adapt
             )
         training.refuse_rise(adapters)
         training.measure_baselines(home, config, dataset)
-        results.register(home, config, dataset, adapters)
+        register(home, config, dataset, adapters)
     except TributeError:
         track_end(home, config, "FAILED")
         raise

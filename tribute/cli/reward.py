@@ -16,7 +16,7 @@ def reward(
     from tribute.cli._payout import payout
     from tribute.pipeline.launch.parameters import rewards_of
     from tribute.pipeline.launch.preflight import checked_config
-    from tribute.pipeline.stages import measuring, results, training
+    from tribute.pipeline.stages import measuring, results, tracked, training
     from tribute.pipeline.stages.learned import found_dataset
     from tribute.workspace import Workspace
 
@@ -33,7 +33,7 @@ def reward(
         "dataset": dataset.id,
         "adapters": [adapter.id for adapter in adapters],
         "baselines": training.measure_baselines(home, run, dataset).id,
-        "registered": results.register(home, run, dataset, adapters),
+        "registered": tracked.register(home, run, dataset, adapters),
         "attribution": attribution.id,
     }
     run_id = results.record(home, run, artifacts, started)

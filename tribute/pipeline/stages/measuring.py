@@ -72,6 +72,13 @@ def find_recorded(run: Run, attribution: Artifact) -> "Measurements":
     return Measurements(run.dataset, run.adapters, measured)
 
 
+def combine(run: Run, measurements: "Measurements") -> Artifact:
+    """Shares, scores, effects and the card."""
+    from tribute.attribution.combine import make_attribution
+
+    return make_attribution(run.store, measurements, run.config.attribution)
+
+
 def find_attribution(run: Run) -> Artifact:
     """The attribution that was made of these adapters. Raises AttributionError where there is none."""
     from tribute.attribution import combine

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from tribute.config import RunConfig
 from tribute.errors import AttributionError, RegistryError
 from tribute.pipeline.runs import telemetry
-from tribute.pipeline.stages import data, learned, measuring, results, training
+from tribute.pipeline.stages import data, learned, measuring, results, tracked, training
 from tribute.workspace import Workspace
 
 
@@ -25,8 +25,8 @@ def repeat(workspace: Workspace, config: RunConfig) -> str | None:
     except (AttributionError, RegistryError):
         return None
     data.check_learnable(workspace, config.dataset.tag)
-    tracked = all("mlflow_run_id" in adapter.provenance for adapter in adapters)
-    if simple is None or not tracked or not results.is_drafted(workspace, config, dataset, adapters, attribution):
+    is_tracked = all("mlflow_run_id" in adapter.provenance for adapter in adapters)
+    if simple is None or not is_tracked or not results.is_drafted(workspace, config, dataset, adapters, attribution):
         return None
     if telemetry.is_on():
         for artifact in (dataset, simple, *adapters, attribution):
@@ -36,6 +36,6 @@ def repeat(workspace: Workspace, config: RunConfig) -> str | None:
         "adapters": [adapter.id for adapter in adapters],
         "baselines": simple.id,
         "attribution": attribution.id,
-        "registered": results.register(workspace, config, dataset, adapters),
+        "registered": tracked.register(workspace, config, dataset, adapters),
     }
     return results.record(workspace, config, ids, started)

@@ -1,27 +1,16 @@
-"""What comes of a run: the attribution, the period's draft, the registered model, the record."""
+"""What comes of a run: the period's draft, the record."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tribute.artifacts import Artifact, read_artifact
-from tribute.attribution.measurement import Run, recorded_measurements, seed_of
+from tribute.attribution.measurement import recorded_measurements, seed_of
 from tribute.config import RewardsConfig, RunConfig
-from tribute.pipeline.runs.runs import RunResults, best, record_run
+from tribute.pipeline.runs.runs import RunResults, record_run
 from tribute.pipeline.stages.tracked import track_report
 from tribute.rewards.period import PaidFrom, PeriodRequest, find_period, write_period
 from tribute.rewards.statements import write_early
 from tribute.workspace import Workspace
-
-if TYPE_CHECKING:
-    from tribute.attribution.shares import Measurements
-
-
-def combine(run: Run, measurements: "Measurements") -> Artifact:
-    """Shares, scores, effects and the card."""
-    from tribute.attribution.combine import make_attribution
-
-    return make_attribution(run.store, measurements, run.config.attribution)
 
 
 def draft_period(
@@ -63,15 +52,6 @@ def _request(workspace: Workspace, rewards: RewardsConfig) -> PeriodRequest:
     fees = [(pool.amount, pool.currency) for pool in rewards.pools]
     usage = workspace.usage / rewards.period if rewards.is_metered else rewards.usage
     return PeriodRequest(rewards.policy, rewards.period, fees, usage)
-
-
-def register(
-    workspace: Workspace, config: RunConfig, dataset: Artifact, adapters: Sequence[Artifact]
-) -> dict[str, Any]:
-    """The place of the best seed's adapter in the model registry: name, version and whether it is champion."""
-    from tribute.finetuning.tracking import Tracker
-
-    return asdict(Tracker(workspace.mlflow).register(dataset, best(adapters), config.finetuning))
 
 
 def mlflow_runs(adapters: Sequence[Artifact]) -> dict[str, str]:

@@ -1,17 +1,30 @@
-"""What MLflow shows of a run beside its trainings: the attribution, the report, and how it ended."""
+"""What MLflow shows of a run beside its trainings: its model, the attribution, the report, and how it ended."""
 
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 
 from tribute.artifacts import Artifact
 from tribute.config import RunConfig
 from tribute.errors import TrackingError
+from tribute.pipeline.runs.runs import best
 from tribute.workspace import Workspace
 
 MOST = 100
 """Contributors whose credit is a metric of its own; all of them are in `shares.parquet`."""
+
+
+def register(
+    workspace: Workspace, config: RunConfig, dataset: Artifact, adapters: Sequence[Artifact]
+) -> dict[str, Any]:
+    """The place of the best seed's adapter in the model registry: name, version and whether it is champion."""
+    from tribute.finetuning.tracking import Tracker
+
+    return asdict(Tracker(workspace.mlflow).register(dataset, best(adapters), config.finetuning))
 
 
 def track_attribution(workspace: Workspace, config: RunConfig, dataset: Artifact, attribution: Artifact) -> None:
