@@ -31,7 +31,8 @@ def release(workspace: str, tag: str, base: BaseConfig | None = None) -> str:
 @stage(task_run_name="materialise {tag}")
 def materialise(workspace: str, tag: str, base: BaseConfig | None = None) -> State[Any]:
     """The tables of a dataset version, as a base may learn it; returns the artifact's id."""
-    return ended(learned.materialised(Workspace.open_at(workspace), tag, base))
+    with watched():
+        return ended(learned.materialised(Workspace.open_at(workspace), tag, base))
 
 
 @stage(task_run_name="find {tag}")

@@ -25,7 +25,13 @@ class Decided(TypedDict):
 
 
 def record_decision(
-    registry: "Registry", verdict: "Verdict", rows: Sequence[str], by: str, why: str, tokenizer: Path | None
+    workspace: Path,
+    registry: "Registry",
+    verdict: "Verdict",
+    rows: Sequence[str],
+    by: str,
+    why: str,
+    tokenizer: Path | None,
 ) -> Output[Decided]:
     """Record a verdict on rows, one log entry per dataset; a wrong `tokenizer` is refused before that."""
     from tribute.cli._tokenizer import named_tokenizer
@@ -35,13 +41,17 @@ def record_decision(
     now = registry.snapshot()
     datasets = {now.live[contribution_of(row)].dataset for text in rows for row in expand(now, text)}
     reads = [named_tokenizer(registry, dataset, tokenizer) for dataset in sorted(datasets)]
-    return decided(registry, decide(registry, verdict, rows, by, why), next(iter(reads), None))
+    return decided(workspace, registry, decide(registry, verdict, rows, by, why), next(iter(reads), None))
 
 
-def decided(registry: "Registry", groups: "Sequence[Group]", tokenizer: "Tokenizer | None") -> Output[Decided]:
+def decided(
+    workspace: Path, registry: "Registry", groups: "Sequence[Group]", tokenizer: "Tokenizer | None"
+) -> Output[Decided]:
     """What was decided, and which decisions change nothing; with `tokenizer` rows compare as the base reads them."""
     from tribute.contributions.releases import without_effect
     from tribute.formatting import counted
+    from tribute.pipeline.operations.harm import found_harm
+    from tribute.workspace import Workspace
 
     decisions: list[Decision] = [
         {"dataset": group.dataset, "verdict": group.verdict, "row_ids": list(group.rows), "log_seq": group.seq}
@@ -53,7 +63,8 @@ def decided(registry: "Registry", groups: "Sequence[Group]", tokenizer: "Tokeniz
         f"{group.dataset}, log entry {group.seq}"
         for group in groups
     ]
-    idle = dict(without_effect(registry, groups, tokenizer))
+    harm = found_harm(Workspace.open(workspace), {group.dataset for group in groups})
+    idle = dict(without_effect(registry, groups, tokenizer, harm))
     lines += [f"{row}: no effect; {why}" for row, why in idle.items()]
     now = registry.snapshot()
     unread = sorted({group.dataset for group in groups if now.schema(group.dataset).tokenizer and not tokenizer})

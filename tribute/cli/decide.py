@@ -36,7 +36,7 @@ def decide(
     registry = open_registry(workspace, dry_run)
     registry.snapshot().schema(dataset)
     reads = named_tokenizer(registry, dataset, tokenizer)
-    return decided(registry, decide_all(registry, _read(file), by, dataset), reads)
+    return decided(workspace, registry, decide_all(registry, _read(file), by, dataset), reads)
 
 
 def _read(file: Path) -> "list[RowVerdict]":

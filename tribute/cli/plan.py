@@ -56,11 +56,13 @@ def plan(
     from tribute.pipeline.planning.machines import machine
     from tribute.pipeline.planning.rows import planned_rows
     from tribute.pipeline.planning.shape import shape_of
-    from tribute.pipeline.stages.learned import released_dataset
+    from tribute.pipeline.stages.learned import looks_for_harm, released_dataset
 
     run = checked_config(config, set_ or [])
     base = text_folder(run.finetuning.base)
-    rows = planned_rows(run, released_dataset(workspace, run.dataset.tag), base)
+    released = released_dataset(workspace, run.dataset.tag)
+    harm_share = looks_for_harm(workspace, run.dataset.tag) if released else None
+    rows = planned_rows(run, released, base, harm_share)
     shape = shape_of(base, run.finetuning, rows.task)
     chosen = machine(gpu, shape.width, shape.inner, run.finetuning.tokens_at_once)
     planned = plan_run(run, rows, shape, chosen)

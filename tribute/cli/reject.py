@@ -18,4 +18,4 @@ def reject(
     from tribute.cli._decision import record_decision
     from tribute.cli._registry import open_registry
 
-    return record_decision(open_registry(workspace, dry_run), "reject", rows, by, why, tokenizer)
+    return record_decision(workspace, open_registry(workspace, dry_run), "reject", rows, by, why, tokenizer)

@@ -67,6 +67,8 @@ def review(
     from tribute.contributions.releases import Selection, expand
     from tribute.contributions.releases import review as releases
     from tribute.formatting import counted
+    from tribute.pipeline.operations.harm import found_harm
+    from tribute.workspace import Workspace
 
     registry = open_registry(workspace, dry_run=False)
     now = registry.snapshot()
@@ -78,7 +80,8 @@ def review(
         similarity,
     )
     reads = named_tokenizer(registry, dataset, tokenizer)
-    waiting = releases(registry, dataset, selection, _encoder() if by_meaning else None, reads)
+    harm = found_harm(Workspace.open(workspace), [dataset])
+    waiting = releases(registry, dataset, selection, _encoder() if by_meaning else None, reads, harm)
     wait = f"{counted(len(waiting), 'finding')} {'waits' if len(waiting) == 1 else 'wait'}"
     lines = [f"{wait}; decide with `tribute accept` or `tribute reject`, or on a page (--html)"]
     if html is not None:

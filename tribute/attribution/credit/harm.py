@@ -18,8 +18,8 @@ import pandas as pd
 from scipy import stats
 
 from tribute.artifacts import Artifact, Kind, Store, check_files
-from tribute.attribution.credit.probe import Probe
-from tribute.attribution.credit.stand_in import path_credits
+from tribute.attribution.credit.probe import LENGTHS, Probe
+from tribute.attribution.credit.stand_in import NODES, path_nodes
 from tribute.attribution.gradients.sample import stratified_sample
 from tribute.config import BaseConfig
 from tribute.contributions.dataset import read_description, read_rows
@@ -28,13 +28,13 @@ from tribute.finetuning.models.base_models import base_digest, base_folder
 from tribute.finetuning.models.embeddings import sentence_encoder
 from tribute.finetuning.models.row_models import LOGIT_SCALE
 from tribute.finetuning.workers import Folders, Key, Recipe
-from tribute.progress import Progress, reporter
+from tribute.progress import Progress, ignore, reporter
 
 HARM = Kind("harm", __name__)
 FOLDS, BLOCKS = 8, 8
 CONFIDENCE = 0.95
-MOST = 256
-"""Evaluation rows that look for harm at most: each takes a pass backwards through the stand-in."""
+TRAININGS = len(LENGTHS) + FOLDS + NODES * (3 * BLOCKS + 2)
+"""Of the stand-in on all rows, in time: the search for its step, the folds, and passes along which credit is summed."""
 DECIMALS = 6
 """Of credits in nats, as periods publish them."""
 MINUTES = 60.0
@@ -54,16 +54,22 @@ class Harm:
     """Whether it is out, bool."""
 
 
-def find_harm(probe: Probe) -> Harm:
+def find_harm(probe: Probe, progress: Progress = ignore) -> Harm:
     """What the training rows do to the evaluation rows of a fitted `probe`; their order is one that no name decides."""
     count = len(probe.train)
     order = np.argsort(-_surprise(probe), kind="stable")
     block = np.empty(count, dtype=np.int64)
     for number, rows in enumerate(np.array_split(order, BLOCKS)):
         block[rows] = number
-    by_row = path_credits(probe, count, np.eye(len(probe.answers)))
-    high = _upper_ends(by_row @ np.eye(BLOCKS)[block], probe.answers)
-    credit = np.round(by_row.mean(0), DECIMALS)
+    groups, even = np.eye(BLOCKS)[block], np.full((len(probe.answers), 1), 1 / len(probe.answers))
+    own, together = np.zeros(count), np.zeros((len(probe.answers), BLOCKS))
+    for number, (place, weight) in enumerate(path_nodes(), 1):
+        at = np.full(count, place)
+        own += weight * probe.slopes(at, even)[0]
+        together += weight * probe.effects(at, groups)
+        progress(number, NODES)
+    high = _upper_ends(together, probe.answers)
+    credit = np.round(own, DECIMALS)
     harmful = np.logical_and.accumulate(high < 0)[block] & (credit < 0)
     return Harm(block, credit, high[block], harmful)
 
@@ -99,8 +105,7 @@ def unpaid_rows(slices: Sequence[str], share: float) -> list[int]:
     several = [place for place, name in enumerate(slices) if slices.count(name) > 1]
     if not several:
         return []
-    wanted = min(round(share * len(several)), MOST)
-    chosen, _ = stratified_sample([slices[place] for place in several], wanted)
+    chosen, _ = stratified_sample([slices[place] for place in several], round(share * len(several)))
     return [several[place] for place in chosen]
 
 
@@ -138,7 +143,7 @@ def _harm_job(dataset: Artifact, base: BaseConfig, share: float, folders: Folder
             head=encode(labels),
             scale=LOGIT_SCALE,
         )
-        table |= vars(find_harm(probe.fitted(np.inf)))
+        table |= vars(find_harm(probe.fitted(np.inf), progress))
     pd.DataFrame(table).to_parquet(folders.result / "rows.parquet", index=False)
     unpaid = list(sealed["row_id"].iloc[places])
     (folders.result / "unpaid.json").write_text(json.dumps(unpaid) + "\n", encoding="utf-8")

@@ -76,6 +76,15 @@ class Probe:
         slopes = [torch.autograd.grad(total, asked, retain_graph=True)[0] for total in sums]
         return np.asarray(torch.stack(slopes).double().numpy())
 
+    def effects(self, weights: np.ndarray, groups: np.ndarray) -> np.ndarray:
+        """−∂loss_e/∂w · groups[:, c] at `weights` [rows], nats [evaluation rows, columns].
+
+        Forwards through the steps, once for each column of `groups` [rows, columns], however many are evaluated.
+        """
+        asked = _tensor(weights)
+        moved = [torch.func.jvp(self._losses, (asked,), (_tensor(group),))[1] for group in groups.T]
+        return -np.asarray(torch.stack(moved, 1).double().numpy())
+
     def _losses(self, weights: Tensor) -> Tensor:
         labels = _tensor(self.head)
         for _ in range(STEPS):

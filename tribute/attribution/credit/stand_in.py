@@ -14,7 +14,7 @@ With the weights of all rows alike, in place of orders, no draw is needed (`path
 then every label is known a little from the start, and who teaches what others teach is overrated.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Protocol
 
@@ -102,13 +102,18 @@ def _along(stand_in: StandIn, order: np.ndarray, reading: np.ndarray, before: fl
 
 def path_credits(stand_in: StandIn, rows: int, readings: np.ndarray, progress: Progress = ignore) -> np.ndarray:
     """Every row's credit for each reading along all weights alike, nats [columns, rows]."""
-    places, weights = np.polynomial.legendre.leggauss(NODES)
     total = np.zeros((readings.shape[1], rows))
-    for number, (place, weight) in enumerate(zip((places + 1) / 2, weights / 2, strict=True), 1):
-        slopes = stand_in.slopes(np.full(rows, place**POWER), readings)
-        total += weight * POWER * place ** (POWER - 1) * slopes
+    for number, (place, weight) in enumerate(path_nodes(), 1):
+        total += weight * stand_in.slopes(np.full(rows, place), readings)
         progress(number, NODES)
     return total
+
+
+def path_nodes() -> Iterator[tuple[float, float]]:
+    """Where the weights of all rows stand along the way from 0 to 1, and what each place counts for."""
+    places, weights = np.polynomial.legendre.leggauss(NODES)
+    for place, weight in zip((places + 1) / 2, weights / 2, strict=True):
+        yield place**POWER, weight * POWER * place ** (POWER - 1)
 
 
 def content_clusters(stand_in: StandIn, count: int) -> np.ndarray:

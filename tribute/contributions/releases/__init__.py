@@ -3,7 +3,7 @@
 from tribute.contributions.releases.dataset import build_dataset, find_dataset
 from tribute.contributions.releases.diff import Difference, diff
 from tribute.contributions.releases.eligibility import check_trainable
-from tribute.contributions.releases.harm import dataset_without_harm
+from tribute.contributions.releases.harm import dataset_without_harm, harm_findings
 from tribute.contributions.releases.release import check_release, release_version, screen_dataset
 from tribute.contributions.releases.review import (
     VERDICTS,
@@ -42,6 +42,7 @@ __all__ = [
     "diff",
     "expand",
     "find_dataset",
+    "harm_findings",
     "named_ids",
     "read_tokenizer",
     "release_version",

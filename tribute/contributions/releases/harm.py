@@ -6,6 +6,7 @@ pay nobody. An artifact of kind `harm` says which (attribution/credit/harm.py). 
 
 from pathlib import Path
 from shutil import copyfile
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -18,27 +19,38 @@ from tribute.contributions.screening.findings import HARMFUL, Decisions, Finding
 
 def dataset_without_harm(dataset: Artifact, harm: Artifact, decisions: Decisions, store: Store) -> Artifact:
     """The tables of a version without harmful rows and without the evaluation rows that found them."""
-    table = pq.read_table(harm.file("rows.parquet")).to_pylist()
-    harmful = {row["row_id"]: row for row in table if row["harmful"]}
-    accepted = sorted(row_id for row_id in harmful if row_id in decisions and decisions[row_id].verdict == "accept")
-    unpaid = harm.json("unpaid.json")
+    accepted = sorted(
+        row_id for row_id in _harmful(harm) if row_id in decisions and decisions[row_id].verdict == "accept"
+    )
 
     def build(folder: Path) -> None:
         check_files(dataset)
-        findings = [
-            Finding(row, HARMFUL, None, -harmful[row.row_id]["credit"], 0.0, "stand_in", _evidence(harmful[row.row_id]))
-            for row in contributed_rows(dataset, "train")
-            if row.row_id in harmful and row.row_id not in accepted
-        ]
+        findings = [finding for finding in harm_findings(dataset, harm) if finding.row.row_id not in accepted]
         exclusions = folder / "exclusions.parquet"
         write_exclusions(exclusions, findings)
         leave_out(dataset.path, exclusions, folder)
-        keep_rows(dataset.file("evaluation.parquet"), folder / "evaluation.parquet", set(unpaid))
+        keep_rows(dataset.file("evaluation.parquet"), folder / "evaluation.parquet", set(harm.json("unpaid.json")))
         copyfile(dataset.file("dataset.json"), folder / "dataset.json")
-
-    def _evidence(row: dict[str, float]) -> str:
-        group = f"group {row['block'] + 1:.0f}, whose credit is below {row['high']:.6f} nats"
-        return f"{group} on {len(unpaid)} evaluation rows; its own is {row['credit']:.6f}"
 
     settings = {"tag": read_description(dataset)["tag"], "accepted": accepted}
     return store.make(DATASET, {"dataset": dataset.id, "harm": harm.id}, settings, build)
+
+
+def harm_findings(dataset: Artifact, harm: Artifact) -> list[Finding]:
+    """Every row of the version that was found harmful, whatever people say of it, in the order of the rows."""
+    harmful, asked = _harmful(harm), len(harm.json("unpaid.json"))
+    return [
+        Finding(row, HARMFUL, None, -line["credit"], 0.0, "stand_in", _evidence(line, asked))
+        for row in contributed_rows(dataset, "train")
+        if (line := harmful.get(row.row_id))
+    ]
+
+
+def _harmful(harm: Artifact) -> dict[str, dict[str, Any]]:
+    table = pq.read_table(harm.file("rows.parquet")).to_pylist()
+    return {row["row_id"]: row for row in table if row["harmful"]}
+
+
+def _evidence(line: dict[str, Any], asked: int) -> str:
+    group = f"group {line['block'] + 1:.0f}, whose credit is below {line['high']:.6f} nats"
+    return f"{group} on {asked} evaluation rows; its own is {line['credit']:.6f}"

@@ -1,6 +1,6 @@
 """What waits for a person, and what people decided: recorded with who and why, and never overwritten."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -64,10 +64,12 @@ def review(
     selection: Selection | None = None,
     encoder: Encoder | None = None,
     tokenizer: Tokenizer | None = None,
+    harm: Sequence[Finding] = (),
 ) -> list[Finding]:
     """What waits for a person, in the order of the rows; with an encoder also what only meaning shows.
 
-    With the tokenizer that the schema names, rows that only it takes for copies wait no more: they are out.
+    `harm` is what runs found harmful, which no screening can see. With the tokenizer that the schema names, rows that
+    only it takes for copies wait no more: they are out.
     Raises RegistryError for a reason that no check gives, or for another tokenizer.
     """
     selection = selection or Selection()
@@ -75,8 +77,9 @@ def review(
         if reason not in BY_CODE:
             raise RegistryError(f"unknown reason {reason!r}; there are {', '.join(BY_CODE)}")
     now = registry.snapshot()
-    findings = waiting(screen_dataset(registry, dataset, encoder, tokenizer), now.decisions(dataset))
     order = {contribution.id: place for place, contribution in enumerate(now.contributions(dataset))}
+    everything = [*screen_dataset(registry, dataset, encoder, tokenizer), *_still_there(harm, order)]
+    findings = waiting(everything, now.decisions(dataset))
     chosen = [finding for finding in findings if selection.holds(finding)]
     return sorted(chosen, key=lambda finding: (order[finding.row.contribution_id], finding.row.row.line))
 
@@ -130,11 +133,11 @@ def decide_all(
 
 
 def without_effect(
-    registry: Registry, decided: Iterable[Decided], tokenizer: Tokenizer | None = None
+    registry: Registry, decided: Iterable[Decided], tokenizer: Tokenizer | None = None, harm: Sequence[Finding] = ()
 ) -> Mapping[str, str]:
     """Row → why the verdict on it changes nothing: the row is out or in whatever a person says.
 
-    With the tokenizer that the schema names, rows that only it takes for copies are out, too.
+    `harm` is as for `review`. With the tokenizer that the schema names, rows that only it takes for copies are out.
     """
     reasons: dict[str, str] = {}
     now = registry.snapshot()
@@ -145,7 +148,7 @@ def without_effect(
             continue
         if dataset not in screened:
             screened[dataset] = {}
-            for finding in screen_dataset(registry, dataset, tokenizer=tokenizer):
+            for finding in (*screen_dataset(registry, dataset, tokenizer=tokenizer), *harm):
                 screened[dataset].setdefault(finding.row.row_id, []).append(finding)
         findings = screened[dataset]
         for row in rows:
@@ -159,6 +162,10 @@ def without_effect(
             ):
                 reasons[row] = "nothing speaks against it, so it is in already"
     return reasons
+
+
+def _still_there(findings: Iterable[Finding], contributions: Collection[str]) -> Iterator[Finding]:
+    yield from (finding for finding in findings if finding.row.contribution_id in contributions)
 
 
 def expand(now: Snapshot, text: str) -> list[str]:

@@ -115,7 +115,8 @@ AFTER_SEALING = Reason(
 HARMFUL = Reason(
     "harmful",
     "hold",
-    "is among rows of like content with which the model is worse, on evaluation rows that pay nobody",
+    "is among rows whose labels the other rows least expect, and the model is worse with them on evaluation rows that "
+    "pay nobody",
     "Ask the steward to accept it, or dispute the statement; the next version looks again.",
 )
 Decisions = Mapping[str, Decision]

@@ -11,6 +11,7 @@ from tribute.contributions.registry import Registry
 from tribute.contributions.releases import review
 from tribute.formatting import counted
 from tribute.ids import parse_tag
+from tribute.pipeline.operations.harm import found_harm
 from tribute.pipeline.runs import stale_runs
 from tribute.pipeline.runs.runs import all_runs, read_run
 from tribute.rewards import close
@@ -65,7 +66,7 @@ def status(workspace: Workspace) -> Status:
     datasets = tuple(_datasets(registry))
     runs, periods = tuple(all_runs(workspace)), tuple(_periods(workspace))
     tasks = (
-        *_contribution_tasks(registry, datasets),
+        *_contribution_tasks(workspace, registry, datasets),
         *_training_tasks(workspace, datasets, runs),
         *_closing_tasks(workspace, periods),
         *_dispute_tasks(workspace),
@@ -96,12 +97,13 @@ def _periods(workspace: Workspace) -> Iterator[PeriodState]:
             yield PeriodState(period, "open", ())
 
 
-def _contribution_tasks(registry: Registry, datasets: tuple[DatasetState, ...]) -> Iterator[Task]:
+def _contribution_tasks(workspace: Workspace, registry: Registry, datasets: tuple[DatasetState, ...]) -> Iterator[Task]:
     if not datasets:
         command = "tribute contribute FILE --contributor ID --dataset NAME --licence SPDX --schema FILE"
         yield Task("no dataset yet", "steward", command)
     for dataset in datasets:
-        if dataset.contributions and (findings := review(registry, dataset.name)):
+        harm = found_harm(workspace, [dataset.name])
+        if dataset.contributions and (findings := review(registry, dataset.name, harm=harm)):
             rows = len({finding.row.row_id for finding in findings})
             yield Task(
                 f"{counted(rows, 'row')} of {dataset.name} to review", "steward", f"tribute review {dataset.name}"

@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
 
+from tribute.attribution.credit.harm import TRAININGS
+from tribute.attribution.credit.probe import STEPS
 from tribute.attribution.own_work import effects_work
 from tribute.attribution.workload import workload
 from tribute.config import RunConfig
 from tribute.finetuning.recording.trace import longest_gap, state_steps
 from tribute.finetuning.training.schedule import learning_rates, schedule
-from tribute.pipeline.planning.machines import Machine
+from tribute.pipeline.planning.machines import Machine, machine
 from tribute.pipeline.planning.rows import PlannedRows
 from tribute.pipeline.planning.shape import Shape
 from tribute.pipeline.planning.stand_ins import stand_in_work
@@ -111,6 +113,8 @@ class _Work:
 
     def stages(self) -> Iterator[StageCost]:
         """Every stage, in the order of a run."""
+        if len(self.rows.unpaid):
+            yield self._harm()
         yield self._finetuning()
         yield self._credit()
         yield self._stand_in()
@@ -232,6 +236,21 @@ class _Work:
         flop = self.shape.forward(read, self.length) + own.flop
         cost = (read, flop, self._seconds(flop, read / self.config.finetuning.tokens_at_once))
         return self._stage("stand-in", "once", 1, cost, layers=1, host=own.memory, disk=own.disk)
+
+    def _harm(self) -> StageCost:
+        """On a processor, whatever trains: all rows are embedded, and the stand-in learns them again and again."""
+        shape, rows, asked = self.shape, len(self.rows.train) + len(self.rows.validation), len(self.rows.unpaid)
+        parts = (self.rows.train, self.rows.validation, self.rows.unpaid)
+        read = float(sum(part.lengths().sum() for part in parts))
+        products = STEPS * 4 * rows + 2 * asked
+        flop = shape.forward(read, self.length) + 2 * read * shape.below
+        flop += TRAININGS * products * shape.width * len(self.rows.task.labels)
+        core = self.machine
+        if core.is_gpu:
+            core = machine("cpu", shape.width, shape.inner, self.config.finetuning.tokens_at_once)
+        apart = LAYER_SECONDS * shape.layers * read / self.config.finetuning.tokens_at_once
+        host = IMPORTS + 4.0 * shape.parameters
+        return StageCost("look for harm", "once", read, flop, (flop / core.flops + apart) / 3600, 0.0, host, 0.0)
 
     def _effects(self, count: int) -> StageCost:
         draws, rows = self.asked.draws, len(self.rows.train)

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from tribute.artifacts import Artifact
+from tribute.attribution.credit import unpaid_rows
 from tribute.config import RunConfig
 from tribute.contributions.dataset import read_description, read_rows
 from tribute.errors import RegistryError
@@ -28,14 +29,20 @@ class PlannedRows:
     validation: EncodedRows
     """Held out of the training; empty where the config holds none out."""
     evaluation: EncodedRows
+    unpaid: EncodedRows
+    """Evaluation rows that look for harm before anything is trained; none where nobody does."""
     contributors: Mapping[str, int]
     """Contributor → rows."""
     is_released: bool
     """Otherwise screening may still exclude some."""
 
 
-def planned_rows(config: RunConfig, dataset: Artifact | None, base: Path) -> PlannedRows:
+def planned_rows(
+    config: RunConfig, dataset: Artifact | None, base: Path, harm_share: float | None = None
+) -> PlannedRows:
     """The rows of the version, or else of the source, as the tokenizer in `base` reads them.
+
+    `harm_share` of a version whose rows were not looked at for harm yet, so that all of them are planned for.
 
     Raises RegistryError where there is neither a version nor a source.
     """
@@ -46,7 +53,10 @@ def planned_rows(config: RunConfig, dataset: Artifact | None, base: Path) -> Pla
         task.encode(frame, tokenizer, config.finetuning) for frame in (pd.concat([train, held_out]), evaluation)
     )
     parts = learned.take(range(len(train))), learned.take(range(len(train), len(learned)))
-    return PlannedRows(task, *parts, read, Counter(train["contributor_id"]), dataset is not None)
+    places = set(unpaid_rows(read.slices, harm_share)) if harm_share else set()
+    paying = read.take([place for place in range(len(read)) if place not in places])
+    unpaid = read.take(sorted(places))
+    return PlannedRows(task, *parts, paying, unpaid, Counter(train["contributor_id"]), dataset is not None)
 
 
 Tables = tuple[Mapping[str, Any], tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]]

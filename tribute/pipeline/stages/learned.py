@@ -7,6 +7,7 @@ from tribute.artifacts import Artifact
 from tribute.config import BaseConfig
 from tribute.contributions.dataset import read_description
 from tribute.errors import RegistryError, WorkspaceError
+from tribute.ids import parse_tag
 from tribute.pipeline.stages.data import base_tokenizer, check_learnable
 from tribute.workspace import Workspace
 
@@ -37,6 +38,16 @@ def released_dataset(workspace: Path, tag: str) -> Artifact | None:
         return None
     is_released = tag in [version.tag for version in Registry.open(home).versions()]
     return materialised(home, tag) if is_released else None
+
+
+def looks_for_harm(workspace: Path, tag: str) -> float | None:
+    """The part of a released version's evaluation that looks for harm, by its screening policy; None where none does.
+
+    Raises WorkspaceError, RegistryError where there is no such version.
+    """
+    from tribute.contributions.registry import Registry
+
+    return Registry.open(Workspace.open(workspace)).snapshot(tag).policy(parse_tag(tag)[0]).harm_share
 
 
 def found_dataset(workspace: Workspace, tag: str, base: BaseConfig) -> Artifact:
