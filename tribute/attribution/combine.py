@@ -136,6 +136,7 @@ def attribution_card(
         "coverage": card.held_out_coverage(measurements, config.confidence),
         "points": len(facts[0]["curve"]),
         "sample": facts[0]["sample"],
+        "rotation": rotation_figures(measurements),
         "drift": max(fact["drift"] for fact in facts),
         "curve": facts[0]["curve"],
         "proxy": proxy_figures(measurements, effects) if config.proxy and measurements.retrainings else None,
@@ -155,6 +156,18 @@ def attribution_card(
             measurements.influence, measurements.rows, effects, measured, measurements.utilities
         )
     return figures
+
+
+def rotation_figures(measurements: Measurements) -> dict[str, Any] | None:
+    """What training took off the loss of old evaluation rows and of fresh ones, nats; None where none are old."""
+    before = read_description(measurements.dataset).get("sealed_before")
+    if not before:
+        return None
+    losses = pd.concat(pd.read_parquet(adapter.file("losses.parquet")) for adapter in measurements.adapters)
+    means = losses.groupby("row_id")[["before", "loss"]].mean()
+    rows = read_rows(measurements.dataset, "evaluation")[["row_id", "slice"]]
+    gains = (means["before"] - means["loss"]).loc[rows["row_id"]]
+    return card.rotation(rows.assign(gain=gains.to_numpy()), before)
 
 
 def stand_in_figures(measurements: Measurements) -> dict[str, Any] | None:

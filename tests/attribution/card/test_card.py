@@ -53,6 +53,27 @@ def test_credits_under_other_names_have_a_coalition_error():
     assert card.coalition_error(CREDIT[::-1], ROWS, utilities(COALITIONS), NOTHING)["error"] > 5
 
 
+def test_old_evaluation_rows_are_held_against_fresh_ones():
+    """What a model gains more on rows that leaked is the gap; ids that are not evaluated any more count for nothing."""
+    evaluation = pd.DataFrame(
+        {"row_id": [f"evaluation:{row}" for row in range(8)], "slice": ["a", "b"] * 4, "gain": [0.5, 0.7] * 4}
+    )
+    evaluation.loc[evaluation.index < 4, "gain"] += [0.1, 0.2, 0.3, 0.2]
+    old = [f"evaluation:{row}" for row in (0, 1, 2, 3, 99)]
+
+    found = card.rotation(evaluation, old)
+
+    assert found == {
+        "old": {"rows": 4, "gain": pytest.approx(0.8)},
+        "fresh": {"rows": 4, "gain": pytest.approx(0.6)},
+        "gap": pytest.approx(0.2),
+        "se": pytest.approx((0.02 / 5 / 2) ** 0.5),
+    }
+    assert card.rotation(evaluation, []) is None
+    everything = card.rotation(evaluation, list(evaluation["row_id"]))
+    assert (everything["fresh"], everything["gap"]) == ({"rows": 0, "gain": None}, None)
+
+
 def test_without_coalitions_there_is_no_error():
     """It was not measured, so it is not 0."""
     assert card.coalition_error(CREDIT, ROWS, utilities(OTHERS), NOTHING) is None

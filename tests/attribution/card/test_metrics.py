@@ -44,6 +44,19 @@ def test_what_a_line_explains_leaves_no_rounding_errors_to_be_ranked():
     assert metrics.residual(beside, np.ones(20)) is beside
 
 
+def test_a_gap_is_measured_within_groups():
+    """What one group is easier than another is no gap between the points of either kind."""
+    chance = np.random.default_rng(0)
+    first, groups = chance.random(400) < np.repeat([0.2, 0.8], 200), ["hard"] * 200 + ["easy"] * 200
+    values = np.repeat([0.0, 1.0], 200) + 0.1 * first + chance.normal(0, 0.2, 400)
+
+    gap, error = metrics.gap_within(values, first, groups)
+
+    assert gap == pytest.approx(0.1, abs=3 * error)
+    assert error == pytest.approx(0.2 / np.sqrt(400 * 0.2 * 0.8), rel=0.1)
+    assert metrics.gap_within(values, np.repeat([True, False], 200), groups) is None
+
+
 def test_shares_clip_and_divide():
     """Who harmed gets nothing, and where nobody helped nobody gets anything."""
     assert clipped_shares(np.array([3.0, 1.0, -2.0])).tolist() == [0.75, 0.25, 0.0]

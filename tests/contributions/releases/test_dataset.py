@@ -118,3 +118,18 @@ def test_directory_md5_is_dvcs(tmp_path: Path):
 
     files = {"b.txt": "92eb5ffee6ae2fec3ad71c777531578f", "inner/a.txt": "0cc175b9c0f1b6a831c399e269772661"}
     assert directory_md5(files) == expected
+
+
+def test_rows_that_were_sealed_before_are_named(tmp_path: Path):
+    """Of the second version's evaluation those that the first one had; the first's own tables know of none."""
+    first = make(tmp_path)
+    workspace = Workspace.open(tmp_path / "workspace")
+    registry = Registry.open(workspace)
+    rows = [("Colour an axis", "plotting"), ("plot SOME bars", "plotting"), ("Take a sample", "statistics")]
+    registry.seal_evaluation("docs", write_rows(tmp_path / "second.jsonl", rows))
+    release_version(registry, "docs@v1.0.1")
+
+    second = build_dataset(registry, "docs@v1.0.1", workspace.store)
+
+    assert read_description(second)["sealed_before"] == ["evaluation:2"]
+    assert "sealed_before" not in read_description(first)

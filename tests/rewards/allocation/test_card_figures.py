@@ -17,6 +17,12 @@ FULL = CARD | {
     },
     "coalitions": {"count": 180, "error": 3.14},
     "proxy": {"layers": [4, 5], "spearman": 0.93},
+    "rotation": {
+        "old": {"rows": 40, "gain": 0.521},
+        "fresh": {"rows": 120, "gain": 0.49},
+        "gap": 0.031,
+        "se": 0.012,
+    },
 }
 
 
@@ -39,6 +45,11 @@ def test_a_full_card_is_told_figure_by_figure():
         "LDS without harmful contributors": ("0.842", "0.774 (seed against seed)"),
         "coalitions": ("3.1 points off", "0"),
         "intervals that held": ("87.5 % of 24", "90 %"),
+        "gap of old to fresh evaluation rows": (
+            "+0.0310 nats ± 0.0120 (40 old rows gain 0.5210, 120 fresh ones 0.4900; above 0 by more than two standard "
+            "errors)",
+            "0",
+        ),
         "seeds’ rank agreement": ("0.931", "1"),
         "stand-in for full trainings": ("0.930 (layers 4, 5)", "1"),
         "planted irrelevant text": ("0.00040 nats (−0.00300 to 0.00380)", "0 or below"),
@@ -59,6 +70,17 @@ def test_what_was_not_measured_says_so():
     assert shown["leave-one-out rank"] == ("not measured", "not measured (seed against seed)")
     made_by = cards.made_by(UNMEASURED | {"trainings": None})
     assert made_by == "Method: in-run; trainings made: not measured; validation: off." + cards.IN_RUN_ALONE
+
+
+def test_a_gap_between_old_and_fresh_rows_is_told():
+    """What chance explains is not called large; without a fresh row there is nothing to compare with."""
+    old, fresh = {"rows": 40, "gain": 0.5}, {"rows": 120, "gain": 0.49}
+    small = found(FULL | {"rotation": {"old": old, "fresh": fresh, "gap": -0.01, "se": 0.02}})
+    none = found(FULL | {"rotation": {"old": old, "fresh": {"rows": 0, "gain": None}, "gap": None, "se": None}})
+
+    name = "gap of old to fresh evaluation rows"
+    assert small[name][0] == "−0.0100 nats ± 0.0200 (40 old rows gain 0.5000, 120 fresh ones 0.4900)"
+    assert none[name][0] == "all 40 rows are old"
 
 
 def test_what_was_not_counted_is_said():

@@ -1,6 +1,6 @@
 """The attribution card: how far a run's numbers can be trusted. See `card.json` in docs/reference/artifacts.md."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,6 +60,24 @@ def linear_datamodelling(
         "noisy_rows": metrics.across_seeds({None: noisy}, measured),
         "ceiling": metrics.pairwise(list(measured.values())),
     }
+
+
+def rotation(evaluation: pd.DataFrame, before: Collection[str]) -> dict[str, Any] | None:
+    """What the model gains on evaluation rows that an earlier version had, and on fresh ones; None without old ones.
+
+    `evaluation`: `row_id, slice, gain` (nats), a line a row; `before`: the ids of the old ones. `gap` is old less
+    fresh among rows of the same slice, with `se`; both None where nothing compares them.
+    """
+    old = evaluation["row_id"].isin(list(before)).to_numpy()
+    if not old.any():
+        return None
+    gain = evaluation["gain"].to_numpy()
+    gap, error = metrics.gap_within(gain, old, list(evaluation["slice"])) or (None, None)
+    sides = {
+        name: {"rows": int(part.sum()), "gain": float(gain[part].mean()) if part.any() else None}
+        for name, part in (("old", old), ("fresh", ~old))
+    }
+    return sides | {"gap": gap, "se": error}
 
 
 def held_out_coverage(measurements: Measurements, confidence: float) -> dict[str, float] | None:

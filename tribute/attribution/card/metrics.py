@@ -31,6 +31,27 @@ def slope(predicted: np.ndarray, measured: np.ndarray) -> float | None:
     return float(np.polyfit(predicted, measured, 1)[0])
 
 
+def gap_within(values: np.ndarray, is_first: np.ndarray, groups: Sequence[str]) -> tuple[float, float] | None:
+    """By how much `values` [points] are larger where `is_first` [points], among points of the same group.
+
+    Least squares with a constant for each group, and its standard error; None where no group tells the two apart, or
+    nothing is left to scatter.
+    """
+    inside = np.unique(groups, return_inverse=True)[1]
+    size = np.bincount(inside)
+
+    def centred(points: np.ndarray) -> np.ndarray:
+        return np.asarray(points - (np.bincount(inside, points) / size)[inside])
+
+    first, free = centred(is_first.astype(float)), len(values) - len(size) - 1
+    spread = float(first @ first)
+    if spread < 1e-9 or free < 1:
+        return None
+    gap = float(first @ values) / spread
+    left = centred(values) - gap * first
+    return gap, float(np.sqrt(left @ left / free / spread))
+
+
 def residual(values: np.ndarray, regressor: np.ndarray) -> np.ndarray:
     """What a straight line on `regressor` [points] leaves of `values` [points, ...].
 

@@ -9,6 +9,7 @@ from tribute.artifacts import Artifact, Kind, Store
 from tribute.contributions.registry.log import head
 from tribute.contributions.registry.registry import Registry
 from tribute.contributions.registry.snapshot import Contribution, Snapshot
+from tribute.contributions.releases.retired import retired_evaluations
 from tribute.contributions.releases.tables import excluded_ids, leave_out, write_rows
 from tribute.contributions.schema import MESSAGES
 from tribute.digests import file_sha256
@@ -62,8 +63,12 @@ def _build(registry: Registry, at: Snapshot, tag: str, folder: Path) -> None:
     form = at.normal_form(tag)
     rows = [row for row in registry.rows(at, dataset, form) if row.row_id not in excluded]
     write_rows(folder / "train.parquet", rows)
-    write_rows(folder / "evaluation.parquet", registry.evaluation_rows(at, dataset, form))
-    write_json(folder / "dataset.json", _describe(at, tag))
+    sealed = registry.evaluation_rows(at, dataset, form)
+    write_rows(folder / "evaluation.parquet", sealed)
+    retired = retired_evaluations(registry, dataset, before=parse_tag(tag)[1], form=form)
+    before = {row.text_sha256 for _, rows in retired for row in rows}
+    old = [row.row_id for row in sealed if row.text_sha256 in before]
+    write_json(folder / "dataset.json", _describe(at, tag) | ({"sealed_before": old} if old else {}))
 
 
 def _describe(at: Snapshot, tag: str) -> dict[str, Any]:

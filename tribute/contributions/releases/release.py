@@ -14,6 +14,7 @@ from tribute.contributions.registry.registry import Registry
 from tribute.contributions.registry.snapshot import Snapshot
 from tribute.contributions.registry.versions import Version, number, refuse_number, release_message
 from tribute.contributions.releases.diff import changed_rows, excluded_rows
+from tribute.contributions.releases.retired import retired_evaluations
 from tribute.contributions.releases.tables import write_exclusions
 from tribute.contributions.releases.token_keys import named_ids, token_keys
 from tribute.contributions.releases.tokenizer import Tokenizer
@@ -113,13 +114,8 @@ def _sealed_rows(registry: Registry, now: Snapshot, dataset: str) -> list[Contri
     rows = registry.evaluation_rows(now, dataset)
     if not now.policy(dataset).sealed_later:
         return rows
-    known = {now.evaluation_md5(dataset), *now.erased_md5s()}
-    for version in registry.versions(dataset):
-        then = registry.snapshot(version.tag)
-        if (md5 := then.evaluation_md5(dataset)) not in known:
-            known.add(md5)
-            retired = registry.evaluation_rows(then, dataset)
-            rows += [replace(row, contribution_id=f"{row.contribution_id}-{version.version}") for row in retired]
+    for version, retired in retired_evaluations(registry, dataset, skip=[str(now.evaluation_md5(dataset))]):
+        rows += [replace(row, contribution_id=f"{row.contribution_id}-{version.version}") for row in retired]
     return rows
 
 

@@ -20,6 +20,8 @@ SEED_SPLIT = "two halves of the seeds"
 MISMATCH = "credits against the gain"
 APART = "shares told from content"
 
+LEAKED = 2
+"""Standard errors above 0 from which on a gap of old to fresh rows is no chance."""
 IN_RUN_ALONE = (
     " The intervals hold how the credits scatter between trainings and evaluation rows, not how far in-run credit may "
     "stand from what retraining would say."
@@ -194,6 +196,7 @@ def _against_retraining(card: Card) -> list[Figure]:
             "0",
         ),
         _coverage(card),
+        _rotation(card),
     ]
 
 
@@ -204,6 +207,25 @@ def _coverage(card: Card) -> Figure:
         "How often an interval held the credit measured with seeds kept apart",
         NOT_MEASURED if trials is None or covered is None else f"{100 * covered:.1f} % of {trials:,}",
         f"{100 * card['confidence']:.0f} %",
+    )
+
+
+def _rotation(card: Card) -> Figure:
+    old, fresh, gap, error = (measured(card, "rotation", key) for key in ("old", "fresh", "gap", "se"))
+    words = NOT_MEASURED
+    if gap is not None:
+        parts = f"{old['rows']:,} old rows gain {old['gain']:.4f}, {fresh['rows']:,} fresh ones {fresh['gain']:.4f}"
+        leaked = "; above 0 by more than two standard errors" if gap > LEAKED * error else ""
+        words = minus(f"{gap:+.4f} nats ± {error:.4f} ({parts}{leaked})")
+    elif old is not None and not fresh["rows"]:
+        words = f"all {old['rows']:,} rows are old"
+    return Figure(
+        "gap of old to fresh evaluation rows",
+        "Rows that an earlier version was evaluated with against those that are new in this one: how much more the "
+        "model gains on the old ones, among rows of the same slice. By far more: they have leaked into what is "
+        "learned, so the gain is overstated, and whoever knew them is paid for it",
+        words,
+        "0",
     )
 
 
