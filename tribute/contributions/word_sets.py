@@ -16,6 +16,8 @@ COMMON, RARE, KNOWN = 0.1, 20, 2000
 """Words in more than this part of the texts, and in more than RARE texts, or in more than KNOWN, weigh nothing."""
 LEAST = 0.1
 """Less in common is nothing in common."""
+COVERS, FIRST = 256, 8
+"""Texts that may cover another one, those with most in common; and of these, how many are tried as one of two."""
 CHUNK = 500
 """Texts that are compared with all others at a time: bounds memory."""
 
@@ -56,6 +58,30 @@ class WordSets:
             figures[place, ordered[rank == place]] = similarity[order[rank == place]]
         return nearest, figures[0], figures[1]
 
+    def two_covers(
+        self, places: NDArray[np.int64], allowed: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+        """For each place the two `allowed` [texts] that together have most of its words, by weight, [places, 2].
+
+        And the part of its weight that they have, and the part that the best two of all others have. A text that one
+        covers as well as two stands twice; −1 and 0 where nothing is in common.
+        """
+        common = (self._weighted[places] @ self._holders).tocsr()
+        common.sort_indices()
+        pairs, parts = np.full((len(places), 2), -1), np.zeros((2, len(places)))
+        for number, place in enumerate(places):
+            row = common[[number]]
+            texts = row.indices[np.argsort(-row.data * allowed[row.indices], kind="stable")[:COVERS]]
+            texts, own = texts[allowed[texts]], self._weighted[[place]]
+            has = self._holders[own.indices][:, texts].toarray().T
+            for rank in range(2 if len(texts) else 0):
+                best, weight = _best_two(has, own.data)
+                parts[rank, number] = weight / self._weight[place]
+                if rank == 0:
+                    pairs[number] = texts[best]
+                has[best] = 0
+        return pairs, parts[0], parts[1]
+
     def nearest_earlier(self) -> NDArray[np.float64]:
         """The similarity of each text with the most similar one before it, 0 for the first."""
         best = np.zeros(self.count)
@@ -73,3 +99,13 @@ class WordSets:
         union = self._weight[places[row]] + self._weight[common.indices] - common.data
         near = common.data >= LEAST * union
         return row[near], common.indices[near].astype(np.int64), common.data[near] / np.maximum(union[near], 1e-12)
+
+
+def _best_two(has: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[list[int], float]:
+    """The two rows of `has` [texts, words] that together have most, and the weight of what they have."""
+    covered = has @ weights
+    first = np.argsort(-covered, kind="stable")[:FIRST]
+    left = has @ ((1 - has[first]) * weights).T
+    best = int((covered[first] + left.max(0)).argmax())
+    second = int(left[:, best].argmax()) if left[:, best].any() else int(first[best])
+    return [int(first[best]), second], float(covered[first[best]] + left[:, best].max())

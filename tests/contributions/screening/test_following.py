@@ -111,6 +111,31 @@ def test_the_sample_follows_from_the_sealed_rows():
     assert len(told) > 1
 
 
+def pieces(texts: list[str], parts: int) -> list[str]:
+    """Each row's first words, then those in the middle of the next row, and so on."""
+    split = [text.split() for text in texts]
+    ends = [round(9 * part / parts) for part in range(parts + 1)]
+    return [
+        " ".join(
+            word for part in range(parts) for word in split[(place + part) % len(split)][ends[part] : ends[part + 1]]
+        )
+        for place in range(len(split))
+    ]
+
+
+@pytest.mark.parametrize("disguise", [str, frame, lambda text: f"{text} word3 word8"])
+@pytest.mark.parametrize("parts", [2, 3])
+def test_rows_joined_from_pieces_wait(parts: int, disguise: Callable[[str], str]):
+    """Of somebody's rows, or of sealed ones; no piece has to be half of a row, and more words may be put in."""
+    own = pieces(honest(2), parts)
+    leaked = rows("leaker", [disguise(text) for text in pieces(honest(99), parts)])
+    joined = rows("joiner", [disguise(text) for text in own])
+
+    assert waiting(*HONEST, joined) == [row.row_id for row in joined]
+    assert waiting(*HONEST, leaked, sealed=tuple(honest(99))) == [row.row_id for row in leaked]
+    assert "are joined from two rows each" in next(following([*HONEST[2], *joined], [], SHARE)).evidence
+
+
 def test_honest_contributions_do_not_wait():
     """Rows of one kind by many names, and one's own rows said again, follow no more than chance explains."""
     again = rows("h0", [frame(row.row.text) for row in HONEST[0]], "1")

@@ -1,4 +1,4 @@
-"""Contributions that follow other rows one by one: copies and paraphrases, which no single row gives away.
+"""Contributions that follow other rows one by one: copies, paraphrases and splices, which no single row gives away.
 
 An honest row resembles several rows of its topic about equally; a copy in other words resembles its source, and every
 other row much less. A row *follows* another where the distance to the nearest row is at most half of that to the
@@ -6,8 +6,11 @@ second nearest (the ratio test of Lowe 2004, "Distinctive image features from sc
 Distances are 1 − similarity (word_sets.py); compared are the earlier rows of other contributors and the sealed
 evaluation, whatever their labels.
 
-Of honest contributors' rows 2 to 12 % follow one (docs/incentives.md), of copies half to all: what tells them apart is
-a count that a binomial test with the policy's share hardly ever gives.
+A row that is put together from pieces follows none, but two rows have most of its words. It is *joined* where what the
+two that have most leave out is at most half of what the best two others leave out, and MARGIN of its weight less.
+
+Of honest contributors' rows 2 to 12 % follow one, and 3 to 12 % are joined (docs/incentives.md), of copies half to all:
+what tells them apart is a count that a binomial test with the policy's share hardly ever gives.
 """
 
 import hmac
@@ -27,11 +30,15 @@ from tribute.contributions.word_sets import WordSets
 FOLLOWING = Reason(
     "following",
     "hold",
-    "came with many rows that each follow one earlier row of others, or one sealed row",
+    "came with many rows that each follow one or two earlier rows of others, or sealed rows",
     "A reviewer decides whether they say something new.",
 )
 RATIO, LEAST = 0.5, 0.2
 """Of the second distance, the most that the first is; and the least similarity with the nearest row."""
+MARGIN = 0.25
+"""Of a joined row's weight, the least that its two rows have more of than the best two others."""
+MANNERS = ("follow one row each, {} of them one of", "are joined from two rows each, {} of them with one of")
+"""Of what is counted, in words."""
 CHANCE = 0.001
 """How often honest rows that follow others at the policy's share come with so many by chance."""
 FEW = 8
@@ -71,18 +78,29 @@ def following(rows: Rows, evaluation: Rows, share: float) -> Iterator[Finding]:
         name: _followers(sets, _sample(places, rows, key), int(places[0]), people, len(rows))
         for name, places in groups.items()
     }
-    alone = {name for name in groups if len(groups[name]) >= FEW and _is_beyond_chance([followers[name]], share)}
-    out = {place: _evidence(followers[name]) for name in groups if name in alone for place in groups[name].tolist()}
-    rest = {name: places for name, places in groups.items() if name not in alone}
+    out: dict[int, tuple[float, str]] = {}
+    for number, manner in enumerate(MANNERS):
+        counted = {name: parts[number] for name, parts in followers.items()}
+        out = {place: _evidence(parts, manner) for place, parts in _held(rows, groups, counted, share)} | out
+    for place in sorted(out):
+        part, evidence = out[place]
+        yield Finding(rows[place], FOLLOWING, None, part, share, "nearest_ratio", evidence)
+
+
+def _held(
+    rows: Rows, groups: Mapping[str, Ids], followers: Mapping[str, _Followers], share: float
+) -> Iterator[tuple[int, list[_Followers]]]:
+    """The place of every row that waits, and what it was judged by."""
+    alone = [name for name in groups if len(groups[name]) >= FEW and _is_beyond_chance([followers[name]], share)]
+    for name in alone:
+        yield from ((place, [followers[name]]) for place in groups[name].tolist())
+    rest = {name: places for name, places in groups.items() if name not in set(alone)}
     small = [name for name, places in rest.items() if len(places) < FEW]
     for names in (*_by_contributor(rows, rest), small):
         parts = {name: followers[name] for name in names}
         if _is_beyond_chance(list(parts.values()), share):
             held = _most_unlikely(parts, share) if names is small else [name for name in names if parts[name].count]
-            out |= {place: _evidence(*parts.values()) for name in held for place in groups[name].tolist()}
-    for place in sorted(out):
-        part, evidence = out[place]
-        yield Finding(rows[place], FOLLOWING, None, part, share, "nearest_ratio", evidence)
+            yield from ((place, list(parts.values())) for name in held for place in groups[name].tolist())
 
 
 def _grouped(names: Sequence[str]) -> dict[str, Ids]:
@@ -120,8 +138,8 @@ def _sample(places: Ids, rows: Rows, key: bytes) -> Ids:
     return np.sort(np.array(chosen))
 
 
-def _followers(sets: WordSets, chosen: Ids, first: int, people: Ids, count: int) -> _Followers:
-    """Of the chosen places of a contribution that begins at `first`.
+def _followers(sets: WordSets, chosen: Ids, first: int, people: Ids, count: int) -> tuple[_Followers, _Followers]:
+    """What follows one row, and what two, of the chosen places of a contribution that begins at `first`.
 
     Against the earlier rows of others and the evaluation, whose places begin at `count`.
     """
@@ -130,7 +148,9 @@ def _followers(sets: WordSets, chosen: Ids, first: int, people: Ids, count: int)
     allowed[count:] = True
     nearest, best, second = sets.two_nearest(chosen, allowed)
     follows = (best >= LEAST) & (1 - best <= RATIO * (1 - second)) & (second < 1)
-    return _Followers(follows, follows & (nearest >= count))
+    pair, most, others = sets.two_covers(chosen, allowed)
+    joined = (most - others >= MARGIN) & (1 - most <= RATIO * (1 - others))
+    return _Followers(follows, follows & (nearest >= count)), _Followers(joined, joined & (pair >= count).any(1))
 
 
 def _is_beyond_chance(parts: Sequence[_Followers], share: float) -> bool:
@@ -160,11 +180,11 @@ def _chance(follow: int, count: int, share: float) -> float:
     return float(binom.sf(follow - 1, count, share))
 
 
-def _evidence(*parts: _Followers) -> tuple[float, str]:
+def _evidence(parts: Sequence[_Followers], manner: str) -> tuple[float, str]:
     """The part that follows, and the counts in words: never which rows, since those of the evaluation are sealed."""
     count = sum(len(part.follows) for part in parts)
     follow, sealed = sum(part.count for part in parts), sum(int(part.sealed.sum()) for part in parts)
-    evidence = f"{follow} of {count} rows follow one row each, {sealed} of them one of the sealed evaluation"
+    evidence = f"{follow} of {count} rows {manner.format(sealed)} the sealed evaluation"
     return round(follow / count, 6), evidence
 
 

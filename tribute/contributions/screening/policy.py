@@ -23,9 +23,9 @@ class ScreeningPolicy(Strict):
     Jaccard similarity of the sets of words of the normalised texts (causal-lm: of prompt and response).
     """
     following: Share | None = 0.15
-    """If more rows of a contribution follow one row of others, or of the evaluation, than chance explains, it waits.
+    """If more rows of a contribution follow a row of others, or of the evaluation, than chance explains, it waits.
 
-    The share of honest rows that follow one; by a binomial test at 0.001.
+    Or are joined from two of them. The share of honest rows that do either; each by a binomial test at 0.001.
     """
     evaluation_hits: Annotated[int, Field(ge=0)] | None = None
     """If more than this many of a contributor's rows are near the evaluation, all its rows wait for review."""
@@ -36,7 +36,7 @@ class ScreeningPolicy(Strict):
     near the evaluation of an earlier version are out, too.
     """
     harm_share: Annotated[float, Field(gt=0, le=0.5)] | None = None
-    """Rows of like content that a model is worse with, surely, are left out of the training that pays.
+    """Groups of rows that a model is worse with, surely, are left out of the training that pays.
 
     The part of the evaluation that finds them; it pays nobody. For datasets with labels.
     """
