@@ -28,7 +28,7 @@ def draws(attack: str, ratios: list[float], *, defence: str = "screening", exact
     """Draws of an attacker that has a seventh honestly."""
     pairs = [(1 / 7, ratio / 7) for ratio in ratios]
     return [
-        Draw(attack, defence, seed, "code", exact, 0.5, pair, pair, pair, pair, pair, (1.0, 1.1), 1 / 7, 0.01, 1.0)
+        Draw(attack, defence, seed, "code", exact, 0.5, 0.2, *(pair,) * 5, (1.0, 1.1), 1 / 7, 0.01, 0.25, 0.04, 1.0)
         for seed, pair in enumerate(pairs)
     ]
 
@@ -180,6 +180,8 @@ def test_the_card_shows_every_attack_and_defence(tmp_path: Path):
     assert "1 exactly" in text
     assert "exactly 1: `shut`." in text
     assert "| `shut` |" not in text
-    assert "| screening: all checks at their defaults | 2 | 1.00% | 14.3% ± 0.0% | 1.80 | 0.90 |" in text
+    assert (
+        "| screening: all checks at their defaults | 2 | 1.00% | 4.00% | 25.00% | 14.3% ± 0.0% | 1.80 | 0.90 |" in text
+    )
     assert page.read_text().count('class="bad"') == 3
     assert "<script" not in page.read_text()

@@ -167,6 +167,16 @@ def test_harm_is_looked_for_by_rows_that_pay_nobody(corpus: Corpus, tokenizer: T
     assert Suite(corpus, Embeddings(hashed_words), tokenizer, SMALL, "harm-out").draw(ATTACKS["copy-exact"], 0).exact
 
 
+def test_what_looking_for_harm_costs_honest_rows_is_measured(corpus: Corpus, tokenizer: Tokenizer, suite: Suite):
+    """Against the same world without it: evaluation rows pay nobody, so some rows earn less; by default nobody does."""
+    looking = Suite(corpus, Embeddings(hashed_words), tokenizer, SMALL, "harm-out").draw(ATTACKS["copy-exact"], 0)
+    plain = suite.draw(ATTACKS["copy-exact"], 0)
+
+    assert looking.unpaid == pytest.approx(0.25, abs=0.1)
+    assert 0 < looking.halved < 1
+    assert (plain.unpaid, plain.halved) == (0, 0)
+
+
 def test_an_attacker_of_several_months_sees_what_rows_earned(suite: Suite):
     """Rows that lost are gone in the next month, those that earned stay, and nobody else's change."""
     world = draw_world(suite.corpus, 0, SMALL)
@@ -187,7 +197,7 @@ def test_the_chooser_tries_in_some_worlds_and_is_paid_in_others():
     def drawn(ratios: list[float]) -> list[Draw]:
         pairs = [(0.1, 0.1 * ratio) for ratio in ratios]
         return [
-            Draw("any", "payees", seed, "code", False, 0.0, pair, pair, pair, pair, pair, (1.0, 1.0), 0.1, 0.0, 1.0)
+            Draw("any", "payees", seed, "code", False, 0.0, 0.0, *(pair,) * 5, (1.0, 1.0), 0.1, 0.0, 0.0, 0.0, 1.0)
             for seed, pair in enumerate(pairs)
         ]
 
@@ -204,6 +214,12 @@ def test_what_is_kept_out_has_a_ratio_of_exactly_one(suite: Suite):
 
     assert summary.exact == summary.draws == 2
     assert (summary.credit.low, summary.credit.ratio, summary.credit.high) == (1.0, 1.0, 1.0)
+
+
+def test_others_rows_that_an_attack_costs_are_counted(suite: Suite):
+    """Who is first takes all of a victim's rows, one of several equal contributors; a split takes nobody's."""
+    assert suite.draw(ATTACKS["front-run"], 0).displaced == pytest.approx(1 / (SMALL.contributors - 1), rel=0.05)
+    assert suite.draw(ATTACKS["split-4"], 0).displaced == 0
 
 
 def test_ratio_is_of_sums_and_its_interval_of_pairs():

@@ -39,6 +39,7 @@ class AttackResult(TypedDict):
     draw_count: int
     exact_count: int
     kept_out: float
+    others_lost: float
     credit_ratio: PaidRatio
     certain_ratio: PaidRatio
     content_ratio: PaidRatio
@@ -183,6 +184,7 @@ def _result(summary: "Summary") -> AttackResult:
         "draw_count": summary.draws,
         "exact_count": summary.exact,
         "kept_out": summary.removed,
+        "others_lost": summary.displaced,
         "credit_ratio": _ratio(summary.credit),
         "certain_ratio": _ratio(summary.certain),
         "content_ratio": _ratio(summary.content),
@@ -200,12 +202,14 @@ def _table(summaries: Sequence["Summary"]) -> Table:
         (
             summary.attack,
             f"{summary.removed:.0%}",
+            f"{summary.displaced:.1%}",
             *(_cell(ratio, summary) for ratio in (summary.certain, summary.credit, summary.content, summary.victim)),
             f"{summary.loss:+.3f}",
         )
         for summary in summaries
     ]
-    columns = ("attack", "rows kept out", "credit, κ 1", "credit, κ 0", "content", "victim's credit", "loss")
+    pay = ("credit, κ 1", "credit, κ 0", "content", "victim's credit")
+    columns = ("attack", "rows kept out", "others' rows lost", *pay, "loss")
     return Table("Pay with the attack ÷ pay without it, 95 % interval", columns, rows, right=columns[1:])
 
 

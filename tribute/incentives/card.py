@@ -30,11 +30,18 @@ WORDS = {
 }
 """What a defence is."""
 NOTE = (
+    "Rows that earn less than half do so against the same world where nobody looks for harm. "
     "An equal contributor's part is its mean share and its scatter between worlds. Honest doubling is what twice as "
     "many real rows earn. A quarter, four times: what four contributors with a quarter of the rows earn together, of "
     "what one with all of them earns; below 1 it is a tax on small contributors. All at κ 1."
 )
-COSTS = ("worlds", "honest rows kept out", "an equal contributor's part", "honest doubling", "a quarter, four times")
+PRICES = {
+    "price": "honest rows kept out",
+    "halved": "honest rows that earn less than half",
+    "unpaid": "evaluation rows that pay nobody",
+}
+"""What a defence takes of an honest world, a field of a draw → in words."""
+COSTS = ("worlds", *PRICES.values(), "an equal contributor's part", "honest doubling", "a quarter, four times")
 """Columns of what a defence costs."""
 HONEST = "no attack"
 """What the sentence about an honest comparison begins with: its ratios are neither good nor bad."""
@@ -56,6 +63,7 @@ class Line:
     attack: str
     summary: str
     kept_out: str
+    displaced: str
     cells: Sequence[Cell]
 
     @property
@@ -75,7 +83,13 @@ def write_card(draws: Sequence[Draw], about: dict[str, str], folder: Path) -> li
     facts = [_facts(defence, summaries[defence], draws) for defence in defences]
     folder.mkdir(parents=True, exist_ok=True)
     page = template("tribute.incentives", "card.html").render(
-        lines=lines, defences=defences, parts=[words for _, words in PARTS], facts=facts, exact=exact, note=NOTE
+        lines=lines,
+        defences=defences,
+        parts=[words for _, words in PARTS],
+        facts=facts,
+        exact=exact,
+        prices=PRICES,
+        note=NOTE,
     )
     files = {"incentives.html": page, "incentives.md": _markdown(lines, exact, defences, facts)}
     for name, content in files.items():
@@ -102,7 +116,8 @@ def _line(name: str, about: str, summaries: Sequence[Summary | None]) -> Line:
     ]
     if about.startswith(HONEST):
         cells = [replace(cell, tone="") for cell in cells]
-    return Line(name, about, f"{last.removed:.0%}" if last else "–", cells)
+    kept_out, displaced = (f"{last.removed:.0%}", f"{last.displaced:.1%}") if last else ("–", "–")
+    return Line(name, about, kept_out, displaced, cells)
 
 
 def _cell(ratio: Ratio, summary: Summary, *, is_harm: bool) -> Cell:
@@ -124,7 +139,7 @@ def _facts(defence: str, summaries: dict[str, Summary], draws: Sequence[Draw]) -
         "defence": defence,
         "words": WORDS.get(defence, ""),
         "worlds": str(len(of)),
-        "price": f"{np.mean([draw.price for draw in of.values()]):.2%}",
+        **{name: f"{np.mean([getattr(draw, name) for draw in of.values()]):.2%}" for name in PRICES},
         "scatter": f"{parts.mean():.1%} ± {parts.std():.1%}",
         "doubling": f"{doubled.certain.ratio:.2f}" if doubled else "–",
         "small": f"{split.certain.ratio:.2f}" if split else "–",
@@ -135,10 +150,13 @@ def _markdown(
     lines: Sequence[Line], exact: Sequence[str], defences: Sequence[str], facts: Sequence[dict[str, str]]
 ) -> str:
     columns = [f"{defence}: {words}" for defence in defences for _, words in PARTS]
-    head = ["attack", *columns, "kept out"]
-    rows = [[f"`{line.attack}`", *(_with_interval(cell) for cell in line.cells), line.kept_out] for line in lines]
+    head = ["attack", *columns, "kept out", "others' rows lost"]
+    rows = [
+        [f"`{line.attack}`", *(_with_interval(cell) for cell in line.cells), line.kept_out, line.displaced]
+        for line in lines
+    ]
     costs = ["defence", *COSTS]
-    keys = ("worlds", "price", "scatter", "doubling", "small")
+    keys = ("worlds", *PRICES, "scatter", "doubling", "small")
     prices = [[f"{fact['defence']}: {fact['words']}", *(fact[key] for key in keys)] for fact in facts]
     parts = ["# Incentive card", _table(head, rows)]
     if exact:

@@ -25,6 +25,8 @@ class Draw:
     """The trained rows are those of the honest world, with the same names: every ratio is 1."""
     removed: float
     """Of the further rows that the attacker's names contribute, the part that is not trained on."""
+    displaced: float
+    """Of the others' rows that are trained on without the attack, the part that is not with it."""
     credit: tuple[float, float]
     certain: tuple[float, float]
     content: tuple[float, float]
@@ -35,6 +37,10 @@ class Draw:
     """One of several equal contributors' part of a pool, by credit less an error, in the honest world."""
     price: float
     """Of the honest world's rows, the part that is not trained on."""
+    unpaid: float
+    """Of the evaluation rows, the part that looks for harm and pays nobody."""
+    halved: float
+    """Of the honest world's rows that earn where nobody looks for harm, the part that earns less than half of it."""
     seconds: float
 
 

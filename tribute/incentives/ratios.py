@@ -37,6 +37,7 @@ class Summary:
     exact: int
     """Draws in which the ratio is 1 by construction."""
     removed: float
+    displaced: float
     credit: Ratio
     """By credit itself."""
     certain: Ratio
@@ -58,6 +59,7 @@ def summarise(draws: Sequence[Draw]) -> Summary:
         draws=len(draws),
         exact=sum(draw.exact for draw in draws),
         removed=float(np.mean([draw.removed for draw in draws])),
+        displaced=float(np.mean([draw.displaced for draw in draws])),
         credit=paired_ratio([draw.credit for draw in draws]),
         certain=paired_ratio([draw.certain for draw in draws]),
         content=paired_ratio([draw.content for draw in draws]),

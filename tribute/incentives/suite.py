@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -41,6 +42,7 @@ class _Honest:
     trained: Trained
     measured: Measured
     length: float
+    halved: float
 
 
 class Suite:
@@ -84,6 +86,7 @@ class Suite:
                     code=CODE,
                     exact=trained.content == before.content and not attack.buys,
                     removed=1 - entered / added if added > 0 else 0.0,
+                    displaced=_displaced(before, trained, world.honest),
                     credit=_paid(attack, world, unpaid.credit, paid.credit),
                     certain=_paid(attack, world, unpaid.certain, paid.certain),
                     content=_paid(attack, world, unpaid.content, paid.content),
@@ -92,6 +95,8 @@ class Suite:
                     loss=(honest.measured.loss, after.loss),
                     equal=_of(equal.certain, {ATTACKER}),
                     price=before.left_out / sum(len(upload.rows) for upload in world.uploads),
+                    unpaid=len(honest.paid.unpaid) / (len(honest.paid.unpaid) + len(honest.paid.evaluation)),
+                    halved=honest.halved,
                     seconds=time.perf_counter() - start,
                 )
             )
@@ -155,14 +160,18 @@ class Suite:
     def _measure_honest(self, seed: int) -> _Honest:
         world = draw_world(self.corpus, seed, self.size)
         defence = DEFENCES[self.defence]
-        paid = world.sealed_anew() if defence.seals_later else world
+        paid = whole = world.sealed_anew() if defence.seals_later else world
         if self.screening.harm_share:
             paid = paid.finding_harm(self.screening.harm_share)
         screened = trained_rows(paid, world.uploads, self.tokenizer, self.screening)
         length = probe_of(paid, screened.rows, self.embeddings).length
         trained = without_harm(paid, screened, self.embeddings, length)
         measured = measure(probe_of(paid, trained.rows, self.embeddings, length), trained.rows, trained.harm)
-        return _Honest(world, paid, screened, trained, measured, length)
+        halved = 0.0
+        if paid.unpaid:
+            before = measure(probe_of(whole, screened.rows, self.embeddings, length), screened.rows)
+            halved = _halved(_by_row(screened, before), _by_row(trained, measured))
+        return _Honest(world, paid, screened, trained, measured, length, halved)
 
 
 def docs_suite(defence: str = "payees") -> Suite:
@@ -182,6 +191,21 @@ def _payees(measured: Measured, world: World, accounts: int) -> dict[str, str]:
 
 def _contributed(uploads: Sequence[Upload], names: set[str]) -> int:
     return sum(len(upload.rows) for upload in uploads if upload.contributor_id in names)
+
+
+def _displaced(before: Trained, after: Trained, honest: Sequence[str]) -> float:
+    there, left = (Counter(row for row in trained.content if row[0] in honest) for trained in (before, after))
+    return (there - left).total() / max(there.total(), 1)
+
+
+def _by_row(trained: Trained, measured: Measured) -> dict[str, float]:
+    return dict(zip((row.row_id for row in trained.rows), measured.by_row, strict=True))
+
+
+def _halved(before: dict[str, float], after: dict[str, float]) -> float:
+    """Of rows with credit before, the part that has less than half of it after; nothing where a row is gone."""
+    earned = {row_id: credit for row_id, credit in before.items() if credit > 0}
+    return sum(after.get(row_id, 0.0) < credit / 2 for row_id, credit in earned.items()) / max(len(earned), 1)
 
 
 def _of(parts: dict[str, float], names: set[str]) -> float:
