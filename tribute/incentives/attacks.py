@@ -31,14 +31,18 @@ from tribute.incentives.harming import (
     mislabelled,
     repair,
 )
-from tribute.incentives.leaks import SMALL, add_some, leak, leak_mixed, leak_small_names
 from tribute.incentives.schemes import (
     BURNER,
     RING,
+    SMALL,
     Credits,
+    add_some,
     climb,
     frame,
     instruct,
+    leak,
+    leak_mixed,
+    leak_small_names,
     mass_edits,
     matched,
     ring,
