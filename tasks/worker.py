@@ -47,8 +47,8 @@ def _leave_those_that_end(worker: ProcessWorker) -> None:
     """
     submit = worker._submit_scheduled_flow_runs
 
-    async def submit_others(found: list[Any]) -> list[Any]:
+    async def submit_others(flow_run_response: list[Any]) -> list[Any]:
         held = worker._limiter.statistics().borrowers if worker._limiter else ()
-        return await submit([each for each in found if each.flow_run.id not in held])
+        return await submit([each for each in flow_run_response if each.flow_run.id not in held])
 
     worker._submit_scheduled_flow_runs = submit_others  # type: ignore[method-assign]

@@ -35,7 +35,7 @@ def test_an_approval_is_of_what_was_shown(spare: Path, tiny: Path, tmp_path: Pat
             before = _paid(spare)
             _approve(client, flow)
             state = until(MOST, "end", log, lambda: _ended(client, flow))
-        pages = {each["key"] for each in post(client, "/artifacts/filter", {})}
+        pages = {each["key"] for each in post(client, "/artifacts/filter", {}) if each["key"]}
 
     assert state["type"] == "COMPLETED", state
     assert "pay 41.00 EUR" in first

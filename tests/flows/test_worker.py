@@ -24,16 +24,21 @@ def worker(client: httpx.Client, workspace: Path) -> Iterator[subprocess.Popen[b
     """A worker as a shell starts one in the background: it ignores interrupts."""
     shell = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     shell |= QUIET | {"PREFECT_API_URL": str(client.base_url).rstrip("/"), MARK: str(workspace)}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "flows.worker", "--limit", "1"],
-        cwd=ROOT,
-        env=shell | {"TRIBUTE_WORKSPACE": str(workspace)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN) and None,
-    )
+    said = workspace.with_name("worker.log")
+    with said.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flows.worker", "--limit", "1"],
+            cwd=ROOT,
+            env=shell | {"TRIBUTE_WORKSPACE": str(workspace)},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN) and None,
+        )
     try:
         yield process
+    except BaseException as error:
+        error.add_note(said.read_text(errors="replace")[-4000:])
+        raise
     finally:
         process.kill()
         process.wait()
