@@ -81,6 +81,7 @@ def test_a_gap_between_old_and_fresh_rows_is_told():
     name = "gap of old to fresh evaluation rows"
     assert small[name][0] == "−0.0100 nats ± 0.0200 (40 old rows gain 0.5000, 120 fresh ones 0.4900)"
     assert none[name][0] == "all 40 rows are old"
+    assert found(FULL | {"rotation": None})[name][0] == "no row is old"
 
 
 def test_what_was_not_counted_is_said():

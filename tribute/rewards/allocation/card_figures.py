@@ -219,6 +219,8 @@ def _rotation(card: Card) -> Figure:
         words = minus(f"{gap:+.4f} nats ± {error:.4f} ({parts}{leaked})")
     elif old is not None and not fresh["rows"]:
         words = f"all {old['rows']:,} rows are old"
+    elif old is None and "rotation" in card:
+        words = "no row is old"
     return Figure(
         "gap of old to fresh evaluation rows",
         "Rows that an earlier version was evaluated with against those that are new in this one: how much more the "
