@@ -3,6 +3,7 @@
 import numpy as np
 
 from tribute.attribution.credit import Probe, find_harm, unpaid_rows
+from tribute.attribution.credit.harm import _upper_ends
 
 LABELS, WIDTH, EACH = 4, 24, 40
 
@@ -58,3 +59,11 @@ def test_rows_that_find_harm_are_spread_and_never_all_of_a_slice():
 
     assert [sum(slices[place] == name for place in places) for name in "abc"] == [10, 5, 0]
     assert unpaid_rows(["a", "b"], 0.5) == []
+
+
+def test_nothing_is_certain_of_one_row_a_label():
+    """No row tells how much the rows of its label scatter, so nobody is out."""
+    credits = np.array([[-1.0, 0.5], [-2.0, 0.5]])
+
+    assert _upper_ends(credits, np.array([0, 1])).tolist() == [np.inf, np.inf]
+    assert (_upper_ends(credits, np.array([0, 0])) < np.inf).all()

@@ -91,11 +91,16 @@ def _surprise(probe: Probe) -> np.ndarray:
 
 
 def _upper_ends(credits: np.ndarray, strata: np.ndarray) -> np.ndarray:
-    """Of the mean of each column of `credits` [evaluation rows, blocks], which lie in `strata` [evaluation rows]."""
+    """Of the mean of each column of `credits` [evaluation rows, blocks], which lie in `strata` [evaluation rows].
+
+    Without bound where each stratum has one row, so that none tells how much they scatter.
+    """
+    freedom = len(credits) - len(np.unique(strata))
+    if not freedom:
+        return np.full(credits.shape[1], np.inf)
     inside = np.eye(int(strata.max()) + 1)[strata]
     size = np.maximum(inside.sum(0), 1)
     left = credits - inside @ (inside.T @ credits / size[:, None])
-    freedom = max(len(credits) - len(np.unique(strata)), 1)
     error = np.sqrt((left**2).sum(0) / freedom / len(credits))
     return np.asarray(credits.mean(0) + stats.t.ppf(CONFIDENCE, freedom) * error)
 
