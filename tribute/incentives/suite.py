@@ -17,6 +17,7 @@ from tribute.contributions.sources import docs_versions
 from tribute.digests import canonical_digest
 from tribute.finetuning.models.base_models import base_folder
 from tribute.finetuning.models.embeddings import sentence_encoder
+from tribute.finetuning.models.threads import one_thread
 from tribute.incentives.attacks import Attack
 from tribute.incentives.draws import Draw, add_draws, read_draws
 from tribute.incentives.markets import Market
@@ -106,11 +107,12 @@ class Suite:
         """All draws, seed by seed, each appended to `file` as it is done; those of the suite's defence."""
         kept = {(draw.defence, draw.attack, draw.seed): draw for draw in read_draws(file, CODE)}
         todo = [(attack, seed) for seed in range(draws) for attack in attacks]
-        for number, (attack, seed) in enumerate(todo, 1):
-            if any((defence, attack.name, seed) not in kept for defence in self.alike):
-                add_draws(file, drawn := self.draws(attack, seed))
-                kept |= {(draw.defence, draw.attack, draw.seed): draw for draw in drawn}
-            progress(number, len(todo))
+        with one_thread():
+            for number, (attack, seed) in enumerate(todo, 1):
+                if any((defence, attack.name, seed) not in kept for defence in self.alike):
+                    add_draws(file, drawn := self.draws(attack, seed))
+                    kept |= {(draw.defence, draw.attack, draw.seed): draw for draw in drawn}
+                progress(number, len(todo))
         return [kept[self.defence, attack.name, seed] for attack, seed in todo]
 
     def _attacked(self, attack: Attack, seed: int, honest: _Honest) -> tuple[Sequence[Upload], Trained, Measured]:

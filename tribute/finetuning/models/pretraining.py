@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 from transformers.utils import logging
 
@@ -20,6 +19,7 @@ from tribute.contributions.sources import package_texts, package_versions_read
 from tribute.digests import canonical_digest
 from tribute.errors import BaseModelError
 from tribute.files import making, write_json
+from tribute.finetuning.models.threads import one_thread
 from tribute.progress import Progress, ignore
 from tribute.strict import parse_json
 
@@ -59,15 +59,10 @@ def make_base(folder: Path, progress: Progress = ignore) -> bool:
     if is_base(folder):
         return True
     logging.disable_progress_bar()
-    with threadpool_limits(1), making(folder.resolve()) as beside:
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            tokenizer, tokens = _read()
-            model = _model(tokenizer)
-            losses = _pretrain(model, tokens, progress)
-        finally:
-            torch.set_num_threads(threads)
+    with one_thread(), making(folder.resolve()) as beside:
+        tokenizer, tokens = _read()
+        model = _model(tokenizer)
+        losses = _pretrain(model, tokens, progress)
         model.save_pretrained(beside)
         tokenizer.save_pretrained(beside)
         tail = losses[-max(1, len(losses) // 10) :]

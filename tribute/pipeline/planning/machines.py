@@ -69,8 +69,8 @@ def _core_flops(width: int, inner: int, tokens: int) -> float:
     import torch
     from torch.nn import functional
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    from tribute.finetuning.models.threads import one_thread
+
     up, gate, down = torch.zeros(width, inner), torch.zeros(width, inner), torch.zeros(inner, width)
     before, after = (
         [torch.zeros(rows, RANK, requires_grad=True), torch.zeros(RANK, columns, requires_grad=True)]
@@ -79,7 +79,7 @@ def _core_flops(width: int, inner: int, tokens: int) -> float:
     states = torch.rand(tokens, width, requires_grad=True)
     flop = 4 * tokens * 3 * width * inner + 12 * tokens * RANK * (width + inner)
     rates = list[float]()
-    try:
+    with one_thread():
         end = time.process_time() + TRIED
         while time.process_time() < end or len(rates) < 3:
             start = time.process_time()
@@ -87,6 +87,4 @@ def _core_flops(width: int, inner: int, tokens: int) -> float:
             middle = functional.silu(read @ gate) * (read @ up + read @ before[0] @ before[1])
             torch.autograd.backward((states + middle @ down + middle @ after[0] @ after[1]).sum())
             rates.append(flop / max(time.process_time() - start, 1e-6))
-    finally:
-        torch.set_num_threads(threads)
     return sorted(rates)[len(rates) // 2]
