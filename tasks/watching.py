@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import copy_context
 from functools import partial
 from threading import Thread
 from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.context import FlowRunContext, TaskRunContext
 from prefect.logging import get_run_logger
 
 from tribute.progress import listening
@@ -91,8 +92,8 @@ def _percent(done: int, total: int) -> int:
 
 @contextmanager
 def watched() -> Iterator[None]:
-    """Log what the body reports of its progress."""
-    with listening(_Lines()):
+    """Log what the body reports of its progress; a task's body that is called by itself has no log."""
+    with listening(_Lines()) if FlowRunContext.get() or TaskRunContext.get() else nullcontext():
         yield
 
 
