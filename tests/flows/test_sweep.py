@@ -103,7 +103,7 @@ def test_settings_that_cannot_be_trained_are_told(
 ):
     """The sweep goes on without them and shows why; a killed process is no fault of theirs, and is tried again."""
     monkeypatch.setattr("tribute.cli._flows.start_prefect", lambda _: None)
-    fates = {"0.02": TrainingError(NO_NUMBER), "0.015": KilledError("killed")}
+    fates = {"0.005": TrainingError(NO_NUMBER), "0.002": KilledError("killed")}
     make = Recipe.make
 
     def diverge(recipe: Recipe, *arguments: object) -> Artifact:
@@ -113,7 +113,7 @@ def test_settings_that_cannot_be_trained_are_told(
 
     monkeypatch.setattr(Recipe, "make", diverge)
     options = [word for setting in VALIDATED for word in ("--set", setting)]
-    command = ("sweep", tiny / "config.yaml", "--over", "finetuning.learning_rate=0.02,0.015", *options)
+    command = ("sweep", tiny / "config.yaml", "--over", "finetuning.learning_rate=0.005,0.002", *options)
 
     ended = tribute(*command, "--trials", 6, "-w", untrained, "--json")
 
