@@ -195,10 +195,10 @@ def retrainings(server: Server, given: argparse.Namespace, folder: Path) -> Iter
     run = load_config(given.config, changes)
     dataset = learned.found_dataset(home, run.dataset.tag, run.finetuning.base)
     adapters = [adapter.id for adapter in training.find_adapters(home, run, dataset)]
-    before = len(home.store.all("retraining"))
+    before = sum(1 for _ in home.store.all("retraining"))
     with _nodes(given.nodes):
         seconds = _timed(lambda: attribute(str(home.root), run, dataset.id, adapters))
-    made = len(home.store.all("retraining")) - before
+    made = sum(1 for _ in home.store.all("retraining")) - before
     where = f"{given.nodes} Ray nodes of one processor" if given.nodes else f"{AT_ONCE} local processes"
     yield f"| {made} retrainings on {where} | {seconds:.0f} s | |"
 
