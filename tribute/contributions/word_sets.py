@@ -6,11 +6,15 @@ Words are those of the normal form, without punctuation or order. Words that ver
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tribute.contributions.normal_form import words
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 COMMON, RARE, KNOWN = 0.1, 20, 2000
 """Words in more than this part of the texts, and in more than RARE texts, or in more than KNOWN, weigh nothing."""
@@ -18,6 +22,7 @@ LEAST = 0.1
 """Less in common is nothing in common."""
 COVERS, FIRST = 256, 8
 """Texts that may cover another one, those with most in common; and of these, how many are tried as one of two."""
+DIGITS = 9
 CHUNK = 500
 """Texts that are compared with all others at a time: bounds memory."""
 
@@ -69,14 +74,20 @@ class WordSets:
         common = (self._weighted[places] @ self._holders).tocsr()
         common.sort_indices()
         pairs, parts = np.full((len(places), 2), -1), np.zeros((2, len(places)))
+        column = np.full(self.count, -1)
         for number, place in enumerate(places):
-            row = common[[number]]
-            texts = row.indices[np.argsort(-row.data * allowed[row.indices], kind="stable")[:COVERS]]
-            texts, own = texts[allowed[texts]], self._weighted[[place]]
-            has = self._holders[own.indices][:, texts].toarray().T
+            texts, shared = _row(common, number)
+            texts = texts[np.argsort(-shared * allowed[texts], kind="stable")[:COVERS]]
+            texts = texts[allowed[texts]]
+            own, weights = _row(self._weighted, place)
+            column[texts] = np.arange(len(texts))
+            has = np.zeros((len(texts), len(own)))
+            for rank, word in enumerate(own):
+                holders = column[_row(self._holders, word)[0]]
+                has[holders[holders >= 0], rank] = 1
+            column[texts] = -1
             for rank in range(2 if len(texts) else 0):
-                best, weight = _best_two(has, own.data)
-                parts[rank, number] = weight / self._weight[place]
+                best, parts[rank, number] = _best_two(has, weights / self._weight[place])
                 if rank == 0:
                     pairs[number] = texts[best]
                 has[best] = 0
@@ -101,11 +112,20 @@ class WordSets:
         return row[near], common.indices[near].astype(np.int64), common.data[near] / np.maximum(union[near], 1e-12)
 
 
+def _row(matrix: "csr_matrix", number: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Columns and values of a row, as views: indexing the matrix costs ten times the sums that need it."""
+    inside = slice(*matrix.indptr[number : number + 2])
+    return matrix.indices[inside], matrix.data[inside]
+
+
 def _best_two(has: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[list[int], float]:
-    """The two rows of `has` [texts, words] that together have most, and the weight of what they have."""
-    covered = has @ weights
+    """The two rows of `has` [texts, words] that together have most, and the weight of what they have.
+
+    Of equal ones the first: sums are rounded, so no processor's order of adding decides.
+    """
+    covered = (has @ weights).round(DIGITS)
     first = np.argsort(-covered, kind="stable")[:FIRST]
-    left = has @ ((1 - has[first]) * weights).T
+    left = (has @ ((1 - has[first]) * weights).T).round(DIGITS)
     best = int((covered[first] + left.max(0)).argmax())
     second = int(left[:, best].argmax()) if left[:, best].any() else int(first[best])
     return [int(first[best]), second], float(covered[first[best]] + left[:, best].max())

@@ -30,6 +30,8 @@ EPS = 0.2
 LENGTHS = np.geomspace(1e-4, 1e2, 61)
 """Lengths of a step that are tried, before the first that is enough is found to a tenth of a percent by halving."""
 HALVINGS = 10
+TOGETHER = 8
+"""Readings that go backwards at once: half the time where rows are few, and none more where they are many."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +72,14 @@ class Probe:
             return np.asarray(self._losses(_tensor(weights)).double().numpy())
 
     def slopes(self, weights: np.ndarray, readings: np.ndarray) -> np.ndarray:
-        """See StandIn: backwards through the steps, once for each reading."""
+        """See StandIn: backwards through the steps, TOGETHER readings at a time."""
         asked = _tensor(weights).requires_grad_()
         sums = -(self._losses(asked) @ _tensor(readings))
-        slopes = [torch.autograd.grad(total, asked, retain_graph=True)[0] for total in sums]
-        return np.asarray(torch.stack(slopes).double().numpy())
+        slopes = [
+            torch.autograd.grad(sums, asked, some, retain_graph=True, is_grads_batched=True)[0]
+            for some in torch.eye(len(sums)).split(TOGETHER)
+        ]
+        return np.asarray(torch.cat(slopes).double().numpy())
 
     def effects(self, weights: np.ndarray, groups: np.ndarray) -> np.ndarray:
         """−∂loss_e/∂w · groups[:, c] at `weights` [rows], nats [evaluation rows, columns].
