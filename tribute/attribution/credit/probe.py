@@ -75,9 +75,10 @@ class Probe:
         """See StandIn: backwards through the steps, TOGETHER readings at a time."""
         asked = _tensor(weights).requires_grad_()
         sums = -(self._losses(asked) @ _tensor(readings))
+        each = torch.eye(len(sums))
         slopes = [
-            torch.autograd.grad(sums, asked, some, retain_graph=True, is_grads_batched=True)[0]
-            for some in torch.eye(len(sums)).split(TOGETHER)
+            torch.autograd.grad(sums, asked, each[start:][:TOGETHER], retain_graph=True, is_grads_batched=True)[0]
+            for start in range(0, len(sums), TOGETHER)
         ]
         return np.asarray(torch.cat(slopes).double().numpy())
 
