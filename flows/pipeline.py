@@ -1,7 +1,5 @@
 """Runs all stages in order: contributions, fine-tuning, attribution, rewards."""
 
-from datetime import UTC, datetime
-
 from prefect import flow
 
 from flows import attribution as attributing
@@ -12,6 +10,7 @@ from flows.runner import part_of_run
 from tasks.parameters import CONFIG_FILE, TRACKED, begin, titled
 from tasks.rewards import report
 from tribute.config import RunConfig
+from tribute.pipeline.runs import runs
 
 
 @flow(name="pipeline", flow_run_name=titled(""), **TRACKED)
@@ -24,13 +23,13 @@ def pipeline(workspace: str = "", config: RunConfig | None = None, config_file: 
         config_file: The run's YAML file; a relative path starts at the worker's checkout.
     """
     home, settings = begin(workspace, config, config_file)
-    started = datetime.now(UTC).isoformat(timespec="milliseconds")
+    begun = runs.begin(settings)
     dataset = contributions(home, settings)
     learned = learning.run(home, settings, dataset)
     credited = attributing.run(home, settings, dataset, learned["adapters"])
     paid = rewards(home, settings, dataset, learned["adapters"], credited["attribution"])
     made = {"dataset": dataset, "rewards": paid} | learned | credited
-    return report(home, settings, made, started)
+    return report(home, settings, made, begun)
 
 
 run = part_of_run(pipeline)

@@ -9,6 +9,7 @@ from tasks.outcome import ended, get, skipped, stage
 from tasks.pages import publish
 from tribute.config import RunConfig
 from tribute.pipeline.runs import summary
+from tribute.pipeline.runs.runs import Begun
 from tribute.pipeline.stages import results
 from tribute.workspace import Workspace
 
@@ -30,9 +31,9 @@ def show_period(workspace: str, config: RunConfig) -> None:
 
 
 @stage(task_run_name="record and report")
-def report(workspace: str, config: RunConfig, made: dict[str, Any], started: str) -> str:
+def report(workspace: str, config: RunConfig, made: dict[str, Any], begun: Begun) -> str:
     """Write the run's record and its report; returns the run's id."""
     home = Workspace.open_at(workspace)
-    run_id = results.record(home, config, made, started)
+    run_id = results.record(home, config, made, begun)
     publish(f"report-{config.run}", summary.run_page(home, config, run_id))
     return run_id

@@ -37,6 +37,12 @@ def code_digest(module: str) -> str:
 
 
 @cache
+def package_digest() -> str:
+    """sha256 over the relative path and the content of every source file of Tribute, 64 hex digits."""
+    return canonical_digest({path.relative_to(PACKAGE).as_posix(): file_sha256(path) for path in PACKAGE.rglob("*.py")})
+
+
+@cache
 def _imported(path: Path) -> frozenset[str]:
     """Every module, or name of a module, that a file imports."""
     with _PARSING:

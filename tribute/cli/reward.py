@@ -11,18 +11,16 @@ from tribute.cli._text import Plan, would
 def reward(
     config: ConfigFile, set_: Overrides = None, workspace: WorkspaceFolder = HERE, dry_run: DryRun = False
 ) -> Output[Paid | Plan]:
-    from datetime import UTC, datetime
-
     from tribute.cli._payout import payout
     from tribute.pipeline.launch.parameters import rewards_of
     from tribute.pipeline.launch.preflight import checked_config
+    from tribute.pipeline.runs.runs import begin
     from tribute.pipeline.stages import measuring, results, tracked, training
     from tribute.pipeline.stages.learned import found_dataset
     from tribute.workspace import Workspace
 
-    started = datetime.now(UTC).isoformat(timespec="milliseconds")
     home, run = Workspace.open(workspace), checked_config(config, set_ or [])
-    rewards = rewards_of(run)
+    begun, rewards = begin(run), rewards_of(run)
     dataset = found_dataset(home, run.dataset.tag, run.finetuning.base)
     adapters = training.find_adapters(home, run, dataset)
     attribution = measuring.find_attribution(measuring.open_run(home, run, dataset, adapters))
@@ -36,5 +34,5 @@ def reward(
         "registered": tracked.register(home, run, dataset, adapters),
         "attribution": attribution.id,
     }
-    run_id = results.record(home, run, artifacts, started)
+    run_id = results.record(home, run, artifacts, begun)
     return payout(home, run, run_id)

@@ -9,7 +9,7 @@ from pyarrow import compute
 
 from tribute.artifacts import Artifact
 from tribute.attribution.measurement import recorded_measurements
-from tribute.finetuning.adapters.answers import GENERATIONS, METRICS
+from tribute.finetuning.adapters.adapter_folder import GENERATIONS, METRICS
 from tribute.report.figures import Point
 from tribute.report.load_contributors import contributors_of, parquet_rows, pay_of
 from tribute.report.sources import json_of, read_sources

@@ -6,18 +6,21 @@ import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tribute.artifacts import Artifact
 from tribute.config import BaseConfig, FinetuningConfig
 from tribute.errors import TrainingError
 from tribute.finetuning.encoding.chat import Chat, chat_template
-from tribute.finetuning.encoding.encoding import EncodedRows
 from tribute.finetuning.models.base_models import TOKENIZER_FILES, base_folder, load_causal, load_tokenizer
+
+if TYPE_CHECKING:
+    from tribute.finetuning.encoding.encoding import EncodedRows
 
 TEMPLATE = "chat_template.jinja"
 CARD = "README.md"
 ROWS = "rows.json"
+GENERATIONS, METRICS = "generations.json", "metrics.json"
 EXPORTED = (
     *("adapter_config.json", "adapter_model.safetensors", "base.json", CARD, ROWS, "evaluation.json"),
     *TOKENIZER_FILES,
@@ -25,7 +28,7 @@ EXPORTED = (
 ASKED, ANSWERED = "What is asked?", "What is answered."
 
 
-def cut_rows(train: EncodedRows, contributors: Sequence[str], evaluation: EncodedRows) -> dict[str, Any]:
+def cut_rows(train: "EncodedRows", contributors: Sequence[str], evaluation: "EncodedRows") -> dict[str, Any]:
     """What `rows.json` holds: how many rows and tokens an epoch has, and how many rows were cut."""
     by_row = dict(zip(train.row_ids, contributors, strict=True))
     cut = dict(sorted(Counter(by_row[row_id] for row_id in train.cut).items()))

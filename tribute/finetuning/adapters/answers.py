@@ -14,6 +14,7 @@ from tribute.artifacts import Artifact
 from tribute.config import FinetuningConfig
 from tribute.contributions.dataset import read_rows
 from tribute.files import write_json
+from tribute.finetuning.adapters.adapter_folder import GENERATIONS, METRICS
 from tribute.finetuning.adapters.task_metrics import score
 from tribute.finetuning.encoding.encoding import IGNORED
 from tribute.finetuning.evaluation import respond
@@ -23,7 +24,6 @@ from tribute.finetuning.models.row_models import RowModel
 from tribute.finetuning.preparation.preparation import Prepared
 from tribute.finetuning.preparation.task_types import task_type
 
-GENERATIONS, METRICS = "generations.json", "metrics.json"
 NEW_TOKENS = 64
 """The most that an answer has."""
 

@@ -1,12 +1,8 @@
 """The curve of a training while it runs: a line per step in a file, which whoever watches may read."""
 
-import json
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
-
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from typing import NamedTuple
 
 from tribute.strict import parse_json
 
@@ -25,29 +21,6 @@ class Point(NamedTuple):
     learning_rate: float
     time: int
     validation_loss: float | None = None
-
-
-class CurveFile(TrainerCallback):
-    """Appends a line per step; a resumed training goes on in the same file."""
-
-    def __init__(self, folder: Path, validation: Mapping[int, float]) -> None:
-        self.path, self.validation = folder / CURVE, validation
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, Any] | None = None,
-        **_: Any,
-    ) -> None:
-        """The trainer logs after every step."""
-        if logs and "loss" in logs:
-            # Steps count from 0, as in the schedule.
-            point = Point(state.global_step - 1, logs["loss"], logs["learning_rate"], int(1000 * time.time()))
-            point = point._replace(validation_loss=self.validation.get(state.global_step))
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(point._asdict()) + "\n")
 
 
 class CurveReader:

@@ -10,7 +10,7 @@ from typing import Any
 from tribute.artifacts import Artifact
 from tribute.config import FinetuningConfig
 from tribute.contributions.dataset import read_description
-from tribute.finetuning.adapters.answers import GENERATIONS, METRICS
+from tribute.finetuning.adapters.adapter_folder import GENERATIONS, METRICS
 from tribute.finetuning.recording.curve import Point
 from tribute.finetuning.tracking.connection import DATABASE, Connection
 from tribute.finetuning.tracking.live import PARENT, LiveRun, log_metrics

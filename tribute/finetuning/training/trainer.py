@@ -19,7 +19,7 @@ from tribute.finetuning.evaluation import NO_NUMBER
 from tribute.finetuning.models.row_models import RowModel
 from tribute.finetuning.optimizers.adam import RootAdam, adam_of
 from tribute.finetuning.ranks import ALONE, current, most
-from tribute.finetuning.recording.curve import CurveFile
+from tribute.finetuning.recording.curve_file import CurveFile
 from tribute.finetuning.recording.recorder import Recorder
 from tribute.finetuning.training.schedule import SCHEDULERS, warmup_steps
 from tribute.finetuning.training.validation import Validator

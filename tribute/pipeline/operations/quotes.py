@@ -12,7 +12,7 @@ from tribute.contributions.dataset import read_description
 from tribute.contributions.text_places import Erasure, TextPlace, texts_in
 from tribute.digests import file_sha256
 from tribute.files import write_atomically, write_json
-from tribute.finetuning.adapters.answers import GENERATIONS
+from tribute.finetuning.adapters.adapter_folder import GENERATIONS
 from tribute.finetuning.tracking import Tracker
 from tribute.settings import read_yaml
 from tribute.strict import parse_json

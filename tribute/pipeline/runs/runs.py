@@ -2,15 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import yaml
 
-from tribute.artifacts import Artifact
+from tribute.artifacts import Artifact, package_versions
 from tribute.attribution.measurement import seed_of
+from tribute.closure import package_digest
 from tribute.config import RunConfig
+from tribute.digests import canonical_digest
 from tribute.errors import WorkspaceError
 from tribute.files import write_atomically, write_json
+from tribute.finetuning.adapters.task_metrics import metric_digests
+from tribute.finetuning.models.base_models import base_digest, base_folder
 from tribute.ids import is_id
 from tribute.strict import parse_json
 from tribute.workspace import Workspace
@@ -43,12 +48,44 @@ def best(adapters: Sequence[Artifact]) -> Artifact:
     return min(adapters, key=lambda adapter: float(adapter.json("evaluation.json")["loss"]))
 
 
-def record_run(workspace: Workspace, config: RunConfig, results: RunResults, started: str) -> str:
-    """Write the run's folder and return its id. What was made before `started` counts as cached."""
+@dataclass(frozen=True)
+class Begun:
+    """When a run began, and what decides its results beside the dataset version, as it was then."""
+
+    at: str
+    """ISO 8601, UTC."""
+    asked: str
+    """sha256 over config, sources, packages, base and metrics, 64 hex digits."""
+
+
+def begin(config: RunConfig) -> Begun:
+    """A run of this config begins. Raises BaseModelError, ConfigError where its base or a metric is missing."""
+    base = config.finetuning.base
+    asked = {
+        "run": config.id,
+        "tribute": package_digest(),
+        "packages": package_versions(),
+        "base": "" if base.hub is not None else base_digest(base_folder(base)),  # the hub's revision is in the id
+        "metrics": metric_digests(config.finetuning),
+    }
+    return Begun(datetime.now(UTC).isoformat(timespec="milliseconds"), canonical_digest(asked))
+
+
+def recorded(workspace: Workspace, config: RunConfig, begun: Begun) -> dict[str, Any] | None:
+    """The record of this run, where one that begins today asks for the same; else None."""
+    if config.id not in all_runs(workspace):
+        return None
+    record = read_run(workspace, config.id)
+    return record if record.get("asked") == begun.asked else None
+
+
+def record_run(workspace: Workspace, config: RunConfig, results: RunResults, begun: Begun) -> str:
+    """Write the run's folder and return its id. What was made before it began counts as cached."""
     by_seed = {str(seed_of(adapter)): adapter for adapter in results.adapters}
     stages = results.stages()
     record = {
         "run_id": config.id,
+        "asked": begun.asked,
         "tag": config.dataset.tag,
         "dataset": results.dataset.id,
         "adapters": {seed: adapter.id for seed, adapter in by_seed.items()},
@@ -61,7 +98,7 @@ def record_run(workspace: Workspace, config: RunConfig, results: RunResults, sta
         "registered_model": results.registered["name"],
         "model_version": results.registered["version"],
         "champion": results.registered["champion"],
-        "cached": [name for name, stage in stages.items() if all(_made_at(artifact) < started for artifact in stage)],
+        "cached": [name for name, stage in stages.items() if all(_made_at(artifact) < begun.at for artifact in stage)],
         "seconds": {
             name: round(sum(float(artifact.provenance.get("seconds", 0)) for artifact in stage), 1)
             for name, stage in stages.items()

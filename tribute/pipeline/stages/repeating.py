@@ -1,12 +1,23 @@
 """A run whose every artifact is there already: found again and recorded, without an engine and its server."""
 
-from datetime import UTC, datetime
+from dataclasses import dataclass
 
+from tribute.artifacts import Artifact
+from tribute.attribution.measurement import recorded_measurements
 from tribute.config import RunConfig
 from tribute.errors import AttributionError, RegistryError
 from tribute.pipeline.runs import telemetry
-from tribute.pipeline.stages import data, learned, measuring, results, tracked, training
+from tribute.pipeline.runs.runs import Begun, begin, recorded
+from tribute.pipeline.stages import data, learned, results, tracked
 from tribute.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class _Found:
+    dataset: Artifact
+    adapters: list[Artifact]
+    baselines: Artifact
+    attribution: Artifact
 
 
 def repeat(workspace: Workspace, config: RunConfig) -> str | None:
@@ -14,28 +25,52 @@ def repeat(workspace: Workspace, config: RunConfig) -> str | None:
 
     Raises RegistryError where nobody may learn from the dataset version any more.
     """
-    from tribute.finetuning.adapters.adapters import baselines
-
-    started = datetime.now(UTC).isoformat(timespec="milliseconds")
+    begun = begin(config)
     try:
         dataset = learned.found_dataset(workspace, config.dataset.tag, config.finetuning.base)
-        adapters = training.find_adapters(workspace, config, dataset)
-        simple = baselines(dataset, config.finetuning).find(workspace.store)
-        attribution = measuring.find_attribution(measuring.open_run(workspace, config, dataset, adapters))
+        found = _recorded(workspace, config, dataset, begun) or _derived(workspace, config, dataset)
     except (AttributionError, RegistryError):
         return None
     data.check_learnable(workspace, config.dataset.tag)
-    is_tracked = all("mlflow_run_id" in adapter.provenance for adapter in adapters)
-    if simple is None or not is_tracked or not results.is_drafted(workspace, config, dataset, adapters, attribution):
+    is_tracked = all("mlflow_run_id" in adapter.provenance for adapter in found.adapters)
+    if not is_tracked or not results.is_drafted(workspace, config, dataset, found.adapters, found.attribution):
         return None
     if telemetry.is_on():
-        for artifact in (dataset, simple, *adapters, attribution):
+        for artifact in (dataset, found.baselines, *found.adapters, found.attribution):
             telemetry.tell_stage(artifact, True, {"run": config.id, "dataset": config.dataset.tag})
     ids = {
         "dataset": dataset.id,
-        "adapters": [adapter.id for adapter in adapters],
-        "baselines": simple.id,
-        "attribution": attribution.id,
-        "registered": tracked.register(workspace, config, dataset, adapters),
+        "adapters": [adapter.id for adapter in found.adapters],
+        "baselines": found.baselines.id,
+        "attribution": found.attribution.id,
+        "registered": tracked.register(workspace, config, dataset, found.adapters),
     }
-    return results.record(workspace, config, ids, started)
+    return results.record(workspace, config, ids, begun)
+
+
+def _recorded(workspace: Workspace, config: RunConfig, dataset: Artifact, begun: Begun) -> _Found | None:
+    """By the run's own record: deriving the keys of all artifacts loads all that trains and measures, for seconds.
+
+    Raises RegistryError where an artifact is gone.
+    """
+    record, store = recorded(workspace, config, begun), workspace.store
+    if record is None or record["dataset"] != dataset.id:
+        return None
+    attribution = store.get("attribution", record["attribution"])
+    for kind, id_ in recorded_measurements(attribution).values():
+        store.get(kind, id_)
+    adapters = [store.get("adapter", record["adapters"][str(seed)]) for seed in config.finetuning.seeds]
+    return _Found(dataset, adapters, store.get("baselines", record["baselines"]), attribution)
+
+
+def _derived(workspace: Workspace, config: RunConfig, dataset: Artifact) -> _Found:
+    """By the keys of all artifacts, whoever made them. Raises AttributionError where one is missing."""
+    from tribute.finetuning.adapters.adapters import baselines
+    from tribute.pipeline.stages import measuring, training
+
+    adapters = training.find_adapters(workspace, config, dataset)
+    simple = baselines(dataset, config.finetuning).find(workspace.store)
+    attribution = measuring.find_attribution(measuring.open_run(workspace, config, dataset, adapters))
+    if simple is None:
+        raise AttributionError(f"the baselines of {config.dataset.tag} are not measured yet; run `tribute finetune`")
+    return _Found(dataset, adapters, simple, attribution)

@@ -6,7 +6,7 @@ from typing import Any
 from tribute.artifacts import Artifact, read_artifact
 from tribute.attribution.measurement import recorded_measurements, seed_of
 from tribute.config import RewardsConfig, RunConfig
-from tribute.pipeline.runs.runs import RunResults, record_run
+from tribute.pipeline.runs.runs import Begun, RunResults, record_run
 from tribute.pipeline.stages.tracked import track_report
 from tribute.rewards.period import PaidFrom, PeriodRequest, find_period, write_period
 from tribute.rewards.statements import write_early
@@ -59,12 +59,12 @@ def mlflow_runs(adapters: Sequence[Artifact]) -> dict[str, str]:
     return {str(seed_of(adapter)): str(adapter.provenance["mlflow_run_id"]) for adapter in adapters}
 
 
-def record(workspace: Workspace, config: RunConfig, ids: Mapping[str, Any], started: str) -> str:
-    """The run's record and its report; returns the run's id. What was made before `started` counts as cached."""
+def record(workspace: Workspace, config: RunConfig, ids: Mapping[str, Any], begun: Begun) -> str:
+    """The run's record and its report; returns the run's id. What was made before it began counts as cached."""
     from tribute.report.run_page import write_report
 
     results = _resolved(workspace, config, ids)
-    run_id = record_run(workspace, config, results, started)
+    run_id = record_run(workspace, config, results, begun)
     track_report(workspace, config, results.dataset, write_report(workspace, run_id))
     return run_id
 
