@@ -8,9 +8,8 @@ from flows.contributions import contributions
 from flows.rewards import rewards
 from flows.runner import part_of_run
 from tasks.parameters import CONFIG_FILE, TRACKED, begin, titled
-from tasks.rewards import report
+from tasks.rewards import begin_run, report
 from tribute.config import RunConfig
-from tribute.pipeline.runs import runs
 
 
 @flow(name="pipeline", flow_run_name=titled(""), **TRACKED)
@@ -23,7 +22,7 @@ def pipeline(workspace: str = "", config: RunConfig | None = None, config_file: 
         config_file: The run's YAML file; a relative path starts at the worker's checkout.
     """
     home, settings = begin(workspace, config, config_file)
-    begun = runs.begin(settings)
+    begun = begin_run(settings)
     dataset = contributions(home, settings)
     learned = learning.run(home, settings, dataset)
     credited = attributing.run(home, settings, dataset, learned["adapters"])

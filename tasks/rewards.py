@@ -9,7 +9,7 @@ from tasks.outcome import ended, get, skipped, stage
 from tasks.pages import publish
 from tribute.config import RunConfig
 from tribute.pipeline.runs import summary
-from tribute.pipeline.runs.runs import Begun
+from tribute.pipeline.runs.runs import Begun, begin
 from tribute.pipeline.stages import results
 from tribute.workspace import Workspace
 
@@ -28,6 +28,11 @@ def pay(workspace: str, config: RunConfig, dataset: str, adapters: list[str], at
 def show_period(workspace: str, config: RunConfig) -> None:
     """By what the period was paid, on Prefect's page."""
     publish(f"draft-{config.id}", summary.period_page(Workspace.open_at(workspace), config.rewards.period))
+
+
+def begin_run(config: RunConfig) -> Begun:
+    """What the record keeps of a run's beginning."""
+    return begin(config)
 
 
 @stage(task_run_name="record and report")

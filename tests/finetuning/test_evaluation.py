@@ -9,8 +9,8 @@ import torch
 
 from tests.finetuning.helpers.tiny import ignore, make_adapter
 from tribute.errors import TrainingError
-from tribute.finetuning.adapters.adapters import baselines_job
 from tribute.finetuning.adapters.adapter_folder import GENERATIONS
+from tribute.finetuning.adapters.adapters import baselines_job
 from tribute.finetuning.evaluation import RowResults, evaluate, evaluation_report
 from tribute.finetuning.models.base_models import base_folder, load_tokenizer
 from tribute.finetuning.models.lora import load_adapter

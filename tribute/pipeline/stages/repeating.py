@@ -28,22 +28,22 @@ def repeat(workspace: Workspace, config: RunConfig) -> str | None:
     begun = begin(config)
     try:
         dataset = learned.found_dataset(workspace, config.dataset.tag, config.finetuning.base)
-        found = _recorded(workspace, config, dataset, begun) or _derived(workspace, config, dataset)
+        made = _recorded(workspace, config, dataset, begun) or _derived(workspace, config, dataset)
     except (AttributionError, RegistryError):
         return None
     data.check_learnable(workspace, config.dataset.tag)
-    is_tracked = all("mlflow_run_id" in adapter.provenance for adapter in found.adapters)
-    if not is_tracked or not results.is_drafted(workspace, config, dataset, found.adapters, found.attribution):
+    is_tracked = all("mlflow_run_id" in adapter.provenance for adapter in made.adapters)
+    if not is_tracked or not results.is_drafted(workspace, config, dataset, made.adapters, made.attribution):
         return None
     if telemetry.is_on():
-        for artifact in (dataset, found.baselines, *found.adapters, found.attribution):
+        for artifact in (dataset, made.baselines, *made.adapters, made.attribution):
             telemetry.tell_stage(artifact, True, {"run": config.id, "dataset": config.dataset.tag})
     ids = {
         "dataset": dataset.id,
-        "adapters": [adapter.id for adapter in found.adapters],
-        "baselines": found.baselines.id,
-        "attribution": found.attribution.id,
-        "registered": tracked.register(workspace, config, dataset, found.adapters),
+        "adapters": [adapter.id for adapter in made.adapters],
+        "baselines": made.baselines.id,
+        "attribution": made.attribution.id,
+        "registered": tracked.register(workspace, config, dataset, made.adapters),
     }
     return results.record(workspace, config, ids, begun)
 
