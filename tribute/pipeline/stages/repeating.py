@@ -13,7 +13,7 @@ from tribute.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Results:
     dataset: Artifact
     adapters: list[Artifact]
     baselines: Artifact
@@ -28,27 +28,27 @@ def repeat(workspace: Workspace, config: RunConfig) -> str | None:
     begun = begin(config)
     try:
         dataset = learned.found_dataset(workspace, config.dataset.tag, config.finetuning.base)
-        made = _recorded(workspace, config, dataset, begun) or _derived(workspace, config, dataset)
+        trained = _recorded(workspace, config, dataset, begun) or _derived(workspace, config, dataset)
     except (AttributionError, RegistryError):
         return None
     data.check_learnable(workspace, config.dataset.tag)
-    is_tracked = all("mlflow_run_id" in adapter.provenance for adapter in made.adapters)
-    if not is_tracked or not results.is_drafted(workspace, config, dataset, made.adapters, made.attribution):
+    is_tracked = all("mlflow_run_id" in adapter.provenance for adapter in trained.adapters)
+    if not is_tracked or not results.is_drafted(workspace, config, dataset, trained.adapters, trained.attribution):
         return None
     if telemetry.is_on():
-        for artifact in (dataset, made.baselines, *made.adapters, made.attribution):
+        for artifact in (dataset, trained.baselines, *trained.adapters, trained.attribution):
             telemetry.tell_stage(artifact, True, {"run": config.id, "dataset": config.dataset.tag})
     ids = {
         "dataset": dataset.id,
-        "adapters": [adapter.id for adapter in made.adapters],
-        "baselines": made.baselines.id,
-        "attribution": made.attribution.id,
-        "registered": tracked.register(workspace, config, dataset, made.adapters),
+        "adapters": [adapter.id for adapter in trained.adapters],
+        "baselines": trained.baselines.id,
+        "attribution": trained.attribution.id,
+        "registered": tracked.register(workspace, config, dataset, trained.adapters),
     }
     return results.record(workspace, config, ids, begun)
 
 
-def _recorded(workspace: Workspace, config: RunConfig, dataset: Artifact, begun: Begun) -> _Found | None:
+def _recorded(workspace: Workspace, config: RunConfig, dataset: Artifact, begun: Begun) -> _Results | None:
     """By the run's own record: deriving the keys of all artifacts loads all that trains and measures, for seconds.
 
     Raises RegistryError where an artifact is gone.
@@ -60,10 +60,10 @@ def _recorded(workspace: Workspace, config: RunConfig, dataset: Artifact, begun:
     for kind, id_ in recorded_measurements(attribution).values():
         store.get(kind, id_)
     adapters = [store.get("adapter", record["adapters"][str(seed)]) for seed in config.finetuning.seeds]
-    return _Found(dataset, adapters, store.get("baselines", record["baselines"]), attribution)
+    return _Results(dataset, adapters, store.get("baselines", record["baselines"]), attribution)
 
 
-def _derived(workspace: Workspace, config: RunConfig, dataset: Artifact) -> _Found:
+def _derived(workspace: Workspace, config: RunConfig, dataset: Artifact) -> _Results:
     """By the keys of all artifacts, whoever made them. Raises AttributionError where one is missing."""
     from tribute.finetuning.adapters.adapters import baselines
     from tribute.pipeline.stages import measuring, training
@@ -73,4 +73,4 @@ def _derived(workspace: Workspace, config: RunConfig, dataset: Artifact) -> _Fou
     attribution = measuring.find_attribution(measuring.open_run(workspace, config, dataset, adapters))
     if simple is None:
         raise AttributionError(f"the baselines of {config.dataset.tag} are not measured yet; run `tribute finetune`")
-    return _Found(dataset, adapters, simple, attribution)
+    return _Results(dataset, adapters, simple, attribution)
