@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from tests.helpers.tiny import HONEST, TAG, write_rows
 from tribute.artifacts import manifest
 from tribute.config import load_config
 from tribute.errors import AttributionError, WorkspaceError
-from tribute.pipeline.runs.runs import all_runs, read_run
+from tribute.pipeline.runs.runs import all_runs, begin, read_run, recorded
 from tribute.pipeline.stages import learned, measuring, training
 from tribute.workspace import Workspace
 
@@ -63,6 +65,49 @@ def test_a_run_with_nothing_to_make_needs_no_server(
     for change in ("rewards.pool.amount='7.00'", "finetuning.epochs=5", "attribution.sample=20"):
         ended = tribute("run", tiny / "config.yaml", "--set", change, "-w", finished)
         assert "Prefect is started" in ended.err, change
+
+
+def test_a_run_with_nothing_to_make_loads_nothing_that_trains(finished: Path, tiny: Path):
+    """What the record names is looked up by id, so no key is derived."""
+    program = (
+        "import sys\nfrom tribute.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    code = end.code\n"
+        "print(code or 0, sorted({'torch', 'transformers', 'peft'} & {*sys.modules}))"
+    )
+    command = [sys.executable, "-c", program, "run", tiny / "config.yaml", "-w", finished]
+    ended = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+
+    assert ended.stdout.splitlines()[-1] == "0 []", ended.stderr
+
+
+@pytest.mark.parametrize("kind", ["dataset", "adapter", "baselines", "credit", "attribution"])
+def test_a_record_whose_artifact_is_gone_is_not_believed(
+    kind: str, spare: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Whatever stage it was of, it is made again."""
+
+    def start(_: Workspace) -> None:
+        raise WorkspaceError("Prefect is started")
+
+    monkeypatch.setattr("tribute.cli._flows.start_prefect", start)
+    for folder in (spare / "artifacts" / kind).iterdir():
+        shutil.rmtree(folder)
+
+    assert "Prefect is started" in tribute("run", tiny / "config.yaml", "-w", spare).err
+
+
+def test_a_record_made_by_other_packages_is_not_believed(spare: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch):
+    """Then the keys of today decide whether there is something to make."""
+    config = load_config(tiny / "config.yaml")
+    home = Workspace.open(spare)
+    assert recorded(home, config, begin(config)) is not None
+    monkeypatch.setattr("tribute.pipeline.runs.runs.package_versions", dict)
+    assert recorded(home, config, begin(config)) is None
+
+    ended = tribute("run", tiny / "config.yaml", "-w", spare, "--json")
+
+    assert ended.data["stages_cached"] == ["contributions", "finetuning", "attribution", "rewards"]
+    assert recorded(home, config, begin(config)) is not None
 
 
 def test_mlflow_shows_the_run(finished: Path, run_id: str):

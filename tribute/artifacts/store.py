@@ -29,6 +29,7 @@ class Store:
         self.root = workspace / "artifacts"
         self.remote = remote
         self._scratch = workspace / "scratch"
+        self._places: dict[str, dict[str, Path]] = {}
 
     def find(self, kind: Kind, inputs: Mapping[str, str], config: Mapping[str, Any]) -> Artifact | None:
         """The artifact made from exactly this, or None."""
@@ -67,9 +68,9 @@ class Store:
 
     def get(self, kind: str, id_: str) -> Artifact:
         """The artifact of this id (or a prefix of at least 8 digits). Raises RegistryError."""
-        for artifact in self.all(kind) if len(id_) >= 8 else ():
-            if artifact.id.startswith(id_):
-                return _used(artifact)
+        here = self._known(kind, id_) if len(id_) >= 8 else None
+        if here is not None:
+            return _used(here)
         key = self.remote.key_of(kind, id_) if self.remote is not None and len(id_) >= 8 else None
         fetched = self.fetch(kind, key) if key else None
         if fetched is None:
@@ -81,6 +82,18 @@ class Store:
         path = self.root / kind / key
         with self._locked(key):
             return read_artifact(path) if (path / MANIFEST).exists() else self._fetched(kind, key)
+
+    def _known(self, kind: str, id_: str) -> Artifact | None:
+        """The artifact of this id, where it lay when the kind was last looked through; else all of it is, once more."""
+        for look_again in (False, True):
+            if look_again:
+                self._places[kind] = {artifact.id: artifact.path for artifact in self.all(kind)}
+            for known, path in self._places.get(kind, {}).items():
+                if known.startswith(id_) and (path / MANIFEST).exists():
+                    artifact = read_artifact(path)
+                    if artifact.id == known:
+                        return artifact
+        return None
 
     def _locked(self, key: str) -> AbstractContextManager[None]:
         return locked(self._scratch / "locks" / key)
