@@ -32,7 +32,6 @@ TURNS = 5
 AT_ONCE = 2
 """Runs that the worker starts at a time, and processes that retrain."""
 COMPLETED = {"state": {"type": {"any_": ["COMPLETED"]}}}
-RETRAININGS = 32
 LAG = 5.0
 """Seconds in which events reach the server's count of tasks."""
 SUBFLOWS = 4
@@ -51,6 +50,7 @@ def main() -> None:
     parser.add_argument("--database", default="", metavar="URL", help="of Prefect's server; by default SQLite")
     parser.add_argument("--minutes", type=float, default=120, help="how long to wait for the late runs")
     parser.add_argument("--nodes", type=int, default=2, help="of Ray, with one processor each; 0: local processes")
+    parser.add_argument("--budget", type=int, default=8, metavar="N", help="attribution.budget of the retrainings")
     given = parser.parse_args()
     print(f"{os.getloadavg()[0]:.1f} processes were running, {os.cpu_count()} cores, Python {sys.version.split()[0]}")
     with tempfile.TemporaryDirectory() as folder:
@@ -191,7 +191,7 @@ def retrainings(server: Server, given: argparse.Namespace, folder: Path) -> Iter
     prepare_server()
     home = Workspace.open(shutil.copytree(given.workspace, folder / "workspace", symlinks=True))
     engine = "ray" if given.nodes else "local"
-    changes = [f"attribution.budget={RETRAININGS}", f"execution.engine={engine}", f"execution.processes={AT_ONCE}"]
+    changes = [f"attribution.budget={given.budget}", f"execution.engine={engine}", f"execution.processes={AT_ONCE}"]
     run = load_config(given.config, changes)
     dataset = learned.found_dataset(home, run.dataset.tag, run.finetuning.base)
     adapters = [adapter.id for adapter in training.find_adapters(home, run, dataset)]
