@@ -8,8 +8,8 @@ from tasks.notifications import tell_of_draft
 from tasks.outcome import ended, get, skipped, stage
 from tasks.pages import publish
 from tribute.config import RunConfig
-from tribute.pipeline.runs import summary
-from tribute.pipeline.runs.runs import Begun, begin
+from tribute.pipeline.runs import runs, summary
+from tribute.pipeline.runs.runs import Begun
 from tribute.pipeline.stages import results
 from tribute.workspace import Workspace
 
@@ -32,7 +32,7 @@ def show_period(workspace: str, config: RunConfig) -> None:
 
 def begin_run(config: RunConfig) -> Begun:
     """What the record keeps of a run's beginning."""
-    return begin(config)
+    return runs.begin_run(config)
 
 
 @stage(task_run_name="record and report")

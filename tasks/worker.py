@@ -57,9 +57,9 @@ def _leave_those_that_end(worker: ProcessWorker) -> None:
 
 
 def _collect_after_runs(worker: ProcessWorker) -> None:
-    """Free what each run leaves behind: cycles of few objects, which Python would let lie for a hundred runs.
+    """Free what ended runs left behind, before the next ones: cycles of few objects, which Python would let lie.
 
-    They hold some 0.4 MB, which Python's collector does not see.
+    Those of a run hold some 0.4 MB, which Python's collector does not see.
     """
     submit = worker._submit_scheduled_flow_runs
 

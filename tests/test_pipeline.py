@@ -15,7 +15,7 @@ from tests.helpers.tiny import HONEST, TAG, write_rows
 from tribute.artifacts import manifest
 from tribute.config import load_config
 from tribute.errors import AttributionError, WorkspaceError
-from tribute.pipeline.runs.runs import all_runs, begin, read_run, recorded
+from tribute.pipeline.runs.runs import all_runs, begin_run, read_run, recorded
 from tribute.pipeline.stages import learned, measuring, training
 from tribute.workspace import Workspace
 
@@ -96,18 +96,43 @@ def test_a_record_whose_artifact_is_gone_is_not_believed(
     assert "Prefect is started" in tribute("run", tiny / "config.yaml", "-w", spare).err
 
 
+@pytest.mark.parametrize("text", ["{", "[]", '{"asked": 1}'])
+def test_a_damaged_record_is_written_again(text: str, spare: Path, tiny: Path, run_id: str):
+    """Keys find all that it named."""
+    record = spare / "runs" / run_id / "run.json"
+    before = record.read_text()
+    record.write_text(text)
+
+    assert tribute("run", tiny / "config.yaml", "-w", spare).code == 0
+    assert json.loads(record.read_text()).keys() == json.loads(before).keys()
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("adapter", "evaluation.json"), ("credit", "*.parquet"), ("dataset", "train.parquet")]
+)
+def test_a_recorded_artifact_that_is_damaged_is_refused(kind: str, name: str, spare: Path, tiny: Path):
+    """By its file's name, as where keys find it."""
+    file = next((spare / "artifacts" / kind).glob(f"*/{name}"))
+    file.write_bytes(file.read_bytes()[:-1])
+
+    ended = tribute("run", tiny / "config.yaml", "-w", spare)
+
+    assert ended.code != 0
+    assert file.name in ended.err
+
+
 def test_a_record_made_by_other_packages_is_not_believed(spare: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch):
     """Then the keys of today decide whether there is something to make."""
     config = load_config(tiny / "config.yaml")
     home = Workspace.open(spare)
-    assert recorded(home, config, begin(config)) is not None
+    assert recorded(home, config, begin_run(config)) is not None
     monkeypatch.setattr("tribute.pipeline.runs.runs.package_versions", dict)
-    assert recorded(home, config, begin(config)) is None
+    assert recorded(home, config, begin_run(config)) is None
 
     ended = tribute("run", tiny / "config.yaml", "-w", spare, "--json")
 
     assert ended.data["stages_cached"] == ["contributions", "finetuning", "attribution", "rewards"]
-    assert recorded(home, config, begin(config)) is not None
+    assert recorded(home, config, begin_run(config)) is not None
 
 
 def test_mlflow_shows_the_run(finished: Path, run_id: str):

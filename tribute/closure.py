@@ -36,10 +36,10 @@ def code_digest(module: str) -> str:
     return canonical_digest({path.relative_to(PACKAGE).as_posix(): file_sha256(path) for path in closure(module)})
 
 
-@cache
 def package_digest() -> str:
-    """sha256 over the relative path and the content of every source file of Tribute, 64 hex digits."""
-    return canonical_digest({path.relative_to(PACKAGE).as_posix(): file_sha256(path) for path in PACKAGE.rglob("*.py")})
+    """sha256 over the relative path and the content of every source file of Tribute as it is now, 64 hex digits."""
+    files = [path for path in PACKAGE.rglob("*.py") if path.is_file()]
+    return canonical_digest({path.relative_to(PACKAGE).as_posix(): file_sha256(path) for path in files})
 
 
 @cache

@@ -84,15 +84,17 @@ class Store:
             return read_artifact(path) if (path / MANIFEST).exists() else self._fetched(kind, key)
 
     def _known(self, kind: str, id_: str) -> Artifact | None:
-        """The artifact of this id, where it lay when the kind was last looked through; else all of it is, once more."""
-        for look_again in (False, True):
-            if look_again:
-                self._places[kind] = {artifact.id: artifact.path for artifact in self.all(kind)}
-            for known, path in self._places.get(kind, {}).items():
-                if known.startswith(id_) and (path / MANIFEST).exists():
-                    artifact = read_artifact(path)
-                    if artifact.id == known:
-                        return artifact
+        """The artifact of this id, where it lay when it was last seen; else the kind is looked through."""
+        places = self._places.setdefault(kind, {})
+        for known, path in list(places.items()):
+            if known.startswith(id_) and (path / MANIFEST).exists():
+                artifact = read_artifact(path)
+                if artifact.id == known:
+                    return artifact
+        for artifact in self.all(kind):
+            places[artifact.id] = artifact.path
+            if artifact.id.startswith(id_):
+                return artifact
         return None
 
     def _locked(self, key: str) -> AbstractContextManager[None]:

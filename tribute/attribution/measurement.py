@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tribute.artifacts import Artifact, Kind, Store
+from tribute.artifacts import Artifact, Kind, Store, check_files
 from tribute.config import RunConfig
 from tribute.finetuning.workers import Key, Recipe, how_run
 from tribute.progress import reporter
@@ -115,6 +115,22 @@ def recorded_measurements(attribution: Artifact) -> dict[str, tuple[str, str]]:
         if kind not in ("", "adapter"):
             recorded[name] = (kind, id_)
     return recorded
+
+
+def check_read(dataset: Artifact, adapters: Iterable[Artifact], measured: Iterable[Artifact]) -> None:
+    """Raise IntegrityError where a file is not as it was written of which shares are made: it decides what is paid."""
+    # Whether what was erased is still there matters only where the attribution is not made yet.
+    check_files(dataset, without_erased=True)
+    for artifact in measured:
+        chosen = _of_a_training if artifact.kind == "retraining" else lambda _: True
+        check_files(artifact, chosen, without_erased=True)
+    for adapter in adapters:
+        check_files(adapter, _of_a_training)
+
+
+def _of_a_training(name: str) -> bool:
+    """What is read of an adapter or a retraining."""
+    return name in ("evaluation.json", "losses.parquet")
 
 
 def _recipe(run: Run, measurement: Measurement, item: Any) -> Recipe:

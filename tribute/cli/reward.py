@@ -14,13 +14,13 @@ def reward(
     from tribute.cli._payout import payout
     from tribute.pipeline.launch.parameters import rewards_of
     from tribute.pipeline.launch.preflight import checked_config
-    from tribute.pipeline.runs.runs import begin
+    from tribute.pipeline.runs.runs import begin_run
     from tribute.pipeline.stages import measuring, results, tracked, training
     from tribute.pipeline.stages.learned import found_dataset
     from tribute.workspace import Workspace
 
     home, run = Workspace.open(workspace), checked_config(config, set_ or [])
-    begun, rewards = begin(run), rewards_of(run)
+    begun, rewards = begin_run(run), rewards_of(run)
     dataset = found_dataset(home, run.dataset.tag, run.finetuning.base)
     adapters = training.find_adapters(home, run, dataset)
     attribution = measuring.find_attribution(measuring.open_run(home, run, dataset, adapters))

@@ -23,6 +23,7 @@ LEAST = 0.1
 COVERS, FIRST = 256, 8
 """Texts that may cover another one, those with most in common; and of these, how many are tried as one of two."""
 DIGITS = 9
+"""Decimals of a part of a text's weight."""
 CHUNK = 500
 """Texts that are compared with all others at a time: bounds memory."""
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tribute.artifacts import Artifact, check_files
+from tribute.artifacts import Artifact
 from tribute.attribution.credit.stand_in import CLUSTERS
 from tribute.attribution.credit.stand_in_artifact import credits_of, predicted_utility
 from tribute.attribution.gradients import sample
-from tribute.attribution.measurement import Work, input_names, seed_of
+from tribute.attribution.measurement import Work, check_read, input_names, seed_of
 from tribute.attribution.retraining import jobs
 from tribute.attribution.retraining.designs import control_variate, rate_effects
 from tribute.attribution.retraining.jobs import Job, TrainedRows
@@ -34,14 +34,8 @@ class Measurements:
     cluster on another machine, and so may what is paid."""
 
     def __post_init__(self) -> None:
-        """Raises IntegrityError where a file is not as it was written: what is read here decides what is paid."""
-        # Whether what was erased is still there matters only where the attribution is not made yet.
-        check_files(self.dataset, without_erased=True)
-        for work, artifact in self.measured.items():
-            chosen = _of_a_training if work.kind == "retraining" else lambda _: True
-            check_files(artifact, chosen, without_erased=True)
-        for adapter in self.adapters:
-            check_files(adapter, _of_a_training)
+        """Raises IntegrityError where a file is not as it was written."""
+        check_read(self.dataset, self.adapters, self.measured.values())
 
     def inputs(self) -> dict[str, str]:
         """The ids of everything, for the attribution's key."""
@@ -245,8 +239,3 @@ def fold_losses(training: Artifact, column: str) -> np.ndarray:
     table = pd.read_parquet(training.file("losses.parquet"))
     weights = sample.fold_weights(table["row_id"].tolist(), np.full(len(table), 1 / len(table)))
     return np.asarray(table[column].to_numpy() @ weights)
-
-
-def _of_a_training(name: str) -> bool:
-    """What is read of an adapter or a retraining."""
-    return name in ("evaluation.json", "losses.parquet")

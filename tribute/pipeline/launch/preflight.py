@@ -11,7 +11,7 @@ from tribute.config import ExecutionConfig, RunConfig, load_config
 from tribute.errors import ConfigError
 from tribute.finetuning.adapters.task_metrics import load_metric
 from tribute.finetuning.models.base_models import base_folder
-from tribute.pipeline.runs.runs import begin, recorded
+from tribute.pipeline.runs.runs import begin_run, recorded
 from tribute.pipeline.runs.telemetry import refuse_telemetry
 from tribute.pipeline.stages.data import is_released
 from tribute.rewards.policy import load_policy
@@ -41,7 +41,7 @@ def refuse_training(workspace: Workspace, config: RunConfig) -> None:
     refuse_base(config)
     for name in config.finetuning.metrics:
         load_metric(name)
-    if released and config.finetuning.base.hub is None and recorded(workspace, config, begin(config)) is None:
+    if released and config.finetuning.base.hub is None and recorded(workspace, config, begin_run(config)) is None:
         _refuse_pair(workspace, config)
 
 

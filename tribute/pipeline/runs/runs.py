@@ -15,7 +15,7 @@ from tribute.digests import canonical_digest
 from tribute.errors import WorkspaceError
 from tribute.files import write_atomically, write_json
 from tribute.finetuning.adapters.task_metrics import metric_digests
-from tribute.finetuning.models.base_models import base_digest, base_folder
+from tribute.finetuning.models.base_models import base_digest, base_folder, quantizer_version
 from tribute.ids import is_id
 from tribute.strict import parse_json
 from tribute.workspace import Workspace
@@ -58,8 +58,27 @@ class Begun:
     """sha256 over config, sources, packages, base and metrics, 64 hex digits."""
 
 
-def begin(config: RunConfig) -> Begun:
+def begin_run(config: RunConfig) -> Begun:
     """A run of this config begins. Raises BaseModelError, ConfigError where its base or a metric is missing."""
+    return Begun(datetime.now(UTC).isoformat(timespec="milliseconds"), _asked(config))
+
+
+def recorded(workspace: Workspace, config: RunConfig, begun: Begun) -> dict[str, Any] | None:
+    """The record of this run, where one that begins today asks for the same; else None, as where it is damaged.
+
+    None, too, for `device: auto`: only torch knows what that is today.
+    """
+    if config.id not in all_runs(workspace) or config.finetuning.device == "auto":
+        return None
+    try:
+        record = read_run(workspace, config.id)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) and record.get("asked") == begun.asked else None
+
+
+def _asked(config: RunConfig) -> str:
+    """All that is in the keys of a run's artifacts but the dataset version; more of Tribute's sources than these."""
     base = config.finetuning.base
     asked = {
         "run": config.id,
@@ -67,16 +86,9 @@ def begin(config: RunConfig) -> Begun:
         "packages": package_versions(),
         "base": "" if base.hub is not None else base_digest(base_folder(base)),  # the hub's revision is in the id
         "metrics": metric_digests(config.finetuning),
+        "quantizer": quantizer_version(config.finetuning.precision),
     }
-    return Begun(datetime.now(UTC).isoformat(timespec="milliseconds"), canonical_digest(asked))
-
-
-def recorded(workspace: Workspace, config: RunConfig, begun: Begun) -> dict[str, Any] | None:
-    """The record of this run, where one that begins today asks for the same; else None."""
-    if config.id not in all_runs(workspace):
-        return None
-    record = read_run(workspace, config.id)
-    return record if record.get("asked") == begun.asked else None
+    return canonical_digest(asked)
 
 
 def record_run(workspace: Workspace, config: RunConfig, results: RunResults, begun: Begun) -> str:
@@ -85,7 +97,7 @@ def record_run(workspace: Workspace, config: RunConfig, results: RunResults, beg
     stages = results.stages()
     record = {
         "run_id": config.id,
-        "asked": begun.asked,
+        "asked": begun.asked if _asked(config) == begun.asked else None,  # null: changed meanwhile
         "tag": config.dataset.tag,
         "dataset": results.dataset.id,
         "adapters": {seed: adapter.id for seed, adapter in by_seed.items()},

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from tribute.artifacts import Artifact
-from tribute.attribution.measurement import recorded_measurements
+from tribute.attribution.measurement import check_read, recorded_measurements
 from tribute.config import RunConfig
 from tribute.errors import AttributionError, RegistryError
 from tribute.pipeline.runs import telemetry
-from tribute.pipeline.runs.runs import Begun, begin, recorded
+from tribute.pipeline.runs.runs import Begun, begin_run, recorded
 from tribute.pipeline.stages import data, learned, results, tracked
 from tribute.workspace import Workspace
 
@@ -25,7 +25,7 @@ def repeat(workspace: Workspace, config: RunConfig) -> str | None:
 
     Raises RegistryError where nobody may learn from the dataset version any more.
     """
-    begun = begin(config)
+    begun = begin_run(config)
     try:
         dataset = learned.found_dataset(workspace, config.dataset.tag, config.finetuning.base)
         trained = _recorded(workspace, config, dataset, begun) or _derived(workspace, config, dataset)
@@ -51,16 +51,23 @@ def repeat(workspace: Workspace, config: RunConfig) -> str | None:
 def _recorded(workspace: Workspace, config: RunConfig, dataset: Artifact, begun: Begun) -> _Results | None:
     """By the run's own record: deriving the keys of all artifacts loads all that trains and measures, for seconds.
 
-    Raises RegistryError where an artifact is gone.
+    None where the record speaks of other things, or an artifact is gone. Raises IntegrityError for a damaged one.
     """
     record, store = recorded(workspace, config, begun), workspace.store
-    if record is None or record["dataset"] != dataset.id:
+    if record is None:
         return None
-    attribution = store.get("attribution", record["attribution"])
-    for kind, id_ in recorded_measurements(attribution).values():
-        store.get(kind, id_)
-    adapters = [store.get("adapter", record["adapters"][str(seed)]) for seed in config.finetuning.seeds]
-    return _Results(dataset, adapters, store.get("baselines", record["baselines"]), attribution)
+    try:
+        attribution = store.get("attribution", record["attribution"])
+        measured = [store.get(kind, id_) for kind, id_ in recorded_measurements(attribution).values()]
+        adapters = [store.get("adapter", record["adapters"][str(seed)]) for seed in config.finetuning.seeds]
+        simple = store.get("baselines", record["baselines"])
+    except (LookupError, RegistryError):
+        return None
+    made_from = {"dataset": dataset.id} | {f"adapter-{place}": adapter.id for place, adapter in enumerate(adapters)}
+    if not made_from.items() <= attribution.inputs.items():
+        return None
+    check_read(dataset, adapters, measured)
+    return _Results(dataset, adapters, simple, attribution)
 
 
 def _derived(workspace: Workspace, config: RunConfig, dataset: Artifact) -> _Results:
