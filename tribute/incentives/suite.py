@@ -86,7 +86,7 @@ class Suite:
                     seed=seed,
                     code=CODE,
                     exact=trained.content == before.content and not attack.buys,
-                    removed=1 - entered / added if added > 0 else 0.0,
+                    removed=max(0.0, 1 - entered / added) if added > 0 else 0.0,
                     displaced=_displaced(before, trained, world.honest),
                     credit=_paid(attack, world, unpaid.credit, paid.credit),
                     certain=_paid(attack, world, unpaid.certain, paid.certain),
