@@ -92,6 +92,11 @@ def seed_of(training: Artifact) -> int:
     return int(training.identity["config"]["seed"])
 
 
+def trained_inputs(dataset: Artifact, adapters: Iterable[Artifact]) -> dict[str, str]:
+    """Under which names an attribution records the ids of its dataset and adapters."""
+    return {"dataset": dataset.id} | {f"adapter-{place}": adapter.id for place, adapter in enumerate(adapters)}
+
+
 def input_names(measured: Mapping[Work, Artifact]) -> dict[str, str]:
     """Under which names an attribution records the ids of what was measured."""
     return {name: measured[work].id for work, name in work_names(measured).items()}

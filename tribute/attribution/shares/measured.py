@@ -12,7 +12,7 @@ from tribute.artifacts import Artifact
 from tribute.attribution.credit.stand_in import CLUSTERS
 from tribute.attribution.credit.stand_in_artifact import credits_of, predicted_utility
 from tribute.attribution.gradients import sample
-from tribute.attribution.measurement import Work, check_read, input_names, seed_of
+from tribute.attribution.measurement import Work, check_read, input_names, seed_of, trained_inputs
 from tribute.attribution.retraining import jobs
 from tribute.attribution.retraining.designs import control_variate, rate_effects
 from tribute.attribution.retraining.jobs import Job, TrainedRows
@@ -39,8 +39,7 @@ class Measurements:
 
     def inputs(self) -> dict[str, str]:
         """The ids of everything, for the attribution's key."""
-        adapters = {f"adapter-{place}": adapter.id for place, adapter in enumerate(self.adapters)}
-        return {"dataset": self.dataset.id} | adapters | input_names(self.measured)
+        return trained_inputs(self.dataset, self.adapters) | input_names(self.measured)
 
     def of(self, kind: str) -> dict[Any, Artifact]:
         """Item → artifact, of everything of a kind that was measured."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from tribute.artifacts import Artifact
-from tribute.attribution.measurement import check_read, recorded_measurements
+from tribute.attribution.measurement import check_read, recorded_measurements, trained_inputs
 from tribute.config import RunConfig
 from tribute.errors import AttributionError, RegistryError
 from tribute.pipeline.runs import telemetry
@@ -63,8 +63,7 @@ def _recorded(workspace: Workspace, config: RunConfig, dataset: Artifact, begun:
         simple = store.get("baselines", record["baselines"])
     except (LookupError, RegistryError):
         return None
-    made_from = {"dataset": dataset.id} | {f"adapter-{place}": adapter.id for place, adapter in enumerate(adapters)}
-    if not made_from.items() <= attribution.inputs.items():
+    if not trained_inputs(dataset, adapters).items() <= attribution.inputs.items():
         return None
     check_read(dataset, adapters, measured)
     return _Results(dataset, adapters, simple, attribution)
